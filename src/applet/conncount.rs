@@ -1,0 +1,270 @@
+//! `conncount`: the summary of `ss -s` as rows, with the truth behind its "closed".
+
+use super::closedcalc::{CLOSED, CLOSED_MEANING, UNHASHED, UNHASHED_MEANING};
+use super::{
+    Applet, Call, Example, HOST, HOST_MINUS_NETNS, MEANING, NETNS, Report, SCOPE, SOURCE, sockstat,
+};
+use crate::cli::{self, Opt, OptDoc};
+use crate::error::Error;
+use crate::model::{Family, Protocol, Sockstat, StateSet, TcpSockstat, TcpState};
+use crate::out::{Column, Out, Value};
+use crate::source::procfs::{self, File, Record};
+use crate::source::{self, Method, Source};
+use crate::wire::text;
+
+pub static APPLET: Applet = Applet {
+    name: "conncount",
+    aliases: &[],
+    about: "count connections: the summary of ss -s, for scripts",
+    details: &[
+        "Gives the numbers of ss -s(8) as rows, in this order: total (sockets of every kind), tcp \
+         (alloc + tw), estab (CurrEstab of /proc/net/snmp: ESTABLISHED and CLOSE_WAIT), closed, \
+         orphaned, synrecv, timewait (tw: orphaned FIN_WAIT2 too), unhashed.",
+        "The first seven mean what ss means by them, so that eval \"$(conncount --shell)\" gives \
+         scripts the variables TOTAL TCP ESTAB CLOSED ORPHANED SYNRECV TIMEWAIT. closed keeps the \
+         formula of ss and may be negative; unhashed is the number that is meant, see \
+         closedcalc(1). synrecv, for which ss prints nothing or 0, is the exact number of sockets \
+         in SYN_RECV, from one walk of the kernel's socket table.",
+        "total, estab, synrecv and timewait count the network namespace, orphaned the whole \
+         machine; tcp, closed and unhashed mix the two, which is said on standard error in a \
+         namespace other than the first. For the number of sockets in each state, or of one \
+         family, use tcpstates(1).",
+        "With --from, synrecv is absent unless a table of TCP sockets is among the files.",
+    ],
+    options: &DOCS,
+    columns: &COLUMNS,
+    examples: &[
+        Example { about: "The summary", command: "conncount" },
+        Example {
+            about: "In variables of a script",
+            command: "eval $(conncount --shell) && echo \"$ESTAB established, $TIMEWAIT in TIME_WAIT\"",
+        },
+        Example { about: "One number, in constant time", command: "conncount --quick -v estab" },
+        Example {
+            about: "The table below the summary of ss -s",
+            command: "conncount --transport --json",
+        },
+    ],
+    needs: "No rights.",
+    rows: "The rows above, with --transport also raw, udp, tcp_inuse, inet and frag, each followed \
+           by its IPv4 and IPv6 part (raw_ip, raw_ip6, ..., tcp_ip, tcp_ip6, ...). NAME is one of \
+           them.",
+    names: &SUMMARY,
+    run,
+};
+
+const SUMMARY: [&str; 8] =
+    ["total", "tcp", "estab", "closed", "orphaned", "synrecv", "timewait", "unhashed"];
+
+const COLUMNS: [Column; 5] = [
+    Column::key("name", "the row's name"),
+    Column::gauge("value", "conncount_sockets", "sockets"),
+    SCOPE,
+    SOURCE,
+    MEANING,
+];
+
+#[derive(Default)]
+struct Args {
+    quick: bool,
+    transport: bool,
+    family: Option<&'static str>,
+}
+
+const OPTIONS: [Opt<Args>; 4] = [
+    Opt::switch('\0', "transport", "add the table of protocols and families of ss -s", |args| {
+        args.transport = true;
+    }),
+    Opt::switch(
+        '\0',
+        "quick",
+        "leave synrecv out, which takes a walk of the socket table",
+        |args| {
+            args.quick = true;
+        },
+    ),
+    Opt::switch('4', "ipv4", "refused: tcpstates -4 counts by family", |args| {
+        args.family = Some("-4")
+    }),
+    Opt::switch('6', "ipv6", "refused: tcpstates -6 counts by family", |args| {
+        args.family = Some("-6")
+    }),
+];
+const DOCS: [OptDoc; 4] = cli::docs(&OPTIONS);
+
+fn run(call: &mut Call) -> Result<(), Error> {
+    let args = call.args(&OPTIONS)?;
+    if let Some(option) = args.family {
+        let reason = format!("the summary is of both families; use tcpstates {option}");
+        return Err(Error::usage(option, reason));
+    }
+    let picked = picked(call, &args)?;
+    call.table(&COLUMNS, &[], |source, out, report| {
+        let seen = Seen::read(source, picked.contains(&"synrecv"), report)?;
+        if picked.iter().any(|name| is_mixed(name)) {
+            super::note_namespace(source, report);
+        }
+        picked.iter().try_for_each(|name| row(&seen, name, out))
+    })
+}
+
+/// Whether a row mixes numbers of the machine and of the namespace.
+fn is_mixed(name: &str) -> bool {
+    matches!(name, "tcp" | "closed" | "unhashed")
+}
+
+fn picked(call: &Call, args: &Args) -> Result<Vec<&'static str>, Error> {
+    let mut known: Vec<&str> = SUMMARY.to_vec();
+    known.retain(|name| !(args.quick && *name == "synrecv"));
+    if args.transport {
+        known.extend(TRANSPORT.iter().flat_map(|(names, _)| names));
+    }
+    for name in call.names() {
+        let is_row =
+            known.iter().any(|row| row.as_bytes().eq_ignore_ascii_case(name.as_encoded_bytes()));
+        if !is_row && StateSet::parse(name.as_encoded_bytes()).is_ok() {
+            let reason =
+                format!("is a state, no row of the summary; use tcpstates {}", name.display());
+            return Err(Error::usage(name.as_encoded_bytes(), reason));
+        }
+    }
+    cli::pick(call.names(), &known)
+}
+
+/// The rows of a protocol: all, IPv4, IPv6; `None` sums RAW, UDP and TCP as ss does.
+const TRANSPORT: [([&str; 3], Option<Protocol>); 5] = [
+    (["raw", "raw_ip", "raw_ip6"], Some(Protocol::Raw)),
+    (["udp", "udp_ip", "udp_ip6"], Some(Protocol::Udp)),
+    (["tcp_inuse", "tcp_ip", "tcp_ip6"], Some(Protocol::Tcp)),
+    (["inet", "inet_ip", "inet_ip6"], None),
+    (["frag", "frag_ip", "frag_ip6"], Some(Protocol::Frag)),
+];
+
+/// What the rows are made of.
+struct Seen {
+    sockstat: Sockstat,
+    tcp: TcpSockstat,
+    curr_estab: Option<i128>,
+    syn_recv: Option<u64>,
+}
+
+impl Seen {
+    fn read(source: &Source, wants_syn_recv: bool, report: &mut Report) -> Result<Seen, Error> {
+        let mut files = vec![File::Sockstat, File::Sockstat6, File::Snmp];
+        if wants_syn_recv && !source.is_live() {
+            files.extend([File::Tcp, File::Tcp6]);
+        }
+        let (mut sockstat, mut curr_estab, mut syn_recv) = (Sockstat::default(), None, None);
+        procfs::read(source, &files, |place, record| match record {
+            Record::Mib { group: b"Tcp", names, values } => {
+                curr_estab = text::pairs(names, values)
+                    .and_then(|mut pairs| pairs.find(|(name, _)| *name == b"CurrEstab"))
+                    .map(|(_, value)| value);
+                Ok(())
+            }
+            Record::Tcp(_, row) => {
+                let is_one = TcpState::from_number(row.state) == Some(TcpState::SYN_RECV);
+                *syn_recv.get_or_insert(0) += u64::from(is_one);
+                Ok(())
+            }
+            record => procfs::take_counts(&mut sockstat, place, &record),
+        })?;
+        let tcp = sockstat.tcp().map_err(procfs::missing)?;
+        if curr_estab.is_none() {
+            report.trouble(&Error::failed("estab", "snmp holds no CurrEstab of the group Tcp"));
+        }
+        if wants_syn_recv && source.is_live() {
+            syn_recv = Some(count_syn_recv(source)?);
+        }
+        Ok(Seen { sockstat, tcp, curr_estab, syn_recv })
+    }
+
+    /// A number of the transport table: `part` is 0 for all, 1 for IPv4, 2 for IPv6.
+    fn transport(&self, protocol: Option<Protocol>, part: usize) -> u64 {
+        let families = match part {
+            1 => &[Family::Inet][..],
+            2 => &[Family::Inet6],
+            _ => &Family::ALL,
+        };
+        let protocols = match &protocol {
+            Some(protocol) => std::slice::from_ref(protocol),
+            None => &[Protocol::Raw, Protocol::Udp, Protocol::Tcp],
+        };
+        let of =
+            |protocol| families.iter().map(move |family| self.sockstat.inuse(protocol, *family));
+        protocols.iter().flat_map(|protocol| of(*protocol)).sum()
+    }
+}
+
+fn count_syn_recv(source: &Source) -> Result<u64, Error> {
+    let wanted = StateSet::only(TcpState::SYN_RECV);
+    Ok(source::tcp_states(source, Method::Auto, wanted, false)?.both(TcpState::SYN_RECV))
+}
+
+fn row(seen: &Seen, name: &'static str, out: &mut Out) -> Result<(), Error> {
+    let transport = TRANSPORT.iter().find_map(|(names, protocol)| {
+        let part = names.iter().position(|known| *known == name)?;
+        Some(seen.transport(*protocol, part))
+    });
+    let (value, scope, source, meaning) = match transport {
+        Some(count) => (
+            Some(i128::from(count)),
+            NETNS,
+            "inuse of /proc/net/sockstat and sockstat6",
+            "sockets (for frag, packets that wait for fragments) of the protocol and family",
+        ),
+        None => summary(seen, name),
+    };
+    out.row([
+        Value::Word(name),
+        value.map_or(Value::Absent, Value::Int),
+        Value::Word(scope),
+        Value::Text(source.as_bytes()),
+        Value::Text(meaning.as_bytes()),
+    ])
+}
+
+type Row = (Option<i128>, &'static str, &'static str, &'static str);
+
+/// A row of the summary: value, scope, source, meaning.
+fn summary(seen: &Seen, name: &str) -> Row {
+    let tcp = &seen.tcp;
+    let known = |protocol: &str, item: &str| {
+        let known = sockstat::explain(protocol.as_bytes(), item.as_bytes());
+        (known.scope, known.meaning)
+    };
+    match name {
+        "total" => {
+            let (scope, meaning) = known("sockets", "used");
+            (seen.sockstat.used.map(i128::from), scope, "/proc/net/sockstat sockets used", meaning)
+        }
+        "tcp" => (
+            Some(i128::from(tcp.alloc) + i128::from(tcp.tw)),
+            "host+netns",
+            "/proc/net/sockstat TCP alloc + tw",
+            "TCP sockets of both families, TIME_WAIT included",
+        ),
+        "estab" => (
+            seen.curr_estab,
+            NETNS,
+            "/proc/net/snmp Tcp CurrEstab",
+            "sockets in ESTABLISHED and in CLOSE_WAIT",
+        ),
+        "closed" => (Some(tcp.closed()), HOST_MINUS_NETNS, CLOSED, CLOSED_MEANING),
+        "orphaned" => {
+            let (_, meaning) = known("TCP", "orphan");
+            (Some(i128::from(tcp.orphan)), HOST, "/proc/net/sockstat TCP orphan", meaning)
+        }
+        "synrecv" => (
+            seen.syn_recv.map(i128::from),
+            NETNS,
+            "sock_diag, or /proc/net/tcp and tcp6",
+            "sockets in SYN_RECV: connections that a peer has asked for and not yet confirmed",
+        ),
+        "timewait" => {
+            let (scope, meaning) = known("TCP", "tw");
+            (Some(i128::from(tcp.tw)), scope, "/proc/net/sockstat TCP tw", meaning)
+        }
+        _ => (Some(tcp.unhashed()), HOST_MINUS_NETNS, UNHASHED, UNHASHED_MEANING),
+    }
+}

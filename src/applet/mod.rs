@@ -1,0 +1,218 @@
+//! The applets: what each of them is, the one table of them, and one run of one of them.
+
+mod closedcalc;
+mod conncount;
+mod snmpget_tcp;
+mod sockstat;
+mod tcpstates;
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use crate::cli::{self, Common, Opt, OptDoc};
+use crate::error::Error;
+use crate::out::{Column, Kind, Out};
+use crate::source::Source;
+use crate::sys::{self, Kernel};
+
+/// One applet: all that dispatch, help, man pages, completions and tests know of it.
+#[derive(Debug)]
+pub struct Applet {
+    /// Its name, which is also a command's when a link bears it.
+    pub name: &'static str,
+    /// Other names that it answers to.
+    pub aliases: &'static [&'static str],
+    /// What it does, one clause.
+    pub about: &'static str,
+    /// What one should know to use it: paragraphs of the man page.
+    pub details: &'static [&'static str],
+    /// Its own options.
+    pub options: &'static [OptDoc],
+    /// Its columns, in order; only ever appended to.
+    pub columns: &'static [Column],
+    /// Commands that people run, tested as they stand here.
+    pub examples: &'static [Example],
+    /// What rights it needs, one sentence.
+    pub needs: &'static str,
+    /// What a row is, and which NAMEs pick it.
+    pub rows: &'static str,
+    /// NAMEs of a fixed vocabulary, for completions.
+    pub names: &'static [&'static str],
+    /// Runs it.
+    pub run: fn(&mut Call) -> Result<(), Error>,
+}
+
+/// A command of a man page.
+#[derive(Clone, Copy, Debug)]
+pub struct Example {
+    /// What it is good for.
+    pub about: &'static str,
+    /// The shell's command line.
+    pub command: &'static str,
+}
+
+/// All applets, sorted by name.
+pub static APPLETS: [&Applet; 5] = [
+    &closedcalc::APPLET,
+    &conncount::APPLET,
+    &snmpget_tcp::APPLET,
+    &sockstat::APPLET,
+    &tcpstates::APPLET,
+];
+
+/// The applet that answers to `name`.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Applet> {
+    APPLETS.into_iter().find(|applet| applet.name == name || applet.aliases.contains(&name))
+}
+
+/// The columns of `--explain`, which end every table.
+pub const SCOPE: Column = Column::label("scope", "netns or host: whose sockets the number counts");
+/// See [`SCOPE`].
+pub const SOURCE: Column = Column::label("source", "the kernel file and field, or the formula");
+/// See [`SCOPE`].
+pub const MEANING: Column = Column::label("meaning", "what the number says");
+
+/// The scopes of a number.
+pub const NETNS: &str = "netns";
+/// See [`NETNS`].
+pub const HOST: &str = "host";
+/// The scope of a number of a namespace that is subtracted from one of the host.
+pub const HOST_MINUS_NETNS: &str = "host-netns";
+
+/// Takes a line for standard error, and whose it is.
+pub type Say = fn(&str, &[u8]);
+
+/// What a run says beside its rows.
+#[derive(Debug)]
+pub struct Report {
+    name: &'static str,
+    say: Say,
+    is_noted: bool,
+    is_troubled: bool,
+}
+
+impl Report {
+    /// Says something that is good to know, once a run.
+    pub fn note(&mut self, text: &str) {
+        if !self.is_noted {
+            (self.say)(self.name, text.as_bytes());
+            self.is_noted = true;
+        }
+    }
+
+    /// Says what could not be read, while the rest goes on; the run then ends with status 1.
+    pub fn trouble(&mut self, error: &Error) {
+        if let Error::Fault { text, .. } = error {
+            (self.say)(self.name, text);
+        }
+        self.is_troubled = true;
+    }
+}
+
+/// One run of an applet.
+#[derive(Debug)]
+pub struct Call {
+    arguments: Vec<OsString>,
+    common: Common,
+    report: Report,
+}
+
+impl Call {
+    /// A run of the applet `name`.
+    #[must_use]
+    pub fn new(arguments: Vec<OsString>, name: &'static str, say: Say) -> Call {
+        let report = Report { name, say, is_noted: false, is_troubled: false };
+        Call { arguments, common: Common::default(), report }
+    }
+
+    /// Reads the arguments: the applet's own are the result, the common ones stay in the call.
+    ///
+    /// # Errors
+    /// If they are wrong, or ask for help or the version.
+    pub fn args<A: Default>(&mut self, options: &[Opt<A>]) -> Result<A, Error> {
+        let (args, common) = cli::parse(&self.arguments, options)?;
+        self.common = common;
+        Ok(args)
+    }
+
+    /// The NAMEs among the arguments.
+    #[must_use]
+    pub fn names(&self) -> &[OsString] {
+        &self.common.names
+    }
+
+    /// What the common options say.
+    #[must_use]
+    pub fn common(&self) -> &Common {
+        &self.common
+    }
+
+    /// Makes the table, as often as `--interval` wants: `snapshot` reads and gives its rows.
+    /// `optional` says of columns by name whether they are shown; those of `--explain` are if it
+    /// was given, and all others are.
+    ///
+    /// # Errors
+    /// If the source cannot be had, a snapshot fails, or writing does.
+    pub fn table(
+        &mut self,
+        columns: &[Column],
+        optional: &[(&str, bool)],
+        mut snapshot: impl FnMut(&Source, &mut Out, &mut Report) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let source = self.source()?;
+        let explain = self.common.explain;
+        let mut out = Out::new(self.common.style.clone(), columns, |column| {
+            let said = optional.iter().find(|(name, _)| *name == column.name);
+            let is_explanation = [SCOPE, SOURCE, MEANING].contains(column);
+            said.map_or(!is_explanation || explain, |(_, is_shown)| *is_shown)
+        });
+        if self.common.style.rate && columns.iter().all(|column| column.kind != Kind::Counter) {
+            self.report.note("--rate: no column of this table is a counter");
+        }
+        let start = sys::monotonic();
+        for done in 1u64.. {
+            if self.common.style.is_stream {
+                out.begin(sys::unix_milliseconds(), sys::monotonic());
+            }
+            snapshot(&source, &mut out, &mut self.report)?;
+            out.end()?;
+            let Some(interval) = self.common.interval else { break };
+            if self.common.count.is_some_and(|count| done >= count) {
+                break;
+            }
+            sys::sleep_until(moment(start, interval, done));
+        }
+        out.finish()?;
+        if self.report.is_troubled { Err(Error::Said) } else { Ok(()) }
+    }
+
+    fn source(&self) -> Result<Source, Error> {
+        if let Some(netns) = &self.common.netns {
+            sys::enter_network_namespace(netns)?;
+        }
+        let root = self.common.root.clone().or_else(|| {
+            let is_asked_for = self.common.from.is_empty() && self.common.netns.is_none();
+            sys::environment("CONNBOX_ROOT").filter(|_| is_asked_for).map(Into::into)
+        });
+        Ok(Source { kernel: Kernel::new(root)?, saved: self.common.from.clone() })
+    }
+}
+
+/// The moment of the snapshot after `done` ones: counted from the start, so that no delay adds up.
+fn moment(start: Duration, interval: Duration, done: u64) -> Duration {
+    let nanoseconds = interval.as_nanos().saturating_mul(u128::from(done));
+    let elapsed = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
+    start.saturating_add(elapsed)
+}
+
+/// Says once that numbers of this network namespace are subtracted from numbers of the whole
+/// machine, if there is more than this namespace.
+fn note_namespace(source: &Source, report: &mut Report) {
+    if source.saved.is_empty() && source.kernel.is_other_namespace() {
+        report.note(
+            "not the machine's first network namespace: alloc and orphan count the whole machine, \
+             inuse and tw this namespace alone; so their difference counts sockets of others too",
+        );
+    }
+}

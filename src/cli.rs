@@ -1,0 +1,462 @@
+//! Words in: an option is one expression, and parsing arguments does nothing but parse arguments.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::out::{Format, Style};
+
+/// The documented half of an option.
+#[derive(Clone, Copy, Debug)]
+pub struct OptDoc {
+    /// The letter behind one dash.
+    pub short: Option<char>,
+    /// The word behind two dashes.
+    pub long: &'static str,
+    /// The name of its value, if it takes one.
+    pub value: Option<&'static str>,
+    /// The values that it takes, where they are words of a fixed set.
+    pub words: &'static [&'static str],
+    /// What it does, one clause.
+    pub help: &'static str,
+}
+
+/// An option: what it is called, what it does, and how.
+pub struct Opt<A> {
+    doc: OptDoc,
+    effect: Effect<A>,
+}
+
+enum Effect<A> {
+    Switch(fn(&mut A)),
+    /// The error is the reason why the value cannot be.
+    Value(fn(&mut A, &OsStr) -> Result<(), String>),
+}
+
+impl<A> Opt<A> {
+    /// An option without a value. The letter `'\0'` is none.
+    #[must_use]
+    pub const fn switch(
+        short: char,
+        long: &'static str,
+        help: &'static str,
+        effect: fn(&mut A),
+    ) -> Opt<A> {
+        Opt { doc: doc(short, long, None, &[], help), effect: Effect::Switch(effect) }
+    }
+
+    /// An option with a value.
+    #[must_use]
+    pub const fn value(
+        short: char,
+        long: &'static str,
+        value: &'static str,
+        help: &'static str,
+        effect: fn(&mut A, &OsStr) -> Result<(), String>,
+    ) -> Opt<A> {
+        Opt { doc: doc(short, long, Some(value), &[], help), effect: Effect::Value(effect) }
+    }
+
+    /// An option whose value is one of `words`.
+    #[must_use]
+    pub const fn word(
+        long: &'static str,
+        value: &'static str,
+        words: &'static [&'static str],
+        help: &'static str,
+        effect: fn(&mut A, &OsStr) -> Result<(), String>,
+    ) -> Opt<A> {
+        Opt { doc: doc('\0', long, Some(value), words, help), effect: Effect::Value(effect) }
+    }
+}
+
+const fn doc(
+    short: char,
+    long: &'static str,
+    value: Option<&'static str>,
+    words: &'static [&'static str],
+    help: &'static str,
+) -> OptDoc {
+    let short = if short == '\0' { None } else { Some(short) };
+    OptDoc { short, long, value, words, help }
+}
+
+/// The documented halves of `options`, for the applet's entry in the table.
+#[must_use]
+pub const fn docs<A, const N: usize>(options: &[Opt<A>; N]) -> [OptDoc; N] {
+    let mut docs = [doc('\0', "", None, &[], ""); N];
+    let mut place = 0;
+    while place < N {
+        docs[place] = options[place].doc;
+        place += 1;
+    }
+    docs
+}
+
+/// What the options that all applets share say.
+#[derive(Clone, Debug, Default)]
+pub struct Common {
+    /// How and where to write.
+    pub style: Style,
+    /// `--interval`: the time between two snapshots.
+    pub interval: Option<Duration>,
+    /// `--count`: how many snapshots.
+    pub count: Option<u64>,
+    /// `--root`: where proc and sys are.
+    pub root: Option<PathBuf>,
+    /// `--netns`: whose network namespace.
+    pub netns: Option<OsString>,
+    /// `--from`: saved files.
+    pub from: Vec<PathBuf>,
+    /// `--explain`: whether rows say what they mean.
+    pub explain: bool,
+    /// NAME…: which rows.
+    pub names: Vec<OsString>,
+}
+
+const FORMATS: [(&str, Format); 4] = [
+    ("tsv", Format::Tsv),
+    ("shell", Format::Shell),
+    ("json", Format::Json),
+    ("prom", Format::Prometheus),
+];
+
+const COMMON: [Opt<Common>; 18] = [
+    Opt::switch('\0', "tsv", "columns between tabs (the default)", |c| {
+        c.style.format = Format::Tsv
+    }),
+    Opt::switch('\0', "shell", "assignments for eval", |c| c.style.format = Format::Shell),
+    Opt::switch('\0', "json", "JSON", |c| c.style.format = Format::Json),
+    Opt::switch('\0', "prom", "Prometheus text", |c| c.style.format = Format::Prometheus),
+    Opt::word("format", "NAME", &["tsv", "shell", "json", "prom"], "one of these formats", format),
+    Opt::switch('H', "header", "name the columns in a first row of TSV", |c| c.style.header = true),
+    Opt::value('\0', "prefix", "P", "put P before every name of --shell", prefix),
+    Opt::switch('v', "value", "print only the values, one row a line", |c| {
+        c.style.format = Format::Bare;
+    }),
+    Opt::value('\0', "output", "FILE", "write FILE, whole or not at all", |c, value| {
+        c.style.output = Some(path(value)?);
+        Ok(())
+    }),
+    Opt::value('\0', "interval", "SECONDS", "repeat every SECONDS, with a leading time", interval),
+    Opt::value('\0', "count", "N", "stop after N snapshots", count),
+    Opt::switch('\0', "rate", "follow each counter by its growth per second", |c| {
+        c.style.rate = true;
+    }),
+    Opt::value('\0', "root", "DIR", "read DIR/proc instead of /proc", |c, value| {
+        c.root = Some(path(value)?);
+        Ok(())
+    }),
+    Opt::value('\0', "netns", "NAME|PID|PATH", "look at another network namespace", |c, value| {
+        c.netns = Some(value.to_os_string());
+        Ok(())
+    }),
+    Opt::value('\0', "from", "FILE", "read saved kernel files; - is standard input", |c, value| {
+        c.from.push(path(value)?);
+        Ok(())
+    }),
+    Opt::switch('\0', "explain", "add the columns scope, source and meaning", |c| {
+        c.explain = true;
+    }),
+    Opt::switch('h', "help", "print this help", |_| {}),
+    Opt::switch('\0', "version", "print the version", |_| {}),
+];
+
+/// The documented halves of the options that all applets share.
+pub const COMMON_DOCS: [OptDoc; 18] = docs(&COMMON);
+
+fn path(value: &OsStr) -> Result<PathBuf, String> {
+    if value.is_empty() { Err("is empty".into()) } else { Ok(PathBuf::from(value)) }
+}
+
+fn format(common: &mut Common, value: &OsStr) -> Result<(), String> {
+    common.style.format = choose(&FORMATS, value)?;
+    Ok(())
+}
+
+/// The meaning of a word of a fixed set.
+///
+/// # Errors
+/// The reason that lists the words.
+pub fn choose<T: Copy>(words: &[(&str, T)], value: &OsStr) -> Result<T, String> {
+    let found = words.iter().find(|(word, _)| word.as_bytes() == value.as_bytes());
+    found.map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        format!("'{}' is none of {}", value.display(), words.join(", "))
+    })
+}
+
+fn prefix(common: &mut Common, value: &OsStr) -> Result<(), String> {
+    let is_name = |text: &&str| {
+        text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            && !text.is_empty()
+            && !text.starts_with(|first: char| first.is_ascii_digit())
+    };
+    let text = value.to_str().filter(is_name);
+    text.ok_or_else(|| format!("'{}' cannot begin a shell variable's name", value.display()))?
+        .clone_into(&mut common.style.prefix);
+    Ok(())
+}
+
+fn interval(common: &mut Common, value: &OsStr) -> Result<(), String> {
+    const MOST_SECONDS: f64 = 366.0 * 86_400.0;
+    const LEAST_SECONDS: f64 = 0.001;
+    let seconds = value.to_str().and_then(|text| text.parse::<f64>().ok());
+    let seconds = seconds.filter(|seconds| (LEAST_SECONDS..=MOST_SECONDS).contains(seconds));
+    let seconds = seconds.ok_or_else(|| {
+        format!("'{}' is no number of seconds from 0.001 to a year", value.display())
+    })?;
+    common.interval = Some(Duration::from_secs_f64(seconds));
+    Ok(())
+}
+
+fn count(common: &mut Common, value: &OsStr) -> Result<(), String> {
+    let count = value.to_str().and_then(|text| text.parse().ok()).filter(|count| *count > 0);
+    common.count =
+        Some(count.ok_or_else(|| format!("'{}' is no number from 1 up", value.display()))?);
+    Ok(())
+}
+
+/// Reads the arguments of an applet: its own options, the common ones, and names of rows.
+///
+/// # Errors
+/// A usage error that names the option; [`Error::Help`] and [`Error::Version`] if asked for.
+pub fn parse<A: Default>(arguments: &[OsString], own: &[Opt<A>]) -> Result<(A, Common), Error> {
+    let (mut args, mut common) = (A::default(), Common::default());
+    let mut parser = lexopt::Parser::from_args(arguments);
+    while let Some(argument) = parser.next().map_err(lexopt_error)? {
+        let (short, long) = match argument {
+            lexopt::Arg::Value(name) => {
+                common.names.push(name);
+                continue;
+            }
+            lexopt::Arg::Short(letter) => (Some(letter), String::new()),
+            lexopt::Arg::Long(word) => (None, word.to_owned()),
+        };
+        match (short, long.as_str()) {
+            (Some('h'), _) | (_, "help") => return Err(Error::Help),
+            (_, "version") => return Err(Error::Version),
+            _ => {}
+        }
+        let is_it = |doc: &OptDoc| match short {
+            Some(letter) => doc.short == Some(letter),
+            None => doc.long == long,
+        };
+        if let Some(opt) = own.iter().find(|opt| is_it(&opt.doc)) {
+            apply(opt, &mut args, &mut parser)?;
+        } else if let Some(opt) = COMMON.iter().find(|opt| is_it(&opt.doc)) {
+            apply(opt, &mut common, &mut parser)?;
+        } else {
+            return Err(unknown(short, &long, own.iter().map(|opt| opt.doc.long)));
+        }
+    }
+    check(&mut common)?;
+    Ok((args, common))
+}
+
+fn apply<A>(opt: &Opt<A>, args: &mut A, parser: &mut lexopt::Parser) -> Result<(), Error> {
+    match opt.effect {
+        Effect::Switch(effect) => {
+            effect(args);
+            Ok(())
+        }
+        Effect::Value(effect) => {
+            let value = parser.value().map_err(lexopt_error)?;
+            effect(args, &value)
+                .map_err(|reason| Error::usage(["--", opt.doc.long].concat(), reason))
+        }
+    }
+}
+
+fn unknown<'a>(short: Option<char>, long: &str, own: impl Iterator<Item = &'a str>) -> Error {
+    match short {
+        Some(letter) => Error::usage(format!("-{letter}"), "no such option"),
+        None => {
+            let known = own.chain(COMMON_DOCS.iter().map(|doc| doc.long));
+            let near = nearest(long, known).map(|near| format!("; --{near} is near"));
+            let reason = format!("no such option{}", near.unwrap_or_default());
+            Error::usage(format!("--{long}"), reason)
+        }
+    }
+}
+
+fn lexopt_error(error: lexopt::Error) -> Error {
+    match error {
+        lexopt::Error::MissingValue { option: Some(option) } => {
+            Error::usage(option, "needs a value")
+        }
+        lexopt::Error::UnexpectedValue { option, value } => Error::usage(
+            option,
+            format_args!("takes no value, but '{}' was given", value.display()),
+        ),
+        error => Error::usage("arguments", error),
+    }
+}
+
+/// Refuses combinations that cannot mean anything, and settles what follows from the others.
+fn check(common: &mut Common) -> Result<(), Error> {
+    let style = &mut common.style;
+    style.is_stream = common.interval.is_some();
+    let is_endless = style.is_stream && common.count.is_none();
+    let refusals = [
+        (common.count.is_some() && !style.is_stream, "--count", "needs --interval"),
+        (style.rate && !style.is_stream, "--rate", "needs --interval"),
+        (!style.prefix.is_empty() && style.format != Format::Shell, "--prefix", "needs --shell"),
+        (
+            style.is_stream && style.format == Format::Prometheus,
+            "--prom",
+            "one exposition is one snapshot: not with --interval",
+        ),
+        (
+            is_endless && style.output.is_some(),
+            "--output",
+            "would never be whole: --interval needs --count here",
+        ),
+        (
+            !common.from.is_empty() && style.is_stream,
+            "--from",
+            "does not change: not with --interval",
+        ),
+        (!common.from.is_empty() && common.root.is_some(), "--from", "not together with --root"),
+        (!common.from.is_empty() && common.netns.is_some(), "--from", "not together with --netns"),
+    ];
+    match refusals.into_iter().find(|(is_so, ..)| *is_so) {
+        Some((_, option, reason)) => Err(Error::usage(option, reason)),
+        None => Ok(()),
+    }
+}
+
+/// Which of `known` is most like `word`, if any is near: at most a third of it, and at least one
+/// letter, may differ.
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    near(word, known).into_iter().next()
+}
+
+/// At most three of `known` that are near to `word`, the nearest first.
+pub fn near<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let word = word.to_ascii_lowercase();
+    let most = (word.len() / 3).max(1);
+    let mut found: Vec<_> = known
+        .map(|name| (distance(word.as_bytes(), name.to_ascii_lowercase().as_bytes()), name))
+        .filter(|(distance, _)| *distance <= most)
+        .collect();
+    found.sort_by_key(|(distance, _)| *distance);
+    found.dedup();
+    found.into_iter().map(|(_, name)| name).take(3).collect()
+}
+
+/// How many letters must be inserted, deleted, replaced, or exchanged with their neighbour.
+fn distance(a: &[u8], b: &[u8]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 0..a.len() {
+        let mut row = vec![i + 1];
+        for j in 0..b.len() {
+            let replaced = last[j] + usize::from(a[i] != b[j]);
+            let mut least = replaced.min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                least = least.min(before[j - 1] + 1);
+            }
+            row.push(least);
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}
+
+/// An error for a NAME that is none of `known`, with those that are near.
+#[must_use]
+pub fn unknown_name<'a>(name: &OsStr, known: impl Iterator<Item = &'a str>) -> Error {
+    let near = near(&name.to_string_lossy(), known);
+    let reason = match near.as_slice() {
+        [] => "no row of that name".to_owned(),
+        near => format!("no row of that name; near: {}", near.join(", ")),
+    };
+    Error::usage(name.as_bytes(), reason)
+}
+
+/// The rows that `names` pick of `known`, in the order given, each once; all of them without names.
+/// Case does not matter.
+///
+/// # Errors
+/// A usage error for a name that is none of them.
+pub fn pick(names: &[OsString], known: &[&'static str]) -> Result<Vec<&'static str>, Error> {
+    if names.is_empty() {
+        return Ok(known.to_vec());
+    }
+    let mut picked = Vec::with_capacity(names.len());
+    for name in names {
+        let is_it = |known: &&&str| name.as_bytes().eq_ignore_ascii_case(known.as_bytes());
+        match known.iter().find(is_it) {
+            Some(row) if picked.contains(row) => {}
+            Some(row) => picked.push(*row),
+            None => return Err(unknown_name(name, known.iter().copied())),
+        }
+    }
+    Ok(picked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(words: &[&str]) -> Result<Common, String> {
+        let arguments: Vec<OsString> = words.iter().map(Into::into).collect();
+        parse::<()>(&arguments, &[]).map(|(_, common)| common).map_err(|error| match error {
+            Error::Fault { text, .. } => String::from_utf8(text).unwrap(),
+            other => format!("{other:?}"),
+        })
+    }
+
+    #[test]
+    fn the_last_format_wins() {
+        let format = |words: &[&str]| parsed(words).unwrap().style.format;
+        assert_eq!(format(&[]), Format::Tsv);
+        assert_eq!(format(&["--shell", "--json"]), Format::Json);
+        assert_eq!(format(&["--format=prom", "--format", "shell"]), Format::Shell);
+        assert_eq!(format(&["--json", "-v"]), Format::Bare);
+    }
+
+    #[test]
+    fn names_and_options_mix_and_a_double_dash_ends_options() {
+        let common = parsed(&["a", "-H", "b", "--", "-v"]).unwrap();
+        assert_eq!(common.names, ["a", "b", "-v"]);
+        assert!(common.style.header && common.style.format == Format::Tsv);
+    }
+
+    #[test]
+    fn what_cannot_be_is_said() {
+        for (words, message) in [
+            (&["--jsno"][..], "--jsno: no such option; --json is near"),
+            (&["-x"], "-x: no such option"),
+            (&["--zzzzzz"], "--zzzzzz: no such option"),
+            (&["--format=xml"], "--format: 'xml' is none of tsv, shell, json, prom"),
+            (&["--json=1"], "--json: takes no value, but '1' was given"),
+            (&["--from"], "--from: needs a value"),
+            (&["--prefix", "1A", "--shell"], "--prefix: '1A' cannot begin a shell variable's name"),
+            (&["--prefix", "A"], "--prefix: needs --shell"),
+            (&["--interval", "0"], "--interval: '0' is no number of seconds from 0.001 to a year"),
+            (
+                &["--interval", "nan"],
+                "--interval: 'nan' is no number of seconds from 0.001 to a year",
+            ),
+            (&["--count", "3"], "--count: needs --interval"),
+            (&["--interval=1", "--count=0"], "--count: '0' is no number from 1 up"),
+            (&["--from=a", "--root=/"], "--from: not together with --root"),
+            (&["-h"], "Help"),
+            (&["--version"], "Version"),
+        ] {
+            assert_eq!(parsed(words).unwrap_err(), message);
+        }
+    }
+
+    #[test]
+    fn near_names_are_near() {
+        let known = ["sockstat", "tcpstates", "conncount", "closedcalc"];
+        assert_eq!(nearest("conncuont", known.into_iter()), Some("conncount"));
+        assert_eq!(nearest("sockstats", known.into_iter()), Some("sockstat"));
+        assert_eq!(nearest("ls", known.into_iter()), None);
+    }
+}

@@ -1,0 +1,83 @@
+//! The texts of `--help` and `--list`.
+
+use super::{BOX_OPTIONS, explained, spelled};
+use crate::applet::{APPLETS, Applet};
+use crate::cli::{COMMON_DOCS, OptDoc};
+
+/// The applets' names, one a line.
+#[must_use]
+pub fn list() -> String {
+    APPLETS.iter().map(|applet| format!("{}\n", applet.name)).collect()
+}
+
+/// The help of the box: the applets, one a line, and its own options.
+#[must_use]
+pub fn the_box() -> String {
+    let mut text = String::from(
+        "usage: connbox APPLET [OPTION...] [NAME...]\n   or: APPLET [OPTION...] [NAME...]\n\napplets:\n",
+    );
+    for applet in APPLETS {
+        text += &format!("  {:<14}{}\n", applet.name, applet.about);
+    }
+    text += "\noptions:\n";
+    for option in BOX_OPTIONS {
+        let spelled = format!("{} {}", option.name, option.operands);
+        text += &line(spelled.trim_end(), option.help);
+    }
+    text + "\n'connbox help APPLET' explains an applet, 'connbox --man APPLET | man -l -' in full.\n"
+}
+
+/// The help of an applet.
+#[must_use]
+pub fn applet(applet: &Applet) -> String {
+    let mut text = format!("usage: {0} [OPTION...] [NAME...]\n{1}\n", applet.name, applet.about);
+    text += &format!("\nrows:\n{}", filled(applet.rows));
+    text += "\ncolumns:\n";
+    for column in applet.columns {
+        text += &line(column.name, column.help);
+    }
+    if !applet.options.is_empty() {
+        text += "\noptions:\n";
+        text += &options(applet.options);
+    }
+    text += "\noptions of all applets:\n";
+    text += &options(&COMMON_DOCS);
+    text += "\nexamples:\n";
+    for example in applet.examples {
+        text += &format!("  {}\n", example.command);
+    }
+    text
+}
+
+fn options(options: &[OptDoc]) -> String {
+    let indented = |option: &OptDoc| match option.short {
+        Some(_) => spelled(option),
+        None => format!("    {}", spelled(option)),
+    };
+    options.iter().map(|option| line(&indented(option), &explained(option))).collect()
+}
+
+/// A term and its explanation, in columns where the term leaves room.
+fn line(term: &str, explanation: &str) -> String {
+    const WIDTH: usize = 28;
+    if term.len() + 2 > WIDTH {
+        format!("  {term}\n{:WIDTH$}  {explanation}\n", "")
+    } else {
+        format!("  {term:<WIDTH$}{explanation}\n")
+    }
+}
+
+/// A paragraph in lines of at most 78 columns.
+fn filled(text: &str) -> String {
+    let mut lines = vec![String::from(" ")];
+    for word in text.split_whitespace() {
+        if lines.last().is_some_and(|line| line.len() + 1 + word.len() > 78) {
+            lines.push(String::from(" "));
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push(' ');
+            line.push_str(word);
+        }
+    }
+    lines.join("\n") + "\n"
+}

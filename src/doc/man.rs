@@ -1,0 +1,229 @@
+//! Man pages in mdoc(7).
+
+use super::{BOX_OPTIONS, explained, options};
+use crate::applet::{APPLETS, Applet};
+use crate::cli::OptDoc;
+
+/// The date of the pages: that of the release.
+const DATE: &str = "November 21, 2026";
+
+/// The page of an applet, connbox-NAME(1).
+#[must_use]
+pub fn applet(applet: &Applet) -> String {
+    let page = format!("connbox-{}", applet.name);
+    let mut text = head(&page, applet.about);
+    text += &format!(".Sh SYNOPSIS\n.Nm connbox {}\n", applet.name);
+    text += ".Op Ar option ...\n.Op Ar name ...\n";
+    text += &format!(".Nm {}\n.Op Ar option ...\n.Op Ar name ...\n", applet.name);
+    text += ".Sh DESCRIPTION\n";
+    for (place, paragraph) in applet.details.iter().enumerate() {
+        text += if place > 0 { ".Pp\n" } else { "" };
+        text += &paragraph_of(paragraph);
+    }
+    text += &format!(".Ss Rows\n{}", paragraph_of(applet.rows));
+    text += ".Ss Columns\n.Bl -tag -width Ds\n";
+    for column in applet.columns {
+        text += &format!(
+            ".It {} Pq {}\n{}",
+            escape(column.name),
+            column.kind.name(),
+            paragraph_of(column.help)
+        );
+    }
+    text += ".El\n";
+    if !applet.options.is_empty() {
+        text += ".Sh OPTIONS\nThe options that all applets share are in\n.Xr connbox 1 .\n";
+        text += &option_list(applet.options.iter());
+    }
+    text += &format!(".Sh PRIVILEGES\n{}", paragraph_of(applet.needs));
+    text += EXIT_STATUS;
+    text += ".Sh EXAMPLES\n";
+    for example in applet.examples {
+        text += &format!(
+            "{}:\n.Dl {}\n",
+            paragraph_of(example.about).trim_end(),
+            escape(example.command)
+        );
+        text += ".Pp\n";
+    }
+    text.truncate(text.trim_end_matches(".Pp\n").len());
+    text + &see_also(Some(applet))
+}
+
+/// The page of the box, connbox(1).
+#[must_use]
+pub fn the_box() -> String {
+    let mut text = head("connbox", "count and watch network connections");
+    text += ".Sh SYNOPSIS\n.Nm connbox\n.Ar applet\n.Op Ar option ...\n.Op Ar name ...\n";
+    for option in BOX_OPTIONS {
+        text += &format!(".Nm connbox\n.Fl {}", escape(&option.name[1..]));
+        text += &option.operands.split_whitespace().map(operand).collect::<String>();
+        text += "\n";
+    }
+    text += BOX_DESCRIPTION;
+    text += ".Ss Applets\n.Bl -tag -width Ds\n";
+    for applet in APPLETS {
+        text += &format!(".It Xr connbox-{} 1\n{}", applet.name, paragraph_of(applet.about));
+    }
+    text += ".El\n.Ss Options of the box\n.Bl -tag -width Ds\n";
+    for option in BOX_OPTIONS {
+        text += &format!(".It Fl {}", escape(&option.name[1..]));
+        text += &option.operands.split_whitespace().map(operand).collect::<String>();
+        text += &format!("\n{}", paragraph_of(option.help));
+    }
+    text += ".El\n.Sh OPTIONS\nAll applets share these options.\n";
+    let none = Applet { options: &[], ..*APPLETS[0] };
+    text += &option_list(options(&none));
+    text += BOX_FORMATS;
+    text += EXIT_STATUS;
+    text + &see_also(None)
+}
+
+const BOX_DESCRIPTION: &str = "\
+.Sh DESCRIPTION
+One binary, many commands: it runs the applet that its first argument names, or the one whose name a
+link to it bears.
+Every applet reads what the kernel offers to everybody, prints rows of named columns in one of four
+formats, and changes nothing.
+.Pp
+Without an applet it lists them.
+.Fl -install
+leaves alone what stands in the directory and is no link to this binary, says so, and ends with status
+1, unless
+.Fl -force
+is given.
+";
+
+const BOX_FORMATS: &str = "\
+.Ss Formats
+.Bl -tag -width Ds
+.It Fl -tsv
+One row a line, columns between tabs, absent values as
+.Ql - .
+Columns are only ever appended.
+.It Fl -shell
+Assignments for
+.Ic eval :
+one a line for a table whose rows have fixed names, one row a line otherwise.
+Names are in upper case, the kernel's MIB names as they are.
+Values are in double quotes and can run nothing.
+A character that a name cannot have becomes
+.Ql _ ,
+which also goes before a leading digit.
+.It Fl -json
+One nested object for a table whose rows have fixed names, JSON Lines otherwise and with
+.Fl -interval .
+.It Fl -prom
+Prometheus text exposition 0.0.4; percents become ratios.
+.El
+.Ss Sources
+.Fl -from
+takes what files of
+.Pa /proc/net
+held (sockstat, sockstat6, snmp, netstat, tcp, tcp6), whichever of them, even several behind one
+another; every line says by itself what it is.
+A line of another shape is an error, with its file and number, and nothing is printed.
+.Pp
+.Fl -root
+reads the files below another directory: a host's
+.Pa /proc
+that is mounted into a container, or a saved tree.
+There
+.Pa proc/1/net
+goes before
+.Pa proc/net ,
+which in a mounted
+.Pa /proc
+is the container's own.
+Netlink is not used then.
+.Pp
+.Fl -output
+writes a file beside
+.Ar FILE
+and renames it when it is whole; what is no regular file (a pipe, a device) is written in place.
+.Sh ENVIRONMENT
+.Bl -tag -width Ds
+.It Ev CONNBOX_ROOT
+A directory as for
+.Fl -root ,
+where none of
+.Fl -root , -from
+and
+.Fl -netns
+is given.
+.El
+";
+
+const EXIT_STATUS: &str = "\
+.Sh EXIT STATUS
+0 if all went well, and if the reader closed the pipe early; 1 if something failed or was left out; 2
+if the command line was wrong; 127 if there is no such applet.
+";
+
+fn head(page: &str, about: &str) -> String {
+    let title = page.to_uppercase();
+    format!(
+        ".Dd {DATE}\n.Dt {title} 1\n.Os connbox {}\n.Sh NAME\n.Nm {page}\n.Nd {}\n",
+        env!("CARGO_PKG_VERSION"),
+        escape(about)
+    )
+}
+
+fn option_list<'a>(options: impl Iterator<Item = &'a OptDoc>) -> String {
+    let mut text = String::from(".Bl -tag -width Ds\n");
+    for option in options {
+        let short = option.short.map(|letter| format!("{letter} , Fl ")).unwrap_or_default();
+        let value = option.value.map(|value| format!(" Ar {}", escape(value))).unwrap_or_default();
+        text += &format!(
+            ".It Fl {short}-{}{value}\n{}",
+            escape(option.long),
+            paragraph_of(&explained(option))
+        );
+    }
+    text + ".El\n"
+}
+
+fn operand(word: &str) -> String {
+    match word.strip_prefix('[').map(|word| word.trim_end_matches(']')) {
+        Some("--force") => " Op Fl -force".to_owned(),
+        Some(word) => format!(" Op Ar {}", escape(&word.replace("...", " ..."))),
+        None => format!(" Ar {}", escape(word)),
+    }
+}
+
+/// A paragraph, each sentence on a line of its own, ended by a full stop.
+fn paragraph_of(text: &str) -> String {
+    let text = escape(text);
+    let mut lines = text.replace(". ", ".\n");
+    let ends = |sign: &[char]| lines.ends_with(sign);
+    if !ends(&['.', ':', '?']) {
+        lines.push('.');
+    }
+    lines.push('\n');
+    lines
+}
+
+/// What mdoc would take for itself: a backslash, and a dot or apostrophe that begins a line.
+fn escape(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-");
+    match text.strip_prefix(['.', '\'']) {
+        Some(_) => format!("\\&{text}"),
+        None => text,
+    }
+}
+
+fn see_also(own: Option<&Applet>) -> String {
+    let mut pages: Vec<(String, u8)> =
+        vec![("ss".into(), 8), ("proc".into(), 5), ("sock_diag".into(), 7)];
+    pages.extend(own.map(|_| ("connbox".to_owned(), 1)));
+    let others = APPLETS.iter().filter(|applet| own.is_none_or(|own| own.name != applet.name));
+    pages.extend(others.map(|applet| (format!("connbox-{}", applet.name), 1)));
+    pages.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
+    let count = pages.len();
+    let mut text = String::from(".Sh SEE ALSO\n");
+    for (place, (page, section)) in pages.into_iter().enumerate() {
+        let comma = if place + 1 < count { " ," } else { "" };
+        text += &format!(".Xr {page} {section}{comma}\n");
+    }
+    text
+}

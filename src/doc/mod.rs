@@ -1,0 +1,56 @@
+//! What people read: `--help`, man pages and completions, all from the applet table.
+
+pub mod completions;
+pub mod help;
+pub mod man;
+
+use crate::applet::Applet;
+use crate::cli::{COMMON_DOCS, OptDoc};
+
+/// An option of the box itself.
+pub struct BoxOption {
+    /// As it is written.
+    pub name: &'static str,
+    /// Its operands.
+    pub operands: &'static str,
+    /// What it does.
+    pub help: &'static str,
+}
+
+/// The options of the box itself.
+pub const BOX_OPTIONS: [BoxOption; 6] = [
+    BoxOption { name: "--list", operands: "", help: "list the applets' names" },
+    BoxOption { name: "--help", operands: "", help: "list the applets" },
+    BoxOption { name: "--version", operands: "", help: "print the version" },
+    BoxOption {
+        name: "--install",
+        operands: "[--force] DIR [APPLET...]",
+        help: "make links in DIR that bear the applets' names",
+    },
+    BoxOption { name: "--man", operands: "[APPLET]", help: "print a man page" },
+    BoxOption {
+        name: "--completions",
+        operands: "bash|zsh|fish",
+        help: "print the completions for a shell",
+    },
+];
+
+/// The options of an applet: its own, then the common ones.
+fn options(applet: &Applet) -> impl Iterator<Item = &'static OptDoc> + use<> {
+    applet.options.iter().chain(&COMMON_DOCS)
+}
+
+/// `-4, --ipv4`, `--by KEY`.
+fn spelled(option: &OptDoc) -> String {
+    let short = option.short.map(|letter| format!("-{letter}, ")).unwrap_or_default();
+    let value = option.value.map(|value| format!(" {value}")).unwrap_or_default();
+    format!("{short}--{}{value}", option.long)
+}
+
+/// What an option does, with the words that it takes.
+fn explained(option: &OptDoc) -> String {
+    match option.words {
+        [] => option.help.to_owned(),
+        words => format!("{}: {}", option.help, words.join(", ")),
+    }
+}

@@ -1,0 +1,101 @@
+//! What can go wrong, and the one table of exit statuses.
+
+use std::fmt;
+
+/// The exit statuses of connbox; an applet that bears an existing tool's name keeps that tool's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// All was done; a reader that closed the pipe early counts as done.
+    Done = 0,
+    /// Something failed at run time, partial trouble included.
+    Failed = 1,
+    /// The command line was wrong.
+    Usage = 2,
+    /// There is no applet of that name.
+    NoApplet = 127,
+}
+
+/// Why a run ends early. Its text reads `subject: reason`; `lib.rs` puts the applet before it.
+#[derive(Debug)]
+pub enum Error {
+    /// A fault of the command line, the file or the kernel, with the status that it gives.
+    Fault {
+        /// The exit status.
+        status: Status,
+        /// `subject: reason`, as bytes: file names need not be UTF-8.
+        text: Vec<u8>,
+    },
+    /// All was said already, line by line; only the status is left to give.
+    Said,
+    /// The reader of our output has gone: a quiet end.
+    ClosedPipe,
+    /// `--help` was among the arguments.
+    Help,
+    /// `--version` was among the arguments.
+    Version,
+}
+
+impl Error {
+    /// A fault of the command line: `subject` is the option or argument.
+    pub fn usage(subject: impl AsRef<[u8]>, reason: impl fmt::Display) -> Error {
+        Error::fault(Status::Usage, subject.as_ref(), &reason)
+    }
+
+    /// A failure at run time: `subject` is the file or the thing that was asked for.
+    pub fn failed(subject: impl AsRef<[u8]>, reason: impl fmt::Display) -> Error {
+        Error::fault(Status::Failed, subject.as_ref(), &reason)
+    }
+
+    /// A failed system call, in the system's own words.
+    pub fn system(subject: impl AsRef<[u8]>, error: rustix::io::Errno) -> Error {
+        Error::failed(subject, reason(error))
+    }
+
+    /// A failed system call that would have worked with `right` (a capability's name).
+    pub fn refused(subject: impl AsRef<[u8]>, error: rustix::io::Errno, right: &str) -> Error {
+        match error {
+            rustix::io::Errno::PERM | rustix::io::Errno::ACCESS => {
+                Error::failed(subject, format_args!("{} (needs {right})", reason(error)))
+            }
+            _ => Error::system(subject, error),
+        }
+    }
+
+    fn fault(status: Status, subject: &[u8], reason: &dyn fmt::Display) -> Error {
+        let mut text = subject.to_vec();
+        text.extend_from_slice(format!(": {reason}").as_bytes());
+        Error::Fault { status, text }
+    }
+
+    /// The exit status that this error gives.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Error::Fault { status, .. } => *status,
+            Error::Said => Status::Failed,
+            Error::ClosedPipe | Error::Help | Error::Version => Status::Done,
+        }
+    }
+}
+
+/// The system's words for `error`, without the "(os error N)" that Rust appends.
+#[must_use]
+pub fn reason(error: rustix::io::Errno) -> String {
+    let mut text = std::io::Error::from(error).to_string();
+    if let Some(end) = text.rfind(" (os error ") {
+        text.truncate(end);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_call_names_the_right_and_not_the_number() {
+        let error = Error::refused("/run/netns/x", rustix::io::Errno::PERM, "CAP_SYS_ADMIN");
+        let Error::Fault { status: Status::Failed, text } = error else { panic!("{error:?}") };
+        assert_eq!(text, b"/run/netns/x: Operation not permitted (needs CAP_SYS_ADMIN)");
+    }
+}

@@ -1,0 +1,179 @@
+//! connbox: count and watch network connections on Linux, one multicall binary.
+//!
+//! # The map
+//!
+//! ```text
+//! main, lib            dispatch; the only stderr, the only exit status
+//!   doc, install       people: help, man pages, completions, links    (read the applet table)
+//!     applet           what the user runs: one applet, one file
+//!       cli   out      words in, rows out
+//!         source       where facts come from: /proc files, sock_diag
+//!           track      what follows from facts over time       (pure)
+//!             model    what the facts are                      (pure)
+//!           wire       bytes to fields                         (pure)
+//!             sys      the kernel, and all that is unsafe
+//!               error  what can go wrong, and the exit statuses
+//! ```
+//!
+//! Arrows point down only; `tests/tidy.rs` holds them. Data flows one way: kernel bytes → `wire`
+//! views → `model` values → a closure of the applet → `out::Out::row`. A newcomer's route: the
+//! applet's file in `src/applet/`, `tests/transcripts/<name>.txt`, `man/connbox-<name>.1`. To add an
+//! applet: its file, one `mod` line, one entry in `applet::APPLETS`; help, man page, completions,
+//! schema and tests follow from that entry.
+//!
+//! The library exists so that tests, benches and fuzz targets reach the parsers; it promises
+//! nothing to other crates.
+
+pub mod applet;
+pub mod cli;
+pub mod doc;
+pub mod error;
+mod install;
+pub mod model;
+pub mod out;
+pub mod source;
+pub mod sys;
+pub mod track;
+pub mod wire;
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use applet::{APPLETS, Applet, Call};
+use error::{Error, Status};
+
+/// Runs the program with its arguments, its own name first, and gives the exit status.
+#[must_use]
+pub fn main(arguments: Vec<OsString>) -> i32 {
+    sys::prepare_process();
+    let mut arguments = arguments.into_iter();
+    let own = arguments.next().unwrap_or_default();
+    let rest: Vec<OsString> = arguments.collect();
+    let name = Path::new(&own).file_name().unwrap_or(&own).to_string_lossy().into_owned();
+    // A renamed binary (connbox-0.1, connbox.static) is still the box.
+    let status = match applet::find(&name) {
+        Some(applet) => run(applet, rest),
+        None if name.starts_with("connbox") => the_box(rest),
+        None => no_applet(&name),
+    };
+    status as i32
+}
+
+/// Runs one applet and reports how it ended.
+fn run(applet: &'static Applet, arguments: Vec<OsString>) -> Status {
+    let mut call = Call::new(arguments, applet.name, say);
+    report(
+        applet.name,
+        match (applet.run)(&mut call) {
+            Err(Error::Help) => sys::write_stdout(doc::help::applet(applet).as_bytes()),
+            Err(Error::Version) => version(),
+            result => result,
+        },
+    )
+}
+
+/// Runs the box itself: `connbox APPLET …` or one of its options.
+fn the_box(mut arguments: Vec<OsString>) -> Status {
+    if arguments.is_empty() {
+        return report("connbox", sys::write_stdout(doc::help::the_box().as_bytes()));
+    }
+    let word = arguments.remove(0);
+    let text = word.to_string_lossy().into_owned();
+    match applet::find(&text) {
+        Some(applet) => run(applet, arguments),
+        None if text.starts_with('-') || text == "help" => {
+            report("connbox", box_option(&text, &arguments))
+        }
+        None => no_applet(&text),
+    }
+}
+
+fn box_option(option: &str, operands: &[OsString]) -> Result<(), Error> {
+    match (option, operands) {
+        ("help" | "--help" | "-h", []) => sys::write_stdout(doc::help::the_box().as_bytes()),
+        ("help", [name, ..]) => help(name),
+        ("--list", []) => sys::write_stdout(doc::help::list().as_bytes()),
+        ("--version" | "-V", []) => version(),
+        ("--man", []) => sys::write_stdout(doc::man::the_box().as_bytes()),
+        ("--man", [page]) => sys::write_stdout(man(page)?.as_bytes()),
+        ("--completions", [shell]) => sys::write_stdout(completions(shell)?.as_bytes()),
+        ("--completions", _) => Err(Error::usage("--completions", "needs one of bash, zsh, fish")),
+        ("--install", operands) => install::install(operands, &mut |line| say("connbox", line)),
+        ("--help" | "-h" | "--list" | "--version" | "-V" | "--man", _) => {
+            Err(Error::usage(option, "too many operands"))
+        }
+        _ => {
+            let known = doc::BOX_OPTIONS.iter().map(|option| option.name);
+            let near = cli::nearest(option, known).map(|near| format!("; {near} is near"));
+            Err(Error::usage(option, format!("no such option{}", near.unwrap_or_default())))
+        }
+    }
+}
+
+fn version() -> Result<(), Error> {
+    sys::write_stdout(concat!("connbox ", env!("CARGO_PKG_VERSION"), "\n").as_bytes())
+}
+
+fn help(name: &OsStr) -> Result<(), Error> {
+    match applet::find(&name.to_string_lossy()) {
+        Some(applet) => sys::write_stdout(doc::help::applet(applet).as_bytes()),
+        None => Err(unknown_applet(name)),
+    }
+}
+
+fn man(page: &OsStr) -> Result<String, Error> {
+    let name = page.to_string_lossy();
+    let name = name.strip_suffix(".1").unwrap_or(&name);
+    match name.strip_prefix("connbox").map(|rest| rest.strip_prefix('-').unwrap_or(rest)) {
+        Some("") => return Ok(doc::man::the_box()),
+        Some(name) => applet::find(name),
+        None => applet::find(name),
+    }
+    .map(doc::man::applet)
+    .ok_or_else(|| unknown_applet(page))
+}
+
+fn completions(shell: &OsStr) -> Result<String, Error> {
+    doc::completions::script(&shell.to_string_lossy()).ok_or_else(|| {
+        Error::usage(shell.as_bytes(), "no completions for this shell: bash, zsh, fish")
+    })
+}
+
+fn no_applet(name: &str) -> Status {
+    report("connbox", Err(unknown_applet(OsStr::new(name))))
+}
+
+fn unknown_applet(name: &OsStr) -> Error {
+    let known =
+        APPLETS.iter().flat_map(|applet| std::iter::once(&applet.name).chain(applet.aliases));
+    let near = cli::nearest(&name.to_string_lossy(), known.copied());
+    let mut text = name.as_bytes().to_vec();
+    text.extend_from_slice(b": no such applet");
+    if let Some(near) = near {
+        text.extend_from_slice(format!("; {near} is near").as_bytes());
+    }
+    Error::Fault { status: Status::NoApplet, text }
+}
+
+/// Says how a run ended, if there is something to say, and gives its status.
+fn report(name: &str, result: Result<(), Error>) -> Status {
+    let Err(error) = result else { return Status::Done };
+    if let Error::Fault { text, .. } = &error {
+        say(name, text);
+    }
+    error.status()
+}
+
+/// Writes `name: text` to standard error in one write, control characters made visible.
+fn say(name: &str, text: &[u8]) {
+    let mut line = [name.as_bytes(), b": "].concat();
+    for &byte in text {
+        match byte {
+            0..0x20 | 0x7f => line.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+            _ => line.push(byte),
+        }
+    }
+    line.push(b'\n');
+    sys::write_stderr(&line);
+}

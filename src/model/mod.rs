@@ -1,0 +1,44 @@
+//! Plain data, in the field's words; units stand in the names. Pure: no I/O, no output.
+
+mod sockstat;
+mod state;
+pub use sockstat::{Protocol, Sockstat, TcpSockstat};
+pub use state::{StateCounts, StateSet, TcpState, UnknownState};
+
+/// The address family of a socket. A v4-mapped socket is an IPv6 socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// AF_INET.
+    Inet,
+    /// AF_INET6.
+    Inet6,
+}
+
+impl Family {
+    /// Both, IPv4 first as the kernel's own tables have them.
+    pub const ALL: [Family; 2] = [Family::Inet, Family::Inet6];
+
+    /// The number of the address family in `struct sockaddr`.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Family::Inet => 2,
+            Family::Inet6 => 10,
+        }
+    }
+
+    /// The family of a kernel number, if it is one of the two.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Family> {
+        Family::ALL.into_iter().find(|family| family.number() == number)
+    }
+
+    /// The name of the TCP table of this family in /proc/net, which is also netstat's word.
+    #[must_use]
+    pub fn tcp_name(self) -> &'static str {
+        match self {
+            Family::Inet => "tcp",
+            Family::Inet6 => "tcp6",
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The counts of /proc/net/sockstat and sockstat6 (net/ipv4/proc.c, net/ipv6/proc.c).
+
+use super::Family;
+
+/// The TCP numbers of /proc/net/sockstat and sockstat6 (net/ipv4/proc.c), in sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpSockstat {
+    /// `TCP: inuse`: hashed full IPv4 sockets of this network namespace.
+    pub inuse: u64,
+    /// `TCP6: inuse`: hashed full IPv6 sockets of this network namespace; 0 where IPv6 is off.
+    pub inuse6: u64,
+    /// `TCP: orphan`: full sockets without an owner, machine-wide.
+    pub orphan: u64,
+    /// `TCP: tw`: minisockets (TIME_WAIT and orphaned FIN_WAIT2) of this network namespace.
+    pub tw: u64,
+    /// `TCP: alloc`: all full sockets of either family, machine-wide.
+    pub alloc: u64,
+}
+
+impl TcpSockstat {
+    /// What `ss -s` and the documents call closed: `alloc - (inuse + inuse6 - tw)`. It counts
+    /// every minisocket as a closed socket, and may be negative.
+    #[must_use]
+    pub fn closed(&self) -> i128 {
+        self.unhashed() + i128::from(self.tw)
+    }
+
+    /// The sockets that are in no table, neither connected nor listening: `alloc - inuse - inuse6`.
+    /// Exact where no other network namespace has TCP sockets.
+    #[must_use]
+    pub fn unhashed(&self) -> i128 {
+        i128::from(self.alloc) - i128::from(self.inuse) - i128::from(self.inuse6)
+    }
+}
+
+/// A protocol of sockstat that counts its sockets (or fragment queues) as `inuse`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// RAW, RAW6.
+    Raw,
+    /// UDP, UDP6.
+    Udp,
+    /// TCP, TCP6.
+    Tcp,
+    /// FRAG, FRAG6.
+    Frag,
+}
+
+/// The counts that connbox calculates with; what a file does not hold is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sockstat {
+    /// `sockets: used`: sockets of every kind in this network namespace.
+    pub used: Option<u64>,
+    /// `TCP: orphan`.
+    pub orphan: Option<u64>,
+    /// `TCP: tw`.
+    pub tw: Option<u64>,
+    /// `TCP: alloc`.
+    pub alloc: Option<u64>,
+    inuse: [[Option<u64>; 2]; 4],
+}
+
+impl Sockstat {
+    /// Takes one field of one line; fields without a use here are passed over. `false`: the field
+    /// was given before, with which value to count is unknowable.
+    pub fn take(&mut self, protocol: &[u8], item: &[u8], value: u64) -> bool {
+        let Some(place) = self.place(protocol, item) else { return true };
+        place.replace(value).is_none()
+    }
+
+    fn place(&mut self, protocol: &[u8], item: &[u8]) -> Option<&mut Option<u64>> {
+        match (protocol, item) {
+            (b"sockets", b"used") => Some(&mut self.used),
+            (b"TCP", b"orphan") => Some(&mut self.orphan),
+            (b"TCP", b"tw") => Some(&mut self.tw),
+            (b"TCP", b"alloc") => Some(&mut self.alloc),
+            (_, b"inuse") => {
+                let (name, family) = match protocol.strip_suffix(b"6") {
+                    Some(name) => (name, Family::Inet6),
+                    None => (protocol, Family::Inet),
+                };
+                let protocol = match name {
+                    b"RAW" => Protocol::Raw,
+                    b"UDP" => Protocol::Udp,
+                    b"TCP" => Protocol::Tcp,
+                    b"FRAG" => Protocol::Frag,
+                    _ => return None,
+                };
+                Some(&mut self.inuse[protocol as usize][family as usize])
+            }
+            _ => None,
+        }
+    }
+
+    /// `inuse` of a protocol; without its line 0: the family is off, or the protocol is not built
+    /// into the kernel.
+    #[must_use]
+    pub fn inuse(&self, protocol: Protocol, family: Family) -> u64 {
+        self.inuse[protocol as usize][family as usize].unwrap_or_default()
+    }
+
+    /// The TCP numbers.
+    ///
+    /// # Errors
+    /// The name of the field that is missing: without it the others mean nothing.
+    pub fn tcp(&self) -> Result<TcpSockstat, &'static str> {
+        Ok(TcpSockstat {
+            inuse: self.inuse[Protocol::Tcp as usize][Family::Inet as usize].ok_or("TCP inuse")?,
+            inuse6: self.inuse(Protocol::Tcp, Family::Inet6),
+            orphan: self.orphan.ok_or("TCP orphan")?,
+            tw: self.tw.ok_or("TCP tw")?,
+            alloc: self.alloc.ok_or("TCP alloc")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documents_example_gives_12_and_11() {
+        let seed = TcpSockstat { alloc: 48, inuse: 27, inuse6: 10, tw: 1, orphan: 0 };
+        assert_eq!((seed.closed(), seed.unhashed()), (12, 11));
+    }
+
+    #[test]
+    fn extreme_numbers_do_not_overflow() {
+        let most = TcpSockstat { inuse: u64::MAX, inuse6: u64::MAX, ..TcpSockstat::default() };
+        assert_eq!(most.closed(), -2 * i128::from(u64::MAX));
+    }
+}

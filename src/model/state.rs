@@ -1,0 +1,246 @@
+//! The TCP states (include/net/tcp_states.h), sets of them, and how many sockets are in each.
+
+use super::Family;
+
+/// A TCP state by the kernel's number, 1 to 12; an open set elsewhere, closed in its tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TcpState(u8);
+
+/// What a state is called: the kernel's name, the two digits of /proc/net/tcp, and what ss, netstat
+/// and RFC 9293 call it where more than case, `-` and `_` differs.
+const STATES: [(&str, &str, &[&str]); 12] = [
+    ("ESTABLISHED", "01", &["ESTAB"]),
+    ("SYN_SENT", "02", &[]),
+    ("SYN_RECV", "03", &["SYN_RCV", "SYN_RCVD", "SYN_RECEIVED"]),
+    ("FIN_WAIT1", "04", &[]),
+    ("FIN_WAIT2", "05", &[]),
+    ("TIME_WAIT", "06", &[]),
+    ("CLOSE", "07", &["CLOSED", "UNCONN"]),
+    ("CLOSE_WAIT", "08", &[]),
+    ("LAST_ACK", "09", &[]),
+    ("LISTEN", "0A", &["LISTENING"]),
+    ("CLOSING", "0B", &[]),
+    ("NEW_SYN_RECV", "0C", &[]),
+];
+
+impl TcpState {
+    /// 1: data may flow both ways.
+    pub const ESTABLISHED: TcpState = TcpState(1);
+    /// 3: a connection request (or a Fast Open child) that waits for the last handshake packet.
+    pub const SYN_RECV: TcpState = TcpState(3);
+    /// 5: our end is closed and acknowledged, the other end still open.
+    pub const FIN_WAIT2: TcpState = TcpState(5);
+    /// 6: both ends are closed; the port pair rests.
+    pub const TIME_WAIT: TcpState = TcpState(6);
+
+    /// The twelve states in the kernel's order.
+    pub fn all() -> impl Iterator<Item = TcpState> {
+        (1..=12).map(TcpState)
+    }
+
+    /// The state of a kernel number, if it is one of the twelve.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<TcpState> {
+        (1..=12).contains(&number).then_some(TcpState(number))
+    }
+
+    /// The kernel's name without `TCP_`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        STATES[self.index()].0
+    }
+
+    /// The two digits of /proc/net/tcp, `01` to `0C`.
+    #[must_use]
+    pub fn hex(self) -> &'static str {
+        STATES[self.index()].1
+    }
+
+    fn index(self) -> usize {
+        usize::from(self.0 - 1)
+    }
+}
+
+/// A set of TCP states, as sock_diag's mask has it: bit N is state N.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StateSet(u32);
+
+/// ss's groups of states (misc/ss.c of iproute2): all that are connected, those that have passed
+/// the handshake, the minisockets, and the full sockets.
+const GROUPS: [(&str, StateSet); 5] = [
+    ("all", StateSet::ALL),
+    ("connected", StateSet(StateSet::ALL.0 & !(1 << 7 | 1 << 10))),
+    ("synchronized", StateSet(StateSet::ALL.0 & !(1 << 7 | 1 << 10 | 1 << 2))),
+    ("bucket", StateSet(1 << 3 | 1 << 6 | 1 << 12)),
+    ("big", StateSet(StateSet::ALL.0 & !(1 << 3 | 1 << 6 | 1 << 12))),
+];
+
+impl StateSet {
+    /// All twelve.
+    pub const ALL: StateSet = StateSet(0x1ffe);
+
+    /// The set of `state` alone.
+    #[must_use]
+    pub const fn only(state: TcpState) -> StateSet {
+        StateSet(1 << state.0)
+    }
+
+    /// sock_diag's `idiag_states`.
+    #[must_use]
+    pub const fn mask(self) -> u32 {
+        self.0
+    }
+
+    /// Whether `state` is in the set.
+    #[must_use]
+    pub fn has(self, state: TcpState) -> bool {
+        self.0 & StateSet::only(state).0 != 0
+    }
+
+    /// The states of either set.
+    #[must_use]
+    pub const fn with(self, other: StateSet) -> StateSet {
+        StateSet(self.0 | other.0)
+    }
+
+    /// The states of this set that are not in `other`.
+    #[must_use]
+    pub const fn without(self, other: StateSet) -> StateSet {
+        StateSet(self.0 & !other.0)
+    }
+
+    /// Whether no state is in the set.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The states of the set in the kernel's order.
+    pub fn iter(self) -> impl Iterator<Item = TcpState> {
+        TcpState::all().filter(move |state| self.has(*state))
+    }
+
+    /// Reads a state in any tool's spelling (`estab`, `FIN_WAIT1`, `fin-wait-1`, `01`) or one of
+    /// ss's groups (`all`, `connected`, `synchronized`, `bucket`, `big`).
+    ///
+    /// # Errors
+    /// [`UnknownState`] if it is neither.
+    pub fn parse(word: &[u8]) -> Result<StateSet, UnknownState> {
+        if let Some((_, set)) = GROUPS.iter().find(|(name, _)| same(name, word)) {
+            return Ok(*set);
+        }
+        TcpState::all()
+            .find(|state| {
+                let (name, hex, others) = STATES[state.index()];
+                [name, hex].iter().chain(others).any(|name| same(name, word))
+            })
+            .map(StateSet::only)
+            .ok_or(UnknownState)
+    }
+
+    /// The names that [`StateSet::parse`] knows best: the kernel's, then the groups.
+    pub const NAMES: [&str; 17] = {
+        let mut names = [""; 17];
+        let mut place = 0;
+        while place < names.len() {
+            names[place] = if place < 12 { STATES[place].0 } else { GROUPS[place - 12].0 };
+            place += 1;
+        }
+        names
+    };
+}
+
+/// A word that names no TCP state and no group of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownState;
+
+/// Whether two words are the same but for case, `-`, `_` and a leading `TCP_`.
+fn same(name: &str, word: &[u8]) -> bool {
+    let bare = |word: &[u8]| -> Vec<u8> {
+        let word = word.to_ascii_uppercase();
+        let word = word.strip_prefix(b"TCP_").unwrap_or(&word);
+        word.iter().copied().filter(|byte| !matches!(byte, b'-' | b'_')).collect()
+    };
+    bare(name.as_bytes()) == bare(word)
+}
+
+/// How many sockets are in each state, by family; unit: sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StateCounts {
+    sockets: [[u64; 12]; 2],
+}
+
+impl StateCounts {
+    /// The sockets of `family` in `state`.
+    #[must_use]
+    pub fn get(&self, family: Family, state: TcpState) -> u64 {
+        self.sockets[family as usize][state.index()]
+    }
+
+    /// The sockets of either family in `state`.
+    #[must_use]
+    pub fn both(&self, state: TcpState) -> u64 {
+        Family::ALL.into_iter().map(|family| self.get(family, state)).sum()
+    }
+
+    /// All sockets of `family`.
+    #[must_use]
+    pub fn total(&self, family: Family) -> u64 {
+        self.sockets[family as usize].iter().sum()
+    }
+
+    /// Counts one more socket.
+    #[inline]
+    pub fn add(&mut self, family: Family, state: TcpState) {
+        self.sockets[family as usize][state.index()] += 1;
+    }
+
+    /// Sets a number that is known by arithmetic.
+    pub fn set(&mut self, family: Family, state: TcpState, sockets: u64) {
+        self.sockets[family as usize][state.index()] = sockets;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tools_spelling_is_known() {
+        let cases: [(&str, &[&str]); 12] = [
+            ("ESTABLISHED", &["estab", "ESTAB", "established", "01", "TCP_ESTABLISHED"]),
+            ("SYN_SENT", &["SYN-SENT", "syn-sent", "syn_sent", "02", "synsent"]),
+            ("SYN_RECV", &["SYN-RECV", "syn_recv", "syn-rcv", "03"]),
+            ("FIN_WAIT1", &["FIN-WAIT-1", "fin-wait-1", "fin_wait1", "fin_wait_1", "04"]),
+            ("FIN_WAIT2", &["FIN-WAIT-2", "FIN_WAIT2", "05"]),
+            ("TIME_WAIT", &["TIME-WAIT", "time_wait", "timewait", "06"]),
+            ("CLOSE", &["UNCONN", "close", "closed", "07"]),
+            ("CLOSE_WAIT", &["CLOSE-WAIT", "close_wait", "08"]),
+            ("LAST_ACK", &["LAST-ACK", "last_ack", "09"]),
+            ("LISTEN", &["listen", "listening", "0A", "0a"]),
+            ("CLOSING", &["closing", "0B"]),
+            ("NEW_SYN_RECV", &["new-syn-recv", "0C"]),
+        ];
+        for (state, (name, spellings)) in TcpState::all().zip(cases) {
+            assert_eq!(state.name(), name);
+            for spelling in spellings {
+                assert_eq!(StateSet::parse(spelling.as_bytes()), Ok(StateSet::only(state)));
+            }
+        }
+        for wrong in ["", "0", "1", "00", "0D", "ESTABLISHE", "TCP_"] {
+            assert_eq!(StateSet::parse(wrong.as_bytes()), Err(UnknownState), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn groups_are_those_of_ss() {
+        let names = |group: &str| -> Vec<_> {
+            StateSet::parse(group.as_bytes()).unwrap().iter().map(TcpState::name).collect()
+        };
+        assert_eq!(names("bucket"), ["SYN_RECV", "TIME_WAIT", "NEW_SYN_RECV"]);
+        assert!(!names("connected").contains(&"LISTEN"));
+        assert!(!names("synchronized").contains(&"SYN_SENT"));
+        assert!(names("synchronized").contains(&"SYN_RECV"));
+        assert_eq!(names("big").len(), 9);
+    }
+}

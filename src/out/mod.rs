@@ -1,0 +1,382 @@
+//! Rows out: one contract, four formats. What a row looks like follows from its columns alone.
+
+mod json;
+mod prometheus;
+mod shell;
+mod time;
+mod tsv;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::sys::{self, AtomicFile};
+use crate::track::Rates;
+
+/// What a column is to the formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Names the row from a fixed vocabulary: a state, a protocol, a counter.
+    Key,
+    /// Names the row with data, or says more about it: an address, a source.
+    Label,
+    /// A number that goes up and down.
+    Gauge,
+    /// A number that only goes up.
+    Counter,
+}
+
+impl Kind {
+    /// The word of the schema.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Key => "key",
+            Kind::Label => "label",
+            Kind::Gauge => "gauge",
+            Kind::Counter => "counter",
+        }
+    }
+
+    fn is_number(self) -> bool {
+        matches!(self, Kind::Gauge | Kind::Counter)
+    }
+}
+
+/// A column of an applet's table: part of its public contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Lower snake case, the unit last.
+    pub name: &'static str,
+    /// What it is to the formats.
+    pub kind: Kind,
+    /// One clause, for `--help`, the man page and Prometheus' HELP.
+    pub help: &'static str,
+    /// A number's name in Prometheus text, without `connbox_` and `_total`; empty for the others.
+    pub metric: &'static str,
+}
+
+impl Column {
+    /// A column that names the row from a fixed vocabulary.
+    #[must_use]
+    pub const fn key(name: &'static str, help: &'static str) -> Column {
+        Column { name, kind: Kind::Key, help, metric: "" }
+    }
+
+    /// A column that names the row with data, or says more about it.
+    #[must_use]
+    pub const fn label(name: &'static str, help: &'static str) -> Column {
+        Column { name, kind: Kind::Label, help, metric: "" }
+    }
+
+    /// A number that goes up and down.
+    #[must_use]
+    pub const fn gauge(name: &'static str, metric: &'static str, help: &'static str) -> Column {
+        Column { name, kind: Kind::Gauge, help, metric }
+    }
+
+    /// A number that only goes up.
+    #[must_use]
+    pub const fn counter(name: &'static str, metric: &'static str, help: &'static str) -> Column {
+        Column { name, kind: Kind::Counter, help, metric }
+    }
+}
+
+/// The column that leads the rows of a repeated snapshot.
+pub const TIME: Column = Column::label("time", "when the snapshot was taken: RFC 3339, UTC");
+/// The column that follows a counter with `--rate`.
+pub const RATE: Column =
+    Column::gauge("per_second", "", "the counter's growth per second since the last snapshot");
+
+/// One field of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// Not there, or not known: neither zero nor empty.
+    Absent,
+    /// A number, wide enough for every u64 and for differences of them.
+    Int(i128),
+    /// A number in a Counter column that does not count: a level or a constant.
+    Level(i128),
+    /// A number in thousandths: 1500 is 1.500.
+    Millis(i128),
+    /// An IP address.
+    Addr(IpAddr),
+    /// A word of our own: letters, digits and `[A-Za-z0-9_.:/@%+,=-]` only.
+    Word(&'static str),
+    /// Bytes from outside, or a sentence: every format escapes them.
+    Text(&'a [u8]),
+}
+
+/// A field with its column.
+#[derive(Clone, Copy, Debug)]
+struct Cell<'a> {
+    column: &'a Column,
+    value: Value<'a>,
+}
+
+/// The formats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Columns between tabs.
+    #[default]
+    Tsv,
+    /// Only the numbers, between tabs.
+    Bare,
+    /// Assignments for `eval`.
+    Shell,
+    /// One object for a table of Keys, one object a row otherwise.
+    Json,
+    /// Text exposition 0.0.4.
+    Prometheus,
+}
+
+/// How and where to write.
+#[derive(Clone, Debug, Default)]
+pub struct Style {
+    /// The format.
+    pub format: Format,
+    /// Whether a first row names the columns of TSV.
+    pub header: bool,
+    /// What goes before every name of the shell format.
+    pub prefix: String,
+    /// The file to write, standard output for `None`.
+    pub output: Option<PathBuf>,
+    /// Whether snapshots repeat: rows then begin with their time, and JSON is one object a row.
+    pub is_stream: bool,
+    /// Whether each counter is followed by its rate.
+    pub rate: bool,
+}
+
+/// Where the value of a written column comes from.
+#[derive(Clone, Copy, Debug)]
+enum From {
+    Time,
+    /// The N-th value of the row that the applet gives.
+    Row(usize),
+    /// The growth of the N-th value.
+    Rate(usize),
+}
+
+/// The most columns that a table may have, time and rates included.
+pub const MOST_COLUMNS: usize = 16;
+/// When the buffer is written before its end.
+const FLUSH_BYTES: usize = 64 * 1024;
+
+/// The one way out: takes rows, writes them in the format that was asked for.
+#[derive(Debug)]
+pub struct Out {
+    style: Style,
+    columns: Vec<(Column, From)>,
+    /// Whether Keys alone name the rows, so that a row is an assignment or a nested object.
+    is_keyed: bool,
+    buffer: Vec<u8>,
+    file: Option<AtomicFile>,
+    tree: json::Tree,
+    metrics: prometheus::Metrics,
+    time: [u8; 24],
+    clock: Duration,
+    rates: Rates,
+}
+
+impl Out {
+    /// A writer of rows of `columns`; those for which `is_shown` is false are left out.
+    #[must_use]
+    pub fn new(style: Style, columns: &[Column], is_shown: impl Fn(&Column) -> bool) -> Out {
+        let mut shown = Vec::with_capacity(MOST_COLUMNS);
+        if style.is_stream {
+            shown.push((TIME, From::Time));
+        }
+        for (place, column) in columns.iter().enumerate().filter(|(_, column)| is_shown(column)) {
+            shown.push((*column, From::Row(place)));
+            if style.rate && column.kind == Kind::Counter {
+                shown.push((RATE, From::Rate(place)));
+            }
+        }
+        if style.format == Format::Bare {
+            shown.retain(|(column, _)| column.kind.is_number());
+        }
+        let is_keyed = shown.iter().all(|(column, _)| column.kind != Kind::Label);
+        let mut out = Out {
+            style,
+            columns: shown,
+            is_keyed,
+            buffer: Vec::with_capacity(4096),
+            file: None,
+            tree: json::Tree::default(),
+            metrics: prometheus::Metrics::default(),
+            time: [b'0'; 24],
+            clock: Duration::ZERO,
+            rates: Rates::default(),
+        };
+        if out.style.header && out.style.format == Format::Tsv {
+            tsv::header(&mut out.buffer, out.columns.iter().map(|(column, _)| column.name));
+        }
+        out
+    }
+
+    /// Begins a snapshot, taken at `unix_milliseconds` and at `clock` of the clock that never jumps.
+    pub fn begin(&mut self, unix_milliseconds: i64, clock: Duration) {
+        self.time = time::rfc3339(unix_milliseconds);
+        self.clock = clock;
+    }
+
+    /// Writes one row: the values of all the applet's columns, in their order.
+    ///
+    /// # Errors
+    /// If the buffer is full and cannot be written.
+    pub fn row<const N: usize>(&mut self, values: [Value<'_>; N]) -> Result<(), Error> {
+        let time = self.time;
+        let rates = self.rates_of(&values);
+        let mut cells = [Cell { column: &TIME, value: Value::Absent }; MOST_COLUMNS];
+        let count = self.columns.len().min(MOST_COLUMNS);
+        for (cell, (column, from)) in cells.iter_mut().zip(&self.columns) {
+            cell.column = column;
+            cell.value = match *from {
+                From::Time => Value::Text(&time),
+                From::Row(place) => values.get(place).copied().unwrap_or(Value::Absent),
+                From::Rate(place) => rates.get(place).copied().unwrap_or(Value::Absent),
+            };
+        }
+        let cells = &cells[..count];
+        match self.style.format {
+            Format::Tsv | Format::Bare => tsv::row(&mut self.buffer, cells),
+            Format::Shell if self.is_keyed => {
+                shell::assignments(&mut self.buffer, &self.style.prefix, cells);
+            }
+            Format::Shell => shell::row(&mut self.buffer, &self.style.prefix, cells),
+            Format::Json if self.is_keyed => self.tree.row(cells),
+            Format::Json => json::row(&mut self.buffer, cells),
+            Format::Prometheus => self.metrics.row(cells),
+        }
+        if self.buffer.len() >= FLUSH_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// The rates of the Counter values of a row, at the places of the values.
+    fn rates_of<const N: usize>(&mut self, values: &[Value<'_>; N]) -> [Value<'static>; N] {
+        let mut rates = [Value::Absent; N];
+        if !self.style.rate {
+            return rates;
+        }
+        let mut key = Vec::new();
+        for (column, from) in &self.columns {
+            if let (From::Row(place), false) = (from, column.kind.is_number())
+                && let Some(value) = values.get(*place)
+            {
+                tsv::value(&mut key, value);
+                key.push(b'\t');
+            }
+        }
+        for (place, (rate, value)) in rates.iter_mut().zip(values).enumerate() {
+            let is_wanted = |from: &From| matches!(from, From::Rate(wanted) if *wanted == place);
+            if self.columns.iter().any(|(_, from)| is_wanted(from))
+                && let Value::Int(total) = value
+            {
+                let grown = self.rates.thousandths_per_second(&key, place, self.clock, *total);
+                *rate = grown.map_or(Value::Absent, Value::Millis);
+            }
+        }
+        rates
+    }
+
+    /// Ends a snapshot; in a stream its rows are written at once.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn end(&mut self) -> Result<(), Error> {
+        match self.style.format {
+            Format::Json if self.is_keyed => self.tree.write(&mut self.buffer),
+            Format::Prometheus => self.metrics.write(&mut self.buffer),
+            _ => {}
+        }
+        if self.style.is_stream && self.style.output.is_none() { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes what is left, and puts an output file under its name.
+    ///
+    /// # Errors
+    /// If writing fails; an old output file is then still there.
+    pub fn finish(mut self) -> Result<(), Error> {
+        self.flush()?;
+        match (self.file.take(), &self.style.output) {
+            (Some(file), Some(path)) => file.finish().map_err(|error| in_file(path, error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        match &self.style.output {
+            None => sys::write_stdout(&self.buffer)?,
+            Some(path) => {
+                if self.file.is_none() {
+                    let file = AtomicFile::create(path).map_err(|error| in_file(path, error))?;
+                    self.file = Some(file);
+                }
+                if let Some(file) = &self.file {
+                    file.write(&self.buffer).map_err(|error| in_file(path, error))?;
+                }
+            }
+        }
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+fn in_file(path: &std::path::Path, error: rustix::io::Errno) -> Error {
+    use std::os::unix::ffi::OsStrExt;
+    match error {
+        rustix::io::Errno::PIPE => Error::ClosedPipe,
+        error => Error::system(path.as_os_str().as_bytes(), error),
+    }
+}
+
+/// Appends a number in decimal.
+fn push_int(buffer: &mut Vec<u8>, number: i128) {
+    let mut digits = itoa::Buffer::new();
+    // Formatting 64 bits is much cheaper, and nearly all numbers fit.
+    let text = match i64::try_from(number) {
+        Ok(number) => digits.format(number),
+        Err(_) => digits.format(number),
+    };
+    buffer.extend_from_slice(text.as_bytes());
+}
+
+/// Appends thousandths as a decimal fraction: 1500 is `1.500`.
+fn push_millis(buffer: &mut Vec<u8>, thousandths: i128) {
+    push_fraction(buffer, thousandths, 3);
+}
+
+/// Appends `number` / 10^`digits` with all its digits.
+fn push_fraction(buffer: &mut Vec<u8>, number: i128, digits: u32) {
+    let unit = 10u128.pow(digits);
+    let size = number.unsigned_abs();
+    let sign = if number < 0 { "-" } else { "" };
+    let (whole, part) = (size / unit, size % unit);
+    let width = digits as usize;
+    buffer.extend_from_slice(format!("{sign}{whole}.{part:0width$}").as_bytes());
+}
+
+fn push_addr(buffer: &mut Vec<u8>, address: IpAddr) {
+    buffer.extend_from_slice(address.to_string().as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_in_full() {
+        let mut text = Vec::new();
+        for number in [0, -1, i128::from(u64::MAX), -2 * i128::from(u64::MAX)] {
+            push_int(&mut text, number);
+            text.push(b' ');
+        }
+        for number in [0, 5, -1, 1500, -12345] {
+            push_millis(&mut text, number);
+            text.push(b' ');
+        }
+        let wanted = "0 -1 18446744073709551615 -36893488147419103230 \
+                      0.000 0.005 -0.001 1.500 -12.345 ";
+        assert_eq!(String::from_utf8(text).unwrap(), wanted);
+    }
+}

@@ -1,0 +1,113 @@
+//! Prometheus text exposition 0.0.4: HELP and TYPE once a metric, its samples together.
+
+use bstr::ByteSlice;
+
+use super::{Cell, Kind, Value, push_addr, push_fraction, push_int, push_millis};
+
+/// The samples of one table, by metric.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    metrics: Vec<Metric>,
+}
+
+#[derive(Debug)]
+struct Metric {
+    name: String,
+    kind: Kind,
+    help: &'static str,
+    samples: Vec<u8>,
+}
+
+impl Metrics {
+    /// Takes one row: a sample for each of its numbers that is there.
+    pub fn row(&mut self, cells: &[Cell<'_>]) {
+        for cell in cells {
+            let kind = match (cell.column.kind, cell.value) {
+                (Kind::Key | Kind::Label, _) | (_, Value::Absent) => continue,
+                // Among counters, a level is a metric of its own.
+                (_, Value::Level(_)) => Kind::Gauge,
+                (kind, _) => kind,
+            };
+            let metric = self.metric(cell, kind);
+            metric.samples.extend_from_slice(metric.name.as_bytes());
+            labels(&mut metric.samples, cells);
+            metric.samples.push(b' ');
+            number(&mut metric.samples, cell);
+            metric.samples.push(b'\n');
+        }
+    }
+
+    fn metric(&mut self, cell: &Cell<'_>, kind: Kind) -> &mut Metric {
+        let total = if kind == Kind::Counter { "_total" } else { "" };
+        let is_it = |metric: &Metric| {
+            metric.kind == kind
+                && metric.name.strip_prefix("connbox_").and_then(|name| name.strip_suffix(total))
+                    == Some(cell.column.metric)
+        };
+        let place = self.metrics.iter().position(is_it).unwrap_or(self.metrics.len());
+        if place == self.metrics.len() {
+            self.metrics.push(Metric {
+                name: format!("connbox_{}{total}", cell.column.metric),
+                kind,
+                help: cell.column.help,
+                samples: Vec::new(),
+            });
+        }
+        &mut self.metrics[place]
+    }
+
+    /// Appends all metrics and forgets them.
+    pub fn write(&mut self, buffer: &mut Vec<u8>) {
+        for Metric { name, kind, help, samples } in self.metrics.drain(..) {
+            let help = help.replace('\\', "\\\\");
+            let head = format!("# HELP {name} {help}\n# TYPE {name} {}\n", kind.name());
+            buffer.extend_from_slice(head.as_bytes());
+            buffer.extend_from_slice(&samples);
+        }
+    }
+}
+
+fn labels(buffer: &mut Vec<u8>, cells: &[Cell<'_>]) {
+    let mut separator = b'{';
+    for cell in cells.iter().filter(|cell| !cell.column.kind.is_number()) {
+        buffer.push(separator);
+        buffer.extend_from_slice(cell.column.name.as_bytes());
+        buffer.extend_from_slice(b"=\"");
+        match cell.value {
+            Value::Absent => {}
+            Value::Text(text) => escape(buffer, text),
+            _ => number(buffer, cell),
+        }
+        buffer.push(b'"');
+        separator = b',';
+    }
+    if separator == b',' {
+        buffer.push(b'}');
+    }
+}
+
+/// Appends a value that needs no escaping. Percents become ratios, Prometheus' base unit.
+fn number(buffer: &mut Vec<u8>, cell: &Cell<'_>) {
+    match cell.value {
+        Value::Absent | Value::Text(_) => {}
+        Value::Int(number) | Value::Level(number) => push_int(buffer, number),
+        Value::Millis(thousandths) if cell.column.metric.ends_with("_ratio") => {
+            push_fraction(buffer, thousandths, 5);
+        }
+        Value::Millis(thousandths) => push_millis(buffer, thousandths),
+        Value::Addr(address) => push_addr(buffer, address),
+        Value::Word(word) => buffer.extend_from_slice(word.as_bytes()),
+    }
+}
+
+/// Appends bytes from outside as a label's value; what is no UTF-8 becomes U+FFFD.
+fn escape(buffer: &mut Vec<u8>, text: &[u8]) {
+    for character in text.chars() {
+        match character {
+            '"' => buffer.extend_from_slice(b"\\\""),
+            '\\' => buffer.extend_from_slice(b"\\\\"),
+            '\n' => buffer.extend_from_slice(b"\\n"),
+            _ => buffer.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+}

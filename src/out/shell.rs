@@ -1,0 +1,130 @@
+//! Assignments for `eval`: whatever the bytes are, evaluating them runs nothing.
+
+use super::{Cell, Kind, Value, push_addr, push_int, push_millis};
+
+/// Appends the assignments of a row that Keys alone name: `TCP_ESTABLISHED="14"`. The first number
+/// bears the row's name, further ones append their column's: `TCP_MEM_LIMIT="575796"`.
+pub fn assignments(buffer: &mut Vec<u8>, prefix: &str, cells: &[Cell<'_>]) {
+    let mut is_first = true;
+    for cell in cells.iter().filter(|cell| cell.column.kind != Kind::Key) {
+        let start = buffer.len();
+        buffer.extend_from_slice(prefix.as_bytes());
+        for key in cells.iter().filter(|cell| cell.column.kind == Kind::Key) {
+            if buffer.len() > start + prefix.len() {
+                buffer.push(b'_');
+            }
+            push_key(buffer, &key.value);
+        }
+        if !is_first {
+            buffer.push(b'_');
+            push_upper(buffer, cell.column.name);
+        }
+        make_name(buffer, start);
+        push_value(buffer, &cell.value);
+        buffer.push(b'\n');
+        is_first = false;
+    }
+}
+
+/// Appends a row that data names: `RADDR="10.0.0.1" COUNT="5"`.
+pub fn row(buffer: &mut Vec<u8>, prefix: &str, cells: &[Cell<'_>]) {
+    let mut separator: &[u8] = b"";
+    for cell in cells {
+        buffer.extend_from_slice(separator);
+        buffer.extend_from_slice(prefix.as_bytes());
+        push_upper(buffer, cell.column.name);
+        push_value(buffer, &cell.value);
+        separator = b" ";
+    }
+    buffer.push(b'\n');
+}
+
+/// Appends one word of a name: upper case, but the kernel's MIB names, which are written with both
+/// cases (`TcpCurrEstab`), stay as they are.
+fn push_key(buffer: &mut Vec<u8>, key: &Value<'_>) {
+    let start = buffer.len();
+    super::tsv::value(buffer, key);
+    let word = &mut buffer[start..];
+    let has = |is: fn(&u8) -> bool| word.iter().any(is);
+    if !(has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase)) {
+        word.make_ascii_uppercase();
+    }
+}
+
+fn push_upper(buffer: &mut Vec<u8>, word: &str) {
+    buffer.extend(word.bytes().map(|byte| byte.to_ascii_uppercase()));
+}
+
+/// Makes what stands from `start` on a name that every shell takes, whatever a kernel writes one
+/// day: other characters become `_`, and a digit does not come first.
+fn make_name(buffer: &mut Vec<u8>, start: usize) {
+    for byte in &mut buffer[start..] {
+        if !byte.is_ascii_alphanumeric() {
+            *byte = b'_';
+        }
+    }
+    if buffer.get(start).is_none_or(u8::is_ascii_digit) {
+        buffer.insert(start, b'_');
+    }
+}
+
+fn push_value(buffer: &mut Vec<u8>, value: &Value<'_>) {
+    buffer.extend_from_slice(b"=\"");
+    match *value {
+        Value::Absent => {}
+        Value::Int(number) | Value::Level(number) => push_int(buffer, number),
+        Value::Millis(thousandths) => push_millis(buffer, thousandths),
+        Value::Addr(address) => push_addr(buffer, address),
+        Value::Word(word) => buffer.extend_from_slice(word.as_bytes()),
+        Value::Text(text) => escape(buffer, text),
+    }
+    buffer.push(b'"');
+}
+
+/// Appends bytes from outside as they may stand between double quotes.
+fn escape(buffer: &mut Vec<u8>, text: &[u8]) {
+    for &byte in text {
+        match byte {
+            b'"' | b'\\' | b'$' | b'`' => buffer.extend_from_slice(&[b'\\', byte]),
+            0..0x20 | 0x7f => buffer.push(b'?'),
+            _ => buffer.push(byte),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::out::Column;
+
+    #[test]
+    fn names_fold_keys_and_are_always_names() {
+        let columns = [
+            Column::key("protocol", ""),
+            Column::key("item", ""),
+            Column::gauge("value", "", ""),
+            Column::gauge("limit", "", ""),
+        ];
+        let line = |protocol: &[u8], item: &[u8]| {
+            let values = [Value::Text(protocol), Value::Text(item), Value::Int(3), Value::Absent];
+            let mut cells = Vec::new();
+            for (column, value) in columns.iter().zip(values) {
+                cells.push(Cell { column, value });
+            }
+            let mut line = Vec::new();
+            assignments(&mut line, "", &cells);
+            String::from_utf8(line).unwrap()
+        };
+        assert_eq!(line(b"TCP", b"inuse"), "TCP_INUSE=\"3\"\nTCP_INUSE_LIMIT=\"\"\n");
+        assert!(line(b"MPTcpExt", b"MPFailTx").starts_with("MPTcpExt_MPFailTx="));
+        assert!(line(b"0C", b"a b").starts_with("_0C_A_B="));
+        assert!(line(b"$(reboot)", b"`x`").starts_with("__REBOOT___X_="));
+    }
+
+    #[test]
+    fn text_runs_nothing() {
+        let mut line = Vec::new();
+        escape(&mut line, b"a\"b\\c$d`e\n\x1b");
+        assert_eq!(line, b"a\\\"b\\\\c\\$d\\`e??");
+    }
+}

@@ -1,0 +1,74 @@
+//! Tab-separated values: one row a line, `-` for what is absent, so that no field is ever empty.
+
+use super::{Cell, Value, push_addr, push_int, push_millis};
+
+/// Appends the line of column names.
+pub fn header<'a>(buffer: &mut Vec<u8>, names: impl Iterator<Item = &'a str>) {
+    let mut separator: &[u8] = b"";
+    for name in names {
+        buffer.extend_from_slice(separator);
+        buffer.extend_from_slice(name.as_bytes());
+        separator = b"\t";
+    }
+    buffer.push(b'\n');
+}
+
+/// Appends one row.
+pub fn row(buffer: &mut Vec<u8>, cells: &[Cell<'_>]) {
+    let mut separator: &[u8] = b"";
+    for cell in cells {
+        buffer.extend_from_slice(separator);
+        value(buffer, &cell.value);
+        separator = b"\t";
+    }
+    buffer.push(b'\n');
+}
+
+/// Appends one field.
+pub fn value(buffer: &mut Vec<u8>, value: &Value<'_>) {
+    match *value {
+        Value::Absent => buffer.push(b'-'),
+        Value::Int(number) | Value::Level(number) => push_int(buffer, number),
+        Value::Millis(thousandths) => push_millis(buffer, thousandths),
+        Value::Addr(address) => push_addr(buffer, address),
+        Value::Word(word) => buffer.extend_from_slice(word.as_bytes()),
+        Value::Text(text) => escape(buffer, text),
+    }
+}
+
+/// Appends bytes from outside: a tab or line end in them must not look like ours.
+fn escape(buffer: &mut Vec<u8>, text: &[u8]) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    if text.is_empty() {
+        return buffer.push(b'-');
+    }
+    for &byte in text {
+        match byte {
+            b'\t' => buffer.extend_from_slice(b"\\t"),
+            b'\n' => buffer.extend_from_slice(b"\\n"),
+            b'\r' => buffer.extend_from_slice(b"\\r"),
+            b'\\' => buffer.extend_from_slice(b"\\\\"),
+            0..0x20 | 0x7f => {
+                let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+                buffer.extend_from_slice(b"\\x");
+                buffer.extend_from_slice(&digits);
+            }
+            _ => buffer.push(byte),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_cannot_break_a_row() {
+        let mut line = Vec::new();
+        escape(&mut line, b"a\tb\nc\rd\\e\x1bf\x7fg\xff");
+        assert_eq!(line, b"a\\tb\\nc\\rd\\\\e\\x1bf\\x7fg\xff");
+        line.clear();
+        escape(&mut line, b"");
+        assert_eq!(line, b"-");
+    }
+}

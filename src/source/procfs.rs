@@ -1,0 +1,334 @@
+//! The text files of /proc/net, live, under a root, or saved.
+//!
+//! All three go the same way: every line says by itself what it is, so that saved files may stand
+//! behind one another in one pipe.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::io::Errno;
+
+use super::Source;
+use super::lines::{Lines, Place};
+use crate::error::Error;
+use crate::model::{Family, Sockstat};
+use crate::sys;
+use crate::wire::text::{self, Columns, Group, Header, TcpRow};
+
+/// A file of /proc/net that connbox reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum File {
+    /// Socket counts, protocol-wide and IPv4.
+    Sockstat,
+    /// Socket counts, IPv6; not there if IPv6 is off.
+    Sockstat6,
+    /// The MIBs of the RFCs.
+    Snmp,
+    /// Linux's own MIBs.
+    Netstat,
+    /// IPv4 TCP sockets.
+    Tcp,
+    /// IPv6 TCP sockets; not there if IPv6 is off.
+    Tcp6,
+}
+
+impl File {
+    /// The file's name in /proc/net.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            File::Sockstat => "sockstat",
+            File::Sockstat6 => "sockstat6",
+            File::Snmp => "snmp",
+            File::Netstat => "netstat",
+            File::Tcp => "tcp",
+            File::Tcp6 => "tcp6",
+        }
+    }
+
+    fn may_be_missing(self) -> bool {
+        matches!(self, File::Sockstat6 | File::Tcp6)
+    }
+}
+
+/// One line (or pair of lines) of any of the files.
+#[derive(Debug)]
+pub enum Record<'a> {
+    /// A line of sockstat or sockstat6.
+    Counts {
+        /// The protocol, `TCP`.
+        protocol: &'a [u8],
+        /// Its fields; see [`text::counts`].
+        fields: &'a [u8],
+    },
+    /// A pair of lines of snmp or netstat.
+    Mib {
+        /// The group, `Tcp`.
+        group: &'a [u8],
+        /// The names; see [`text::pairs`].
+        names: &'a [u8],
+        /// The values.
+        values: &'a [u8],
+    },
+    /// A row of tcp or tcp6.
+    Tcp(Family, TcpRow),
+}
+
+/// Reads `files` of the kernel, or all saved files, and calls `each` with what they hold; what is
+/// missing among saved files is for the caller to notice.
+///
+/// # Errors
+/// If a file that must be there is not, a line is of no known shape, or `each` fails.
+pub fn read(
+    source: &Source,
+    files: &[File],
+    mut each: impl FnMut(Place<'_>, Record<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    if source.saved.is_empty() {
+        // As much as the kernel hands out at once, and the longest line of netstat many times.
+        let mut lines = Lines::new(32 * 1024);
+        for file in files {
+            let path = ["/proc/net/", file.name()].concat();
+            match source.kernel.open_net(file.name()) {
+                Ok(fd) => read_one(&mut lines, fd, path.as_bytes(), &mut each)?,
+                Err(Errno::NOENT) if file.may_be_missing() => {}
+                Err(error) => return Err(Error::system(path, error)),
+            }
+        }
+        return Ok(());
+    }
+    let mut lines = Lines::new(128 * 1024);
+    source.saved.iter().try_for_each(|path| match path.as_os_str().as_bytes() {
+        b"-" => read_one(&mut lines, sys::stdin(), b"standard input", &mut each),
+        name => read_one(&mut lines, open_saved(path)?, name, &mut each),
+    })
+}
+
+fn open_saved(path: &Path) -> Result<OwnedFd, Error> {
+    sys::open(path).map_err(|error| Error::system(path.as_os_str().as_bytes(), error))
+}
+
+/// Takes the counts that connbox calculates with from a record of any kind.
+///
+/// # Errors
+/// If the line is broken or gives a number a second time.
+pub fn take_counts(
+    sockstat: &mut Sockstat,
+    place: Place<'_>,
+    record: &Record<'_>,
+) -> Result<(), Error> {
+    let Record::Counts { protocol, fields } = record else { return Ok(()) };
+    for pair in text::counts(fields) {
+        let (item, value) = pair.ok_or_else(|| place.error(NOT_A_COUNT))?;
+        if !sockstat.take(protocol, item, value) {
+            return Err(place.error("stands here a second time"));
+        }
+    }
+    Ok(())
+}
+
+/// Reads sockstat and sockstat6.
+///
+/// # Errors
+/// As [`read`] and [`take_counts`].
+pub fn sockstat(source: &Source) -> Result<Sockstat, Error> {
+    let mut sockstat = Sockstat::default();
+    read(source, &[File::Sockstat, File::Sockstat6], |place, record| {
+        take_counts(&mut sockstat, place, &record)
+    })?;
+    Ok(sockstat)
+}
+
+/// The error for a number of sockstat that was read in vain.
+#[must_use]
+pub fn missing(field: &str) -> Error {
+    Error::failed("sockstat", format_args!("holds no {field}"))
+}
+
+/// The reason of an error in a line of sockstat.
+pub const NOT_A_COUNT: &str = "not a name and a number of at most 64 bits";
+
+fn read_one(
+    lines: &mut Lines,
+    fd: impl AsFd,
+    file: &[u8],
+    each: &mut impl FnMut(Place<'_>, Record<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut reader = Reader { named: table_by_name(file), ..Reader::default() };
+    let mut last = Place { file, line: 0 };
+    lines.each(fd, file, |place, line| {
+        last.line = place.line;
+        // Rows are tried first: there may be a million of them.
+        if let Some(Table::Tcp(family, columns)) = &mut reader.table
+            && let Some(row) = columns.row(line)
+        {
+            return each(place, Record::Tcp(*family, row));
+        }
+        reader.line(place, line, each)
+    })?;
+    if reader.names.is_empty() { Ok(()) } else { Err(last.error(NO_VALUES)) }
+}
+
+const NO_VALUES: &str = "a line of names without its line of values";
+
+/// A table of sockets, one a row.
+#[derive(Clone, Copy, Debug)]
+enum Table {
+    Tcp(Family, Columns),
+    Other,
+}
+
+impl Table {
+    fn tcp(family: Family) -> Table {
+        match family {
+            Family::Inet => Table::Tcp(family, Columns::TCP),
+            Family::Inet6 => Table::Tcp(family, Columns::TCP6),
+        }
+    }
+}
+
+/// What the kernel's own name for a file says that it holds: old kernels gave udp the header of tcp.
+fn table_by_name(file: &[u8]) -> Option<Table> {
+    let name = file.rsplit(|&byte| byte == b'/').next().unwrap_or(file);
+    match name {
+        b"tcp" => Some(Table::tcp(Family::Inet)),
+        b"tcp6" => Some(Table::tcp(Family::Inet6)),
+        b"udp" | b"udp6" | b"udplite" | b"udplite6" | b"raw" | b"raw6" => Some(Table::Other),
+        _ => None,
+    }
+}
+
+/// What was read of a file so far, as far as it says what the next line is.
+#[derive(Default)]
+struct Reader {
+    named: Option<Table>,
+    table: Option<Table>,
+    /// A line `GROUP: NAMES` whose values come next.
+    names: Vec<u8>,
+}
+
+impl Reader {
+    /// Reads a line that is no row of a TCP table.
+    #[cold]
+    fn line(
+        &mut self,
+        place: Place<'_>,
+        line: &[u8],
+        each: &mut impl FnMut(Place<'_>, Record<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let group = text::group(line);
+        if !self.names.is_empty() && !matches!(group, Some(Group::Values { .. })) {
+            return Err(place.error(NO_VALUES));
+        }
+        match group {
+            Some(Group::Counts { protocol, fields }) => {
+                each(place, Record::Counts { protocol, fields })
+            }
+            Some(Group::Names { .. }) => {
+                self.names.extend_from_slice(line);
+                Ok(())
+            }
+            Some(Group::Values { group, fields }) => self.values(place, group, fields, each),
+            None => self.other(line).ok_or_else(|| place.error(self.unknown())),
+        }
+    }
+
+    fn values(
+        &mut self,
+        place: Place<'_>,
+        group: &[u8],
+        values: &[u8],
+        each: &mut impl FnMut(Place<'_>, Record<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let names = self.names.strip_prefix(group).and_then(|rest| rest.strip_prefix(b":"));
+        let names = names.ok_or_else(|| place.error("a line of values without its line of names"));
+        each(place, Record::Mib { group, names: names?, values })?;
+        self.names.clear();
+        Ok(())
+    }
+
+    /// Takes a header, a row of a table that is not read, or a blank line.
+    fn other(&mut self, line: &[u8]) -> Option<()> {
+        if let Some(header) = text::header(line) {
+            self.table = self.named.or(Some(match header {
+                Header::Tcp => Table::tcp(Family::Inet),
+                Header::Tcp6 => Table::tcp(Family::Inet6),
+                Header::Other => Table::Other,
+            }));
+            return Some(());
+        }
+        let mut fields = text::Fields::new(line);
+        let Some(first) = fields.next() else { return Some(()) };
+        let is_row = first.strip_suffix(b":").and_then(text::unsigned).is_some();
+        (is_row && matches!(self.table, Some(Table::Other))).then_some(())
+    }
+
+    fn unknown(&self) -> &'static str {
+        match self.table {
+            Some(Table::Tcp(..)) => "not a row of a TCP table",
+            _ => "not a line of sockstat, snmp, netstat, or of a socket table with its header",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn records(name: &str, text: &[u8]) -> Result<Vec<String>, Error> {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(text).unwrap();
+        drop(writer);
+        let mut all = Vec::new();
+        read_one(&mut Lines::new(4096), reader, name.as_bytes(), &mut |place, record| {
+            all.push(match record {
+                Record::Counts { protocol, .. } => format!("{} {protocol:?}", place.line),
+                Record::Mib { group, .. } => format!("{} {group:?}", place.line),
+                Record::Tcp(family, row) => format!("{} {family:?} {}", place.line, row.state),
+            });
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    const ROW: &str = "   0: 0100007F:1F41 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100\n";
+    const HEADER: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+
+    #[test]
+    fn files_may_stand_behind_one_another() {
+        let text = format!("Tcp: A B\nTcp: 1 2\n{HEADER}{ROW}\nTCP: inuse 1\n{HEADER}{ROW}");
+        let all = records("-", text.as_bytes()).unwrap();
+        assert_eq!(all, ["2 [84, 99, 112]", "4 Inet 10", "6 [84, 67, 80]", "8 Inet 10"]);
+    }
+
+    #[test]
+    fn a_file_by_the_name_of_udp_has_no_tcp_rows() {
+        let text = [HEADER, ROW].concat();
+        assert_eq!(records("x/udp", text.as_bytes()).unwrap().len(), 0);
+        assert_eq!(records("x/tcp", text.as_bytes()).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn unknown_shapes_are_errors_with_their_place() {
+        let broken = [HEADER, ROW, &ROW[..60]].concat();
+        for (text, message) in [
+            (broken.as_str(), "f:3: not a row of a TCP table"),
+            (
+                ROW,
+                "f:1: not a line of sockstat, snmp, netstat, or of a socket table with its header",
+            ),
+            ("Tcp: A B\n", "f:1: a line of names without its line of values"),
+            ("Tcp: A B\nUdp: 1 2\n", "f:2: a line of values without its line of names"),
+            ("Tcp: 1 2\n", "f:1: a line of values without its line of names"),
+            (
+                "TCP: inuse 1\n\0\n",
+                "f:2: not a line of sockstat, snmp, netstat, or of a socket table with its header",
+            ),
+        ] {
+            let Err(Error::Fault { text, .. }) = records("f", text.as_bytes()) else { panic!() };
+            assert_eq!(String::from_utf8(text).unwrap(), message);
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! The kernel: files under a root, netlink sockets, namespaces, the clock, standard output, and all
+//! that is `unsafe`.
+//!
+//! The only module beside `lib.rs` that reads the environment.
+
+#![allow(unsafe_code, reason = "the one file that talks to libc directly")]
+
+use std::ffi::{CStr, OsStr, OsString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{Access, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::time::{ClockId, Timespec};
+
+use crate::error::Error;
+
+/// The arguments of the process, its own name first.
+///
+/// # Safety
+/// `argv` must point to `argc` pointers to C strings, as the kernel hands them to `main`.
+pub unsafe fn arguments(argc: i32, argv: *const *const libc::c_char) -> Vec<OsString> {
+    let count = usize::try_from(argc).unwrap_or_default();
+    let argument = |index| {
+        // SAFETY: the caller promises `argc` valid C strings.
+        let text = unsafe { CStr::from_ptr(*argv.add(index)) };
+        OsStr::from_bytes(text.to_bytes()).to_os_string()
+    };
+    (0..count).map(argument).collect()
+}
+
+/// Prepares a process that did not start through Rust's own runtime (which costs some 50 us).
+///
+/// A closed pipe becomes an error that can be handled instead of a signal, and closed standard
+/// descriptors are filled, so that no socket of ours can land on their numbers: with the reading
+/// end of /dev/null, so that writing to a closed standard output still fails.
+pub fn prepare_process() {
+    // SAFETY: SIG_IGN is a valid disposition, and no other thread runs yet.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    // SAFETY: the borrow ends with this statement, and a closed number only gives EBADF.
+    while unsafe { (0..3).any(|fd| rustix::io::fcntl_getfd(BorrowedFd::borrow_raw(fd)).is_err()) } {
+        let Ok(null) = rustix::fs::open(c"/dev/null", OFlags::RDONLY, Mode::empty()) else {
+            return;
+        };
+        // The lowest free number is taken, and kept for the life of the process.
+        std::mem::forget(null);
+    }
+}
+
+/// Writes all of `bytes` to standard output.
+///
+/// # Errors
+/// [`Error::ClosedPipe`] if nobody reads any more; the system's reason otherwise.
+pub fn write_stdout(bytes: &[u8]) -> Result<(), Error> {
+    // SAFETY: descriptor 1 is open for the life of the process; see `prepare_process`.
+    write_all(unsafe { BorrowedFd::borrow_raw(1) }, bytes).map_err(|error| match error {
+        Errno::PIPE => Error::ClosedPipe,
+        error => Error::system("standard output", error),
+    })
+}
+
+/// Writes one message to standard error; where that fails, nobody is left to be told.
+pub fn write_stderr(bytes: &[u8]) {
+    // SAFETY: descriptor 2 is open for the life of the process; see `prepare_process`.
+    let _ = write_all(unsafe { BorrowedFd::borrow_raw(2) }, bytes);
+}
+
+/// Writes all of `bytes`, however many calls that takes.
+///
+/// # Errors
+/// The system's, but for interruptions.
+pub fn write_all(fd: impl AsFd, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match rustix::io::write(&fd, bytes) {
+            Ok(0) => return Err(Errno::IO),
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => wait_writable(fd.as_fd())?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Waits until a descriptor that somebody else made non-blocking takes more.
+fn wait_writable(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut poll = [rustix::event::PollFd::new(&fd, rustix::event::PollFlags::OUT)];
+    rustix::io::retry_on_intr(|| rustix::event::poll(&mut poll, None)).map(|_| ())
+}
+
+/// Reads once into the free room of `buffer` and gives the number of bytes, 0 at the end.
+///
+/// # Errors
+/// The system's, but for interruptions.
+pub fn read(fd: impl AsFd, buffer: &mut Vec<u8>) -> Result<usize, Errno> {
+    rustix::io::retry_on_intr(|| rustix::io::read(&fd, rustix::buffer::spare_capacity(buffer)))
+}
+
+/// Standard input, for `--from -`.
+#[must_use]
+pub fn stdin() -> BorrowedFd<'static> {
+    // SAFETY: descriptor 0 is open for the life of the process; see `prepare_process`.
+    unsafe { BorrowedFd::borrow_raw(0) }
+}
+
+/// Opens a file for reading.
+///
+/// # Errors
+/// The system's.
+pub fn open(path: impl rustix::path::Arg) -> Result<OwnedFd, Errno> {
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// The file of the running program.
+///
+/// # Errors
+/// If /proc is not mounted.
+pub fn own_binary() -> Result<PathBuf, Errno> {
+    let path = rustix::fs::readlink("/proc/self/exe", Vec::new())?;
+    Ok(PathBuf::from(OsString::from_vec(path.into_bytes())))
+}
+
+/// The value of an environment variable.
+#[must_use]
+pub fn environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Where the facts come from: the running kernel, or a tree that looks like it.
+#[derive(Debug, Default)]
+pub struct Kernel {
+    root: Option<PathBuf>,
+}
+
+impl Kernel {
+    /// The kernel under `root`, the running one for `None`.
+    ///
+    /// # Errors
+    /// If `root` holds no `proc` directory.
+    pub fn new(root: Option<PathBuf>) -> Result<Kernel, Error> {
+        if let Some(root) = &root {
+            let proc = root.join("proc");
+            rustix::fs::stat(&proc)
+                .map_err(|error| Error::system(proc.as_os_str().as_bytes(), error))?;
+        }
+        Ok(Kernel { root })
+    }
+
+    /// Whether this is the running kernel, which also answers by netlink.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.root.is_none()
+    }
+
+    /// Opens a file of /proc/net. Under a root, `proc/1/net` goes before `proc/net`: in a host's
+    /// /proc that is mounted into a container the latter is the container's own.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn open_net(&self, name: &str) -> Result<OwnedFd, Errno> {
+        match &self.root {
+            None => open(Path::new("/proc/net").join(name)),
+            Some(root) => open(root.join("proc/1/net").join(name))
+                .or_else(|_| open(root.join("proc/net").join(name))),
+        }
+    }
+
+    /// Reads the numbers of a file of /proc/sys, as text without its line end; `None` if the file
+    /// is not there or may not be read.
+    #[must_use]
+    pub fn sysctl(&self, name: &str) -> Option<Vec<u8>> {
+        let fd = open(self.sysctl_path(name)).ok()?;
+        let mut text = Vec::with_capacity(128);
+        read(fd, &mut text).ok()?;
+        text.truncate(text.trim_ascii_end().len());
+        Some(text)
+    }
+
+    /// Whether the network namespace is known not to be the machine's first: the first alone has
+    /// the limits of TCP's memory (net/ipv4/sysctl_net_ipv4.c).
+    #[must_use]
+    pub fn is_other_namespace(&self) -> bool {
+        let is_there = |name| rustix::fs::access(self.sysctl_path(name), Access::EXISTS).is_ok();
+        !is_there("net/ipv4/tcp_mem") && is_there("net/ipv4/tcp_rmem")
+    }
+
+    fn sysctl_path(&self, name: &str) -> PathBuf {
+        self.root.as_deref().unwrap_or(Path::new("/")).join("proc/sys").join(name)
+    }
+}
+
+/// Moves the process into another network namespace: a name of /run/netns, the number of a
+/// process that lives there, or the path of a namespace file.
+///
+/// # Errors
+/// If there is no such namespace, or if entering it is refused.
+pub fn enter_network_namespace(which: &OsStr) -> Result<(), Error> {
+    let bytes = which.as_bytes();
+    let path = if bytes.contains(&b'/') {
+        bytes.to_vec()
+    } else if !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit) {
+        [b"/proc/", bytes, b"/ns/net"].concat()
+    } else {
+        [b"/run/netns/", bytes].concat()
+    };
+    let fd =
+        open(path.as_slice()).map_err(|error| Error::refused(&path, error, "CAP_SYS_PTRACE"))?;
+    let network = Some(rustix::thread::LinkNameSpaceType::Network);
+    match rustix::thread::move_into_link_name_space(fd.as_fd(), network) {
+        Ok(()) => Ok(()),
+        Err(Errno::INVAL) => Err(Error::failed(&path, "not a network namespace")),
+        Err(error) => Err(Error::refused(&path, error, "CAP_SYS_ADMIN")),
+    }
+}
+
+/// A socket that asks the kernel's sock_diag.
+#[derive(Debug)]
+pub struct SockDiag {
+    fd: OwnedFd,
+    buffer: Vec<u8>,
+}
+
+/// The kernel never sends more at once (net/netlink/af_netlink.c: 32 KiB skbs).
+const DATAGRAM_BYTES: usize = 32 * 1024;
+
+impl SockDiag {
+    /// Opens the socket.
+    ///
+    /// # Errors
+    /// The system's; a sandbox may refuse it.
+    pub fn open() -> Result<SockDiag, Errno> {
+        let fd = rustix::net::socket_with(
+            AddressFamily::NETLINK,
+            SocketType::RAW,
+            SocketFlags::CLOEXEC,
+            Some(rustix::net::netlink::SOCK_DIAG),
+        )?;
+        Ok(SockDiag { fd, buffer: Vec::with_capacity(DATAGRAM_BYTES) })
+    }
+
+    /// Sends one request.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn send(&self, request: &[u8]) -> Result<(), Errno> {
+        rustix::io::retry_on_intr(|| rustix::net::send(&self.fd, request, SendFlags::empty()))
+            .map(|_| ())
+    }
+
+    /// Receives one datagram.
+    ///
+    /// # Errors
+    /// The system's; `MSGSIZE` for a datagram longer than the kernel's own limit.
+    pub fn receive(&mut self) -> Result<&[u8], Errno> {
+        let length = rustix::io::retry_on_intr(|| {
+            self.buffer.clear();
+            let room = rustix::buffer::spare_capacity(&mut self.buffer);
+            rustix::net::recv(&self.fd, room, RecvFlags::TRUNC).map(|(_, length)| length)
+        })?;
+        if length > self.buffer.len() { Err(Errno::MSGSIZE) } else { Ok(&self.buffer) }
+    }
+}
+
+/// Milliseconds since 1970-01-01 00:00 UTC.
+#[must_use]
+pub fn unix_milliseconds() -> i64 {
+    let now = rustix::time::clock_gettime(ClockId::Realtime);
+    now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000)
+}
+
+/// Nanoseconds on the clock that never jumps.
+#[must_use]
+pub fn monotonic() -> Duration {
+    let now = rustix::time::clock_gettime(ClockId::Monotonic);
+    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
+}
+
+/// Sleeps until `moment` of [`monotonic`]; a moment in the past returns at once.
+pub fn sleep_until(moment: Duration) {
+    let seconds = i64::try_from(moment.as_secs()).unwrap_or(i64::MAX);
+    let request = Timespec { tv_sec: seconds, tv_nsec: i64::from(moment.subsec_nanos()) };
+    let sleep = || rustix::thread::clock_nanosleep_absolute(ClockId::Monotonic, &request);
+    while sleep() == Err(Errno::INTR) {}
+}
+
+/// A file that appears under its name whole or not at all.
+#[derive(Debug)]
+pub struct AtomicFile {
+    fd: OwnedFd,
+    target: PathBuf,
+    /// The name until it is whole; `None` for a target that is no regular file (a pipe, a device),
+    /// which is written in place, since renaming over it would destroy it.
+    temporary: Option<PathBuf>,
+}
+
+impl AtomicFile {
+    /// Begins to write `path`. A symbolic link is followed.
+    ///
+    /// # Errors
+    /// If the file or its temporary neighbour cannot be made.
+    pub fn create(path: &Path) -> Result<AtomicFile, Errno> {
+        let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let kind = rustix::fs::stat(&target).map(|stat| FileType::from_raw_mode(stat.st_mode));
+        let new = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+        if kind.is_ok_and(|kind| kind != FileType::RegularFile) {
+            let fd = rustix::fs::open(&target, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+            return Ok(AtomicFile { fd, target, temporary: None });
+        }
+        let name = target.file_name().ok_or(Errno::ISDIR)?;
+        let id = rustix::process::getpid().as_raw_nonzero().to_string();
+        let temporary = [b".", name.as_bytes(), b".", id.as_bytes(), b".tmp"].concat();
+        let temporary = target.with_file_name(OsString::from_vec(temporary));
+        let mode = Mode::from_raw_mode(0o666);
+        let fd = rustix::fs::open(&temporary, new, mode).or_else(|error| match error {
+            // Left behind by a process of the same number that was killed.
+            Errno::EXIST => rustix::fs::unlink(&temporary)
+                .and_then(|()| rustix::fs::open(&temporary, new, mode)),
+            error => Err(error),
+        })?;
+        Ok(AtomicFile { fd, target, temporary: Some(temporary) })
+    }
+
+    /// Appends `bytes`.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn write(&self, bytes: &[u8]) -> Result<(), Errno> {
+        write_all(&self.fd, bytes)
+    }
+
+    /// Puts the file under its name. The data reaches the disk first: some file systems report a
+    /// full disk only then.
+    ///
+    /// # Errors
+    /// The system's; the old file is then still there.
+    pub fn finish(mut self) -> Result<(), Errno> {
+        let Some(temporary) = &self.temporary else { return Ok(()) };
+        rustix::fs::fsync(&self.fd)?;
+        rustix::fs::rename(temporary, &self.target)?;
+        self.temporary = None;
+        Ok(())
+    }
+}
+
+impl Drop for AtomicFile {
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary {
+            let _ = rustix::fs::unlink(temporary);
+        }
+    }
+}

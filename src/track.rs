@@ -1,0 +1,47 @@
+//! What follows from facts over time. Pure: the clock comes in as an argument.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The last readings of counters, from which their rates follow.
+#[derive(Debug, Default)]
+pub struct Rates {
+    last: BTreeMap<(Vec<u8>, usize), (Duration, i128)>,
+}
+
+impl Rates {
+    /// The growth of the counter `column` of the row `key` since its last reading, in thousandths
+    /// a second; `None` for the first reading, and where the counter was set back meanwhile.
+    pub fn thousandths_per_second(
+        &mut self,
+        key: &[u8],
+        column: usize,
+        clock: Duration,
+        total: i128,
+    ) -> Option<i128> {
+        let last = self.last.insert((key.to_vec(), column), (clock, total));
+        let (then, before) = last?;
+        let elapsed = i128::try_from(clock.saturating_sub(then).as_nanos()).ok()?;
+        let grown = total.checked_sub(before).filter(|grown| *grown >= 0)?;
+        // Rounded to the nearest, not down: 3 in 0.9999 s is 3.000 a second.
+        grown.checked_mul(1_000_000_000_000)?.checked_add(elapsed / 2)?.checked_div(elapsed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_per_second_of_the_real_interval() {
+        let mut rates = Rates::default();
+        let mut at =
+            |ms, total| rates.thousandths_per_second(b"a", 0, Duration::from_millis(ms), total);
+        assert_eq!(at(1000, 10), None);
+        assert_eq!(at(3000, 16), Some(3000));
+        assert_eq!(at(3000, 16), None);
+        assert_eq!(at(3500, 17), Some(2000));
+        assert_eq!(at(4000, 3), None);
+        assert_eq!(at(5000, i128::from(u64::MAX)), Some(i128::from(u64::MAX - 3) * 1000));
+    }
+}

@@ -1,0 +1,448 @@
+//! The text tables of /proc/net: sockstat, snmp, netstat, tcp and tcp6.
+
+/// The tokens of a line, separated by any run of spaces and tabs.
+#[derive(Clone, Debug)]
+pub struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    /// The tokens of `line`.
+    #[must_use]
+    pub fn new(line: &'a [u8]) -> Fields<'a> {
+        Fields { rest: line }
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let start = self.rest.iter().position(|&byte| !is_blank(byte))?;
+        let token = self.rest.get(start..)?;
+        let end = token.iter().position(|&byte| is_blank(byte)).unwrap_or(token.len());
+        let (token, rest) = token.split_at_checked(end)?;
+        self.rest = rest;
+        Some(token)
+    }
+}
+
+fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
+}
+
+/// An unsigned decimal number that fits 64 bits; at most 20 digits, nothing else beside them.
+#[must_use]
+pub fn unsigned(token: &[u8]) -> Option<u64> {
+    if token.is_empty() || token.len() > 20 {
+        return None;
+    }
+    token.iter().try_fold(0u64, |value, &byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then_some(())?;
+        value.checked_mul(10)?.checked_add(u64::from(digit))
+    })
+}
+
+/// A decimal number of 64 bits that may be negative: `Tcp: MaxConn` is -1.
+#[must_use]
+pub fn number(token: &[u8]) -> Option<i128> {
+    match token.strip_prefix(b"-") {
+        Some(digits) => unsigned(digits)
+            .filter(|&value| value <= i64::MIN.unsigned_abs())
+            .map(|value| i128::from(value).wrapping_neg()),
+        None => unsigned(token).map(i128::from),
+    }
+}
+
+/// Whether `token` is a name as the kernel writes them: a letter, then letters, digits and `_`.
+#[must_use]
+pub fn is_name(token: &[u8]) -> bool {
+    token.first().is_some_and(u8::is_ascii_alphabetic)
+        && token.iter().all(|&byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// A line `GROUP: …` of sockstat, snmp or netstat.
+#[derive(Clone, Debug)]
+pub enum Group<'a> {
+    /// `TCP: inuse 27 orphan 0`: names and numbers in turn.
+    Counts {
+        /// The protocol, `TCP`.
+        protocol: &'a [u8],
+        /// The rest of the line; see [`counts`].
+        fields: &'a [u8],
+    },
+    /// `Tcp: RtoAlgorithm RtoMin`: the first line of a pair.
+    Names {
+        /// The group, `Tcp`.
+        group: &'a [u8],
+        /// The rest of the line: names.
+        fields: &'a [u8],
+    },
+    /// `Tcp: 1 200`: the second line of a pair.
+    Values {
+        /// The group, `Tcp`.
+        group: &'a [u8],
+        /// The rest of the line: numbers.
+        fields: &'a [u8],
+    },
+}
+
+/// Reads a line `GROUP: …`; what kind it is follows from its first two tokens.
+#[must_use]
+pub fn group(line: &[u8]) -> Option<Group<'_>> {
+    let colon = line.iter().position(|&byte| byte == b':')?;
+    let name = line.get(..colon)?;
+    let fields = line.get(colon.checked_add(1)?..)?;
+    if !is_name(name) {
+        return None;
+    }
+    let mut tokens = Fields::new(fields);
+    if number(tokens.next()?).is_some() {
+        return Some(Group::Values { group: name, fields });
+    }
+    match tokens.next().map(number) {
+        Some(Some(_)) => Some(Group::Counts { protocol: name, fields }),
+        _ => Some(Group::Names { group: name, fields }),
+    }
+}
+
+/// The pairs `name number` of a [`Group::Counts`] line; a `None` item is a broken pair and the last.
+pub fn counts(fields: &[u8]) -> impl Iterator<Item = Option<(&[u8], u64)>> {
+    let mut tokens = Fields::new(fields);
+    let mut broken = false;
+    std::iter::from_fn(move || {
+        if broken {
+            return None;
+        }
+        let name = tokens.next()?;
+        let pair = tokens.next().and_then(unsigned).map(|value| (name, value));
+        let pair = pair.filter(|_| is_name(name));
+        broken = pair.is_none();
+        Some(pair)
+    })
+}
+
+/// The pairs of a `Names` line and its `Values` line, or `None` if they do not match in number or
+/// one of them is no name or no number.
+pub fn pairs<'a>(
+    names: &'a [u8],
+    values: &'a [u8],
+) -> Option<impl Iterator<Item = (&'a [u8], i128)>> {
+    let whole = Fields::new(names).count() == Fields::new(values).count()
+        && Fields::new(names).all(is_name)
+        && Fields::new(values).all(|value| number(value).is_some());
+    let values = Fields::new(values).filter_map(number);
+    whole.then(|| Fields::new(names).zip(values))
+}
+
+/// What a header line of a socket table says that follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Header {
+    /// Rows of TCP sockets, IPv4.
+    Tcp,
+    /// Rows of TCP sockets, IPv6.
+    Tcp6,
+    /// Rows of UDP, UDP-Lite or raw sockets.
+    Other,
+}
+
+/// Reads the header line of a socket table. The kernel tells tcp from udp only by the columns
+/// `ref pointer drops` at its end, and tcp6 from tcp by the word `remote_address`.
+#[must_use]
+pub fn header(line: &[u8]) -> Option<Header> {
+    let mut tokens = Fields::new(line);
+    let known = tokens.next()? == b"sl" && tokens.next()? == b"local_address";
+    let remote = tokens.next().filter(|_| known)?;
+    if tokens.any(|token| token == b"drops") {
+        return Some(Header::Other);
+    }
+    match remote {
+        b"rem_address" => Some(Header::Tcp),
+        b"remote_address" => Some(Header::Tcp6),
+        _ => None,
+    }
+}
+
+/// What a row of /proc/net/tcp{,6} says about the socket's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpRow {
+    /// The state's number, column `st`.
+    pub state: u8,
+}
+
+/// The columns of one socket table: their places move with the width of the row number alone,
+/// which `tcp4_seq_show` prints with `%4d`, so a row is nearly always laid out as the one before it.
+#[derive(Clone, Copy, Debug)]
+pub struct Columns {
+    /// Hexadecimal digits of an address: 8 or 32.
+    address: usize,
+    /// Where the colon behind the row number stood last.
+    colon: usize,
+}
+
+impl Columns {
+    /// The columns of /proc/net/tcp.
+    pub const TCP: Columns = Columns { address: 8, colon: 4 };
+    /// The columns of /proc/net/tcp6.
+    pub const TCP6: Columns = Columns { address: 32, colon: 4 };
+
+    /// Reads one row, without its line end: by place if it is laid out as the last one was, by
+    /// splitting it into fields otherwise. `None`: it is no row of this table.
+    #[inline]
+    pub fn row(&mut self, line: &[u8]) -> Option<TcpRow> {
+        let fast = match self.address {
+            8 => placed::<8>(line, self.colon),
+            _ => placed::<32>(line, self.colon),
+        };
+        fast.or_else(|| self.split(line))
+    }
+
+    #[cold]
+    fn split(&mut self, line: &[u8]) -> Option<TcpRow> {
+        let row = split(line, self.address)?;
+        self.colon = line.iter().position(|&byte| byte == b':')?;
+        Some(row)
+    }
+}
+
+/// Reads a row whose fields stand at the kernel's own places, counted from the first colon:
+/// `: ADDRESS:PORT ADDRESS:PORT ST TXQUEUE_:RXQUEUE_ TR:TM_WHEN_ RETRNSMT UID TIMEOUT INODE`.
+#[inline]
+fn placed<const ADDRESS: usize>(line: &[u8], colon: usize) -> Option<TcpRow> {
+    // The row number: blanks, then digits; the kernel never writes more than ten.
+    let (number, rest) = line.split_at_checked(colon)?;
+    let mut digits = number.iter().skip_while(|&&byte| byte == b' ').peekable();
+    digits.peek()?;
+    digits.all(u8::is_ascii_digit).then_some(())?;
+    let rest = take(rest, b": ")?;
+    let rest = endpoint::<ADDRESS>(rest)?;
+    let rest = endpoint::<ADDRESS>(rest)?;
+    let (&[high, low], rest) = rest.split_first_chunk::<2>()?;
+    let state = (nibble(high)? << 4) | nibble(low)?;
+    let rest = take(hex8(take(rest, b" ")?)?, b":")?;
+    let rest = take(hex8(rest)?, b" ")?;
+    let (&[high, low], rest) = rest.split_first_chunk::<2>()?;
+    let _timer = (nibble(high)?, nibble(low)?);
+    let rest = take(hex8(take(rest, b":")?)?, b" ")?;
+    let rest = take(hex8(rest)?, b" ")?;
+    // uid, timeout, inode: at least `    0        0 0`, which the kernel pads to these widths.
+    let tail = rest.first_chunk::<16>()?;
+    (tail.iter().all(|byte| byte.is_ascii_digit() || *byte == b' ')).then_some(TcpRow { state })
+}
+
+#[inline]
+fn endpoint<const ADDRESS: usize>(mut rest: &[u8]) -> Option<&[u8]> {
+    for _ in 0..ADDRESS / 8 {
+        rest = hex8(rest)?;
+    }
+    let (port, rest) = take(rest, b":")?.split_first_chunk::<5>()?;
+    let &[a, b, c, d, blank] = port;
+    // Two words of hex digits are tested as one: the missing half repeats the port.
+    all_hex(u64::from_le_bytes([a, b, c, d, a, b, c, d])).then_some(())?;
+    (blank == b' ').then_some(rest)
+}
+
+#[inline]
+fn take<'a, const N: usize>(rest: &'a [u8], wanted: &[u8; N]) -> Option<&'a [u8]> {
+    let (found, rest) = rest.split_first_chunk::<N>()?;
+    (found == wanted).then_some(rest)
+}
+
+#[inline]
+fn hex8(rest: &[u8]) -> Option<&[u8]> {
+    let (word, rest) = rest.split_first_chunk::<8>()?;
+    all_hex(u64::from_le_bytes(*word)).then_some(rest)
+}
+
+/// Whether all eight bytes of `word` are hexadecimal digits, tested at once.
+#[inline]
+fn all_hex(word: u64) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // With every byte below 0x80, adding (0x80 - n) sets a byte's high bit if it is at least n,
+    // and nothing carries over into the next byte.
+    let low = word & !HIGH;
+    let at_least = |bytes: u64, n: u8| bytes.wrapping_add(ONES.wrapping_mul(u64::from(0x80 - n)));
+    let digit = at_least(low, b'0') & !at_least(low, b'9' + 1);
+    let lower = low | ONES.wrapping_mul(0x20);
+    let letter = at_least(lower, b'a') & !at_least(lower, b'f' + 1);
+    // `low | 0x20` folds case but also maps some signs onto digits: only letters use it.
+    (digit | letter) & HIGH & !word == HIGH
+}
+
+fn nibble(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte.wrapping_sub(b'0')),
+        b'A'..=b'F' => Some(byte.wrapping_sub(b'A').wrapping_add(10)),
+        b'a'..=b'f' => Some(byte.wrapping_sub(b'a').wrapping_add(10)),
+        _ => None,
+    }
+}
+
+/// Reads a row by its fields, wherever they stand.
+fn split(line: &[u8], address: usize) -> Option<TcpRow> {
+    let mut fields = Fields::new(line);
+    unsigned(fields.next()?.strip_suffix(b":")?)?;
+    is_endpoint(fields.next()?, address).then_some(())?;
+    is_endpoint(fields.next()?, address).then_some(())?;
+    let &[high, low] = fields.next()? else { return None };
+    let state = (nibble(high)? << 4) | nibble(low)?;
+    is_pair(fields.next()?).then_some(())?;
+    is_pair(fields.next()?).then_some(())?;
+    is_hex(fields.next()?).then_some(())?;
+    for _uid_timeout_inode in 0..3 {
+        unsigned(fields.next()?)?;
+    }
+    Some(TcpRow { state })
+}
+
+fn is_endpoint(token: &[u8], address: usize) -> bool {
+    token.split_at_checked(address).is_some_and(|(address, port)| {
+        is_hex(address)
+            && port.strip_prefix(b":").is_some_and(|port| port.len() == 4 && is_hex(port))
+    })
+}
+
+fn is_pair(token: &[u8]) -> bool {
+    let mut halves = token.split(|&byte| byte == b':');
+    halves.next().is_some_and(is_hex)
+        && halves.next().is_some_and(is_hex)
+        && halves.next().is_none()
+}
+
+fn is_hex(token: &[u8]) -> bool {
+    !token.is_empty() && token.iter().all(u8::is_ascii_hexdigit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROW: &[u8] = b"   0: 0100007F:1F41 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 5161857 1 00000000a196f2aa 100 0 0 10 0                   ";
+    const ROW6: &[u8] = b"   4: 0000000000000000FFFF00000100007F:2198 0000000000000000FFFF00000100007F:AE60 01 00000000:00000000 00:00000000 00000000     0        0 5160941 1 00000000668ee070 20 0 0 10 -1";
+
+    #[test]
+    fn hex_words_are_told_from_all_others() {
+        for byte in 0..=255u8 {
+            for place in 0..8 {
+                let mut word = *b"09afAF5c";
+                word[place] = byte;
+                assert_eq!(
+                    all_hex(u64::from_le_bytes(word)),
+                    byte.is_ascii_hexdigit(),
+                    "{byte:#x}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_have_their_bounds() {
+        assert_eq!(unsigned(b"18446744073709551615"), Some(u64::MAX));
+        assert_eq!(unsigned(b"18446744073709551616"), None);
+        assert_eq!(unsigned(b"99999999999999999999"), None);
+        assert_eq!(unsigned(b"000000000000000000001"), None);
+        assert_eq!(unsigned(b""), None);
+        assert_eq!(unsigned(b"+1"), None);
+        assert_eq!(number(b"-1"), Some(-1));
+        assert_eq!(number(b"-9223372036854775808"), Some(i128::from(i64::MIN)));
+        assert_eq!(number(b"-9223372036854775809"), None);
+        assert_eq!(number(b"--1"), None);
+    }
+
+    #[test]
+    fn a_row_reads_the_same_by_place_and_by_field() {
+        for (mut columns, row, state) in [(Columns::TCP, ROW, 10), (Columns::TCP6, ROW6, 1)] {
+            assert_eq!(columns.row(row), Some(TcpRow { state }));
+            assert_eq!(split(row, columns.address), Some(TcpRow { state }));
+        }
+        assert_eq!(Columns::TCP.row(ROW6), None);
+        assert_eq!(Columns::TCP6.row(ROW), None);
+    }
+
+    #[test]
+    fn wide_row_numbers_move_the_columns() {
+        let mut columns = Columns::TCP;
+        for number in ["   9", "  99", "9999", "10000", "1234567", "0"] {
+            let row = [number.as_bytes(), &ROW[4..]].concat();
+            assert_eq!(columns.row(&row), Some(TcpRow { state: 10 }), "{number}");
+            assert_eq!(columns.colon, number.len());
+            assert!(placed::<8>(&row, columns.colon).is_some());
+        }
+    }
+
+    #[test]
+    fn places_and_fields_agree_on_every_corruption() {
+        for (row, address) in [(ROW, 8), (ROW6, 32)] {
+            for place in 0..row.len() {
+                for byte in 0..=255u8 {
+                    let mut bad = row.to_vec();
+                    bad[place] = byte;
+                    let fast =
+                        if address == 8 { placed::<8>(&bad, 4) } else { placed::<32>(&bad, 4) };
+                    // The tail (uid and what follows) is looked at less closely by place.
+                    if place < 4 + 2 * (address + 6) + 46 && fast.is_some() {
+                        assert_eq!(fast, split(&bad, address), "{place} {byte:#x}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn truncated_rows_are_no_rows() {
+        for row in [ROW, ROW6] {
+            let mut columns = if row == ROW { Columns::TCP } else { Columns::TCP6 };
+            let inode = row.windows(5).position(|five| five == b" 5161" || five == b" 5160");
+            for end in 0..=inode.unwrap_or_default() {
+                assert_eq!(columns.row(&row[..end]), None, "{end}");
+            }
+        }
+    }
+
+    #[test]
+    fn groups_are_told_by_their_first_two_tokens() {
+        assert!(matches!(
+            group(b"TCP: inuse 27 orphan 0"),
+            Some(Group::Counts { protocol: b"TCP", .. })
+        ));
+        assert!(matches!(
+            group(b"Tcp: RtoAlgorithm RtoMin"),
+            Some(Group::Names { group: b"Tcp", .. })
+        ));
+        assert!(matches!(group(b"Tcp: One"), Some(Group::Names { .. })));
+        assert!(matches!(group(b"Tcp: 1 -1"), Some(Group::Values { group: b"Tcp", .. })));
+        assert!(group(b"TCP:").is_none());
+        assert!(group(b"   0: 0100007F:1F41").is_none());
+    }
+
+    #[test]
+    fn a_broken_pair_ends_the_counts() {
+        let all: Vec<_> = counts(b" inuse 27 orphan x tw 3").collect();
+        assert_eq!(all, [Some((b"inuse".as_slice(), 27)), None]);
+        assert_eq!(counts(b" inuse 1 odd").last(), Some(None));
+    }
+
+    #[test]
+    fn pairs_of_different_length_are_none() {
+        assert!(pairs(b" A B", b" 1").is_none());
+        assert!(pairs(b" A B", b" 1 x").is_none());
+        let all: Vec<_> = pairs(b" A MaxConn", b" 1 -1").into_iter().flatten().collect();
+        assert_eq!(all, [(b"A".as_slice(), 1), (b"MaxConn".as_slice(), -1)]);
+    }
+
+    #[test]
+    fn headers_tell_their_tables() {
+        assert_eq!(header(b"  sl  local_address rem_address   st tx_queue"), Some(Header::Tcp));
+        assert_eq!(
+            header(b"  sl  local_address                  remote_address st"),
+            Some(Header::Tcp6)
+        );
+        assert_eq!(
+            header(b"   sl  local_address rem_address   st inode ref pointer drops  "),
+            Some(Header::Other)
+        );
+        assert_eq!(header(b"  sl  local_address"), None);
+    }
+}

@@ -1,0 +1,116 @@
+//! What all tests of the program share: where it is, how to run it, how to skip aloud.
+#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// The program under test.
+pub const CONNBOX: &str = env!("CARGO_BIN_EXE_connbox");
+
+/// The folder of saved kernels: each is a world to run in with `--root`.
+pub fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+/// A world of `tests/fixtures`.
+pub fn world(name: &str) -> PathBuf {
+    fixtures().join(name)
+}
+
+/// A folder of links that bear the applets' names, made once by `connbox --install`.
+pub fn bin_dir() -> &'static Path {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY.get_or_init(|| {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!(
+            "bin-{}",
+            Path::new(&std::env::args().next().unwrap()).file_name().unwrap().to_string_lossy()
+        ));
+        std::fs::create_dir_all(&directory).unwrap();
+        let output = Command::new(CONNBOX).arg("--install").arg("--force").arg(&directory).output();
+        assert!(output.unwrap().status.success(), "connbox --install failed");
+        let link = directory.join("connbox");
+        let _ = std::fs::remove_file(&link);
+        std::os::unix::fs::symlink(CONNBOX, link).unwrap();
+        directory
+    })
+}
+
+/// A command of the search path, on which the applets' names stand first.
+pub fn command(program: &str) -> Command {
+    let mut path = OsString::from(bin_dir());
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    let mut command = Command::new(program);
+    command.env("PATH", path).env("LC_ALL", "C").env_remove("CONNBOX_ROOT");
+    command
+}
+
+/// Runs `words` (an applet, its arguments) and gives what it printed.
+pub fn run(words: &[&str]) -> Output {
+    command(CONNBOX).args(words).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Runs `words` with `input` on standard input.
+pub fn run_with_input(words: &[&str], input: &[u8]) -> Output {
+    let mut command = command(CONNBOX);
+    feed(command.args(words), input)
+}
+
+/// Runs a command with `input` on standard input.
+pub fn feed(command: &mut Command, input: &[u8]) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    // A program that does not read to the end closes the pipe: no fault of the test's.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
+}
+
+/// Standard output of a run that must succeed and say nothing.
+pub fn stdout_of(words: &[&str]) -> String {
+    let output = run(words);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.is_empty(), "{words:?}: {:?} {stderr}", output.status);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Standard output of a line of shell, which must succeed, with the applets on the search path.
+pub fn shell(line: &str) -> String {
+    let output = command("bash").args(["-o", "pipefail", "-c", line]).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{line}: {:?} {stderr}", output.status);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Says that a test cannot run here and why; with `CONNBOX_REQUIRE=all` that is a failure.
+pub fn skip(test: &str, why: &str) {
+    let text = format!("SKIP {test}: {why}");
+    assert!(std::env::var_os("CONNBOX_REQUIRE").is_none_or(|what| what != "all"), "{text}");
+    eprintln!("{text}");
+}
+
+/// Whether all of `programs` are installed; if not, the test is skipped aloud.
+pub fn has(test: &str, programs: &[&str]) -> bool {
+    let is_there = |program: &&str| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+    };
+    match programs.iter().find(|program| !is_there(program)) {
+        Some(missing) => {
+            skip(test, &format!("{missing} is not installed"));
+            false
+        }
+        None => true,
+    }
+}
