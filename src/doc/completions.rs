@@ -1,4 +1,281 @@
-//! Completions for bash, zsh and fish.
-pub fn script(_shell: &str) -> Option<String> {
-    None
+//! Completions for bash, zsh and fish: applets, options, option values, and NAMEs.
+
+use super::{BOX_OPTIONS, options};
+use crate::applet::{APPLETS, Applet};
+use crate::cli::OptDoc;
+
+/// The shells for which there are completions.
+pub const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
+
+/// The completions for `shell`, if it is one of [`SHELLS`].
+#[must_use]
+pub fn script(shell: &str) -> Option<String> {
+    match shell {
+        "bash" => Some(bash()),
+        "zsh" => Some(zsh()),
+        "fish" => Some(fish()),
+        _ => None,
+    }
+}
+
+/// What may stand for an option's value.
+enum Operand {
+    Words(&'static [&'static str]),
+    File,
+    Directory,
+    Other,
+}
+
+fn operand(option: &OptDoc) -> Option<Operand> {
+    let value = option.value?;
+    Some(match value {
+        _ if !option.words.is_empty() => Operand::Words(option.words),
+        "FILE" => Operand::File,
+        "DIR" => Operand::Directory,
+        _ => Operand::Other,
+    })
+}
+
+/// All names of all applets, aliases included.
+fn names() -> String {
+    let all = APPLETS.iter().flat_map(|applet| std::iter::once(&applet.name).chain(applet.aliases));
+    all.copied().collect::<Vec<_>>().join(" ")
+}
+
+/// An applet's names as a pattern of `case`.
+fn pattern(applet: &Applet) -> String {
+    let all = std::iter::once(&applet.name).chain(applet.aliases);
+    all.copied().collect::<Vec<_>>().join("|")
+}
+
+fn box_words() -> String {
+    let options = BOX_OPTIONS.map(|option| option.name).join(" ");
+    format!("{} help {options}", names())
+}
+
+fn bash() -> String {
+    let mut values = String::new();
+    let mut words = String::new();
+    for applet in APPLETS {
+        for option in options(applet) {
+            let Some(operand) = operand(option) else { continue };
+            let action = match operand {
+                Operand::Words(words) => format!("_connbox_words '{}'", words.join(" ")),
+                Operand::File => "_connbox_files -f".into(),
+                Operand::Directory => "_connbox_files -d".into(),
+                Operand::Other => ":".into(),
+            };
+            values += &format!("    {}:--{}) {action}; return ;;\n", pattern(applet), option.long);
+        }
+        let flags: Vec<_> = options(applet).map(|option| format!("--{}", option.long)).collect();
+        words += &format!(
+            "    {}) options='{}' names='{}' ;;\n",
+            pattern(applet),
+            flags.join(" "),
+            applet.names.join(" ")
+        );
+    }
+    // `pattern` of several names would bind the colon to the last alone.
+    let values = values.replace('|', ":*|");
+    BASH.replace("@BOX@", &box_words())
+        .replace("@NAMES@", &names())
+        .replace("@VALUES@", &values)
+        .replace("@WORDS@", &words)
+}
+
+const BASH: &str = r#"# bash completion for connbox and its applets; made by: connbox --completions bash
+# shellcheck shell=bash
+
+_connbox_words() {
+    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$current")
+}
+
+_connbox_files() {
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen "$1" -- "$current")
+}
+
+_connbox() {
+    local current=${COMP_WORDS[COMP_CWORD]} before='' applet=${COMP_WORDS[0]##*/}
+    local options='' names=''
+    ((COMP_CWORD > 0)) && before=${COMP_WORDS[COMP_CWORD - 1]}
+    # The shell takes --option=value apart into three words.
+    if [[ $current == '=' ]]; then
+        current=''
+    elif [[ $before == '=' ]]; then
+        before=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    COMPREPLY=()
+    if [[ $applet == connbox ]]; then
+        if ((COMP_CWORD == 1)); then
+            _connbox_words '@BOX@'
+            return
+        fi
+        applet=${COMP_WORDS[1]}
+    fi
+    case $applet in
+    help|--man) _connbox_words '@NAMES@'; return ;;
+    --completions) _connbox_words 'bash zsh fish'; return ;;
+    --install)
+        if ((COMP_CWORD == 2)); then _connbox_files -d; else _connbox_words '@NAMES@ --force'; fi
+        return ;;
+    esac
+    case $applet:$before in
+@VALUES@    esac
+    case $applet in
+@WORDS@    esac
+    if [[ $current == -* ]]; then
+        _connbox_words "$options"
+    else
+        _connbox_words "$names"
+    fi
+}
+
+complete -F _connbox connbox @NAMES@
+"#;
+
+fn zsh() -> String {
+    let mut functions = String::new();
+    let mut applets = String::new();
+    for applet in APPLETS {
+        applets += &format!("    {}\n", quoted(&format!("{}:{}", applet.name, applet.about)));
+        functions += &format!("_connbox_{}() {{\n  _arguments -s", applet.name);
+        for option in options(applet) {
+            functions += &format!(" \\\n    {}", zsh_option(option));
+        }
+        if !applet.names.is_empty() {
+            let names = format!("*:name:({})", applet.names.join(" "));
+            functions += &format!(" \\\n    {}", quoted(&names));
+        }
+        functions += "\n}\n\n";
+        for alias in applet.aliases {
+            functions += &format!("_connbox_{alias}() {{ _connbox_{} }}\n\n", applet.name);
+        }
+    }
+    let options: String = BOX_OPTIONS
+        .iter()
+        .map(|option| format!("    {}\n", quoted(&format!("{}:{}", option.name, option.help))))
+        .collect();
+    ZSH.replace("@NAMES@", &names())
+        .replace("@FUNCTIONS@", &functions)
+        .replace("@APPLETS@", &applets)
+        .replace("@OPTIONS@", &options)
+}
+
+fn zsh_option(option: &OptDoc) -> String {
+    let help: String = option
+        .help
+        .chars()
+        .flat_map(|c| matches!(c, '[' | ']' | ':' | '\\').then_some('\\').into_iter().chain([c]))
+        .collect();
+    let action = match (operand(option), option.value) {
+        (Some(Operand::Words(words)), Some(name)) => format!(":{name}:({})", words.join(" ")),
+        (Some(Operand::File), Some(name)) => format!(":{name}:_files"),
+        (Some(Operand::Directory), Some(name)) => format!(":{name}:_files -/"),
+        (Some(Operand::Other), Some(name)) => format!(":{}: ", name.replace(':', "")),
+        _ => String::new(),
+    };
+    let equals = if option.value.is_some() { "=" } else { "" };
+    let repeats = if option.long == "from" { "*" } else { "" };
+    let rest = quoted(&format!("[{help}]{action}"));
+    match option.short {
+        Some(letter) => {
+            format!("'(-{letter} --{0})'{{-{letter},--{0}{equals}}}{rest}", option.long)
+        }
+        None => format!("'{repeats}--{}{equals}'{rest}", option.long),
+    }
+}
+
+const ZSH: &str = r#"#compdef connbox @NAMES@
+# zsh completion for connbox and its applets; made by: connbox --completions zsh
+
+@FUNCTIONS@_connbox() {
+  local applet=${service:-connbox}
+  local -a applets options
+  applets=(
+@APPLETS@  )
+  options=(
+@OPTIONS@  )
+  if [[ $applet == connbox ]]; then
+    if (( CURRENT == 2 )); then
+      _describe -t applets applet applets
+      _describe -t options option options
+      compadd help
+      return
+    fi
+    applet=$words[2]
+    shift words
+    (( CURRENT-- ))
+    case $applet in
+      help|--man) _describe -t applets applet applets; return ;;
+      --completions) compadd bash zsh fish; return ;;
+      --install)
+        if (( CURRENT == 2 )); then
+          _files -/
+        else
+          compadd -- --force
+          _describe -t applets applet applets
+        fi
+        return ;;
+    esac
+  fi
+  (( $+functions[_connbox_$applet] )) && _connbox_$applet
+}
+
+_connbox "$@"
+"#;
+
+fn fish() -> String {
+    let mut text = String::from(
+        "# fish completion for connbox and its applets; made by: connbox --completions fish\n\n",
+    );
+    let alone = format!("'not __fish_seen_subcommand_from {} help'", names());
+    for applet in APPLETS {
+        let about = quoted(applet.about);
+        text += &format!("complete -c connbox -f -n {alone} -a {} -d {about}\n", applet.name);
+    }
+    text += &format!("complete -c connbox -f -n {alone} -a help -d 'explain an applet'\n");
+    text +=
+        &format!("complete -c connbox -f -n '__fish_seen_subcommand_from help' -a '{}'\n", names());
+    for option in BOX_OPTIONS {
+        let operand = match option.name {
+            "--man" => format!(" -xa '{}'", names()),
+            "--completions" => " -xa 'bash zsh fish'".into(),
+            "--install" => " -rF".into(),
+            _ => String::new(),
+        };
+        let (long, help) = (&option.name[2..], quoted(option.help));
+        text += &format!("complete -c connbox -n {alone} -l {long}{operand} -d {help}\n");
+    }
+    for applet in APPLETS {
+        for name in std::iter::once(&applet.name).chain(applet.aliases) {
+            text += &fish_applet(applet, &format!("-c {name}"));
+            let seen = format!("-c connbox -n '__fish_seen_subcommand_from {name}'");
+            text += &fish_applet(applet, &seen);
+        }
+    }
+    text
+}
+
+/// The completions of an applet, under a command of its own or behind the box's.
+fn fish_applet(applet: &Applet, command: &str) -> String {
+    let mut text = format!("\ncomplete {command} -f -a '{}'\n", applet.names.join(" "));
+    for option in options(applet) {
+        let short = option.short.map(|letter| format!(" -s {letter}")).unwrap_or_default();
+        let operand = match operand(option) {
+            Some(Operand::Words(words)) => format!(" -xa '{}'", words.join(" ")),
+            Some(Operand::File) => " -rF".into(),
+            Some(Operand::Directory) => " -xa '(__fish_complete_directories)'".into(),
+            Some(Operand::Other) => " -x".into(),
+            None => String::new(),
+        };
+        let help = quoted(option.help);
+        text += &format!("complete {command}{short} -l {}{operand} -d {help}\n", option.long);
+    }
+    text
+}
+
+/// `text` between single quotes, as bash, zsh and fish all read it.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }

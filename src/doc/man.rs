@@ -40,8 +40,8 @@ pub fn applet(applet: &Applet) -> String {
     text += ".Sh EXAMPLES\n";
     for example in applet.examples {
         text += &format!(
-            "{}:\n.Dl {}\n",
-            paragraph_of(example.about).trim_end(),
+            "{}:\n.Bd -literal -offset indent -compact\n{}\n.Ed\n",
+            escape(example.about),
             escape(example.command)
         );
         text += ".Pp\n";
@@ -185,8 +185,8 @@ fn option_list<'a>(options: impl Iterator<Item = &'a OptDoc>) -> String {
 
 fn operand(word: &str) -> String {
     match word.strip_prefix('[').map(|word| word.trim_end_matches(']')) {
-        Some("--force") => " Op Fl -force".to_owned(),
-        Some(word) => format!(" Op Ar {}", escape(&word.replace("...", " ..."))),
+        Some("--force") => " Oo Fl -force Oc".to_owned(),
+        Some(word) => format!(" Oo Ar {} Oc", escape(&word.replace("...", " ..."))),
         None => format!(" Ar {}", escape(word)),
     }
 }

@@ -81,7 +81,11 @@ pub fn feed(command: &mut Command, input: &[u8]) -> Output {
 pub fn stdout_of(words: &[&str]) -> String {
     let output = run(words);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && stderr.is_empty(), "{words:?}: {:?} {stderr}", output.status);
+    assert!(
+        output.status.success() && stderr.is_empty(),
+        "{words:?}: {:?} {stderr}",
+        output.status
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -113,4 +117,20 @@ pub fn has(test: &str, programs: &[&str]) -> bool {
         }
         None => true,
     }
+}
+
+/// Checks that a file of the project holds `text`; with `CONNBOX_BLESS=1` it is written instead.
+pub fn same_as_file(file: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    if std::env::var_os("CONNBOX_BLESS").is_some_and(|bless| bless == "1") {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+    }
+    let held = std::fs::read_to_string(&path).unwrap_or_default();
+    let line = held.lines().zip(text.lines()).position(|(a, b)| a != b);
+    let line = line.unwrap_or(held.lines().count().min(text.lines().count())) + 1;
+    assert!(
+        held == text,
+        "{file}:{line}: differs from what the code says; CONNBOX_BLESS=1 cargo test writes it anew"
+    );
 }

@@ -1,0 +1,96 @@
+# bash completion for connbox and its applets; made by: connbox --completions bash
+# shellcheck shell=bash
+
+_connbox_words() {
+    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$current")
+}
+
+_connbox_files() {
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen "$1" -- "$current")
+}
+
+_connbox() {
+    local current=${COMP_WORDS[COMP_CWORD]} before='' applet=${COMP_WORDS[0]##*/}
+    local options='' names=''
+    ((COMP_CWORD > 0)) && before=${COMP_WORDS[COMP_CWORD - 1]}
+    # The shell takes --option=value apart into three words.
+    if [[ $current == '=' ]]; then
+        current=''
+    elif [[ $before == '=' ]]; then
+        before=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    COMPREPLY=()
+    if [[ $applet == connbox ]]; then
+        if ((COMP_CWORD == 1)); then
+            _connbox_words 'closedcalc conncount snmpget-tcp sockstat tcpstates help --list --help --version --install --man --completions'
+            return
+        fi
+        applet=${COMP_WORDS[1]}
+    fi
+    case $applet in
+    help|--man) _connbox_words 'closedcalc conncount snmpget-tcp sockstat tcpstates'; return ;;
+    --completions) _connbox_words 'bash zsh fish'; return ;;
+    --install)
+        if ((COMP_CWORD == 2)); then _connbox_files -d; else _connbox_words 'closedcalc conncount snmpget-tcp sockstat tcpstates --force'; fi
+        return ;;
+    esac
+    case $applet:$before in
+    closedcalc:--format) _connbox_words 'tsv shell json prom'; return ;;
+    closedcalc:--prefix) :; return ;;
+    closedcalc:--output) _connbox_files -f; return ;;
+    closedcalc:--interval) :; return ;;
+    closedcalc:--count) :; return ;;
+    closedcalc:--root) _connbox_files -d; return ;;
+    closedcalc:--netns) :; return ;;
+    closedcalc:--from) _connbox_files -f; return ;;
+    conncount:--format) _connbox_words 'tsv shell json prom'; return ;;
+    conncount:--prefix) :; return ;;
+    conncount:--output) _connbox_files -f; return ;;
+    conncount:--interval) :; return ;;
+    conncount:--count) :; return ;;
+    conncount:--root) _connbox_files -d; return ;;
+    conncount:--netns) :; return ;;
+    conncount:--from) _connbox_files -f; return ;;
+    snmpget-tcp:--format) _connbox_words 'tsv shell json prom'; return ;;
+    snmpget-tcp:--prefix) :; return ;;
+    snmpget-tcp:--output) _connbox_files -f; return ;;
+    snmpget-tcp:--interval) :; return ;;
+    snmpget-tcp:--count) :; return ;;
+    snmpget-tcp:--root) _connbox_files -d; return ;;
+    snmpget-tcp:--netns) :; return ;;
+    snmpget-tcp:--from) _connbox_files -f; return ;;
+    sockstat:--format) _connbox_words 'tsv shell json prom'; return ;;
+    sockstat:--prefix) :; return ;;
+    sockstat:--output) _connbox_files -f; return ;;
+    sockstat:--interval) :; return ;;
+    sockstat:--count) :; return ;;
+    sockstat:--root) _connbox_files -d; return ;;
+    sockstat:--netns) :; return ;;
+    sockstat:--from) _connbox_files -f; return ;;
+    tcpstates:--by) _connbox_words 'family'; return ;;
+    tcpstates:--source) _connbox_words 'auto netlink procfs'; return ;;
+    tcpstates:--format) _connbox_words 'tsv shell json prom'; return ;;
+    tcpstates:--prefix) :; return ;;
+    tcpstates:--output) _connbox_files -f; return ;;
+    tcpstates:--interval) :; return ;;
+    tcpstates:--count) :; return ;;
+    tcpstates:--root) _connbox_files -d; return ;;
+    tcpstates:--netns) :; return ;;
+    tcpstates:--from) _connbox_files -f; return ;;
+    esac
+    case $applet in
+    closedcalc) options='--tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='closed unhashed alloc inuse inuse6 tw' ;;
+    conncount) options='--transport --quick --ipv4 --ipv6 --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='total tcp estab closed orphaned synrecv timewait unhashed' ;;
+    snmpget-tcp) options='--all --oid --describe --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts' ;;
+    sockstat) options='--limits --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='sockets TCP UDP UDPLITE RAW FRAG TCP6 UDP6 UDPLITE6 RAW6 FRAG6' ;;
+    tcpstates) options='--ipv4 --ipv6 --by --hex --source --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV all connected synchronized bucket big' ;;
+    esac
+    if [[ $current == -* ]]; then
+        _connbox_words "$options"
+    else
+        _connbox_words "$names"
+    fi
+}
+
+complete -F _connbox connbox closedcalc conncount snmpget-tcp sockstat tcpstates

@@ -1,0 +1,176 @@
+#compdef connbox closedcalc conncount snmpget-tcp sockstat tcpstates
+# zsh completion for connbox and its applets; made by: connbox --completions zsh
+
+_connbox_closedcalc() {
+  _arguments -s \
+    '--tsv''[columns between tabs (the default)]' \
+    '--shell''[assignments for eval]' \
+    '--json''[JSON]' \
+    '--prom''[Prometheus text]' \
+    '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
+    '(-H --header)'{-H,--header}'[name the columns in a first row of TSV]' \
+    '--prefix=''[put P before every name of --shell]:P: ' \
+    '(-v --value)'{-v,--value}'[print only the values, one row a line]' \
+    '--output=''[write FILE, whole or not at all]:FILE:_files' \
+    '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
+    '--count=''[stop after N snapshots]:N: ' \
+    '--rate''[follow each counter by its growth per second]' \
+    '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
+    '--netns=''[look at another network namespace]:NAME|PID|PATH: ' \
+    '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
+    '--explain''[add the columns scope, source and meaning]' \
+    '(-h --help)'{-h,--help}'[print this help]' \
+    '--version''[print the version]' \
+    '*:name:(closed unhashed alloc inuse inuse6 tw)'
+}
+
+_connbox_conncount() {
+  _arguments -s \
+    '--transport''[add the table of protocols and families of ss -s]' \
+    '--quick''[leave synrecv out, which takes a walk of the socket table]' \
+    '(-4 --ipv4)'{-4,--ipv4}'[refused\: tcpstates -4 counts by family]' \
+    '(-6 --ipv6)'{-6,--ipv6}'[refused\: tcpstates -6 counts by family]' \
+    '--tsv''[columns between tabs (the default)]' \
+    '--shell''[assignments for eval]' \
+    '--json''[JSON]' \
+    '--prom''[Prometheus text]' \
+    '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
+    '(-H --header)'{-H,--header}'[name the columns in a first row of TSV]' \
+    '--prefix=''[put P before every name of --shell]:P: ' \
+    '(-v --value)'{-v,--value}'[print only the values, one row a line]' \
+    '--output=''[write FILE, whole or not at all]:FILE:_files' \
+    '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
+    '--count=''[stop after N snapshots]:N: ' \
+    '--rate''[follow each counter by its growth per second]' \
+    '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
+    '--netns=''[look at another network namespace]:NAME|PID|PATH: ' \
+    '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
+    '--explain''[add the columns scope, source and meaning]' \
+    '(-h --help)'{-h,--help}'[print this help]' \
+    '--version''[print the version]' \
+    '*:name:(total tcp estab closed orphaned synrecv timewait unhashed)'
+}
+
+_connbox_snmpget-tcp() {
+  _arguments -s \
+    '(-a --all)'{-a,--all}'[add TcpExt, MPTcpExt and unknown groups]' \
+    '--oid''[add the columns oid and type, and wrap values as SNMP does]' \
+    '--describe''[add the column meaning]' \
+    '--tsv''[columns between tabs (the default)]' \
+    '--shell''[assignments for eval]' \
+    '--json''[JSON]' \
+    '--prom''[Prometheus text]' \
+    '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
+    '(-H --header)'{-H,--header}'[name the columns in a first row of TSV]' \
+    '--prefix=''[put P before every name of --shell]:P: ' \
+    '(-v --value)'{-v,--value}'[print only the values, one row a line]' \
+    '--output=''[write FILE, whole or not at all]:FILE:_files' \
+    '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
+    '--count=''[stop after N snapshots]:N: ' \
+    '--rate''[follow each counter by its growth per second]' \
+    '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
+    '--netns=''[look at another network namespace]:NAME|PID|PATH: ' \
+    '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
+    '--explain''[add the columns scope, source and meaning]' \
+    '(-h --help)'{-h,--help}'[print this help]' \
+    '--version''[print the version]' \
+    '*:name:(RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts)'
+}
+
+_connbox_sockstat() {
+  _arguments -s \
+    '--limits''[add the columns limit and percent, and the row file used]' \
+    '--tsv''[columns between tabs (the default)]' \
+    '--shell''[assignments for eval]' \
+    '--json''[JSON]' \
+    '--prom''[Prometheus text]' \
+    '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
+    '(-H --header)'{-H,--header}'[name the columns in a first row of TSV]' \
+    '--prefix=''[put P before every name of --shell]:P: ' \
+    '(-v --value)'{-v,--value}'[print only the values, one row a line]' \
+    '--output=''[write FILE, whole or not at all]:FILE:_files' \
+    '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
+    '--count=''[stop after N snapshots]:N: ' \
+    '--rate''[follow each counter by its growth per second]' \
+    '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
+    '--netns=''[look at another network namespace]:NAME|PID|PATH: ' \
+    '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
+    '--explain''[add the columns scope, source and meaning]' \
+    '(-h --help)'{-h,--help}'[print this help]' \
+    '--version''[print the version]' \
+    '*:name:(sockets TCP UDP UDPLITE RAW FRAG TCP6 UDP6 UDPLITE6 RAW6 FRAG6)'
+}
+
+_connbox_tcpstates() {
+  _arguments -s \
+    '(-4 --ipv4)'{-4,--ipv4}'[IPv4 only]' \
+    '(-6 --ipv6)'{-6,--ipv6}'[IPv6 only, v4-mapped included]' \
+    '--by=''[count by family too]:KEY:(family)' \
+    '--hex''[write states as in /proc/net/tcp\: 01 to 0C]' \
+    '--source=''[how to count]:SOURCE:(auto netlink procfs)' \
+    '--tsv''[columns between tabs (the default)]' \
+    '--shell''[assignments for eval]' \
+    '--json''[JSON]' \
+    '--prom''[Prometheus text]' \
+    '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
+    '(-H --header)'{-H,--header}'[name the columns in a first row of TSV]' \
+    '--prefix=''[put P before every name of --shell]:P: ' \
+    '(-v --value)'{-v,--value}'[print only the values, one row a line]' \
+    '--output=''[write FILE, whole or not at all]:FILE:_files' \
+    '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
+    '--count=''[stop after N snapshots]:N: ' \
+    '--rate''[follow each counter by its growth per second]' \
+    '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
+    '--netns=''[look at another network namespace]:NAME|PID|PATH: ' \
+    '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
+    '--explain''[add the columns scope, source and meaning]' \
+    '(-h --help)'{-h,--help}'[print this help]' \
+    '--version''[print the version]' \
+    '*:name:(ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV all connected synchronized bucket big)'
+}
+
+_connbox() {
+  local applet=${service:-connbox}
+  local -a applets options
+  applets=(
+    'closedcalc:count closed TCP sockets, by the usual formula and in truth'
+    'conncount:count connections: the summary of ss -s, for scripts'
+    'snmpget-tcp:print the kernel'\''s TCP counters by their SNMP names'
+    'sockstat:print the kernel'\''s socket counts, and how full its limits are'
+    'tcpstates:count TCP sockets by state'
+  )
+  options=(
+    '--list:list the applets'\'' names'
+    '--help:list the applets'
+    '--version:print the version'
+    '--install:make links in DIR that bear the applets'\'' names'
+    '--man:print a man page'
+    '--completions:print the completions for a shell'
+  )
+  if [[ $applet == connbox ]]; then
+    if (( CURRENT == 2 )); then
+      _describe -t applets applet applets
+      _describe -t options option options
+      compadd help
+      return
+    fi
+    applet=$words[2]
+    shift words
+    (( CURRENT-- ))
+    case $applet in
+      help|--man) _describe -t applets applet applets; return ;;
+      --completions) compadd bash zsh fish; return ;;
+      --install)
+        if (( CURRENT == 2 )); then
+          _files -/
+        else
+          compadd -- --force
+          _describe -t applets applet applets
+        fi
+        return ;;
+    esac
+  fi
+  (( $+functions[_connbox_$applet] )) && _connbox_$applet
+}
+
+_connbox "$@"
