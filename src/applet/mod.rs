@@ -170,21 +170,36 @@ impl Call {
         if self.common.style.rate && columns.iter().all(|column| column.kind != Kind::Counter) {
             self.report.note("--rate: no column of this table is a counter");
         }
+        match self.common.interval {
+            None => {
+                snapshot(&source, &mut out, &mut self.report)?;
+                out.end()?;
+            }
+            Some(interval) => self.repeat(interval, &mut out, &source, &mut snapshot)?,
+        }
+        out.finish()?;
+        if self.report.is_troubled { Err(Error::Said) } else { Ok(()) }
+    }
+
+    /// Takes a snapshot every `interval`, `--count` times or for ever.
+    fn repeat(
+        &mut self,
+        interval: Duration,
+        out: &mut Out,
+        source: &Source,
+        snapshot: &mut impl FnMut(&Source, &mut Out, &mut Report) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let start = sys::monotonic();
         for done in 1u64.. {
-            if self.common.style.is_stream {
-                out.begin(sys::unix_milliseconds(), sys::monotonic());
-            }
-            snapshot(&source, &mut out, &mut self.report)?;
+            out.begin(sys::unix_milliseconds(), sys::monotonic());
+            snapshot(source, out, &mut self.report)?;
             out.end()?;
-            let Some(interval) = self.common.interval else { break };
             if self.common.count.is_some_and(|count| done >= count) {
                 break;
             }
             sys::sleep_until(moment(start, interval, done));
         }
-        out.finish()?;
-        if self.report.is_troubled { Err(Error::Said) } else { Ok(()) }
+        Ok(())
     }
 
     fn source(&self) -> Result<Source, Error> {

@@ -192,8 +192,8 @@ impl Columns {
     #[inline]
     pub fn row(&mut self, line: &[u8]) -> Option<TcpRow> {
         let fast = match self.address {
-            8 => placed::<8>(line, self.colon),
-            _ => placed::<32>(line, self.colon),
+            8 => placed(line, self.colon, &TCP_ROW),
+            _ => placed(line, self.colon, &TCP6_ROW),
         };
         fast.or_else(|| self.split(line))
     }
@@ -206,31 +206,126 @@ impl Columns {
     }
 }
 
-/// Reads a row whose fields stand at the kernel's own places, counted from the first colon:
-/// `: ADDRESS:PORT ADDRESS:PORT ST TXQUEUE_:RXQUEUE_ TR:TM_WHEN_ RETRNSMT UID TIMEOUT INODE`.
-#[inline]
-fn placed<const ADDRESS: usize>(line: &[u8], colon: usize) -> Option<TcpRow> {
-    // The row number: blanks, then digits; the kernel never writes more than ten.
+/// How a row goes on behind its number: `H` stands for a hexadecimal digit, `N` for a digit or a
+/// blank, `?` for any byte, anything else for itself. Up to the first digit of the inode, with the
+/// widths that `tcp4_seq_show` and `tcp6_seq_show` give their fields.
+const TCP_ROW: Template<12> = Template::new(
+    b": HHHHHHHH:HHHH HHHHHHHH:HHHH HH HHHHHHHH:HHHHHHHH HH:HHHHHHHH HHHHHHHH NNNNNNNNNNNNNNNN\
+    ????????",
+);
+/// The same for /proc/net/tcp6.
+const TCP6_ROW: Template<18> = Template::new(
+    b": HHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHH:HHHH HHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHH:HHHH HH \
+    HHHHHHHH:HHHHHHHH HH:HHHHHHHH HHHHHHHH NNNNNNNNNNNNNNNN????????",
+);
+
+/// What the bytes of a row must be, eight of them in a word, the first one lowest. There may be a
+/// million rows: the words are kept so that the compiler can test several of them at once.
+struct Template<const WORDS: usize> {
+    /// The bytes that stand for themselves.
+    literal: [u64; WORDS],
+    /// 0xff where a byte stands for itself.
+    is_literal: [u64; WORDS],
+    /// 0x80 where a hexadecimal digit stands.
+    is_hex: [u64; WORDS],
+    /// 0x80 where a digit or a blank stands.
+    is_number: [u64; WORDS],
+}
+
+impl<const WORDS: usize> Template<WORDS> {
+    /// Compiles a template; a text of another length than its words does not compile.
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "at compile time")]
+    const fn new<const LENGTH: usize>(text: &[u8; LENGTH]) -> Template<WORDS> {
+        const { assert!(LENGTH == WORDS * 8) };
+        let [mut literal, mut is_literal, mut is_hex, mut is_number] = [[0; WORDS]; 4];
+        let mut place = 0;
+        while place < LENGTH {
+            let (word, shift) = (place / 8, place % 8 * 8);
+            match text[place] {
+                b'H' => is_hex[word] |= 0x80 << shift,
+                b'N' => is_number[word] |= 0x80 << shift,
+                b'?' => {}
+                byte => {
+                    literal[word] |= (byte as u64) << shift;
+                    is_literal[word] |= 0xff << shift;
+                }
+            }
+            place += 1;
+        }
+        Template { literal, is_literal, is_hex, is_number }
+    }
+
+    /// Whether the words fit.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the template must be a constant where it is used")]
+    fn fits(&self, row: &[[u8; 8]; WORDS]) -> bool {
+        const HIGH: u64 = each(0x80);
+        let at_least = |bytes: u64, n: u8| bytes.wrapping_add(each(0x80u8.wrapping_sub(n)));
+        let masks =
+            self.literal.iter().zip(&self.is_literal).zip(&self.is_hex).zip(&self.is_number);
+        let wrong = row.iter().zip(masks).fold(0, |wrong, (bytes, masks)| {
+            let (((literal, is_literal), is_hex), is_number) = masks;
+            let word = u64::from_le_bytes(*bytes);
+            // With every byte below 0x80, adding (0x80 - n) sets a byte's high bit if it is at
+            // least n, and nothing carries over into the next byte.
+            let low = word & !HIGH;
+            let digit = at_least(low, b'0') & !at_least(low, b'9'.wrapping_add(1));
+            // Folding the case maps some signs onto digits too, but none onto a letter.
+            let folded = low | each(0x20);
+            let letter = at_least(folded, b'a') & !at_least(folded, b'f'.wrapping_add(1));
+            let blank = !at_least(low ^ each(b' '), 1);
+            wrong
+                | ((word ^ literal) & is_literal)
+                | ((word | !(digit | letter)) & is_hex)
+                | ((word | !(digit | blank)) & is_number)
+        });
+        wrong == 0
+    }
+}
+
+/// A word of eight times `byte`.
+const fn each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// Reads a row whose fields stand at the kernel's own places, counted from the first colon.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "the template must be a constant where it is used")]
+fn placed<const WORDS: usize>(
+    line: &[u8],
+    colon: usize,
+    template: &Template<WORDS>,
+) -> Option<TcpRow> {
     let (number, rest) = line.split_at_checked(colon)?;
-    let mut digits = number.iter().skip_while(|&&byte| byte == b' ').peekable();
-    digits.peek()?;
-    digits.all(u8::is_ascii_digit).then_some(())?;
-    let rest = take(rest, b": ")?;
-    let rest = endpoint::<ADDRESS>(rest)?;
-    let rest = endpoint::<ADDRESS>(rest)?;
-    let (&[high, low], rest) = rest.split_first_chunk::<2>()?;
+    is_row_number(number).then_some(())?;
+    let (words, _) = rest.as_chunks::<8>();
+    let words = words.first_chunk::<WORDS>()?;
+    template.fits(words).then_some(())?;
+    let (_, fields) = rest.split_at_checked(words.as_flattened().len().checked_sub(STATE)?)?;
+    let (&[high, low], _) = fields.split_first_chunk::<2>()?;
     let state = (nibble(high)? << 4) | nibble(low)?;
-    let rest = take(hex8(take(rest, b" ")?)?, b":")?;
-    let rest = take(hex8(rest)?, b" ")?;
-    let (&[high, low], rest) = rest.split_first_chunk::<2>()?;
-    let _timer = (nibble(high)?, nibble(low)?);
-    let rest = take(hex8(take(rest, b":")?)?, b" ")?;
-    let rest = take(hex8(rest)?, b" ")?;
-    // uid, timeout, inode: at least `    0        0 0`, which the kernel pads to these widths.
-    let start = rest.first_chunk::<16>()?;
-    start.iter().all(|byte| byte.is_ascii_digit() || *byte == b' ').then_some(())?;
     // A row of full length has its end; of any other the fields are looked at.
-    (line.len() == PADDED_ROW || tail(Fields::new(rest)).is_some()).then_some(TcpRow { state })
+    let is_whole = || tail(Fields::new(fields.get(STATE.checked_sub(NUMBERS)?..)?));
+    (line.len() == PADDED_ROW || is_whole().is_some()).then_some(TcpRow { state })
+}
+
+/// Where the state stands, in bytes before the end of the templates.
+const STATE: usize = 66;
+/// Where uid, timeout and inode stand, likewise.
+const NUMBERS: usize = 24;
+
+/// Whether `number` is blanks, then digits.
+#[inline]
+fn is_row_number(number: &[u8]) -> bool {
+    let mut was_digit = false;
+    for byte in number {
+        match byte {
+            b'0'..=b'9' => was_digit = true,
+            b' ' if !was_digit => {}
+            _ => return false,
+        }
+    }
+    was_digit
 }
 
 /// The kernel fills rows of /proc/net/tcp with blanks to this length (net/ipv4/tcp_ipv4.c, TMPSZ).
@@ -245,46 +340,6 @@ fn tail(mut fields: Fields<'_>) -> Option<()> {
     }
     let address = fields.next()?;
     (matches!(address.len(), 8 | 16) && is_hex(address)).then_some(())
-}
-
-#[inline]
-fn endpoint<const ADDRESS: usize>(mut rest: &[u8]) -> Option<&[u8]> {
-    for _ in 0..ADDRESS / 8 {
-        rest = hex8(rest)?;
-    }
-    let (port, rest) = take(rest, b":")?.split_first_chunk::<5>()?;
-    let &[a, b, c, d, blank] = port;
-    // Two words of hex digits are tested as one: the missing half repeats the port.
-    all_hex(u64::from_le_bytes([a, b, c, d, a, b, c, d])).then_some(())?;
-    (blank == b' ').then_some(rest)
-}
-
-#[inline]
-fn take<'a, const N: usize>(rest: &'a [u8], wanted: &[u8; N]) -> Option<&'a [u8]> {
-    let (found, rest) = rest.split_first_chunk::<N>()?;
-    (found == wanted).then_some(rest)
-}
-
-#[inline]
-fn hex8(rest: &[u8]) -> Option<&[u8]> {
-    let (word, rest) = rest.split_first_chunk::<8>()?;
-    all_hex(u64::from_le_bytes(*word)).then_some(rest)
-}
-
-/// Whether all eight bytes of `word` are hexadecimal digits, tested at once.
-#[inline]
-fn all_hex(word: u64) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    // With every byte below 0x80, adding (0x80 - n) sets a byte's high bit if it is at least n,
-    // and nothing carries over into the next byte.
-    let low = word & !HIGH;
-    let at_least = |bytes: u64, n: u8| bytes.wrapping_add(ONES.wrapping_mul(u64::from(0x80 - n)));
-    let digit = at_least(low, b'0') & !at_least(low, b'9' + 1);
-    let lower = low | ONES.wrapping_mul(0x20);
-    let letter = at_least(lower, b'a') & !at_least(lower, b'f' + 1);
-    // `low | 0x20` folds case but also maps some signs onto digits: only letters use it.
-    (digit | letter) & HIGH & !word == HIGH
 }
 
 fn nibble(byte: u8) -> Option<u8> {
@@ -336,16 +391,20 @@ mod tests {
     const ROW6: &[u8] = b"   4: 0000000000000000FFFF00000100007F:2198 0000000000000000FFFF00000100007F:AE60 01 00000000:00000000 00:00000000 00000000     0        0 5160941 1 00000000668ee070 20 0 0 10 -1";
 
     #[test]
-    fn hex_words_are_told_from_all_others() {
-        for byte in 0..=255u8 {
-            for place in 0..8 {
-                let mut word = *b"09afAF5c";
+    fn templates_tell_every_byte_at_every_place() {
+        const TEXT: &[u8; 8] = b"HN:?NHN ";
+        let template = Template::<1>::new(TEXT);
+        for place in 0..8 {
+            for byte in 0..=255u8 {
+                let mut word = *b"f :A9c0 ";
                 word[place] = byte;
-                assert_eq!(
-                    all_hex(u64::from_le_bytes(word)),
-                    byte.is_ascii_hexdigit(),
-                    "{byte:#x}"
-                );
+                let fits = match TEXT[place] {
+                    b'H' => byte.is_ascii_hexdigit(),
+                    b'N' => byte.is_ascii_digit() || byte == b' ',
+                    b'?' => true,
+                    literal => byte == literal,
+                };
+                assert_eq!(template.fits(&[word]), fits, "{place} {byte:#x}");
             }
         }
     }
@@ -381,7 +440,7 @@ mod tests {
             let row = [number.as_bytes(), &ROW[4..]].concat();
             assert_eq!(columns.row(&row), Some(TcpRow { state: 10 }), "{number}");
             assert_eq!(columns.colon, number.len());
-            assert!(placed::<8>(&row, columns.colon).is_some());
+            assert!(placed(&row, columns.colon, &TCP_ROW).is_some());
         }
     }
 
@@ -392,8 +451,10 @@ mod tests {
                 for byte in 0..=255u8 {
                     let mut bad = row.to_vec();
                     bad[place] = byte;
-                    let fast =
-                        if address == 8 { placed::<8>(&bad, 4) } else { placed::<32>(&bad, 4) };
+                    let fast = match address {
+                        8 => placed(&bad, 4, &TCP_ROW),
+                        _ => placed(&bad, 4, &TCP6_ROW),
+                    };
                     // The tail (uid and what follows) is looked at less closely by place.
                     if place < 4 + 2 * (address + 6) + 44 && fast.is_some() {
                         assert_eq!(fast, split(&bad, address), "{place} {byte:#x}");
