@@ -321,6 +321,7 @@ fn check(common: &mut Common) -> Result<(), Error> {
         ),
         (!common.from.is_empty() && common.root.is_some(), "--from", "not together with --root"),
         (!common.from.is_empty() && common.netns.is_some(), "--from", "not together with --netns"),
+        (common.root.is_some() && common.netns.is_some(), "--root", "not together with --netns"),
     ];
     match refusals.into_iter().find(|(is_so, ..)| *is_so) {
         Some((_, option, reason)) => Err(Error::usage(option, reason)),

@@ -23,12 +23,12 @@ pub static APPLET: Applet = Applet {
         "The first seven mean what ss means by them, so that eval \"$(conncount --shell)\" gives \
          scripts the variables TOTAL TCP ESTAB CLOSED ORPHANED SYNRECV TIMEWAIT. closed keeps the \
          formula of ss and may be negative; unhashed is the number that is meant, see \
-         closedcalc(1). synrecv, for which ss prints nothing or 0, is the exact number of sockets \
+         connbox-closedcalc(1). synrecv, for which ss prints nothing or 0, is the exact number of sockets \
          in SYN_RECV, from one walk of the kernel's socket table.",
         "total, estab, synrecv and timewait count the network namespace, orphaned the whole \
          machine; tcp, closed and unhashed mix the two, which is said on standard error in a \
          namespace other than the first. For the number of sockets in each state, or of one \
-         family, use tcpstates(1).",
+         family, use connbox-tcpstates(1).",
         "With --from, synrecv is absent unless a table of TCP sockets is among the files.",
     ],
     options: &DOCS,

@@ -88,16 +88,16 @@ pub type Say = fn(&str, &[u8]);
 pub struct Report {
     name: &'static str,
     say: Say,
-    is_noted: bool,
+    noted: Vec<&'static str>,
     is_troubled: bool,
 }
 
 impl Report {
     /// Says something that is good to know, once a run.
-    pub fn note(&mut self, text: &str) {
-        if !self.is_noted {
+    pub fn note(&mut self, text: &'static str) {
+        if !self.noted.contains(&text) {
             (self.say)(self.name, text.as_bytes());
-            self.is_noted = true;
+            self.noted.push(text);
         }
     }
 
@@ -122,7 +122,7 @@ impl Call {
     /// A run of the applet `name`.
     #[must_use]
     pub fn new(arguments: Vec<OsString>, name: &'static str, say: Say) -> Call {
-        let report = Report { name, say, is_noted: false, is_troubled: false };
+        let report = Report { name, say, noted: Vec::new(), is_troubled: false };
         Call { arguments, common: Common::default(), report }
     }
 

@@ -19,7 +19,7 @@ pub static APPLET: Applet = Applet {
          error.",
         "mem counts pages (of getconf PAGESIZE bytes), memory of FRAG counts bytes, all others \
          count sockets or queues. tw is not the number of TIME_WAIT sockets: it counts orphaned \
-         FIN_WAIT2 sockets too; tcpstates(1) tells them apart. alloc, orphan and mem count the \
+         FIN_WAIT2 sockets too; connbox-tcpstates(1) tells them apart. alloc, orphan and mem count the \
          whole machine, the others one network namespace; --explain says so of each.",
         "With --limits rows that have a limit show it, and how full it is: tcp_mem and udp_mem (the \
          third number, in pages), tcp_max_orphans, tcp_max_tw_buckets; a row file used compares \

@@ -22,7 +22,7 @@ pub static APPLET: Applet = Applet {
          Where sock_diag is refused (by a sandbox) /proc/net/tcp and tcp6 serve by themselves.",
         "A v4-mapped socket (an IPv6 socket that talks to an IPv4 peer) counts as tcp6, as in \
          /proc/net. Sockets that are neither connected nor listening are in no table and in no \
-         state; closedcalc(1) counts them.",
+         state; connbox-closedcalc(1) counts them.",
     ],
     options: &DOCS,
     columns: &COLUMNS,

@@ -379,4 +379,59 @@ mod tests {
                       0.000 0.005 -0.001 1.500 -12.345 ";
         assert_eq!(String::from_utf8(text).unwrap(), wanted);
     }
+
+    /// What `format` makes of one row that holds a value of every kind.
+    fn written(format: Format) -> String {
+        let path = std::env::temp_dir().join(format!("connbox-{}-{format:?}", std::process::id()));
+        let style = Style { format, output: Some(path.clone()), ..Style::default() };
+        let columns = [
+            Column::label("peer", "who"),
+            Column::label("name", "as said"),
+            Column::key("state", "the state"),
+            Column::gauge("age_seconds", "age_seconds", "age"),
+            Column::counter("packets_total", "packets", "packets"),
+            Column::gauge("limit", "limit", "limit"),
+        ];
+        let mut out = Out::new(style, &columns, |_| true);
+        out.row([
+            Value::Addr("2001:db8::1".parse().unwrap()),
+            Value::Text(b"a \"b\"\t\xff"),
+            Value::Word("OPEN"),
+            Value::Millis(1500),
+            Value::Int(u64::MAX.into()),
+            Value::Absent,
+        ])
+        .unwrap();
+        out.end().unwrap();
+        out.finish().unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::remove_file(path).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    #[test]
+    fn every_value_has_its_form_in_every_format() {
+        let most = u64::MAX;
+        let tsv = format!("2001:db8::1\ta \"b\"\\t\u{fffd}\tOPEN\t1.500\t{most}\t-\n");
+        assert_eq!(written(Format::Tsv), tsv);
+        assert_eq!(written(Format::Bare), format!("1.500\t{most}\t-\n"));
+        let shell = format!(
+            "PEER=\"2001:db8::1\" NAME=\"a \\\"b\\\"?\u{fffd}\" STATE=\"OPEN\" \
+             AGE_SECONDS=\"1.500\" PACKETS_TOTAL=\"{most}\" LIMIT=\"\"\n"
+        );
+        assert_eq!(written(Format::Shell), shell);
+        let json = format!(
+            "{{\"peer\":\"2001:db8::1\",\"name\":\"a \\\"b\\\"\\t\u{fffd}\",\"state\":\"OPEN\",\
+             \"age_seconds\":1.500,\"packets_total\":{most},\"limit\":null}}\n"
+        );
+        assert_eq!(written(Format::Json), json);
+        let labels = "{peer=\"2001:db8::1\",name=\"a \\\"b\\\"\t\u{fffd}\",state=\"OPEN\"}";
+        let prometheus = format!(
+            "# HELP connbox_age_seconds age\n# TYPE connbox_age_seconds gauge\n\
+             connbox_age_seconds{labels} 1.500\n\
+             # HELP connbox_packets_total packets\n# TYPE connbox_packets_total counter\n\
+             connbox_packets_total{labels} {most}\n"
+        );
+        assert_eq!(written(Format::Prometheus), prometheus);
+    }
 }

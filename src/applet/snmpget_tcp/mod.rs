@@ -23,7 +23,7 @@ pub static APPLET: Applet = Applet {
          the group, then the kernel's field. Numbers are the kernel's, 64 bits wide and counted \
          since boot (since the namespace was made); TcpMaxConn is -1 where there is no limit.",
         "TcpCurrEstab is what ss -s and netstat -st call established: the sockets in ESTABLISHED \
-         and in CLOSE_WAIT. tcpstates(1) tells these apart.",
+         and in CLOSE_WAIT. connbox-tcpstates(1) tells these apart.",
         "With --oid the values are those that an SNMP agent would answer: a Counter32 begins again \
          at 0 after 4294967295.",
         "--interval with --rate gives the growth of every counter per second, without a history \
