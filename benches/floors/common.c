@@ -1,0 +1,98 @@
+/* What every floor shares: reading a kernel file whole, one sock_diag walk, one line out.
+ *
+ * A floor is the least that any program must do for the answer: the same system calls and the same walk, no options,
+ * no formats, no checks beyond "did it work". It includes this file instead of linking it, so that each stays
+ * one `cc -O2 -static floor.c` and the compiler drops what it does not call. */
+#include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define UNUSED __attribute__((unused))
+
+/* The kernel never sends more than this in one answer of a dump. */
+static char answer[32768];
+
+/* Opens, reads and closes one file; the number of bytes, or -1. A missing sockstat6 is no failure: IPv6 may be off. */
+UNUSED static long read_file(const char *path, char *buffer, size_t size)
+{
+	long total = 0, got;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	while ((got = read(fd, buffer + total, size - total)) > 0)
+		total += got;
+	close(fd);
+	return got < 0 ? -1 : total;
+}
+
+/* The number behind "KEY " in the line that starts with LINE, or 0. The text must end in a NUL. */
+UNUSED static long number_of(const char *text, const char *line, const char *key)
+{
+	const char *at = strstr(text, line);
+	long number = 0;
+	if (!at || !(at = strstr(at, key)))
+		return 0;
+	for (at += strlen(key); *at >= '0' && *at <= '9'; at++)
+		number = number * 10 + (*at - '0');
+	return number;
+}
+
+/* Appends "name number\n" to the line that goes out at the end. */
+UNUSED static char *append(char *out, const char *name, long number)
+{
+	char digits[24];
+	int count = 0;
+	while (*name)
+		*out++ = *name++;
+	*out++ = ' ';
+	if (number < 0) {
+		*out++ = '-';
+		number = -number;
+	}
+	do
+		digits[count++] = '0' + number % 10;
+	while (number /= 10);
+	while (count)
+		*out++ = digits[--count];
+	*out++ = '\n';
+	return out;
+}
+
+/* Asks for all TCP sockets, both families in one walk: message type 18 (TCPDIAG_GETSOCK), the states in the mask. */
+UNUSED static int ask(int fd, unsigned states)
+{
+	struct {
+		struct nlmsghdr head;
+		struct inet_diag_req body;
+	} request = {
+		.head = { sizeof request, TCPDIAG_GETSOCK, NLM_F_REQUEST | NLM_F_DUMP, 1, 0 },
+		.body = { .idiag_family = AF_UNSPEC, .idiag_states = states },
+	};
+	return send(fd, &request, sizeof request, 0) == sizeof request;
+}
+
+/* Walks the table once and hands each answer to `each` (which may be null); 0 or -1. */
+UNUSED static int walk(unsigned states, void (*each)(const struct inet_diag_msg *))
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	if (fd < 0 || !ask(fd, states))
+		return -1;
+	for (;;) {
+		int left = recv(fd, answer, sizeof answer, 0);
+		const struct nlmsghdr *head = (void *)answer;
+		if (left <= 0)
+			return -1;
+		for (; NLMSG_OK(head, left); head = NLMSG_NEXT(head, left)) {
+			if (head->nlmsg_type == NLMSG_DONE)
+				return close(fd);
+			if (head->nlmsg_type == NLMSG_ERROR)
+				return -1;
+			if (each)
+				each(NLMSG_DATA(head));
+		}
+	}
+}

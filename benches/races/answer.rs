@@ -1,0 +1,107 @@
+//! Reading the answers of connbox and its peers into the same words, to see that they agree.
+
+use std::collections::BTreeMap;
+
+/// Names and numbers; what is zero is left out, because some tools do not mention it.
+pub type Answer = BTreeMap<String, i64>;
+
+/// Reads one tool's output.
+pub type Parse = fn(&str) -> Answer;
+
+/// The first disagreement in words, or nothing.
+pub fn difference(own: &Answer, theirs: &Answer) -> Option<String> {
+    if own.is_empty() && theirs.is_empty() {
+        return Some("no numbers in either answer".to_owned());
+    }
+    let keys = own.keys().chain(theirs.keys());
+    let number = |answer: &Answer, key: &String| answer.get(key).copied().unwrap_or(0);
+    keys.map(|key| (key, number(own, key), number(theirs, key)))
+        .find(|(_, ours, theirs)| ours != theirs)
+        .map(|(key, ours, theirs)| format!("{key} is {theirs}, connbox says {ours}"))
+}
+
+fn collect<'a>(pairs: impl Iterator<Item = (String, &'a str)>) -> Answer {
+    let numbers = pairs.filter_map(|(name, number)| Some((name, number.parse::<i64>().ok()?)));
+    let mut answer = Answer::new();
+    for (name, number) in numbers.filter(|(_, number)| *number != 0) {
+        *answer.entry(name).or_insert(0) += number;
+    }
+    answer
+}
+
+/// The first two lines of `ss -s`: `Total: 11` and
+/// `TCP:   11 (estab 10, closed 0, orphaned 0, timewait 0)`.
+pub fn ss_summary(text: &str) -> Answer {
+    let lines = text.lines().filter(|line| line.starts_with("Total:") || line.starts_with("TCP:"));
+    let text: String = lines.flat_map(|line| [line, " "]).collect();
+    let words: Vec<&str> =
+        text.split([' ', '(', ')', ',', ':']).filter(|word| !word.is_empty()).collect();
+    let pairs = words.chunks_exact(2);
+    collect(pairs.filter_map(|pair| Some((pair.first()?.to_lowercase(), *pair.get(1)?))))
+}
+
+/// Lines like `ESTAB=10` or `ESTAB="10"`, names in lower case.
+pub fn assignments(text: &str) -> Answer {
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    collect(pairs.map(|(name, number)| (name.to_lowercase(), number.trim_matches('"'))))
+}
+
+/// `TCP: inuse 11 orphan 0` as TCP.inuse and TCP.orphan.
+pub fn sockstat_files(text: &str) -> Answer {
+    let mut answer = Answer::new();
+    for (protocol, rest) in text.lines().filter_map(|line| line.split_once(": ")) {
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        let pairs = words.chunks_exact(2).filter_map(|pair| Some((pair.first()?, *pair.get(1)?)));
+        answer.extend(collect(pairs.map(|(key, number)| (format!("{protocol}.{key}"), number))));
+    }
+    answer
+}
+
+/// Rows of keys and a number, `TCP<tab>inuse<tab>11`, as TCP.inuse.
+pub fn keyed_rows(text: &str) -> Answer {
+    let rows = text.lines().filter_map(|line| line.rsplit_once('\t'));
+    collect(rows.map(|(keys, number)| (keys.replace('\t', "."), number)))
+}
+
+/// The last word of the output, a number.
+pub fn last_number(text: &str) -> Answer {
+    let word = text.split_whitespace().last().unwrap_or_default();
+    collect(std::iter::once(("value".to_owned(), word)))
+}
+
+/// The number before "connections established" in `netstat -st`.
+pub fn netstat_established(text: &str) -> Answer {
+    let line = text.lines().find_map(|line| line.trim().strip_suffix(" connections established"));
+    collect(line.into_iter().map(|number| ("value".to_owned(), number)))
+}
+
+/// Lines of a TCP state and a number, in anybody's spelling of the states.
+pub fn states(text: &str) -> Answer {
+    let rows = text.lines().filter_map(|line| line.rsplit_once(char::is_whitespace));
+    collect(rows.map(|(state, number)| (state_name(state.trim()).to_owned(), number)))
+}
+
+/// The kernel's name of a state: from its number in /proc/net/tcp, from ss, from netstat.
+fn state_name(word: &str) -> &str {
+    match word {
+        "01" | "ESTAB" => "ESTABLISHED",
+        "02" | "SYN-SENT" => "SYN_SENT",
+        "03" | "SYN-RECV" => "SYN_RECV",
+        "04" | "FIN-WAIT-1" => "FIN_WAIT1",
+        "05" | "FIN-WAIT-2" => "FIN_WAIT2",
+        "06" | "TIME-WAIT" => "TIME_WAIT",
+        "07" | "UNCONN" => "CLOSE",
+        "08" | "CLOSE-WAIT" => "CLOSE_WAIT",
+        "09" | "LAST-ACK" => "LAST_ACK",
+        "0A" => "LISTEN",
+        "0B" => "CLOSING",
+        name => name,
+    }
+}
+
+/// `conncount --shell`, without what `ss -s` does not know.
+pub fn conncount(text: &str) -> Answer {
+    let mut answer = assignments(text);
+    answer.retain(|name, _| name != "synrecv" && name != "unhashed");
+    answer
+}

@@ -1,0 +1,198 @@
+//! The races of the design: who runs what, and what is to be reached.
+
+use std::path::Path;
+
+use crate::answer::{self, Parse};
+use crate::contest::{Contender, FLOOR, Goal, Race};
+use crate::scratch::Scratch;
+
+const SOCKSTAT: &str = "/proc/net/sockstat";
+const SOCKSTAT6: &str = "/proc/net/sockstat6";
+const SNMP: &str = "/proc/net/snmp";
+
+/// The seed article's way: one `ss -s`, parts of its one line picked by an awk each.
+const PIPELINE: &str = r#"ss -s |
+    awk '/^Total:/ { t = $2 } /^TCP:/ { gsub(/[(),]/, " "); print t, $2, $4, $6, $8, $10 }' |
+    tee >(awk '{ print "TOTAL=" $1; print "TCP=" $2; print "ESTAB=" $3 }') \
+        >(awk '{ print "CLOSED=" $4; print "ORPHANED=" $5; print "TIMEWAIT=" $6 }') > /dev/null"#;
+
+const COUNT_ROWS: &str = "FNR > 1 { c[$4]++ } END { for (s in c) print s, c[s] }";
+
+const CLOSED: &str = r#"/^TCP:/ { i = $3; tw = $7; a = $9 } /^TCP6:/ { i6 = $3 } END {
+    print "closed=" a - (i + i6 - tw); print "unhashed=" a - i - i6
+    print "alloc=" a; print "inuse=" i; print "inuse6=" i6; print "tw=" tw }"#;
+
+const SS_STATES: &str = "ss -tanH | awk '{ c[$1]++ } END { for (s in c) print s, c[s] }'";
+
+const NETSTAT_STATES: &str =
+    "netstat -tan | awk 'NR > 2 { c[$6]++ } END { for (s in c) print s, c[s] }'";
+
+const FLOOR_GOAL: Goal =
+    Goal { text: "≤ 1.15 × floor", of: "floor", against: &[FLOOR], at_most: 1.15 };
+
+/// Where a race is held.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Place {
+    /// In a namespace with a handful of sockets.
+    Idle,
+    /// In the namespace of the load.
+    Load,
+    /// On a saved table.
+    Saved,
+}
+
+/// The races held in one place.
+pub fn races(place: Place, scratch: &Scratch, saved: &Path) -> Vec<Race> {
+    match place {
+        Place::Idle => {
+            vec![conncount(scratch), sockstat(scratch), snmpget_tcp(scratch), closedcalc(scratch)]
+        }
+        Place::Load => vec![tcpstates(scratch)],
+        Place::Saved => vec![tcpstates_from(scratch, &saved.display().to_string())],
+    }
+}
+
+fn contender(name: &'static str, argv: &[&str], parse: Parse) -> Contender {
+    let argv = argv.iter().map(|&word| word.to_owned()).collect();
+    Contender { name, argv, parse: Some(parse) }
+}
+
+/// An applet under its own name, from the fresh copy.
+fn applet(scratch: &Scratch, argv: &[&str], parse: Parse) -> Contender {
+    in_scratch(scratch, "connbox", argv, Some(parse))
+}
+
+fn floor(scratch: &Scratch, argv: &[&str], parse: Option<Parse>) -> Contender {
+    in_scratch(scratch, FLOOR, argv, parse)
+}
+
+fn in_scratch(
+    scratch: &Scratch,
+    name: &'static str,
+    argv: &[&str],
+    parse: Option<Parse>,
+) -> Contender {
+    let mut words = argv.iter();
+    let program = words.next().map(|name| scratch.program(name));
+    let argv = program.into_iter().chain(words.map(|&word| word.to_owned())).collect();
+    Contender { name, argv, parse }
+}
+
+fn conncount(scratch: &Scratch) -> Race {
+    Race {
+        id: "R1",
+        title: "conncount --shell, idle",
+        ours: applet(scratch, &["conncount", "--shell"], answer::conncount),
+        peers: vec![
+            contender("ss -s", &["ss", "-s"], answer::ss_summary),
+            contender("pipeline", &["bash", "-c", PIPELINE], answer::assignments),
+        ],
+        floor: floor(scratch, &["idle"], None),
+        goals: vec![
+            Goal { text: "≤ 1/3 of ss -s", of: "ss -s", against: &["ss -s"], at_most: 1.0 / 3.0 },
+            Goal {
+                text: "≤ 1/10 of pipeline",
+                of: "pipeline",
+                against: &["pipeline"],
+                at_most: 0.1,
+            },
+            FLOOR_GOAL,
+        ],
+    }
+}
+
+fn sockstat(scratch: &Scratch) -> Race {
+    let print = "{ print }";
+    Race {
+        id: "R2",
+        title: "sockstat",
+        ours: applet(scratch, &["sockstat"], answer::keyed_rows),
+        peers: vec![
+            contender("cat", &["cat", SOCKSTAT, SOCKSTAT6], answer::sockstat_files),
+            contender("mawk", &["mawk", print, SOCKSTAT, SOCKSTAT6], answer::sockstat_files),
+            contender("gawk", &["gawk", print, SOCKSTAT, SOCKSTAT6], answer::sockstat_files),
+        ],
+        floor: floor(scratch, &["files", SOCKSTAT, SOCKSTAT6], None),
+        goals: vec![faster_than_awk(), FLOOR_GOAL],
+    }
+}
+
+fn snmpget_tcp(scratch: &Scratch) -> Race {
+    let print = "/^Tcp/{print $10}";
+    Race {
+        id: "R2",
+        title: "snmpget-tcp -v CurrEstab",
+        ours: applet(scratch, &["snmpget-tcp", "-v", "CurrEstab"], answer::last_number),
+        peers: vec![
+            contender("mawk", &["mawk", print, SNMP], answer::last_number),
+            contender("gawk", &["gawk", print, SNMP], answer::last_number),
+            contender("netstat -st", &["netstat", "-st"], answer::netstat_established),
+        ],
+        floor: floor(scratch, &["files", SNMP], None),
+        goals: vec![faster_than_awk(), FLOOR_GOAL],
+    }
+}
+
+fn closedcalc(scratch: &Scratch) -> Race {
+    Race {
+        id: "R2",
+        title: "closedcalc",
+        ours: applet(scratch, &["closedcalc"], answer::keyed_rows),
+        peers: vec![
+            contender("mawk", &["mawk", CLOSED, SOCKSTAT, SOCKSTAT6], answer::assignments),
+            contender("gawk", &["gawk", CLOSED, SOCKSTAT, SOCKSTAT6], answer::assignments),
+        ],
+        floor: floor(scratch, &["files", SOCKSTAT, SOCKSTAT6], None),
+        goals: vec![faster_than_awk(), FLOOR_GOAL],
+    }
+}
+
+fn faster_than_awk() -> Goal {
+    Goal { text: "< awk", of: "awk", against: &["mawk", "gawk"], at_most: 0.9999 }
+}
+
+fn tcpstates(scratch: &Scratch) -> Race {
+    let (tcp, tcp6) = ("/proc/net/tcp", "/proc/net/tcp6");
+    Race {
+        id: "R3",
+        title: "tcpstates, 180,000 sockets",
+        ours: applet(scratch, &["tcpstates"], answer::states),
+        peers: vec![
+            contender("mawk", &["mawk", COUNT_ROWS, tcp, tcp6], answer::states),
+            contender("gawk", &["gawk", COUNT_ROWS, tcp, tcp6], answer::states),
+            contender("ss+awk", &["sh", "-c", SS_STATES], answer::states),
+            contender("netstat+awk", &["sh", "-c", NETSTAT_STATES], answer::states),
+        ],
+        floor: floor(scratch, &["states"], Some(answer::states)),
+        goals: vec![
+            Goal {
+                text: "≤ 1/15 of awk",
+                of: "awk",
+                against: &["mawk", "gawk"],
+                at_most: 1.0 / 15.0,
+            },
+            FLOOR_GOAL,
+        ],
+    }
+}
+
+fn tcpstates_from(scratch: &Scratch, saved: &str) -> Race {
+    Race {
+        id: "R5",
+        title: "tcpstates --from, 1,000,000 rows",
+        ours: applet(scratch, &["tcpstates", "--from", saved], answer::states),
+        peers: vec![
+            contender("mawk", &["mawk", COUNT_ROWS, saved], answer::states),
+            contender("gawk", &["gawk", COUNT_ROWS, saved], answer::states),
+        ],
+        floor: Contender {
+            name: FLOOR,
+            argv: ["wc", "-l", saved].map(str::to_owned).to_vec(),
+            parse: None,
+        },
+        goals: vec![
+            Goal { text: "≤ 1/10 of mawk", of: "mawk", against: &["mawk"], at_most: 0.1 },
+            Goal { text: "≤ 2 × wc -l", of: "wc -l", against: &[FLOOR], at_most: 2.0 },
+        ],
+    }
+}

@@ -1,0 +1,72 @@
+//! What the numbers were measured on.
+
+use std::fs;
+use std::process::Command;
+
+use crate::measure::find;
+
+/// How the peers tell their versions.
+const VERSIONS: [[&str; 2]; 7] = [
+    ["ss", "-V"],
+    ["netstat", "--version"],
+    ["mawk", "-Wversion"],
+    ["gawk", "--version"],
+    ["awk", "-Wversion"],
+    ["bash", "--version"],
+    ["wc", "--version"],
+];
+
+/// Lines for the head of the sheet: processor and kernel, then the peers.
+pub fn lines() -> Vec<String> {
+    let kernel = read("/proc/sys/kernel/osrelease");
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let peers: Vec<String> = VERSIONS.iter().map(|[tool, option]| version(tool, option)).collect();
+    vec![
+        format!("Machine: {}, {cores} cores, Linux {}", cpu(), kernel.trim()),
+        format!("Peers: {}", peers.join("; ")),
+    ]
+}
+
+/// How far TCP's memory, one account for the whole machine, is from the limit above which the
+/// kernel disturbs.
+///
+/// To be called outside of the bench's namespaces: only the first one shows the limit.
+pub fn tcp_memory() -> String {
+    let sockstat = read("/proc/net/sockstat");
+    let line = sockstat.lines().find(|line| line.starts_with("TCP:")).unwrap_or_default();
+    let used = line.rsplit(' ').next().unwrap_or("?");
+    let limits = read("/proc/sys/net/ipv4/tcp_mem");
+    let pressure = limits.split_whitespace().nth(1).unwrap_or("unknown");
+    format!("TCP memory {used} pages, pressure begins at {pressure}")
+}
+
+/// How busy the machine is with other things: where many run, wall times say less than CPU times.
+pub fn load_average() -> String {
+    read("/proc/loadavg").split(' ').next().unwrap_or("unknown").to_owned()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+fn cpu() -> String {
+    let info = read("/proc/cpuinfo");
+    let model = info.lines().find_map(|line| line.strip_prefix("model name"));
+    model.map_or_else(
+        || "unknown processor".to_owned(),
+        |name| name.trim_start_matches([' ', '\t', ':']).to_owned(),
+    )
+}
+
+/// The first line a tool says about itself that has a digit in it.
+fn version(tool: &str, option: &str) -> String {
+    let Some(program) = find(tool) else { return format!("{tool} not installed") };
+    let Ok(output) = Command::new(&program).arg(option).output() else {
+        return format!("{tool} does not run");
+    };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    let line = text.lines().find(|line| line.contains(|c: char| c.is_ascii_digit()));
+    let line = line.map(|line| line.split(", Copyright").next().unwrap_or(line).trim());
+    format!("{tool}: {}", line.unwrap_or("unknown version"))
+}

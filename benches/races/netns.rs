@@ -1,0 +1,89 @@
+//! Network namespaces of the bench's own: made, entered and left by one process, gone when it ends.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsFd;
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::sys;
+
+const HERE: &str = "/proc/thread-self/ns/net";
+
+/// A network namespace with nothing in it but a loopback interface that is up.
+pub struct Namespace {
+    inside: File,
+}
+
+impl Namespace {
+    /// Makes a namespace that looks its sockets up in the machine's hash table, as containers
+    /// commonly do.
+    pub fn new() -> io::Result<Namespace> {
+        let _home = Home::remember()?;
+        Namespace::make()
+    }
+
+    /// Makes a namespace with a hash table of its own, so that foreign sockets are not walked with
+    /// its own.
+    ///
+    /// The size is a setting of the namespace in which the new one is made: hence two of them, one
+    /// inside the other.
+    pub fn with_own_table(buckets: u32) -> io::Result<Namespace> {
+        let _home = Home::remember()?;
+        unshare()?;
+        set("net/ipv4/tcp_child_ehash_entries", &buckets.to_string())?;
+        Namespace::make()
+    }
+
+    fn make() -> io::Result<Namespace> {
+        unshare()?;
+        sys::loopback_up()?;
+        Ok(Namespace { inside: File::open(HERE)? })
+    }
+
+    /// Moves this process into the namespace until the guard is dropped; its children are born
+    /// there.
+    pub fn enter(&self) -> io::Result<Home> {
+        let home = Home::remember()?;
+        enter(&self.inside)?;
+        Ok(home)
+    }
+}
+
+/// The namespace to go back to; going back happens on drop.
+pub struct Home {
+    namespace: File,
+}
+
+impl Home {
+    fn remember() -> io::Result<Home> {
+        Ok(Home { namespace: File::open(HERE)? })
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // A namespace this process has been in cannot refuse it: the right to enter others was
+        // needed to leave it.
+        let _ = enter(&self.namespace);
+    }
+}
+
+fn enter(namespace: &File) -> io::Result<()> {
+    let network = Some(LinkNameSpaceType::Network);
+    Ok(move_into_link_name_space(namespace.as_fd(), network)?)
+}
+
+fn unshare() -> io::Result<()> {
+    sys::unshare_network().map_err(|error| match error.kind() {
+        kind @ io::ErrorKind::PermissionDenied => io::Error::new(kind, "needs CAP_SYS_ADMIN"),
+        _ => error,
+    })
+}
+
+/// Writes a sysctl of the present namespace.
+pub fn set(name: &str, value: &str) -> io::Result<()> {
+    let path = format!("/proc/sys/{name}");
+    fs::write(&path, value)
+        .map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}")))
+}

@@ -1,0 +1,105 @@
+//! The bench's temporary files: fresh copies of the binary, the compiled floors, the big saved
+//! table.
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{self, Child, Command, Stdio};
+
+/// The applets that the races call by name.
+const APPLETS: [&str; 5] = ["sockstat", "tcpstates", "snmpget-tcp", "conncount", "closedcalc"];
+/// The C programs in `benches/floors`.
+const FLOORS: [&str; 4] = ["idle", "files", "states", "peak"];
+
+/// Two folders, gone when this is dropped or when the bench ends in any other way.
+pub struct Scratch {
+    /// On a disk, for programs.
+    pub programs: PathBuf,
+    /// In memory if possible, for data.
+    pub data: PathBuf,
+    /// Why there are no floors, if so.
+    pub no_floors: Option<String>,
+    janitor: Child,
+}
+
+impl Scratch {
+    /// Makes the folders and fills the first one.
+    pub fn new(binary: &Path) -> Result<Scratch, Box<dyn Error>> {
+        let programs = env::temp_dir().join(format!("connbox-races-{}", process::id()));
+        let data = memory_folder().join(format!("connbox-races-{}-data", process::id()));
+        let janitor = start_janitor(&[&programs, &data])?;
+        let mut scratch = Scratch { programs, data, no_floors: None, janitor };
+        fs::create_dir(&scratch.programs)?;
+        fs::create_dir(&scratch.data)?;
+        scratch.install(binary)?;
+        scratch.no_floors = scratch.compile_floors().err();
+        Ok(scratch)
+    }
+
+    /// The path of an applet or a floor, as a command's first word.
+    pub fn program(&self, name: &str) -> String {
+        self.programs.join(name).display().to_string()
+    }
+
+    /// Copies the binary, because where a file lies in the page cache alone moves a start by a
+    /// tenth.
+    fn install(&self, binary: &Path) -> io::Result<()> {
+        fs::copy(binary, self.programs.join("connbox"))?;
+        APPLETS.iter().try_for_each(|applet| symlink("connbox", self.programs.join(applet)))
+    }
+
+    fn compile_floors(&self) -> Result<(), String> {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/floors");
+        for floor in FLOORS {
+            let mut cc = Command::new("cc");
+            cc.args(["-O2", "-static", "-o"]).arg(self.programs.join(floor));
+            cc.arg(sources.join(floor).with_extension("c"));
+            let run = cc.output().map_err(|error| format!("cc: {error}"))?;
+            if !run.status.success() {
+                return Err(format!("cc cannot compile {floor}.c: {}", last_line(&run.stderr)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // The janitor sweeps once its standard input ends; wait closes that first.
+        let _ = self.janitor.wait();
+    }
+}
+
+/// The last line of what a program said.
+pub fn last_line(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).lines().last().unwrap_or("no complaint").to_owned()
+}
+
+/// 150 MB on a disk would be written back while they are being read.
+fn memory_folder() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { memory.to_owned() } else { env::temp_dir() }
+}
+
+/// Starts this program again as the one who sweeps: a Drop guard alone would not survive Ctrl-C or
+/// SIGALRM.
+fn start_janitor(folders: &[&Path]) -> io::Result<Child> {
+    let mut command = Command::new(env::current_exe()?);
+    command.arg("--sweep").args(folders).stdin(Stdio::piped()).stdout(Stdio::null());
+    // A process group of its own keeps the terminal's Ctrl-C away from it.
+    command.process_group(0).spawn()
+}
+
+/// The janitor: waits until the bench is gone, then removes its folders.
+pub fn sweep(folders: &[String]) -> Result<(), Box<dyn Error>> {
+    io::stdin().lock().read_to_end(&mut Vec::new())?;
+    for folder in folders {
+        // The bench may have failed before it made this one.
+        let _ = fs::remove_dir_all(folder);
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! The few system calls that neither std nor rustix offers in a safe form.
+
+#![allow(
+    unsafe_code,
+    reason = "wait4 with rusage, unshare and two ioctls have no safe wrapper here"
+)]
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+/// What wait4 knows about a process that has ended.
+pub struct Ended {
+    /// Zero, or the exit status, or 128 and the signal, as a shell would say it.
+    pub status: i32,
+    /// User and system time, of its waited-for children too.
+    pub cpu: Duration,
+    /// Peak resident memory; never less than the bench's own, whose memory the child shared until
+    /// its exec.
+    pub peak_kib: i64,
+}
+
+/// Waits for one child.
+pub fn wait4(pid: u32) -> io::Result<Ended> {
+    let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
+    let mut status = 0;
+    let mut usage = MaybeUninit::<libc::rusage>::uninit();
+    // SAFETY: both pointers are to live locals; the kernel fills usage whenever it returns the pid.
+    let got = unsafe { libc::wait4(pid, &mut status, 0, usage.as_mut_ptr()) };
+    if got < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: wait4 succeeded, so the kernel has written the whole struct.
+    let usage = unsafe { usage.assume_init() };
+    let cpu = duration(usage.ru_utime) + duration(usage.ru_stime);
+    Ok(Ended { status: shell_status(status), cpu, peak_kib: usage.ru_maxrss })
+}
+
+fn shell_status(status: i32) -> i32 {
+    if libc::WIFSIGNALED(status) { 128 + libc::WTERMSIG(status) } else { libc::WEXITSTATUS(status) }
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    let micros = time.tv_sec * 1_000_000 + time.tv_usec;
+    Duration::from_micros(micros.unsigned_abs())
+}
+
+/// Moves this process into a new, empty network namespace.
+pub fn unshare_network() -> io::Result<()> {
+    // SAFETY: no pointers; a network namespace is no memory and no file descriptor table.
+    match unsafe { libc::unshare(libc::CLONE_NEWNET) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Brings the loopback interface of the present namespace up, as `ip link set lo up` does.
+pub fn loopback_up() -> io::Result<()> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0")?;
+    // SAFETY: ifreq is plain integers and bytes, for which all zeros is a valid value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+        *to = libc::c_char::from_ne_bytes([*from]);
+    }
+    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    // SAFETY: the descriptor is open, and SIOCSIFFLAGS only reads the ifreq it is given.
+    match unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &request) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Has the kernel end this process after so many seconds, whatever it then hangs on.
+pub fn end_after(seconds: u32) {
+    // SAFETY: no pointers; SIGALRM's default action, ending the process, is what is wanted.
+    unsafe { libc::alarm(seconds) };
+}

@@ -1,0 +1,53 @@
+//! Datagrams of any bytes: messages and attributes lie within them, in order, and come to an end.
+#![no_main]
+
+use connbox::wire::netlink::{self, HEADER};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let mut end = 0;
+    let mut is_cut = false;
+    for message in netlink::messages(data) {
+        assert!(!is_cut, "a message behind a cut one");
+        let Some(message) = message else {
+            is_cut = true;
+            continue;
+        };
+        let start = within(data, message.payload);
+        assert_eq!(start, end + HEADER);
+        let header = |place| u32::from_ne_bytes(data[end + place..][..4].try_into().unwrap());
+        assert_eq!(header(0) as usize, HEADER + message.payload.len());
+        assert_eq!(message.sequence, header(8));
+        end = (start + message.payload.len()).next_multiple_of(4);
+        payload(message.payload);
+    }
+    assert!(is_cut || end >= data.len(), "the rest is lost");
+    // The bytes themselves, without luck with the lengths of messages.
+    payload(data);
+});
+
+fn payload(payload: &[u8]) {
+    let mut next = 0;
+    for (kind, value) in netlink::attributes(payload) {
+        assert!(kind <= 0x3fff);
+        let start = within(payload, value);
+        assert_eq!(start, next + 4);
+        next = (start + value.len()).next_multiple_of(4);
+    }
+    if let Some(socket) = netlink::inet_diag(payload) {
+        assert_eq!([socket.family, socket.state, socket.timer], payload[..3]);
+        let is_minisocket = socket.timer == 3;
+        assert!(socket.state == 3 || socket.is_full() != is_minisocket);
+        let _ = socket.is_full();
+    }
+    assert!(netlink::inet_diag(payload).is_some() == (payload.len() >= 72));
+    let number = payload.first_chunk().map(|chunk| i32::from_ne_bytes(*chunk));
+    assert_eq!(netlink::error_number(payload), number.and_then(i32::checked_neg));
+}
+
+/// Where `part` begins in `whole`, which it must be a part of.
+fn within(whole: &[u8], part: &[u8]) -> usize {
+    let start = part.as_ptr() as usize - whole.as_ptr() as usize;
+    assert_eq!(&whole[start..start + part.len()], part);
+    start
+}

@@ -1,0 +1,304 @@
+//! Reading allocates as often for a million sockets as for ten: heap allocations and the peak of
+//! bytes do not depend on the number of rows, lines or answers, nor on what hostile files hold.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+#![allow(unsafe_code, reason = "a global allocator that counts cannot be had without")]
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::fmt::Write;
+use std::fs::File;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+use connbox::error::Error;
+use connbox::model::{Family, StateSet, TcpState};
+use connbox::source::procfs::{self, Record};
+use connbox::source::{self, Method, Source};
+use connbox::wire::{netlink, text};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// What a piece of work takes from the heap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Taken {
+    /// Calls of alloc and realloc.
+    allocations: usize,
+    /// Bytes in use now; below 0 if more was freed than was taken.
+    bytes: isize,
+    /// The most bytes in use at any moment.
+    peak_bytes: isize,
+}
+
+impl Taken {
+    const NOTHING: Taken = Taken { allocations: 0, bytes: 0, peak_bytes: 0 };
+}
+
+thread_local! {
+    /// By thread, so that tests do not disturb one another. Without a destructor and made by the
+    /// compiler: looking at it allocates nothing.
+    static TAKEN: Cell<Taken> =
+        const { Cell::new(Taken::NOTHING) };
+}
+
+struct Counting;
+
+impl Counting {
+    fn count(allocations: usize, bytes: isize) {
+        // A thread that ends may still free; nobody asks what.
+        let _ = TAKEN.try_with(|taken| {
+            let mut now = taken.get();
+            now.allocations += allocations;
+            now.bytes += bytes;
+            now.peak_bytes = now.peak_bytes.max(now.bytes);
+            taken.set(now);
+        });
+    }
+}
+
+// SAFETY: every call goes to the system's allocator with the arguments it came with; counting
+// neither allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Counting::count(1, layout.size().cast_signed());
+        // SAFETY: the caller keeps the promises of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        Counting::count(0, -layout.size().cast_signed());
+        // SAFETY: the caller keeps the promises of `dealloc`; `pointer` came from `System`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        Counting::count(1, size.cast_signed() - layout.size().cast_signed());
+        // SAFETY: the caller keeps the promises of `realloc`; `pointer` came from `System`.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// What `work` takes from the heap in this thread, and its result.
+fn measured<T>(work: impl FnOnce() -> T) -> (Taken, T) {
+    TAKEN.set(Taken::NOTHING);
+    let result = work();
+    (TAKEN.get(), result)
+}
+
+/// A file in memory; alive as long as its descriptor is.
+fn saved(text: &[u8]) -> (File, Source) {
+    let fd = rustix::fs::memfd_create("saved", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let source = Source { saved: vec![PathBuf::from(path)], ..Source::default() };
+    let file = File::from(fd);
+    file.write_all_at(text, 0).unwrap();
+    (file, source)
+}
+
+/// A table as the kernel writes it, of `rows` rows in the states 01 to 0B in turn, the first of
+/// them numbered `first`.
+fn table(family: Family, first: usize, rows: usize) -> Vec<u8> {
+    let (remote, address) = match family {
+        Family::Inet => ("rem_address", "0100007F"),
+        Family::Inet6 => ("remote_address", "0000000000000000FFFF00000100007F"),
+    };
+    let mut table = format!("  sl  local_address {remote}   st tx_queue rx_queue inode\n");
+    for number in first..first + rows {
+        let state = number % 11 + 1;
+        let row = format!(
+            "{number:4}: {address}:1F41 {address}:0000 {state:02X} 00000000:00000000 \
+             00:00000000 00000000     0        0 5161857 1 00000000a196f2aa 100 0 0 10 0"
+        );
+        writeln!(table, "{row:<149}").unwrap();
+    }
+    table.into_bytes()
+}
+
+/// What counting the rows of a saved table takes.
+fn counting(family: Family, first: usize, rows: usize) -> Taken {
+    let (_file, source) = saved(&table(family, first, rows));
+    let (taken, counts) =
+        measured(|| source::tcp_states(&source, Method::Auto, StateSet::ALL, true));
+    assert_eq!(counts.unwrap().total(family), rows as u64);
+    taken
+}
+
+#[test]
+fn a_table_of_any_length_takes_the_same() {
+    for family in Family::ALL {
+        let few = counting(family, 0, 100);
+        assert_eq!(counting(family, 0, 100_000), few);
+        // The row number grows wider within the table.
+        for (first, rows) in [(9_990, 20), (99_990, 20), (9_999_990, 20), (999_999_000, 50_000)] {
+            assert_eq!(counting(family, first, rows), few, "from {first}");
+        }
+        assert!(few.allocations <= 4 && few.peak_bytes <= BUFFER, "{few:?}");
+        assert_eq!(few.bytes, 0, "all is given back");
+    }
+}
+
+/// The one buffer for saved files, and as much again for what stands beside it.
+const BUFFER: isize = 2 * 128 * 1024;
+
+/// What reading `text` takes, without anything of the caller's, and how many values it has.
+fn reading(text: &[u8]) -> (Taken, usize) {
+    let (_file, source) = saved(text);
+    let (taken, values) = measured(|| {
+        let mut values = 0;
+        procfs::read(&source, &[], |_, record| {
+            values += match record {
+                Record::Counts { fields, .. } => text::counts(fields).flatten().count(),
+                Record::Mib { names, values, .. } => {
+                    text::pairs(names, values).into_iter().flatten().count()
+                }
+                Record::Tcp(..) => 1,
+            };
+            Ok(())
+        })
+        .map(|()| values)
+    });
+    (taken, values.unwrap())
+}
+
+#[test]
+fn sockstat_and_snmp_of_any_length_take_the_same() {
+    let counts = |lines| (0..lines).map(|n| format!("P{n:04}: inuse {n:04} mem 1\n")).collect();
+    let mib = |lines| (0..lines).map(|n| format!("G{n:04}: A B\nG{n:04}: -{n} 5\n")).collect();
+    let files: [&dyn Fn(usize) -> String; 2] = [&counts, &mib];
+    for file in files {
+        let (few, some) = reading(file(10).as_bytes());
+        let (many, all) = reading(file(1_000).as_bytes());
+        assert_eq!((some, all), (20, 2_000));
+        assert_eq!(many, few);
+        assert!(few.allocations <= 4 && few.peak_bytes <= BUFFER, "{few:?}");
+    }
+}
+
+/// An answer to a sock_diag dump with some attributes, header included.
+fn answer(number: usize) -> Vec<u8> {
+    let mut payload = vec![0; 72];
+    payload[..2]
+        .copy_from_slice(&[if number.is_multiple_of(2) { 2 } else { 10 }, (number % 12) as u8 + 1]);
+    payload.extend_from_slice(&[5, 0, 8, 0, 3, 0, 0, 0, 8, 0, 15, 0, 1, 2, 3, 4]);
+    let length = u32::try_from(netlink::HEADER + payload.len()).unwrap();
+    [&length.to_ne_bytes()[..], &[20, 0, 2, 0, 7, 0, 0, 0, 0, 0, 0, 0], &payload].concat()
+}
+
+#[test]
+fn netlink_answers_take_nothing() {
+    for (answers, in_syn_recv) in [(10, 1), (10_000, 834)] {
+        let datagram: Vec<u8> = (0..answers).flat_map(answer).collect();
+        let (taken, (sockets, requests)) = measured(|| {
+            let sockets = netlink::messages(&datagram).flatten();
+            let sockets = sockets.filter_map(|message| netlink::inet_diag(message.payload));
+            sockets.fold((0, 0), |(all, requests), socket| {
+                (all + 1, requests + usize::from(socket.state == 3 && socket.is_full()))
+            })
+        });
+        assert_eq!((sockets, requests), (answers, in_syn_recv));
+        assert_eq!(taken, Taken::NOTHING);
+    }
+}
+
+#[test]
+fn hostile_files_take_no_more_than_the_buffers() {
+    let long = |unit: &str| unit.repeat((16 << 20) / unit.len()).into_bytes();
+    let names = |length: usize| ["G: ", &"A ".repeat(length / 2), "\n"].concat().into_bytes();
+    let rows = table(Family::Inet, 0, 100);
+    for (text, what) in [
+        (long("x"), "an endless line"),
+        (long("\0"), "NUL bytes"),
+        (long("\n"), "blank lines"),
+        (long("Tcp: A B\n"), "names and names"),
+        (long("TCP: inuse 1 "), "endless counts"),
+        (names(60_000).repeat(100), "long names without values"),
+        (names(131_000), "the longest names"),
+        ([&rows[..], &long("9")].concat(), "an endless row number"),
+    ] {
+        let (_file, source) = saved(&text);
+        let (taken, result) = measured(|| procfs::read(&source, &[], |_, _| Ok(())));
+        assert!(taken.peak_bytes <= 2 * BUFFER, "{what}: {taken:?}");
+        assert!(taken.allocations <= 16, "{what}: {taken:?}");
+        let is_refused = matches!(result, Err(Error::Fault { .. }));
+        assert_eq!(is_refused, what != "blank lines", "{what}");
+    }
+}
+
+/// Sockets of the loopback interface that sock_diag has to list: not in ESTABLISHED, which is not
+/// walked, but half in CLOSE_WAIT and half in FIN_WAIT2.
+struct Sockets(Vec<TcpStream>);
+
+impl Sockets {
+    fn open(pairs: usize) -> std::io::Result<Sockets> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let mut all = Sockets(Vec::with_capacity(2 * pairs));
+        for _ in 0..pairs {
+            let near = TcpStream::connect(listener.local_addr()?)?;
+            all.0.push(listener.accept()?.0);
+            near.shutdown(std::net::Shutdown::Write)?;
+            all.0.push(near);
+        }
+        Ok(all)
+    }
+}
+
+impl Drop for Sockets {
+    /// Ends with RST, lest thousands of sockets rest in TIME_WAIT for the next test to count.
+    fn drop(&mut self) {
+        for socket in &self.0 {
+            let now = Some(std::time::Duration::ZERO);
+            rustix::net::sockopt::set_socket_linger(socket, now).unwrap();
+        }
+    }
+}
+
+/// Room for `files` open files, if that can be had.
+fn make_room(files: u64) -> bool {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let enough = Some(current.unwrap_or(files).max(files));
+    setrlimit(Resource::Nofile, Rlimit { current: enough, maximum }).is_ok()
+}
+
+/// What counting the running kernel's sockets takes, and how many of ours it sees.
+fn counting_live(method: Method) -> Result<(Taken, u64), String> {
+    let source = Source::default();
+    // The first call in a process may allocate what later ones reuse.
+    let _ = source::tcp_states(&source, method, StateSet::ALL, true);
+    let (taken, counts) = measured(|| source::tcp_states(&source, method, StateSet::ALL, true));
+    let counts = counts.map_err(|error| format!("{error:?}"))?;
+    let close_wait = TcpState::from_number(8).unwrap();
+    Ok((taken, counts.both(close_wait)))
+}
+
+#[test]
+fn the_running_kernels_sockets_take_the_same_however_many_they_are() {
+    const TEST: &str = "the_running_kernels_sockets_take_the_same_however_many_they_are";
+    if !make_room(2_500) {
+        return support::skip(TEST, "no room for 2500 open files");
+    }
+    let opened = Sockets::open(5).and_then(|few| {
+        let seen = [Method::Netlink, Method::Procfs].map(counting_live);
+        drop(few);
+        Ok((seen, Sockets::open(1_000)?))
+    });
+    let (few, _many) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return support::skip(TEST, &format!("no loopback sockets: {error}")),
+    };
+    for (method, few) in [Method::Netlink, Method::Procfs].into_iter().zip(few) {
+        match (few, counting_live(method)) {
+            (Ok((few, some)), Ok((many, all))) => {
+                assert!(some >= 5 && all >= 1_000, "{method:?} sees {some} and {all}");
+                assert_eq!(many, few, "{method:?}");
+                assert!(few.peak_bytes <= BUFFER, "{method:?}: {few:?}");
+                eprintln!("{method:?}: {few:?}");
+            }
+            (Err(why), _) | (_, Err(why)) => support::skip(TEST, &format!("{method:?}: {why}")),
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Errors name the applet, the option and the reason, and give the right status.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process::Output;
+
+use crate::calls::{applets, root};
+use crate::scratch::scratch;
+use crate::support::{self, CONNBOX};
+
+/// The run must end with `status`, print nothing, and say one line: `APPLET: SUBJECT: …REASON…`.
+fn assert_error(words: &[&str], status: i32, subject: &str, reason: &str) {
+    let output = support::run(words);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{words:?}: {said}");
+    assert!(output.stdout.is_empty(), "{words:?}");
+    assert!(said.starts_with(&format!("{}: {subject}: ", words[0])), "{words:?}: {said}");
+    assert!(said.contains(reason) && said.lines().count() == 1, "{words:?}: {said}");
+}
+
+#[test]
+fn common_options_that_are_wrong() {
+    for applet in applets() {
+        for (option, subject, reason) in [
+            (&["--jsno"][..], "--jsno", "--json"),
+            (&["--xyzzy"], "--xyzzy", "no such option"),
+            (&["-z"], "-z", "no such option"),
+            (&["-Hz"], "-z", "no such option"),
+            (&["--output"], "--output", "value"),
+            (&["--from"], "--from", "value"),
+            (&["--from="], "--from", "empty"),
+            (&["--root", ""], "--root", "empty"),
+            (&["--format", "xml"], "--format", "tsv, shell, json, prom"),
+            (&["--format=JSON"], "--format", "tsv, shell, json, prom"),
+            (&["--json=yes"], "--json", "no value"),
+            (&["--interval", "0"], "--interval", "'0'"),
+            (&["--interval", "-1"], "--interval", "'-1'"),
+            (&["--interval", "inf"], "--interval", "'inf'"),
+            (&["--interval", "1s"], "--interval", "'1s'"),
+            (&["--interval", "1", "--count", "0"], "--count", "'0'"),
+            (&["--interval", "1", "--count", "1.5"], "--count", "'1.5'"),
+            (&["--count", "3"], "--count", "--interval"),
+            (&["--rate"], "--rate", "--interval"),
+            (&["--prefix", "P"], "--prefix", "--shell"),
+            (&["--from", "x", "--root", "/"], "--from", "--root"),
+            (&["--from", "x", "--netns", "1"], "--from", "--netns"),
+            (&["--from", "x", "--interval", "1"], "--from", "--interval"),
+        ] {
+            assert_error(&[&[applet.as_str()], option].concat(), 2, subject, reason);
+        }
+    }
+}
+
+#[test]
+fn options_and_names_of_the_applets_that_are_wrong() {
+    for (words, subject, reason) in [
+        (&["tcpstates", "--by", "port"][..], "--by", "family"),
+        (&["tcpstates", "--by"], "--by", "value"),
+        (&["tcpstates", "--source", "ebpf"], "--source", "auto, netlink, procfs"),
+        (&["tcpstates", "OPEN"], "OPEN", "no row"),
+        (&["tcpstates", "13"], "13", "no row"),
+        (&["sockstat", "TCP.in"], "TCP.in", "no row"),
+        (&["sockstat", "--root", &root(), ""], "", "no row"),
+        (&["snmpget-tcp", "1.3.6.1.2.1.6.99.0"], "1.3.6.1.2.1.6.99.0", "no row"),
+        (&["snmpget-tcp", "*Nothing*"], "*Nothing*", "no row"),
+        (&["closedcalc", "open"], "open", "no row"),
+        (&["conncount", "--quick", "synrecv"], "synrecv", "--quick"),
+        (&["conncount", "raw_ip"], "raw_ip", "no row"),
+        (&["sockstat", "--limits", "--from", "x"], "--limits", "--root"),
+    ] {
+        assert_error(words, 2, subject, reason);
+    }
+}
+
+#[test]
+fn what_conncount_does_not_count_points_to_tcpstates() {
+    for family in ["-4", "-6"] {
+        let words = ["conncount", family, "--root", &root()];
+        assert_error(&words, 2, family, &format!("tcpstates {family}"));
+    }
+    for state in ["LISTEN", "listen", "SYN-SENT", "ESTABLISHED", "established", "0A", "connected"] {
+        let words = ["conncount", "--root", &root(), state];
+        assert_error(&words, 2, state, &format!("tcpstates {state}"));
+        support::stdout_of(&["tcpstates", "--root", &root(), state]);
+    }
+    let words = ["conncount", "--root", &root(), "estab", "ESTAB", "closed", "-v"];
+    assert_eq!(support::stdout_of(&words), "17\n29\n");
+}
+
+#[test]
+fn files_that_are_not_there() {
+    let missing = scratch("missing").join("file");
+    let missing = missing.to_str().unwrap();
+    let proc = format!("{missing}/proc");
+    for applet in applets() {
+        let reason = "No such file or directory";
+        assert_error(&[&applet, "--from", missing], 1, missing, reason);
+        assert_error(&[&applet, "--root", missing], 1, &proc, reason);
+    }
+    assert_error(&["conncount", "--from", "/proc/self"], 1, "/proc/self", "Is a directory");
+}
+
+#[test]
+fn a_root_without_the_files_says_which() {
+    let root = scratch("empty_root");
+    std::fs::create_dir_all(root.join("proc/net")).unwrap();
+    for (applet, file) in [
+        ("closedcalc", "/proc/net/sockstat"),
+        ("conncount", "/proc/net/sockstat"),
+        ("sockstat", "/proc/net/sockstat"),
+        ("snmpget-tcp", "/proc/net/snmp"),
+        ("tcpstates", "/proc/net/tcp"),
+    ] {
+        let words = [applet, "--root", root.to_str().unwrap()];
+        let output = support::run(&words);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{applet}: {said}");
+        assert!(output.stdout.is_empty() && said.contains(file), "{applet}: {said}");
+        assert!(said.starts_with(&format!("{applet}: ")), "{said}");
+    }
+}
+
+#[test]
+fn saved_files_that_hold_something_else() {
+    for (text, applet) in [
+        ("nonsense\n", "sockstat"),
+        ("", "sockstat"),
+        ("", "closedcalc"),
+        ("", "conncount"),
+        ("", "snmpget-tcp"),
+        ("TCP: inuse 1 x\n", "sockstat"),
+        ("TCP: inuse 1\nTCP: inuse 2\n", "sockstat"),
+        ("TCP: inuse 1\nTCP: inuse 2\n", "closedcalc"),
+        ("Tcp: A B\nTcp: 1\n", "snmpget-tcp"),
+        ("Tcp: A B\n", "snmpget-tcp"),
+    ] {
+        let output = support::run_with_input(&[applet, "--from", "-"], text.as_bytes());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{applet} {text:?}: {said}");
+        assert!(output.stdout.is_empty(), "{applet} {text:?}");
+        assert!(said.lines().all(|line| line.starts_with(&format!("{applet}: "))), "{said}");
+        // A fault of a line names the line.
+        let is_placed = said.starts_with(&format!("{applet}: standard input:"));
+        assert_eq!(is_placed, !text.is_empty(), "{applet} {text:?}: {said}");
+    }
+}
+
+#[test]
+fn network_namespaces_that_are_not_there() {
+    for applet in applets() {
+        // Numbers of processes end at 4194304.
+        for (netns, subject) in [
+            ("no-such-name", "/run/netns/no-such-name"),
+            ("4194305", "/proc/4194305/ns/net"),
+            ("/no/such/path", "/no/such/path"),
+        ] {
+            let words = [&applet, "--netns", netns];
+            assert_error(&words, 1, subject, "No such file or directory");
+        }
+        let words = [applet.as_str(), "--netns", "/proc/self/ns/mnt"];
+        let reason = "not a network namespace";
+        assert_error(&words, 1, "/proc/self/ns/mnt", reason);
+    }
+}
+
+/// What must not reach a terminal: escape sequences, both of 7 and of 8 bits, line ends, and bytes
+/// that are no UTF-8.
+const HOSTILE: [&[u8]; 8] = [
+    b"\x1b[31mred",
+    b"x\x9b31mred",
+    "x\u{9b}31mred".as_bytes(),
+    b"x\xff\xfe",
+    b"two\nlines",
+    b"x\ry\tz",
+    b"bell\x07\x08\x7f",
+    b"cut\xe2\x82",
+];
+
+/// The calls that say one of their arguments back, with the argument in the place of `@`.
+const CALLS: [&str; 20] = [
+    "@",
+    "help @",
+    "--@",
+    "--man @",
+    "--completions @",
+    "--install @/no/such",
+    "--install /tmp @",
+    "--install --@ /tmp",
+    "conncount --@",
+    "conncount -@",
+    "conncount --json=@",
+    "conncount --format @",
+    "conncount --interval @",
+    "closedcalc --prefix @ --shell",
+    "closedcalc @",
+    "snmpget-tcp --root /nonexistent/@",
+    "sockstat --from /nonexistent/@",
+    "tcpstates --by @",
+    "tcpstates --netns @",
+    "closedcalc --output /nonexistent/@",
+];
+
+/// `call` with `argument` in the place of `@`.
+fn words(call: &str, argument: &[u8]) -> Vec<OsString> {
+    let word = |word: &str| {
+        let mut bytes = Vec::new();
+        for byte in word.bytes() {
+            if byte == b'@' { bytes.extend_from_slice(argument) } else { bytes.push(byte) }
+        }
+        OsStr::from_bytes(&bytes).to_os_string()
+    };
+    call.split(' ').map(word).collect()
+}
+
+/// Why what a run said must not be shown on a terminal, if so.
+fn fault(output: &Output) -> Option<String> {
+    let said = &output.stderr;
+    let body = said.strip_suffix(b"\n").unwrap_or(said);
+    let text = String::from_utf8_lossy(said).into_owned();
+    match std::str::from_utf8(body) {
+        _ if !matches!(output.status.code(), Some(1 | 2 | 127)) => {
+            Some(format!("no error: {text:?}"))
+        }
+        _ if body.is_empty() => Some("nothing is said".into()),
+        Err(_) => Some(format!("no UTF-8: {text:?}")),
+        Ok(body) if body.chars().any(char::is_control) => Some(format!("a raw control: {text:?}")),
+        Ok(_) => None,
+    }
+}
+
+#[test]
+fn arguments_come_back_escaped() {
+    let mut faults = Vec::new();
+    for call in CALLS {
+        for argument in HOSTILE {
+            let mut command = support::command(CONNBOX);
+            let output = command.args(words(call, argument)).output().unwrap();
+            assert!(output.stdout.is_empty(), "{call}");
+            faults.extend(fault(&output).map(|fault| format!("{call}: {fault}")));
+        }
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+#[test]
+fn the_programs_own_name_comes_back_escaped() {
+    let mut faults = Vec::new();
+    for argument in HOSTILE {
+        let mut command = support::command(CONNBOX);
+        let output = command.arg0(OsStr::from_bytes(argument)).output().unwrap();
+        assert_eq!(output.status.code(), Some(127));
+        faults.extend(fault(&output));
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+#[test]
+fn different_arguments_are_told_apart() {
+    // Escaping must not make two names one: `\x1b` and the four letters that show it.
+    let said = |argument: &[u8]| {
+        let mut command = support::command("closedcalc");
+        command.arg("--from").arg(OsStr::from_bytes(argument)).output().unwrap().stderr
+    };
+    assert_ne!(said(b"/no/\xff"), said(b"/no/\xfe"));
+    assert_ne!(said(b"/no/\x1b"), said(b"/no/\x07"));
+}

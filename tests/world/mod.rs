@@ -1,0 +1,255 @@
+//! Worlds: network namespaces with known sockets in them, for the live tests to count.
+//!
+//! A world is made by a thread that moves into a new network namespace, makes the sockets there and
+//! ends. The sockets live in this process and keep the namespace alive, and nothing else on the machine
+//! is touched; when the value is dropped, or the process dies, all of it is gone.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod all_states;
+pub mod diag;
+mod line;
+mod link;
+mod mptcp;
+pub mod oracle;
+mod run;
+mod sys;
+
+use std::fmt::Debug;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use line::Line;
+use link::Tun;
+use oracle::Histogram;
+pub use run::{Ran, Rights, connbox_outside, has_tool};
+
+/// Shared by those who make or drop sockets, held alone by those who compare machine-wide numbers.
+static MACHINE: RwLock<()> = RwLock::new(());
+
+/// A state of TCP, in the kernel's numbering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct State(pub u8);
+
+impl State {
+    pub const ESTABLISHED: Self = Self(1);
+    pub const SYN_SENT: Self = Self(2);
+    pub const SYN_RECV: Self = Self(3);
+    pub const FIN_WAIT1: Self = Self(4);
+    pub const FIN_WAIT2: Self = Self(5);
+    pub const TIME_WAIT: Self = Self(6);
+    pub const CLOSE: Self = Self(7);
+    pub const CLOSE_WAIT: Self = Self(8);
+    pub const LAST_ACK: Self = Self(9);
+    pub const LISTEN: Self = Self(10);
+    pub const CLOSING: Self = Self(11);
+    pub const NEW_SYN_RECV: Self = Self(12);
+}
+
+/// The names of the states 1 to 12, as connbox writes them and in its order.
+pub const STATES: [&str; 12] = [
+    "ESTABLISHED",
+    "SYN_SENT",
+    "SYN_RECV",
+    "FIN_WAIT1",
+    "FIN_WAIT2",
+    "TIME_WAIT",
+    "CLOSE",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "LISTEN",
+    "CLOSING",
+    "NEW_SYN_RECV",
+];
+
+/// Why a world cannot be made.
+enum Obstacle {
+    /// This machine, or its user, cannot have one: the test is skipped.
+    Lacking(String),
+    /// Something went wrong: the test fails.
+    Failed(io::Error),
+}
+
+impl From<io::Error> for Obstacle {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<rustix::io::Errno> for Obstacle {
+    fn from(error: rustix::io::Errno) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Calls what is missing by its name where `result` is an error.
+fn lacking<T>(what: &str, result: io::Result<T>) -> Result<T, Obstacle> {
+    result.map_err(|error| Obstacle::Lacking(format!("{what}: {error}")))
+}
+
+/// A network namespace and what lives in it.
+pub struct World {
+    /// The namespace.
+    netns: OwnedFd,
+    /// A netlink socket in it, opened once so that every look at the world finds the same sockets.
+    diag: OwnedFd,
+    /// How many sockets it must have in each state, or None where that is not known beforehand.
+    plan: Option<Histogram>,
+    tun: Option<Tun>,
+    lines: Vec<Line>,
+    sockets: Vec<OwnedFd>,
+}
+
+impl World {
+    /// A world with TCP sockets in every state, and some UDP and RAW sockets. None if `test` is skipped.
+    pub fn all_states(test: &str) -> Option<Self> {
+        Self::make(test, all_states::fill)
+    }
+
+    /// A world with MPTCP connections and plain ones. None if `test` is skipped.
+    pub fn mptcp(test: &str) -> Option<Self> {
+        Self::make(test, mptcp::fill)
+    }
+
+    /// A world that `fill` has filled.
+    fn make(test: &str, fill: fn(&mut Self) -> Result<(), Obstacle>) -> Option<Self> {
+        let _shared = share_machine();
+        let made = thread::spawn(move || {
+            let mut world = Self::empty()?;
+            fill(&mut world)?;
+            world.settle()?;
+            Ok(world)
+        });
+        match made.join().expect("the thread that makes the world") {
+            Ok(world) => Some(world),
+            Err(Obstacle::Lacking(why)) => {
+                skip(test, &why);
+                None
+            }
+            Err(Obstacle::Failed(error)) => panic!("{test}: cannot make the world: {error}"),
+        }
+    }
+
+    /// Moves the calling thread into a new namespace, which has nothing but lo.
+    fn empty() -> Result<Self, Obstacle> {
+        lacking("cannot make a network namespace", sys::unshare_net())?;
+        // The namespace may have taken it from the machine that its interfaces have no IPv6.
+        let _ = fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "0");
+        link::up("lo")?;
+        lacking("no IPv6", fs::read("/proc/thread-self/net/if_inet6"))?;
+        Ok(Self {
+            netns: File::open("/proc/thread-self/ns/net")?.into(),
+            diag: lacking("no sock_diag", diag::open())?,
+            plan: None,
+            tun: None,
+            lines: Vec::new(),
+            sockets: Vec::new(),
+        })
+    }
+
+    /// Waits until the kernel shows what was planned.
+    fn settle(&self) -> io::Result<()> {
+        let Some(plan) = &self.plan else { return Ok(()) };
+        let counted = || diag::dump(&self.diag).map(|rows| Histogram::of(&rows));
+        wait_until("the planned sockets", || Ok(counted()? == *plan))
+            .map_err(|error| io::Error::other(format!("{error}: {:?}, not {plan:?}", counted())))
+    }
+
+    /// Every TCP socket of the world, from a full dump.
+    pub fn dump(&self) -> Vec<diag::Row> {
+        diag::dump(&self.diag).expect("a full dump")
+    }
+
+    /// The text of `/proc/net/<name>` in the world.
+    pub fn proc_net(&self, name: &str) -> String {
+        self.inside(|| fs::read_to_string(format!("/proc/thread-self/net/{name}")))
+            .unwrap_or_else(|error| panic!("/proc/net/{name}: {error}"))
+    }
+
+    /// Runs `work` in a thread inside the namespace.
+    fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let netns = self.netns.as_raw_fd();
+        thread::scope(|scope| {
+            let thread = scope.spawn(move || {
+                sys::enter_net(netns).expect("enter the namespace");
+                work()
+            });
+            thread.join().expect("the thread inside the namespace")
+        })
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _shared = share_machine();
+        if let Some(tun) = &self.tun {
+            self.lines.iter().for_each(|line| line.reset(tun));
+        }
+        self.lines.clear();
+        self.sockets.clear();
+    }
+}
+
+/// Keeps those away who compare machine-wide numbers.
+fn share_machine() -> RwLockReadGuard<'static, ()> {
+    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps every other test from making or dropping sockets while the guard lives.
+pub fn hold_machine() -> RwLockWriteGuard<'static, ()> {
+    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Says aloud, past the harness that would swallow it, that a test is not run. Under
+/// `CONNBOX_REQUIRE=all` a skip is a failure.
+pub fn skip(test: &str, why: &str) {
+    let text = format!("SKIP {test}: {why}");
+    assert!(std::env::var("CONNBOX_REQUIRE").as_deref() != Ok("all"), "{text}");
+    // In one piece, as other tests write at the same time.
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
+}
+
+/// Looks until `seen` says yes.
+fn wait_until(what: &str, mut seen: impl FnMut() -> io::Result<bool>) -> io::Result<()> {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !seen()? {
+        if Instant::now() > end {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("never seen: {what}")));
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// Runs `run` between two looks at the truth, until both looks agree: only then can its answer be judged.
+///
+/// The parts of an oracle are read one after the other, and a retransmission or another program may move
+/// a number between them. That is no fault of connbox; but never to be quiet is a fault of the test.
+pub fn at_a_quiet_point<O, R>(oracle: impl Fn() -> Result<O, String>, run: impl Fn() -> R) -> (O, R)
+where
+    O: PartialEq + Debug,
+{
+    let mut why = String::new();
+    // Long enough for another program to make or drop a great many sockets, which moves the numbers of
+    // the whole machine all the while.
+    let end = Instant::now() + Duration::from_secs(15);
+    while Instant::now() < end {
+        let before = oracle();
+        let answer = run();
+        // The kernel frees the netlink sockets of a program that has ended a little later, so the world
+        // may need a moment to be as it was.
+        for _ in 0..10 {
+            match (&before, oracle()) {
+                (Ok(before), Ok(after)) if *before == after => return (after, answer),
+                (Ok(before), Ok(after)) => why = format!("{before:?} became {after:?}"),
+                (Err(disagreement), _) => why.clone_from(disagreement),
+                (_, Err(disagreement)) => why = disagreement,
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+    panic!("never a quiet point: {why}");
+}

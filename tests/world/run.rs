@@ -1,0 +1,155 @@
+//! Programs run in a world, or beside it: connbox itself, and the tools it is compared with.
+
+use std::ffi::CString;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use super::World;
+use super::sys::{self, Ban};
+
+/// What the program that is run may do.
+#[derive(Clone, Copy)]
+pub enum Rights {
+    /// Everything.
+    Root,
+    /// What the user 65534 may do without a capability.
+    Nobody,
+    /// Everything but to make a netlink socket: see [`Rights::without_netlink`].
+    NoNetlink(Ban),
+    /// Everything, but there is nothing in /proc.
+    NoProc,
+}
+
+impl Rights {
+    /// Those under which to make a netlink socket fails with `errno`, if that can be had here.
+    pub fn without_netlink(errno: i32) -> Option<Self> {
+        sys::netlink_ban(errno).map(Self::NoNetlink)
+    }
+}
+
+/// What a program answered.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// Its exit status; -1 where a signal ended it.
+    pub status: i32,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Runs the command to its end.
+    fn of(command: &mut Command) -> Self {
+        let Output { status, stdout, stderr } =
+            command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let text = |bytes| String::from_utf8(bytes).expect("output in UTF-8");
+        Self { status: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) }
+    }
+
+    /// The standard output, if all went well and nothing was said about it.
+    pub fn clean(self) -> String {
+        assert_eq!((self.status, self.stderr.as_str()), (0, ""), "{}", self.stdout);
+        self.stdout
+    }
+}
+
+impl World {
+    /// connbox, run inside as root.
+    pub fn connbox(&self, words: &[&str]) -> Ran {
+        self.connbox_as(Rights::Root, words)
+    }
+
+    /// connbox, run inside with other rights.
+    pub fn connbox_as(&self, rights: Rights, words: &[&str]) -> Ran {
+        Ran::of(self.command(connbox(), rights).args(words))
+    }
+
+    /// connbox, run outside, where the file `/run/netns/<name>` stands for this world.
+    pub fn connbox_beside(&self, name: &str, words: &[&str]) -> Ran {
+        let text = |text: String| CString::new(text).expect("no NUL");
+        let source = text(format!("/proc/self/fd/{}", self.netns.as_raw_fd()));
+        let file = text(format!("/run/netns/{name}"));
+        let mut command = plain(connbox());
+        sys::before_exec(&mut command, move || {
+            sys::bind_netns(&source, c"/run/netns", &file)?;
+            sys::die_with_parent()
+        });
+        Ran::of(command.args(words))
+    }
+
+    /// The output of a tool run inside as root. The tool must succeed.
+    pub fn tool(&self, program: &str, words: &[&str]) -> String {
+        self.tool_as(Rights::Root, program, words)
+    }
+
+    /// The output of a tool run inside with other rights.
+    pub fn tool_as(&self, rights: Rights, program: &str, words: &[&str]) -> String {
+        Ran::of(self.command(Path::new(program), rights).args(words)).clean()
+    }
+
+    /// A process that does nothing, inside.
+    pub fn resident(&self) -> Resident {
+        let mut command = self.command(Path::new("sleep"), Rights::Root);
+        Resident(command.arg("300").spawn().expect("run sleep"))
+    }
+
+    /// A program to be run inside.
+    fn command(&self, program: &Path, rights: Rights) -> Command {
+        let netns = self.netns.as_raw_fd();
+        let mut command = plain(program);
+        sys::before_exec(&mut command, move || {
+            sys::enter_net(netns)?;
+            match rights {
+                Rights::Root => {}
+                Rights::Nobody => sys::become_user(65534)?,
+                Rights::NoNetlink(ban) => sys::apply_ban(&ban)?,
+                Rights::NoProc => sys::empty_proc()?,
+            }
+            // After the change of user, which would undo it.
+            sys::die_with_parent()
+        });
+        command
+    }
+}
+
+/// connbox, run outside every world.
+pub fn connbox_outside(words: &[&str]) -> Ran {
+    Ran::of(plain(connbox()).args(words))
+}
+
+/// Whether a tool can be run here at all.
+pub fn has_tool(program: &str) -> bool {
+    let quiet = plain(Path::new(program)).arg("-V").stdout(Stdio::null()).status();
+    quiet.is_ok_and(|status| status.success())
+}
+
+/// The binary under test.
+fn connbox() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_connbox"))
+}
+
+/// A program in a plain environment and without input.
+fn plain(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env("LC_ALL", "C").env_remove("CONNBOX_ROOT").stdin(Stdio::null());
+    command
+}
+
+/// A process of a world, killed when the value is dropped.
+pub struct Resident(Child);
+
+impl Resident {
+    /// Its process ID.
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Resident {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
