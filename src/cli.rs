@@ -168,7 +168,7 @@ const COMMON: [Opt<Common>; 18] = [
 pub const COMMON_DOCS: [OptDoc; 18] = docs(&COMMON);
 
 fn path(value: &OsStr) -> Result<PathBuf, String> {
-    if value.is_empty() { Err("is empty".into()) } else { Ok(PathBuf::from(value)) }
+    if value.is_empty() { Err("is empty".into()) } else { Ok(value.into()) }
 }
 
 fn format(common: &mut Common, value: &OsStr) -> Result<(), String> {
@@ -329,8 +329,7 @@ fn check(common: &mut Common) -> Result<(), Error> {
     }
 }
 
-/// Which of `known` is most like `word`, if any is near: at most a third of it, and at least one
-/// letter, may differ.
+/// Which of `known` is most like `word`: at most a third of it, at least one letter, may differ.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     near(word, known).into_iter().next()
 }

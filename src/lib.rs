@@ -165,15 +165,28 @@ fn report(name: &str, result: Result<(), Error>) -> Status {
     error.status()
 }
 
-/// Writes `name: text` to standard error in one write, control characters made visible.
+/// Writes `name: text` to standard error in one write, with what a terminal could take for a command,
+/// and what is no UTF-8, made visible.
 fn say(name: &str, text: &[u8]) {
-    let mut line = [name.as_bytes(), b": "].concat();
-    for &byte in text {
-        match byte {
-            0..0x20 | 0x7f => line.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
-            _ => line.push(byte),
+    let mut line = visible(name.as_bytes());
+    line.push_str(": ");
+    line.push_str(&visible(text));
+    line.push('\n');
+    sys::write_stderr(line.as_bytes());
+}
+
+fn visible(text: &[u8]) -> String {
+    let mut line = String::new();
+    for chunk in text.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                control if control.is_control() => {
+                    line += &format!("\\x{:02x}", u32::from(control));
+                }
+                character => line.push(character),
+            }
         }
+        line.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
     }
-    line.push(b'\n');
-    sys::write_stderr(&line);
+    line
 }

@@ -302,7 +302,7 @@ impl AtomicFile {
     /// # Errors
     /// If the file or its temporary neighbour cannot be made.
     pub fn create(path: &Path) -> Result<AtomicFile, Errno> {
-        let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let target = follow(path)?;
         let kind = rustix::fs::stat(&target).map(|stat| FileType::from_raw_mode(stat.st_mode));
         let new = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         if kind.is_ok_and(|kind| kind != FileType::RegularFile) {
@@ -343,6 +343,18 @@ impl AtomicFile {
         self.temporary = None;
         Ok(())
     }
+}
+
+/// The file that a chain of symbolic links leads to, whether or not it is there yet.
+fn follow(path: &Path) -> Result<PathBuf, Errno> {
+    const MOST_LINKS: usize = 40;
+    let mut target = path.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        let Ok(link) = rustix::fs::readlink(&target, Vec::new()) else { return Ok(target) };
+        let link = OsString::from_vec(link.into_bytes());
+        target = target.parent().unwrap_or(Path::new("")).join(link);
+    }
+    Err(Errno::LOOP)
 }
 
 impl Drop for AtomicFile {

@@ -22,8 +22,10 @@ fn replayed(text: &str) -> String {
     for line in text.lines() {
         if let Some(command) = line.strip_prefix("$ ") {
             result += &format!("{line}\n{}", said(command));
-        } else if line.starts_with('#') || line.is_empty() {
-            result += &format!("{line}\n");
+        } else if line.starts_with("## ") {
+            // A comment begins a paragraph; any other line is output, which is made anew.
+            let blank = if result.is_empty() { "" } else { "\n" };
+            result += &format!("{blank}{line}\n");
         }
     }
     result

@@ -1,6 +1,7 @@
 //! Rows out: one contract, four formats. What a row looks like follows from its columns alone.
 
 mod json;
+mod owned;
 mod prometheus;
 mod shell;
 mod time;

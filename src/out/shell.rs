@@ -20,6 +20,11 @@ pub fn assignments(buffer: &mut Vec<u8>, prefix: &str, cells: &[Cell<'_>]) {
             push_upper(buffer, cell.column.name);
         }
         make_name(buffer, start);
+        // Names of a kernel to come, or of a hostile file, must not be those of the shell. Our own
+        // are tested never to be.
+        if super::owned::is_owned(&buffer[start..]) {
+            buffer.insert(start, b'_');
+        }
         push_value(buffer, &cell.value);
         buffer.push(b'\n');
         is_first = false;

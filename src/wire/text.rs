@@ -209,7 +209,7 @@ impl Columns {
 /// How a row goes on behind its number: `H` stands for a hexadecimal digit, `N` for a digit or a
 /// blank, `?` for any byte, anything else for itself. Up to the first digit of the inode, with the
 /// widths that `tcp4_seq_show` and `tcp6_seq_show` give their fields.
-const TCP_ROW: Template<12> = Template::new(
+const TCP_ROW: Template<TCP_WORDS> = Template::new(
     b": HHHHHHHH:HHHH HHHHHHHH:HHHH HH HHHHHHHH:HHHHHHHH HH:HHHHHHHH HHHHHHHH NNNNNNNNNNNNNNNN\
     ????????",
 );
@@ -306,9 +306,12 @@ fn placed<const WORDS: usize>(
     let state = (nibble(high)? << 4) | nibble(low)?;
     // A row of full length has its end; of any other the fields are looked at.
     let is_whole = || tail(Fields::new(fields.get(STATE.checked_sub(NUMBERS)?..)?));
-    (line.len() == PADDED_ROW || is_whole().is_some()).then_some(TcpRow { state })
+    let is_padded = WORDS == TCP_WORDS && line.len() == PADDED_ROW;
+    (is_padded || is_whole().is_some()).then_some(TcpRow { state })
 }
 
+/// The length of the template of /proc/net/tcp, whose rows alone are padded.
+const TCP_WORDS: usize = 12;
 /// Where the state stands, in bytes before the end of the templates.
 const STATE: usize = 66;
 /// Where uid, timeout and inode stand, likewise.

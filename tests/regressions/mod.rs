@@ -208,3 +208,75 @@ fn what_is_no_table_is_said() {
     let blank = [HEADER, &" ".repeat(100_000), "\n", ROW].concat();
     assert_eq!(listening(&blank), Ok([1, 0]));
 }
+
+/// Runs an applet on an input that once went wrong: its standard output, error and status.
+fn again(words: &[&str], input: &str) -> (String, String, Option<i32>) {
+    let file = format!("{}/tests/regressions/{input}.txt", env!("CARGO_MANIFEST_DIR"));
+    let output = run(&[words, &["--from", &file]].concat());
+    let text = |bytes| String::from_utf8(bytes).unwrap().replace(&file, "FILE");
+    (text(output.stdout), text(output.stderr), output.status.code())
+}
+
+#[test]
+fn a_sum_of_counts_may_pass_64_bits() {
+    let words = ["conncount", "--transport", "-v", "tcp_inuse", "inet", "tcp_ip"];
+    let wanted = "18446744073709551616\n18446744073709551616\n18446744073709551615\n";
+    assert_eq!(again(&words, "sum-past-64-bits"), (wanted.into(), String::new(), Some(0)));
+}
+
+#[test]
+fn a_tcp6_row_cut_to_the_length_of_a_tcp_row_is_refused() {
+    let wanted = format!("tcpstates: FILE:3: {NO_ROW}\n");
+    let seen = again(&["tcpstates"], "tcp6-row-of-149-bytes");
+    assert_eq!(seen, (String::new(), wanted, Some(1)));
+}
+
+#[test]
+fn a_row_number_reads_the_same_behind_any_other() {
+    let wanted = format!("tcpstates: FILE:3: {NO_ROW}\n");
+    let seen = again(&["tcpstates"], "row-number-of-27-digits");
+    assert_eq!(seen, (String::new(), wanted, Some(1)));
+}
+
+#[test]
+fn a_number_that_is_too_wide_is_refused_where_it_stands() {
+    for applet in ["sockstat", "closedcalc", "conncount"] {
+        let (stdout, stderr, status) = again(&[applet], "wide-first-number");
+        assert_eq!((stdout.as_str(), status), ("", Some(1)));
+        assert!(stderr.starts_with(&format!("{applet}: FILE:2: ")), "{stderr}");
+    }
+}
+
+#[test]
+fn a_table_without_rows_is_a_table() {
+    let seen = again(&["tcpstates", "-v", "listen", "estab"], "table-without-rows");
+    assert_eq!(seen, ("0\n0\n".into(), String::new(), Some(0)));
+}
+
+#[test]
+fn a_name_that_comes_twice_in_a_pair_is_not_printed_twice() {
+    for format in ["--json", "--prom", "--shell", "--tsv"] {
+        let (stdout, stderr, status) = again(&["snmpget-tcp", format], "name-twice-in-a-pair");
+        assert_eq!(status, Some(1), "{stdout}");
+        assert!(stdout.matches("InSegs").count() <= 1, "{stdout}");
+        assert!(stderr.starts_with("snmpget-tcp: FILE:2: "), "{stderr}");
+    }
+}
+
+#[test]
+fn a_broken_pair_is_said_where_it_stands() {
+    for applet in ["snmpget-tcp", "conncount"] {
+        let (_, stderr, status) = again(&[applet], "pair-that-does-not-match");
+        assert_eq!(status, Some(1));
+        assert!(stderr.contains(&format!("{applet}: FILE:4: ")), "{stderr}");
+    }
+}
+
+#[test]
+fn a_group_that_comes_twice_is_refused() {
+    for applet in ["snmpget-tcp", "conncount"] {
+        let (stdout, stderr, status) = again(&[applet], "group-twice");
+        assert_eq!(status, Some(1), "{stdout}");
+        assert!(stderr.starts_with(&format!("{applet}: FILE:6: ")), "{stderr}");
+    }
+}

@@ -63,6 +63,22 @@ fn a_pipe_for_output_whose_reader_has_gone_is_a_quiet_end() {
     assert_eq!(bash(line), (Some(0), String::new(), "status 0\n".into()));
 }
 
+#[test]
+fn a_descriptor_by_its_name_is_written() {
+    // These are links of /proc, whose text (`pipe:[123]`) leads nowhere.
+    let run = "closedcalc -v tw --root $ROOT --output";
+    let file = crate::scratch::scratch("descriptor").join("file");
+    for line in [
+        format!("{run} /dev/stdout | cat"),
+        format!("{run} /proc/self/fd/1 | cat"),
+        format!("{run} /dev/fd/3 3>&1 | cat"),
+        format!("{run} >(cat) | cat"),
+        format!("{run} /dev/stdout > {0}; cat {0}", file.display()),
+    ] {
+        assert_eq!(bash(&line), (Some(0), "12\n".into(), String::new()), "{line}");
+    }
+}
+
 /// The run must end with status 1 and one message from `name` about standard output.
 fn assert_said(line: &str, name: &str) {
     let (status, out, err) = bash(line);
