@@ -302,13 +302,14 @@ impl AtomicFile {
     /// # Errors
     /// If the file or its temporary neighbour cannot be made.
     pub fn create(path: &Path) -> Result<AtomicFile, Errno> {
-        let target = follow(path)?;
-        let kind = rustix::fs::stat(&target).map(|stat| FileType::from_raw_mode(stat.st_mode));
+        // The kernel follows links of its own kind (/dev/stdout) to what has no name.
+        let kind = rustix::fs::stat(path).map(|stat| FileType::from_raw_mode(stat.st_mode));
         let new = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         if kind.is_ok_and(|kind| kind != FileType::RegularFile) {
-            let fd = rustix::fs::open(&target, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
-            return Ok(AtomicFile { fd, target, temporary: None });
+            let fd = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+            return Ok(AtomicFile { fd, target: path.to_path_buf(), temporary: None });
         }
+        let target = follow(path)?;
         let name = target.file_name().ok_or(Errno::ISDIR)?;
         let id = rustix::process::getpid().as_raw_nonzero().to_string();
         let temporary = [b".", name.as_bytes(), b".", id.as_bytes(), b".tmp"].concat();

@@ -158,11 +158,23 @@ impl Seen {
             files.extend([File::Tcp, File::Tcp6]);
         }
         let (mut sockstat, mut curr_estab, mut syn_recv) = (Sockstat::default(), None, None);
+        let mut has_tcp = false;
         procfs::read(source, &files, |place, record| match record {
             Record::Mib { group: b"Tcp", names, values } => {
-                curr_estab = text::pairs(names, values)
-                    .and_then(|mut pairs| pairs.find(|(name, _)| *name == b"CurrEstab"))
-                    .map(|(_, value)| value);
+                if std::mem::replace(&mut has_tcp, true) {
+                    return Err(place.error("this group stands here a second time"));
+                }
+                match text::pairs(names, values) {
+                    Some(mut pairs) => {
+                        curr_estab =
+                            pairs.find(|(name, _)| *name == b"CurrEstab").map(|(_, value)| value);
+                    }
+                    None => report.trouble(&place.error(procfs::NO_PAIR)),
+                }
+                Ok(())
+            }
+            Record::TcpTable => {
+                syn_recv.get_or_insert(0);
                 Ok(())
             }
             Record::Tcp(_, row) => {
@@ -183,7 +195,7 @@ impl Seen {
     }
 
     /// A number of the transport table: `part` is 0 for all, 1 for IPv4, 2 for IPv6.
-    fn transport(&self, protocol: Option<Protocol>, part: usize) -> u64 {
+    fn transport(&self, protocol: Option<Protocol>, part: usize) -> i128 {
         let families = match part {
             1 => &[Family::Inet][..],
             2 => &[Family::Inet6],
@@ -195,7 +207,7 @@ impl Seen {
         };
         let of =
             |protocol| families.iter().map(move |family| self.sockstat.inuse(protocol, *family));
-        protocols.iter().flat_map(|protocol| of(*protocol)).sum()
+        protocols.iter().flat_map(|protocol| of(*protocol)).map(i128::from).sum()
     }
 }
 
@@ -211,7 +223,7 @@ fn row(seen: &Seen, name: &'static str, out: &mut Out) -> Result<(), Error> {
     });
     let (value, scope, source, meaning) = match transport {
         Some(count) => (
-            Some(i128::from(count)),
+            Some(count),
             NETNS,
             "inuse of /proc/net/sockstat and sockstat6",
             "sockets (for frag, packets that wait for fragments) of the protocol and family",

@@ -71,6 +71,8 @@ pub enum Record<'a> {
         /// The values.
         values: &'a [u8],
     },
+    /// The header of tcp or tcp6: there is a table, even if it has no rows.
+    TcpTable,
     /// A row of tcp or tcp6.
     Tcp(Family, TcpRow),
 }
@@ -145,6 +147,9 @@ pub fn sockstat(source: &Source) -> Result<Sockstat, Error> {
 pub fn missing(field: &str) -> Error {
     Error::failed("sockstat", format_args!("holds no {field}"))
 }
+
+/// The reason of an error in a pair of lines.
+pub const NO_PAIR: &str = "the names and values of this pair do not match";
 
 /// The reason of an error in a line of sockstat.
 pub const NOT_A_COUNT: &str = "not a name and a number of at most 64 bits";
@@ -230,7 +235,14 @@ impl Reader {
                 Ok(())
             }
             Some(Group::Values { group, fields }) => self.values(place, group, fields, each),
-            None => self.other(line).ok_or_else(|| place.error(self.unknown())),
+            None => {
+                self.other(line).ok_or_else(|| place.error(self.unknown()))?;
+                let is_header = text::header(line).is_some();
+                match self.table {
+                    Some(Table::Tcp(..)) if is_header => each(place, Record::TcpTable),
+                    _ => Ok(()),
+                }
+            }
         }
     }
 
@@ -286,6 +298,7 @@ mod tests {
             all.push(match record {
                 Record::Counts { protocol, .. } => format!("{} {protocol:?}", place.line),
                 Record::Mib { group, .. } => format!("{} {group:?}", place.line),
+                Record::TcpTable => return Ok(()),
                 Record::Tcp(family, row) => format!("{} {family:?} {}", place.line, row.state),
             });
             Ok(())

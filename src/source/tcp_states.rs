@@ -62,12 +62,12 @@ fn from_rows(source: &Source) -> Result<StateCounts, Error> {
     let mut counts = StateCounts::default();
     let mut found = source.saved.is_empty();
     procfs::read(source, &[File::Tcp, File::Tcp6], |place, record| {
+        found |= matches!(record, Record::TcpTable);
         if let Record::Tcp(family, row) = record {
             let state = TcpState::from_number(row.state).ok_or_else(|| {
                 place.error(format_args!("{:02X} is none of the twelve states", row.state))
             })?;
             counts.add(family, state);
-            found = true;
         }
         Ok(())
     })?;

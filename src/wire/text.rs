@@ -98,13 +98,15 @@ pub fn group(line: &[u8]) -> Option<Group<'_>> {
         return None;
     }
     let mut tokens = Fields::new(fields);
-    if number(tokens.next()?).is_some() {
+    // By its first letter: a number that is too wide is still meant as one.
+    let is_number = |token: &[u8]| token.first().is_some_and(|c| c.is_ascii_digit() || *c == b'-');
+    if is_number(tokens.next()?) {
         return Some(Group::Values { group: name, fields });
     }
-    match tokens.next().map(number) {
-        Some(Some(_)) => Some(Group::Counts { protocol: name, fields }),
-        _ => Some(Group::Names { group: name, fields }),
+    if tokens.next().is_some_and(is_number) {
+        return Some(Group::Counts { protocol: name, fields });
     }
+    Some(Group::Names { group: name, fields })
 }
 
 /// The pairs `name number` of a [`Group::Counts`] line; a `None` item is a broken pair and the last.
@@ -129,7 +131,10 @@ pub fn pairs<'a>(
     names: &'a [u8],
     values: &'a [u8],
 ) -> Option<impl Iterator<Item = (&'a [u8], i128)>> {
+    // A name that comes twice would come out twice.
+    let is_single = |(place, name)| !Fields::new(names).take(place).any(|other| other == name);
     let whole = Fields::new(names).count() == Fields::new(values).count()
+        && Fields::new(names).enumerate().all(is_single)
         && Fields::new(names).all(is_name)
         && Fields::new(values).all(|value| number(value).is_some());
     let values = Fields::new(values).filter_map(number);
@@ -320,6 +325,10 @@ const NUMBERS: usize = 24;
 /// Whether `number` is blanks, then digits.
 #[inline]
 fn is_row_number(number: &[u8]) -> bool {
+    // More digits than any 64-bit number has are no row number.
+    if number.len() > 20 {
+        return false;
+    }
     let mut was_digit = false;
     for byte in number {
         match byte {

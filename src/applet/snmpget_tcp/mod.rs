@@ -171,7 +171,7 @@ fn read_files(
         match text::pairs(names, values) {
             Some(pairs) => take(place, group, pairs, counters),
             None => {
-                report.trouble(&place.error("the names and values of this pair do not match"));
+                report.trouble(&place.error(procfs::NO_PAIR));
                 Ok(())
             }
         }
