@@ -156,6 +156,7 @@ fn reading(text: &[u8]) -> (Taken, usize) {
                 Record::Mib { names, values, .. } => {
                     text::pairs(names, values).into_iter().flatten().count()
                 }
+                Record::TcpTable => 0,
                 Record::Tcp(..) => 1,
             };
             Ok(())

@@ -76,6 +76,7 @@ impl Digest {
 
     fn take(&mut self, record: &Record<'_>) {
         match *record {
+            Record::TcpTable => {}
             Record::Tcp(family, row) => self.rows[family as usize][usize::from(row.state)] += 1,
             Record::Counts { protocol, fields } => text::counts(fields)
                 .flatten()

@@ -84,6 +84,7 @@ fn check(source: &Source, parts: &[&[u8]], place: Place<'_>, record: &Record<'_>
             let pairs: Option<Vec<_>> = text::pairs(names, values).map(Iterator::collect);
             format!("{group:?} {pairs:?}")
         }
+        Record::TcpTable => String::from("table"),
         Record::Tcp(family, row) => {
             let digits = format!("{:02X}", row.state);
             let state = text::Fields::new(line).nth(3).unwrap();
