@@ -11,7 +11,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{Access, FileType, Mode, OFlags};
+use rustix::fs::{Access, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::time::{ClockId, Timespec};
@@ -303,7 +303,8 @@ impl AtomicFile {
     /// If the file or its temporary neighbour cannot be made.
     pub fn create(path: &Path) -> Result<AtomicFile, Errno> {
         // The kernel follows links of its own kind (/dev/stdout) to what has no name.
-        let kind = rustix::fs::stat(path).map(|stat| FileType::from_raw_mode(stat.st_mode));
+        let old = rustix::fs::stat(path);
+        let kind = old.map(|old| FileType::from_raw_mode(old.st_mode));
         let new = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         if kind.is_ok_and(|kind| kind != FileType::RegularFile) {
             let fd = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
@@ -321,7 +322,21 @@ impl AtomicFile {
                 .and_then(|()| rustix::fs::open(&temporary, new, mode)),
             error => Err(error),
         })?;
-        Ok(AtomicFile { fd, target, temporary: Some(temporary) })
+        let file = AtomicFile { fd, target, temporary: Some(temporary) };
+        if let Ok(old) = old {
+            file.resemble(&old);
+        }
+        Ok(file)
+    }
+
+    /// Takes over the owner and mode of the file that will be replaced, as far as that is allowed: who
+    /// could read the old one is to read the new one.
+    fn resemble(&self, old: &Stat) {
+        let owner = rustix::fs::Uid::from_raw(old.st_uid);
+        let group = rustix::fs::Gid::from_raw(old.st_gid);
+        if rustix::fs::fchown(&self.fd, Some(owner), Some(group)).is_ok() {
+            let _ = rustix::fs::fchmod(&self.fd, Mode::from_raw_mode(old.st_mode & 0o777));
+        }
     }
 
     /// Appends `bytes`.

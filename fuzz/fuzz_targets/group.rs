@@ -21,7 +21,9 @@ fuzz_target!(|data: &[u8]| {
             }
             Some(Group::Values { group, fields }) => {
                 whole(group, fields, line);
-                assert!(Fields::new(fields).next().and_then(text::number).is_some());
+                // A number that is too wide, or ends in letters, is still meant as one.
+                let first = Fields::new(fields).next().unwrap()[0];
+                assert!(first.is_ascii_digit() || first == b'-');
             }
             None => {}
         }

@@ -36,6 +36,21 @@ fn the_file_holds_what_standard_output_would() {
 }
 
 #[test]
+fn a_new_file_is_for_those_who_could_read_the_old_one() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let directory = scratch("mode");
+    let (file, root) = (directory.join("file"), root());
+    for mode in [0o600, 0o644, 0o664, 0o440] {
+        fs::write(directory.join("old"), OLD).unwrap();
+        fs::set_permissions(directory.join("old"), fs::Permissions::from_mode(mode)).unwrap();
+        fs::rename(directory.join("old"), &file).unwrap();
+        support::stdout_of(&["closedcalc", "--root", &root, "--output", file.to_str().unwrap()]);
+        assert_ne!(fs::read_to_string(&file).unwrap(), OLD);
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, mode, "{mode:o}");
+    }
+}
+
+#[test]
 fn a_stream_is_one_file_at_its_end() {
     let file = scratch("stream").join("file");
     let arguments = ["closedcalc", "tw", "--interval", "0.001", "--count", "5", "--root", &root()];
