@@ -159,8 +159,10 @@ impl Table {
         self.path.file_name().unwrap().to_str().unwrap()
     }
 
+    /// Whether the file is a table of TCP by its header too: one world has a tcp6 that was made of udp6.
     fn is_tcp(&self) -> bool {
-        ["tcp", "tcp6"].contains(&self.name())
+        let header = self.text.split(|byte| *byte == b'\n').next().and_then(text::header);
+        ["tcp", "tcp6"].contains(&self.name()) && header.is_some_and(|it| it != text::Header::Other)
     }
 
     /// The bytes that are put in every place: all of them into a short file, telling ones into a
