@@ -46,9 +46,9 @@ pub static APPLET: Applet = Applet {
         },
     ],
     needs: "No rights.",
-    rows: "The rows above, with --transport also raw, udp, tcp_inuse, inet and frag, each followed \
-           by its IPv4 and IPv6 part (raw_ip, raw_ip6, ..., tcp_ip, tcp_ip6, ...). NAME is one of \
-           them.",
+    rows: "total, tcp, estab, closed, orphaned, synrecv, timewait, unhashed; with --transport also \
+           raw, udp, tcp_inuse, inet and frag, each followed by its IPv4 and IPv6 part (raw_ip, \
+           raw_ip6, ..., tcp_ip, tcp_ip6, ...). NAME is one of them.",
     names: &SUMMARY,
     run,
 };

@@ -24,7 +24,7 @@ pub fn the_box() -> String {
         let spelled = format!("{} {}", option.name, option.operands);
         text += &line(spelled.trim_end(), option.help);
     }
-    text + "\n'connbox help APPLET' explains an applet, 'connbox --man APPLET | man -l -' in full.\n"
+    text + "\nconnbox help APPLET explains an applet, connbox --man APPLET | man -l - in full.\n"
 }
 
 /// The help of an applet.
