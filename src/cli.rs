@@ -1,5 +1,9 @@
 //! Words in: an option is one expression, and parsing arguments does nothing but parse arguments.
 
+mod near;
+
+pub use near::{near, nearest};
+
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -219,12 +223,17 @@ fn count(common: &mut Common, value: &OsStr) -> Result<(), String> {
     Ok(())
 }
 
-/// Reads the arguments of an applet: its own options, the common ones, and names of rows.
+/// Reads the arguments of an applet: its own options, those that it shares with some others, the
+/// common ones, and names of rows.
 ///
 /// # Errors
 /// A usage error that names the option; [`Error::Help`] and [`Error::Version`] if asked for.
-pub fn parse<A: Default>(arguments: &[OsString], own: &[Opt<A>]) -> Result<(A, Common), Error> {
-    let (mut args, mut common) = (A::default(), Common::default());
+pub fn parse<A: Default, B: Default>(
+    arguments: &[OsString],
+    own: &[Opt<A>],
+    shared: &[Opt<B>],
+) -> Result<(A, B, Common), Error> {
+    let (mut args, mut others, mut common) = (A::default(), B::default(), Common::default());
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next().map_err(lexopt_error)? {
         let (short, long) = match argument {
@@ -246,14 +255,17 @@ pub fn parse<A: Default>(arguments: &[OsString], own: &[Opt<A>]) -> Result<(A, C
         };
         if let Some(opt) = own.iter().find(|opt| is_it(&opt.doc)) {
             apply(opt, &mut args, &mut parser)?;
+        } else if let Some(opt) = shared.iter().find(|opt| is_it(&opt.doc)) {
+            apply(opt, &mut others, &mut parser)?;
         } else if let Some(opt) = COMMON.iter().find(|opt| is_it(&opt.doc)) {
             apply(opt, &mut common, &mut parser)?;
         } else {
-            return Err(unknown(short, &long, own.iter().map(|opt| opt.doc.long)));
+            let known = own.iter().map(|opt| opt.doc.long);
+            return Err(unknown(short, &long, known.chain(shared.iter().map(|opt| opt.doc.long))));
         }
     }
     check(&mut common)?;
-    Ok((args, common))
+    Ok((args, others, common))
 }
 
 fn apply<A>(opt: &Opt<A>, args: &mut A, parser: &mut lexopt::Parser) -> Result<(), Error> {
@@ -329,43 +341,6 @@ fn check(common: &mut Common) -> Result<(), Error> {
     }
 }
 
-/// Which of `known` is most like `word`: at most a third of it, at least one letter, may differ.
-pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    near(word, known).into_iter().next()
-}
-
-/// At most three of `known` that are near to `word`, the nearest first.
-pub fn near<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let word = word.to_ascii_lowercase();
-    let most = (word.len() / 3).max(1);
-    let mut found: Vec<_> = known
-        .map(|name| (distance(word.as_bytes(), name.to_ascii_lowercase().as_bytes()), name))
-        .filter(|(distance, _)| *distance <= most)
-        .collect();
-    found.sort_by_key(|(distance, _)| *distance);
-    found.dedup();
-    found.into_iter().map(|(_, name)| name).take(3).collect()
-}
-
-/// How many letters must be inserted, deleted, replaced, or exchanged with their neighbour.
-fn distance(a: &[u8], b: &[u8]) -> usize {
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 0..a.len() {
-        let mut row = vec![i + 1];
-        for j in 0..b.len() {
-            let replaced = last[j] + usize::from(a[i] != b[j]);
-            let mut least = replaced.min(last[j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
-                least = least.min(before[j - 1] + 1);
-            }
-            row.push(least);
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last[b.len()]
-}
-
 /// An error for a NAME that is none of `known`, with those that are near.
 #[must_use]
 pub fn unknown_name<'a>(name: &OsStr, known: impl Iterator<Item = &'a str>) -> Error {
@@ -404,10 +379,12 @@ mod tests {
 
     fn parsed(words: &[&str]) -> Result<Common, String> {
         let arguments: Vec<OsString> = words.iter().map(Into::into).collect();
-        parse::<()>(&arguments, &[]).map(|(_, common)| common).map_err(|error| match error {
-            Error::Fault { text, .. } => String::from_utf8(text).unwrap(),
-            other => format!("{other:?}"),
-        })
+        parse::<(), ()>(&arguments, &[], &[]).map(|(.., common)| common).map_err(
+            |error| match error {
+                Error::Fault { text, .. } => String::from_utf8(text).unwrap(),
+                other => format!("{other:?}"),
+            },
+        )
     }
 
     #[test]
@@ -450,13 +427,5 @@ mod tests {
         ] {
             assert_eq!(parsed(words).unwrap_err(), message);
         }
-    }
-
-    #[test]
-    fn near_names_are_near() {
-        let known = ["sockstat", "tcpstates", "conncount", "closedcalc"];
-        assert_eq!(nearest("conncuont", known.into_iter()), Some("conncount"));
-        assert_eq!(nearest("sockstats", known.into_iter()), Some("sockstat"));
-        assert_eq!(nearest("ls", known.into_iter()), None);
     }
 }

@@ -10,7 +10,7 @@ use connbox::cli::{COMMON_DOCS, OptDoc};
 use connbox::out::{Kind, MOST_COLUMNS, RATE, TIME};
 
 fn options(applet: &Applet) -> impl Iterator<Item = &'static OptDoc> {
-    applet.options.iter().chain(&COMMON_DOCS)
+    applet.options.iter().chain(applet.filters).chain(&COMMON_DOCS)
 }
 
 #[test]

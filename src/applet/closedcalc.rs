@@ -26,6 +26,7 @@ pub static APPLET: Applet = Applet {
          peer has closed and the program has forgotten.",
     ],
     options: &[],
+    filters: &[],
     columns: &COLUMNS,
     examples: &[
         Example { about: "The number that is meant", command: "closedcalc -v unhashed" },

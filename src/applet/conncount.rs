@@ -32,6 +32,7 @@ pub static APPLET: Applet = Applet {
         "With --from, synrecv is absent unless a table of TCP sockets is among the files.",
     ],
     options: &DOCS,
+    filters: &[],
     columns: &COLUMNS,
     examples: &[
         Example { about: "The summary", command: "conncount" },

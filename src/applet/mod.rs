@@ -28,6 +28,8 @@ pub struct Applet {
     pub details: &'static [&'static str],
     /// Its own options.
     pub options: &'static [OptDoc],
+    /// The options that pick sockets, if it takes them.
+    pub filters: &'static [OptDoc],
     /// Its columns, in order; only ever appended to.
     pub columns: &'static [Column],
     /// Commands that people run, tested as they stand here.
@@ -131,9 +133,21 @@ impl Call {
     /// # Errors
     /// If they are wrong, or ask for help or the version.
     pub fn args<A: Default>(&mut self, options: &[Opt<A>]) -> Result<A, Error> {
-        let (args, common) = cli::parse(&self.arguments, options)?;
+        self.args_and::<A, ()>(options, &[]).map(|(args, ())| args)
+    }
+
+    /// The same with options that the applet shares with some others.
+    ///
+    /// # Errors
+    /// As [`Call::args`].
+    pub fn args_and<A: Default, B: Default>(
+        &mut self,
+        options: &[Opt<A>],
+        shared: &[Opt<B>],
+    ) -> Result<(A, B), Error> {
+        let (args, others, common) = cli::parse(&self.arguments, options, shared)?;
         self.common = common;
-        Ok(args)
+        Ok((args, others))
     }
 
     /// The NAMEs among the arguments.

@@ -27,6 +27,7 @@ pub static APPLET: Applet = Applet {
          are absent.",
     ],
     options: &DOCS,
+    filters: &[],
     columns: &COLUMNS,
     examples: &[
         Example { about: "TCP sockets in use", command: "sockstat -v TCP.inuse" },

@@ -25,6 +25,7 @@ pub static APPLET: Applet = Applet {
          state; connbox-closedcalc(1) counts them.",
     ],
     options: &DOCS,
+    filters: &[],
     columns: &COLUMNS,
     examples: &[
         Example { about: "All states", command: "tcpstates" },

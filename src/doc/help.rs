@@ -40,6 +40,10 @@ pub fn applet(applet: &Applet) -> String {
         text += "\noptions:\n";
         text += &options(applet.options);
     }
+    if !applet.filters.is_empty() {
+        text += "\nfilters:\n";
+        text += &options(applet.filters);
+    }
     text += "\noptions of all applets:\n";
     text += &options(&COMMON_DOCS);
     text += "\nexamples:\n";

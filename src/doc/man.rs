@@ -35,6 +35,10 @@ pub fn applet(applet: &Applet) -> String {
         text += ".Sh OPTIONS\nThe options that all applets share are in\n.Xr connbox 1 .\n";
         text += &option_list(applet.options.iter());
     }
+    if !applet.filters.is_empty() {
+        text += ".Ss Filters\nA socket counts if it passes all of them.\n";
+        text += &option_list(applet.filters.iter());
+    }
     text += &format!(".Sh PRIVILEGES\n{}", paragraph_of(applet.needs));
     text += EXIT_STATUS;
     text += ".Sh EXAMPLES\n";

@@ -37,7 +37,7 @@ pub const BOX_OPTIONS: [BoxOption; 6] = [
 
 /// The options of an applet: its own, then the common ones.
 fn options(applet: &Applet) -> impl Iterator<Item = &'static OptDoc> + use<> {
-    applet.options.iter().chain(&COMMON_DOCS)
+    applet.options.iter().chain(applet.filters).chain(&COMMON_DOCS)
 }
 
 /// `-4, --ipv4`, `--by KEY`.

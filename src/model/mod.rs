@@ -1,7 +1,13 @@
 //! Plain data, in the field's words; units stand in the names. Pure: no I/O, no output.
 
+mod filter;
+mod groups;
+mod socket;
 mod sockstat;
 mod state;
+pub use filter::{Filter, Ports, Prefix, masked};
+pub use groups::{Groups, Tally};
+pub use socket::{Endpoint, Proto, Socket};
 pub use sockstat::{Protocol, Sockstat, TcpSockstat};
 pub use state::{StateCounts, StateSet, TcpState, UnknownState};
 

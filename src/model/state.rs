@@ -33,6 +33,9 @@ impl TcpState {
     /// 6: both ends are closed; the port pair rests.
     pub const TIME_WAIT: TcpState = TcpState(6);
 
+    /// 10: waits for connections.
+    pub const LISTEN: TcpState = TcpState(10);
+
     /// The twelve states in the kernel's order.
     pub fn all() -> impl Iterator<Item = TcpState> {
         (1..=12).map(TcpState)

@@ -1,11 +1,14 @@
 //! Rows out: one contract, four formats. What a row looks like follows from its columns alone.
 
+mod column;
 mod json;
 mod owned;
 mod prometheus;
 mod shell;
 mod time;
 mod tsv;
+
+pub use column::{Column, Kind, RATE, TIME};
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -14,81 +17,6 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::sys::{self, AtomicFile};
 use crate::track::Rates;
-
-/// What a column is to the formats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Names the row from a fixed vocabulary: a state, a protocol, a counter.
-    Key,
-    /// Names the row with data, or says more about it: an address, a source.
-    Label,
-    /// A number that goes up and down.
-    Gauge,
-    /// A number that only goes up.
-    Counter,
-}
-
-impl Kind {
-    /// The word of the schema.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Key => "key",
-            Kind::Label => "label",
-            Kind::Gauge => "gauge",
-            Kind::Counter => "counter",
-        }
-    }
-
-    fn is_number(self) -> bool {
-        matches!(self, Kind::Gauge | Kind::Counter)
-    }
-}
-
-/// A column of an applet's table: part of its public contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Column {
-    /// Lower snake case, the unit last.
-    pub name: &'static str,
-    /// What it is to the formats.
-    pub kind: Kind,
-    /// One clause, for `--help`, the man page and Prometheus' HELP.
-    pub help: &'static str,
-    /// A number's name in Prometheus text, without `connbox_` and `_total`; empty for the others.
-    pub metric: &'static str,
-}
-
-impl Column {
-    /// A column that names the row from a fixed vocabulary.
-    #[must_use]
-    pub const fn key(name: &'static str, help: &'static str) -> Column {
-        Column { name, kind: Kind::Key, help, metric: "" }
-    }
-
-    /// A column that names the row with data, or says more about it.
-    #[must_use]
-    pub const fn label(name: &'static str, help: &'static str) -> Column {
-        Column { name, kind: Kind::Label, help, metric: "" }
-    }
-
-    /// A number that goes up and down.
-    #[must_use]
-    pub const fn gauge(name: &'static str, metric: &'static str, help: &'static str) -> Column {
-        Column { name, kind: Kind::Gauge, help, metric }
-    }
-
-    /// A number that only goes up.
-    #[must_use]
-    pub const fn counter(name: &'static str, metric: &'static str, help: &'static str) -> Column {
-        Column { name, kind: Kind::Counter, help, metric }
-    }
-}
-
-/// The column that leads the rows of a repeated snapshot.
-pub const TIME: Column = Column::label("time", "when the snapshot was taken: RFC 3339, UTC");
-/// The column that follows a counter with `--rate`.
-pub const RATE: Column =
-    Column::gauge("per_second", "", "the counter's growth per second since the last snapshot");
 
 /// One field of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +88,7 @@ enum From {
 }
 
 /// The most columns that a table may have, time and rates included.
-pub const MOST_COLUMNS: usize = 16;
+pub const MOST_COLUMNS: usize = 32;
 /// When the buffer is written before its end.
 const FLUSH_BYTES: usize = 64 * 1024;
 
@@ -227,8 +155,16 @@ impl Out {
     /// # Errors
     /// If the buffer is full and cannot be written.
     pub fn row<const N: usize>(&mut self, values: [Value<'_>; N]) -> Result<(), Error> {
+        self.row_of(&values)
+    }
+
+    /// The same for a table whose columns are known only when it runs.
+    ///
+    /// # Errors
+    /// As [`Out::row`].
+    pub fn row_of(&mut self, values: &[Value<'_>]) -> Result<(), Error> {
         let time = self.time;
-        let rates = self.rates_of(&values);
+        let rates = self.rates_of(values);
         let mut cells = [Cell { column: &TIME, value: Value::Absent }; MOST_COLUMNS];
         let count = self.columns.len().min(MOST_COLUMNS);
         for (cell, (column, from)) in cells.iter_mut().zip(&self.columns) {
@@ -254,8 +190,8 @@ impl Out {
     }
 
     /// The rates of the Counter values of a row, at the places of the values.
-    fn rates_of<const N: usize>(&mut self, values: &[Value<'_>; N]) -> [Value<'static>; N] {
-        let mut rates = [Value::Absent; N];
+    fn rates_of(&mut self, values: &[Value<'_>]) -> [Value<'static>; MOST_COLUMNS] {
+        let mut rates = [Value::Absent; MOST_COLUMNS];
         if !self.style.rate {
             return rates;
         }

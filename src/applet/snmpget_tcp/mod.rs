@@ -32,6 +32,7 @@ pub static APPLET: Applet = Applet {
          out, and the status is 1; the other pairs are printed.",
     ],
     options: &DOCS,
+    filters: &[],
     columns: &COLUMNS,
     examples: &[
         Example { about: "One counter", command: "snmpget-tcp -v CurrEstab" },

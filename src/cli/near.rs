@@ -1,0 +1,51 @@
+//! Words that are nearly the one that was written.
+
+/// Which of `known` is most like `word`: at most a third of it, at least one letter, may differ.
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    near(word, known).into_iter().next()
+}
+
+/// At most three of `known` that are near to `word`, the nearest first.
+pub fn near<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let word = word.to_ascii_lowercase();
+    let most = (word.len() / 3).max(1);
+    let mut found: Vec<_> = known
+        .map(|name| (distance(word.as_bytes(), name.to_ascii_lowercase().as_bytes()), name))
+        .filter(|(distance, _)| *distance <= most)
+        .collect();
+    found.sort_by_key(|(distance, _)| *distance);
+    found.dedup();
+    found.into_iter().map(|(_, name)| name).take(3).collect()
+}
+
+/// How many letters must be inserted, deleted, replaced, or exchanged with their neighbour.
+fn distance(a: &[u8], b: &[u8]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 0..a.len() {
+        let mut row = vec![i + 1];
+        for j in 0..b.len() {
+            let replaced = last[j] + usize::from(a[i] != b[j]);
+            let mut least = replaced.min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                least = least.min(before[j - 1] + 1);
+            }
+            row.push(least);
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_names_are_near() {
+        let known = ["sockstat", "tcpstates", "conncount", "closedcalc"];
+        assert_eq!(nearest("conncuont", known.into_iter()), Some("conncount"));
+        assert_eq!(nearest("sockstats", known.into_iter()), Some("sockstat"));
+        assert_eq!(nearest("ls", known.into_iter()), None);
+    }
+}

@@ -1,0 +1,76 @@
+//! What a column is: a part of an applet's public contract.
+
+/// What a column is to the formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Names the row from a fixed vocabulary: a state, a protocol, a counter.
+    Key,
+    /// Names the row with data, or says more about it: an address, a source.
+    Label,
+    /// A number that goes up and down.
+    Gauge,
+    /// A number that only goes up.
+    Counter,
+}
+
+impl Kind {
+    /// The word of the schema.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Key => "key",
+            Kind::Label => "label",
+            Kind::Gauge => "gauge",
+            Kind::Counter => "counter",
+        }
+    }
+
+    pub(super) fn is_number(self) -> bool {
+        matches!(self, Kind::Gauge | Kind::Counter)
+    }
+}
+
+/// A column of an applet's table: part of its public contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Lower snake case, the unit last.
+    pub name: &'static str,
+    /// What it is to the formats.
+    pub kind: Kind,
+    /// One clause, for `--help`, the man page and Prometheus' HELP.
+    pub help: &'static str,
+    /// A number's name in Prometheus text, without `connbox_` and `_total`; empty for the others.
+    pub metric: &'static str,
+}
+
+impl Column {
+    /// A column that names the row from a fixed vocabulary.
+    #[must_use]
+    pub const fn key(name: &'static str, help: &'static str) -> Column {
+        Column { name, kind: Kind::Key, help, metric: "" }
+    }
+
+    /// A column that names the row with data, or says more about it.
+    #[must_use]
+    pub const fn label(name: &'static str, help: &'static str) -> Column {
+        Column { name, kind: Kind::Label, help, metric: "" }
+    }
+
+    /// A number that goes up and down.
+    #[must_use]
+    pub const fn gauge(name: &'static str, metric: &'static str, help: &'static str) -> Column {
+        Column { name, kind: Kind::Gauge, help, metric }
+    }
+
+    /// A number that only goes up.
+    #[must_use]
+    pub const fn counter(name: &'static str, metric: &'static str, help: &'static str) -> Column {
+        Column { name, kind: Kind::Counter, help, metric }
+    }
+}
+
+/// The column that leads the rows of a repeated snapshot.
+pub const TIME: Column = Column::label("time", "when the snapshot was taken: RFC 3339, UTC");
+/// The column that follows a counter with `--rate`.
+pub const RATE: Column =
+    Column::gauge("per_second", "", "the counter's growth per second since the last snapshot");
