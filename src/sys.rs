@@ -10,7 +10,7 @@ mod atomic_file;
 pub use atomic_file::AtomicFile;
 
 use std::ffi::{CStr, OsStr, OsString};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -242,6 +242,19 @@ impl SockDiag {
             SocketFlags::CLOEXEC,
             Some(rustix::net::netlink::SOCK_DIAG),
         )?;
+        // Errors then carry the kernel's own sentence; before Linux 4.12 they do not.
+        let on: libc::c_int = 1;
+        // SAFETY: the value lives during the call, and its length is that of an int.
+        let _ = unsafe {
+            let (value, length) = ((&raw const on).cast(), size_of::<libc::c_int>() as u32);
+            libc::setsockopt(
+                fd.as_raw_fd(),
+                libc::SOL_NETLINK,
+                libc::NETLINK_EXT_ACK,
+                value,
+                length,
+            )
+        };
         Ok(SockDiag { fd, buffer: Vec::with_capacity(DATAGRAM_BYTES) })
     }
 

@@ -18,7 +18,7 @@ use connbox::error::Error;
 use connbox::model::{Family, StateSet, TcpState};
 use connbox::source::procfs::{self, Record};
 use connbox::source::{self, Method, Source};
-use connbox::wire::{netlink, text};
+use connbox::wire::{inet_diag, netlink, text};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What a piece of work takes from the heap.
@@ -156,7 +156,7 @@ fn reading(text: &[u8]) -> (Taken, usize) {
                 Record::Mib { names, values, .. } => {
                     text::pairs(names, values).into_iter().flatten().count()
                 }
-                Record::TcpTable => 0,
+                Record::Header(_) | Record::Udp(..) => 0,
                 Record::Tcp(..) => 1,
             };
             Ok(())
@@ -196,7 +196,7 @@ fn netlink_answers_take_nothing() {
         let datagram: Vec<u8> = (0..answers).flat_map(answer).collect();
         let (taken, (sockets, requests)) = measured(|| {
             let sockets = netlink::messages(&datagram).flatten();
-            let sockets = sockets.filter_map(|message| netlink::inet_diag(message.payload));
+            let sockets = sockets.filter_map(|message| inet_diag::answer(message.payload));
             sockets.fold((0, 0), |(all, requests), socket| {
                 (all + 1, requests + usize::from(socket.state == 3 && socket.is_full()))
             })

@@ -76,8 +76,8 @@ impl Digest {
 
     fn take(&mut self, record: &Record<'_>) {
         match *record {
-            Record::TcpTable => {}
-            Record::Tcp(family, row) => self.rows[family as usize][usize::from(row.state)] += 1,
+            Record::Header(_) | Record::Udp(..) => {}
+            Record::Tcp(family, row, _) => self.rows[family as usize][usize::from(row.state)] += 1,
             Record::Counts { protocol, fields } => text::counts(fields)
                 .flatten()
                 .for_each(|(item, value)| self.add(protocol, item, value.into())),
@@ -162,7 +162,8 @@ impl Table {
     /// Whether the file is a table of TCP by its header too: one world has a tcp6 that was made of udp6.
     fn is_tcp(&self) -> bool {
         let header = self.text.split(|byte| *byte == b'\n').next().and_then(text::header);
-        ["tcp", "tcp6"].contains(&self.name()) && header.is_some_and(|it| it != text::Header::Other)
+        ["tcp", "tcp6"].contains(&self.name())
+            && matches!(header, Some(text::Header::Tcp | text::Header::Tcp6))
     }
 
     /// The bytes that are put in every place: all of them into a short file, telling ones into a

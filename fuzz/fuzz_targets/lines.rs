@@ -84,8 +84,12 @@ fn check(source: &Source, parts: &[&[u8]], place: Place<'_>, record: &Record<'_>
             let pairs: Option<Vec<_>> = text::pairs(names, values).map(Iterator::collect);
             format!("{group:?} {pairs:?}")
         }
-        Record::TcpTable => String::from("table"),
-        Record::Tcp(family, row) => {
+        Record::Header(_) => String::from("table"),
+        Record::Udp(_, row) => {
+            assert_eq!(row, line);
+            String::from("udp")
+        }
+        Record::Tcp(family, row, _) => {
             let digits = format!("{:02X}", row.state);
             let state = text::Fields::new(line).nth(3).unwrap();
             assert!(state.eq_ignore_ascii_case(digits.as_bytes()), "{state:?}");

@@ -1,6 +1,7 @@
 //! Datagrams of any bytes: messages and attributes lie within them, in order, and come to an end.
 #![no_main]
 
+use connbox::wire::inet_diag;
 use connbox::wire::netlink::{self, HEADER};
 use libfuzzer_sys::fuzz_target;
 
@@ -34,13 +35,13 @@ fn payload(payload: &[u8]) {
         assert_eq!(start, next + 4);
         next = (start + value.len()).next_multiple_of(4);
     }
-    if let Some(socket) = netlink::inet_diag(payload) {
+    if let Some(socket) = inet_diag::answer(payload) {
         assert_eq!([socket.family, socket.state, socket.timer], payload[..3]);
         let is_minisocket = socket.timer == 3;
         assert!(socket.state == 3 || socket.is_full() != is_minisocket);
         let _ = socket.is_full();
     }
-    assert!(netlink::inet_diag(payload).is_some() == (payload.len() >= 72));
+    assert!(inet_diag::answer(payload).is_some() == (payload.len() >= 72));
     let number = payload.first_chunk().map(|chunk| i32::from_ne_bytes(*chunk));
     assert_eq!(netlink::error_number(payload), number.and_then(i32::checked_neg));
 }

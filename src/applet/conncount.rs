@@ -6,7 +6,7 @@ use super::{
 };
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
-use crate::model::{Family, Protocol, Sockstat, StateSet, TcpSockstat, TcpState};
+use crate::model::{Family, Proto, Protocol, Sockstat, StateSet, TcpSockstat, TcpState};
 use crate::out::{Column, Out, Value};
 use crate::source::procfs::{self, File, Record};
 use crate::source::{self, Method, Source};
@@ -174,11 +174,11 @@ impl Seen {
                 }
                 Ok(())
             }
-            Record::TcpTable => {
+            Record::Header(Proto::Tcp) => {
                 syn_recv.get_or_insert(0);
                 Ok(())
             }
-            Record::Tcp(_, row) => {
+            Record::Tcp(_, row, _) => {
                 let is_one = TcpState::from_number(row.state) == Some(TcpState::SYN_RECV);
                 *syn_recv.get_or_insert(0) += u64::from(is_one);
                 Ok(())

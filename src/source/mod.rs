@@ -3,12 +3,16 @@
 pub mod lines;
 pub mod procfs;
 pub mod sock_diag;
+mod sockets;
 mod tcp_states;
 
+pub use sockets::{from_kernel, sockets};
 pub use tcp_states::{Method, tcp_states};
 
 use std::path::PathBuf;
 
+use crate::error::Error;
+use crate::model::Proto;
 use crate::sys::Kernel;
 
 /// What one run reads: a kernel (the running one, or a tree that looks like one), or saved files.
@@ -26,4 +30,13 @@ impl Source {
     pub fn is_live(&self) -> bool {
         self.saved.is_empty() && self.kernel.is_live()
     }
+}
+
+fn needs_live_kernel() -> Error {
+    Error::usage("--source", "netlink asks the running kernel, not saved files")
+}
+
+fn no_table(protos: &[Proto]) -> Error {
+    let names: Vec<_> = protos.iter().map(|proto| proto.name().to_uppercase()).collect();
+    Error::failed("--from", format_args!("holds no table of {} sockets", names.join(" or ")))
 }

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::Source;
 use super::lines::{Lines, Place};
 use crate::error::Error;
-use crate::model::{Family, Sockstat};
+use crate::model::{Family, Proto, Sockstat};
 use crate::sys;
 use crate::wire::text::{self, Columns, Group, Header, TcpRow};
 
@@ -31,6 +31,10 @@ pub enum File {
     Tcp,
     /// IPv6 TCP sockets; not there if IPv6 is off.
     Tcp6,
+    /// IPv4 UDP sockets.
+    Udp,
+    /// IPv6 UDP sockets; not there if IPv6 is off.
+    Udp6,
 }
 
 impl File {
@@ -44,11 +48,13 @@ impl File {
             File::Netstat => "netstat",
             File::Tcp => "tcp",
             File::Tcp6 => "tcp6",
+            File::Udp => "udp",
+            File::Udp6 => "udp6",
         }
     }
 
     fn may_be_missing(self) -> bool {
-        matches!(self, File::Sockstat6 | File::Tcp6)
+        matches!(self, File::Sockstat6 | File::Tcp6 | File::Udp6)
     }
 }
 
@@ -71,10 +77,12 @@ pub enum Record<'a> {
         /// The values.
         values: &'a [u8],
     },
-    /// The header of tcp or tcp6: there is a table, even if it has no rows.
-    TcpTable,
-    /// A row of tcp or tcp6.
-    Tcp(Family, TcpRow),
+    /// The header of a table of sockets: there is one, even if it has no rows.
+    Header(Proto),
+    /// A row of tcp or tcp6, and the whole of it; see [`socket_row`](crate::wire::socket_row).
+    Tcp(Family, TcpRow, &'a [u8]),
+    /// A row of udp or udp6.
+    Udp(Family, &'a [u8]),
 }
 
 /// Reads `files` of the kernel, or all saved files, and calls `each` with what they hold; what is
@@ -168,7 +176,7 @@ fn read_one(
         if let Some(Table::Tcp(family, columns)) = &mut reader.table
             && let Some(row) = columns.row(line)
         {
-            return each(place, Record::Tcp(*family, row));
+            return each(place, Record::Tcp(*family, row, line));
         }
         reader.line(place, line, each)
     })?;
@@ -181,6 +189,7 @@ const NO_VALUES: &str = "a line of names without its line of values";
 #[derive(Clone, Copy, Debug)]
 enum Table {
     Tcp(Family, Columns),
+    Udp(Family),
     Other,
 }
 
@@ -199,7 +208,9 @@ fn table_by_name(file: &[u8]) -> Option<Table> {
     match name {
         b"tcp" => Some(Table::tcp(Family::Inet)),
         b"tcp6" => Some(Table::tcp(Family::Inet6)),
-        b"udp" | b"udp6" | b"udplite" | b"udplite6" | b"raw" | b"raw6" => Some(Table::Other),
+        b"udp" => Some(Table::Udp(Family::Inet)),
+        b"udp6" => Some(Table::Udp(Family::Inet6)),
+        b"udplite" | b"udplite6" | b"raw" | b"raw6" => Some(Table::Other),
         _ => None,
     }
 }
@@ -235,14 +246,7 @@ impl Reader {
                 Ok(())
             }
             Some(Group::Values { group, fields }) => self.values(place, group, fields, each),
-            None => {
-                self.other(line).ok_or_else(|| place.error(self.unknown()))?;
-                let is_header = text::header(line).is_some();
-                match self.table {
-                    Some(Table::Tcp(..)) if is_header => each(place, Record::TcpTable),
-                    _ => Ok(()),
-                }
-            }
+            None => self.other(place, line, each),
         }
     }
 
@@ -260,20 +264,35 @@ impl Reader {
         Ok(())
     }
 
-    /// Takes a header, a row of a table that is not read, or a blank line.
-    fn other(&mut self, line: &[u8]) -> Option<()> {
+    /// Takes a header, a row of a table other than TCP's, or a blank line.
+    fn other(
+        &mut self,
+        place: Place<'_>,
+        line: &[u8],
+        each: &mut impl FnMut(Place<'_>, Record<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         if let Some(header) = text::header(line) {
             self.table = self.named.or(Some(match header {
                 Header::Tcp => Table::tcp(Family::Inet),
                 Header::Tcp6 => Table::tcp(Family::Inet6),
-                Header::Other => Table::Other,
+                // RAW and UDP-Lite have the same header; only a file's name tells them.
+                Header::Udp => Table::Udp(Family::Inet),
+                Header::Udp6 => Table::Udp(Family::Inet6),
             }));
-            return Some(());
+            return match self.table {
+                Some(Table::Tcp(..)) => each(place, Record::Header(Proto::Tcp)),
+                Some(Table::Udp(_)) => each(place, Record::Header(Proto::Udp)),
+                _ => Ok(()),
+            };
         }
         let mut fields = text::Fields::new(line);
-        let Some(first) = fields.next() else { return Some(()) };
+        let Some(first) = fields.next() else { return Ok(()) };
         let is_row = first.strip_suffix(b":").and_then(text::unsigned).is_some();
-        (is_row && matches!(self.table, Some(Table::Other))).then_some(())
+        match self.table {
+            Some(Table::Udp(family)) if is_row => each(place, Record::Udp(family, line)),
+            Some(Table::Other) if is_row => Ok(()),
+            _ => Err(place.error(self.unknown())),
+        }
     }
 
     fn unknown(&self) -> &'static str {
@@ -298,8 +317,8 @@ mod tests {
             all.push(match record {
                 Record::Counts { protocol, .. } => format!("{} {protocol:?}", place.line),
                 Record::Mib { group, .. } => format!("{} {group:?}", place.line),
-                Record::TcpTable => return Ok(()),
-                Record::Tcp(family, row) => format!("{} {family:?} {}", place.line, row.state),
+                Record::Header(_) | Record::Udp(..) => return Ok(()),
+                Record::Tcp(family, row, _) => format!("{} {family:?} {}", place.line, row.state),
             });
             Ok(())
         })?;

@@ -11,10 +11,11 @@
 
 use rustix::io::Errno;
 
+use super::Source;
 use super::procfs::{self, File, Record};
-use super::{Source, sock_diag};
+use super::sock_diag::{self, Query, Refusal};
 use crate::error::Error;
-use crate::model::{Family, Protocol, Sockstat, StateCounts, StateSet, TcpState};
+use crate::model::{Family, Proto, Protocol, Sockstat, StateCounts, StateSet, TcpState};
 use crate::sys::SockDiag;
 
 /// How to count.
@@ -45,7 +46,7 @@ pub fn tcp_states(
     by_family: bool,
 ) -> Result<StateCounts, Error> {
     if method == Method::Netlink && !source.is_live() {
-        return Err(Error::usage("--source", "netlink asks the running kernel, not saved files"));
+        return Err(super::needs_live_kernel());
     }
     if method == Method::Procfs || !source.is_live() {
         return from_rows(source);
@@ -53,7 +54,7 @@ pub fn tcp_states(
     match from_netlink(source, wanted, by_family) {
         Ok(counts) => Ok(counts),
         Err(_) if method == Method::Auto => from_rows(source),
-        Err(error) => Err(Error::system("sock_diag", error)),
+        Err(refusal) => Err(refusal.into()),
     }
 }
 
@@ -62,8 +63,8 @@ fn from_rows(source: &Source) -> Result<StateCounts, Error> {
     let mut counts = StateCounts::default();
     let mut found = source.saved.is_empty();
     procfs::read(source, &[File::Tcp, File::Tcp6], |place, record| {
-        found |= matches!(record, Record::TcpTable);
-        if let Record::Tcp(family, row) = record {
+        found |= matches!(record, Record::Header(Proto::Tcp));
+        if let Record::Tcp(family, row, _) = record {
             let state = TcpState::from_number(row.state).ok_or_else(|| {
                 place.error(format_args!("{:02X} is none of the twelve states", row.state))
             })?;
@@ -71,7 +72,7 @@ fn from_rows(source: &Source) -> Result<StateCounts, Error> {
         }
         Ok(())
     })?;
-    if found { Ok(counts) } else { Err(Error::failed("--from", "holds no table of TCP sockets")) }
+    if found { Ok(counts) } else { Err(super::no_table(&[Proto::Tcp])) }
 }
 
 /// What a walk counts beside the sockets by state.
@@ -88,7 +89,7 @@ struct Walked {
 
 impl Walked {
     #[inline]
-    fn take(&mut self, socket: &crate::wire::netlink::InetDiag<'_>) {
+    fn take(&mut self, socket: &crate::wire::inet_diag::InetDiag<'_>) {
         let family = Family::from_number(socket.family);
         let (Some(family), Some(state)) = (family, TcpState::from_number(socket.state)) else {
             self.strange = true;
@@ -103,12 +104,16 @@ impl Walked {
     }
 }
 
-fn from_netlink(source: &Source, wanted: StateSet, by_family: bool) -> Result<StateCounts, Errno> {
+fn from_netlink(
+    source: &Source,
+    wanted: StateSet,
+    by_family: bool,
+) -> Result<StateCounts, Refusal> {
     let mut socket = SockDiag::open()?;
     let mut walked = Walked::default();
-    sock_diag::walk(&mut socket, to_walk(wanted), |answer| walked.take(&answer))?;
+    sock_diag::dump(&mut socket, &Query::tcp(to_walk(wanted)), |answer| walked.take(&answer))?;
     if walked.strange {
-        return Err(Errno::BADMSG);
+        return Err(Errno::BADMSG.into());
     }
     let subtract = wanted.has(TcpState::ESTABLISHED) || wanted.has(TcpState::TIME_WAIT);
     if !subtract {
@@ -139,7 +144,7 @@ fn by_subtraction(
     socket: &mut SockDiag,
     wanted: StateSet,
     by_family: bool,
-) -> Result<StateCounts, Errno> {
+) -> Result<StateCounts, Refusal> {
     let mut counts = walked.counts;
     if wanted.has(TcpState::ESTABLISHED) {
         for family in Family::ALL {
@@ -152,7 +157,8 @@ fn by_subtraction(
         let both = sockstat.tw.unwrap_or_default().saturating_sub(walked.fin_wait2_minisockets);
         let mut inet6 = 0;
         if by_family {
-            sock_diag::walk_family(socket, Family::Inet6, TIME_WAIT, |_| inet6 += 1)?;
+            let query = Query { family: Some(Family::Inet6), ..Query::tcp(TIME_WAIT) };
+            sock_diag::dump(socket, &query, |_| inet6 += 1)?;
         }
         counts.set(Family::Inet, TcpState::TIME_WAIT, both.saturating_sub(inet6));
         counts.set(Family::Inet6, TcpState::TIME_WAIT, inet6);
@@ -161,8 +167,8 @@ fn by_subtraction(
 }
 
 /// Counts by a dump of every socket, where sockstat cannot be read.
-fn by_dump(socket: &mut SockDiag) -> Result<StateCounts, Errno> {
+fn by_dump(socket: &mut SockDiag) -> Result<StateCounts, Refusal> {
     let mut walked = Walked::default();
-    sock_diag::walk(socket, StateSet::ALL, |answer| walked.take(&answer))?;
+    sock_diag::dump(socket, &Query::tcp(StateSet::ALL), |answer| walked.take(&answer))?;
     Ok(walked.counts)
 }

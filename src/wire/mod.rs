@@ -1,8 +1,11 @@
-//! Bytes to fields: pure, without allocation, and unable to panic.
+//! Bytes to fields, and requests to bytes: pure and unable to panic; reading allocates nothing.
 //!
 //! Everything here takes `&[u8]` as it came from the kernel, a file or a pipe, and gives `None`
 //! for a shape that it does not know. The lints make the promise hold.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+pub mod bytecode;
+pub mod inet_diag;
 pub mod netlink;
+pub mod socket_row;
 pub mod text;

@@ -1,4 +1,4 @@
-//! Netlink messages and sock_diag's answers (include/uapi/linux/netlink.h, inet_diag.h).
+//! Netlink messages and their attributes (include/uapi/linux/netlink.h).
 
 /// The length of a message's header, `struct nlmsghdr`, in bytes.
 pub const HEADER: usize = 16;
@@ -16,6 +16,15 @@ pub struct Message<'a> {
     pub payload: &'a [u8],
 }
 
+/// `NLM_F_DUMP_INTR`: what was dumped changed meanwhile, so that entries may be missing or double.
+pub const INTERRUPTED: u16 = 0x10;
+/// `NLM_F_CAPPED`: an error message holds only the header of the request that failed.
+const CAPPED: u16 = 0x100;
+/// `NLM_F_ACK_TLVS`: attributes follow that say more about the error.
+const ACK_TLVS: u16 = 0x200;
+
+/// A message that says nothing.
+pub const NOOP: u16 = 1;
 /// The end of a dump, with an error number in its payload if the dump was cut short.
 pub const DONE: u16 = 3;
 /// An error (or an acknowledgement, if its number is 0).
@@ -59,47 +68,22 @@ pub fn error_number(payload: &[u8]) -> Option<i32> {
     number.checked_neg()
 }
 
-/// What connbox reads of `struct inet_diag_msg`: one socket of a dump.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InetDiag<'a> {
-    /// The socket's family: 2 AF_INET, 10 AF_INET6 (v4-mapped ones included).
-    pub family: u8,
-    /// The state's number.
-    pub state: u8,
-    /// Which timer runs: 3 marks the minisockets that stand for TIME_WAIT and orphaned FIN_WAIT2.
-    pub timer: u8,
-    /// The attributes behind the fixed part.
-    attributes: &'a [u8],
-}
-
-impl InetDiag<'_> {
-    /// Whether the socket is a full one, which the kernel counts in `inuse`, and neither a
-    /// minisocket nor a connection request. A Fast Open child in SYN_RECV is told from a request
-    /// by the attribute INET_DIAG_SHUTDOWN, which full sockets alone have (since Linux 3.8).
-    #[must_use]
-    #[inline]
-    pub fn is_full(&self) -> bool {
-        const MINISOCKET_TIMER: u8 = 3;
-        const SYN_RECV: u8 = 3;
-        match self.state {
-            SYN_RECV => attributes(self.attributes).any(|(kind, _)| kind == SHUTDOWN),
-            _ => self.timer != MINISOCKET_TIMER,
-        }
-    }
-}
-
-/// The length of `struct inet_diag_msg` in bytes.
-const INET_DIAG_MSG: usize = 72;
-/// The attribute INET_DIAG_SHUTDOWN.
-const SHUTDOWN: u16 = 8;
-
-/// Reads one answer to a sock_diag dump of TCP sockets.
+/// The kernel's sentence about an error (`NLMSGERR_ATTR_MSG`), if an [`ERROR`] or [`DONE`] message
+/// carries one.
 #[must_use]
-#[inline]
-pub fn inet_diag(payload: &[u8]) -> Option<InetDiag<'_>> {
-    let (fixed, attributes) = payload.split_at_checked(INET_DIAG_MSG)?;
-    let &[family, state, timer, _retransmits] = fixed.first_chunk::<4>()?;
-    Some(InetDiag { family, state, timer, attributes })
+pub fn error_text<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
+    const MSG: u16 = 1;
+    let behind_number = message.payload.get(4..)?;
+    let attributes_start = match message.kind {
+        _ if message.flags & ACK_TLVS == 0 => return None,
+        DONE => 0,
+        // An error repeats the request: its header, and all of it unless it is capped.
+        _ if message.flags & CAPPED != 0 => HEADER,
+        _ => align(usize::try_from(u32_at(behind_number, 0)?).ok()?)?,
+    };
+    let mut all = attributes(behind_number.get(attributes_start..)?);
+    let (_, text) = all.find(|(kind, _)| *kind == MSG)?;
+    Some(text.strip_suffix(b"\0").unwrap_or(text))
 }
 
 /// The attributes (`struct nlattr`) in `bytes`: type and value; the nested and byte-order flags
@@ -114,52 +98,35 @@ pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-/// The older request for a dump of TCP sockets, message type `TCPDIAG_GETSOCK`, header included:
-/// it walks the kernel's table once for both families.
+/// Writes the header of a request for a dump in front of `payload`.
 #[must_use]
-pub fn tcpdiag_request(states: u32, sequence: u32) -> [u8; 76] {
-    const TCPDIAG_GETSOCK: u16 = 18;
-    let mut request = [0; 76];
-    put_header(&mut request, TCPDIAG_GETSOCK, sequence);
-    // struct inet_diag_req: family, two lengths, ext, the 48 bytes of an id, states, dbs.
-    put(&mut request, 68, &states.to_ne_bytes());
-    request
-}
-
-/// The request for a dump of the TCP sockets of one family, message type `SOCK_DIAG_BY_FAMILY`,
-/// header included.
-#[must_use]
-pub fn sock_diag_request(family: u8, states: u32, sequence: u32) -> [u8; 72] {
-    const SOCK_DIAG_BY_FAMILY: u16 = 20;
-    const IPPROTO_TCP: u8 = 6;
-    let mut request = [0; 72];
-    put_header(&mut request, SOCK_DIAG_BY_FAMILY, sequence);
-    put(&mut request, 16, &[family, IPPROTO_TCP]);
-    put(&mut request, 20, &states.to_ne_bytes());
-    request
-}
-
-fn put_header(request: &mut [u8], kind: u16, sequence: u32) {
+pub fn dump_request(kind: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     const REQUEST_AND_DUMP: u16 = 0x301;
-    let length = u32::try_from(request.len()).unwrap_or_default();
-    put(request, 0, &length.to_ne_bytes());
-    put(request, 4, &kind.to_ne_bytes());
-    put(request, 6, &REQUEST_AND_DUMP.to_ne_bytes());
-    put(request, 8, &sequence.to_ne_bytes());
+    let length = u32::try_from(HEADER.saturating_add(payload.len())).unwrap_or(u32::MAX);
+    let mut request = Vec::with_capacity(HEADER.saturating_add(payload.len()));
+    request.extend_from_slice(&length.to_ne_bytes());
+    request.extend_from_slice(&kind.to_ne_bytes());
+    request.extend_from_slice(&REQUEST_AND_DUMP.to_ne_bytes());
+    request.extend_from_slice(&sequence.to_ne_bytes());
+    request.extend_from_slice(&[0; 4]);
+    request.extend_from_slice(payload);
+    request
 }
 
-/// Writes `bytes` at `place`; the places above are all within their requests (tested).
-fn put(request: &mut [u8], place: usize, bytes: &[u8]) {
-    for (target, byte) in request.iter_mut().skip(place).zip(bytes) {
-        *target = *byte;
-    }
+/// Appends an attribute whose value is `value`; the padding too.
+pub fn push_attribute(buffer: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    let length = u16::try_from(value.len().saturating_add(4)).unwrap_or(u16::MAX);
+    buffer.extend_from_slice(&length.to_ne_bytes());
+    buffer.extend_from_slice(&kind.to_ne_bytes());
+    buffer.extend_from_slice(value);
+    buffer.resize(buffer.len().next_multiple_of(4), 0);
 }
 
-fn u16_at(bytes: &[u8], place: usize) -> Option<u16> {
+pub(super) fn u16_at(bytes: &[u8], place: usize) -> Option<u16> {
     bytes.get(place..)?.first_chunk().map(|chunk| u16::from_ne_bytes(*chunk))
 }
 
-fn u32_at(bytes: &[u8], place: usize) -> Option<u32> {
+pub(super) fn u32_at(bytes: &[u8], place: usize) -> Option<u32> {
     bytes.get(place..)?.first_chunk().map(|chunk| u32::from_ne_bytes(*chunk))
 }
 
@@ -173,29 +140,15 @@ fn align(length: usize) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn answer(state: u8, attributes: &[u8]) -> Vec<u8> {
-        let mut payload = vec![0; INET_DIAG_MSG];
-        payload[0] = 2;
-        payload[1] = state;
-        payload.extend_from_slice(attributes);
-        let length = u32::try_from(HEADER + payload.len()).unwrap();
-        let mut message = length.to_ne_bytes().to_vec();
-        message.extend_from_slice(&[20, 0, 2, 0, 7, 0, 0, 0, 0, 0, 0, 0]);
-        message.extend_from_slice(&payload);
+    fn message_of(kind: u16, flags: u16, payload: &[u8]) -> Vec<u8> {
+        let mut message = dump_request(kind, 7, payload);
+        message[6..8].copy_from_slice(&flags.to_ne_bytes());
         message
     }
 
     #[test]
-    fn a_datagram_of_two_answers_gives_both() {
-        let datagram = [answer(3, &[5, 0, 8, 0, 3, 0, 0, 0]), answer(3, &[])].concat();
-        let sockets: Vec<_> =
-            messages(&datagram).map(|m| inet_diag(m.unwrap().payload).unwrap()).collect();
-        assert_eq!(sockets.iter().map(InetDiag::is_full).collect::<Vec<_>>(), [true, false]);
-    }
-
-    #[test]
     fn every_truncation_is_noticed_or_whole() {
-        let whole = [answer(1, &[]), answer(2, &[])].concat();
+        let whole = [message_of(20, 2, &[1; 72]), message_of(20, 2, &[2; 72])].concat();
         for end in 0..whole.len() {
             let all: Vec<_> = messages(&whole[..end]).collect();
             let cut = all.last().is_some_and(Option::is_none);
@@ -204,28 +157,46 @@ mod tests {
     }
 
     #[test]
+    fn the_kernels_sentence_is_found_wherever_it_stands() {
+        let mut sentence = Vec::new();
+        push_attribute(&mut sentence, 1, b"No such thing\0");
+        let number = (-22i32).to_ne_bytes();
+        let request = dump_request(20, 7, &[9; 5]);
+        let padded = [&request[..], &[0; 3]].concat();
+        for (kind, flags, between, wanted) in [
+            (ERROR, 0x300, &request[..16], true),
+            (ERROR, 0x200, &padded, true),
+            (DONE, 0x200, &[], true),
+            (ERROR, 0x100, &request[..16], false),
+            (DONE, 2, &[], false),
+        ] {
+            let bytes = message_of(kind, flags, &[&number[..], between, &sentence].concat());
+            let message = messages(&bytes).next().unwrap().unwrap();
+            assert_eq!(error_number(message.payload), Some(22));
+            assert_eq!(
+                error_text(&message),
+                wanted.then_some(&b"No such thing"[..]),
+                "{kind} {flags:x}"
+            );
+        }
+    }
+
+    #[test]
     fn no_corruption_hangs_or_panics() {
-        let whole = [answer(1, &[5, 0, 8, 0, 3, 0, 0, 0]), answer(3, &[])].concat();
+        let mut sentence = vec![0; 4];
+        push_attribute(&mut sentence, 1, b"text\0");
+        let whole =
+            [message_of(ERROR, 0x300, &[0; 40]), message_of(DONE, 0x200, &sentence)].concat();
         for place in 0..whole.len() {
             for byte in 0..=255 {
                 let mut bad = whole.clone();
                 bad[place] = byte;
                 assert!(messages(&bad).count() <= whole.len());
                 for message in messages(&bad).flatten() {
-                    let _ = inet_diag(message.payload).is_some_and(|socket| socket.is_full());
                     let _ = error_number(message.payload);
+                    let _ = error_text(&message);
                 }
             }
         }
-    }
-
-    #[test]
-    fn requests_are_laid_out_as_the_kernel_reads_them() {
-        let request = tcpdiag_request(0x0e, 9);
-        assert_eq!(request[..4], 76u32.to_ne_bytes());
-        assert_eq!(request[68..72], 0x0eu32.to_ne_bytes());
-        let request = sock_diag_request(10, 0x40, 9);
-        assert_eq!(request[16..18], [10, 6]);
-        assert_eq!(request[20..24], 0x40u32.to_ne_bytes());
     }
 }

@@ -148,8 +148,10 @@ pub enum Header {
     Tcp,
     /// Rows of TCP sockets, IPv6.
     Tcp6,
-    /// Rows of UDP, UDP-Lite or raw sockets.
-    Other,
+    /// Rows of UDP, UDP-Lite or raw sockets, IPv4.
+    Udp,
+    /// The same, IPv6.
+    Udp6,
 }
 
 /// Reads the header line of a socket table. The kernel tells tcp from udp only by the columns
@@ -159,12 +161,10 @@ pub fn header(line: &[u8]) -> Option<Header> {
     let mut tokens = Fields::new(line);
     let known = tokens.next()? == b"sl" && tokens.next()? == b"local_address";
     let remote = tokens.next().filter(|_| known)?;
-    if tokens.any(|token| token == b"drops") {
-        return Some(Header::Other);
-    }
+    let is_udp = tokens.any(|token| token == b"drops");
     match remote {
-        b"rem_address" => Some(Header::Tcp),
-        b"remote_address" => Some(Header::Tcp6),
+        b"rem_address" => Some(if is_udp { Header::Udp } else { Header::Tcp }),
+        b"remote_address" => Some(if is_udp { Header::Udp6 } else { Header::Tcp6 }),
         _ => None,
     }
 }
@@ -527,7 +527,7 @@ mod tests {
         );
         assert_eq!(
             header(b"   sl  local_address rem_address   st inode ref pointer drops  "),
-            Some(Header::Other)
+            Some(Header::Udp)
         );
         assert_eq!(header(b"  sl  local_address"), None);
     }

@@ -1,0 +1,181 @@
+//! The sockets that a filter means, one at a time, wherever they come from.
+
+use std::net::IpAddr;
+
+use super::procfs::{self, File, Record};
+use super::sock_diag::{self, Dumped, Exchange, Query, Refusal};
+use super::{Method, Source};
+use crate::error::Error;
+use crate::model::{Endpoint, Family, Filter, Proto, Socket};
+use crate::sys::SockDiag;
+use crate::wire::bytecode::{self, Wanted};
+use crate::wire::inet_diag::InetDiag;
+use crate::wire::socket_row::{SocketRow, socket_row};
+
+use rustix::io::Errno;
+
+/// Calls `each` with every socket that `filter` means. What the kernel can tell by itself is asked
+/// of it, and checked again here: old kernels ignore what they do not know.
+///
+/// # Errors
+/// If the source cannot be read, a dump is cut short, or a row is of unknown shape.
+pub fn sockets(
+    source: &Source,
+    method: Method,
+    filter: &Filter,
+    mut each: impl FnMut(&Socket),
+) -> Result<Dumped, Error> {
+    if method == Method::Netlink && !source.is_live() {
+        return Err(super::needs_live_kernel());
+    }
+    let mut wanted = |socket: &Socket| {
+        if filter.has(socket) {
+            each(socket);
+        }
+    };
+    if method == Method::Procfs || !source.is_live() {
+        return from_files(source, filter.protos(), filter.family, &mut wanted);
+    }
+    let mut dumped = Dumped::default();
+    for &proto in filter.protos() {
+        let dump = SockDiag::open()
+            .map_err(Refusal::from)
+            .and_then(|mut kernel| from_kernel(&mut kernel, proto, filter, &mut wanted));
+        dumped.is_interrupted |= match dump {
+            Ok(dumped) => dumped.is_interrupted,
+            // Refused altogether: then the files serve. A part of the truth is none.
+            Err(refusal) if method == Method::Auto && !refusal.is_partial => {
+                from_files(source, &[proto], filter.family, &mut wanted)?.is_interrupted
+            }
+            Err(refusal) => return Err(refusal.into()),
+        };
+    }
+    Ok(dumped)
+}
+
+/// Dumps the sockets of one protocol that `filter` may mean.
+///
+/// # Errors
+/// [`Refusal`] if the kernel refuses or the dump is cut short.
+pub fn from_kernel(
+    kernel: &mut impl Exchange,
+    proto: Proto,
+    filter: &Filter,
+    each: &mut impl FnMut(&Socket),
+) -> Result<Dumped, Refusal> {
+    let bytecode = program(filter);
+    let query =
+        Query { proto, family: filter.family, states: filter.states(), bytecode: &bytecode };
+    let mut take = |answer: InetDiag<'_>| {
+        if let Some(socket) = of_answer(proto, &answer) {
+            each(&socket);
+        }
+    };
+    match sock_diag::dump(kernel, &query, &mut take) {
+        // A kernel that does not take our program gives all, and we choose.
+        Err(Refusal { errno: Errno::INVAL, is_partial: false, .. }) if !bytecode.is_empty() => {
+            sock_diag::dump(kernel, &Query { bytecode: &[], ..query }, &mut take)
+        }
+        done => done,
+    }
+}
+
+/// What of a filter the kernel can apply.
+fn program(filter: &Filter) -> Vec<u8> {
+    let ports = |ranges: &[crate::model::Ports]| -> Vec<(u16, u16)> {
+        ranges.iter().map(|range| (range.first, range.last)).collect()
+    };
+    let networks = |prefixes: &[crate::model::Prefix]| -> Vec<(IpAddr, u8)> {
+        prefixes.iter().map(|prefix| (prefix.address, prefix.length)).collect()
+    };
+    bytecode::compile(&Wanted {
+        local_ports: &ports(&filter.lport),
+        remote_ports: &ports(&filter.rport),
+        local_networks: &networks(&filter.laddr),
+        remote_networks: &networks(&filter.raddr),
+    })
+}
+
+/// A socket of sock_diag; `None` for one of an unknown family.
+#[inline]
+fn of_answer(proto: Proto, answer: &InetDiag<'_>) -> Option<Socket> {
+    let endpoint = |(address, port)| Endpoint { address, port };
+    Some(Socket {
+        proto,
+        family: Family::from_number(answer.family)?,
+        state: answer.state,
+        timer: answer.timer,
+        local: endpoint(answer.local()),
+        remote: endpoint(answer.remote()),
+        interface: answer.interface(),
+        recv_queue_bytes: answer.recv_queue(),
+        send_queue_bytes: answer.send_queue(),
+        uid: answer.uid(),
+        inode: answer.inode().into(),
+        cookie: answer.cookie(),
+        cgroup: answer.cgroup(),
+    })
+}
+
+/// Reads the tables of `protos`, live or saved.
+fn from_files(
+    source: &Source,
+    protos: &[Proto],
+    family: Option<Family>,
+    each: &mut impl FnMut(&Socket),
+) -> Result<Dumped, Error> {
+    let mut files = Vec::with_capacity(4);
+    for proto in protos {
+        let both = match proto {
+            Proto::Tcp => [(Family::Inet, File::Tcp), (Family::Inet6, File::Tcp6)],
+            Proto::Udp => [(Family::Inet, File::Udp), (Family::Inet6, File::Udp6)],
+        };
+        let is_wanted = |one: Family| family.is_none_or(|family| family == one);
+        files.extend(both.into_iter().filter(|(one, _)| is_wanted(*one)).map(|(_, file)| file));
+    }
+    let mut has_table = source.saved.is_empty();
+    procfs::read(source, &files, |place, record| {
+        let (proto, family, line) = match record {
+            Record::Header(proto) => {
+                has_table |= protos.contains(&proto);
+                return Ok(());
+            }
+            Record::Tcp(family, _, line) => (Proto::Tcp, family, line),
+            Record::Udp(family, line) => (Proto::Udp, family, line),
+            _ => return Ok(()),
+        };
+        if !protos.contains(&proto) {
+            return Ok(());
+        }
+        let row = socket_row(line).filter(|row| is_of(row, family));
+        let row = row.ok_or_else(|| place.error("not a row of a socket table"))?;
+        each(&of_row(proto, family, &row));
+        Ok(())
+    })?;
+    if has_table { Ok(Dumped::default()) } else { Err(super::no_table(protos)) }
+}
+
+/// Whether the addresses of a row are of its table's family.
+fn is_of(row: &SocketRow, family: Family) -> bool {
+    let is_v4 = family == Family::Inet;
+    row.local.0.is_ipv4() == is_v4 && row.remote.0.is_ipv4() == is_v4
+}
+
+fn of_row(proto: Proto, family: Family, row: &SocketRow) -> Socket {
+    let endpoint = |(address, port)| Endpoint { address, port };
+    Socket {
+        proto,
+        family,
+        state: row.state,
+        timer: row.timer,
+        local: endpoint(row.local),
+        remote: endpoint(row.remote),
+        interface: 0,
+        recv_queue_bytes: row.recv_queue,
+        send_queue_bytes: row.send_queue,
+        uid: row.uid,
+        inode: row.inode,
+        cookie: 0,
+        cgroup: None,
+    }
+}

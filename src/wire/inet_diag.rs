@@ -1,0 +1,241 @@
+//! Questions to sock_diag about TCP and UDP sockets, and its answers (include/uapi/linux/inet_diag.h).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::netlink::{attributes, dump_request, push_attribute, u32_at};
+
+/// One socket of a dump: `struct inet_diag_msg` and the attributes behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InetDiag<'a> {
+    /// The socket's family: 2 AF_INET, 10 AF_INET6 (v4-mapped ones included).
+    pub family: u8,
+    /// The state's number.
+    pub state: u8,
+    /// Which timer runs: 3 marks the minisockets that stand for TIME_WAIT and orphaned FIN_WAIT2.
+    pub timer: u8,
+    fixed: &'a [u8],
+    attributes: &'a [u8],
+}
+
+/// The length of `struct inet_diag_msg` in bytes.
+const FIXED: usize = 72;
+/// The attribute INET_DIAG_SHUTDOWN.
+const SHUTDOWN: u16 = 8;
+/// The attribute INET_DIAG_CGROUP_ID.
+const CGROUP_ID: u16 = 21;
+/// The attribute INET_DIAG_REQ_BYTECODE of a request.
+const REQ_BYTECODE: u16 = 1;
+
+/// Reads one answer to a dump.
+#[must_use]
+#[inline]
+pub fn answer(payload: &[u8]) -> Option<InetDiag<'_>> {
+    let (fixed, attributes) = payload.split_at_checked(FIXED)?;
+    let &[family, state, timer, _retransmits] = fixed.first_chunk::<4>()?;
+    Some(InetDiag { family, state, timer, fixed, attributes })
+}
+
+impl InetDiag<'_> {
+    /// Whether the socket is a full one, which the kernel counts in `inuse`, and neither a
+    /// minisocket nor a connection request. A Fast Open child in SYN_RECV is told from a request
+    /// by the attribute INET_DIAG_SHUTDOWN, which full sockets alone have (since Linux 3.8).
+    #[must_use]
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        const MINISOCKET_TIMER: u8 = 3;
+        const SYN_RECV: u8 = 3;
+        match self.state {
+            SYN_RECV => attributes(self.attributes).any(|(kind, _)| kind == SHUTDOWN),
+            _ => self.timer != MINISOCKET_TIMER,
+        }
+    }
+
+    /// Our address and port.
+    #[must_use]
+    #[inline]
+    pub fn local(&self) -> (IpAddr, u16) {
+        (self.address(8), self.port(4))
+    }
+
+    /// The other end's address and port.
+    #[must_use]
+    #[inline]
+    pub fn remote(&self) -> (IpAddr, u16) {
+        (self.address(24), self.port(6))
+    }
+
+    #[inline]
+    fn port(&self, place: usize) -> u16 {
+        let bytes = self.fixed.get(place..).and_then(<[u8]>::first_chunk);
+        bytes.map_or(0, |bytes| u16::from_be_bytes(*bytes))
+    }
+
+    #[inline]
+    fn address(&self, place: usize) -> IpAddr {
+        const AF_INET: u8 = 2;
+        let bytes = self.fixed.get(place..).and_then(<[u8]>::first_chunk::<16>);
+        let bytes = bytes.copied().unwrap_or_default();
+        match (self.family, bytes) {
+            (AF_INET, [a, b, c, d, ..]) => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
+            _ => IpAddr::V6(Ipv6Addr::from(bytes)),
+        }
+    }
+
+    #[inline]
+    fn word(&self, place: usize) -> u32 {
+        u32_at(self.fixed, place).unwrap_or_default()
+    }
+
+    /// The index of the interface that the socket is bound to, 0 for none.
+    #[must_use]
+    #[inline]
+    pub fn interface(&self) -> u32 {
+        self.word(40)
+    }
+
+    /// What tells the socket from all others since boot.
+    #[must_use]
+    #[inline]
+    pub fn cookie(&self) -> u64 {
+        u64::from(self.word(44)) | u64::from(self.word(48)) << 32
+    }
+
+    /// Bytes that wait to be read.
+    #[must_use]
+    #[inline]
+    pub fn recv_queue(&self) -> u32 {
+        self.word(56)
+    }
+
+    /// Bytes that wait to be sent or acknowledged.
+    #[must_use]
+    #[inline]
+    pub fn send_queue(&self) -> u32 {
+        self.word(60)
+    }
+
+    /// Who made the socket.
+    #[must_use]
+    #[inline]
+    pub fn uid(&self) -> u32 {
+        self.word(64)
+    }
+
+    /// The inode in sockfs, 0 where no process holds the socket.
+    #[must_use]
+    #[inline]
+    pub fn inode(&self) -> u32 {
+        self.word(68)
+    }
+
+    /// The number of the control group, which full sockets have (since Linux 5.9).
+    #[must_use]
+    #[inline]
+    pub fn cgroup(&self) -> Option<u64> {
+        let (_, value) = attributes(self.attributes).find(|(kind, _)| *kind == CGROUP_ID)?;
+        value.first_chunk().map(|bytes| u64::from_ne_bytes(*bytes))
+    }
+}
+
+/// The older request for a dump of TCP sockets, message type `TCPDIAG_GETSOCK`, header included: it
+/// walks the kernel's table once for both families.
+#[must_use]
+pub fn tcpdiag_request(states: u32, sequence: u32, bytecode: &[u8]) -> Vec<u8> {
+    const TCPDIAG_GETSOCK: u16 = 18;
+    // struct inet_diag_req: family, two lengths, ext, the 48 bytes of an id, states, dbs.
+    let mut payload = vec![0; 52];
+    payload.extend_from_slice(&states.to_ne_bytes());
+    payload.extend_from_slice(&[0; 4]);
+    with_bytecode(TCPDIAG_GETSOCK, sequence, payload, bytecode)
+}
+
+/// The request for a dump of the sockets of one family and protocol, message type
+/// `SOCK_DIAG_BY_FAMILY`, header included.
+#[must_use]
+pub fn sock_diag_request(
+    family: u8,
+    protocol: u8,
+    states: u32,
+    sequence: u32,
+    bytecode: &[u8],
+) -> Vec<u8> {
+    const SOCK_DIAG_BY_FAMILY: u16 = 20;
+    // struct inet_diag_req_v2: family, protocol, ext, pad, states, the 48 bytes of an id.
+    let mut payload = vec![family, protocol, 0, 0];
+    payload.extend_from_slice(&states.to_ne_bytes());
+    payload.extend_from_slice(&[0; 48]);
+    with_bytecode(SOCK_DIAG_BY_FAMILY, sequence, payload, bytecode)
+}
+
+fn with_bytecode(kind: u16, sequence: u32, mut payload: Vec<u8>, bytecode: &[u8]) -> Vec<u8> {
+    if !bytecode.is_empty() {
+        push_attribute(&mut payload, REQ_BYTECODE, bytecode);
+    }
+    dump_request(kind, sequence, &payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payload(family: u8, state: u8, attributes: &[u8]) -> Vec<u8> {
+        let mut payload: Vec<u8> = (0..72).collect();
+        payload[..4].copy_from_slice(&[family, state, 0, 0]);
+        payload.extend_from_slice(attributes);
+        payload
+    }
+
+    #[test]
+    fn requests_are_laid_out_as_the_kernel_reads_them() {
+        let request = tcpdiag_request(0x0e, 9, &[]);
+        assert_eq!(request.len(), 76);
+        assert_eq!(request[..4], 76u32.to_ne_bytes());
+        assert_eq!(request[68..72], 0x0eu32.to_ne_bytes());
+        let request = sock_diag_request(10, 17, 0x40, 9, &[1, 2, 3, 4]);
+        assert_eq!(request.len(), 80);
+        assert_eq!(request[16..18], [10, 17]);
+        assert_eq!(request[20..24], 0x40u32.to_ne_bytes());
+        assert_eq!(request[72..], [8, 0, 1, 0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn an_answer_gives_its_fields() {
+        let bytes = payload(2, 1, &[12, 0, 21, 0, 9, 0, 0, 0, 0, 0, 0, 0]);
+        let socket = answer(&bytes).unwrap();
+        assert_eq!(socket.local(), ("8.9.10.11".parse().unwrap(), 0x0405));
+        assert_eq!(socket.remote(), ("24.25.26.27".parse().unwrap(), 0x0607));
+        assert_eq!(socket.cookie().to_ne_bytes(), [44, 45, 46, 47, 48, 49, 50, 51]);
+        assert_eq!(socket.inode().to_ne_bytes(), [68, 69, 70, 71]);
+        assert_eq!(socket.cgroup(), Some(9));
+        let bytes = payload(10, 1, &[]);
+        let socket = answer(&bytes).unwrap();
+        assert_eq!(
+            socket.remote().0,
+            "1819:1a1b:1c1d:1e1f:2021:2223:2425:2627".parse::<IpAddr>().unwrap()
+        );
+        assert_eq!(socket.cgroup(), None);
+    }
+
+    #[test]
+    fn a_full_socket_in_syn_recv_is_told_from_a_request() {
+        assert!(answer(&payload(2, 3, &[5, 0, 8, 0, 3, 0, 0, 0])).unwrap().is_full());
+        assert!(!answer(&payload(2, 3, &[])).unwrap().is_full());
+    }
+
+    #[test]
+    fn no_corruption_panics() {
+        let whole = payload(10, 3, &[5, 0, 8, 0, 3, 0, 0, 0, 12, 0, 21, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        for length in 0..whole.len() {
+            let Some(socket) = answer(&whole[..length]) else { continue };
+            let _ = (socket.is_full(), socket.cgroup(), socket.local(), socket.remote());
+        }
+        for place in FIXED..whole.len() {
+            for byte in 0..=255 {
+                let mut bad = whole.clone();
+                bad[place] = byte;
+                let socket = answer(&bad).unwrap();
+                let _ = (socket.is_full(), socket.cgroup());
+            }
+        }
+    }
+}
