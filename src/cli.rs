@@ -217,10 +217,29 @@ fn interval(common: &mut Common, value: &OsStr) -> Result<(), String> {
 }
 
 fn count(common: &mut Common, value: &OsStr) -> Result<(), String> {
-    let count = value.to_str().and_then(|text| text.parse().ok()).filter(|count| *count > 0);
-    common.count =
-        Some(count.ok_or_else(|| format!("'{}' is no number from 1 up", value.display()))?);
+    common.count = Some(number(value)?);
     Ok(())
+}
+
+/// A number from 1 up.
+///
+/// # Errors
+/// The reason why it is none.
+pub fn number<T: TryFrom<u64>>(value: &OsStr) -> Result<T, String> {
+    let number = value.to_str().and_then(|text| text.parse().ok()).filter(|number| *number > 0);
+    number
+        .and_then(|number: u64| number.try_into().ok())
+        .ok_or_else(|| format!("'{}' is no number from 1 up", value.display()))
+}
+
+/// The words of a comma list, none of them empty.
+///
+/// # Errors
+/// The reason why it is none.
+pub fn words(value: &OsStr) -> Result<std::str::Split<'_, char>, String> {
+    let text = value.to_str().filter(|text| text.split(',').all(|word| !word.is_empty()));
+    text.map(|text| text.split(','))
+        .ok_or_else(|| format!("'{}' is no list of words", value.display()))
 }
 
 /// Reads the arguments of an applet: its own options, those that it shares with some others, the

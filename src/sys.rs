@@ -281,6 +281,13 @@ impl SockDiag {
     }
 }
 
+/// The name of a network interface of the process's namespace; `None` if there is none any more.
+#[must_use]
+pub fn interface_name(index: u32) -> Option<Vec<u8>> {
+    let fd = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None).ok()?;
+    rustix::net::netdevice::index_to_name(fd, index).ok().map(String::into_bytes)
+}
+
 /// Milliseconds since 1970-01-01 00:00 UTC.
 #[must_use]
 pub fn unix_milliseconds() -> i64 {

@@ -118,6 +118,7 @@ fn outcome(text: impl AsRef<[u8]>) -> Result<Digest, String> {
 fn states(text: impl AsRef<[u8]>) -> Result<StateCounts, String> {
     let memory = Memory::new(text.as_ref());
     source::tcp_states(&memory.source, Method::Auto, StateSet::ALL, true)
+        .map(|(counts, _)| counts)
         .map_err(|error| memory.place_of(&error))
 }
 
@@ -248,7 +249,7 @@ impl Table {
         match source::tcp_states(&memory.source, Method::Auto, StateSet::ALL, true) {
             Err(Error::Fault { text, .. }) if text.starts_with(b"--from: holds no table") => {}
             Err(error) => drop(memory.place_of(&error)),
-            Ok(counts) if self.is_tcp() => {
+            Ok((counts, _)) if self.is_tcp() => {
                 let rows = self.text[..length].split(|byte| *byte == b'\n').skip(1);
                 let rows = rows.filter(|row| !row.trim_ascii().is_empty()).count() as u64;
                 assert_eq!(Family::ALL.iter().map(|f| counts.total(*f)).sum::<u64>(), rows);

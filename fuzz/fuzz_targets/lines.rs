@@ -104,7 +104,7 @@ fn states_agree(source: &Source, seen: &Result<Vec<String>, String>) {
     let counts = source::tcp_states(source, Method::Auto, StateSet::ALL, true);
     let rows = |all: &[String]| all.iter().filter(|record| record.starts_with("Inet")).count();
     match (counts, seen) {
-        (Ok(counts), Ok(all)) => {
+        (Ok((counts, _)), Ok(all)) => {
             let sum: u64 = Family::ALL.iter().map(|family| counts.total(*family)).sum();
             assert_eq!(sum, rows(all) as u64);
         }

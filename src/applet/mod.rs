@@ -2,6 +2,8 @@
 
 mod closedcalc;
 mod conncount;
+mod facts;
+mod filter;
 mod snmpget_tcp;
 mod sockstat;
 mod tcpstates;

@@ -1,11 +1,15 @@
 //! `tcpstates`: how many TCP sockets are in each state.
 
-use super::{Applet, Call, Example, MEANING, NETNS, SCOPE, SOURCE};
+use std::ffi::OsString;
+
+use super::facts::{self, Facts, Needs};
+use super::filter::{self, Picked};
+use super::{Applet, Call, Example, MEANING, NETNS, Report, SCOPE, SOURCE};
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
-use crate::model::{Family, StateCounts, StateSet, TcpState};
+use crate::model::{Family, Filter, Socket, StateCounts, StateSet, TcpState};
 use crate::out::{Column, Out, Value};
-use crate::source::{self, Method};
+use crate::source::{self, Method, Source};
 
 pub static APPLET: Applet = Applet {
     name: "tcpstates",
@@ -25,7 +29,7 @@ pub static APPLET: Applet = Applet {
          state; connbox-closedcalc(1) counts them.",
     ],
     options: &DOCS,
-    filters: &[],
+    filters: &filter::DOCS,
     columns: &COLUMNS,
     examples: &[
         Example { about: "All states", command: "tcpstates" },
@@ -63,7 +67,6 @@ const COLUMNS: [Column; 6] = [
 #[derive(Default)]
 struct Args {
     by_family: bool,
-    only: Option<Family>,
     hex: bool,
     method: Method,
 }
@@ -71,11 +74,7 @@ struct Args {
 const METHODS: [(&str, Method); 3] =
     [("auto", Method::Auto), ("netlink", Method::Netlink), ("procfs", Method::Procfs)];
 
-const OPTIONS: [Opt<Args>; 5] = [
-    Opt::switch('4', "ipv4", "IPv4 only", |args| args.only = Some(Family::Inet)),
-    Opt::switch('6', "ipv6", "IPv6 only, v4-mapped included", |args| {
-        args.only = Some(Family::Inet6);
-    }),
+const OPTIONS: [Opt<Args>; 3] = [
     Opt::word("by", "KEY", &["family"], "count by family too", |args, value| {
         args.by_family = cli::choose(&[("family", true)], value)?;
         Ok(())
@@ -86,52 +85,83 @@ const OPTIONS: [Opt<Args>; 5] = [
         Ok(())
     }),
 ];
-const DOCS: [OptDoc; 5] = cli::docs(&OPTIONS);
+const DOCS: [OptDoc; 3] = cli::docs(&OPTIONS);
 
 fn run(call: &mut Call) -> Result<(), Error> {
-    let args = call.args(&OPTIONS)?;
-    let states = states(call)?;
-    let wanted =
-        states.iter().fold(StateSet::default(), |set, state| set.with(StateSet::only(*state)));
-    let split = args.by_family || args.only.is_some();
-    call.table(&COLUMNS, &[("family", args.by_family)], |source, out, _| {
-        let counts = source::tcp_states(source, args.method, wanted, split)?;
-        rows(&args, &states, &counts, out)
+    let (args, picked) = call.args_and(&OPTIONS, &filter::FILTERS)?;
+    let states = states(call.names(), picked.states())?;
+    call.table(&COLUMNS, &[("family", args.by_family)], |source, out, report| {
+        let filter = picked.filter(&source.kernel)?;
+        let counts = counts(source, &args, &picked, &filter, &states, report)?;
+        rows(&args, filter.family, &states, &counts, out)
     })
 }
 
-/// The states that the NAMEs pick, in the order given, each once.
-fn states(call: &Call) -> Result<Vec<TcpState>, Error> {
+/// Counts the sockets that are meant: by subtraction if only states and families matter.
+fn counts(
+    source: &Source,
+    args: &Args,
+    picked: &Picked,
+    filter: &Filter,
+    states: &[TcpState],
+    report: &mut Report,
+) -> Result<StateCounts, Error> {
+    let wanted =
+        states.iter().fold(StateSet::default(), |set, state| set.with(StateSet::only(*state)));
+    let is_simple = !filter.looks_at_ends() && !picked.looks_at_holders();
+    let facts = Facts::read(source, picked, filter, Needs::default(), report)?;
+    let filter = Filter { states: Some(wanted), ..filter.clone() };
+    let (counts, dumped) = source::confirmed(source, picked.is_strict, || {
+        if is_simple {
+            let split = args.by_family || filter.family.is_some();
+            return source::tcp_states(source, args.method, wanted, split);
+        }
+        let mut counts = StateCounts::default();
+        let count = |socket: &Socket| {
+            if let Some(state) = socket.tcp_state() {
+                counts.add(socket.family, state);
+            }
+        };
+        let dumped = facts::sockets(source, args.method, picked, &filter, &facts, count)?;
+        Ok((counts, dumped))
+    })?;
+    facts::note_interrupted(dumped, report);
+    Ok(counts)
+}
+
+/// The states that the NAMEs pick, in the order given, each once; without NAMEs those of the filter.
+fn states(names: &[OsString], filter: StateSet) -> Result<Vec<TcpState>, Error> {
     let mut states = Vec::with_capacity(12);
-    for name in call.names() {
+    for name in names {
         let set = StateSet::parse(name.as_encoded_bytes())
             .map_err(|_| cli::unknown_name(name, StateSet::NAMES.into_iter()))?;
-        for state in set.iter() {
+        for state in set.iter().filter(|state| filter.has(*state)) {
             if !states.contains(&state) {
                 states.push(state);
             }
         }
     }
-    if call.names().is_empty() {
-        states.extend(TcpState::all());
+    if names.is_empty() {
+        states.extend(filter.iter());
     }
     Ok(states)
 }
 
 fn rows(
     args: &Args,
+    only: Option<Family>,
     states: &[TcpState],
     counts: &StateCounts,
     out: &mut Out,
 ) -> Result<(), Error> {
     if !args.by_family {
         return states.iter().try_for_each(|state| {
-            let count = args.only.map_or(counts.both(*state), |family| counts.get(family, *state));
+            let count = only.map_or(counts.both(*state), |family| counts.get(family, *state));
             row(args, "", *state, count, out)
         });
     }
     for family in
-        Family::ALL.into_iter().filter(|family| args.only.is_none_or(|only| only == *family))
+        Family::ALL.into_iter().filter(|family| only.is_none_or(|only| only == *family))
     {
         for state in states {
             row(args, family.tcp_name(), *state, counts.get(family, *state), out)?;

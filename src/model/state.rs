@@ -33,6 +33,8 @@ impl TcpState {
     /// 6: both ends are closed; the port pair rests.
     pub const TIME_WAIT: TcpState = TcpState(6);
 
+    /// 7: closed; a UDP socket without a peer.
+    pub const CLOSE: TcpState = TcpState(7);
     /// 10: waits for connections.
     pub const LISTEN: TcpState = TcpState(10);
 
@@ -45,6 +47,12 @@ impl TcpState {
     #[must_use]
     pub fn from_number(number: u8) -> Option<TcpState> {
         (1..=12).contains(&number).then_some(TcpState(number))
+    }
+
+    /// The kernel's number.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self.0
     }
 
     /// The kernel's name without `TCP_`.

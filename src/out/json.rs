@@ -2,7 +2,7 @@
 
 use bstr::ByteSlice;
 
-use super::{Cell, Kind, Value, push_addr, push_int, push_millis};
+use super::{Cell, Kind, Value, push_addr, push_int, push_millis, push_net};
 
 /// Appends one row as an object.
 pub fn row(buffer: &mut Vec<u8>, cells: &[Cell<'_>]) {
@@ -117,6 +117,11 @@ fn push_string(buffer: &mut Vec<u8>, value: &Value<'_>) {
         Value::Addr(address) => {
             buffer.push(b'"');
             push_addr(buffer, address);
+            buffer.push(b'"');
+        }
+        Value::Net(address, length) => {
+            buffer.push(b'"');
+            push_net(buffer, address, length);
             buffer.push(b'"');
         }
         _ => {

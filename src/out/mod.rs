@@ -31,6 +31,8 @@ pub enum Value<'a> {
     Millis(i128),
     /// An IP address.
     Addr(IpAddr),
+    /// A network: an address, and how many of its leading bits count.
+    Net(IpAddr, u8),
     /// A word of our own: letters, digits and `[A-Za-z0-9_.:/@%+,=-]` only.
     Word(&'static str),
     /// Bytes from outside, or a sentence: every format escapes them.
@@ -295,6 +297,12 @@ fn push_fraction(buffer: &mut Vec<u8>, number: i128, digits: u32) {
 
 fn push_addr(buffer: &mut Vec<u8>, address: IpAddr) {
     buffer.extend_from_slice(address.to_string().as_bytes());
+}
+
+fn push_net(buffer: &mut Vec<u8>, address: IpAddr, length: u8) {
+    push_addr(buffer, address);
+    buffer.push(b'/');
+    push_int(buffer, length.into());
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use bstr::ByteSlice;
 
-use super::{Cell, Kind, Value, push_addr, push_fraction, push_int, push_millis};
+use super::{Cell, Kind, Value, push_addr, push_fraction, push_int, push_millis, push_net};
 
 /// The samples of one table, by metric.
 #[derive(Debug, Default)]
@@ -96,6 +96,7 @@ fn number(buffer: &mut Vec<u8>, cell: &Cell<'_>) {
         }
         Value::Millis(thousandths) => push_millis(buffer, thousandths),
         Value::Addr(address) => push_addr(buffer, address),
+        Value::Net(address, length) => push_net(buffer, address, length),
         Value::Word(word) => buffer.extend_from_slice(word.as_bytes()),
     }
 }

@@ -1,11 +1,13 @@
 //! Where facts come from: the files of /proc, live or saved, and the kernel's sock_diag.
 
+mod confirm;
 pub mod lines;
 pub mod procfs;
 pub mod sock_diag;
 mod sockets;
 mod tcp_states;
 
+pub use confirm::confirmed;
 pub use sockets::{from_kernel, sockets};
 pub use tcp_states::{Method, tcp_states};
 

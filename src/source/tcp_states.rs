@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use super::Source;
 use super::procfs::{self, File, Record};
-use super::sock_diag::{self, Query, Refusal};
+use super::sock_diag::{self, Dumped, Query, Refusal};
 use crate::error::Error;
 use crate::model::{Family, Proto, Protocol, Sockstat, StateCounts, StateSet, TcpState};
 use crate::sys::SockDiag;
@@ -44,16 +44,18 @@ pub fn tcp_states(
     method: Method,
     wanted: StateSet,
     by_family: bool,
-) -> Result<StateCounts, Error> {
+) -> Result<(StateCounts, Dumped), Error> {
     if method == Method::Netlink && !source.is_live() {
         return Err(super::needs_live_kernel());
     }
     if method == Method::Procfs || !source.is_live() {
-        return from_rows(source);
+        return from_rows(source).map(|counts| (counts, Dumped::default()));
     }
     match from_netlink(source, wanted, by_family) {
         Ok(counts) => Ok(counts),
-        Err(_) if method == Method::Auto => from_rows(source),
+        Err(_) if method == Method::Auto => {
+            from_rows(source).map(|counts| (counts, Dumped::default()))
+        }
         Err(refusal) => Err(refusal.into()),
     }
 }
@@ -108,22 +110,24 @@ fn from_netlink(
     source: &Source,
     wanted: StateSet,
     by_family: bool,
-) -> Result<StateCounts, Refusal> {
+) -> Result<(StateCounts, Dumped), Refusal> {
     let mut socket = SockDiag::open()?;
     let mut walked = Walked::default();
-    sock_diag::dump(&mut socket, &Query::tcp(to_walk(wanted)), |answer| walked.take(&answer))?;
+    let query = Query::tcp(to_walk(wanted));
+    let dumped = sock_diag::dump(&mut socket, &query, |answer| walked.take(&answer))?;
     if walked.strange {
         return Err(Errno::BADMSG.into());
     }
     let subtract = wanted.has(TcpState::ESTABLISHED) || wanted.has(TcpState::TIME_WAIT);
     if !subtract {
-        return Ok(walked.counts);
+        return Ok((walked.counts, dumped));
     }
     // Right after the walk, so that little can change in between.
-    match procfs::sockstat(source).ok().filter(|sockstat| sockstat.tcp().is_ok()) {
+    let counts = match procfs::sockstat(source).ok().filter(|sockstat| sockstat.tcp().is_ok()) {
         Some(sockstat) => by_subtraction(walked, &sockstat, &mut socket, wanted, by_family),
         None => by_dump(&mut socket),
-    }
+    };
+    counts.map(|counts| (counts, dumped))
 }
 
 /// The states that must be walked to know those of `wanted`.

@@ -1,9 +1,17 @@
 //! `conncount`: the summary of `ss -s` as rows, with the truth behind its "closed".
 
+mod by;
+mod groups;
+
+use std::ffi::OsStr;
+
+use by::Key;
+
 use super::closedcalc::{CLOSED, CLOSED_MEANING, UNHASHED, UNHASHED_MEANING};
 use super::{
     Applet, Call, Example, HOST, HOST_MINUS_NETNS, MEANING, NETNS, Report, SCOPE, SOURCE, sockstat,
 };
+use super::{facts, filter};
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
 use crate::model::{Family, Proto, Protocol, Sockstat, StateSet, TcpSockstat, TcpState};
@@ -32,8 +40,8 @@ pub static APPLET: Applet = Applet {
         "With --from, synrecv is absent unless a table of TCP sockets is among the files.",
     ],
     options: &DOCS,
-    filters: &[],
-    columns: &COLUMNS,
+    filters: &filter::DOCS,
+    columns: &groups::ALL_COLUMNS,
     examples: &[
         Example { about: "The summary", command: "conncount" },
         Example {
@@ -69,10 +77,30 @@ const COLUMNS: [Column; 5] = [
 struct Args {
     quick: bool,
     transport: bool,
-    family: Option<&'static str>,
+    tcp: bool,
+    udp: bool,
+    by: Vec<Key>,
+    top: Option<usize>,
+    min: Option<u64>,
+    /// Which of [`groups::SUMS`] are wanted.
+    sums: [bool; 2],
 }
 
-const OPTIONS: [Opt<Args>; 4] = [
+impl Args {
+    /// The protocols that are meant; TCP if none is named.
+    fn protos(&self) -> Vec<Proto> {
+        let named = [(Proto::Tcp, self.tcp || !self.udp), (Proto::Udp, self.udp)];
+        named.into_iter().filter(|(_, is_meant)| *is_meant).map(|(proto, _)| proto).collect()
+    }
+
+    /// Whether sockets are counted one by one, and not the summary printed.
+    fn counts_sockets(&self) -> bool {
+        let Args { tcp, udp, by, top, min, sums, .. } = self;
+        *tcp || *udp || !by.is_empty() || top.is_some() || min.is_some() || sums.contains(&true)
+    }
+}
+
+const OPTIONS: [Opt<Args>; 8] = [
     Opt::switch('\0', "transport", "add the table of protocols and families of ss -s", |args| {
         args.transport = true;
     }),
@@ -80,32 +108,54 @@ const OPTIONS: [Opt<Args>; 4] = [
         '\0',
         "quick",
         "leave synrecv out, which takes a walk of the socket table",
-        |args| {
-            args.quick = true;
-        },
+        |args| args.quick = true,
     ),
-    Opt::switch('4', "ipv4", "refused: tcpstates -4 counts by family", |args| {
-        args.family = Some("-4")
+    Opt::switch('t', "tcp", "count TCP sockets (the default)", |args| args.tcp = true),
+    Opt::switch('u', "udp", "count UDP sockets; with -t both", |args| args.udp = true),
+    Opt::word("by", "KEY[,...]", &by::NAMES, "count in groups, the largest first", keys),
+    Opt::value('\0', "top", "N", "show at most N groups", |args, value| {
+        args.top = Some(cli::number(value)?);
+        Ok(())
     }),
-    Opt::switch('6', "ipv6", "refused: tcpstates -6 counts by family", |args| {
-        args.family = Some("-6")
+    Opt::value('\0', "min", "COUNT", "show only groups of at least COUNT sockets", |args, value| {
+        args.min = Some(cli::number(value)?);
+        Ok(())
     }),
+    Opt::word("sum", "QUEUE[,...]", &groups::SUMS, "add the bytes in these queues", sums),
 ];
-const DOCS: [OptDoc; 4] = cli::docs(&OPTIONS);
+const DOCS: [OptDoc; 8] = cli::docs(&OPTIONS);
+
+fn keys(args: &mut Args, value: &OsStr) -> Result<(), String> {
+    for word in cli::words(value)? {
+        let key = Key::parse(word)?;
+        if args.by.iter().any(|other| other.column() == key.column()) {
+            return Err(format!("'{word}' is there twice"));
+        }
+        args.by.push(key);
+    }
+    Ok(())
+}
+
+fn sums(args: &mut Args, value: &OsStr) -> Result<(), String> {
+    let places = [(groups::SUMS[0], 0), (groups::SUMS[1], 1)];
+    for word in cli::words(value)? {
+        args.sums[cli::choose::<usize>(&places, OsStr::new(word))?] = true;
+    }
+    Ok(())
+}
 
 fn run(call: &mut Call) -> Result<(), Error> {
-    let args = call.args(&OPTIONS)?;
-    if let Some(option) = args.family {
-        let reason = format!("the summary is of both families; use tcpstates {option}");
-        return Err(Error::usage(option, reason));
+    let (args, picked) = call.args_and(&OPTIONS, &filter::FILTERS)?;
+    if picked.is_given() || args.counts_sockets() {
+        return groups::run(call, &args, &picked);
     }
-    let picked = picked(call, &args)?;
+    let names = picked_rows(call, &args)?;
     call.table(&COLUMNS, &[], |source, out, report| {
-        let seen = Seen::read(source, picked.contains(&"synrecv"), report)?;
-        if picked.iter().any(|name| is_mixed(name)) {
+        let seen = Seen::read(source, names.contains(&"synrecv"), picked.is_strict, report)?;
+        if names.iter().any(|name| is_mixed(name)) {
             super::note_namespace(source, report);
         }
-        picked.iter().try_for_each(|name| row(&seen, name, out))
+        names.iter().try_for_each(|name| row(&seen, name, out))
     })
 }
 
@@ -114,7 +164,7 @@ fn is_mixed(name: &str) -> bool {
     matches!(name, "tcp" | "closed" | "unhashed")
 }
 
-fn picked(call: &Call, args: &Args) -> Result<Vec<&'static str>, Error> {
+fn picked_rows(call: &Call, args: &Args) -> Result<Vec<&'static str>, Error> {
     let mut known: Vec<&str> = SUMMARY.to_vec();
     known.retain(|name| !(args.quick && *name == "synrecv"));
     if args.transport {
@@ -128,7 +178,10 @@ fn picked(call: &Call, args: &Args) -> Result<Vec<&'static str>, Error> {
         }
         if !is_row && StateSet::parse(name.as_encoded_bytes()).is_ok() {
             let reason =
-                format!("is a state, no row of the summary; use tcpstates {}", name.display());
+                format!(
+                "is a state, no row of the summary; use tcpstates {0}, or --state {0}",
+                name.display()
+            );
             return Err(Error::usage(name.as_encoded_bytes(), reason));
         }
     }
@@ -153,7 +206,12 @@ struct Seen {
 }
 
 impl Seen {
-    fn read(source: &Source, wants_syn_recv: bool, report: &mut Report) -> Result<Seen, Error> {
+    fn read(
+        source: &Source,
+        wants_syn_recv: bool,
+        is_strict: bool,
+        report: &mut Report,
+    ) -> Result<Seen, Error> {
         let mut files = vec![File::Sockstat, File::Sockstat6, File::Snmp];
         if wants_syn_recv && !source.is_live() {
             files.extend([File::Tcp, File::Tcp6]);
@@ -190,7 +248,7 @@ impl Seen {
             report.trouble(&Error::failed("estab", "snmp holds no CurrEstab of the group Tcp"));
         }
         if wants_syn_recv && source.is_live() {
-            syn_recv = Some(count_syn_recv(source)?);
+            syn_recv = Some(count_syn_recv(source, is_strict, report)?);
         }
         Ok(Seen { sockstat, tcp, curr_estab, syn_recv })
     }
@@ -212,9 +270,17 @@ impl Seen {
     }
 }
 
-fn count_syn_recv(source: &Source) -> Result<u64, Error> {
+fn count_syn_recv(
+    source: &Source,
+    is_strict: bool,
+    report: &mut Report,
+) -> Result<u64, Error> {
     let wanted = StateSet::only(TcpState::SYN_RECV);
-    Ok(source::tcp_states(source, Method::Auto, wanted, false)?.both(TcpState::SYN_RECV))
+    let (counts, dumped) = source::confirmed(source, is_strict, || {
+        source::tcp_states(source, Method::Auto, wanted, false)
+    })?;
+    facts::note_interrupted(dumped, report);
+    Ok(counts.both(TcpState::SYN_RECV))
 }
 
 fn row(seen: &Seen, name: &'static str, out: &mut Out) -> Result<(), Error> {

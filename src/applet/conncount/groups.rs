@@ -1,0 +1,204 @@
+//! `conncount` with a filter or `--by`: how many sockets pass, by group.
+
+use super::by::{self, Key};
+use super::{Args, COLUMNS};
+use crate::applet::facts::{self, Facts, Needs};
+use crate::applet::filter::Picked;
+use crate::applet::{Call, Report};
+use crate::error::Error;
+use crate::model::{
+    Endpoint, Family, Filter, Groups, Proto, Socket, Tally, TcpState,
+};
+use crate::out::{Column, Out, Value};
+use crate::source::{self, Method, Source, sock_diag::Dumped};
+
+pub const COUNT: Column =
+    Column::gauge("count", "conncount_matching_sockets", "sockets that pass the filters");
+pub const RECV_QUEUE: Column = Column::gauge(
+    "recv_queue_bytes",
+    "conncount_recv_queue_bytes",
+    "bytes that wait to be read, without those of listening sockets",
+);
+pub const SEND_QUEUE: Column = Column::gauge(
+    "send_queue_bytes",
+    "conncount_send_queue_bytes",
+    "bytes that wait to be sent or acknowledged, without those of listening sockets",
+);
+
+/// What `--sum` may add up.
+pub const SUMS: [&str; 2] = ["recv_queue", "send_queue"];
+
+/// Counts the sockets that pass, in groups if there are keys.
+///
+/// # Errors
+/// As [`Call::table`].
+pub fn run(call: &mut Call, args: &Args, picked: &Picked) -> Result<(), Error> {
+    check(call, args)?;
+    let columns: Vec<Column> = args
+        .by
+        .iter()
+        .map(|key| key.column())
+        .chain([COUNT, RECV_QUEUE, SEND_QUEUE])
+        .collect();
+    let shown =
+        [(RECV_QUEUE.name, args.sums[0]), (SEND_QUEUE.name, args.sums[1])];
+    call.table(&columns, &shown, |source, out, report| {
+        let groups = count(source, args, picked, report)?;
+        rows(args, &groups, out)
+    })
+}
+
+fn check(call: &Call, args: &Args) -> Result<(), Error> {
+    let has_keys = !args.by.is_empty();
+    let name = call.names().first().map(|name| name.as_encoded_bytes()).unwrap_or_default();
+    let refusals = [
+        (!name.is_empty(), name, "is a row of the summary; with a filter or --by there is none"),
+        (args.transport, b"--transport", "belongs to the summary: not with a filter or --by"),
+        (args.quick, b"--quick", "belongs to the summary: not with a filter or --by"),
+        (call.common().explain, b"--explain", "explains the summary: not with a filter or --by"),
+        (args.top.is_some() && !has_keys, b"--top", "needs --by"),
+        (args.min.is_some() && !has_keys, b"--min", "needs --by"),
+    ];
+    match refusals.into_iter().find(|(is_so, ..)| *is_so) {
+        Some((_, subject, reason)) => Err(Error::usage(subject, reason)),
+        None => Ok(()),
+    }
+}
+
+fn count(
+    source: &Source,
+    args: &Args,
+    picked: &Picked,
+    report: &mut Report,
+) -> Result<Groups, Error> {
+    let filter = Filter { protos: args.protos(), ..picked.filter(&source.kernel)? };
+    let mut needs = Needs::default();
+    args.by.iter().for_each(|key| key.note_needs(&mut needs));
+    let facts = Facts::read(source, picked, &filter, needs, report)?;
+    let netns = facts.netns();
+    let counting = Counting { source, args, picked, filter: &filter, facts: &facts, netns: &netns };
+    let (groups, dumped) =
+        source::confirmed(source, picked.is_strict, || counting.groups())?;
+    facts::note_interrupted(dumped, report);
+    Ok(groups)
+}
+
+/// One way to count and all that it needs.
+struct Counting<'a> {
+    source: &'a Source,
+    args: &'a Args,
+    picked: &'a Picked,
+    filter: &'a Filter,
+    facts: &'a Facts<'a>,
+    netns: &'a [u8],
+}
+
+impl Counting<'_> {
+    fn groups(&self) -> Result<(Groups, Dumped), Error> {
+        let mut groups = Groups::default();
+        let mut dumped = Dumped::default();
+        for &proto in self.filter.protos() {
+            let one = if proto == Proto::Tcp && self.needs_states_alone() {
+                self.by_subtraction(&mut groups)?
+            } else {
+                self.by_dump(proto, &mut groups)?
+            };
+            dumped.is_interrupted |= one.is_interrupted;
+        }
+        Ok((groups, dumped))
+    }
+
+    /// Whether the number of sockets in each state says all: it is had many times faster.
+    fn needs_states_alone(&self) -> bool {
+        let is_plain = |key: &Key| matches!(key, Key::State | Key::Proto | Key::Netns);
+        self.args.by.iter().all(is_plain)
+            && !self.args.sums.contains(&true)
+            && !self.filter.looks_at_ends()
+            && !self.picked.looks_at_holders()
+    }
+
+    fn by_dump(&self, proto: Proto, groups: &mut Groups) -> Result<Dumped, Error> {
+        let filter = Filter { protos: vec![proto], ..self.filter.clone() };
+        let mut key = Vec::with_capacity(128);
+        facts::sockets(self.source, Method::Auto, self.picked, &filter, self.facts, |socket| {
+            self.key(&mut key, socket);
+            // A listening socket's numbers are connections, not bytes.
+            let is_listener = socket.tcp_state() == Some(TcpState::LISTEN);
+            let bytes = |queue: u32| if is_listener { 0 } else { queue.into() };
+            groups.add(&key, [bytes(socket.recv_queue_bytes), bytes(socket.send_queue_bytes)]);
+        })
+    }
+
+    fn by_subtraction(&self, groups: &mut Groups) -> Result<Dumped, Error> {
+        let (states, only) = (self.filter.states(), self.filter.family);
+        let (counts, dumped) =
+            source::tcp_states(self.source, Method::Auto, states, only.is_some())?;
+        let mut key = Vec::with_capacity(32);
+        for state in states.iter() {
+            let count = only.map_or(counts.both(state), |family| counts.get(family, state));
+            if count > 0 {
+                self.key(&mut key, &in_state(state));
+                groups.add_all(&key, Tally { count, sums: [0; 2] });
+            }
+        }
+        Ok(dumped)
+    }
+
+    fn key(&self, key: &mut Vec<u8>, socket: &Socket) {
+        key.clear();
+        for part in &self.args.by {
+            part.push(key, socket, self.facts, self.netns);
+        }
+    }
+}
+
+/// A TCP socket of which only the state matters.
+fn in_state(state: TcpState) -> Socket {
+    let nowhere = Endpoint { address: std::net::Ipv4Addr::UNSPECIFIED.into(), port: 0 };
+    Socket {
+        proto: Proto::Tcp,
+        family: Family::Inet,
+        state: state.number(),
+        timer: 0,
+        local: nowhere,
+        remote: nowhere,
+        interface: 0,
+        recv_queue_bytes: 0,
+        send_queue_bytes: 0,
+        uid: 0,
+        inode: 0,
+        cookie: 0,
+        cgroup: None,
+    }
+}
+
+fn rows(args: &Args, groups: &Groups, out: &mut Out) -> Result<(), Error> {
+    let mut sorted = groups.sorted(args.min.unwrap_or(1), args.top.unwrap_or(usize::MAX));
+    if args.by.is_empty() && sorted.is_empty() {
+        sorted.push((&[], Tally::default()));
+    }
+    let mut values = Vec::with_capacity(args.by.len() + 3);
+    for (mut key, Tally { count, sums: [recv, send] }) in sorted {
+        values.clear();
+        values.extend(args.by.iter().map(|part| part.value(&mut key)));
+        values.extend([count, recv, send].map(|number| Value::Int(number.into())));
+        out.row_of(&values)?;
+    }
+    Ok(())
+}
+
+/// All columns that `conncount` may show.
+pub const ALL_COLUMNS: [Column; 24] = {
+    let mut all = [COUNT; 24];
+    let mut place = 0;
+    while place < 5 {
+        all[place] = COLUMNS[place];
+        place += 1;
+    }
+    while place < 21 {
+        all[place] = by::COLUMNS[place - 5];
+        place += 1;
+    }
+    [all[21], all[22], all[23]] = [COUNT, RECV_QUEUE, SEND_QUEUE];
+    all
+};

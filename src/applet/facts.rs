@@ -1,0 +1,249 @@
+//! What is known of a socket beside its row: who holds it, which service it is of, which way it goes.
+
+use std::cell::RefCell;
+
+use super::Report;
+use super::filter::Picked;
+use crate::error::Error;
+use crate::model::{Filter, Proto, Socket, StateSet, TcpState};
+use crate::source::cgroup::{self, Cgroups};
+use crate::source::names::{Services, Users};
+use crate::source::owner::{self, Owners, Process};
+use crate::source::{self, Method, Source, sock_diag::Dumped};
+use crate::sys::{self, Kernel};
+
+/// What will be asked, so that nothing is read in vain.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Needs {
+    /// Processes.
+    pub holders: bool,
+    /// Control groups.
+    pub cgroups: bool,
+    /// Ports that something listens on.
+    pub listeners: bool,
+    /// Names of ports.
+    pub services: bool,
+    /// Names of users.
+    pub users: bool,
+}
+
+/// The facts, read before the sockets are.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    kernel: &'a Kernel,
+    owners: Option<Owners>,
+    cgroups: Option<Cgroups>,
+    /// The control groups of processes, for sockets whose own is not known.
+    cgroups_of: RefCell<Vec<(u32, Option<Vec<u8>>)>>,
+    listeners: Option<Box<[PortSet; 2]>>,
+    services: Option<Services>,
+    users: Option<Users>,
+    interfaces: RefCell<Vec<(u32, Option<Vec<u8>>)>>,
+}
+
+/// Sockets by way: as `direction` says them.
+pub const DIRECTIONS: [&str; 3] = ["in", "out", "listen"];
+
+impl<'a> Facts<'a> {
+    /// Reads what `needs` asks for. What may not be read is said once.
+    ///
+    /// # Errors
+    /// If the table of sockets or of processes cannot be read at all.
+    pub fn read(
+        source: &'a Source,
+        picked: &Picked,
+        filter: &Filter,
+        needs: Needs,
+        report: &mut Report,
+    ) -> Result<Facts<'a>, Error> {
+        let kernel = &source.kernel;
+        let mut facts = Facts {
+            kernel,
+            owners: None,
+            cgroups: None,
+            cgroups_of: RefCell::default(),
+            listeners: None,
+            services: needs.services.then(|| Services::read(kernel)),
+            users: needs.users.then(|| Users::read(kernel)),
+            interfaces: RefCell::default(),
+        };
+        if needs.holders || picked.looks_at_holders() {
+            if !source.saved.is_empty() {
+                return Err(Error::usage("--from", "saved files do not say who holds a socket"));
+            }
+            facts.read_owners(picked, report)?;
+        }
+        if needs.cgroups || !picked.cgroups.is_empty() {
+            facts.cgroups = Some(Cgroups::read(kernel));
+        }
+        if needs.listeners || needs.services {
+            facts.listeners = Some(listeners(source, filter)?);
+        }
+        Ok(facts)
+    }
+
+    fn read_owners(&mut self, picked: &Picked, report: &mut Report) -> Result<(), Error> {
+        let is_meant = |process: &Process| {
+            let pid = process.pid.to_string();
+            picked.processes.is_empty()
+                || picked.processes.iter().any(|wanted| {
+                    *wanted == process.name || wanted.as_slice() == pid.as_bytes()
+                })
+        };
+        let owners = Owners::read(self.kernel, is_meant)?;
+        if owners.unreadable() > 0 {
+            report.note(owner::UNREADABLE);
+        }
+        self.owners = Some(owners);
+        Ok(())
+    }
+
+    /// What the network namespace is called.
+    #[must_use]
+    pub fn netns(&self) -> Vec<u8> {
+        source::netns::own_name()
+    }
+
+    /// The process that holds the socket.
+    #[must_use]
+    pub fn process(&self, socket: &Socket) -> Option<&Process> {
+        self.owners.as_ref()?.of(socket.inode)
+    }
+
+    /// Calls `each` with the control group in which the socket was made.
+    pub fn with_cgroup<T>(&self, socket: &Socket, each: impl FnOnce(Option<&[u8]>) -> T) -> T {
+        let own = self.cgroups.as_ref().zip(socket.cgroup).and_then(|(all, id)| all.path(id));
+        if own.is_some() {
+            return each(own);
+        }
+        let Some(process) = self.process(socket) else { return each(None) };
+        let mut known = self.cgroups_of.borrow_mut();
+        let place = known.iter().position(|(pid, _)| *pid == process.pid).unwrap_or_else(|| {
+            known.push((process.pid, cgroup::of_process(self.kernel, process.pid)));
+            known.len() - 1
+        });
+        each(known.get(place).and_then(|(_, path)| path.as_deref()))
+    }
+
+    /// Whether the options that look at holders let the socket pass.
+    #[must_use]
+    pub fn lets_pass(&self, picked: &Picked, socket: &Socket) -> bool {
+        if !picked.looks_at_holders() {
+            return true;
+        }
+        let is_below = |path: &[u8], wanted: &[u8]| {
+            path.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+        };
+        (picked.processes.is_empty() || self.process(socket).is_some())
+            && (picked.cgroups.is_empty()
+                || self.with_cgroup(socket, |path| {
+                    path.is_some_and(|path| {
+                        picked.cgroups.iter().any(|wanted| is_below(path, wanted))
+                    })
+                }))
+    }
+
+    /// `listen`; `in` if something listens on the local port; else `out`.
+    #[must_use]
+    pub fn direction(&self, socket: &Socket) -> &'static str {
+        let [inward, outward, listen] = DIRECTIONS;
+        let listeners = self.listeners.as_deref();
+        if socket.is_listening() {
+            listen
+        } else if listeners.is_some_and(|all| all[socket.proto as usize].has(socket.local.port)) {
+            inward
+        } else {
+            outward
+        }
+    }
+
+    /// The port of the service that the socket serves or uses, and its name in /etc/services.
+    #[must_use]
+    pub fn service(&self, socket: &Socket) -> (u16, Option<&[u8]>) {
+        let port = match self.direction(socket) {
+            "out" => socket.remote.port,
+            _ => socket.local.port,
+        };
+        let services = self.services.as_ref();
+        (port, services.and_then(|services| services.name(port, socket.proto.name())))
+    }
+
+    /// The name of a user in /etc/passwd.
+    #[must_use]
+    pub fn user(&self, uid: u32) -> Option<&[u8]> {
+        self.users.as_ref()?.name(uid)
+    }
+
+    /// Calls `each` with the name of an interface; 0 is none.
+    pub fn with_interface<T>(&self, index: u32, each: impl FnOnce(Option<&[u8]>) -> T) -> T {
+        if index == 0 {
+            return each(None);
+        }
+        let mut known = self.interfaces.borrow_mut();
+        let place = known.iter().position(|(other, _)| *other == index).unwrap_or_else(|| {
+            known.push((index, sys::interface_name(index)));
+            known.len() - 1
+        });
+        each(known.get(place).and_then(|(_, name)| name.as_deref()))
+    }
+}
+
+/// Calls `each` with the sockets that are meant, and with what is known of them.
+///
+/// # Errors
+/// As [`source::sockets`].
+pub fn sockets(
+    source: &Source,
+    method: Method,
+    picked: &Picked,
+    filter: &Filter,
+    facts: &Facts<'_>,
+    mut each: impl FnMut(&Socket),
+) -> Result<Dumped, Error> {
+    source::sockets(source, method, filter, |socket| {
+        if facts.lets_pass(picked, socket) {
+            each(socket);
+        }
+    })
+}
+
+/// Says that the kernel noticed a change during a dump.
+pub fn note_interrupted(dumped: Dumped, report: &mut Report) {
+    if dumped.is_interrupted {
+        report.note("the sockets changed during the dump: the count may be off; --strict repeats it");
+    }
+}
+
+/// A set of ports.
+#[derive(Clone, Debug)]
+struct PortSet([u64; 1024]);
+
+impl PortSet {
+    fn add(&mut self, port: u16) {
+        self.0[usize::from(port / 64)] |= 1 << (port % 64);
+    }
+
+    fn has(&self, port: u16) -> bool {
+        self.0[usize::from(port / 64)] & 1 << (port % 64) != 0
+    }
+}
+
+/// The ports on which something listens, by protocol.
+fn listeners(source: &Source, filter: &Filter) -> Result<Box<[PortSet; 2]>, Error> {
+    if source.saved.iter().any(|path| path.as_os_str() == "-") {
+        let reason = "standard input cannot be read twice, as direction and service want";
+        return Err(Error::usage("--from", reason));
+    }
+    let mut sets = Box::new([PortSet([0; 1024]), PortSet([0; 1024])]);
+    // UDP's sockets without a peer are in CLOSE.
+    let states = StateSet::only(TcpState::LISTEN).with(StateSet::only(TcpState::CLOSE));
+    for proto in Proto::ALL.into_iter().filter(|proto| filter.protos().contains(proto)) {
+        let all = Filter { protos: vec![proto], states: Some(states), ..Filter::default() };
+        source::sockets(source, Method::Auto, &all, |socket| {
+            if socket.is_listening() {
+                sets[proto as usize].add(socket.local.port);
+            }
+        })?;
+    }
+    Ok(sets)
+}
