@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "the one file that talks to libc directly")]
 
 mod atomic_file;
+pub mod process;
 
 pub use atomic_file::AtomicFile;
 

@@ -1,0 +1,244 @@
+//! What /proc shows of processes: their descriptors, names and namespaces.
+//!
+//! All is read under the open /proc, descriptors relative to their process's open directory, so that
+//! the kernel walks no path from the root for each of them.
+
+use std::ffi::CStr;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, Mode, OFlags, RawDir};
+use rustix::io::Errno;
+
+use super::Kernel;
+use crate::error::Error;
+
+/// A /proc.
+#[derive(Debug)]
+pub struct Proc {
+    path: PathBuf,
+    fd: OwnedFd,
+}
+
+/// The open directory of a process's descriptors.
+#[derive(Debug)]
+pub struct Descriptors {
+    fd: OwnedFd,
+}
+
+/// Whose socket is behind a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketFile {
+    /// Its inode in sockfs.
+    pub inode: u64,
+    /// Who made it.
+    pub uid: u32,
+}
+
+/// Room for the entries of a directory: as much as one call of getdents takes.
+pub type Entries = [MaybeUninit<u8>; 32 * 1024];
+
+/// Fresh room for entries.
+#[must_use]
+pub fn entries() -> Box<Entries> {
+    Box::new([MaybeUninit::uninit(); 32 * 1024])
+}
+
+impl Proc {
+    /// Opens the /proc of `kernel`.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn open(kernel: &Kernel) -> Result<Proc, Error> {
+        let path = kernel.root.as_deref().unwrap_or(Path::new("/")).join("proc");
+        let fd = rustix::fs::open(&path, DIRECTORY, Mode::empty())
+            .map_err(|error| Error::system(path.as_os_str().as_bytes(), error))?;
+        Ok(Proc { path, fd })
+    }
+
+    /// The numbers of all processes, ascending.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn pids(&self) -> Result<Vec<u32>, Error> {
+        let mut pids = Vec::with_capacity(512);
+        each_entry(&self.fd, &mut entries()[..], |name| {
+            pids.extend(number(name.to_bytes()));
+            Ok(())
+        })
+        .map_err(|error| Error::system(self.path.as_os_str().as_bytes(), error))?;
+        pids.sort_unstable();
+        Ok(pids)
+    }
+
+    /// Opens the directory of a process's descriptors.
+    ///
+    /// # Errors
+    /// The system's: `NOENT` for a process that has gone, `ACCES` for one that is not ours.
+    pub fn descriptors(&self, pid: u32) -> Result<Descriptors, Errno> {
+        let path = format!("{pid}/fd");
+        let fd = rustix::fs::openat(&self.fd, path, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?;
+        Ok(Descriptors { fd })
+    }
+
+    /// The name of a process, empty if it has gone.
+    #[must_use]
+    pub fn name(&self, pid: u32) -> Vec<u8> {
+        name(&self.fd, &format!("{pid}/comm"))
+    }
+
+    /// The first bytes, at most 64 KiB, of the file `name` of a process.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn file(&self, pid: u32, name: &str) -> Result<Vec<u8>, Errno> {
+        read_at(&self.fd, &format!("{pid}/{name}"), 64 * 1024)
+    }
+
+    /// The inode of the network namespace in which a process lives.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn network_namespace(&self, pid: u32) -> Result<u64, Errno> {
+        rustix::fs::statat(&self.fd, format!("{pid}/ns/net"), rustix::fs::AtFlags::empty())
+            .map(|stat| stat.st_ino)
+    }
+
+    /// The socket behind a descriptor, `None` if it is none, or has gone. The descriptor is not
+    /// opened: that would be refused.
+    #[must_use]
+    pub fn socket(&self, pid: u32, fd: u32) -> Option<SocketFile> {
+        let path = format!("{pid}/fd/{fd}");
+        let stat = rustix::fs::statat(&self.fd, path, rustix::fs::AtFlags::empty()).ok()?;
+        let is_socket = FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
+        is_socket.then_some(SocketFile { inode: stat.st_ino, uid: stat.st_uid })
+    }
+
+    /// Whether the kernel calls the protocol of the socket behind a descriptor by one of `names`
+    /// (net/socket.c, `system.sockprotoname`).
+    #[must_use]
+    pub fn is_protocol(&self, pid: u32, fd: u32, names: &[&[u8]]) -> bool {
+        let path = self.path.join(format!("{pid}/fd/{fd}"));
+        let mut room = [MaybeUninit::uninit(); 64];
+        match rustix::fs::getxattr(&path, c"system.sockprotoname", &mut room) {
+            Ok((value, _)) => names.contains(&value.strip_suffix(b"\0").unwrap_or(value)),
+            Err(_) => false,
+        }
+    }
+}
+
+impl Descriptors {
+    /// The name of the process, empty if it has gone meanwhile: never that of another one, even if
+    /// the number is in use again.
+    #[must_use]
+    pub fn process_name(&self) -> Vec<u8> {
+        name(&self.fd, "../comm")
+    }
+
+    /// Calls `begin` if there is a descriptor at all, and then, if that says so, `each` with the
+    /// number of every descriptor and the text of its link.
+    ///
+    /// # Errors
+    /// The system's, but for what vanishes meanwhile.
+    pub fn links(
+        &self,
+        entries: &mut Entries,
+        begin: impl FnOnce() -> bool,
+        mut each: impl FnMut(u32, &[u8]),
+    ) -> Result<(), Errno> {
+        let mut begin = Some(begin);
+        let mut is_wanted = true;
+        each_entry(&self.fd, entries, |name| {
+            let Some(fd) = number(name.to_bytes()) else { return Ok(()) };
+            if let Some(begin) = begin.take() {
+                is_wanted = begin();
+            }
+            if !is_wanted {
+                return Ok(());
+            }
+            // The text of a socket fits; a longer one is cut, and of no interest.
+            let mut room = [MaybeUninit::uninit(); 32];
+            match rustix::fs::readlinkat_raw(&self.fd, name, &mut room) {
+                Ok((link, _)) => each(fd, link),
+                Err(Errno::NOENT | Errno::SRCH | Errno::INVAL) => {}
+                Err(error) => return Err(error),
+            }
+            Ok(())
+        })
+    }
+}
+
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+fn each_entry(
+    directory: &OwnedFd,
+    room: &mut [MaybeUninit<u8>],
+    mut each: impl FnMut(&CStr) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    let mut entries = RawDir::new(directory, room);
+    while let Some(entry) = entries.next() {
+        each(entry?.file_name())?;
+    }
+    Ok(())
+}
+
+/// The number that a name of digits is.
+fn number(name: &[u8]) -> Option<u32> {
+    let digit = |number: u32, byte: &u8| {
+        let digit = byte.is_ascii_digit().then(|| u32::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    };
+    (!name.is_empty()).then(|| name.iter().try_fold(0, digit)).flatten()
+}
+
+fn name(directory: impl AsFd, path: &str) -> Vec<u8> {
+    let mut text = read_at(directory, path, 64).unwrap_or_default();
+    text.truncate(text.len() - usize::from(text.ends_with(b"\n")));
+    text
+}
+
+/// The first bytes, at most `most`, of a file.
+fn read_at(directory: impl AsFd, path: &str, most: usize) -> Result<Vec<u8>, Errno> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let fd = rustix::fs::openat(directory, path, flags, Mode::empty())?;
+    let mut text = Vec::with_capacity(most);
+    while text.len() < most && super::read(&fd, &mut text)? > 0 {}
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_digits_are_a_number() {
+        assert_eq!(number(b"0"), Some(0));
+        assert_eq!(number(b"4294967295"), Some(u32::MAX));
+        for name in [&b""[..], b"4294967296", b"self", b"-1", b"+1", b"1a", b"1 "] {
+            assert_eq!(number(name), None);
+        }
+    }
+
+    #[test]
+    fn our_own_socket_is_found_and_its_protocol_known() {
+        let proc = Proc::open(&Kernel::default()).unwrap();
+        let own = std::process::id();
+        assert!(proc.pids().unwrap().contains(&own));
+        assert!(!proc.name(own).is_empty());
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let wanted = u32::try_from(std::os::fd::AsRawFd::as_raw_fd(&listener)).unwrap();
+        let mut links = Vec::new();
+        let descriptors = proc.descriptors(own).unwrap();
+        assert_eq!(descriptors.process_name(), proc.name(own));
+        descriptors
+            .links(&mut entries(), || true, |fd, link| links.push((fd, link.to_vec())))
+            .unwrap();
+        let socket = proc.socket(own, wanted).unwrap();
+        let link = format!("socket:[{}]", socket.inode).into_bytes();
+        assert!(links.contains(&(wanted, link)), "{links:?}");
+        assert!(proc.is_protocol(own, wanted, &[b"UDP", b"TCP"]));
+        assert!(!proc.is_protocol(own, wanted, &[b"UDP", b"TC", b"TCPv6"]));
+    }
+}
