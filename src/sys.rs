@@ -173,6 +173,14 @@ impl Kernel {
         }
     }
 
+    /// Opens a file of /etc, that of the tree under a root.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn open_etc(&self, name: &str) -> Result<OwnedFd, Errno> {
+        open(self.root.as_deref().unwrap_or(Path::new("/")).join("etc").join(name))
+    }
+
     /// Reads the numbers of a file of /proc/sys, as text without its line end; `None` if the file
     /// is not there or may not be read.
     #[must_use]

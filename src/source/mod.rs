@@ -2,6 +2,7 @@
 
 mod confirm;
 pub mod lines;
+pub mod names;
 pub mod owner;
 pub mod procfs;
 pub mod sock_diag;
