@@ -122,8 +122,9 @@ fn table(family: Family, first: usize, rows: usize) -> Vec<u8> {
 /// What counting the rows of a saved table takes.
 fn counting(family: Family, first: usize, rows: usize) -> Taken {
     let (_file, source) = saved(&table(family, first, rows));
-    let (taken, counts) =
-        measured(|| source::tcp_states(&source, Method::Auto, StateSet::ALL, true).map(|(counts, _)| counts));
+    let (taken, counts) = measured(|| {
+        source::tcp_states(&source, Method::Auto, StateSet::ALL, true).map(|(counts, _)| counts)
+    });
     assert_eq!(counts.unwrap().total(family), rows as u64);
     taken
 }
@@ -270,7 +271,9 @@ fn counting_live(method: Method) -> Result<(Taken, u64), String> {
     let source = Source::default();
     // The first call in a process may allocate what later ones reuse.
     let _ = source::tcp_states(&source, method, StateSet::ALL, true);
-    let (taken, counts) = measured(|| source::tcp_states(&source, method, StateSet::ALL, true).map(|(counts, _)| counts));
+    let (taken, counts) = measured(|| {
+        source::tcp_states(&source, method, StateSet::ALL, true).map(|(counts, _)| counts)
+    });
     let counts = counts.map_err(|error| format!("{error:?}"))?;
     let close_wait = TcpState::from_number(8).unwrap();
     Ok((taken, counts.both(close_wait)))

@@ -1,6 +1,6 @@
 //! What is known of a socket beside its row: who holds it, which service it is of, which way it goes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use super::Report;
 use super::filter::Picked;
@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::model::{Filter, Proto, Socket, StateSet, TcpState};
 use crate::source::cgroup::{self, Cgroups};
 use crate::source::names::{Services, Users};
-use crate::source::owner::{self, Owners, Process};
+use crate::source::owner::{Owners, Process};
 use crate::source::{self, Method, Source, sock_diag::Dumped};
 use crate::sys::{self, Kernel};
 
@@ -32,6 +32,8 @@ pub struct Needs {
 pub struct Facts<'a> {
     kernel: &'a Kernel,
     owners: Option<Owners>,
+    /// Whether a socket that some process holds was found with none.
+    has_gaps: Cell<bool>,
     cgroups: Option<Cgroups>,
     /// The control groups of processes, for sockets whose own is not known.
     cgroups_of: RefCell<Vec<(u32, Option<Vec<u8>>)>>,
@@ -40,6 +42,10 @@ pub struct Facts<'a> {
     users: Option<Users>,
     interfaces: RefCell<Vec<(u32, Option<Vec<u8>>)>>,
 }
+
+/// Said where descriptors of others may not be read; see `owner::CAPABILITIES`.
+const UNREADABLE: &str = "the descriptors of some processes may not be read (needs \
+    CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE): their sockets seem to be nobody's, '-'";
 
 /// Sockets by way: as `direction` says them.
 pub const DIRECTIONS: [&str; 3] = ["in", "out", "listen"];
@@ -54,12 +60,12 @@ impl<'a> Facts<'a> {
         picked: &Picked,
         filter: &Filter,
         needs: Needs,
-        report: &mut Report,
     ) -> Result<Facts<'a>, Error> {
         let kernel = &source.kernel;
         let mut facts = Facts {
             kernel,
             owners: None,
+            has_gaps: Cell::new(false),
             cgroups: None,
             cgroups_of: RefCell::default(),
             listeners: None,
@@ -71,7 +77,7 @@ impl<'a> Facts<'a> {
             if !source.saved.is_empty() {
                 return Err(Error::usage("--from", "saved files do not say who holds a socket"));
             }
-            facts.read_owners(picked, report)?;
+            facts.read_owners(picked)?;
         }
         if needs.cgroups || !picked.cgroups.is_empty() {
             facts.cgroups = Some(Cgroups::read(kernel));
@@ -82,20 +88,27 @@ impl<'a> Facts<'a> {
         Ok(facts)
     }
 
-    fn read_owners(&mut self, picked: &Picked, report: &mut Report) -> Result<(), Error> {
+    fn read_owners(&mut self, picked: &Picked) -> Result<(), Error> {
         let is_meant = |process: &Process| {
             let pid = process.pid.to_string();
             picked.processes.is_empty()
-                || picked.processes.iter().any(|wanted| {
-                    *wanted == process.name || wanted.as_slice() == pid.as_bytes()
-                })
+                || picked
+                    .processes
+                    .iter()
+                    .any(|wanted| *wanted == process.name || wanted.as_slice() == pid.as_bytes())
         };
-        let owners = Owners::read(self.kernel, is_meant)?;
-        if owners.unreadable() > 0 {
-            report.note(owner::UNREADABLE);
-        }
-        self.owners = Some(owners);
+        self.owners = Some(Owners::read(self.kernel, is_meant)?);
         Ok(())
+    }
+
+    /// Says what may be wrong with a count: sockets whose holders may not be looked at, a table that
+    /// changed during the dump.
+    pub fn note_gaps(&self, picked: &Picked, dumped: Dumped, report: &mut Report) {
+        let is_blind = self.owners.as_ref().is_some_and(|owners| owners.unreadable() > 0);
+        if is_blind && (self.has_gaps.get() || !picked.processes.is_empty()) {
+            report.note(UNREADABLE);
+        }
+        note_interrupted(dumped, report);
     }
 
     /// What the network namespace is called.
@@ -107,7 +120,11 @@ impl<'a> Facts<'a> {
     /// The process that holds the socket.
     #[must_use]
     pub fn process(&self, socket: &Socket) -> Option<&Process> {
-        self.owners.as_ref()?.of(socket.inode)
+        let process = self.owners.as_ref()?.of(socket.inode);
+        if process.is_none() && socket.inode != 0 {
+            self.has_gaps.set(true);
+        }
+        process
     }
 
     /// Calls `each` with the control group in which the socket was made.
@@ -210,7 +227,8 @@ pub fn sockets(
 /// Says that the kernel noticed a change during a dump.
 pub fn note_interrupted(dumped: Dumped, report: &mut Report) {
     if dumped.is_interrupted {
-        report.note("the sockets changed during the dump: the count may be off; --strict repeats it");
+        report
+            .note("the sockets changed during the dump: the count may be off; --strict repeats it");
     }
 }
 

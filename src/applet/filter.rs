@@ -33,18 +33,34 @@ pub const FILTERS: [Opt<Picked>; 11] = [
         picked.given().filter.family = Some(Family::Inet6);
     }),
     Opt::value('\0', "state", "STATE[,...]", "in these states or groups of states", states),
-    Opt::value('\0', "lport", "PORT[,...]", "with this local port, range A-B or service", |p, v| {
-        ports(v, |p| (&mut p.filter.lport, &mut p.lport), p.given())
-    }),
-    Opt::value('\0', "rport", "PORT[,...]", "with this remote port, range A-B or service", |p, v| {
-        ports(v, |p| (&mut p.filter.rport, &mut p.rport), p.given())
-    }),
-    Opt::value('\0', "laddr", "ADDR[/LEN][,...]", "with a local address in this network", |p, v| {
-        networks(v, &mut p.given().filter.laddr)
-    }),
-    Opt::value('\0', "raddr", "ADDR[/LEN][,...]", "with a remote address in this network", |p, v| {
-        networks(v, &mut p.given().filter.raddr)
-    }),
+    Opt::value(
+        '\0',
+        "lport",
+        "PORT[,...]",
+        "with this local port, range A-B or service",
+        |p, v| ports(v, |p| (&mut p.filter.lport, &mut p.lport), p.given()),
+    ),
+    Opt::value(
+        '\0',
+        "rport",
+        "PORT[,...]",
+        "with this remote port, range A-B or service",
+        |p, v| ports(v, |p| (&mut p.filter.rport, &mut p.rport), p.given()),
+    ),
+    Opt::value(
+        '\0',
+        "laddr",
+        "ADDR[/LEN][,...]",
+        "with a local address in this network",
+        |p, v| networks(v, &mut p.given().filter.laddr),
+    ),
+    Opt::value(
+        '\0',
+        "raddr",
+        "ADDR[/LEN][,...]",
+        "with a remote address in this network",
+        |p, v| networks(v, &mut p.given().filter.raddr),
+    ),
     Opt::value('\0', "uid", "USER|UID[,...]", "made by this user", |picked, value| {
         let users = cli::words(value)?.map(str::to_owned);
         picked.given().users.extend(users);
@@ -54,14 +70,20 @@ pub const FILTERS: [Opt<Picked>; 11] = [
         picked.given().processes.push(value.as_bytes().to_vec());
         Ok(())
     }),
-    Opt::value('\0', "cgroup", "PATH", "made in this control group or below it", |picked, value| {
-        let path = value.as_bytes().strip_suffix(b"/").unwrap_or(value.as_bytes());
-        if !value.as_bytes().starts_with(b"/") {
-            return Err(format!("'{}' does not begin with /", value.display()));
-        }
-        picked.given().cgroups.push(path.to_vec());
-        Ok(())
-    }),
+    Opt::value(
+        '\0',
+        "cgroup",
+        "PATH",
+        "made in this control group or below it",
+        |picked, value| {
+            let path = value.as_bytes().strip_suffix(b"/").unwrap_or(value.as_bytes());
+            if !value.as_bytes().starts_with(b"/") {
+                return Err(format!("'{}' does not begin with /", value.display()));
+            }
+            picked.given().cgroups.push(path.to_vec());
+            Ok(())
+        },
+    ),
     Opt::switch('\0', "strict", "repeat until the count is confirmed, fail otherwise", |picked| {
         picked.is_strict = true;
     }),
@@ -147,7 +169,8 @@ impl Picked {
         }
         if self.users.iter().any(|user| user.parse::<u32>().is_err()) {
             let users = Users::read(kernel);
-            filter.uids = self.users.iter().map(|user| uid(&users, user)).collect::<Result<_, _>>()?;
+            filter.uids =
+                self.users.iter().map(|user| uid(&users, user)).collect::<Result<_, _>>()?;
         } else {
             filter.uids = self.users.iter().filter_map(|user| user.parse().ok()).collect();
         }

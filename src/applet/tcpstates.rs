@@ -109,7 +109,7 @@ fn counts(
     let wanted =
         states.iter().fold(StateSet::default(), |set, state| set.with(StateSet::only(*state)));
     let is_simple = !filter.looks_at_ends() && !picked.looks_at_holders();
-    let facts = Facts::read(source, picked, filter, Needs::default(), report)?;
+    let facts = Facts::read(source, picked, filter, Needs::default())?;
     let filter = Filter { states: Some(wanted), ..filter.clone() };
     let (counts, dumped) = source::confirmed(source, picked.is_strict, || {
         if is_simple {
@@ -125,7 +125,7 @@ fn counts(
         let dumped = facts::sockets(source, args.method, picked, &filter, &facts, count)?;
         Ok((counts, dumped))
     })?;
-    facts::note_interrupted(dumped, report);
+    facts.note_gaps(picked, dumped, report);
     Ok(counts)
 }
 
@@ -160,9 +160,7 @@ fn rows(
             row(args, "", *state, count, out)
         });
     }
-    for family in
-        Family::ALL.into_iter().filter(|family| only.is_none_or(|only| only == *family))
-    {
+    for family in Family::ALL.into_iter().filter(|family| only.is_none_or(|only| only == *family)) {
         for state in states {
             row(args, family.tcp_name(), *state, counts.get(family, *state), out)?;
         }

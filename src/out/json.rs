@@ -105,7 +105,9 @@ fn push_value(buffer: &mut Vec<u8>, value: &Value<'_>) {
         Value::Absent => buffer.extend_from_slice(b"null"),
         Value::Int(number) | Value::Level(number) => push_int(buffer, number),
         Value::Millis(thousandths) => push_millis(buffer, thousandths),
-        Value::Addr(_) | Value::Word(_) | Value::Text(_) => push_string(buffer, value),
+        Value::Addr(_) | Value::Net(..) | Value::Word(_) | Value::Text(_) => {
+            push_string(buffer, value)
+        }
     }
 }
 

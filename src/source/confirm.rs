@@ -30,7 +30,8 @@ pub fn confirmed<T: PartialEq>(
         }
         seen.push(counted);
     }
-    let reason = format!("the sockets changed during each of {MOST_COUNTS} counts, and no two agreed");
+    let reason =
+        format!("the sockets changed during each of {MOST_COUNTS} counts, and no two agreed");
     Err(Error::failed("--strict", reason))
 }
 

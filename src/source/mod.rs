@@ -1,8 +1,10 @@
 //! Where facts come from: the files of /proc, live or saved, and the kernel's sock_diag.
 
+pub mod cgroup;
 mod confirm;
 pub mod lines;
 pub mod names;
+pub mod netns;
 pub mod owner;
 pub mod procfs;
 pub mod sock_diag;

@@ -46,16 +46,31 @@ const KEYS: [(&str, Key, Column); 16] = [
     (
         "service",
         Key::Service,
-        Column::label("service", "the name or number of the port that serves: for out the remote one"),
+        Column::label(
+            "service",
+            "the name or number of the port that serves: for out the remote one",
+        ),
     ),
     // The shells own UID and USER.
     ("uid", Key::Uid, Column::label("owner_uid", "who made the socket, by number")),
     ("user", Key::User, Column::label("owner", "who made the socket, by name")),
-    ("pid", Key::Pid, Column::label("pid", "the process that holds the socket: the lowest of several")),
+    (
+        "pid",
+        Key::Pid,
+        Column::label("pid", "the process that holds the socket: the lowest of several"),
+    ),
     ("process", Key::Process, Column::label("process", "the name of that process")),
-    ("cgroup", Key::Cgroup, Column::label("cgroup", "the control group in which the socket was made")),
+    (
+        "cgroup",
+        Key::Cgroup,
+        Column::label("cgroup", "the control group in which the socket was made"),
+    ),
     ("iface", Key::Iface, Column::label("iface", "the interface that the socket is bound to")),
-    ("netns", Key::Netns, Column::label("netns", "the network namespace: its name, else its inode")),
+    (
+        "netns",
+        Key::Netns,
+        Column::label("netns", "the network namespace: its name, else its inode"),
+    ),
 ];
 
 /// The names of the keys, for completions and errors.
@@ -292,7 +307,8 @@ mod tests {
         for (name, key, column) in KEYS {
             assert_eq!((Key::parse(name), key.column()), (Ok(key), column));
         }
-        for wrong in ["", "stat", "raddr/", "raddr/33", "raddr/24/129", "state/8", "raddr/24/64/1"] {
+        for wrong in ["", "stat", "raddr/", "raddr/33", "raddr/24/129", "state/8", "raddr/24/64/1"]
+        {
             assert!(Key::parse(wrong).is_err(), "{wrong}");
         }
     }

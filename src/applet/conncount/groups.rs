@@ -6,9 +6,7 @@ use crate::applet::facts::{self, Facts, Needs};
 use crate::applet::filter::Picked;
 use crate::applet::{Call, Report};
 use crate::error::Error;
-use crate::model::{
-    Endpoint, Family, Filter, Groups, Proto, Socket, Tally, TcpState,
-};
+use crate::model::{Endpoint, Family, Filter, Groups, Proto, Socket, Tally, TcpState};
 use crate::out::{Column, Out, Value};
 use crate::source::{self, Method, Source, sock_diag::Dumped};
 
@@ -34,14 +32,9 @@ pub const SUMS: [&str; 2] = ["recv_queue", "send_queue"];
 /// As [`Call::table`].
 pub fn run(call: &mut Call, args: &Args, picked: &Picked) -> Result<(), Error> {
     check(call, args)?;
-    let columns: Vec<Column> = args
-        .by
-        .iter()
-        .map(|key| key.column())
-        .chain([COUNT, RECV_QUEUE, SEND_QUEUE])
-        .collect();
-    let shown =
-        [(RECV_QUEUE.name, args.sums[0]), (SEND_QUEUE.name, args.sums[1])];
+    let columns: Vec<Column> =
+        args.by.iter().map(|key| key.column()).chain([COUNT, RECV_QUEUE, SEND_QUEUE]).collect();
+    let shown = [(RECV_QUEUE.name, args.sums[0]), (SEND_QUEUE.name, args.sums[1])];
     call.table(&columns, &shown, |source, out, report| {
         let groups = count(source, args, picked, report)?;
         rows(args, &groups, out)
@@ -74,12 +67,11 @@ fn count(
     let filter = Filter { protos: args.protos(), ..picked.filter(&source.kernel)? };
     let mut needs = Needs::default();
     args.by.iter().for_each(|key| key.note_needs(&mut needs));
-    let facts = Facts::read(source, picked, &filter, needs, report)?;
+    let facts = Facts::read(source, picked, &filter, needs)?;
     let netns = facts.netns();
     let counting = Counting { source, args, picked, filter: &filter, facts: &facts, netns: &netns };
-    let (groups, dumped) =
-        source::confirmed(source, picked.is_strict, || counting.groups())?;
-    facts::note_interrupted(dumped, report);
+    let (groups, dumped) = source::confirmed(source, picked.is_strict, || counting.groups())?;
+    facts.note_gaps(picked, dumped, report);
     Ok(groups)
 }
 
@@ -96,12 +88,16 @@ struct Counting<'a> {
 impl Counting<'_> {
     fn groups(&self) -> Result<(Groups, Dumped), Error> {
         let mut groups = Groups::default();
+        let protos = self.filter.protos();
+        if !(self.needs_states_alone() && self.source.is_live()) {
+            let dumped = self.by_dump(protos, &mut groups)?;
+            return Ok((groups, dumped));
+        }
         let mut dumped = Dumped::default();
-        for &proto in self.filter.protos() {
-            let one = if proto == Proto::Tcp && self.needs_states_alone() {
-                self.by_subtraction(&mut groups)?
-            } else {
-                self.by_dump(proto, &mut groups)?
+        for proto in protos {
+            let one = match proto {
+                Proto::Tcp => self.by_subtraction(&mut groups)?,
+                Proto::Udp => self.by_dump(&[Proto::Udp], &mut groups)?,
             };
             dumped.is_interrupted |= one.is_interrupted;
         }
@@ -117,8 +113,8 @@ impl Counting<'_> {
             && !self.picked.looks_at_holders()
     }
 
-    fn by_dump(&self, proto: Proto, groups: &mut Groups) -> Result<Dumped, Error> {
-        let filter = Filter { protos: vec![proto], ..self.filter.clone() };
+    fn by_dump(&self, protos: &[Proto], groups: &mut Groups) -> Result<Dumped, Error> {
+        let filter = Filter { protos: protos.to_vec(), ..self.filter.clone() };
         let mut key = Vec::with_capacity(128);
         facts::sockets(self.source, Method::Auto, self.picked, &filter, self.facts, |socket| {
             self.key(&mut key, socket);

@@ -117,10 +117,16 @@ const OPTIONS: [Opt<Args>; 8] = [
         args.top = Some(cli::number(value)?);
         Ok(())
     }),
-    Opt::value('\0', "min", "COUNT", "show only groups of at least COUNT sockets", |args, value| {
-        args.min = Some(cli::number(value)?);
-        Ok(())
-    }),
+    Opt::value(
+        '\0',
+        "min",
+        "COUNT",
+        "show only groups of at least COUNT sockets",
+        |args, value| {
+            args.min = Some(cli::number(value)?);
+            Ok(())
+        },
+    ),
     Opt::word("sum", "QUEUE[,...]", &groups::SUMS, "add the bytes in these queues", sums),
 ];
 const DOCS: [OptDoc; 8] = cli::docs(&OPTIONS);
@@ -177,8 +183,7 @@ fn picked_rows(call: &Call, args: &Args) -> Result<Vec<&'static str>, Error> {
             return Err(Error::usage("synrecv", "--quick leaves this row out"));
         }
         if !is_row && StateSet::parse(name.as_encoded_bytes()).is_ok() {
-            let reason =
-                format!(
+            let reason = format!(
                 "is a state, no row of the summary; use tcpstates {0}, or --state {0}",
                 name.display()
             );
@@ -270,11 +275,7 @@ impl Seen {
     }
 }
 
-fn count_syn_recv(
-    source: &Source,
-    is_strict: bool,
-    report: &mut Report,
-) -> Result<u64, Error> {
+fn count_syn_recv(source: &Source, is_strict: bool, report: &mut Report) -> Result<u64, Error> {
     let wanted = StateSet::only(TcpState::SYN_RECV);
     let (counts, dumped) = source::confirmed(source, is_strict, || {
         source::tcp_states(source, Method::Auto, wanted, false)
