@@ -3,6 +3,7 @@
 //! A world is made by a thread that moves into a new network namespace, makes the sockets there and
 //! ends. The sockets live in this process and keep the namespace alive, and nothing else on the machine
 //! is touched; when the value is dropped, or the process dies, all of it is gone.
+#![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod all_states;
@@ -25,7 +26,7 @@ use std::time::{Duration, Instant};
 use line::Line;
 use link::Tun;
 use oracle::Histogram;
-pub use run::{Ran, Rights, connbox_outside, has_tool};
+pub use run::{Ran, Rights, Script, connbox_outside, has_tool};
 
 /// Shared by those who make or drop sockets, held alone by those who compare machine-wide numbers.
 static MACHINE: RwLock<()> = RwLock::new(());
@@ -112,6 +113,11 @@ impl World {
     /// A world with MPTCP connections and plain ones. None if `test` is skipped.
     pub fn mptcp(test: &str) -> Option<Self> {
         Self::make(test, mptcp::fill)
+    }
+
+    /// A world without any socket. None if `test` is skipped.
+    pub fn quiet(test: &str) -> Option<Self> {
+        Self::make(test, |_| Ok(()))
     }
 
     /// A world that `fill` has filled.
