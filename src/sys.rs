@@ -279,13 +279,11 @@ impl SockDiag {
     /// Receives one datagram.
     ///
     /// # Errors
-    /// The system's; `MSGSIZE` for a datagram longer than the kernel's own limit.
+    /// The system's, interruptions too; `MSGSIZE` for a datagram longer than the kernel's own limit.
     pub fn receive(&mut self) -> Result<&[u8], Errno> {
-        let length = rustix::io::retry_on_intr(|| {
-            self.buffer.clear();
-            let room = rustix::buffer::spare_capacity(&mut self.buffer);
-            rustix::net::recv(&self.fd, room, RecvFlags::TRUNC).map(|(_, length)| length)
-        })?;
+        self.buffer.clear();
+        let room = rustix::buffer::spare_capacity(&mut self.buffer);
+        let (_, length) = rustix::net::recv(&self.fd, room, RecvFlags::TRUNC)?;
         if length > self.buffer.len() { Err(Errno::MSGSIZE) } else { Ok(&self.buffer) }
     }
 }

@@ -69,8 +69,8 @@ impl<'a> Facts<'a> {
             cgroups: None,
             cgroups_of: RefCell::default(),
             listeners: None,
-            services: needs.services.then(|| Services::read(kernel)),
-            users: needs.users.then(|| Users::read(kernel)),
+            services: needs.services.then(|| Services::read(kernel)).transpose()?,
+            users: needs.users.then(|| Users::read(kernel)).transpose()?,
             interfaces: RefCell::default(),
         };
         if needs.holders || picked.looks_at_holders() {

@@ -163,12 +163,12 @@ impl Picked {
     pub fn filter(&self, kernel: &Kernel) -> Result<Filter, Error> {
         let mut filter = self.filter.clone();
         if !(self.lport.is_empty() && self.rport.is_empty()) {
-            let services = Services::read(kernel);
+            let services = Services::read(kernel)?;
             filter.lport.extend(known_ports(&services, "--lport", &self.lport)?);
             filter.rport.extend(known_ports(&services, "--rport", &self.rport)?);
         }
         if self.users.iter().any(|user| user.parse::<u32>().is_err()) {
-            let users = Users::read(kernel);
+            let users = Users::read(kernel)?;
             filter.uids =
                 self.users.iter().map(|user| uid(&users, user)).collect::<Result<_, _>>()?;
         } else {

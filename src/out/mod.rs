@@ -127,7 +127,8 @@ impl Out {
         if style.format == Format::Bare {
             shown.retain(|(column, _)| column.kind.is_number());
         }
-        let is_keyed = shown.iter().all(|(column, _)| column.kind != Kind::Label);
+        let has = |kind| shown.iter().any(|(column, _)| column.kind == kind);
+        let is_keyed = has(Kind::Key) && !has(Kind::Label);
         let mut out = Out {
             style,
             columns: shown,

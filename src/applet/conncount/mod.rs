@@ -23,7 +23,7 @@ use crate::wire::text;
 pub static APPLET: Applet = Applet {
     name: "conncount",
     aliases: &[],
-    about: "count connections: the summary of ss -s, for scripts",
+    about: "count connections: the summary of ss -s, or those that you mean, by any key",
     details: &[
         "Gives the numbers of ss -s(8) as rows, in this order: total (sockets of every kind), tcp \
          (alloc + tw), estab (CurrEstab of /proc/net/snmp: ESTABLISHED and CLOSE_WAIT), closed, \
@@ -38,6 +38,21 @@ pub static APPLET: Applet = Applet {
          namespace other than the first. For the number of sockets in each state, or of one \
          family, use connbox-tcpstates(1).",
         "With --from, synrecv is absent unless a table of TCP sockets is among the files.",
+        "With a filter (see FILTERS below) conncount prints one number instead: how many sockets pass. \
+         With --by it counts them in groups, one row a group, the largest first, equal ones in the \
+         order of their keys. Keys: state, proto, family (inet, inet6, inet6-mapped: an IPv6 socket \
+         that speaks IPv4), laddr and raddr (with /LEN networks: raddr/24, or raddr/24/64 for IPv4 and \
+         IPv6), lport, rport, direction (listen; in, if something listens on the local port; else out), \
+         service (the name in /etc/services of the local port, for out of the remote one), uid, user, \
+         pid, process, cgroup, iface, netns. v4-mapped addresses are written as IPv4.",
+        "Processes are found by one pass over /proc/*/fd; a socket that several hold counts for the lowest \
+         pid, or, with --process, for the one asked for. Sockets that no process holds (TIME_WAIT, SYN_RECV, \
+         connections not yet accepted, orphans) are in the group '-', and so are those of processes that \
+         one may not look at, which is then said on standard error. The control group is the one in \
+         which the socket was made, by the kernel's word (since Linux 5.9), else its process's. The queues \
+         that --sum adds up are those of ss; the kernel counts a received FIN as one byte.",
+        "Ports, addresses and states are picked in the kernel, so that asking for few sockets among many \
+         is quick. By state alone sockets are counted by subtraction as in connbox-tcpstates(1).",
     ],
     options: &DOCS,
     filters: &filter::DOCS,
@@ -53,9 +68,34 @@ pub static APPLET: Applet = Applet {
             about: "The table below the summary of ss -s",
             command: "conncount --transport --json",
         },
+        Example {
+            about: "Who holds most connections to port 443",
+            command: "conncount --lport 443 --state established --by raddr --top 10",
+        },
+        Example {
+            about: "Networks with more than 100 half-open connections: a SYN flood",
+            command: "conncount --state syn-recv --by raddr/24/64 --min 101",
+        },
+        Example {
+            about: "The classic leak: who forgets to close",
+            command: "conncount --state close-wait --by process,pid",
+        },
+        Example {
+            about: "Connections by unit, pod or container",
+            command: "conncount --state connected --by cgroup",
+        },
+        Example {
+            about: "Where connections rest in TIME_WAIT",
+            command: "conncount --state time-wait --by rport",
+        },
+        Example {
+            about: "What waits unread, by process",
+            command: "conncount --by process --sum recv_queue,send_queue",
+        },
     ],
-    needs: "No rights.",
-    rows: "total, tcp, estab, closed, orphaned, synrecv, timewait, unhashed; with --transport also \
+    needs: "No rights, but for the keys pid and process, for --process, and for cgroup before Linux 5.9: \
+            CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE to find the sockets of other users' processes.",
+    rows: "Without filter and --by: total, tcp, estab, closed, orphaned, synrecv, timewait, unhashed; with --transport also \
            raw, udp, tcp_inuse, inet and frag, each followed by its IPv4 and IPv6 part (raw_ip, \
            raw_ip6, ..., tcp_ip, tcp_ip6, ...). NAME is one of them.",
     names: &SUMMARY,
