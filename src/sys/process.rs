@@ -89,12 +89,20 @@ impl Proc {
         name(&self.fd, &format!("{pid}/comm"))
     }
 
-    /// The first bytes, at most 64 KiB, of the file `name` of a process.
+    /// The file `name` of a process.
     ///
     /// # Errors
     /// The system's.
     pub fn file(&self, pid: u32, name: &str) -> Result<Vec<u8>, Errno> {
-        read_at(&self.fd, &format!("{pid}/{name}"), 64 * 1024)
+        read_at(&self.fd, &format!("{pid}/{name}"), MOST_BYTES)
+    }
+
+    /// A file of our own process.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn own_file(&self, name: &str) -> Result<Vec<u8>, Errno> {
+        read_at(&self.fd, &format!("self/{name}"), MOST_BYTES)
     }
 
     /// The inode of the network namespace in which a process lives.
@@ -199,13 +207,49 @@ fn name(directory: impl AsFd, path: &str) -> Vec<u8> {
     text
 }
 
+/// What is read of a file at most: a thousand times what they usually hold.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
+
 /// The first bytes, at most `most`, of a file.
 fn read_at(directory: impl AsFd, path: &str, most: usize) -> Result<Vec<u8>, Errno> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let fd = rustix::fs::openat(directory, path, flags, Mode::empty())?;
-    let mut text = Vec::with_capacity(most);
-    while text.len() < most && super::read(&fd, &mut text)? > 0 {}
+    let mut text = Vec::with_capacity(most.min(4096));
+    while text.len() < most && super::read(&fd, &mut text)? > 0 {
+        text.reserve(1);
+    }
+    text.truncate(most);
     Ok(text)
+}
+
+/// Opens a directory, below `parent` if there is one, and gives its device and inode. A symbolic
+/// link is not followed.
+///
+/// # Errors
+/// The system's.
+pub fn open_directory(parent: Option<&OwnedFd>, path: &[u8]) -> Result<(OwnedFd, u64, u64), Errno> {
+    let parent = parent.map_or(rustix::fs::CWD, AsFd::as_fd);
+    let fd = rustix::fs::openat(parent, path, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?;
+    let stat = rustix::fs::fstat(&fd)?;
+    Ok((fd, stat.st_dev, stat.st_ino))
+}
+
+/// The names of the directories in a directory.
+///
+/// # Errors
+/// The system's.
+pub fn directories(directory: &OwnedFd) -> Result<Vec<Vec<u8>>, Errno> {
+    let mut names = Vec::new();
+    let mut room = entries();
+    let mut entries = RawDir::new(directory, &mut room[..]);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if entry.file_type() == FileType::Directory && name != b"." && name != b".." {
+            names.push(name.to_vec());
+        }
+    }
+    Ok(names)
 }
 
 #[cfg(test)]
