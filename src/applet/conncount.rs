@@ -1,8 +1,11 @@
 //! `conncount`: the summary of `ss -s` as rows, with the truth behind its "closed".
 
-use super::closedcalc::{CLOSED, CLOSED_MEANING, UNHASHED, UNHASHED_MEANING};
+use super::closedcalc::{
+    CLOSED, CLOSED_MEANING, CLOSED_OF_ALL, UNHASHED, UNHASHED_MEANING, UNHASHED_OF_ALL,
+};
 use super::{
-    Applet, Call, Example, HOST, HOST_MINUS_NETNS, MEANING, NETNS, Report, SCOPE, SOURCE, sockstat,
+    Applet, Call, Example, HOST, HOST_MINUS_NETNS, MEANING, NETNS, Report, SCOPE, SOURCE, Table,
+    sockstat,
 };
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
@@ -27,7 +30,8 @@ pub static APPLET: Applet = Applet {
          in SYN_RECV, from one walk of the kernel's socket table.",
         "total, estab, synrecv and timewait count the network namespace, orphaned the whole \
          machine; tcp, closed and unhashed mix the two, which is said on standard error in a \
-         namespace other than the first. For the number of sockets in each state, or of one \
+         namespace other than the first. With --netns all these and orphaned are one row each, of \
+         the whole machine, and the others are rows of every namespace. For the number of sockets in each state, or of one \
          family, use connbox-tcpstates(1).",
         "With --from, synrecv is absent unless a table of TCP sockets is among the files.",
     ],
@@ -100,13 +104,47 @@ fn run(call: &mut Call) -> Result<(), Error> {
         return Err(Error::usage(option, reason));
     }
     let picked = picked(call, &args)?;
-    call.table(&COLUMNS, &[], |source, out, report| {
-        let seen = Seen::read(source, picked.contains(&"synrecv"), report)?;
-        if picked.iter().any(|name| is_mixed(name)) {
+    let of_all = call.is_of_all_namespaces();
+    call.table_of(&COLUMNS, &[], &mut Summary { picked, of_all, machine: TcpSockstat::default() })
+}
+
+struct Summary {
+    picked: Vec<&'static str>,
+    /// Whether every namespace is visited: then each number has its row once.
+    of_all: bool,
+    /// The namespaces that were visited so far.
+    machine: TcpSockstat,
+}
+
+impl Table for Summary {
+    fn snapshot(
+        &mut self,
+        source: &Source,
+        out: &mut Out,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let seen = Seen::read(source, self.picked.contains(&"synrecv"), report)?;
+        self.machine.add_namespace(&seen.tcp);
+        if !self.of_all && self.picked.iter().any(|name| is_mixed(name)) {
             super::note_namespace(source, report);
         }
-        picked.iter().try_for_each(|name| row(&seen, name, out))
-    })
+        let mut picked = self.picked.iter().filter(|name| !(self.of_all && is_of_machine(name)));
+        picked.try_for_each(|name| row(&seen, name, out))
+    }
+
+    fn machine(&mut self, out: &mut Out, report: &mut Report) -> Result<(), Error> {
+        let tcp = std::mem::take(&mut self.machine);
+        if self.picked.iter().any(|name| matches!(*name, "closed" | "unhashed")) {
+            super::note_missing(report);
+        }
+        let mut picked = self.picked.iter().filter(|name| is_of_machine(name));
+        picked.try_for_each(|name| write(name, machine_row(&tcp, name), out))
+    }
+}
+
+/// Whether a row counts the whole machine, once all namespaces are known.
+fn is_of_machine(name: &str) -> bool {
+    is_mixed(name) || name == "orphaned"
 }
 
 /// Whether a row mixes numbers of the machine and of the namespace.
@@ -222,7 +260,7 @@ fn row(seen: &Seen, name: &'static str, out: &mut Out) -> Result<(), Error> {
         let part = names.iter().position(|known| *known == name)?;
         Some(seen.transport(*protocol, part))
     });
-    let (value, scope, source, meaning) = match transport {
+    let known = match transport {
         Some(count) => (
             Some(count),
             NETNS,
@@ -231,6 +269,11 @@ fn row(seen: &Seen, name: &'static str, out: &mut Out) -> Result<(), Error> {
         ),
         None => summary(seen, name),
     };
+    write(name, known, out)
+}
+
+fn write(name: &'static str, row: Row, out: &mut Out) -> Result<(), Error> {
+    let (value, scope, source, meaning) = row;
     out.row([
         Value::Word(name),
         value.map_or(Value::Absent, Value::Int),
@@ -241,6 +284,19 @@ fn row(seen: &Seen, name: &'static str, out: &mut Out) -> Result<(), Error> {
 }
 
 type Row = (Option<i128>, &'static str, &'static str, &'static str);
+
+/// A row of the whole machine: `tcp` holds the sums over its namespaces.
+fn machine_row(tcp: &TcpSockstat, name: &str) -> Row {
+    let seen = Seen { sockstat: Sockstat::default(), tcp: *tcp, curr_estab: None, syn_recv: None };
+    let (value, _, source, meaning) = summary(&seen, name);
+    let source = match name {
+        "tcp" => "/proc/net/sockstat TCP alloc + sum of tw",
+        "closed" => CLOSED_OF_ALL,
+        "unhashed" => UNHASHED_OF_ALL,
+        _ => source,
+    };
+    (value, HOST, source, meaning)
+}
 
 /// A row of the summary: value, scope, source, meaning.
 fn summary(seen: &Seen, name: &str) -> Row {

@@ -1,6 +1,7 @@
 //! Where facts come from: the files of /proc, live or saved, and the kernel's sock_diag.
 
 pub mod lines;
+pub mod netns;
 pub mod procfs;
 pub mod sock_diag;
 mod tcp_states;
