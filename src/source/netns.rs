@@ -31,6 +31,13 @@ impl Namespace {
         self.name.clone().unwrap_or_else(|| self.inode.to_string().into_bytes())
     }
 
+    /// Takes one of its names: the first in order stays.
+    fn take_name(&mut self, name: &[u8]) {
+        if self.name.as_deref().is_none_or(|other| name < other) {
+            self.name = Some(name.to_vec());
+        }
+    }
+
     /// The ways in, each opened when it is tried, so that few descriptors are open at once.
     fn ways(&self) -> impl Iterator<Item = Result<NetworkNamespace, Errno>> {
         let name = self.name.iter().map(|name| NetworkNamespace::named(name));
@@ -101,10 +108,7 @@ pub fn list() -> Result<Namespaces, Error> {
     netns::each_named(|name, (device, inode)| {
         // A file of another file system is what is left of a namespace that was unmounted.
         if device == own_identity.0 {
-            let known = found.entry(inode).or_default();
-            if known.name.as_deref().is_none_or(|other| name < other) {
-                known.name = Some(name.to_vec());
-            }
+            found.entry(inode).or_default().take_name(name);
         }
     })?;
     let mut hidden = Hidden::new();
@@ -230,4 +234,20 @@ impl Namespaces {
         }
         Ok(entry)
     }
+}
+
+/// What our own namespace is called: its name in /run/netns, else its inode; empty where /proc does not
+/// tell.
+#[must_use]
+pub fn own_name() -> Vec<u8> {
+    let own = NetworkNamespace::own().and_then(|own| own.identity());
+    let Ok(identity) = own else { return Vec::new() };
+    let mut namespace = Namespace { inode: identity.1, ..Namespace::default() };
+    // Without /run/netns there are no names.
+    let _ = netns::each_named(|name, found| {
+        if found == identity {
+            namespace.take_name(name);
+        }
+    });
+    namespace.label()
 }
