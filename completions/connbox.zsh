@@ -16,7 +16,7 @@ _connbox_closedcalc() {
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at another network namespace]:NAME|PID|PATH: ' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help]' \
@@ -43,7 +43,7 @@ _connbox_conncount() {
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at another network namespace]:NAME|PID|PATH: ' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help]' \
@@ -69,7 +69,7 @@ _connbox_snmpget-tcp() {
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at another network namespace]:NAME|PID|PATH: ' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help]' \
@@ -93,7 +93,7 @@ _connbox_sockstat() {
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at another network namespace]:NAME|PID|PATH: ' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help]' \
@@ -121,7 +121,7 @@ _connbox_tcpstates() {
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at another network namespace]:NAME|PID|PATH: ' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help]' \

@@ -37,10 +37,6 @@ pub static APPLET: Applet = Applet {
         Example { about: "The number that is meant", command: "closedcalc -v unhashed" },
         Example { about: "How the numbers come about", command: "closedcalc --explain" },
         Example {
-            about: "The number that is meant, right for a machine with containers",
-            command: "closedcalc --netns all -v unhashed",
-        },
-        Example {
             about: "Another host's, without installing anything there",
             command: "cat /proc/net/sockstat /proc/net/sockstat6 | closedcalc --from -",
         },
