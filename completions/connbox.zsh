@@ -16,7 +16,7 @@ _connbox_closedcalc() {
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at another network namespace]:NAME|PID|PATH: ' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help]' \
@@ -58,7 +58,7 @@ _connbox_conncount() {
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at another network namespace]:NAME|PID|PATH: ' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help]' \
@@ -84,7 +84,7 @@ _connbox_snmpget-tcp() {
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at another network namespace]:NAME|PID|PATH: ' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help]' \
@@ -108,7 +108,7 @@ _connbox_sockstat() {
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at another network namespace]:NAME|PID|PATH: ' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help]' \
@@ -145,7 +145,7 @@ _connbox_tcpstates() {
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at another network namespace]:NAME|PID|PATH: ' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help]' \

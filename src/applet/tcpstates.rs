@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::facts::{self, Facts, Needs};
+use super::facts::{self, Facts, Needs, Shared};
 use super::filter::{self, Picked};
 use super::{Applet, Call, Example, MEANING, NETNS, Report, SCOPE, SOURCE};
 use crate::cli::{self, Opt, OptDoc};
@@ -115,7 +115,8 @@ fn counts(
     let wanted =
         states.iter().fold(StateSet::default(), |set, state| set.with(StateSet::only(*state)));
     let is_simple = !filter.looks_at_ends() && !picked.looks_at_holders();
-    let facts = Facts::read(source, picked, filter, Needs::default())?;
+    let shared = Shared::read(source, picked, Needs::default())?;
+    let facts = Facts::read(source, &shared, filter, Needs::default())?;
     let filter = Filter { states: Some(wanted), ..filter.clone() };
     let (counts, dumped) = source::confirmed(source, picked.is_strict, || {
         if is_simple {
@@ -131,7 +132,7 @@ fn counts(
         let dumped = facts::sockets(source, args.method, picked, &filter, &facts, count)?;
         Ok((counts, dumped))
     })?;
-    facts.note_gaps(picked, dumped, report);
+    shared.note_gaps(picked, dumped, report);
     Ok(counts)
 }
 

@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 use line::Line;
 use link::Tun;
 use oracle::Histogram;
+#[allow(unused_imports, reason = "each test file uses its own part")]
 pub use run::{Ran, Rights, connbox_outside, has_tool};
 
 /// Shared by those who make or drop sockets, held alone by those who compare machine-wide numbers.
