@@ -85,8 +85,8 @@ impl Wanted {
             match argument.as_str() {
                 "--bench" => {}
                 "--quick" => wanted.quick = true,
-                "R1" | "R2" | "R3" | "R5" => wanted.races.push(argument.clone()),
-                other => return Err(format!("{other}: neither R1, R2, R3, R5 nor --quick").into()),
+                "R1" | "R2" | "R3" | "R4" | "R5" | "R6" => wanted.races.push(argument.clone()),
+                other => return Err(format!("{other}: neither R1 ... R6 nor --quick").into()),
             }
         }
         Ok(arguments.iter().any(|argument| argument == "--bench").then_some(wanted))

@@ -44,6 +44,18 @@ _connbox() {
     closedcalc:--root) _connbox_files -d; return ;;
     closedcalc:--netns) :; return ;;
     closedcalc:--from) _connbox_files -f; return ;;
+    conncount:--by) _connbox_words 'state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns'; return ;;
+    conncount:--top) :; return ;;
+    conncount:--min) :; return ;;
+    conncount:--sum) _connbox_words 'recv_queue send_queue'; return ;;
+    conncount:--state) :; return ;;
+    conncount:--lport) :; return ;;
+    conncount:--rport) :; return ;;
+    conncount:--laddr) :; return ;;
+    conncount:--raddr) :; return ;;
+    conncount:--uid) :; return ;;
+    conncount:--process) :; return ;;
+    conncount:--cgroup) :; return ;;
     conncount:--format) _connbox_words 'tsv shell json prom'; return ;;
     conncount:--prefix) :; return ;;
     conncount:--output) _connbox_files -f; return ;;
@@ -70,6 +82,14 @@ _connbox() {
     sockstat:--from) _connbox_files -f; return ;;
     tcpstates:--by) _connbox_words 'family'; return ;;
     tcpstates:--source) _connbox_words 'auto netlink procfs'; return ;;
+    tcpstates:--state) :; return ;;
+    tcpstates:--lport) :; return ;;
+    tcpstates:--rport) :; return ;;
+    tcpstates:--laddr) :; return ;;
+    tcpstates:--raddr) :; return ;;
+    tcpstates:--uid) :; return ;;
+    tcpstates:--process) :; return ;;
+    tcpstates:--cgroup) :; return ;;
     tcpstates:--format) _connbox_words 'tsv shell json prom'; return ;;
     tcpstates:--prefix) :; return ;;
     tcpstates:--output) _connbox_files -f; return ;;
@@ -81,10 +101,10 @@ _connbox() {
     esac
     case $applet in
     closedcalc) options='--tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='closed unhashed alloc inuse inuse6 tw' ;;
-    conncount) options='--transport --quick --ipv4 --ipv6 --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='total tcp estab closed orphaned synrecv timewait unhashed' ;;
+    conncount) options='--transport --quick --tcp --udp --by --top --min --sum --ipv4 --ipv6 --state --lport --rport --laddr --raddr --uid --process --cgroup --strict --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='total tcp estab closed orphaned synrecv timewait unhashed' ;;
     snmpget-tcp) options='--all --oid --describe --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts' ;;
     sockstat) options='--limits --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='sockets TCP UDP UDPLITE RAW FRAG TCP6 UDP6 UDPLITE6 RAW6 FRAG6' ;;
-    tcpstates) options='--ipv4 --ipv6 --by --hex --source --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV all connected synchronized bucket big' ;;
+    tcpstates) options='--by --hex --source --ipv4 --ipv6 --state --lport --rport --laddr --raddr --uid --process --cgroup --strict --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV all connected synchronized bucket big' ;;
     esac
     if [[ $current == -* ]]; then
         _connbox_words "$options"

@@ -16,7 +16,7 @@ _connbox_closedcalc() {
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at another network namespace]:NAME|PID|PATH: ' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help]' \
@@ -28,8 +28,23 @@ _connbox_conncount() {
   _arguments -s \
     '--transport''[add the table of protocols and families of ss -s]' \
     '--quick''[leave synrecv out, which takes a walk of the socket table]' \
-    '(-4 --ipv4)'{-4,--ipv4}'[refused\: tcpstates -4 counts by family]' \
-    '(-6 --ipv6)'{-6,--ipv6}'[refused\: tcpstates -6 counts by family]' \
+    '(-t --tcp)'{-t,--tcp}'[count TCP sockets (the default)]' \
+    '(-u --udp)'{-u,--udp}'[count UDP sockets; with -t both]' \
+    '--by=''[count in groups, the largest first]:KEY[,...]:(state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns)' \
+    '--top=''[show at most N groups]:N: ' \
+    '--min=''[show only groups of at least COUNT sockets]:COUNT: ' \
+    '--sum=''[add the bytes in these queues]:QUEUE[,...]:(recv_queue send_queue)' \
+    '(-4 --ipv4)'{-4,--ipv4}'[IPv4 sockets only]' \
+    '(-6 --ipv6)'{-6,--ipv6}'[IPv6 sockets only, v4-mapped ones included]' \
+    '--state=''[in these states or groups of states]:STATE[,...]: ' \
+    '--lport=''[with this local port, range A-B or service]:PORT[,...]: ' \
+    '--rport=''[with this remote port, range A-B or service]:PORT[,...]: ' \
+    '--laddr=''[with a local address in this network]:ADDR[/LEN][,...]: ' \
+    '--raddr=''[with a remote address in this network]:ADDR[/LEN][,...]: ' \
+    '--uid=''[made by this user]:USER|UID[,...]: ' \
+    '--process=''[held by this process]:NAME|PID: ' \
+    '--cgroup=''[made in this control group or below it]:PATH: ' \
+    '--strict''[repeat until the count is confirmed, fail otherwise]' \
     '--tsv''[columns between tabs (the default)]' \
     '--shell''[assignments for eval]' \
     '--json''[JSON]' \
@@ -43,7 +58,7 @@ _connbox_conncount() {
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at another network namespace]:NAME|PID|PATH: ' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help]' \
@@ -69,7 +84,7 @@ _connbox_snmpget-tcp() {
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at another network namespace]:NAME|PID|PATH: ' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help]' \
@@ -93,7 +108,7 @@ _connbox_sockstat() {
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at another network namespace]:NAME|PID|PATH: ' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help]' \
@@ -103,11 +118,20 @@ _connbox_sockstat() {
 
 _connbox_tcpstates() {
   _arguments -s \
-    '(-4 --ipv4)'{-4,--ipv4}'[IPv4 only]' \
-    '(-6 --ipv6)'{-6,--ipv6}'[IPv6 only, v4-mapped included]' \
     '--by=''[count by family too]:KEY:(family)' \
     '--hex''[write states as in /proc/net/tcp\: 01 to 0C]' \
     '--source=''[how to count]:SOURCE:(auto netlink procfs)' \
+    '(-4 --ipv4)'{-4,--ipv4}'[IPv4 sockets only]' \
+    '(-6 --ipv6)'{-6,--ipv6}'[IPv6 sockets only, v4-mapped ones included]' \
+    '--state=''[in these states or groups of states]:STATE[,...]: ' \
+    '--lport=''[with this local port, range A-B or service]:PORT[,...]: ' \
+    '--rport=''[with this remote port, range A-B or service]:PORT[,...]: ' \
+    '--laddr=''[with a local address in this network]:ADDR[/LEN][,...]: ' \
+    '--raddr=''[with a remote address in this network]:ADDR[/LEN][,...]: ' \
+    '--uid=''[made by this user]:USER|UID[,...]: ' \
+    '--process=''[held by this process]:NAME|PID: ' \
+    '--cgroup=''[made in this control group or below it]:PATH: ' \
+    '--strict''[repeat until the count is confirmed, fail otherwise]' \
     '--tsv''[columns between tabs (the default)]' \
     '--shell''[assignments for eval]' \
     '--json''[JSON]' \
@@ -121,7 +145,7 @@ _connbox_tcpstates() {
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at another network namespace]:NAME|PID|PATH: ' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help]' \
@@ -134,7 +158,7 @@ _connbox() {
   local -a applets options
   applets=(
     'closedcalc:count closed TCP sockets, by the usual formula and in truth'
-    'conncount:count connections: the summary of ss -s, for scripts'
+    'conncount:count connections: the summary of ss -s, or those that you mean, by any key'
     'snmpget-tcp:print the kernel'\''s TCP counters by their SNMP names'
     'sockstat:print the kernel'\''s socket counts, and how full its limits are'
     'tcpstates:count TCP sockets by state'

@@ -1,8 +1,10 @@
 //! Words in: an option is one expression, and parsing arguments does nothing but parse arguments.
 
 mod near;
+mod words;
 
 pub use near::{near, nearest};
+pub use words::{choose, number, words};
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -110,7 +112,7 @@ pub struct Common {
     pub count: Option<u64>,
     /// `--root`: where proc and sys are.
     pub root: Option<PathBuf>,
-    /// `--netns`: whose network namespace.
+    /// `--netns`: whose network namespace, if it is one; for all of them see `style`.
     pub netns: Option<OsString>,
     /// `--from`: saved files.
     pub from: Vec<PathBuf>,
@@ -153,10 +155,17 @@ const COMMON: [Opt<Common>; 18] = [
         c.root = Some(path(value)?);
         Ok(())
     }),
-    Opt::value('\0', "netns", "NAME|PID|PATH", "look at another network namespace", |c, value| {
-        c.netns = Some(value.to_os_string());
-        Ok(())
-    }),
+    Opt::value(
+        '\0',
+        "netns",
+        "NAME|PID|PATH|all",
+        "look at other network namespaces",
+        |c, value| {
+            c.style.by_namespace = value == "all";
+            c.netns = Some(value.to_os_string()).filter(|value| value != "all");
+            Ok(())
+        },
+    ),
     Opt::value('\0', "from", "FILE", "read saved kernel files; - is standard input", |c, value| {
         c.from.push(path(value)?);
         Ok(())
@@ -178,18 +187,6 @@ fn path(value: &OsStr) -> Result<PathBuf, String> {
 fn format(common: &mut Common, value: &OsStr) -> Result<(), String> {
     common.style.format = choose(&FORMATS, value)?;
     Ok(())
-}
-
-/// The meaning of a word of a fixed set.
-///
-/// # Errors
-/// The reason that lists the words.
-pub fn choose<T: Copy>(words: &[(&str, T)], value: &OsStr) -> Result<T, String> {
-    let found = words.iter().find(|(word, _)| word.as_bytes() == value.as_bytes());
-    found.map(|(_, meaning)| *meaning).ok_or_else(|| {
-        let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-        format!("'{}' is none of {}", value.display(), words.join(", "))
-    })
 }
 
 fn prefix(common: &mut Common, value: &OsStr) -> Result<(), String> {
@@ -219,27 +216,6 @@ fn interval(common: &mut Common, value: &OsStr) -> Result<(), String> {
 fn count(common: &mut Common, value: &OsStr) -> Result<(), String> {
     common.count = Some(number(value)?);
     Ok(())
-}
-
-/// A number from 1 up.
-///
-/// # Errors
-/// The reason why it is none.
-pub fn number<T: TryFrom<u64>>(value: &OsStr) -> Result<T, String> {
-    let number = value.to_str().and_then(|text| text.parse().ok()).filter(|number| *number > 0);
-    number
-        .and_then(|number: u64| number.try_into().ok())
-        .ok_or_else(|| format!("'{}' is no number from 1 up", value.display()))
-}
-
-/// The words of a comma list, none of them empty.
-///
-/// # Errors
-/// The reason why it is none.
-pub fn words(value: &OsStr) -> Result<std::str::Split<'_, char>, String> {
-    let text = value.to_str().filter(|text| text.split(',').all(|word| !word.is_empty()));
-    text.map(|text| text.split(','))
-        .ok_or_else(|| format!("'{}' is no list of words", value.display()))
 }
 
 /// Reads the arguments of an applet: its own options, those that it shares with some others, the
@@ -328,6 +304,7 @@ fn lexopt_error(error: lexopt::Error) -> Error {
 
 /// Refuses combinations that cannot mean anything, and settles what follows from the others.
 fn check(common: &mut Common) -> Result<(), Error> {
+    let is_elsewhere = common.netns.is_some() || common.style.by_namespace;
     let style = &mut common.style;
     style.is_stream = common.interval.is_some();
     let is_endless = style.is_stream && common.count.is_none();
@@ -351,8 +328,8 @@ fn check(common: &mut Common) -> Result<(), Error> {
             "does not change: not with --interval",
         ),
         (!common.from.is_empty() && common.root.is_some(), "--from", "not together with --root"),
-        (!common.from.is_empty() && common.netns.is_some(), "--from", "not together with --netns"),
-        (common.root.is_some() && common.netns.is_some(), "--root", "not together with --netns"),
+        (!common.from.is_empty() && is_elsewhere, "--from", "not together with --netns"),
+        (common.root.is_some() && is_elsewhere, "--root", "not together with --netns"),
     ];
     match refusals.into_iter().find(|(is_so, ..)| *is_so) {
         Some((_, option, reason)) => Err(Error::usage(option, reason)),
@@ -416,6 +393,20 @@ mod tests {
     }
 
     #[test]
+    fn only_the_bare_word_means_all_namespaces() {
+        let namespaces = |words: &[&str]| {
+            let common = parsed(words).unwrap();
+            (common.style.by_namespace, common.netns.map(|path| path.into_string().unwrap()))
+        };
+        assert_eq!(namespaces(&["--netns=all"]), (true, None));
+        assert_eq!(namespaces(&["--netns=a", "--netns=all"]), (true, None));
+        for other in ["./all", "/run/netns/all", "ALL", "all "] {
+            let words = ["--netns", "all", "--netns", other];
+            assert_eq!(namespaces(&words), (false, Some(other.into())));
+        }
+    }
+
+    #[test]
     fn names_and_options_mix_and_a_double_dash_ends_options() {
         let common = parsed(&["a", "-H", "b", "--", "-v"]).unwrap();
         assert_eq!(common.names, ["a", "b", "-v"]);
@@ -441,6 +432,8 @@ mod tests {
             (&["--count", "3"], "--count: needs --interval"),
             (&["--interval=1", "--count=0"], "--count: '0' is no number from 1 up"),
             (&["--from=a", "--root=/"], "--from: not together with --root"),
+            (&["--from=a", "--netns=all"], "--from: not together with --netns"),
+            (&["--root=/", "--netns", "all"], "--root: not together with --netns"),
             (&["-h"], "Help"),
             (&["--version"], "Version"),
         ] {

@@ -6,9 +6,11 @@
 #![allow(unsafe_code, reason = "the one file that talks to libc directly")]
 
 mod atomic_file;
+pub mod netns;
 pub mod process;
 
 pub use atomic_file::AtomicFile;
+pub use netns::enter_network_namespace;
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -205,30 +207,6 @@ impl Kernel {
     }
 }
 
-/// Moves the process into another network namespace: a name of /run/netns, the number of a
-/// process that lives there, or the path of a namespace file.
-///
-/// # Errors
-/// If there is no such namespace, or if entering it is refused.
-pub fn enter_network_namespace(which: &OsStr) -> Result<(), Error> {
-    let bytes = which.as_bytes();
-    let path = if bytes.contains(&b'/') {
-        bytes.to_vec()
-    } else if !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit) {
-        [b"/proc/", bytes, b"/ns/net"].concat()
-    } else {
-        [b"/run/netns/", bytes].concat()
-    };
-    let fd =
-        open(path.as_slice()).map_err(|error| Error::refused(&path, error, "CAP_SYS_PTRACE"))?;
-    let network = Some(rustix::thread::LinkNameSpaceType::Network);
-    match rustix::thread::move_into_link_name_space(fd.as_fd(), network) {
-        Ok(()) => Ok(()),
-        Err(Errno::INVAL) => Err(Error::failed(&path, "not a network namespace")),
-        Err(error) => Err(Error::refused(&path, error, "CAP_SYS_ADMIN")),
-    }
-}
-
 /// A socket that asks the kernel's sock_diag.
 #[derive(Debug)]
 pub struct SockDiag {
@@ -279,13 +257,11 @@ impl SockDiag {
     /// Receives one datagram.
     ///
     /// # Errors
-    /// The system's; `MSGSIZE` for a datagram longer than the kernel's own limit.
+    /// The system's, interruptions too; `MSGSIZE` for a datagram longer than the kernel's own limit.
     pub fn receive(&mut self) -> Result<&[u8], Errno> {
-        let length = rustix::io::retry_on_intr(|| {
-            self.buffer.clear();
-            let room = rustix::buffer::spare_capacity(&mut self.buffer);
-            rustix::net::recv(&self.fd, room, RecvFlags::TRUNC).map(|(_, length)| length)
-        })?;
+        self.buffer.clear();
+        let room = rustix::buffer::spare_capacity(&mut self.buffer);
+        let (_, length) = rustix::net::recv(&self.fd, room, RecvFlags::TRUNC)?;
         if length > self.buffer.len() { Err(Errno::MSGSIZE) } else { Ok(&self.buffer) }
     }
 }

@@ -26,6 +26,12 @@ impl Rates {
         // Rounded to the nearest, not down: 3 in 0.9999 s is 3.000 a second.
         grown.checked_mul(1_000_000_000_000)?.checked_add(elapsed / 2)?.checked_div(elapsed)
     }
+
+    /// Forgets what was not read at `clock` or later: rows that have gone, such as those of a
+    /// namespace that is no more, must not be kept for ever.
+    pub fn forget_before(&mut self, clock: Duration) {
+        self.last.retain(|_, (read, _)| *read >= clock);
+    }
 }
 
 #[cfg(test)]
@@ -43,5 +49,16 @@ mod tests {
         assert_eq!(at(3500, 17), Some(2000));
         assert_eq!(at(4000, 3), None);
         assert_eq!(at(5000, i128::from(u64::MAX)), Some(i128::from(u64::MAX - 3) * 1000));
+    }
+
+    #[test]
+    fn what_has_gone_is_forgotten() {
+        let mut rates = Rates::default();
+        let at = Duration::from_secs;
+        assert_eq!(rates.thousandths_per_second(b"gone", 0, at(1), 1), None);
+        assert_eq!(rates.thousandths_per_second(b"here", 0, at(2), 1), None);
+        rates.forget_before(at(2));
+        assert_eq!(rates.last.len(), 1);
+        assert_eq!(rates.thousandths_per_second(b"here", 0, at(3), 2), Some(1000));
     }
 }

@@ -5,6 +5,7 @@
 //! environment has `CONNBOX_REQUIRE=all`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+#[allow(dead_code, reason = "the worlds are shared with other tests")]
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -180,6 +181,56 @@ fn processes_of_other_namespaces_do_not_count() {
     let Some((_world, _script, _)) = with_holder(test) else { return };
     let Some(other) = World::quiet(test) else { return };
     check(other.connbox(&["closedcalc", "--by", "pid"]), "");
+}
+
+#[test]
+fn connections_of_another_namespace_are_not_taken_for_closed_ones() {
+    let test = "connections_of_another_namespace_are_not_taken_for_closed_ones";
+    let Some(world) = World::quiet(test) else { return };
+    if !world::has_tool("python3") {
+        return world::skip(test, "no python3");
+    }
+    // Connects in its namespace, and moves into another one with what it holds.
+    let mut script = world.script(
+        r#"
+import ctypes, socket, sys
+sys.stdin.readline()
+listener = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(listener.getsockname())
+server = listener.accept()[0]
+bound = socket.socket()
+bound.bind(("127.0.0.1", 0))
+unbound = socket.socket()
+says = ctypes.CDLL(None).unshare(0x40000000)
+print(says, flush=True)
+sys.stdin.read()
+"#,
+    );
+    // Somebody must live there, lest the way into it be lost.
+    let resident = world.resident();
+    assert_eq!(script.go(), "0");
+    let pid = script.pid().to_string();
+    let ran = world::connbox_outside(&["closedcalc", "--by", "pid", "--netns", &pid]);
+    check(ran, &format!("{pid}\tunbound\t1\n"));
+    drop(resident);
+}
+
+#[test]
+fn every_namespace_is_asked() {
+    let Some((world, _script, [pid, child])) = with_holder("every_namespace_is_asked") else {
+        return;
+    };
+    let ran = world.connbox(&["closedcalc", "--by", "pid", "--netns", "all"]);
+    let lowest = pid.min(child);
+    let rows: Vec<_> =
+        ran.stdout.lines().map(|line| line.split('\t').collect::<Vec<_>>()).collect();
+    let of = |kind: &str| {
+        let pid = lowest.to_string();
+        let is_it = |row: &&Vec<&str>| row.contains(&&*pid) && row.contains(&kind);
+        rows.iter().filter(is_it).map(|row| row[row.len() - 1].parse::<u64>().unwrap()).sum::<u64>()
+    };
+    let heirs = if pid < child { 0 } else { HEIRS };
+    assert_eq!((of("unbound"), of("bound")), (UNBOUND + heirs, BOUND), "{ran:?}");
 }
 
 #[test]

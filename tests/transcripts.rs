@@ -57,7 +57,8 @@ fn examples_of_the_man_pages_work() {
     for applet in APPLETS {
         for example in applet.examples {
             let output = support::shell(example.command);
-            let may_be_empty = example.command.contains("awk");
+            // Where no socket passes there is no group.
+            let may_be_empty = ["awk", "--by"].iter().any(|word| example.command.contains(word));
             assert!(may_be_empty || !output.is_empty(), "{}", example.command);
         }
     }

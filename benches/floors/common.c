@@ -1,4 +1,4 @@
-/* What every floor shares: reading a kernel file whole, one sock_diag walk, one line out.
+/* What every floor shares: reading a kernel file whole, sock_diag walks, one line out.
  *
  * A floor is the least that any program must do for the answer: the same system calls and the same walk, no options,
  * no formats, no checks beyond "did it work". It includes this file instead of linking it, so that each stays
@@ -7,6 +7,7 @@
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -62,8 +63,36 @@ UNUSED static char *append(char *out, const char *name, long number)
 	return out;
 }
 
-/* Asks for all TCP sockets, both families in one walk: message type 18 (TCPDIAG_GETSOCK), the states in the mask. */
-UNUSED static int ask(int fd, unsigned states)
+/* Takes the answers of one dump and hands each to `each` (which may be null); 0 or -1. */
+UNUSED static int take(int fd, void (*each)(const struct inet_diag_msg *))
+{
+	for (;;) {
+		int left = recv(fd, answer, sizeof answer, 0);
+		const struct nlmsghdr *head = (void *)answer;
+		if (left <= 0)
+			return -1;
+		for (; NLMSG_OK(head, left); head = NLMSG_NEXT(head, left)) {
+			if (head->nlmsg_type == NLMSG_DONE)
+				return 0;
+			if (head->nlmsg_type == NLMSG_ERROR)
+				return -1;
+			if (each)
+				each(NLMSG_DATA(head));
+		}
+	}
+}
+
+/* Sends one request for a dump by a socket of its own and takes what comes; 0 or -1. */
+UNUSED static int dump(const void *request, size_t size, void (*each)(const struct inet_diag_msg *))
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	if (fd < 0 || send(fd, request, size, 0) != (ssize_t)size)
+		return -1;
+	return take(fd, each) ? -1 : close(fd);
+}
+
+/* Walks the TCP sockets in the mask's states once, both families: message type 18 (TCPDIAG_GETSOCK). */
+UNUSED static int walk(unsigned states, void (*each)(const struct inet_diag_msg *))
 {
 	struct {
 		struct nlmsghdr head;
@@ -72,27 +101,39 @@ UNUSED static int ask(int fd, unsigned states)
 		.head = { sizeof request, TCPDIAG_GETSOCK, NLM_F_REQUEST | NLM_F_DUMP, 1, 0 },
 		.body = { .idiag_family = AF_UNSPEC, .idiag_states = states },
 	};
-	return send(fd, &request, sizeof request, 0) == sizeof request;
+	return dump(&request, sizeof request, each);
 }
 
-/* Walks the table once and hands each answer to `each` (which may be null); 0 or -1. */
-UNUSED static int walk(unsigned states, void (*each)(const struct inet_diag_msg *))
+/* The same, but the kernel itself leaves out what is at another local port: sport >= PORT and sport <= PORT, in the
+ * byte code that every kernel knows. An operation jumps by so many bytes if it holds, and else past the end, to "no". */
+UNUSED static int walk_port(unsigned states, unsigned short port, void (*each)(const struct inet_diag_msg *))
 {
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	if (fd < 0 || !ask(fd, states))
-		return -1;
-	for (;;) {
-		int left = recv(fd, answer, sizeof answer, 0);
-		const struct nlmsghdr *head = (void *)answer;
-		if (left <= 0)
-			return -1;
-		for (; NLMSG_OK(head, left); head = NLMSG_NEXT(head, left)) {
-			if (head->nlmsg_type == NLMSG_DONE)
-				return close(fd);
-			if (head->nlmsg_type == NLMSG_ERROR)
-				return -1;
-			if (each)
-				each(NLMSG_DATA(head));
-		}
-	}
+	struct {
+		struct nlmsghdr head;
+		struct inet_diag_req body;
+		struct nlattr attribute;
+		struct inet_diag_bc_op code[4];
+	} request = {
+		.head = { sizeof request, TCPDIAG_GETSOCK, NLM_F_REQUEST | NLM_F_DUMP, 1, 0 },
+		.body = { .idiag_family = AF_UNSPEC, .idiag_states = states },
+		.attribute = { sizeof request.attribute + sizeof request.code, INET_DIAG_REQ_BYTECODE },
+		.code = {
+			{ INET_DIAG_BC_S_GE, 8, 20 }, { .no = port },
+			{ INET_DIAG_BC_S_LE, 8, 12 }, { .no = port },
+		},
+	};
+	return dump(&request, sizeof request, each);
+}
+
+/* Walks the UDP sockets of one family: message type 20 (SOCK_DIAG_BY_FAMILY). */
+UNUSED static int walk_udp(unsigned char family, void (*each)(const struct inet_diag_msg *))
+{
+	struct {
+		struct nlmsghdr head;
+		struct inet_diag_req_v2 body;
+	} request = {
+		.head = { sizeof request, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1, 0 },
+		.body = { .sdiag_family = family, .sdiag_protocol = IPPROTO_UDP, .idiag_states = -1 },
+	};
+	return dump(&request, sizeof request, each);
 }

@@ -1,4 +1,5 @@
-/* Floor of R3: one walk without the two big states, which sockstat and sockstat6 then give by subtraction. */
+/* Floor of R3: one walk without the two big states, which sockstat and sockstat6 then give by subtraction.
+ * `states udp`, the floor of R6, dumps and counts the UDP sockets of both families, too. */
 #include "common.c"
 
 enum { ESTABLISHED = 1, SYN_RECV = 3, FIN_WAIT2 = 5, TIME_WAIT = 6, LAST = 11, TIMER_OF_MINISOCKET = 3 };
@@ -7,7 +8,7 @@ static const char *const names[LAST + 1] = {
 	0, "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT",
 	"CLOSE", "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING",
 };
-static long count[LAST + 1], full, mini;
+static long count[LAST + 1], full, mini, udp;
 static char sockstat[4096], sockstat6[4096];
 
 static void each(const struct inet_diag_msg *socket)
@@ -20,11 +21,20 @@ static void each(const struct inet_diag_msg *socket)
 	full += !is_mini && socket->idiag_state != SYN_RECV;
 }
 
-int main(void)
+static void each_udp(const struct inet_diag_msg *socket)
+{
+	(void)socket;
+	udp++;
+}
+
+int main(int argc, char **argv)
 {
 	char out[512], *end = out;
+	int with_udp = argc > 1 && !strcmp(argv[1], "udp");
 	unsigned all = (1u << (LAST + 1)) - 2;
 	if (walk(all & ~(1u << ESTABLISHED) & ~(1u << TIME_WAIT), each))
+		return 1;
+	if (with_udp && (walk_udp(AF_INET, each_udp) || walk_udp(AF_INET6, each_udp)))
 		return 1;
 	if (read_file("/proc/net/sockstat", sockstat, sizeof sockstat - 1) < 0)
 		return 1;
@@ -33,5 +43,7 @@ int main(void)
 	count[TIME_WAIT] = number_of(sockstat, "TCP:", "tw ") - mini;
 	for (int state = 1; state <= LAST; state++)
 		end = append(end, names[state], count[state]);
+	if (with_udp)
+		end = append(end, "udp", udp);
 	return write(1, out, end - out) < 0;
 }

@@ -105,3 +105,55 @@ pub fn conncount(text: &str) -> Answer {
     answer.retain(|name, _| name != "synrecv" && name != "unhashed");
     answer
 }
+
+/// How many rows `head` leaves.
+const HEAD: usize = 10;
+
+/// Rows of a name and a number.
+pub fn groups(text: &str) -> Answer {
+    let rows = text.lines().filter_map(|line| line.rsplit_once(char::is_whitespace));
+    collect(rows.map(|(name, number)| (bare(name), number)))
+}
+
+/// The numbers of all rows together.
+pub fn sum(text: &str) -> Answer {
+    let numbers = text.lines().filter_map(|line| line.rsplit(char::is_whitespace).next());
+    collect(numbers.map(|number| ("value".to_owned(), number)))
+}
+
+/// The first rows of `conncount --by`, as far as `head` can know them.
+pub fn top_groups(text: &str) -> Answer {
+    let head: Vec<&str> = text.lines().take(HEAD).collect();
+    above_the_last(groups(&head.join("\n")))
+}
+
+/// The rows of `uniq -c | sort -rn | head`: numbers first.
+pub fn top_of_uniq(text: &str) -> Answer {
+    let rows = text.lines().filter_map(|line| line.trim().split_once(' '));
+    above_the_last(collect(rows.map(|(number, name)| (bare(name), number))))
+}
+
+/// Without the least number: which of the groups with this number are among the first, each tool
+/// decides in its own way.
+fn above_the_last(mut answer: Answer) -> Answer {
+    let least = answer.values().min().copied();
+    answer.retain(|_, number| Some(*number) != least);
+    answer
+}
+
+/// An address without the brackets that some write around IPv6.
+fn bare(name: &str) -> String {
+    name.trim_matches(['[', ']']).to_owned()
+}
+
+/// Rows of protocol, state and number, or of one of the first two and number. UDP has no states here:
+/// each tool has its own words for them.
+pub fn proto_states(text: &str) -> Answer {
+    let rows = text.lines().map(|line| line.split_whitespace().collect::<Vec<&str>>());
+    let named = rows.filter_map(|words| match words[..] {
+        ["udp", .., number] => Some(("udp".to_owned(), number)),
+        [.., state, number] => Some((state_name(state).to_owned(), number)),
+        _ => None,
+    });
+    collect(named)
+}

@@ -27,8 +27,29 @@ const SS_STATES: &str = "ss -tanH | awk '{ c[$1]++ } END { for (s in c) print s,
 const NETSTAT_STATES: &str =
     "netstat -tan | awk 'NR > 2 { c[$6]++ } END { for (s in c) print s, c[s] }'";
 
+/// As people do it: with a single state, ss shows no column of states.
+const SS_RADDR: &str = r#"ss -tanH state established |
+    awk '{ sub(/:[0-9]*$/, "", $4); print $4 }' | sort | uniq -c | sort -rn | head"#;
+
+/// The same without sorting, all groups.
+const SS_RADDR_ARRAY: &str = r#"ss -tanH state established |
+    mawk '{ sub(/:[0-9]*$/, "", $4); c[$4]++ } END { for (a in c) print a, c[a] }'"#;
+
+const SS_PORT: &str = "ss -tanH state established '( sport = :443 )' | wc -l";
+
+const SS_PORT_AWK: &str =
+    "ss -tanH state established | awk '$3 ~ /:443$/ { n++ } END { print n + 0 }'";
+
+const PSUTIL: &str = r#"import collections, psutil, socket
+c = collections.Counter(("tcp" if s.type == socket.SOCK_STREAM else "udp", s.status)
+    for s in psutil.net_connections("inet"))
+for (proto, state), count in c.most_common(): print(proto, state, count)"#;
+
 const FLOOR_GOAL: Goal =
     Goal { text: "≤ 1.15 × floor", of: "floor", against: &[FLOOR], at_most: 1.15 };
+
+/// Who counts by port in a full dump.
+const UNFILTERED: &str = "C, no push-down";
 
 /// Where a race is held.
 #[derive(Clone, Copy, PartialEq)]
@@ -47,14 +68,17 @@ pub fn races(place: Place, scratch: &Scratch, saved: &Path) -> Vec<Race> {
         Place::Idle => {
             vec![conncount(scratch), sockstat(scratch), snmpget_tcp(scratch), closedcalc(scratch)]
         }
-        Place::Load => vec![tcpstates(scratch)],
+        // tcpstates first: 60 s after the load was made, its TIME_WAIT sockets are gone.
+        Place::Load => {
+            vec![tcpstates(scratch), by_raddr(scratch), by_port(scratch), by_proto_state(scratch)]
+        }
         Place::Saved => vec![tcpstates_from(scratch, &saved.display().to_string())],
     }
 }
 
 fn contender(name: &'static str, argv: &[&str], parse: Parse) -> Contender {
     let argv = argv.iter().map(|&word| word.to_owned()).collect();
-    Contender { name, argv, parse: Some(parse) }
+    Contender { name, argv, parse: Some(parse), parse_ours: None }
 }
 
 /// An applet under its own name, from the fresh copy.
@@ -75,7 +99,7 @@ fn in_scratch(
     let mut words = argv.iter();
     let program = words.next().map(|name| scratch.program(name));
     let argv = program.into_iter().chain(words.map(|&word| word.to_owned())).collect();
-    Contender { name, argv, parse }
+    Contender { name, argv, parse, parse_ours: None }
 }
 
 fn conncount(scratch: &Scratch) -> Race {
@@ -176,6 +200,78 @@ fn tcpstates(scratch: &Scratch) -> Race {
     }
 }
 
+fn by_raddr(scratch: &Scratch) -> Race {
+    let pipeline = contender("ss+awk+sort+uniq", &["sh", "-c", SS_RADDR], answer::top_of_uniq);
+    Race {
+        id: "R4",
+        title: "conncount --by raddr, 180,000 sockets, 20,000 peers",
+        ours: applet(
+            scratch,
+            &["conncount", "--by", "raddr", "--state", "established"],
+            answer::groups,
+        ),
+        peers: vec![
+            pipeline.against(answer::top_groups),
+            contender("ss+mawk array", &["sh", "-c", SS_RADDR_ARRAY], answer::groups),
+        ],
+        floor: floor(scratch, &["full"], Some(answer::sum)).against(answer::sum),
+        goals: vec![
+            Goal {
+                text: "≤ 1/5 of the best pipeline",
+                of: "the best pipeline",
+                against: &["ss+awk+sort+uniq", "ss+mawk array"],
+                at_most: 0.2,
+            },
+            Goal { text: "≤ 1.3 × floor", of: "floor", against: &[FLOOR], at_most: 1.3 },
+        ],
+    }
+}
+
+fn by_port(scratch: &Scratch) -> Race {
+    Race {
+        id: "R4",
+        title: "conncount --lport 443, 180,000 sockets, few match",
+        ours: applet(
+            scratch,
+            &["conncount", "--lport", "443", "--state", "established"],
+            answer::last_number,
+        ),
+        peers: vec![
+            in_scratch(scratch, UNFILTERED, &["port", "user"], Some(answer::last_number)),
+            contender("ss sport", &["sh", "-c", SS_PORT], answer::last_number),
+            contender("ss+awk", &["sh", "-c", SS_PORT_AWK], answer::last_number),
+        ],
+        floor: floor(scratch, &["port", "kernel"], Some(answer::last_number)),
+        goals: vec![Goal {
+            text: "≤ 1/3 of no push-down",
+            of: "no push-down",
+            against: &[UNFILTERED],
+            at_most: 1.0 / 3.0,
+        }],
+    }
+}
+
+fn by_proto_state(scratch: &Scratch) -> Race {
+    Race {
+        id: "R6",
+        title: "conncount -t -u --by proto,state, 180,000 sockets",
+        ours: applet(
+            scratch,
+            &["conncount", "-t", "-u", "--by", "proto,state"],
+            answer::proto_states,
+        ),
+        // The distribution's Python is the one for which the distribution packs psutil.
+        peers: vec![contender("psutil", &["/usr/bin/python3", "-c", PSUTIL], answer::proto_states)],
+        floor: floor(scratch, &["states", "udp"], Some(answer::proto_states)),
+        goals: vec![Goal {
+            text: "≤ 1/50 of psutil",
+            of: "psutil",
+            against: &["psutil"],
+            at_most: 1.0 / 50.0,
+        }],
+    }
+}
+
 fn tcpstates_from(scratch: &Scratch, saved: &str) -> Race {
     Race {
         id: "R5",
@@ -189,6 +285,7 @@ fn tcpstates_from(scratch: &Scratch, saved: &str) -> Race {
             name: FLOOR,
             argv: ["wc", "-l", saved].map(str::to_owned).to_vec(),
             parse: None,
+            parse_ours: None,
         },
         goals: vec![
             Goal { text: "≤ 1/10 of mawk", of: "mawk", against: &["mawk"], at_most: 0.1 },

@@ -6,7 +6,7 @@
 use std::env;
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -20,6 +20,7 @@ use rustix::process::{
 use crate::machine;
 use crate::measure::end;
 use crate::netns::{self, Namespace};
+use crate::sys;
 
 /// Buckets of the load's own hash table: what a machine of this size has by default.
 const BUCKETS: u32 = 262_144;
@@ -29,6 +30,10 @@ const PER_HOLDER: usize = 18_000;
 const SPARE: usize = 64;
 /// Connections to one listener: far below the number of ports.
 const PER_LISTENER: usize = 1000;
+/// Peers of one holder that speaks IPv4, which four of five do: some 20,000 of ten holders.
+const PEERS: usize = 2500;
+/// Where a few of the connections go.
+const QUIET_PORT: u16 = 443;
 
 /// Namespace and holders; dropping it ends them.
 pub struct Load {
@@ -162,6 +167,16 @@ pub fn hold(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Connects from an address of the client's choice.
+fn connect_from(from: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
+    let (family, kind) = (AddressFamily::INET, SocketType::STREAM);
+    let socket = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
+    sys::bind_address_only(&socket)?;
+    rustix::net::bind(&socket, &SocketAddr::from((from, 0)))?;
+    rustix::net::connect(&socket, &to)?;
+    Ok(socket.into())
+}
+
 fn report(made: io::Result<()>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match made {
@@ -177,7 +192,8 @@ struct Crowd {
     time_wait: usize,
     listeners: Vec<TcpListener>,
     streams: Vec<TcpStream>,
-    waiting: Vec<OwnedFd>,
+    /// Those that are only held.
+    others: Vec<OwnedFd>,
 }
 
 impl Crowd {
@@ -187,11 +203,12 @@ impl Crowd {
             time_wait: 0,
             listeners: Vec::new(),
             streams: Vec::new(),
-            waiting: Vec::new(),
+            others: Vec::new(),
         }
     }
 
-    /// Makes `share` sockets but for those in TIME_WAIT, which `leave_in_time_wait` adds.
+    /// Makes `share` TCP sockets but for those in TIME_WAIT, which `leave_in_time_wait` adds, and a few of
+    /// UDP.
     fn fill(&mut self, share: usize) -> io::Result<()> {
         // What a busy server looks like: after ESTABLISHED, TIME_WAIT is by far the commonest
         // state.
@@ -199,8 +216,9 @@ impl Crowd {
         let half_closed = share / 80;
         let unanswered = share / 1000;
         let listening = share.div_ceil(2 * PER_LISTENER) + 1;
-        // Two more make the full queue behind SYN_SENT.
-        let others = self.time_wait + 2 * half_closed + listening + 2;
+        let quiet = share / 1000;
+        // Two more make the full queue behind SYN_SENT, and one listens at the quiet port.
+        let others = self.time_wait + 2 * half_closed + 2 * quiet + listening + 3;
         let established = share.saturating_sub(others + unanswered) / 2;
         for _ in 1..listening {
             self.listen()?;
@@ -209,15 +227,21 @@ impl Crowd {
             let pair = self.pair(number)?;
             self.keep(pair, number < half_closed)?;
         }
+        self.quiet_port(quiet)?;
+        self.udp(share / 200)?;
         self.syn_sent(unanswered)
     }
 
-    /// Opens one more listener, on an address that is this holder's alone. Every fifth holder
-    /// speaks IPv6.
+    /// Whether this one speaks IPv6, as every fifth does.
+    fn speaks_v6(&self) -> bool {
+        self.index % 5 == 4
+    }
+
+    /// Opens one more listener, on an address that is this holder's alone.
     fn listen(&mut self) -> io::Result<()> {
         let port = u16::try_from(2000 + self.listeners.len()).map_err(io::Error::other)?;
         let host = u32::try_from(self.index).map_err(io::Error::other)?;
-        let address: SocketAddr = if self.index % 5 == 4 {
+        let address: SocketAddr = if self.speaks_v6() {
             // There is one loopback address only: the holders share it, each with ports of its own.
             let port = port + 8 * u16::try_from(self.index).map_err(io::Error::other)?;
             (Ipv6Addr::LOCALHOST, port).into()
@@ -231,10 +255,60 @@ impl Crowd {
     /// Connects to the next listener in turn and accepts: client and server.
     fn pair(&self, number: usize) -> io::Result<(TcpStream, TcpStream)> {
         let listener = self.listeners.get(number % self.listeners.len());
-        let listener = listener.ok_or_else(|| io::Error::other("no listener"))?;
-        let client = TcpStream::connect(listener.local_addr()?)?;
+        self.pair_with(listener.ok_or_else(|| io::Error::other("no listener"))?, number)
+    }
+
+    fn pair_with(
+        &self,
+        listener: &TcpListener,
+        number: usize,
+    ) -> io::Result<(TcpStream, TcpStream)> {
+        let address = listener.local_addr()?;
+        let client = match address {
+            SocketAddr::V4(_) => connect_from(self.peer(number)?, address)?,
+            SocketAddr::V6(_) => TcpStream::connect(address)?,
+        };
         let (server, _) = listener.accept()?;
         Ok((client, server))
+    }
+
+    /// The address that a connection comes from. Half of the connections come from all peers in
+    /// turn, the other half from few: the number of these is that of row after row of a triangle.
+    fn peer(&self, number: usize) -> io::Result<Ipv4Addr> {
+        let half = number / 2;
+        let rows = ((8 * half + 1).isqrt() - 1) / 2;
+        let peer =
+            if number.is_multiple_of(2) { half % PEERS } else { half - rows * (rows + 1) / 2 };
+        let host = u32::try_from(self.index * PEERS + peer).map_err(io::Error::other)?;
+        Ok(Ipv4Addr::from_bits(0x7f40_0000 + host))
+    }
+
+    /// Adds `count` connections to the quiet port, over IPv4 whatever this holder speaks else: of IPv6 all
+    /// have the same address.
+    fn quiet_port(&mut self, count: usize) -> io::Result<()> {
+        let host = u32::try_from(self.index).map_err(io::Error::other)?;
+        let listener = TcpListener::bind((Ipv4Addr::from_bits(0x7f01_0001 + host), QUIET_PORT))?;
+        for number in 0..count {
+            let pair = self.pair_with(&listener, number)?;
+            self.keep(pair, false)?;
+        }
+        self.others.push(listener.into());
+        Ok(())
+    }
+
+    /// Adds UDP sockets, every second of them connected.
+    fn udp(&mut self, count: usize) -> io::Result<()> {
+        for number in 0..count {
+            let socket = match self.speaks_v6() {
+                true => UdpSocket::bind((Ipv6Addr::LOCALHOST, 0))?,
+                false => UdpSocket::bind((self.peer(number)?, 0))?,
+            };
+            if number % 2 == 1 {
+                socket.connect(socket.local_addr()?)?;
+            }
+            self.others.push(socket.into());
+        }
+        Ok(())
     }
 
     /// Holds a pair, ESTABLISHED on both sides or FIN_WAIT2 and CLOSE_WAIT.
@@ -272,7 +346,7 @@ impl Crowd {
                 None,
             )?;
             match rustix::net::connect(&socket, &address) {
-                Ok(()) | Err(Errno::INPROGRESS) => self.waiting.push(socket),
+                Ok(()) | Err(Errno::INPROGRESS) => self.others.push(socket),
                 Err(error) => return Err(error.into()),
             }
         }

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::measure::find;
 
 /// How the peers tell their versions.
-const VERSIONS: [[&str; 2]; 7] = [
+const VERSIONS: [[&str; 2]; 8] = [
     ["ss", "-V"],
     ["netstat", "--version"],
     ["mawk", "-Wversion"],
@@ -14,6 +14,7 @@ const VERSIONS: [[&str; 2]; 7] = [
     ["awk", "-Wversion"],
     ["bash", "--version"],
     ["wc", "--version"],
+    ["/usr/bin/python3", "--version"],
 ];
 
 /// Lines for the head of the sheet: processor and kernel, then the peers.

@@ -13,7 +13,7 @@ use std::process::{self, Child, Command, Stdio};
 /// The applets that the races call by name.
 const APPLETS: [&str; 5] = ["sockstat", "tcpstates", "snmpget-tcp", "conncount", "closedcalc"];
 /// The C programs in `benches/floors`.
-const FLOORS: [&str; 4] = ["idle", "files", "states", "peak"];
+const FLOORS: [&str; 6] = ["idle", "files", "states", "full", "port", "peak"];
 
 /// Two folders, gone when this is dropped or when the bench ends in any other way.
 pub struct Scratch {

@@ -2,12 +2,12 @@
 
 #![allow(
     unsafe_code,
-    reason = "wait4 with rusage, unshare and two ioctls have no safe wrapper here"
+    reason = "wait4 with rusage, unshare, an ioctl and a socket option have no safe wrapper here"
 )]
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
 /// What wait4 knows about a process that has ended.
@@ -66,6 +66,20 @@ pub fn loopback_up() -> io::Result<()> {
     request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
     // SAFETY: the descriptor is open, and SIOCSIFFLAGS only reads the ifreq it is given.
     match unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &request) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Leaves the choice of a socket's port to connect, which knows the other end: a bind to port 0 takes
+/// a port away from everybody else at that address.
+pub fn bind_address_only(socket: &OwnedFd) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    let size = size_of_val(&on) as libc::socklen_t;
+    let (level, name) = (libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT);
+    // SAFETY: the descriptor is open, and the kernel reads one int, which lives until the return.
+    match unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const on).cast(), size) }
+    {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

@@ -27,19 +27,25 @@ pub struct Needs {
     pub users: bool,
 }
 
-/// The facts, read before the sockets are.
+/// The facts that are the same in every network namespace, read before the sockets are.
 #[derive(Debug)]
-pub struct Facts<'a> {
-    kernel: &'a Kernel,
+pub struct Shared {
     owners: Option<Owners>,
-    /// Whether a socket that some process holds was found with none.
-    has_gaps: Cell<bool>,
     cgroups: Option<Cgroups>,
     /// The control groups of processes, for sockets whose own is not known.
     cgroups_of: RefCell<Vec<(u32, Option<Vec<u8>>)>>,
-    listeners: Option<Box<[PortSet; 2]>>,
     services: Option<Services>,
     users: Option<Users>,
+    /// Whether a socket that some process holds was found with none.
+    has_gaps: Cell<bool>,
+}
+
+/// The facts of one network namespace.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    kernel: &'a Kernel,
+    shared: &'a Shared,
+    listeners: Option<Box<[PortSet; 2]>>,
     interfaces: RefCell<Vec<(u32, Option<Vec<u8>>)>>,
 }
 
@@ -50,55 +56,26 @@ const UNREADABLE: &str = "the descriptors of some processes may not be read (nee
 /// Sockets by way: as `direction` says them.
 pub const DIRECTIONS: [&str; 3] = ["in", "out", "listen"];
 
-impl<'a> Facts<'a> {
-    /// Reads what `needs` asks for. What may not be read is said once.
+impl Shared {
+    /// Reads what `needs` and the filter ask for.
     ///
     /// # Errors
-    /// If the table of sockets or of processes cannot be read at all.
-    pub fn read(
-        source: &'a Source,
-        picked: &Picked,
-        filter: &Filter,
-        needs: Needs,
-    ) -> Result<Facts<'a>, Error> {
+    /// If the processes cannot be read at all, or if there are none: in saved files.
+    pub fn read(source: &Source, picked: &Picked, needs: Needs) -> Result<Shared, Error> {
         let kernel = &source.kernel;
-        let mut facts = Facts {
-            kernel,
-            owners: None,
-            has_gaps: Cell::new(false),
-            cgroups: None,
+        let looks_at_holders = needs.holders || picked.looks_at_holders();
+        if looks_at_holders && !source.saved.is_empty() {
+            return Err(Error::usage("--from", "saved files do not say who holds a socket"));
+        }
+        let owners = || Owners::read(kernel, |process| is_meant(picked, process));
+        Ok(Shared {
+            owners: looks_at_holders.then(owners).transpose()?,
+            cgroups: (needs.cgroups || !picked.cgroups.is_empty()).then(|| Cgroups::read(kernel)),
             cgroups_of: RefCell::default(),
-            listeners: None,
             services: needs.services.then(|| Services::read(kernel)).transpose()?,
             users: needs.users.then(|| Users::read(kernel)).transpose()?,
-            interfaces: RefCell::default(),
-        };
-        if needs.holders || picked.looks_at_holders() {
-            if !source.saved.is_empty() {
-                return Err(Error::usage("--from", "saved files do not say who holds a socket"));
-            }
-            facts.read_owners(picked)?;
-        }
-        if needs.cgroups || !picked.cgroups.is_empty() {
-            facts.cgroups = Some(Cgroups::read(kernel));
-        }
-        if needs.listeners || needs.services {
-            facts.listeners = Some(listeners(source, filter)?);
-        }
-        Ok(facts)
-    }
-
-    fn read_owners(&mut self, picked: &Picked) -> Result<(), Error> {
-        let is_meant = |process: &Process| {
-            let pid = process.pid.to_string();
-            picked.processes.is_empty()
-                || picked
-                    .processes
-                    .iter()
-                    .any(|wanted| *wanted == process.name || wanted.as_slice() == pid.as_bytes())
-        };
-        self.owners = Some(Owners::read(self.kernel, is_meant)?);
-        Ok(())
+            has_gaps: Cell::new(false),
+        })
     }
 
     /// Says what may be wrong with a count: sockets whose holders may not be looked at, a table that
@@ -110,31 +87,49 @@ impl<'a> Facts<'a> {
         }
         note_interrupted(dumped, report);
     }
+}
 
-    /// What the network namespace is called.
-    #[must_use]
-    pub fn netns(&self) -> Vec<u8> {
-        source::netns::own_name()
+/// Whether `--process` names this one; all are meant without it.
+fn is_meant(picked: &Picked, process: &Process) -> bool {
+    let pid = process.pid.to_string();
+    let is_it = |wanted: &Vec<u8>| *wanted == process.name || wanted == pid.as_bytes();
+    picked.processes.is_empty() || picked.processes.iter().any(is_it)
+}
+
+impl<'a> Facts<'a> {
+    /// Reads what `needs` asks for of the namespace that the process is in.
+    ///
+    /// # Errors
+    /// If the table of sockets cannot be read.
+    pub fn read(
+        source: &'a Source,
+        shared: &'a Shared,
+        filter: &Filter,
+        needs: Needs,
+    ) -> Result<Facts<'a>, Error> {
+        let listeners = needs.listeners.then(|| listeners(source, filter)).transpose()?;
+        Ok(Facts { kernel: &source.kernel, shared, listeners, interfaces: RefCell::default() })
     }
 
     /// The process that holds the socket.
     #[must_use]
     pub fn process(&self, socket: &Socket) -> Option<&Process> {
-        let process = self.owners.as_ref()?.of(socket.inode);
+        let process = self.shared.owners.as_ref()?.of(socket.inode);
         if process.is_none() && socket.inode != 0 {
-            self.has_gaps.set(true);
+            self.shared.has_gaps.set(true);
         }
         process
     }
 
     /// Calls `each` with the control group in which the socket was made.
     pub fn with_cgroup<T>(&self, socket: &Socket, each: impl FnOnce(Option<&[u8]>) -> T) -> T {
-        let own = self.cgroups.as_ref().zip(socket.cgroup).and_then(|(all, id)| all.path(id));
+        let own =
+            self.shared.cgroups.as_ref().zip(socket.cgroup).and_then(|(all, id)| all.path(id));
         if own.is_some() {
             return each(own);
         }
         let Some(process) = self.process(socket) else { return each(None) };
-        let mut known = self.cgroups_of.borrow_mut();
+        let mut known = self.shared.cgroups_of.borrow_mut();
         let place = known.iter().position(|(pid, _)| *pid == process.pid).unwrap_or_else(|| {
             known.push((process.pid, cgroup::of_process(self.kernel, process.pid)));
             known.len() - 1
@@ -181,14 +176,14 @@ impl<'a> Facts<'a> {
             "out" => socket.remote.port,
             _ => socket.local.port,
         };
-        let services = self.services.as_ref();
+        let services = self.shared.services.as_ref();
         (port, services.and_then(|services| services.name(port, socket.proto.name())))
     }
 
     /// The name of a user in /etc/passwd.
     #[must_use]
     pub fn user(&self, uid: u32) -> Option<&[u8]> {
-        self.users.as_ref()?.name(uid)
+        self.shared.users.as_ref()?.name(uid)
     }
 
     /// Calls `each` with the name of an interface; 0 is none.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::cli::{self, Common, Opt, OptDoc};
 use crate::error::Error;
 use crate::out::{Column, Kind, Out};
-use crate::source::Source;
+use crate::source::{Source, netns};
 use crate::sys::{self, Kernel};
 
 /// One applet: all that dispatch, help, man pages, completions and tests know of it.
@@ -94,6 +94,8 @@ pub struct Report {
     say: Say,
     noted: Vec<&'static str>,
     is_troubled: bool,
+    /// Whether network namespaces that were to be counted are missing, which was said.
+    is_partial: bool,
 }
 
 impl Report {
@@ -112,6 +114,47 @@ impl Report {
         }
         self.is_troubled = true;
     }
+
+    /// Says, once a run, which of all network namespaces could not be counted.
+    fn missing(&mut self, missing: netns::Missing) {
+        let Some(text) = missing.text() else { return };
+        if !std::mem::replace(&mut self.is_partial, true) {
+            self.trouble(&Error::failed("--netns all", text));
+        }
+    }
+}
+
+/// What gives the rows of a table.
+pub trait Table {
+    /// Reads and gives the rows of one snapshot: with `--netns all`, those of one of the namespaces.
+    ///
+    /// # Errors
+    /// If reading or writing fails.
+    fn snapshot(
+        &mut self,
+        source: &Source,
+        out: &mut Out,
+        report: &mut Report,
+    ) -> Result<(), Error>;
+
+    /// With `--netns all`, gives the rows of the whole machine, after those of the namespaces.
+    ///
+    /// # Errors
+    /// If writing fails.
+    fn machine(&mut self, _: &mut Out, _: &mut Report) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl<F: FnMut(&Source, &mut Out, &mut Report) -> Result<(), Error>> Table for F {
+    fn snapshot(
+        &mut self,
+        source: &Source,
+        out: &mut Out,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        self(source, out, report)
+    }
 }
 
 /// One run of an applet.
@@ -126,7 +169,7 @@ impl Call {
     /// A run of the applet `name`.
     #[must_use]
     pub fn new(arguments: Vec<OsString>, name: &'static str, say: Say) -> Call {
-        let report = Report { name, say, noted: Vec::new(), is_troubled: false };
+        let report = Report { name, say, noted: Vec::new(), is_troubled: false, is_partial: false };
         Call { arguments, common: Common::default(), report }
     }
 
@@ -164,7 +207,14 @@ impl Call {
         &self.common
     }
 
-    /// Makes the table, as often as `--interval` wants: `snapshot` reads and gives its rows.
+    /// Whether every network namespace is wanted.
+    #[must_use]
+    pub fn is_of_all_namespaces(&self) -> bool {
+        self.common.style.by_namespace
+    }
+
+    /// Makes the table, as often as `--interval` wants: `snapshot` reads and gives its rows, with
+    /// `--netns all` once in every namespace.
     /// `optional` says of columns by name whether they are shown; those of `--explain` are if it
     /// was given, and all others are.
     ///
@@ -175,6 +225,19 @@ impl Call {
         columns: &[Column],
         optional: &[(&str, bool)],
         mut snapshot: impl FnMut(&Source, &mut Out, &mut Report) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.table_of(columns, optional, &mut snapshot)
+    }
+
+    /// The same for a table that also has rows of the whole machine.
+    ///
+    /// # Errors
+    /// As [`Call::table`].
+    pub fn table_of(
+        &mut self,
+        columns: &[Column],
+        optional: &[(&str, bool)],
+        table: &mut dyn Table,
     ) -> Result<(), Error> {
         let source = self.source()?;
         let explain = self.common.explain;
@@ -188,10 +251,10 @@ impl Call {
         }
         match self.common.interval {
             None => {
-                snapshot(&source, &mut out, &mut self.report)?;
+                self.snapshot(table, &source, &mut out)?;
                 out.end()?;
             }
-            Some(interval) => self.repeat(interval, &mut out, &source, &mut snapshot)?,
+            Some(interval) => self.repeat(interval, &mut out, &source, table)?,
         }
         out.finish()?;
         if self.report.is_troubled { Err(Error::Said) } else { Ok(()) }
@@ -203,12 +266,12 @@ impl Call {
         interval: Duration,
         out: &mut Out,
         source: &Source,
-        snapshot: &mut impl FnMut(&Source, &mut Out, &mut Report) -> Result<(), Error>,
+        table: &mut dyn Table,
     ) -> Result<(), Error> {
         let start = sys::monotonic();
         for done in 1u64.. {
             out.begin(sys::unix_milliseconds(), sys::monotonic());
-            snapshot(source, out, &mut self.report)?;
+            self.snapshot(table, source, out)?;
             out.end()?;
             if self.common.count.is_some_and(|count| done >= count) {
                 break;
@@ -218,12 +281,33 @@ impl Call {
         Ok(())
     }
 
+    /// Takes one snapshot, in every namespace of this moment if all are wanted.
+    fn snapshot(
+        &mut self,
+        table: &mut dyn Table,
+        source: &Source,
+        out: &mut Out,
+    ) -> Result<(), Error> {
+        let report = &mut self.report;
+        if !self.common.style.by_namespace {
+            return table.snapshot(source, out, report);
+        }
+        let missing = netns::list()?.visit(|namespace| {
+            out.enter(Some(namespace.label()), namespace.resident.clone());
+            table.snapshot(source, out, report)
+        })?;
+        report.missing(missing);
+        out.enter(None, None);
+        table.machine(out, report)
+    }
+
     fn source(&self) -> Result<Source, Error> {
         if let Some(netns) = &self.common.netns {
             sys::enter_network_namespace(netns)?;
         }
         let root = self.common.root.clone().or_else(|| {
-            let is_asked_for = self.common.from.is_empty() && self.common.netns.is_none();
+            let is_elsewhere = self.common.netns.is_some() || self.common.style.by_namespace;
+            let is_asked_for = self.common.from.is_empty() && !is_elsewhere;
             sys::environment("CONNBOX_ROOT").filter(|_| is_asked_for).map(Into::into)
         });
         Ok(Source { kernel: Kernel::new(root)?, saved: self.common.from.clone() })
@@ -245,5 +329,13 @@ fn note_namespace(source: &Source, report: &mut Report) {
             "not the machine's first network namespace: alloc and orphan count the whole machine, \
              inuse and tw this namespace alone; so their difference counts sockets of others too",
         );
+    }
+}
+
+/// Says once that sockets of the namespaces that could not be counted are in numbers of the whole
+/// machine from which those of the namespaces were subtracted.
+fn note_missing(report: &mut Report) {
+    if report.is_partial {
+        report.note("closed and unhashed count the sockets of the missing namespaces too");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::facts::{self, Facts, Needs};
+use super::facts::{self, Facts, Needs, Shared};
 use super::filter::{self, Picked};
 use super::{Applet, Call, Example, MEANING, NETNS, Report, SCOPE, SOURCE};
 use crate::cli::{self, Opt, OptDoc};
@@ -24,6 +24,8 @@ pub static APPLET: Applet = Applet {
          in the other states, TIME_WAIT is tw less the minisockets in FIN_WAIT2. That is exact, and \
          several times faster than a dump of all sockets; reading /proc/net/tcp is slower still. \
          Where sock_diag is refused (by a sandbox) /proc/net/tcp and tcp6 serve by themselves.",
+        "With a filter only the sockets that pass it are counted; for other groups than states use \
+         conncount --by.",
         "A v4-mapped socket (an IPv6 socket that talks to an IPv4 peer) counts as tcp6, as in \
          /proc/net. Sockets that are neither connected nor listening are in no table and in no \
          state; connbox-closedcalc(1) counts them.",
@@ -42,6 +44,10 @@ pub static APPLET: Applet = Applet {
             command: "eval \"$(tcpstates --shell)\" && echo \"$ESTABLISHED $TIME_WAIT\"",
         },
         Example { about: "By family, as Prometheus text", command: "tcpstates --by family --prom" },
+        Example {
+            about: "The states of one service's connections",
+            command: "tcpstates --lport 22",
+        },
         Example {
             about: "From a table that was saved elsewhere",
             command: "cat /proc/net/tcp /proc/net/tcp6 | tcpstates --from -",
@@ -109,7 +115,8 @@ fn counts(
     let wanted =
         states.iter().fold(StateSet::default(), |set, state| set.with(StateSet::only(*state)));
     let is_simple = !filter.looks_at_ends() && !picked.looks_at_holders();
-    let facts = Facts::read(source, picked, filter, Needs::default())?;
+    let shared = Shared::read(source, picked, Needs::default())?;
+    let facts = Facts::read(source, &shared, filter, Needs::default())?;
     let filter = Filter { states: Some(wanted), ..filter.clone() };
     let (counts, dumped) = source::confirmed(source, picked.is_strict, || {
         if is_simple {
@@ -125,7 +132,7 @@ fn counts(
         let dumped = facts::sockets(source, args.method, picked, &filter, &facts, count)?;
         Ok((counts, dumped))
     })?;
-    facts.note_gaps(picked, dumped, report);
+    shared.note_gaps(picked, dumped, report);
     Ok(counts)
 }
 

@@ -141,6 +141,38 @@ which in a mounted
 is the container's own.
 Netlink is not used then.
 .Pp
+.Fl -netns
+takes a name in
+.Pa /run/netns ,
+the number of a process, or the path of a namespace file.
+The word
+.Cm all
+means every network namespace of the machine (a namespace of that name is
+.Pa /run/netns/all ) :
+those in which this
+.Pa /proc
+shows a process, and those with a name in
+.Pa /run/netns ,
+each once; those that only a descriptor or a socket holds are not found.
+Then rows begin, after the time of
+.Fl -interval ,
+with the columns
+.Ar netns ,
+the name or else the inode, and
+.Ar resident ,
+the lowest of the processes that live there and may be looked at, as
+.Ar PID Ns / Ns Ar NAME ;
+the run itself is none.
+Rows come sorted by name, then, where there is none, by inode; those of
+.Xr connbox-conncount 1
+and
+.Xr connbox-closedcalc 1
+that count the whole machine come last, once, with both columns absent.
+Each snapshot finds the namespaces anew, and one that vanishes meanwhile is passed over.
+One's own needs no right; the others need CAP_SYS_ADMIN, and those of other users' processes
+CAP_SYS_PTRACE too.
+How many may not be entered is said on standard error, once, and the status is 1.
+.Pp
 .Fl -output
 writes a file beside
 .Ar FILE

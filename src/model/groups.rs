@@ -37,6 +37,17 @@ impl Groups {
         }
     }
 
+    /// Adds all tallies of `other`.
+    pub fn merge(&mut self, other: Groups) {
+        if self.tallies.is_empty() {
+            self.tallies = other.tallies;
+            return;
+        }
+        for (key, tally) in other.tallies {
+            self.add_all(&key, tally);
+        }
+    }
+
     /// The groups of at least `min` rows, the largest first, equal ones by key; at most `top`.
     #[must_use]
     pub fn sorted(&self, min: u64, top: usize) -> Vec<(&[u8], Tally)> {

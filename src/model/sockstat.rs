@@ -31,6 +31,16 @@ impl TcpSockstat {
     pub fn unhashed(&self) -> i128 {
         i128::from(self.alloc) - i128::from(self.inuse) - i128::from(self.inuse6)
     }
+
+    /// Adds another namespace of the same machine: what counts a namespace is summed, of what counts
+    /// the machine the later reading stays.
+    pub fn add_namespace(&mut self, other: &TcpSockstat) {
+        self.inuse = self.inuse.saturating_add(other.inuse);
+        self.inuse6 = self.inuse6.saturating_add(other.inuse6);
+        self.tw = self.tw.saturating_add(other.tw);
+        self.orphan = other.orphan;
+        self.alloc = other.alloc;
+    }
 }
 
 /// A protocol of sockstat that counts its sockets (or fragment queues) as `inuse`.
@@ -122,6 +132,16 @@ mod tests {
     fn the_documents_example_gives_12_and_11() {
         let seed = TcpSockstat { alloc: 48, inuse: 27, inuse6: 10, tw: 1, orphan: 0 };
         assert_eq!((seed.closed(), seed.unhashed()), (12, 11));
+    }
+
+    #[test]
+    fn namespaces_add_up_to_the_machine() {
+        let mut machine = TcpSockstat::default();
+        for (inuse, inuse6, tw, alloc) in [(2, 1, 5, 9), (3, 0, 0, 10)] {
+            machine.add_namespace(&TcpSockstat { inuse, inuse6, tw, alloc, orphan: 4 });
+        }
+        let whole = TcpSockstat { inuse: 5, inuse6: 1, tw: 5, alloc: 10, orphan: 4 };
+        assert_eq!((machine, machine.unhashed(), machine.closed()), (whole, 4, 9));
     }
 
     #[test]

@@ -71,6 +71,12 @@ impl Column {
 
 /// The column that leads the rows of a repeated snapshot.
 pub const TIME: Column = Column::label("time", "when the snapshot was taken: RFC 3339, UTC");
+/// The columns that lead the rows of every network namespace.
+pub const NAMESPACE: Column =
+    Column::label("netns", "the network namespace: its name in /run/netns, else its inode");
+/// See [`NAMESPACE`].
+pub const RESIDENT: Column =
+    Column::label("resident", "a process that lives in the namespace: PID/NAME");
 /// The column that follows a counter with `--rate`.
 pub const RATE: Column =
     Column::gauge("per_second", "", "the counter's growth per second since the last snapshot");

@@ -8,7 +8,7 @@ mod shell;
 mod time;
 mod tsv;
 
-pub use column::{Column, Kind, RATE, TIME};
+pub use column::{Column, Kind, NAMESPACE, RATE, RESIDENT, TIME};
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -77,12 +77,16 @@ pub struct Style {
     pub is_stream: bool,
     /// Whether each counter is followed by its rate.
     pub rate: bool,
+    /// Whether rows say of which network namespace they are.
+    pub by_namespace: bool,
 }
 
 /// Where the value of a written column comes from.
 #[derive(Clone, Copy, Debug)]
 enum From {
     Time,
+    Namespace,
+    Resident,
     /// The N-th value of the row that the applet gives.
     Row(usize),
     /// The growth of the N-th value.
@@ -107,6 +111,8 @@ pub struct Out {
     metrics: prometheus::Metrics,
     time: [u8; 24],
     clock: Duration,
+    /// Of which namespace rows are, and who lives there.
+    place: [Option<Vec<u8>>; 2],
     rates: Rates,
 }
 
@@ -118,6 +124,10 @@ impl Out {
         if style.is_stream {
             shown.push((TIME, From::Time));
         }
+        // A table may have a column of its own for the namespace.
+        if style.by_namespace && columns.iter().all(|column| column.name != NAMESPACE.name) {
+            shown.extend([(NAMESPACE, From::Namespace), (RESIDENT, From::Resident)]);
+        }
         for (place, column) in columns.iter().enumerate().filter(|(_, column)| is_shown(column)) {
             shown.push((*column, From::Row(place)));
             if style.rate && column.kind == Kind::Counter {
@@ -127,7 +137,8 @@ impl Out {
         if style.format == Format::Bare {
             shown.retain(|(column, _)| column.kind.is_number());
         }
-        let is_keyed = shown.iter().all(|(column, _)| column.kind != Kind::Label);
+        let has = |kind| shown.iter().any(|(column, _)| column.kind == kind);
+        let is_keyed = has(Kind::Key) && !has(Kind::Label);
         let mut out = Out {
             style,
             columns: shown,
@@ -138,6 +149,7 @@ impl Out {
             metrics: prometheus::Metrics::default(),
             time: [b'0'; 24],
             clock: Duration::ZERO,
+            place: [None, None],
             rates: Rates::default(),
         };
         if out.style.header && out.style.format == Format::Tsv {
@@ -150,6 +162,18 @@ impl Out {
     pub fn begin(&mut self, unix_milliseconds: i64, clock: Duration) {
         self.time = time::rfc3339(unix_milliseconds);
         self.clock = clock;
+    }
+
+    /// Says of which network namespace the next rows are, and who lives there; `None` for rows of the
+    /// whole machine.
+    pub fn enter(&mut self, namespace: Option<Vec<u8>>, resident: Option<Vec<u8>>) {
+        self.place = [namespace, resident];
+    }
+
+    /// The namespace that was entered.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&[u8]> {
+        self.place[0].as_deref()
     }
 
     /// Writes one row: the values of all the applet's columns, in their order.
@@ -165,14 +189,17 @@ impl Out {
     /// # Errors
     /// As [`Out::row`].
     pub fn row_of(&mut self, values: &[Value<'_>]) -> Result<(), Error> {
-        let time = self.time;
         let rates = self.rates_of(values);
+        let [namespace, resident] =
+            self.place.each_ref().map(|text| text.as_deref().map_or(Value::Absent, Value::Text));
         let mut cells = [Cell { column: &TIME, value: Value::Absent }; MOST_COLUMNS];
         let count = self.columns.len().min(MOST_COLUMNS);
         for (cell, (column, from)) in cells.iter_mut().zip(&self.columns) {
             cell.column = column;
             cell.value = match *from {
-                From::Time => Value::Text(&time),
+                From::Time => Value::Text(&self.time),
+                From::Namespace => namespace,
+                From::Resident => resident,
                 From::Row(place) => values.get(place).copied().unwrap_or(Value::Absent),
                 From::Rate(place) => rates.get(place).copied().unwrap_or(Value::Absent),
             };
@@ -197,7 +224,8 @@ impl Out {
         if !self.style.rate {
             return rates;
         }
-        let mut key = Vec::new();
+        let mut key = self.place[0].clone().unwrap_or_default();
+        key.push(b'\t');
         for (column, from) in &self.columns {
             if let (From::Row(place), false) = (from, column.kind.is_number())
                 && let Some(value) = values.get(*place)
@@ -223,6 +251,7 @@ impl Out {
     /// # Errors
     /// If writing fails.
     pub fn end(&mut self) -> Result<(), Error> {
+        self.rates.forget_before(self.clock);
         match self.style.format {
             Format::Json if self.is_keyed => self.tree.write(&mut self.buffer),
             Format::Prometheus => self.metrics.write(&mut self.buffer),

@@ -3,10 +3,11 @@
 //!
 //! No table of the kernel has them, but for those that are bound (Linux 6.8). So they are what is left
 //! of the sockets behind all descriptors when those in a table are taken away, and those that are no
-//! TCP sockets. The latter is asked of each that is left, by its extended attribute, which costs some
-//! 2.5 us; to dump the tables of all other kinds of sockets first would cost as much. No descriptor is
-//! duplicated: the last close of a socket would be ours then.
+//! TCP sockets. The latter is asked of each that is left, by its extended attribute: some 2.5 us, which is
+//! no more than any descriptor costs, so that dumps of UNIX and UDP sockets beforehand would save
+//! little. No descriptor is duplicated: the last close of a socket would be ours then.
 
+use super::netns;
 use super::owner::{Descriptors, Held, Process};
 use super::sock_diag::{self, Query, Refusal};
 use crate::error::Error;
@@ -35,16 +36,31 @@ pub struct Holders {
     descriptors: Descriptors,
 }
 
-/// Walks the tables of TCP sockets, those of one network namespace or of several, and calls the other
-/// function with every socket in one of these states.
-pub trait Walk: FnMut(StateSet, &mut dyn FnMut(InetDiag<'_>)) -> Result<(), Error> {}
-impl<W: FnMut(StateSet, &mut dyn FnMut(InetDiag<'_>)) -> Result<(), Error>> Walk for W {}
+/// The sockets in the tables of the other network namespaces, by inode. A process may hold some of
+/// them although it lives in ours. They are read when they are needed, and once only.
+#[derive(Debug, Default)]
+pub struct Elsewhere {
+    inodes: Option<Vec<u32>>,
+}
+
+impl Elsewhere {
+    fn inodes(&mut self) -> Result<&[u32], Error> {
+        if self.inodes.is_none() {
+            let mut inodes = Vec::new();
+            // What may not be entered stays unknown, as does the namespace of a single socket.
+            netns::list()?.visit(|_| walk(HELD, |socket| inodes.push(socket.inode())))?;
+            inodes.sort_unstable();
+            self.inodes = Some(inodes);
+        }
+        Ok(self.inodes.as_deref().unwrap_or_default())
+    }
+}
+
+/// All that a table shows and a process may hold: in TIME_WAIT sockets have no inode.
+const HELD: StateSet = StateSet::ALL.without(StateSet::TIME_WAIT).with(StateSet::BOUND);
 
 /// Walks the tables of the network namespace in which we are.
-///
-/// # Errors
-/// If sock_diag is refused or the dump is cut short.
-pub fn walk(states: StateSet, each: &mut dyn FnMut(InetDiag<'_>)) -> Result<(), Error> {
+fn walk(states: StateSet, each: impl FnMut(InetDiag<'_>)) -> Result<(), Error> {
     let mut kernel = SockDiag::open().map_err(Refusal::from)?;
     sock_diag::dump(&mut kernel, &Query::tcp(states), each)?;
     Ok(())
@@ -55,35 +71,20 @@ impl Holders {
     ///
     /// # Errors
     /// If /proc cannot be read, or sock_diag is refused.
-    pub fn read(kernel: &Kernel) -> Result<Holders, Error> {
-        let own = Proc::open(kernel)?.own_network_namespace()?;
-        Holders::read_in(kernel, |namespace| namespace == own, walk)
-    }
-
-    /// Finds them in the processes whose network namespace (its inode) is one that `is_meant`, where
-    /// `walk` gives the sockets of all of those.
-    ///
-    /// # Errors
-    /// If /proc cannot be read, or `walk` fails.
-    pub fn read_in(
-        kernel: &Kernel,
-        is_meant: impl Fn(u64) -> bool + Sync,
-        mut walk: impl Walk,
-    ) -> Result<Holders, Error> {
+    pub fn read(kernel: &Kernel, elsewhere: &mut Elsewhere) -> Result<Holders, Error> {
         let proc = Proc::open(kernel)?;
+        let own = proc.own_network_namespace()?;
         // What is bound now and after the pass, and then found with nobody, was so all the time.
         let mut bound_before = Vec::new();
-        walk(StateSet::BOUND, &mut |socket| bound_before.push(socket.inode()))?;
+        walk(StateSet::BOUND, |socket| bound_before.push(socket.inode()))?;
         bound_before.sort_unstable();
         let descriptors = Descriptors::read(&proc, |process| {
             // One who does not show his namespace does not show his descriptors, and is counted.
-            proc.network_namespace(process.pid).map_or(true, &is_meant)
+            proc.network_namespace(process.pid).map_or(true, |namespace| namespace == own)
         })?;
         let mut left = Left::new(&descriptors);
         let mut nobodys = Vec::new();
-        // Sockets in TIME_WAIT have no inode.
-        let all = StateSet::ALL.without(StateSet::TIME_WAIT).with(StateSet::BOUND);
-        walk(all, &mut |socket| {
+        walk(HELD, |socket| {
             if !left.take(&socket) && bound_before.binary_search(&socket.inode()).is_ok() {
                 nobodys.push(Closed { pid: None, uid: socket.uid(), is_bound: Some(true) });
             }
@@ -91,9 +92,12 @@ impl Holders {
         left.ask(&proc);
         if left.is_any_unknown() {
             // A socket may have come into a table behind the walk's back: it has to be missed twice.
-            walk(all, &mut |socket| {
+            walk(HELD, |socket| {
                 left.take(&socket);
             })?;
+        }
+        if left.is_any_unknown() {
+            left.drop_those_of(elsewhere.inodes()?);
         }
         let mut sockets = left.closed();
         sockets.extend(nobodys);
@@ -165,6 +169,19 @@ impl Left {
             match is_tcp.then(|| proc.socket(held.pid, held.fd)).flatten() {
                 Some(SocketFile { inode, uid: owner }) if inode == held.inode => *uid = owner,
                 _ => *seen = Seen::Elsewhere,
+            }
+        }
+    }
+
+    /// Takes away what other namespaces have in their tables.
+    fn drop_those_of(&mut self, inodes: &[u32]) {
+        for (held, seen, _) in &mut self.sockets {
+            let is_elsewhere = || {
+                let inode = u32::try_from(held.inode);
+                inode.is_ok_and(|inode| inodes.binary_search(&inode).is_ok())
+            };
+            if *seen == Seen::Unknown && is_elsewhere() {
+                *seen = Seen::Elsewhere;
             }
         }
     }

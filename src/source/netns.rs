@@ -1,4 +1,253 @@
-//! Stub.
+//! Every network namespace of the machine: which there are, and a visit to each of them.
+//!
+//! A namespace is known by a process that lives in it or by a file in /run/netns. One that is held by
+//! a descriptor or a socket alone has neither, and is not found.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustix::io::Errno;
+
+use crate::error::Error;
+use crate::sys::netns::{self, NetworkNamespace};
+
+/// One network namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Namespace {
+    /// The kernel's number for it, as `readlink /proc/PID/ns/net` shows it.
+    pub inode: u64,
+    /// Its name in /run/netns, the first of several.
+    pub name: Option<Vec<u8>>,
+    /// The lowest of the processes that live there and may be looked at: `PID/NAME`. The name is
+    /// of the process's own choice.
+    pub resident: Option<Vec<u8>>,
+    /// All of these processes, the lowest first: any of them opens the way.
+    residents: Vec<u32>,
+}
+
+impl Namespace {
+    /// What it is called: its name, else its inode.
+    #[must_use]
+    pub fn label(&self) -> Vec<u8> {
+        self.name.clone().unwrap_or_else(|| self.inode.to_string().into_bytes())
+    }
+
+    /// Takes one of its names: the first in order stays.
+    fn take_name(&mut self, name: &[u8]) {
+        if self.name.as_deref().is_none_or(|other| name < other) {
+            self.name = Some(name.to_vec());
+        }
+    }
+
+    /// The ways in, each opened when it is tried, so that few descriptors are open at once.
+    fn ways(&self) -> impl Iterator<Item = Result<NetworkNamespace, Errno>> {
+        let name = self.name.iter().map(|name| NetworkNamespace::named(name));
+        name.chain(self.residents.iter().map(|pid| NetworkNamespace::of_process(*pid)))
+    }
+}
+
+/// The network namespaces of the machine, as they were when they were listed.
+#[derive(Debug)]
+pub struct Namespaces {
+    own: NetworkNamespace,
+    /// The device and the inode of our own.
+    own_identity: (u64, u64),
+    list: Vec<Namespace>,
+    hidden: Hidden,
+}
+
+/// Namespaces of processes that may not be looked at, by the inode of their files.
+type Hidden = BTreeSet<u64>;
+
+/// The namespaces that could not be visited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// How many may not be entered.
+    pub refused: usize,
+    /// How many are known only by processes that may not be looked at.
+    pub hidden: usize,
+}
+
+impl Missing {
+    /// What is to be said about it, and which rights would help; `None` if nothing is missing.
+    #[must_use]
+    pub fn text(self) -> Option<String> {
+        let namespaces = |count| match count {
+            1 => "1 network namespace".to_owned(),
+            count => format!("{count} network namespaces"),
+        };
+        let subject = match self {
+            Missing { refused: 0, hidden: 0 } => return None,
+            Missing { refused, hidden: 0 } => {
+                format!("{} may not be entered (needs CAP_SYS_ADMIN)", namespaces(refused))
+            }
+            Missing { refused: 0, hidden } => format!(
+                "{} of other users' processes may not be entered \
+                 (needs CAP_SYS_ADMIN and CAP_SYS_PTRACE)",
+                namespaces(hidden)
+            ),
+            Missing { refused, hidden } => format!(
+                "{} may not be entered, nor {hidden} of other users' processes \
+                 (needs CAP_SYS_ADMIN and CAP_SYS_PTRACE)",
+                namespaces(refused)
+            ),
+        };
+        Some(format!("{subject}: their sockets are missing here"))
+    }
+}
+
+/// Lists the network namespaces: our own, those of all processes and those of /run/netns, each once.
+/// Those with a name come first, sorted by it; then the others, by inode.
+///
+/// # Errors
+/// If /proc or /run/netns cannot be read.
+pub fn list() -> Result<Namespaces, Error> {
+    let failed = |error| Error::system("/proc/thread-self/ns/net", error);
+    let own = NetworkNamespace::own().map_err(failed)?;
+    let own_identity = own.identity().map_err(failed)?;
+    let mut found = BTreeMap::from([(own_identity.1, Namespace::default())]);
+    netns::each_named(|name, (device, inode)| {
+        // A file of another file system is what is left of a namespace that was unmounted.
+        if device == own_identity.0 {
+            found.entry(inode).or_default().take_name(name);
+        }
+    })?;
+    let mut hidden = Hidden::new();
+    netns::each_process(|pid| match netns::inode_of_process(pid) {
+        Ok(inode) => found.entry(inode).or_default().residents.push(pid),
+        Err(error) if is_refusal(error) => match netns::inode_of_files(Some(pid)) {
+            Ok(inode) => drop(hidden.insert(inode)),
+            // /proc is mounted with hidepid: all that is known is that there is something.
+            Err(error) if is_refusal(error) => drop(hidden.insert(0)),
+            Err(_) => {}
+        },
+        // The process has gone.
+        Err(_) => {}
+    })?;
+    let mut list: Vec<Namespace> = found.into_iter().map(describe).collect();
+    // Stable: the others stay sorted by inode.
+    list.sort_by(|a, b| (a.name.is_none(), &a.name).cmp(&(b.name.is_none(), &b.name)));
+    Ok(Namespaces { own, own_identity, list, hidden })
+}
+
+fn describe((inode, mut namespace): (u64, Namespace)) -> Namespace {
+    namespace.residents.sort_unstable();
+    let named = |pid: &u32| Some((*pid, netns::name_of_process(*pid).ok()?));
+    namespace.resident = namespace.residents.iter().find_map(named).map(|(pid, name)| {
+        let mut resident = format!("{pid}/").into_bytes();
+        resident.extend_from_slice(&name);
+        resident
+    });
+    Namespace { inode, ..namespace }
+}
+
+fn is_refusal(error: Errno) -> bool {
+    matches!(error, Errno::PERM | Errno::ACCESS)
+}
+
+/// Takes a namespace that is counted otherwise off the hidden ones: the one in which a process lives,
+/// for `None` the calling thread.
+fn forget(hidden: &mut Hidden, resident: Option<u32>) {
+    if !hidden.is_empty()
+        && let Ok(inode) = netns::inode_of_files(resident)
+    {
+        hidden.remove(&inode);
+    }
+}
+
+/// How an attempt to enter a namespace ended.
+enum Entry {
+    Done,
+    Refused,
+    Gone,
+}
+
+impl Namespaces {
+    /// What was listed.
+    #[must_use]
+    pub fn list(&self) -> &[Namespace] {
+        &self.list
+    }
+
+    /// Enters one namespace after the other, calls `each` there, and comes back. One that has gone
+    /// meanwhile is passed over. Our own takes no right.
+    ///
+    /// # Errors
+    /// If `each` fails, the system lacks memory or descriptors, or there is no way back.
+    pub fn visit(
+        &self,
+        mut each: impl FnMut(&Namespace) -> Result<(), Error>,
+    ) -> Result<Missing, Error> {
+        // Who could not come back must not leave: inside a user namespace others may be open to us
+        // that we made there, while our own belongs to the machine.
+        let may_leave = self.own.enter().is_ok();
+        let mut hidden = self.hidden.clone();
+        let mut refused = 0;
+        let result = self.list.iter().try_for_each(|namespace| {
+            match self.enter(namespace, may_leave)? {
+                Entry::Done => {
+                    each(namespace)?;
+                    forget(&mut hidden, None);
+                }
+                Entry::Refused => {
+                    refused += 1;
+                    namespace
+                        .residents
+                        .iter()
+                        .take(1)
+                        .for_each(|pid| forget(&mut hidden, Some(*pid)));
+                }
+                Entry::Gone => {}
+            }
+            Ok(())
+        });
+        if may_leave {
+            self.own.enter().map_err(|error| Error::system("the way back", error))?;
+        }
+        result.map(|()| Missing { refused, hidden: hidden.len() })
+    }
+
+    fn enter(&self, namespace: &Namespace, may_leave: bool) -> Result<Entry, Error> {
+        if namespace.inode == self.own_identity.1 {
+            let entered = if may_leave { self.own.enter() } else { Ok(()) };
+            let failed = |error| Error::system("the way back", error);
+            return entered.map(|()| Entry::Done).map_err(failed);
+        }
+        let mut entry = Entry::Gone;
+        for way in namespace.ways() {
+            let entered = way.and_then(|way| {
+                // The number of the process may be another's by now, and so may the name.
+                if way.identity()? != (self.own_identity.0, namespace.inode) {
+                    return Err(Errno::SRCH);
+                }
+                if may_leave { way.enter() } else { Err(Errno::PERM) }
+            });
+            match entered {
+                Ok(()) => return Ok(Entry::Done),
+                Err(error) if is_refusal(error) => entry = Entry::Refused,
+                Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => {
+                    let label = [b"network namespace ", namespace.label().as_slice()].concat();
+                    return Err(Error::system(label, error));
+                }
+                // It has gone (ENOENT, ESRCH), or was never one of networks (EINVAL).
+                Err(_) => {}
+            }
+        }
+        Ok(entry)
+    }
+}
+
+/// What our own namespace is called: its name in /run/netns, else its inode; empty where /proc does not
+/// tell.
+#[must_use]
 pub fn own_name() -> Vec<u8> {
-    b"1".to_vec()
+    let own = NetworkNamespace::own().and_then(|own| own.identity());
+    let Ok(identity) = own else { return Vec::new() };
+    let mut namespace = Namespace { inode: identity.1, ..Namespace::default() };
+    // Without /run/netns there are no names.
+    let _ = netns::each_named(|name, found| {
+        if found == identity {
+            namespace.take_name(name);
+        }
+    });
+    namespace.label()
 }

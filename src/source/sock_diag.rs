@@ -19,7 +19,7 @@ pub trait Exchange {
     /// Receives one datagram of answers.
     ///
     /// # Errors
-    /// The system's: `NOBUFS` if answers were lost.
+    /// The system's: `NOBUFS` if answers were lost; `INTR` to be called again.
     fn receive(&mut self) -> Result<&[u8], Errno>;
 }
 
@@ -139,7 +139,11 @@ fn receive(
 ) -> Result<Dumped, Refusal> {
     let mut dumped = Dumped::default();
     loop {
-        for message in netlink::messages(kernel.receive()?) {
+        let datagram = match kernel.receive() {
+            Err(Errno::INTR) => continue,
+            datagram => datagram?,
+        };
+        for message in netlink::messages(datagram) {
             let message = message.ok_or(Errno::BADMSG)?;
             if message.sequence != sequence {
                 continue;

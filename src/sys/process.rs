@@ -119,9 +119,9 @@ impl Proc {
     /// # Errors
     /// If it is not to be seen in this /proc.
     pub fn own_network_namespace(&self) -> Result<u64, Error> {
-        rustix::fs::statat(&self.fd, "self/ns/net", rustix::fs::AtFlags::empty())
+        rustix::fs::statat(&self.fd, "thread-self/ns/net", rustix::fs::AtFlags::empty())
             .map(|stat| stat.st_ino)
-            .map_err(|error| Error::system("/proc/self/ns/net", error))
+            .map_err(|error| Error::system("/proc/thread-self/ns/net", error))
     }
 
     /// The socket behind a descriptor, `None` if it is none, or has gone. The descriptor is not

@@ -3,7 +3,6 @@
 //! A world is made by a thread that moves into a new network namespace, makes the sockets there and
 //! ends. The sockets live in this process and keep the namespace alive, and nothing else on the machine
 //! is touched; when the value is dropped, or the process dies, all of it is gone.
-#![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod all_states;
@@ -26,6 +25,7 @@ use std::time::{Duration, Instant};
 use line::Line;
 use link::Tun;
 use oracle::Histogram;
+#[allow(unused_imports, reason = "each test file uses its own part")]
 pub use run::{Ran, Rights, Script, connbox_outside, has_tool};
 
 /// Shared by those who make or drop sockets, held alone by those who compare machine-wide numbers.

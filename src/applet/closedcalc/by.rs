@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 
 use crate::applet::conncount::by::{push_number, push_text, take, text};
-use crate::applet::{Call, Report};
+use crate::applet::{Call, Report, Table};
 use crate::cli;
 use crate::error::Error;
 use crate::model::Groups;
 use crate::out::{Column, Out, Value};
 use crate::source::Source;
 use crate::source::cgroup;
-use crate::source::holders::{Closed, Holders};
+use crate::source::holders::{Closed, Elsewhere, Holders};
 use crate::source::names::Users;
 
 /// What holders may have in common.
@@ -74,7 +74,8 @@ pub fn run(call: &mut Call, keys: &[Key]) -> Result<(), Error> {
     let [.., kind, count] = COLUMNS;
     let columns: Vec<Column> =
         keys.iter().map(|key| COLUMNS[*key as usize]).chain([kind, count]).collect();
-    call.table(&columns, &[], |source, out, report| snapshot(source, keys, out, report))
+    let is_of_all = call.is_of_all_namespaces();
+    call.table_of(&columns, &[], &mut By { keys, is_of_all, elsewhere: Elsewhere::default() })
 }
 
 fn check(call: &Call) -> Result<(), Error> {
@@ -92,43 +93,63 @@ fn check(call: &Call) -> Result<(), Error> {
     }
 }
 
-fn snapshot(
-    source: &Source,
-    keys: &[Key],
-    out: &mut Out,
-    report: &mut Report,
-) -> Result<(), Error> {
-    if !source.is_live() {
-        return Err(Error::usage("CONNBOX_ROOT", "with --by the running kernel is asked"));
-    }
-    let groups = groups(source, keys, report)?;
-    for (mut key, tally) in groups.sorted(0, usize::MAX) {
-        let mut values = Vec::with_capacity(keys.len() + 2);
-        values.extend(keys.iter().map(|of| of.value(&mut key)));
-        values.push(kind(&mut key));
-        values.push(Value::Int(tally.count.into()));
-        out.row_of(&values)?;
-    }
-    Ok(())
+struct By<'a> {
+    keys: &'a [Key],
+    /// Whether all namespaces are visited.
+    is_of_all: bool,
+    /// Then kept until the last.
+    elsewhere: Elsewhere,
 }
 
-fn groups(source: &Source, keys: &[Key], report: &mut Report) -> Result<Groups, Error> {
-    let holders = Holders::read(&source.kernel)?;
-    if holders.unreadable() > 0 {
-        report.note(UNREADABLE);
+impl Table for By<'_> {
+    fn snapshot(
+        &mut self,
+        source: &Source,
+        out: &mut Out,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        if !source.is_live() {
+            return Err(Error::usage("CONNBOX_ROOT", "with --by the running kernel is asked"));
+        }
+        let groups = self.groups(source, report)?;
+        for (mut key, tally) in groups.sorted(0, usize::MAX) {
+            let mut values = Vec::with_capacity(self.keys.len() + 2);
+            values.extend(self.keys.iter().map(|of| of.value(&mut key)));
+            values.push(kind(&mut key));
+            values.push(Value::Int(tally.count.into()));
+            out.row_of(&values)?;
+        }
+        Ok(())
     }
-    let users =
-        if keys.contains(&Key::User) { Users::read(&source.kernel)? } else { Users::default() };
-    let mut facts = Facts { source, holders: &holders, users, cgroups: HashMap::new() };
-    let mut groups = Groups::default();
-    let mut buffer = Vec::with_capacity(128);
-    for socket in &holders.sockets {
-        buffer.clear();
-        keys.iter().for_each(|key| key.push(&mut buffer, socket, &mut facts));
-        push_number(&mut buffer, socket.is_bound.map(u32::from));
-        groups.add(&buffer, [0; 2]);
+
+    fn machine(&mut self, _: &mut Out, _: &mut Report) -> Result<(), Error> {
+        self.elsewhere = Elsewhere::default();
+        Ok(())
     }
-    Ok(groups)
+}
+
+impl By<'_> {
+    fn groups(&mut self, source: &Source, report: &mut Report) -> Result<Groups, Error> {
+        if !self.is_of_all {
+            self.elsewhere = Elsewhere::default();
+        }
+        let holders = Holders::read(&source.kernel, &mut self.elsewhere)?;
+        if holders.unreadable() > 0 {
+            report.note(UNREADABLE);
+        }
+        let has_users = self.keys.contains(&Key::User);
+        let users = if has_users { Users::read(&source.kernel)? } else { Users::default() };
+        let mut facts = Facts { source, holders: &holders, users, cgroups: HashMap::new() };
+        let mut groups = Groups::default();
+        let mut buffer = Vec::with_capacity(128);
+        for socket in &holders.sockets {
+            buffer.clear();
+            self.keys.iter().for_each(|key| key.push(&mut buffer, socket, &mut facts));
+            push_number(&mut buffer, socket.is_bound.map(u32::from));
+            groups.add(&buffer, [0; 2]);
+        }
+        Ok(groups)
+    }
 }
 
 /// What is known of the holders.

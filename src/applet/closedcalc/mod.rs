@@ -2,7 +2,9 @@
 
 mod by;
 
-use super::{Applet, Call, Example, HOST_MINUS_NETNS, MEANING, Report, SCOPE, SOURCE, sockstat};
+use super::{
+    Applet, Call, Example, HOST, HOST_MINUS_NETNS, MEANING, Report, SCOPE, SOURCE, Table, sockstat,
+};
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
 use crate::model::TcpSockstat;
@@ -23,7 +25,10 @@ pub static APPLET: Applet = Applet {
          With many connections in TIME_WAIT the two differ by thousands.",
         "alloc counts the whole machine, the other terms one network namespace. If other namespaces \
          (containers) have TCP sockets, these are in unhashed too; in a namespace other than the \
-         first this is said on standard error.",
+         first this is said on standard error. With --netns all every namespace is visited: inuse, \
+         inuse6 and tw are rows of each of them, and closed, unhashed and alloc are one row each, of \
+         the whole machine, with the sums over all namespaces in their place. Then both formulae \
+         count no socket of others.",
         "A growing unhashed is a leak: sockets that were made and never connected, or that the \
          peer has closed and the program has forgotten.",
         "With --by closedcalc lists who holds such sockets, in groups by process, pid, user or \
@@ -32,8 +37,8 @@ pub static APPLET: Applet = Applet {
          bound of those that have a port and are neither connected nor listening, which the kernel \
          tells since Linux 6.8; before, kind is '-'. Only sockets of the network namespace count, \
          and only those that a process has a descriptor of; one that several processes hold counts \
-         for the lowest pid. A process that lives in one namespace and holds connections of another \
-         one is taken for the holder of unbound sockets.",
+         for the lowest pid. Where something is found, the tables of the other namespaces are looked \
+         into as well, as a process may hold their connections: that takes CAP_SYS_ADMIN.",
         "The sockets are found by one pass over /proc/*/fd, by a dump of the tables by sock_diag(7), \
          and by the name of the protocol that the kernel gives for each descriptor that is left \
          over. No descriptor is opened or duplicated. Processes that one may not look at are \
@@ -111,35 +116,73 @@ fn run(call: &mut Call) -> Result<(), Error> {
         return by::run(call, &args.by);
     }
     let picked = cli::pick(call.names(), &NAMES)?;
-    call.table(&COLUMNS, &[], |source, out, report| snapshot(source, &picked, out, report))
+    let of_all = call.is_of_all_namespaces();
+    call.table_of(&COLUMNS, &[], &mut Closed { picked, of_all, machine: TcpSockstat::default() })
 }
 
-fn snapshot(
-    source: &Source,
-    picked: &[&str],
-    out: &mut Out,
-    report: &mut Report,
-) -> Result<(), Error> {
-    let tcp = procfs::sockstat(source)?.tcp().map_err(procfs::missing)?;
-    super::note_namespace(source, report);
-    for name in picked {
-        let row = row(&tcp, name);
-        out.row([
-            Value::Word(row.name),
-            Value::Int(row.value),
-            Value::Word(row.scope),
-            Value::Text(row.source.as_bytes()),
-            Value::Text(row.meaning.as_bytes()),
-        ])?;
+struct Closed {
+    picked: Vec<&'static str>,
+    /// Whether every namespace is visited: then each number has its row once.
+    of_all: bool,
+    /// The namespaces that were visited so far.
+    machine: TcpSockstat,
+}
+
+impl Table for Closed {
+    fn snapshot(
+        &mut self,
+        source: &Source,
+        out: &mut Out,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let tcp = procfs::sockstat(source)?.tcp().map_err(procfs::missing)?;
+        if !self.of_all {
+            super::note_namespace(source, report);
+            return self.picked.iter().try_for_each(|name| write(row(&tcp, name), out));
+        }
+        self.machine.add_namespace(&tcp);
+        let mut picked = self.picked.iter().filter(|name| !is_of_machine(name));
+        picked.try_for_each(|name| write(row(&tcp, name), out))
     }
-    Ok(())
+
+    fn machine(&mut self, out: &mut Out, report: &mut Report) -> Result<(), Error> {
+        let tcp = std::mem::take(&mut self.machine);
+        if self.picked.iter().any(|name| is_mixed(name)) {
+            super::note_missing(report);
+        }
+        let mut picked = self.picked.iter().filter(|name| is_of_machine(name));
+        picked.try_for_each(|name| write(machine_row(&tcp, name), out))
+    }
 }
 
-/// The formulae and what they give; `conncount` shows the same two numbers.
+/// Whether a row counts the whole machine, once all namespaces are known.
+fn is_of_machine(name: &str) -> bool {
+    is_mixed(name) || name == "alloc"
+}
+
+/// Whether a row is made of numbers of the machine and of namespaces.
+fn is_mixed(name: &str) -> bool {
+    matches!(name, "closed" | "unhashed")
+}
+
+fn write(row: Row, out: &mut Out) -> Result<(), Error> {
+    out.row([
+        Value::Word(row.name),
+        Value::Int(row.value),
+        Value::Word(row.scope),
+        Value::Text(row.source.as_bytes()),
+        Value::Text(row.meaning.as_bytes()),
+    ])
+}
+
+/// The formulae and what they give; `conncount` shows the same two numbers. `_OF_ALL`: with the sums
+/// over all namespaces.
 pub(super) const CLOSED: &str = "alloc - (inuse + inuse6 - tw)";
 pub(super) const CLOSED_MEANING: &str =
     "what ss -s and the documents call closed; it counts every TIME_WAIT socket too";
 pub(super) const UNHASHED: &str = "alloc - inuse - inuse6";
+pub(super) const CLOSED_OF_ALL: &str = "alloc - (sum of inuse + sum of inuse6 - sum of tw)";
+pub(super) const UNHASHED_OF_ALL: &str = "alloc - sum of inuse - sum of inuse6";
 pub(super) const UNHASHED_MEANING: &str =
     "TCP sockets in no table: never connected, only bound, or closed and not yet released";
 
@@ -183,4 +226,16 @@ fn row(tcp: &TcpSockstat, name: &str) -> Row {
         "inuse6" => term("inuse6", inuse6, "TCP6", "inuse"),
         _ => term("tw", tw, "TCP", "tw"),
     }
+}
+
+/// A row of the whole machine: `tcp` holds the sums over its namespaces.
+fn machine_row(tcp: &TcpSockstat, name: &str) -> Row {
+    let row = row(tcp, name);
+    let TcpSockstat { alloc, inuse, inuse6, tw, .. } = *tcp;
+    let source = match name {
+        "closed" => format!("{CLOSED_OF_ALL} = {alloc} - ({inuse} + {inuse6} - {tw})"),
+        "unhashed" => format!("{UNHASHED_OF_ALL} = {alloc} - {inuse} - {inuse6}"),
+        _ => row.source,
+    };
+    Row { scope: HOST, source, ..row }
 }

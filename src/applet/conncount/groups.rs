@@ -2,9 +2,9 @@
 
 use super::by::{self, Key};
 use super::{Args, COLUMNS};
-use crate::applet::facts::{self, Facts, Needs};
+use crate::applet::facts::{self, Facts, Needs, Shared};
 use crate::applet::filter::Picked;
-use crate::applet::{Call, Report};
+use crate::applet::{Call, Report, Table};
 use crate::error::Error;
 use crate::model::{Endpoint, Family, Filter, Groups, Proto, Socket, Tally, TcpState};
 use crate::out::{Column, Out, Value};
@@ -29,16 +29,79 @@ pub const SUMS: [&str; 2] = ["recv_queue", "send_queue"];
 /// Counts the sockets that pass, in groups if there are keys.
 ///
 /// # Errors
-/// As [`Call::table`].
-pub fn run(call: &mut Call, args: &Args, picked: &Picked) -> Result<(), Error> {
-    check(call, args)?;
-    let columns: Vec<Column> =
-        args.by.iter().map(|key| key.column()).chain([COUNT, RECV_QUEUE, SEND_QUEUE]).collect();
+/// As [`Call::table_of`].
+pub fn run(call: &mut Call, mut args: Args, picked: &Picked) -> Result<(), Error> {
+    check(call, &args)?;
+    let of_all = call.is_of_all_namespaces();
+    if of_all && !args.by.contains(&Key::Netns) {
+        args.by.insert(0, Key::Netns);
+    }
+    let sums = [COUNT, RECV_QUEUE, SEND_QUEUE];
+    let columns: Vec<Column> = args.by.iter().map(|key| key.column()).chain(sums).collect();
     let shown = [(RECV_QUEUE.name, args.sums[0]), (SEND_QUEUE.name, args.sums[1])];
-    call.table(&columns, &shown, |source, out, report| {
-        let groups = count(source, args, picked, report)?;
-        rows(args, &groups, out)
-    })
+    let mut needs = Needs::default();
+    args.by.iter().for_each(|key| key.note_needs(&mut needs));
+    let groups = Groups::default();
+    let mut grouping = Grouping { args: &args, picked, needs, of_all, groups, shared: None };
+    call.table_of(&columns, &shown, &mut grouping)
+}
+
+/// One table of groups.
+struct Grouping<'a> {
+    args: &'a Args,
+    picked: &'a Picked,
+    needs: Needs,
+    /// Whether the groups are those of all namespaces together.
+    of_all: bool,
+    groups: Groups,
+    /// What was read once for the namespaces of this snapshot.
+    shared: Option<Shared>,
+}
+
+impl Table for Grouping<'_> {
+    fn snapshot(
+        &mut self,
+        source: &Source,
+        out: &mut Out,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let netns = match out.namespace() {
+            Some(name) => name.to_vec(),
+            None if self.args.by.contains(&Key::Netns) => source::netns::own_name(),
+            None => Vec::new(),
+        };
+        self.count(source, &netns, report)?;
+        if self.of_all { Ok(()) } else { self.rows(out) }
+    }
+
+    fn machine(&mut self, out: &mut Out, _: &mut Report) -> Result<(), Error> {
+        self.rows(out)
+    }
+}
+
+impl Grouping<'_> {
+    /// Adds the sockets of one namespace.
+    fn count(&mut self, source: &Source, netns: &[u8], report: &mut Report) -> Result<(), Error> {
+        let Grouping { args, picked, needs, .. } = *self;
+        let filter = Filter { protos: args.protos(), ..picked.filter(&source.kernel)? };
+        let shared = match self.shared.take() {
+            Some(shared) => shared,
+            None => Shared::read(source, picked, needs)?,
+        };
+        let facts = Facts::read(source, &shared, &filter, needs)?;
+        let counting = Counting { source, args, picked, filter: &filter, facts: &facts, netns };
+        let (groups, dumped) = source::confirmed(source, picked.is_strict, || counting.groups())?;
+        self.groups.merge(groups);
+        shared.note_gaps(picked, dumped, report);
+        self.shared = Some(shared);
+        Ok(())
+    }
+
+    fn rows(&mut self, out: &mut Out) -> Result<(), Error> {
+        self.shared = None;
+        let groups = std::mem::take(&mut self.groups);
+        rows(self.args, &groups, out)
+    }
 }
 
 fn check(call: &Call, args: &Args) -> Result<(), Error> {
@@ -56,23 +119,6 @@ fn check(call: &Call, args: &Args) -> Result<(), Error> {
         Some((_, subject, reason)) => Err(Error::usage(subject, reason)),
         None => Ok(()),
     }
-}
-
-fn count(
-    source: &Source,
-    args: &Args,
-    picked: &Picked,
-    report: &mut Report,
-) -> Result<Groups, Error> {
-    let filter = Filter { protos: args.protos(), ..picked.filter(&source.kernel)? };
-    let mut needs = Needs::default();
-    args.by.iter().for_each(|key| key.note_needs(&mut needs));
-    let facts = Facts::read(source, picked, &filter, needs)?;
-    let netns = facts.netns();
-    let counting = Counting { source, args, picked, filter: &filter, facts: &facts, netns: &netns };
-    let (groups, dumped) = source::confirmed(source, picked.is_strict, || counting.groups())?;
-    facts.note_gaps(picked, dumped, report);
-    Ok(groups)
 }
 
 /// One way to count and all that it needs.

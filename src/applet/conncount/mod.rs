@@ -2,28 +2,23 @@
 
 pub(super) mod by;
 mod groups;
+mod summary;
 
 use std::ffi::OsStr;
 
 use by::Key;
 
-use super::closedcalc::{CLOSED, CLOSED_MEANING, UNHASHED, UNHASHED_MEANING};
-use super::{
-    Applet, Call, Example, HOST, HOST_MINUS_NETNS, MEANING, NETNS, Report, SCOPE, SOURCE, sockstat,
-};
-use super::{facts, filter};
+use super::filter;
+use super::{Applet, Call, Example, MEANING, SCOPE, SOURCE};
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
-use crate::model::{Family, Proto, Protocol, Sockstat, StateSet, TcpSockstat, TcpState};
-use crate::out::{Column, Out, Value};
-use crate::source::procfs::{self, File, Record};
-use crate::source::{self, Method, Source};
-use crate::wire::text;
+use crate::model::{Proto, StateSet};
+use crate::out::Column;
 
 pub static APPLET: Applet = Applet {
     name: "conncount",
     aliases: &[],
-    about: "count connections: the summary of ss -s, for scripts",
+    about: "count connections: the summary of ss -s, or those that you mean, by any key",
     details: &[
         "Gives the numbers of ss -s(8) as rows, in this order: total (sockets of every kind), tcp \
          (alloc + tw), estab (CurrEstab of /proc/net/snmp: ESTABLISHED and CLOSE_WAIT), closed, \
@@ -35,9 +30,25 @@ pub static APPLET: Applet = Applet {
          in SYN_RECV, from one walk of the kernel's socket table.",
         "total, estab, synrecv and timewait count the network namespace, orphaned the whole \
          machine; tcp, closed and unhashed mix the two, which is said on standard error in a \
-         namespace other than the first. For the number of sockets in each state, or of one \
+         namespace other than the first. With --netns all these and orphaned are one row each, of \
+         the whole machine, and the others are rows of every namespace. For the number of sockets in each state, or of one \
          family, use connbox-tcpstates(1).",
         "With --from, synrecv is absent unless a table of TCP sockets is among the files.",
+        "With a filter (see FILTERS below) conncount prints one number instead: how many sockets pass. \
+         With --by it counts them in groups, one row a group, the largest first, equal ones in the \
+         order of their keys. Keys: state, proto, family (inet, inet6, inet6-mapped: an IPv6 socket \
+         that speaks IPv4), laddr and raddr (with /LEN networks: raddr/24, or raddr/24/64 for IPv4 and \
+         IPv6), lport, rport, direction (listen; in, if something listens on the local port; else out), \
+         service (the name in /etc/services of the local port, for out of the remote one), uid, user, \
+         pid, process, cgroup, iface, netns. v4-mapped addresses are written as IPv4.",
+        "Processes are found by one pass over /proc/*/fd; a socket that several hold counts for the lowest \
+         pid, or, with --process, for the one asked for. Sockets that no process holds (TIME_WAIT, SYN_RECV, \
+         connections not yet accepted, orphans) are in the group '-', and so are those of processes that \
+         one may not look at, which is then said on standard error. The control group is the one in \
+         which the socket was made, by the kernel's word (since Linux 5.9), else its process's. The queues \
+         that --sum adds up are those of ss; the kernel counts a received FIN as one byte.",
+        "Ports, addresses and states are picked in the kernel, so that asking for few sockets among many \
+         is quick. By state alone sockets are counted by subtraction as in connbox-tcpstates(1).",
     ],
     options: &DOCS,
     filters: &filter::DOCS,
@@ -53,9 +64,34 @@ pub static APPLET: Applet = Applet {
             about: "The table below the summary of ss -s",
             command: "conncount --transport --json",
         },
+        Example {
+            about: "Who holds most connections to port 443",
+            command: "conncount --lport 443 --state established --by raddr --top 10",
+        },
+        Example {
+            about: "Networks with more than 100 half-open connections: a SYN flood",
+            command: "conncount --state syn-recv --by raddr/24/64 --min 101",
+        },
+        Example {
+            about: "The classic leak: who forgets to close",
+            command: "conncount --state close-wait --by process,pid",
+        },
+        Example {
+            about: "Connections by unit, pod or container",
+            command: "conncount --state connected --by cgroup",
+        },
+        Example {
+            about: "Where connections rest in TIME_WAIT",
+            command: "conncount --state time-wait --by rport",
+        },
+        Example {
+            about: "What waits unread, by process",
+            command: "conncount --by process --sum recv_queue,send_queue",
+        },
     ],
-    needs: "No rights.",
-    rows: "total, tcp, estab, closed, orphaned, synrecv, timewait, unhashed; with --transport also \
+    needs: "No rights, but for the keys pid and process, for --process, and for cgroup before Linux 5.9: \
+            CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE to find the sockets of other users' processes.",
+    rows: "Without filter and --by: total, tcp, estab, closed, orphaned, synrecv, timewait, unhashed; with --transport also \
            raw, udp, tcp_inuse, inet and frag, each followed by its IPv4 and IPv6 part (raw_ip, \
            raw_ip6, ..., tcp_ip, tcp_ip6, ...). NAME is one of them.",
     names: &SUMMARY,
@@ -153,28 +189,17 @@ fn sums(args: &mut Args, value: &OsStr) -> Result<(), String> {
 fn run(call: &mut Call) -> Result<(), Error> {
     let (args, picked) = call.args_and(&OPTIONS, &filter::FILTERS)?;
     if picked.is_given() || args.counts_sockets() {
-        return groups::run(call, &args, &picked);
+        return groups::run(call, args, &picked);
     }
     let names = picked_rows(call, &args)?;
-    call.table(&COLUMNS, &[], |source, out, report| {
-        let seen = Seen::read(source, names.contains(&"synrecv"), picked.is_strict, report)?;
-        if names.iter().any(|name| is_mixed(name)) {
-            super::note_namespace(source, report);
-        }
-        names.iter().try_for_each(|name| row(&seen, name, out))
-    })
-}
-
-/// Whether a row mixes numbers of the machine and of the namespace.
-fn is_mixed(name: &str) -> bool {
-    matches!(name, "tcp" | "closed" | "unhashed")
+    summary::run(call, names, picked.is_strict)
 }
 
 fn picked_rows(call: &Call, args: &Args) -> Result<Vec<&'static str>, Error> {
     let mut known: Vec<&str> = SUMMARY.to_vec();
     known.retain(|name| !(args.quick && *name == "synrecv"));
     if args.transport {
-        known.extend(TRANSPORT.iter().flat_map(|(names, _)| names));
+        known.extend(summary::TRANSPORT.iter().flat_map(|(names, _)| names));
     }
     for name in call.names() {
         let is_row =
@@ -191,163 +216,4 @@ fn picked_rows(call: &Call, args: &Args) -> Result<Vec<&'static str>, Error> {
         }
     }
     cli::pick(call.names(), &known)
-}
-
-/// The rows of a protocol: all, IPv4, IPv6; `None` sums RAW, UDP and TCP as ss does.
-const TRANSPORT: [([&str; 3], Option<Protocol>); 5] = [
-    (["raw", "raw_ip", "raw_ip6"], Some(Protocol::Raw)),
-    (["udp", "udp_ip", "udp_ip6"], Some(Protocol::Udp)),
-    (["tcp_inuse", "tcp_ip", "tcp_ip6"], Some(Protocol::Tcp)),
-    (["inet", "inet_ip", "inet_ip6"], None),
-    (["frag", "frag_ip", "frag_ip6"], Some(Protocol::Frag)),
-];
-
-/// What the rows are made of.
-struct Seen {
-    sockstat: Sockstat,
-    tcp: TcpSockstat,
-    curr_estab: Option<i128>,
-    syn_recv: Option<u64>,
-}
-
-impl Seen {
-    fn read(
-        source: &Source,
-        wants_syn_recv: bool,
-        is_strict: bool,
-        report: &mut Report,
-    ) -> Result<Seen, Error> {
-        let mut files = vec![File::Sockstat, File::Sockstat6, File::Snmp];
-        if wants_syn_recv && !source.is_live() {
-            files.extend([File::Tcp, File::Tcp6]);
-        }
-        let (mut sockstat, mut curr_estab, mut syn_recv) = (Sockstat::default(), None, None);
-        let mut has_tcp = false;
-        procfs::read(source, &files, |place, record| match record {
-            Record::Mib { group: b"Tcp", names, values } => {
-                if std::mem::replace(&mut has_tcp, true) {
-                    return Err(place.error("this group stands here a second time"));
-                }
-                match text::pairs(names, values) {
-                    Some(mut pairs) => {
-                        curr_estab =
-                            pairs.find(|(name, _)| *name == b"CurrEstab").map(|(_, value)| value);
-                    }
-                    None => report.trouble(&place.error(procfs::NO_PAIR)),
-                }
-                Ok(())
-            }
-            Record::Header(Proto::Tcp) => {
-                syn_recv.get_or_insert(0);
-                Ok(())
-            }
-            Record::Tcp(_, row, _) => {
-                let is_one = TcpState::from_number(row.state) == Some(TcpState::SYN_RECV);
-                *syn_recv.get_or_insert(0) += u64::from(is_one);
-                Ok(())
-            }
-            record => procfs::take_counts(&mut sockstat, place, &record),
-        })?;
-        let tcp = sockstat.tcp().map_err(procfs::missing)?;
-        if curr_estab.is_none() {
-            report.trouble(&Error::failed("estab", "snmp holds no CurrEstab of the group Tcp"));
-        }
-        if wants_syn_recv && source.is_live() {
-            syn_recv = Some(count_syn_recv(source, is_strict, report)?);
-        }
-        Ok(Seen { sockstat, tcp, curr_estab, syn_recv })
-    }
-
-    /// A number of the transport table: `part` is 0 for all, 1 for IPv4, 2 for IPv6.
-    fn transport(&self, protocol: Option<Protocol>, part: usize) -> i128 {
-        let families = match part {
-            1 => &[Family::Inet][..],
-            2 => &[Family::Inet6],
-            _ => &Family::ALL,
-        };
-        let protocols = match &protocol {
-            Some(protocol) => std::slice::from_ref(protocol),
-            None => &[Protocol::Raw, Protocol::Udp, Protocol::Tcp],
-        };
-        let of =
-            |protocol| families.iter().map(move |family| self.sockstat.inuse(protocol, *family));
-        protocols.iter().flat_map(|protocol| of(*protocol)).map(i128::from).sum()
-    }
-}
-
-fn count_syn_recv(source: &Source, is_strict: bool, report: &mut Report) -> Result<u64, Error> {
-    let wanted = StateSet::only(TcpState::SYN_RECV);
-    let (counts, dumped) = source::confirmed(source, is_strict, || {
-        source::tcp_states(source, Method::Auto, wanted, false)
-    })?;
-    facts::note_interrupted(dumped, report);
-    Ok(counts.both(TcpState::SYN_RECV))
-}
-
-fn row(seen: &Seen, name: &'static str, out: &mut Out) -> Result<(), Error> {
-    let transport = TRANSPORT.iter().find_map(|(names, protocol)| {
-        let part = names.iter().position(|known| *known == name)?;
-        Some(seen.transport(*protocol, part))
-    });
-    let (value, scope, source, meaning) = match transport {
-        Some(count) => (
-            Some(count),
-            NETNS,
-            "inuse of /proc/net/sockstat and sockstat6",
-            "sockets (for frag, packets that wait for fragments) of the protocol and family",
-        ),
-        None => summary(seen, name),
-    };
-    out.row([
-        Value::Word(name),
-        value.map_or(Value::Absent, Value::Int),
-        Value::Word(scope),
-        Value::Text(source.as_bytes()),
-        Value::Text(meaning.as_bytes()),
-    ])
-}
-
-type Row = (Option<i128>, &'static str, &'static str, &'static str);
-
-/// A row of the summary: value, scope, source, meaning.
-fn summary(seen: &Seen, name: &str) -> Row {
-    let tcp = &seen.tcp;
-    let known = |protocol: &str, item: &str| {
-        let known = sockstat::explain(protocol.as_bytes(), item.as_bytes());
-        (known.scope, known.meaning)
-    };
-    match name {
-        "total" => {
-            let (scope, meaning) = known("sockets", "used");
-            (seen.sockstat.used.map(i128::from), scope, "/proc/net/sockstat sockets used", meaning)
-        }
-        "tcp" => (
-            Some(i128::from(tcp.alloc) + i128::from(tcp.tw)),
-            "host+netns",
-            "/proc/net/sockstat TCP alloc + tw",
-            "TCP sockets of both families, TIME_WAIT included",
-        ),
-        "estab" => (
-            seen.curr_estab,
-            NETNS,
-            "/proc/net/snmp Tcp CurrEstab",
-            "sockets in ESTABLISHED and in CLOSE_WAIT",
-        ),
-        "closed" => (Some(tcp.closed()), HOST_MINUS_NETNS, CLOSED, CLOSED_MEANING),
-        "orphaned" => {
-            let (_, meaning) = known("TCP", "orphan");
-            (Some(i128::from(tcp.orphan)), HOST, "/proc/net/sockstat TCP orphan", meaning)
-        }
-        "synrecv" => (
-            seen.syn_recv.map(i128::from),
-            NETNS,
-            "sock_diag, or /proc/net/tcp and tcp6",
-            "sockets in SYN_RECV: connections that a peer has asked for and not yet confirmed",
-        ),
-        "timewait" => {
-            let (scope, meaning) = known("TCP", "tw");
-            (Some(i128::from(tcp.tw)), scope, "/proc/net/sockstat TCP tw", meaning)
-        }
-        _ => (Some(tcp.unhashed()), HOST_MINUS_NETNS, UNHASHED, UNHASHED_MEANING),
-    }
 }

@@ -1,0 +1,37 @@
+//! What the values of options are made of: words of a fixed set, numbers, lists.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+/// The meaning of a word of a fixed set.
+///
+/// # Errors
+/// The reason that lists the words.
+pub fn choose<T: Copy>(words: &[(&str, T)], value: &OsStr) -> Result<T, String> {
+    let found = words.iter().find(|(word, _)| word.as_bytes() == value.as_bytes());
+    found.map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        format!("'{}' is none of {}", value.display(), words.join(", "))
+    })
+}
+
+/// A number from 1 up.
+///
+/// # Errors
+/// The reason why it is none.
+pub fn number<T: TryFrom<u64>>(value: &OsStr) -> Result<T, String> {
+    let number = value.to_str().and_then(|text| text.parse().ok()).filter(|number| *number > 0);
+    number
+        .and_then(|number: u64| number.try_into().ok())
+        .ok_or_else(|| format!("'{}' is no number from 1 up", value.display()))
+}
+
+/// The words of a comma list, none of them empty.
+///
+/// # Errors
+/// The reason why it is none.
+pub fn words(value: &OsStr) -> Result<std::str::Split<'_, char>, String> {
+    let text = value.to_str().filter(|text| text.split(',').all(|word| !word.is_empty()));
+    text.map(|text| text.split(','))
+        .ok_or_else(|| format!("'{}' is no list of words", value.display()))
+}

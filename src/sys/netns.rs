@@ -1,0 +1,168 @@
+//! Network namespaces: which there are, who lives in them, and how to move between them.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+
+use rustix::fs::{Dir, Stat};
+use rustix::io::Errno;
+use rustix::thread::LinkNameSpaceType;
+
+use super::{open, read};
+use crate::error::Error;
+
+/// Where ip-netns(8) keeps namespaces under names.
+const NAMED: &str = "/run/netns";
+
+/// Moves the process into another network namespace: a name of /run/netns, the number of a
+/// process that lives there, or the path of a namespace file.
+///
+/// # Errors
+/// If there is no such namespace, or if entering it is refused.
+pub fn enter_network_namespace(which: &OsStr) -> Result<(), Error> {
+    let bytes = which.as_bytes();
+    let path = if bytes.contains(&b'/') {
+        bytes.to_vec()
+    } else if !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit) {
+        [b"/proc/", bytes, b"/ns/net"].concat()
+    } else {
+        [NAMED.as_bytes(), b"/", bytes].concat()
+    };
+    let fd =
+        open(path.as_slice()).map_err(|error| Error::refused(&path, error, "CAP_SYS_PTRACE"))?;
+    match NetworkNamespace(fd).enter() {
+        Ok(()) => Ok(()),
+        Err(Errno::INVAL) => Err(Error::failed(&path, "not a network namespace")),
+        Err(error) => Err(Error::refused(&path, error, "CAP_SYS_ADMIN")),
+    }
+}
+
+/// A network namespace, held open.
+#[derive(Debug)]
+pub struct NetworkNamespace(OwnedFd);
+
+impl NetworkNamespace {
+    /// The one that the calling thread is in.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn own() -> Result<NetworkNamespace, Errno> {
+        open("/proc/thread-self/ns/net").map(NetworkNamespace)
+    }
+
+    /// The one that a process lives in.
+    ///
+    /// # Errors
+    /// The system's: `NOENT` or `SRCH` if the process has gone.
+    pub fn of_process(pid: u32) -> Result<NetworkNamespace, Errno> {
+        open(format!("/proc/{pid}/ns/net")).map(NetworkNamespace)
+    }
+
+    /// The file of a name in /run/netns.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn named(name: &[u8]) -> Result<NetworkNamespace, Errno> {
+        open([NAMED.as_bytes(), b"/", name].concat().as_slice()).map(NetworkNamespace)
+    }
+
+    /// The device and the inode by which the kernel tells namespaces apart.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn identity(&self) -> Result<(u64, u64), Errno> {
+        rustix::fs::fstat(&self.0).map(|stat| identity(&stat))
+    }
+
+    /// Moves the calling thread into it.
+    ///
+    /// # Errors
+    /// The system's: `PERM` without CAP_SYS_ADMIN, `INVAL` for what is no network namespace.
+    pub fn enter(&self) -> Result<(), Errno> {
+        let network = Some(LinkNameSpaceType::Network);
+        rustix::thread::move_into_link_name_space(self.0.as_fd(), network)
+    }
+}
+
+fn identity(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev, stat.st_ino)
+}
+
+/// Calls `each` with the names in /run/netns and the device and inode of what stands there. Without
+/// that directory nothing has a name.
+///
+/// # Errors
+/// The directory and the system's words.
+pub fn each_named(mut each: impl FnMut(&[u8], (u64, u64))) -> Result<(), Error> {
+    let result = each_entry(NAMED, |name| {
+        if let Ok(stat) = rustix::fs::stat([NAMED.as_bytes(), b"/", name].concat().as_slice()) {
+            each(name, identity(&stat));
+        }
+    });
+    match result {
+        Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+        Err(error) => Err(Error::system(NAMED, error)),
+    }
+}
+
+/// Calls `each` with the number of every process that /proc shows, but this one.
+///
+/// # Errors
+/// The system's, as an error of /proc.
+pub fn each_process(mut each: impl FnMut(u32)) -> Result<(), Error> {
+    let own = rustix::process::getpid().as_raw_pid().unsigned_abs();
+    let result = each_entry("/proc", |name| {
+        let pid = std::str::from_utf8(name).ok().and_then(|digits| digits.parse().ok());
+        if let Some(pid) = pid.filter(|pid| *pid != own) {
+            each(pid);
+        }
+    });
+    result.map_err(|error| Error::system("/proc", error))
+}
+
+fn each_entry(directory: &str, mut each: impl FnMut(&[u8])) -> Result<(), Errno> {
+    for entry in Dir::new(open(directory)?)? {
+        match entry?.file_name().to_bytes() {
+            b"." | b".." => {}
+            name => each(name),
+        }
+    }
+    Ok(())
+}
+
+/// The inode of the network namespace that a process lives in.
+///
+/// # Errors
+/// The system's: `ACCESS` if the process may not be looked at, `NOENT` or `SRCH` if it has gone.
+pub fn inode_of_process(pid: u32) -> Result<u64, Errno> {
+    // Not stat(2), which would have the kernel make an inode for each namespace.
+    let link = rustix::fs::readlink(format!("/proc/{pid}/ns/net"), Vec::with_capacity(32))?;
+    let number = link.as_bytes().strip_prefix(b"net:[").and_then(|rest| rest.strip_suffix(b"]"));
+    let number = number.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+    number.ok_or(Errno::INVAL)
+}
+
+/// The inode of a file of a process's /proc/PID/net, of the calling thread's for `None`. Each network
+/// namespace has inodes of its own there (fs/proc/proc_net.c), and anybody may see them: so namespaces
+/// can be told apart even where a process may not be looked at.
+///
+/// # Errors
+/// The system's.
+pub fn inode_of_files(pid: Option<u32>) -> Result<u64, Errno> {
+    let path = match pid {
+        Some(pid) => format!("/proc/{pid}/net/dev"),
+        None => "/proc/thread-self/net/dev".to_owned(),
+    };
+    rustix::fs::stat(path).map(|stat| stat.st_ino)
+}
+
+/// The name of a process: bytes that it chose itself.
+///
+/// # Errors
+/// The system's.
+pub fn name_of_process(pid: u32) -> Result<Vec<u8>, Errno> {
+    let mut name = Vec::with_capacity(64);
+    read(open(format!("/proc/{pid}/comm"))?, &mut name)?;
+    name.pop_if(|last| *last == b'\n');
+    Ok(name)
+}
