@@ -7,6 +7,8 @@
 //! no more than any descriptor costs, so that dumps of UNIX and UDP sockets beforehand would save
 //! little. No descriptor is duplicated: the last close of a socket would be ours then.
 
+use std::collections::HashMap;
+
 use super::netns;
 use super::owner::{Descriptors, Held, Process};
 use super::sock_diag::{self, Query, Refusal};
@@ -28,80 +30,55 @@ pub struct Closed {
     pub is_bound: Option<bool>,
 }
 
-/// The TCP sockets that are neither connected nor listening.
+/// What is read once, however many namespaces are asked for holders then: the sockets behind the
+/// descriptors of processes, and before them what tables hold.
 #[derive(Debug)]
-pub struct Holders {
-    /// The sockets, each once.
-    pub sockets: Vec<Closed>,
+pub struct Round {
     descriptors: Descriptors,
+    /// The namespace of the process, for each of the sockets; empty if all are of ours.
+    namespaces: Vec<u64>,
+    /// The inodes that were in a table before: of our namespace those that were bound, or of all
+    /// namespaces all.
+    before: Vec<u32>,
 }
 
-/// The sockets in the tables of the other network namespaces, by inode. A process may hold some of
-/// them although it lives in ours. They are read when they are needed, and once only.
-#[derive(Debug, Default)]
-pub struct Elsewhere {
-    inodes: Option<Vec<u32>>,
-}
-
-impl Elsewhere {
-    fn inodes(&mut self) -> Result<&[u32], Error> {
-        if self.inodes.is_none() {
-            let mut inodes = Vec::new();
-            // What may not be entered stays unknown, as does the namespace of a single socket.
-            netns::list()?.visit(|_| walk(HELD, |socket| inodes.push(socket.inode())))?;
-            inodes.sort_unstable();
-            self.inodes = Some(inodes);
-        }
-        Ok(self.inodes.as_deref().unwrap_or_default())
-    }
-}
-
-/// All that a table shows and a process may hold: in TIME_WAIT sockets have no inode.
-const HELD: StateSet = StateSet::ALL.without(StateSet::TIME_WAIT).with(StateSet::BOUND);
-
-/// Walks the tables of the network namespace in which we are.
-fn walk(states: StateSet, each: impl FnMut(InetDiag<'_>)) -> Result<(), Error> {
-    let mut kernel = SockDiag::open().map_err(Refusal::from)?;
-    sock_diag::dump(&mut kernel, &Query::tcp(states), each)?;
-    Ok(())
-}
-
-impl Holders {
-    /// Finds them in the processes that live in our network namespace.
+impl Round {
+    /// Reads the processes that live in our network namespace.
     ///
     /// # Errors
     /// If /proc cannot be read, or sock_diag is refused.
-    pub fn read(kernel: &Kernel, elsewhere: &mut Elsewhere) -> Result<Holders, Error> {
+    pub fn of_own_namespace(kernel: &Kernel) -> Result<Round, Error> {
         let proc = Proc::open(kernel)?;
         let own = proc.own_network_namespace()?;
-        // What is bound now and after the pass, and then found with nobody, was so all the time.
-        let mut bound_before = Vec::new();
-        walk(StateSet::BOUND, |socket| bound_before.push(socket.inode()))?;
-        bound_before.sort_unstable();
+        let mut before = Vec::new();
+        walk(StateSet::BOUND, |socket| before.push(socket.inode()))?;
+        before.sort_unstable();
         let descriptors = Descriptors::read(&proc, |process| {
             // One who does not show his namespace does not show his descriptors, and is counted.
             proc.network_namespace(process.pid).map_or(true, |namespace| namespace == own)
         })?;
-        let mut left = Left::new(&descriptors);
-        let mut nobodys = Vec::new();
-        walk(HELD, |socket| {
-            if !left.take(&socket) && bound_before.binary_search(&socket.inode()).is_ok() {
-                nobodys.push(Closed { pid: None, uid: socket.uid(), is_bound: Some(true) });
-            }
-        })?;
-        left.ask(&proc);
-        if left.is_any_unknown() {
-            // A socket may have come into a table behind the walk's back: it has to be missed twice.
-            walk(HELD, |socket| {
-                left.take(&socket);
-            })?;
-        }
-        if left.is_any_unknown() {
-            left.drop_those_of(elsewhere.inodes()?);
-        }
-        let mut sockets = left.closed();
-        sockets.extend(nobodys);
-        Ok(Holders { sockets, descriptors })
+        Ok(Round { descriptors, namespaces: Vec::new(), before })
+    }
+
+    /// Reads all processes.
+    ///
+    /// # Errors
+    /// As [`Round::of_own_namespace`].
+    pub fn of_all_namespaces(kernel: &Kernel) -> Result<Round, Error> {
+        let proc = Proc::open(kernel)?;
+        let before = in_all_tables()?;
+        let descriptors = Descriptors::read(&proc, |_| true)?;
+        let of = |process: &Process| {
+            (process.pid, proc.network_namespace(process.pid).unwrap_or_default())
+        };
+        let known: HashMap<u32, u64> = descriptors.processes.iter().map(of).collect();
+        let of = |held: &Held| known.get(&held.pid).copied().unwrap_or_default();
+        let namespaces = descriptors.held.iter().map(of).collect();
+        Ok(Round { descriptors, namespaces, before })
+    }
+
+    fn is_of_all(&self) -> bool {
+        !self.namespaces.is_empty()
     }
 
     /// The process of that number, if it holds a socket.
@@ -115,6 +92,57 @@ impl Holders {
     pub fn unreadable(&self) -> u64 {
         self.descriptors.unreadable
     }
+
+    /// The TCP sockets that are neither connected nor listening of the processes that live in our
+    /// network namespace, each once.
+    ///
+    /// # Errors
+    /// If sock_diag is refused or a dump cut short.
+    pub fn closed(&self, kernel: &Kernel) -> Result<Vec<Closed>, Error> {
+        let proc = Proc::open(kernel)?;
+        let mut left = Left::new(self, proc.own_network_namespace()?);
+        let mut nobodys = Vec::new();
+        walk(HELD, |socket| {
+            // What was bound before the pass and is bound now was so during the pass.
+            if !left.take(&socket) && self.before.binary_search(&socket.inode()).is_ok() {
+                nobodys.push(Closed { pid: None, uid: socket.uid(), is_bound: Some(true) });
+            }
+        })?;
+        left.ask(&proc);
+        if left.is_any_unknown() {
+            // A socket may have come into a table behind the walk's back: it has to be missed twice.
+            walk(HELD, |socket| {
+                left.take(&socket);
+            })?;
+        }
+        // A process that lives in our namespace may hold connections of another one.
+        if self.is_of_all() {
+            left.drop_those_of(&self.before);
+        } else if left.is_any_unknown() {
+            left.drop_those_of(&in_all_tables()?);
+        }
+        let mut sockets = left.closed();
+        sockets.extend(nobodys);
+        Ok(sockets)
+    }
+}
+
+/// The inodes of the sockets in the tables of all network namespaces that may be entered, sorted.
+fn in_all_tables() -> Result<Vec<u32>, Error> {
+    let mut inodes = Vec::new();
+    netns::list()?.visit(|_| walk(HELD, |socket| inodes.push(socket.inode())))?;
+    inodes.sort_unstable();
+    Ok(inodes)
+}
+
+/// All that a table shows and a process may hold: in TIME_WAIT sockets have no inode.
+const HELD: StateSet = StateSet::ALL.without(StateSet::TIME_WAIT).with(StateSet::BOUND);
+
+/// Walks the tables of the network namespace in which we are.
+fn walk(states: StateSet, each: impl FnMut(InetDiag<'_>)) -> Result<(), Error> {
+    let mut kernel = SockDiag::open().map_err(Refusal::from)?;
+    sock_diag::dump(&mut kernel, &Query::tcp(states), each)?;
+    Ok(())
 }
 
 /// What is known of a socket that is held.
@@ -135,9 +163,15 @@ struct Left {
 }
 
 impl Left {
-    fn new(descriptors: &Descriptors) -> Left {
-        let mut sockets: Vec<_> =
-            descriptors.held.iter().map(|held| (*held, Seen::Unknown, 0)).collect();
+    /// The sockets of the processes that live in `namespace`.
+    fn new(round: &Round, namespace: u64) -> Left {
+        let is_here =
+            |place: usize| round.namespaces.get(place).is_none_or(|other| *other == namespace);
+        let held = round.descriptors.held.iter().enumerate();
+        let mut sockets: Vec<_> = held
+            .filter(|(place, _)| is_here(*place))
+            .map(|(_, held)| (*held, Seen::Unknown, 0))
+            .collect();
         sockets.dedup_by_key(|(held, ..)| held.inode);
         Left { sockets, has_bound: false }
     }

@@ -11,8 +11,9 @@ use crate::model::Groups;
 use crate::out::{Column, Out, Value};
 use crate::source::Source;
 use crate::source::cgroup;
-use crate::source::holders::{Closed, Elsewhere, Holders};
+use crate::source::holders::{Closed, Round};
 use crate::source::names::Users;
+use crate::sys::Kernel;
 
 /// What holders may have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +76,7 @@ pub fn run(call: &mut Call, keys: &[Key]) -> Result<(), Error> {
     let columns: Vec<Column> =
         keys.iter().map(|key| COLUMNS[*key as usize]).chain([kind, count]).collect();
     let is_of_all = call.is_of_all_namespaces();
-    call.table_of(&columns, &[], &mut By { keys, is_of_all, elsewhere: Elsewhere::default() })
+    call.table_of(&columns, &[], &mut By { keys, is_of_all, round: None })
 }
 
 fn check(call: &Call) -> Result<(), Error> {
@@ -98,7 +99,7 @@ struct By<'a> {
     /// Whether all namespaces are visited.
     is_of_all: bool,
     /// Then kept until the last.
-    elsewhere: Elsewhere,
+    round: Option<Round>,
 }
 
 impl Table for By<'_> {
@@ -123,39 +124,42 @@ impl Table for By<'_> {
     }
 
     fn machine(&mut self, _: &mut Out, _: &mut Report) -> Result<(), Error> {
-        self.elsewhere = Elsewhere::default();
+        self.round = None;
         Ok(())
     }
 }
 
 impl By<'_> {
     fn groups(&mut self, source: &Source, report: &mut Report) -> Result<Groups, Error> {
-        if !self.is_of_all {
-            self.elsewhere = Elsewhere::default();
-        }
-        let holders = Holders::read(&source.kernel, &mut self.elsewhere)?;
-        if holders.unreadable() > 0 {
+        let kernel = &source.kernel;
+        let round = match self.round.take() {
+            Some(round) => round,
+            None if self.is_of_all => Round::of_all_namespaces(kernel)?,
+            None => Round::of_own_namespace(kernel)?,
+        };
+        if round.unreadable() > 0 {
             report.note(UNREADABLE);
         }
         let has_users = self.keys.contains(&Key::User);
-        let users = if has_users { Users::read(&source.kernel)? } else { Users::default() };
-        let mut facts = Facts { source, holders: &holders, users, cgroups: HashMap::new() };
+        let users = if has_users { Users::read(kernel)? } else { Users::default() };
+        let mut facts = Facts { kernel, round: &round, users, cgroups: HashMap::new() };
         let mut groups = Groups::default();
         let mut buffer = Vec::with_capacity(128);
-        for socket in &holders.sockets {
+        for socket in &round.closed(kernel)? {
             buffer.clear();
             self.keys.iter().for_each(|key| key.push(&mut buffer, socket, &mut facts));
             push_number(&mut buffer, socket.is_bound.map(u32::from));
             groups.add(&buffer, [0; 2]);
         }
+        self.round = Some(round).filter(|_| self.is_of_all);
         Ok(groups)
     }
 }
 
 /// What is known of the holders.
 struct Facts<'a> {
-    source: &'a Source,
-    holders: &'a Holders,
+    kernel: &'a Kernel,
+    round: &'a Round,
     users: Users,
     /// The control groups of processes, each read once.
     cgroups: HashMap<u32, Option<Vec<u8>>>,
@@ -166,7 +170,7 @@ impl Key {
     fn push(self, buffer: &mut Vec<u8>, socket: &Closed, facts: &mut Facts<'_>) {
         match self {
             Key::Process => {
-                let process = socket.pid.and_then(|pid| facts.holders.process(pid));
+                let process = socket.pid.and_then(|pid| facts.round.process(pid));
                 push_text(buffer, process.map(|process| process.name.as_slice()));
             }
             Key::Pid => push_number(buffer, socket.pid),
@@ -175,7 +179,7 @@ impl Key {
                 None => push_text(buffer, Some(socket.uid.to_string().as_bytes())),
             },
             Key::Cgroup => {
-                let kernel = &facts.source.kernel;
+                let kernel = facts.kernel;
                 let path = socket.pid.and_then(|pid| {
                     let of = facts.cgroups.entry(pid);
                     of.or_insert_with(|| cgroup::of_process(kernel, pid)).as_deref()
