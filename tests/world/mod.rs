@@ -3,6 +3,7 @@
 //! A world is made by a thread that moves into a new network namespace, makes the sockets there and
 //! ends. The sockets live in this process and keep the namespace alive, and nothing else on the machine
 //! is touched; when the value is dropped, or the process dies, all of it is gone.
+#![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod all_states;
@@ -11,6 +12,7 @@ mod line;
 mod link;
 mod mptcp;
 pub mod oracle;
+mod plain;
 mod run;
 mod sys;
 
@@ -26,7 +28,8 @@ use line::Line;
 use link::Tun;
 use oracle::Histogram;
 #[allow(unused_imports, reason = "each test file uses its own part")]
-pub use run::{Ran, Rights, connbox_outside, has_tool};
+pub use plain::*;
+pub use run::*;
 
 /// Shared by those who make or drop sockets, held alone by those who compare machine-wide numbers.
 static MACHINE: RwLock<()> = RwLock::new(());
@@ -116,7 +119,10 @@ impl World {
     }
 
     /// A world that `fill` has filled.
-    fn make(test: &str, fill: fn(&mut Self) -> Result<(), Obstacle>) -> Option<Self> {
+    fn make<F>(test: &str, fill: F) -> Option<Self>
+    where
+        F: FnOnce(&mut Self) -> Result<(), Obstacle> + Send + 'static,
+    {
         let _shared = share_machine();
         let made = thread::spawn(move || {
             let mut world = Self::empty()?;
