@@ -4,8 +4,10 @@
 //! ends. The sockets live in this process and keep the namespace alive, and nothing else on the machine
 //! is touched; when the value is dropped, or the process dies, all of it is gone.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 mod all_states;
+pub mod churn;
 pub mod diag;
 mod line;
 mod link;
@@ -26,7 +28,7 @@ use line::Line;
 use link::Tun;
 use oracle::Histogram;
 #[allow(unused_imports, reason = "each test file uses its own part")]
-pub use run::{Ran, Rights, connbox_outside, has_tool};
+pub use run::{Ran, Resident, Rights, connbox_outside, has_tool};
 
 /// Shared by those who make or drop sockets, held alone by those who compare machine-wide numbers.
 static MACHINE: RwLock<()> = RwLock::new(());
@@ -113,6 +115,11 @@ impl World {
     /// A world with MPTCP connections and plain ones. None if `test` is skipped.
     pub fn mptcp(test: &str) -> Option<Self> {
         Self::make(test, mptcp::fill)
+    }
+
+    /// A world with a few connections that stay, for [`churn::Churn`]. None if `test` is skipped.
+    pub fn churned(test: &str) -> Option<Self> {
+        Self::make(test, churn::fill)
     }
 
     /// A world that `fill` has filled.
