@@ -15,6 +15,7 @@ complete -c connbox -n 'not __fish_seen_subcommand_from closedcalc conncount snm
 complete -c connbox -n 'not __fish_seen_subcommand_from closedcalc conncount snmpget-tcp sockstat tcpstates help' -l completions -xa 'bash zsh fish' -d 'print the completions for a shell'
 
 complete -c closedcalc -f -a 'closed unhashed alloc inuse inuse6 tw'
+complete -c closedcalc -l by -xa 'process pid user cgroup' -d 'list who holds sockets that are neither connected nor listening'
 complete -c closedcalc -l tsv -d 'columns between tabs (the default)'
 complete -c closedcalc -l shell -d 'assignments for eval'
 complete -c closedcalc -l json -d 'JSON'
@@ -35,6 +36,7 @@ complete -c closedcalc -s h -l help -d 'print this help'
 complete -c closedcalc -l version -d 'print the version'
 
 complete -c connbox -n '__fish_seen_subcommand_from closedcalc' -f -a 'closed unhashed alloc inuse inuse6 tw'
+complete -c connbox -n '__fish_seen_subcommand_from closedcalc' -l by -xa 'process pid user cgroup' -d 'list who holds sockets that are neither connected nor listening'
 complete -c connbox -n '__fish_seen_subcommand_from closedcalc' -l tsv -d 'columns between tabs (the default)'
 complete -c connbox -n '__fish_seen_subcommand_from closedcalc' -l shell -d 'assignments for eval'
 complete -c connbox -n '__fish_seen_subcommand_from closedcalc' -l json -d 'JSON'

@@ -3,6 +3,7 @@
 
 _connbox_closedcalc() {
   _arguments -s \
+    '--by=''[list who holds sockets that are neither connected nor listening]:KEY[,...]:(process pid user cgroup)' \
     '--tsv''[columns between tabs (the default)]' \
     '--shell''[assignments for eval]' \
     '--json''[JSON]' \

@@ -273,6 +273,17 @@ pub fn interface_name(index: u32) -> Option<Vec<u8>> {
     rustix::net::netdevice::index_to_name(fd, index).ok().map(String::into_bytes)
 }
 
+/// The first two numbers of the running kernel's version.
+#[must_use]
+pub fn kernel_version() -> (u32, u32) {
+    let name = rustix::system::uname();
+    let release = name.release().to_string_lossy();
+    let mut numbers = release
+        .split(|byte: char| !byte.is_ascii_digit())
+        .map(|digits| digits.parse().unwrap_or_default());
+    (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
+}
+
 /// Milliseconds since 1970-01-01 00:00 UTC.
 #[must_use]
 pub fn unix_milliseconds() -> i64 {

@@ -90,6 +90,13 @@ impl StateSet {
     /// All twelve.
     pub const ALL: StateSet = StateSet(0x1ffe);
 
+    /// The minisockets of TIME_WAIT, which have no inode.
+    pub const TIME_WAIT: StateSet = StateSet::only(TcpState::TIME_WAIT);
+
+    /// Not a state of a socket: asks sock_diag for those that are bound, and neither connected nor
+    /// listening (TCP_BOUND_INACTIVE, Linux 6.8; before, there is no answer).
+    pub const BOUND: StateSet = StateSet(1 << 13);
+
     /// The set of `state` alone.
     #[must_use]
     pub const fn only(state: TcpState) -> StateSet {

@@ -2,6 +2,7 @@
 
 pub mod cgroup;
 mod confirm;
+pub mod holders;
 pub mod lines;
 pub mod names;
 pub mod netns;

@@ -114,6 +114,16 @@ impl Proc {
             .map(|stat| stat.st_ino)
     }
 
+    /// The inode of our own network namespace.
+    ///
+    /// # Errors
+    /// If it is not to be seen in this /proc.
+    pub fn own_network_namespace(&self) -> Result<u64, Error> {
+        rustix::fs::statat(&self.fd, "thread-self/ns/net", rustix::fs::AtFlags::empty())
+            .map(|stat| stat.st_ino)
+            .map_err(|error| Error::system("/proc/thread-self/ns/net", error))
+    }
+
     /// The socket behind a descriptor, `None` if it is none, or has gone. The descriptor is not
     /// opened: that would be refused.
     #[must_use]

@@ -124,6 +124,11 @@ impl World {
         Self::make(test, churn::fill)
     }
 
+    /// A world without any socket. None if `test` is skipped.
+    pub fn quiet(test: &str) -> Option<Self> {
+        Self::make(test, |_| Ok(()))
+    }
+
     /// A world that `fill` has filled.
     fn make<F>(test: &str, fill: F) -> Option<Self>
     where

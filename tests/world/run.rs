@@ -1,9 +1,10 @@
 //! Programs run in a world, or beside it: connbox itself, and the tools it is compared with.
 
 use std::ffi::CString;
+use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
 use super::World;
 use super::sys::{self, Ban};
@@ -105,6 +106,16 @@ impl World {
         (child.stdout.take().expect("a pipe"), Resident(child))
     }
 
+    /// A program in Python that is run inside, and waits to be told to go on by a line.
+    pub fn script(&self, text: &str) -> Script {
+        let mut command = self.command(Path::new("python3"), Rights::Root);
+        command.args(["-S", "-c", text]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("run python3");
+        let stdin = child.stdin.take().expect("a pipe");
+        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        Script { stdin, stdout, resident: Resident(child) }
+    }
+
     /// A program to be run inside.
     fn command(&self, program: &Path, rights: Rights) -> Command {
         let netns = self.netns.as_raw_fd();
@@ -197,5 +208,28 @@ impl Drop for Resident {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// A program in Python. Whatever it has forked must end at the end of its standard input.
+pub struct Script {
+    // Closed before the process is killed and waited for.
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+    resident: Resident,
+}
+
+impl Script {
+    /// Its process ID.
+    pub fn pid(&self) -> u32 {
+        self.resident.pid()
+    }
+
+    /// Tells it to go on, and gives what it says next.
+    pub fn go(&mut self) -> String {
+        self.stdin.write_all(b"go\n").expect("the program still runs");
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).expect("a line in UTF-8");
+        line.trim_end().to_owned()
     }
 }

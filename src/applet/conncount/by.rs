@@ -221,7 +221,7 @@ fn family(socket: &Socket) -> u8 {
     }
 }
 
-fn push_number(buffer: &mut Vec<u8>, number: Option<u32>) {
+pub fn push_number(buffer: &mut Vec<u8>, number: Option<u32>) {
     match number {
         None => buffer.push(0),
         Some(number) => {
@@ -232,7 +232,7 @@ fn push_number(buffer: &mut Vec<u8>, number: Option<u32>) {
 }
 
 /// Names and paths hold no NUL; what should is cut there, lest keys run into one another.
-fn push_text(buffer: &mut Vec<u8>, text: Option<&[u8]>) {
+pub fn push_text(buffer: &mut Vec<u8>, text: Option<&[u8]>) {
     let Some(text) = text else { return buffer.push(0) };
     buffer.push(THERE);
     buffer.extend(text.iter().take_while(|byte| **byte != 0));
@@ -253,7 +253,7 @@ fn push_address(buffer: &mut Vec<u8>, address: IpAddr, lengths: Option<[u8; 2]>)
     }
 }
 
-fn take<'a>(rest: &mut &'a [u8], length: usize) -> &'a [u8] {
+pub fn take<'a>(rest: &mut &'a [u8], length: usize) -> &'a [u8] {
     let (taken, left) = rest.split_at_checked(length).unwrap_or((rest, &[]));
     *rest = left;
     taken
@@ -263,7 +263,7 @@ fn byte(rest: &mut &[u8]) -> u8 {
     take(rest, 1).first().copied().unwrap_or_default()
 }
 
-fn text<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
+pub fn text<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
     let length = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
     let text = take(rest, length);
     take(rest, 1);

@@ -1,0 +1,232 @@
+//! `closedcalc --by`: who holds TCP sockets that are neither connected nor listening.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+
+use crate::applet::conncount::by::{push_number, push_text, take, text};
+use crate::applet::{Call, Report, Table};
+use crate::cli;
+use crate::error::Error;
+use crate::model::Groups;
+use crate::out::{Column, Out, Value};
+use crate::source::Source;
+use crate::source::cgroup;
+use crate::source::holders::{Closed, Elsewhere, Holders};
+use crate::source::names::Users;
+
+/// What holders may have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    Process,
+    Pid,
+    User,
+    Cgroup,
+}
+
+/// The names of the keys.
+pub const NAMES: [&str; 4] = ["process", "pid", "user", "cgroup"];
+
+const KEYS: [(&str, Key); 4] = [
+    (NAMES[0], Key::Process),
+    (NAMES[1], Key::Pid),
+    (NAMES[2], Key::User),
+    (NAMES[3], Key::Cgroup),
+];
+
+/// All columns of this table; a run has those of its keys, and the last two.
+pub const COLUMNS: [Column; 6] = [
+    Column::label("process", "the name of the process that holds the sockets"),
+    Column::label("pid", "its number: the lowest of several that hold a socket"),
+    // The shells own USER.
+    Column::label("owner", "who made the sockets, by name"),
+    Column::label("cgroup", "the control group of the process"),
+    Column::label("kind", "bound: has a port, and no more; unbound: is in no table at all"),
+    Column::gauge("count", "closedcalc_holders", "TCP sockets neither connected nor listening"),
+];
+
+/// Said where descriptors of others may not be read; see `owner::CAPABILITIES`.
+const UNREADABLE: &str = "the descriptors of some processes may not be read (needs \
+    CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE): their unbound sockets are not found, and their bound \
+    ones seem to be nobody's, '-'";
+
+/// Reads `--by`.
+///
+/// # Errors
+/// The reason why a word is no key.
+pub fn keys(value: &OsStr) -> Result<Vec<Key>, String> {
+    let mut keys = Vec::with_capacity(NAMES.len());
+    for word in cli::words(value)? {
+        let key = cli::choose(&KEYS, OsStr::new(word))?;
+        if keys.contains(&key) {
+            return Err(format!("'{word}' is there twice"));
+        }
+        keys.push(key);
+    }
+    Ok(keys)
+}
+
+/// Prints the holders in groups.
+///
+/// # Errors
+/// As [`Call::table`], and for options that mean nothing here.
+pub fn run(call: &mut Call, keys: &[Key]) -> Result<(), Error> {
+    check(call)?;
+    let [.., kind, count] = COLUMNS;
+    let columns: Vec<Column> =
+        keys.iter().map(|key| COLUMNS[*key as usize]).chain([kind, count]).collect();
+    let is_of_all = call.is_of_all_namespaces();
+    call.table_of(&columns, &[], &mut By { keys, is_of_all, elsewhere: Elsewhere::default() })
+}
+
+fn check(call: &Call) -> Result<(), Error> {
+    let name = call.names().first().map(|name| name.as_encoded_bytes()).unwrap_or_default();
+    let common = call.common();
+    let refusals = [
+        (!name.is_empty(), name, "with --by the rows are holders, and have no NAME"),
+        (common.explain, b"--explain", "explains the formulae: not with --by"),
+        (!common.from.is_empty(), b"--from", "saved files do not say who holds a socket"),
+        (common.root.is_some(), b"--root", "with --by the running kernel is asked"),
+    ];
+    match refusals.into_iter().find(|(is_so, ..)| *is_so) {
+        Some((_, subject, reason)) => Err(Error::usage(subject, reason)),
+        None => Ok(()),
+    }
+}
+
+struct By<'a> {
+    keys: &'a [Key],
+    /// Whether all namespaces are visited.
+    is_of_all: bool,
+    /// Then kept until the last.
+    elsewhere: Elsewhere,
+}
+
+impl Table for By<'_> {
+    fn snapshot(
+        &mut self,
+        source: &Source,
+        out: &mut Out,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        if !source.is_live() {
+            return Err(Error::usage("CONNBOX_ROOT", "with --by the running kernel is asked"));
+        }
+        let groups = self.groups(source, report)?;
+        for (mut key, tally) in groups.sorted(0, usize::MAX) {
+            let mut values = Vec::with_capacity(self.keys.len() + 2);
+            values.extend(self.keys.iter().map(|of| of.value(&mut key)));
+            values.push(kind(&mut key));
+            values.push(Value::Int(tally.count.into()));
+            out.row_of(&values)?;
+        }
+        Ok(())
+    }
+
+    fn machine(&mut self, _: &mut Out, _: &mut Report) -> Result<(), Error> {
+        self.elsewhere = Elsewhere::default();
+        Ok(())
+    }
+}
+
+impl By<'_> {
+    fn groups(&mut self, source: &Source, report: &mut Report) -> Result<Groups, Error> {
+        if !self.is_of_all {
+            self.elsewhere = Elsewhere::default();
+        }
+        let holders = Holders::read(&source.kernel, &mut self.elsewhere)?;
+        if holders.unreadable() > 0 {
+            report.note(UNREADABLE);
+        }
+        let has_users = self.keys.contains(&Key::User);
+        let users = if has_users { Users::read(&source.kernel)? } else { Users::default() };
+        let mut facts = Facts { source, holders: &holders, users, cgroups: HashMap::new() };
+        let mut groups = Groups::default();
+        let mut buffer = Vec::with_capacity(128);
+        for socket in &holders.sockets {
+            buffer.clear();
+            self.keys.iter().for_each(|key| key.push(&mut buffer, socket, &mut facts));
+            push_number(&mut buffer, socket.is_bound.map(u32::from));
+            groups.add(&buffer, [0; 2]);
+        }
+        Ok(groups)
+    }
+}
+
+/// What is known of the holders.
+struct Facts<'a> {
+    source: &'a Source,
+    holders: &'a Holders,
+    users: Users,
+    /// The control groups of processes, each read once.
+    cgroups: HashMap<u32, Option<Vec<u8>>>,
+}
+
+impl Key {
+    /// Appends what `socket` has for this key: bytes in whose order the groups stand.
+    fn push(self, buffer: &mut Vec<u8>, socket: &Closed, facts: &mut Facts<'_>) {
+        match self {
+            Key::Process => {
+                let process = socket.pid.and_then(|pid| facts.holders.process(pid));
+                push_text(buffer, process.map(|process| process.name.as_slice()));
+            }
+            Key::Pid => push_number(buffer, socket.pid),
+            Key::User => match facts.users.name(socket.uid) {
+                Some(name) => push_text(buffer, Some(name)),
+                None => push_text(buffer, Some(socket.uid.to_string().as_bytes())),
+            },
+            Key::Cgroup => {
+                let kernel = &facts.source.kernel;
+                let path = socket.pid.and_then(|pid| {
+                    let of = facts.cgroups.entry(pid);
+                    of.or_insert_with(|| cgroup::of_process(kernel, pid)).as_deref()
+                });
+                push_text(buffer, path);
+            }
+        }
+    }
+
+    /// Reads what [`Key::push`] appended; `rest` is left behind it.
+    fn value<'a>(self, rest: &mut &'a [u8]) -> Value<'a> {
+        match (take(rest, 1), self) {
+            ([0] | [], _) => Value::Absent,
+            (_, Key::Pid) => Value::Int(number(rest).into()),
+            _ => Value::Text(text(rest)),
+        }
+    }
+}
+
+fn number(rest: &mut &[u8]) -> u32 {
+    u32::from_be_bytes(take(rest, 4).first_chunk().copied().unwrap_or_default())
+}
+
+/// The word for what `is_bound` says.
+fn kind(rest: &mut &[u8]) -> Value<'static> {
+    match (take(rest, 1), number(rest)) {
+        ([0] | [], _) => Value::Absent,
+        (_, 0) => Value::Word("unbound"),
+        _ => Value::Word("bound"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_has_its_column() {
+        for (place, (name, key)) in KEYS.into_iter().enumerate() {
+            assert_eq!(key as usize, place);
+            let column = COLUMNS[place].name;
+            assert!(column == name || (name, column) == ("user", "owner"), "{name} {column}");
+        }
+    }
+
+    #[test]
+    fn keys_are_a_list_without_doubles() {
+        let keys = |text: &str| keys(OsStr::new(text));
+        assert_eq!(keys("user,pid"), Ok(vec![Key::User, Key::Pid]));
+        assert_eq!(keys("pid,pid").unwrap_err(), "'pid' is there twice");
+        assert_eq!(keys("uid").unwrap_err(), "'uid' is none of process, pid, user, cgroup");
+        assert!(keys("").is_err() && keys("pid,").is_err());
+    }
+}

@@ -1,0 +1,206 @@
+//! Who holds TCP sockets that are neither connected nor listening: never bound or connected, bound and
+//! left at that, or closed by the peer and forgotten. lsof says of them "can't identify protocol".
+//!
+//! No table of the kernel has them, but for those that are bound (Linux 6.8). So they are what is left
+//! of the sockets behind all descriptors when those in a table are taken away, and those that are no
+//! TCP sockets. The latter is asked of each that is left, by its extended attribute: some 2.5 us, which is
+//! no more than any descriptor costs, so that dumps of UNIX and UDP sockets beforehand would save
+//! little. No descriptor is duplicated: the last close of a socket would be ours then.
+
+use super::netns;
+use super::owner::{Descriptors, Held, Process};
+use super::sock_diag::{self, Query, Refusal};
+use crate::error::Error;
+use crate::model::StateSet;
+use crate::sys::process::{Proc, SocketFile};
+use crate::sys::{self, Kernel, SockDiag};
+use crate::wire::inet_diag::InetDiag;
+
+/// A TCP socket that is neither connected nor listening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// The process that holds it, the lowest number of several; `None` if nobody does whom one may
+    /// look at.
+    pub pid: Option<u32>,
+    /// Who made it.
+    pub uid: u32,
+    /// Whether it has a port; `None` where the kernel cannot tell (before Linux 6.8).
+    pub is_bound: Option<bool>,
+}
+
+/// The TCP sockets that are neither connected nor listening.
+#[derive(Debug)]
+pub struct Holders {
+    /// The sockets, each once.
+    pub sockets: Vec<Closed>,
+    descriptors: Descriptors,
+}
+
+/// The sockets in the tables of the other network namespaces, by inode. A process may hold some of
+/// them although it lives in ours. They are read when they are needed, and once only.
+#[derive(Debug, Default)]
+pub struct Elsewhere {
+    inodes: Option<Vec<u32>>,
+}
+
+impl Elsewhere {
+    fn inodes(&mut self) -> Result<&[u32], Error> {
+        if self.inodes.is_none() {
+            let mut inodes = Vec::new();
+            // What may not be entered stays unknown, as does the namespace of a single socket.
+            netns::list()?.visit(|_| walk(HELD, |socket| inodes.push(socket.inode())))?;
+            inodes.sort_unstable();
+            self.inodes = Some(inodes);
+        }
+        Ok(self.inodes.as_deref().unwrap_or_default())
+    }
+}
+
+/// All that a table shows and a process may hold: in TIME_WAIT sockets have no inode.
+const HELD: StateSet = StateSet::ALL.without(StateSet::TIME_WAIT).with(StateSet::BOUND);
+
+/// Walks the tables of the network namespace in which we are.
+fn walk(states: StateSet, each: impl FnMut(InetDiag<'_>)) -> Result<(), Error> {
+    let mut kernel = SockDiag::open().map_err(Refusal::from)?;
+    sock_diag::dump(&mut kernel, &Query::tcp(states), each)?;
+    Ok(())
+}
+
+impl Holders {
+    /// Finds them in the processes that live in our network namespace.
+    ///
+    /// # Errors
+    /// If /proc cannot be read, or sock_diag is refused.
+    pub fn read(kernel: &Kernel, elsewhere: &mut Elsewhere) -> Result<Holders, Error> {
+        let proc = Proc::open(kernel)?;
+        let own = proc.own_network_namespace()?;
+        // What is bound now and after the pass, and then found with nobody, was so all the time.
+        let mut bound_before = Vec::new();
+        walk(StateSet::BOUND, |socket| bound_before.push(socket.inode()))?;
+        bound_before.sort_unstable();
+        let descriptors = Descriptors::read(&proc, |process| {
+            // One who does not show his namespace does not show his descriptors, and is counted.
+            proc.network_namespace(process.pid).map_or(true, |namespace| namespace == own)
+        })?;
+        let mut left = Left::new(&descriptors);
+        let mut nobodys = Vec::new();
+        walk(HELD, |socket| {
+            if !left.take(&socket) && bound_before.binary_search(&socket.inode()).is_ok() {
+                nobodys.push(Closed { pid: None, uid: socket.uid(), is_bound: Some(true) });
+            }
+        })?;
+        left.ask(&proc);
+        if left.is_any_unknown() {
+            // A socket may have come into a table behind the walk's back: it has to be missed twice.
+            walk(HELD, |socket| {
+                left.take(&socket);
+            })?;
+        }
+        if left.is_any_unknown() {
+            left.drop_those_of(elsewhere.inodes()?);
+        }
+        let mut sockets = left.closed();
+        sockets.extend(nobodys);
+        Ok(Holders { sockets, descriptors })
+    }
+
+    /// The process of that number, if it holds a socket.
+    #[must_use]
+    pub fn process(&self, pid: u32) -> Option<&Process> {
+        self.descriptors.process(pid)
+    }
+
+    /// How many processes' descriptors may not be read.
+    #[must_use]
+    pub fn unreadable(&self) -> u64 {
+        self.descriptors.unreadable
+    }
+}
+
+/// What is known of a socket that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    /// Nothing yet.
+    Unknown,
+    /// A table has it, or it is no TCP socket, or it has gone.
+    Elsewhere,
+    /// It is bound, and no more.
+    Bound,
+}
+
+/// The sockets that are held, by inode, each once, with what is known so far.
+struct Left {
+    sockets: Vec<(Held, Seen, u32)>,
+    has_bound: bool,
+}
+
+impl Left {
+    fn new(descriptors: &Descriptors) -> Left {
+        let mut sockets: Vec<_> =
+            descriptors.held.iter().map(|held| (*held, Seen::Unknown, 0)).collect();
+        sockets.dedup_by_key(|(held, ..)| held.inode);
+        Left { sockets, has_bound: false }
+    }
+
+    /// Notes that a table has a socket; false if it is a bound one that nobody holds.
+    fn take(&mut self, socket: &InetDiag<'_>) -> bool {
+        /// What comes of the table of bound sockets is in TCP_CLOSE.
+        const CLOSE: u8 = 7;
+        let inode = socket.inode();
+        let is_bound = socket.state == CLOSE;
+        self.has_bound |= is_bound;
+        let place =
+            self.sockets.binary_search_by_key(&u64::from(inode), |(held, ..)| held.inode).ok();
+        if let Some((_, seen, uid)) = place.and_then(|place| self.sockets.get_mut(place)) {
+            *seen = if is_bound { Seen::Bound } else { Seen::Elsewhere };
+            *uid = socket.uid();
+            return true;
+        }
+        !is_bound || inode == 0
+    }
+
+    /// Asks of each unknown socket whether it is a TCP socket, and still the same.
+    fn ask(&mut self, proc: &Proc) {
+        for (held, seen, uid) in &mut self.sockets {
+            if *seen != Seen::Unknown {
+                continue;
+            }
+            let is_tcp = proc.is_protocol(held.pid, held.fd, &[b"TCP", b"TCPv6"]);
+            match is_tcp.then(|| proc.socket(held.pid, held.fd)).flatten() {
+                Some(SocketFile { inode, uid: owner }) if inode == held.inode => *uid = owner,
+                _ => *seen = Seen::Elsewhere,
+            }
+        }
+    }
+
+    /// Takes away what other namespaces have in their tables.
+    fn drop_those_of(&mut self, inodes: &[u32]) {
+        for (held, seen, _) in &mut self.sockets {
+            let is_elsewhere = || {
+                let inode = u32::try_from(held.inode);
+                inode.is_ok_and(|inode| inodes.binary_search(&inode).is_ok())
+            };
+            if *seen == Seen::Unknown && is_elsewhere() {
+                *seen = Seen::Elsewhere;
+            }
+        }
+    }
+
+    fn is_any_unknown(&self) -> bool {
+        self.sockets.iter().any(|(_, seen, _)| *seen == Seen::Unknown)
+    }
+
+    /// Those that are in no table, and those that are bound.
+    fn closed(&self) -> Vec<Closed> {
+        let unbound = (self.has_bound || sys::kernel_version() >= (6, 8)).then_some(false);
+        let closed = |(held, seen, uid): &(Held, Seen, u32)| {
+            let is_bound = match seen {
+                Seen::Elsewhere => return None,
+                Seen::Bound => Some(true),
+                Seen::Unknown => unbound,
+            };
+            Some(Closed { pid: Some(held.pid), uid: *uid, is_bound })
+        };
+        self.sockets.iter().filter_map(closed).collect()
+    }
+}
