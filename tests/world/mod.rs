@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod all_states;
+pub mod churn;
 pub mod diag;
 mod line;
 mod link;
@@ -116,6 +117,11 @@ impl World {
     /// A world with MPTCP connections and plain ones. None if `test` is skipped.
     pub fn mptcp(test: &str) -> Option<Self> {
         Self::make(test, mptcp::fill)
+    }
+
+    /// A world with a few connections that stay, for [`churn::Churn`]. None if `test` is skipped.
+    pub fn churned(test: &str) -> Option<Self> {
+        Self::make(test, churn::fill)
     }
 
     /// A world that `fill` has filled.

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::AsRawFd;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use super::World;
 use super::sys::{self, Ban};
@@ -97,6 +97,14 @@ impl World {
         rustix::fs::fstat(&self.netns).expect("the namespace").st_ino
     }
 
+    /// connbox, run inside as root and left running; its standard output, and its process.
+    pub fn connbox_running(&self, words: &[&str]) -> (ChildStdout, Resident) {
+        let mut command = self.command(connbox(), Rights::Root);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.args(words).spawn().expect("run connbox");
+        (child.stdout.take().expect("a pipe"), Resident(child))
+    }
+
     /// A program to be run inside.
     fn command(&self, program: &Path, rights: Rights) -> Command {
         let netns = self.netns.as_raw_fd();
@@ -177,6 +185,11 @@ impl Resident {
     /// Its process ID.
     pub fn pid(&self) -> u32 {
         self.0.id()
+    }
+
+    /// Waits for its end and gives its exit status; -1 where a signal ended it.
+    pub fn end(&mut self) -> i32 {
+        self.0.wait().expect("wait").code().unwrap_or(-1)
     }
 }
 
