@@ -7,7 +7,7 @@
 //!   doc, install       people: help, man pages, completions, links    (read the applet table)
 //!     applet           what the user runs: one applet, one file
 //!       cli   out      words in, rows out
-//!         source       where facts come from: /proc files, sock_diag
+//!         source       where facts come from: /proc files, sock_diag, namespaces
 //!           track      what follows from facts over time       (pure)
 //!             model    what the facts are                      (pure)
 //!           wire       bytes to fields                         (pure)

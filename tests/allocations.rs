@@ -15,7 +15,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use connbox::error::Error;
-use connbox::model::{Family, StateSet, TcpState};
+use connbox::model::{Family, Filter, Groups, StateSet, TcpState};
 use connbox::source::procfs::{self, Record};
 use connbox::source::{self, Method, Source};
 use connbox::wire::{inet_diag, netlink, text};
@@ -165,6 +165,36 @@ fn reading(text: &[u8]) -> (Taken, usize) {
         .map(|()| values)
     });
     (taken, values.unwrap())
+}
+
+/// What grouping the rows of a saved table by address and state takes, and how many groups come out.
+fn grouping(rows: usize) -> (Taken, usize) {
+    let (_file, source) = saved(&table(Family::Inet, 0, rows));
+    let filter = Filter::default();
+    let (taken, groups) = measured(|| {
+        let mut groups = Groups::default();
+        let mut key = Vec::with_capacity(64);
+        source::sockets(&source, Method::Auto, &filter, |socket| {
+            key.clear();
+            key.extend_from_slice(&socket.remote.port.to_be_bytes());
+            key.push(socket.state);
+            groups.add(&key, [0; 2]);
+        })
+        .unwrap();
+        groups
+    });
+    let sorted = groups.sorted(0, usize::MAX);
+    assert_eq!(sorted.iter().map(|(_, tally)| tally.count).sum::<u64>(), rows as u64);
+    (taken, sorted.len())
+}
+
+#[test]
+fn groups_take_memory_and_rows_do_not() {
+    let (few, many) = (grouping(1_000), grouping(100_000));
+    assert_eq!((few.1, many.1), (11, 11));
+    // The hash's keys are drawn by chance once; nothing else differs.
+    assert_eq!(few.0.allocations, many.0.allocations);
+    assert_eq!(few.0.peak_bytes, many.0.peak_bytes);
 }
 
 #[test]

@@ -3,7 +3,6 @@
 //! must be what is picked from a whole dump.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[allow(dead_code, reason = "the worlds are shared with other tests")]
 mod world;
 
 use std::collections::BTreeMap;

@@ -5,6 +5,7 @@
 mod memory;
 
 use connbox::error::{Error, Status};
+use connbox::model::{Family, Filter, StateSet};
 use connbox::source::lines::{Lines, Place};
 use connbox::source::procfs::{self, Record};
 use connbox::source::{self, Method, Source};
@@ -32,6 +33,7 @@ fuzz_target!(|data: &[u8]| {
         let source = Source { saved, ..Source::default() };
         let seen = read(&source, &parts);
         states_agree(&source, &seen);
+        sockets_agree(&source);
         lines_agree(&files[first], parts[0], usize::from(choice));
         if !data.contains(&b'\r') {
             let crlf = |part: &[u8]| part.split(|b| *b == b'\n').collect::<Vec<_>>().join(&b"\r\n"[..]);
@@ -100,7 +102,6 @@ fn check(source: &Source, parts: &[&[u8]], place: Place<'_>, record: &Record<'_>
 
 /// Counting by state agrees with the records.
 fn states_agree(source: &Source, seen: &Result<Vec<String>, String>) {
-    use connbox::model::{Family, StateSet};
     let counts = source::tcp_states(source, Method::Auto, StateSet::ALL, true);
     let rows = |all: &[String]| all.iter().filter(|record| record.starts_with("Inet")).count();
     match (counts, seen) {
@@ -111,6 +112,18 @@ fn states_agree(source: &Source, seen: &Result<Vec<String>, String>) {
         (Ok(_), Err(error)) => panic!("counted in spite of {error}"),
         // Without a row, or with one in a state that does not exist.
         (Err(_), _) => {}
+    }
+}
+
+/// Every socket that is counted by state is given whole, or the row is refused: of the numbers behind
+/// the state one may be too wide.
+fn sockets_agree(source: &Source) {
+    let counts = source::tcp_states(source, Method::Auto, StateSet::ALL, true);
+    let mut sockets = 0;
+    let whole = source::sockets(source, Method::Auto, &Filter::default(), |_| sockets += 1);
+    if let (Ok((counts, _)), Ok(_)) = (counts, whole) {
+        let sum: u64 = Family::ALL.iter().map(|family| counts.total(*family)).sum();
+        assert_eq!(sum, sockets);
     }
 }
 

@@ -21,6 +21,9 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(message.sequence, header(8));
         end = (start + message.payload.len()).next_multiple_of(4);
         payload(message.payload);
+        if let Some(text) = netlink::error_text(&message) {
+            within(message.payload, text);
+        }
     }
     assert!(is_cut || end >= data.len(), "the rest is lost");
     // The bytes themselves, without luck with the lengths of messages.
@@ -39,7 +42,7 @@ fn payload(payload: &[u8]) {
         assert_eq!([socket.family, socket.state, socket.timer], payload[..3]);
         let is_minisocket = socket.timer == 3;
         assert!(socket.state == 3 || socket.is_full() != is_minisocket);
-        let _ = socket.is_full();
+        let _ = (socket.is_full(), socket.cgroup(), socket.local(), socket.remote());
     }
     assert!(inet_diag::answer(payload).is_some() == (payload.len() >= 72));
     let number = payload.first_chunk().map(|chunk| i32::from_ne_bytes(*chunk));

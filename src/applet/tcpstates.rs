@@ -4,11 +4,12 @@ use std::ffi::OsString;
 
 use super::facts::{self, Facts, Needs, Shared};
 use super::filter::{self, Picked};
-use super::{Applet, Call, Example, MEANING, NETNS, Report, SCOPE, SOURCE};
+use super::{Applet, Call, Example, MEANING, NETNS, Report, SCOPE, SOURCE, Table};
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
-use crate::model::{Family, Filter, Socket, StateCounts, StateSet, TcpState};
+use crate::model::{Family, Filter, StateCounts, StateSet, TcpState};
 use crate::out::{Column, Out, Value};
+use crate::source::sock_diag::Dumped;
 use crate::source::{self, Method, Source};
 
 pub static APPLET: Applet = Applet {
@@ -96,44 +97,72 @@ const DOCS: [OptDoc; 3] = cli::docs(&OPTIONS);
 fn run(call: &mut Call) -> Result<(), Error> {
     let (args, picked) = call.args_and(&OPTIONS, &filter::FILTERS)?;
     let states = states(call.names(), picked.states())?;
-    call.table(&COLUMNS, &[("family", args.by_family)], |source, out, report| {
-        let filter = picked.filter(&source.kernel)?;
-        let counts = counts(source, &args, &picked, &filter, &states, report)?;
-        rows(&args, filter.family, &states, &counts, out)
-    })
+    let shown = [("family", args.by_family)];
+    let of_all = call.is_of_all_namespaces();
+    call.table_of(&COLUMNS, &shown, &mut Counting { args, picked, states, of_all, shared: None })
 }
 
-/// Counts the sockets that are meant: by subtraction if only states and families matter.
-fn counts(
-    source: &Source,
-    args: &Args,
-    picked: &Picked,
-    filter: &Filter,
-    states: &[TcpState],
-    report: &mut Report,
-) -> Result<StateCounts, Error> {
-    let wanted =
-        states.iter().fold(StateSet::default(), |set, state| set.with(StateSet::only(*state)));
-    let is_simple = !filter.looks_at_ends() && !picked.looks_at_holders();
-    let shared = Shared::read(source, picked, Needs::default())?;
-    let facts = Facts::read(source, &shared, filter, Needs::default())?;
-    let filter = Filter { states: Some(wanted), ..filter.clone() };
-    let (counts, dumped) = source::confirmed(source, picked.is_strict, || {
-        if is_simple {
-            let split = args.by_family || filter.family.is_some();
-            return source::tcp_states(source, args.method, wanted, split);
+/// One table of states.
+struct Counting {
+    args: Args,
+    picked: Picked,
+    states: Vec<TcpState>,
+    of_all: bool,
+    /// What was read once for the namespaces of this snapshot.
+    shared: Option<Shared>,
+}
+
+impl Table for Counting {
+    fn snapshot(
+        &mut self,
+        source: &Source,
+        out: &mut Out,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let shared = match self.shared.take() {
+            Some(shared) => shared,
+            None => Shared::read(source, &self.picked, Needs::default())?,
+        };
+        let filter = self.picked.filter(&source.kernel)?;
+        let (counts, dumped) = source::confirmed(source, self.picked.is_strict, || {
+            self.count(source, &filter, &shared)
+        })?;
+        shared.note_gaps(&self.picked, dumped, report);
+        self.shared = self.of_all.then_some(shared);
+        rows(&self.args, filter.family, &self.states, &counts, out)
+    }
+
+    fn machine(&mut self, _: &mut Out, _: &mut Report) -> Result<(), Error> {
+        self.shared = None;
+        Ok(())
+    }
+}
+
+impl Counting {
+    /// Counts the sockets that are meant: by subtraction if only states and families matter.
+    fn count(
+        &self,
+        source: &Source,
+        filter: &Filter,
+        shared: &Shared,
+    ) -> Result<(StateCounts, Dumped), Error> {
+        let wanted = self.states.iter().map(|state| StateSet::only(*state));
+        let wanted = wanted.fold(StateSet::default(), StateSet::with);
+        let method = self.args.method;
+        if !filter.looks_at_ends() && !self.picked.looks_at_holders() {
+            let split = self.args.by_family || filter.family.is_some();
+            return source::tcp_states(source, method, wanted, split);
         }
+        let filter = Filter { states: Some(wanted), ..filter.clone() };
+        let facts = Facts::read(source, shared, &filter, Needs::default())?;
         let mut counts = StateCounts::default();
-        let count = |socket: &Socket| {
+        let dumped = facts::sockets(source, method, &self.picked, &filter, &facts, |socket| {
             if let Some(state) = socket.tcp_state() {
                 counts.add(socket.family, state);
             }
-        };
-        let dumped = facts::sockets(source, args.method, picked, &filter, &facts, count)?;
+        })?;
         Ok((counts, dumped))
-    })?;
-    shared.note_gaps(picked, dumped, report);
-    Ok(counts)
+    }
 }
 
 /// The states that the NAMEs pick, in the order given, each once; without NAMEs those of the filter.

@@ -3,14 +3,17 @@
 //! A world is made by a thread that moves into a new network namespace, makes the sockets there and
 //! ends. The sockets live in this process and keep the namespace alive, and nothing else on the machine
 //! is touched; when the value is dropped, or the process dies, all of it is gone.
+#![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod all_states;
+pub mod churn;
 pub mod diag;
 mod line;
 mod link;
 mod mptcp;
 pub mod oracle;
+mod plain;
 mod run;
 mod sys;
 
@@ -26,7 +29,8 @@ use line::Line;
 use link::Tun;
 use oracle::Histogram;
 #[allow(unused_imports, reason = "each test file uses its own part")]
-pub use run::{Ran, Rights, Script, connbox_outside, has_tool};
+pub use plain::*;
+pub use run::*;
 
 /// Shared by those who make or drop sockets, held alone by those who compare machine-wide numbers.
 static MACHINE: RwLock<()> = RwLock::new(());
@@ -115,13 +119,21 @@ impl World {
         Self::make(test, mptcp::fill)
     }
 
+    /// A world with a few connections that stay, for [`churn::Churn`]. None if `test` is skipped.
+    pub fn churned(test: &str) -> Option<Self> {
+        Self::make(test, churn::fill)
+    }
+
     /// A world without any socket. None if `test` is skipped.
     pub fn quiet(test: &str) -> Option<Self> {
         Self::make(test, |_| Ok(()))
     }
 
     /// A world that `fill` has filled.
-    fn make(test: &str, fill: fn(&mut Self) -> Result<(), Obstacle>) -> Option<Self> {
+    fn make<F>(test: &str, fill: F) -> Option<Self>
+    where
+        F: FnOnce(&mut Self) -> Result<(), Obstacle> + Send + 'static,
+    {
         let _shared = share_machine();
         let made = thread::spawn(move || {
             let mut world = Self::empty()?;

@@ -69,15 +69,7 @@ impl World {
 
     /// connbox, run outside, where the file `/run/netns/<name>` stands for this world.
     pub fn connbox_beside(&self, name: &str, words: &[&str]) -> Ran {
-        let text = |text: String| CString::new(text).expect("no NUL");
-        let source = text(format!("/proc/self/fd/{}", self.netns.as_raw_fd()));
-        let file = text(format!("/run/netns/{name}"));
-        let mut command = plain(connbox());
-        sys::before_exec(&mut command, move || {
-            sys::bind_netns(&source, c"/run/netns", &file)?;
-            sys::die_with_parent()
-        });
-        Ran::of(command.args(words))
+        connbox_among(&[(name, self)], Rights::Root, words)
     }
 
     /// The output of a tool run inside as root. The tool must succeed.
@@ -94,6 +86,24 @@ impl World {
     pub fn resident(&self) -> Resident {
         let mut command = self.command(Path::new("sleep"), Rights::Root);
         Resident(command.arg("300").spawn().expect("run sleep"))
+    }
+
+    /// A process that does nothing, inside, run by this name of the program sleep.
+    pub fn resident_called(&self, sleep: &Path) -> Resident {
+        Resident(self.command(sleep, Rights::Root).arg("300").spawn().expect("run sleep"))
+    }
+
+    /// The kernel's number of the namespace.
+    pub fn inode(&self) -> u64 {
+        rustix::fs::fstat(&self.netns).expect("the namespace").st_ino
+    }
+
+    /// connbox, run inside as root and left running; its standard output, and its process.
+    pub fn connbox_running(&self, words: &[&str]) -> (ChildStdout, Resident) {
+        let mut command = self.command(connbox(), Rights::Root);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.args(words).spawn().expect("run connbox");
+        (child.stdout.take().expect("a pipe"), Resident(child))
     }
 
     /// A program in Python that is run inside, and waits to be told to go on by a line.
@@ -125,6 +135,37 @@ impl World {
     }
 }
 
+/// connbox, run outside, where files of /run/netns stand for these worlds and for nothing else.
+pub fn connbox_among(named: &[(&str, &World)], rights: Rights, words: &[&str]) -> Ran {
+    tool_among(named, rights, connbox(), words)
+}
+
+/// The same for another program.
+pub fn tool_among(named: &[(&str, &World)], rights: Rights, program: &Path, words: &[&str]) -> Ran {
+    let text = |text: String| CString::new(text).expect("no NUL");
+    let pair = |(name, world): &(&str, &World)| {
+        let source = format!("/proc/self/fd/{}", world.netns.as_raw_fd());
+        (text(source), text(format!("/run/netns/{name}")))
+    };
+    let files: Vec<_> = named.iter().map(pair).collect();
+    let mut command = plain(program);
+    sys::before_exec(&mut command, move || {
+        sys::bind_netns(c"/run/netns", &files)?;
+        if matches!(rights, Rights::Nobody) {
+            sys::become_user(65534)?;
+        }
+        sys::die_with_parent()
+    });
+    Ran::of(command.args(words))
+}
+
+/// A program that lives in a network namespace of its own for a moment.
+pub fn pass_through_a_namespace() {
+    let mut command = plain(Path::new("true"));
+    sys::before_exec(&mut command, sys::unshare_net);
+    command.status().expect("run true");
+}
+
 /// connbox, run outside every world.
 pub fn connbox_outside(words: &[&str]) -> Ran {
     Ran::of(plain(connbox()).args(words))
@@ -137,7 +178,7 @@ pub fn has_tool(program: &str) -> bool {
 }
 
 /// The binary under test.
-fn connbox() -> &'static Path {
+pub fn connbox() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_connbox"))
 }
 
@@ -155,6 +196,11 @@ impl Resident {
     /// Its process ID.
     pub fn pid(&self) -> u32 {
         self.0.id()
+    }
+
+    /// Waits for its end and gives its exit status; -1 where a signal ended it.
+    pub fn end(&mut self) -> i32 {
+        self.0.wait().expect("wait").code().unwrap_or(-1)
     }
 }
 

@@ -4,7 +4,7 @@
 //! calls, it neither allocates nor locks.
 #![allow(unsafe_code, reason = "the one file of the live tests that talks to libc")]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -171,17 +171,19 @@ fn bind_mount(from: &CStr, over: &CStr) -> io::Result<()> {
     check(unsafe { libc::mount(from.as_ptr(), over.as_ptr(), none, libc::MS_BIND, none.cast()) })
 }
 
-/// Leaves the calling process a /run in which there is nothing but `file` of `directory`, bound to the
-/// network namespace at `source`: what `ip netns add` does, without a trace on the machine.
-pub fn bind_netns(source: &CStr, directory: &CStr, file: &CStr) -> io::Result<()> {
+/// Leaves the calling process a /run in which there is nothing but the files of `directory`, each bound to
+/// the network namespace at its source: what `ip netns add` does, without a trace on the machine.
+pub fn bind_netns(directory: &CStr, sources_and_files: &[(CString, CString)]) -> io::Result<()> {
     unshare_mounts()?;
     mount_tmpfs(c"/run")?;
-    // SAFETY: both strings outlive the calls.
-    unsafe {
-        check(libc::mkdir(directory.as_ptr(), 0o755))?;
-        check(libc::mknod(file.as_ptr(), libc::S_IFREG | 0o444, 0))?;
+    // SAFETY: the string outlives the call.
+    check(unsafe { libc::mkdir(directory.as_ptr(), 0o755) })?;
+    for (source, file) in sources_and_files {
+        // SAFETY: the string outlives the call.
+        check(unsafe { libc::mknod(file.as_ptr(), libc::S_IFREG | 0o444, 0) })?;
+        bind_mount(source, file)?;
     }
-    bind_mount(source, file)
+    Ok(())
 }
 
 /// Leaves the calling process an empty /proc.

@@ -1,0 +1,63 @@
+//! A world with as many plain sockets as are asked for, to be told from others by their numbers.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+
+use super::{Obstacle, World};
+
+/// How many sockets of which kind.
+#[derive(Clone, Copy, Default)]
+pub struct Sockets {
+    /// Listening TCP sockets for IPv4.
+    pub listen: usize,
+    /// Listening TCP sockets for IPv6 alone.
+    pub listen6: usize,
+    /// TCP sockets in no table, of either family in turn.
+    pub unbound: usize,
+    /// Bound UDP sockets for IPv4.
+    pub udp: usize,
+    /// Connections that were tried, and refused: they leave a count and no socket.
+    pub refused: usize,
+}
+
+impl World {
+    /// A world with these sockets. None if `test` is skipped.
+    pub fn plain(test: &str, sockets: Sockets) -> Option<Self> {
+        Self::make(test, move |world| {
+            world.sockets = make(sockets)?;
+            Ok::<(), Obstacle>(())
+        })
+    }
+
+    /// More sockets in the namespace, until they are dropped. Unlike worlds themselves they may be made
+    /// while the machine is held.
+    pub fn more(&self, sockets: Sockets) -> Vec<OwnedFd> {
+        self.inside(|| make(sockets)).expect("make sockets")
+    }
+}
+
+/// Makes the sockets in the namespace of the calling thread.
+fn make(sockets: Sockets) -> io::Result<Vec<OwnedFd>> {
+    let mut made: Vec<OwnedFd> = Vec::new();
+    for _ in 0..sockets.listen {
+        made.push(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.into());
+    }
+    for _ in 0..sockets.listen6 {
+        made.push(TcpListener::bind((Ipv6Addr::LOCALHOST, 0))?.into());
+    }
+    for number in 0..sockets.unbound {
+        let family = [AddressFamily::INET, AddressFamily::INET6][number % 2];
+        made.push(socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?);
+    }
+    for _ in 0..sockets.udp {
+        made.push(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.into());
+    }
+    for _ in 0..sockets.refused {
+        let refused = TcpStream::connect((Ipv4Addr::LOCALHOST, 1));
+        assert!(refused.is_err(), "somebody listens on port 1");
+    }
+    Ok(made)
+}
