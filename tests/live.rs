@@ -5,7 +5,6 @@
 //! environment has `CONNBOX_REQUIRE=all`.
 #![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
-#[allow(dead_code, reason = "the worlds are shared with other tests")]
 mod world;
 
 use std::collections::BTreeMap;
