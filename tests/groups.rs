@@ -164,3 +164,65 @@ fn the_holder_of_a_socket_is_found() {
     assert!(groups(&ran.stdout)["-"] >= held as u64, "{ran:?}");
     assert!(ran.stderr.contains("CAP_SYS_PTRACE") && ran.stderr.lines().count() == 1, "{ran:?}");
 }
+
+/// A process may call itself anything, and any user may start one.
+#[test]
+fn a_process_with_a_hostile_name_harms_no_format() {
+    let test = "a_process_with_a_hostile_name_harms_no_format";
+    let name = "\"`id`$(id)\\\n;\t#";
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile");
+    std::fs::create_dir_all(&directory).unwrap();
+    let program = directory.join(name);
+    let Some(sleep) = ["/bin/sleep", "/usr/bin/sleep"].iter().find(|path| {
+        // A multicall binary would not answer to such a name.
+        std::fs::copy(path, &program).is_ok()
+    }) else {
+        return world::skip(test, "no sleep");
+    };
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let mut child = std::process::Command::new(&program)
+        .arg("60")
+        .stdin(std::os::fd::OwnedFd::from(listener))
+        .spawn()
+        .unwrap_or_else(|error| panic!("{sleep}: {error}"));
+    let pid = child.id();
+    // The kernel gives a program its name a moment after it has let the parent go on.
+    let own = std::fs::read("/proc/thread-self/comm").unwrap();
+    let comm = loop {
+        let comm = std::fs::read(format!("/proc/{pid}/comm")).unwrap();
+        if comm != own {
+            break comm;
+        }
+        std::thread::yield_now();
+    };
+    let run = |format: &str| {
+        let words = ["conncount", "--lport", &port, "--by", "pid,process", format];
+        world::connbox_outside(&words)
+    };
+    let outputs = ["--tsv", "--shell", "--json", "--prom"].map(run);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let _ = std::fs::remove_file(&program);
+    assert_eq!(comm.strip_suffix(b"\n"), Some(&name.as_bytes()[..name.len().min(15)]));
+    let [tsv, shell, json, prom] = outputs.map(|ran| {
+        assert_eq!(ran.status, 0, "{ran:?}");
+        ran.stdout
+    });
+    assert_eq!(tsv, format!("{pid}\t\"`id`$(id)\\\\\\n;\\t#\t1\n"));
+    assert_eq!(
+        shell,
+        format!("PID=\"{pid}\" PROCESS=\"\\\"\\`id\\`\\$(id)\\\\?;?#\" COUNT=\"1\"\n")
+    );
+    assert_eq!(
+        json,
+        format!("{{\"pid\":{pid},\"process\":\"\\\"`id`$(id)\\\\\\n;\\t#\",\"count\":1}}\n")
+    );
+    assert!(prom.ends_with("process=\"\\\"`id`$(id)\\\\\\n;\t#\"} 1\n"), "{prom}");
+    let eval =
+        format!("set -eu; eval '{}'; printf %s \"$PROCESS\"", shell.trim().replace('\'', ""));
+    for program in ["dash", "bash", "ksh", "zsh"].into_iter().filter(|name| world::has_tool(name)) {
+        let output = std::process::Command::new(program).args(["-c", &eval]).output().unwrap();
+        assert_eq!(output.stdout, b"\"`id`$(id)\\?;?#", "{program}: {output:?}");
+    }
+}
