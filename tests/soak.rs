@@ -4,6 +4,7 @@
 //! `CONNBOX_SOAK_SECONDS=600 cargo test --release --test soak` is the long form; without the variable it
 //! takes 5 seconds.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, reason = "shown with --nocapture, or if the test fails")]
 
 #[path = "soak/answers.rs"]
 mod answers;
