@@ -44,6 +44,7 @@ pub static APPLET: Applet = Applet {
         "sockets", "TCP", "UDP", "UDPLITE", "RAW", "FRAG", "TCP6", "UDP6", "UDPLITE6", "RAW6",
         "FRAG6",
     ],
+    original: None,
     run,
 };
 

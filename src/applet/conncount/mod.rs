@@ -95,6 +95,7 @@ pub static APPLET: Applet = Applet {
            raw, udp, tcp_inuse, inet and frag, each followed by its IPv4 and IPv6 part (raw_ip, \
            raw_ip6, ..., tcp_ip, tcp_ip6, ...). NAME is one of them.",
     names: &SUMMARY,
+    original: None,
     run,
 };
 
