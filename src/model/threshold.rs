@@ -188,10 +188,13 @@ mod tests {
         Range::parse(text).unwrap().unwrap()
     }
 
+    /// A range, what it is, and values that alert and that do not.
+    type Case = (&'static str, (f64, f64, bool), &'static [f64], &'static [f64]);
+
     /// The rules of the guidelines, each with values that alert and values that do not.
     #[test]
     fn ranges_mean_what_the_guidelines_say() {
-        let cases: [(&str, (f64, f64, bool), &[f64], &[f64]); 24] = [
+        let cases: [Case; 24] = [
             ("6", (0.0, 6.0, false), &[-0.1, 6.1, INF], &[0.0, 3.0, 6.0]),
             ("1:12%", (1.0, 12.0, false), &[0.9, 12.1], &[1.0, 12.0]),
             ("90%:", (90.0, INF, false), &[89.9], &[90.0, 1e9]),

@@ -34,7 +34,7 @@ impl<'a> Reader<'a> {
         names: [&str; N],
         mut each: impl FnMut([Option<&'a [u8]>; N]),
     ) -> Option<()> {
-        self.expect(b'[')?;
+        self.must(b'[')?;
         if self.take(b']') {
             return Some(());
         }
@@ -50,13 +50,13 @@ impl<'a> Reader<'a> {
 
     fn object<const N: usize>(&mut self, names: &[&str; N]) -> Option<[Option<&'a [u8]>; N]> {
         let mut found = [None; N];
-        self.expect(b'{')?;
+        self.must(b'{')?;
         if self.take(b'}') {
             return Some(found);
         }
         loop {
             let name = self.string()?;
-            self.expect(b':')?;
+            self.must(b':')?;
             let mut places = found.iter_mut().zip(names);
             match places.find(|(_, known)| unescaped(name).eq(known.chars())) {
                 Some((place, _)) => *place = Some(self.string()?),
@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
 
     /// The inside of a string, with its escapes, which are right.
     fn string(&mut self) -> Option<&'a [u8]> {
-        self.expect(b'"')?;
+        self.must(b'"')?;
         let inside = self.rest;
         loop {
             match self.byte()? {
@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
     fn name(&mut self, closing: u8) -> Option<()> {
         if closing == b'}' {
             self.string()?;
-            self.expect(b':')?;
+            self.must(b':')?;
         }
         Some(())
     }
@@ -178,7 +178,7 @@ impl<'a> Reader<'a> {
         rest.is_some()
     }
 
-    fn expect(&mut self, wanted: u8) -> Option<()> {
+    fn must(&mut self, wanted: u8) -> Option<()> {
         self.take(wanted).then_some(())
     }
 
