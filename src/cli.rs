@@ -7,7 +7,7 @@ mod words;
 
 pub use near::{near, nearest};
 pub use original::{Original, common_docs};
-pub use words::{choose, number, words};
+pub use words::{choose, number, set, words};
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;

@@ -4,6 +4,7 @@ mod closedcalc;
 mod conncount;
 mod facts;
 mod filter;
+mod network_connections;
 mod snmpget_tcp;
 mod sockstat;
 mod tcpstates;
@@ -58,9 +59,10 @@ pub struct Example {
 }
 
 /// All applets, sorted by name.
-pub static APPLETS: [&Applet; 5] = [
+pub static APPLETS: [&Applet; 6] = [
     &closedcalc::APPLET,
     &conncount::APPLET,
+    &network_connections::APPLET,
     &snmpget_tcp::APPLET,
     &sockstat::APPLET,
     &tcpstates::APPLET,
