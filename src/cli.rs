@@ -1,10 +1,13 @@
 //! Words in: an option is one expression, and parsing arguments does nothing but parse arguments.
 
+mod check;
 mod near;
+mod original;
 mod words;
 
 pub use near::{near, nearest};
-pub use words::{choose, number, words};
+pub use original::{Original, common_docs};
+pub use words::{choose, number, set, words};
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -219,7 +222,8 @@ fn count(common: &mut Common, value: &OsStr) -> Result<(), String> {
 }
 
 /// Reads the arguments of an applet: its own options, those that it shares with some others, the
-/// common ones, and names of rows.
+/// common ones, and names of rows. An applet that bears the name of an existing tool has the letters,
+/// the abbreviations and the default output of its `original`.
 ///
 /// # Errors
 /// A usage error that names the option; [`Error::Help`] and [`Error::Version`] if asked for.
@@ -227,8 +231,12 @@ pub fn parse<A: Default, B: Default>(
     arguments: &[OsString],
     own: &[Opt<A>],
     shared: &[Opt<B>],
+    original: Option<&Original>,
 ) -> Result<(A, B, Common), Error> {
     let (mut args, mut others, mut common) = (A::default(), B::default(), Common::default());
+    if original.is_some() {
+        common.style.format = Format::Original;
+    }
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next().map_err(lexopt_error)? {
         let (short, long) = match argument {
@@ -237,29 +245,33 @@ pub fn parse<A: Default, B: Default>(
                 continue;
             }
             lexopt::Arg::Short(letter) => (Some(letter), String::new()),
-            lexopt::Arg::Long(word) => (None, word.to_owned()),
+            lexopt::Arg::Long(word) => (None, original::whole(original, word, own).to_owned()),
         };
-        match (short, long.as_str()) {
-            (Some('h'), _) | (_, "help") => return Err(Error::Help),
-            (_, "version") => return Err(Error::Version),
-            _ => {}
+        let [help, version] = original::letters(original);
+        if long == "help" || short.is_some() && short == help {
+            return Err(Error::Help);
+        } else if long == "version" || short.is_some() && short == version {
+            return Err(Error::Version);
         }
         let is_it = |doc: &OptDoc| match short {
             Some(letter) => doc.short == Some(letter),
             None => doc.long == long,
         };
+        // The letters are those of the tool whose name the applet bears.
+        let is_offered = |short: Option<char>| short.is_none() || original.is_none();
         if let Some(opt) = own.iter().find(|opt| is_it(&opt.doc)) {
             apply(opt, &mut args, &mut parser)?;
         } else if let Some(opt) = shared.iter().find(|opt| is_it(&opt.doc)) {
             apply(opt, &mut others, &mut parser)?;
-        } else if let Some(opt) = COMMON.iter().find(|opt| is_it(&opt.doc)) {
+        } else if let Some(opt) = COMMON.iter().find(|opt| is_it(&opt.doc) && is_offered(short)) {
+            original::refuse(original, opt.doc.long)?;
             apply(opt, &mut common, &mut parser)?;
         } else {
             let known = own.iter().map(|opt| opt.doc.long);
             return Err(unknown(short, &long, known.chain(shared.iter().map(|opt| opt.doc.long))));
         }
     }
-    check(&mut common)?;
+    check::check(&mut common)?;
     Ok((args, others, common))
 }
 
@@ -302,41 +314,6 @@ fn lexopt_error(error: lexopt::Error) -> Error {
     }
 }
 
-/// Refuses combinations that cannot mean anything, and settles what follows from the others.
-fn check(common: &mut Common) -> Result<(), Error> {
-    let is_elsewhere = common.netns.is_some() || common.style.by_namespace;
-    let style = &mut common.style;
-    style.is_stream = common.interval.is_some();
-    let is_endless = style.is_stream && common.count.is_none();
-    let refusals = [
-        (common.count.is_some() && !style.is_stream, "--count", "needs --interval"),
-        (style.rate && !style.is_stream, "--rate", "needs --interval"),
-        (!style.prefix.is_empty() && style.format != Format::Shell, "--prefix", "needs --shell"),
-        (
-            style.is_stream && style.format == Format::Prometheus,
-            "--prom",
-            "one exposition is one snapshot: not with --interval",
-        ),
-        (
-            is_endless && style.output.is_some(),
-            "--output",
-            "would never be whole: --interval needs --count here",
-        ),
-        (
-            !common.from.is_empty() && style.is_stream,
-            "--from",
-            "does not change: not with --interval",
-        ),
-        (!common.from.is_empty() && common.root.is_some(), "--from", "not together with --root"),
-        (!common.from.is_empty() && is_elsewhere, "--from", "not together with --netns"),
-        (common.root.is_some() && is_elsewhere, "--root", "not together with --netns"),
-    ];
-    match refusals.into_iter().find(|(is_so, ..)| *is_so) {
-        Some((_, option, reason)) => Err(Error::usage(option, reason)),
-        None => Ok(()),
-    }
-}
-
 /// An error for a NAME that is none of `known`, with those that are near.
 #[must_use]
 pub fn unknown_name<'a>(name: &OsStr, known: impl Iterator<Item = &'a str>) -> Error {
@@ -375,12 +352,12 @@ mod tests {
 
     fn parsed(words: &[&str]) -> Result<Common, String> {
         let arguments: Vec<OsString> = words.iter().map(Into::into).collect();
-        parse::<(), ()>(&arguments, &[], &[]).map(|(.., common)| common).map_err(
-            |error| match error {
+        parse::<(), ()>(&arguments, &[], &[], None).map(|(.., common)| common).map_err(|error| {
+            match error {
                 Error::Fault { text, .. } => String::from_utf8(text).unwrap(),
                 other => format!("{other:?}"),
-            },
-        )
+            }
+        })
     }
 
     #[test]

@@ -6,13 +6,29 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// All was done; a reader that closed the pipe early counts as done.
-    Done = 0,
+    Done,
     /// Something failed at run time, partial trouble included.
-    Failed = 1,
+    Failed,
     /// The command line was wrong.
-    Usage = 2,
+    Usage,
     /// There is no applet of that name.
-    NoApplet = 127,
+    NoApplet,
+    /// What the tool gives whose name the applet bears.
+    Of(u8),
+}
+
+impl Status {
+    /// The number that the system takes.
+    #[must_use]
+    pub fn number(self) -> i32 {
+        match self {
+            Status::Done => 0,
+            Status::Failed => 1,
+            Status::Usage => 2,
+            Status::NoApplet => 127,
+            Status::Of(number) => number.into(),
+        }
+    }
 }
 
 /// Why a run ends early. Its text reads `subject: reason`; `lib.rs` puts the applet before it.
@@ -27,6 +43,8 @@ pub enum Error {
     },
     /// All was said already, line by line; only the status is left to give.
     Said,
+    /// All was done and said, and this is the exit status that says how.
+    Ended(Status),
     /// The reader of our output has gone: a quiet end.
     ClosedPipe,
     /// `--help` was among the arguments.
@@ -73,6 +91,7 @@ impl Error {
         match self {
             Error::Fault { status, .. } => *status,
             Error::Said => Status::Failed,
+            Error::Ended(status) => *status,
             Error::ClosedPipe | Error::Help | Error::Version => Status::Done,
         }
     }

@@ -57,20 +57,27 @@ pub fn main(arguments: Vec<OsString>) -> i32 {
         None if name.starts_with("connbox") => the_box(rest),
         None => no_applet(&name),
     };
-    status as i32
+    status.number()
 }
 
 /// Runs one applet and reports how it ended.
 fn run(applet: &'static Applet, arguments: Vec<OsString>) -> Status {
-    let mut call = Call::new(arguments, applet.name, say);
-    report(
-        applet.name,
-        match (applet.run)(&mut call) {
-            Err(Error::Help) => sys::write_stdout(doc::help::applet(applet).as_bytes()),
-            Err(Error::Version) => version(),
-            result => result,
-        },
-    )
+    let mut call = Call::new(arguments, applet, say);
+    let result = (applet.run)(&mut call);
+    let is_asked = matches!(result, Err(Error::Help | Error::Version));
+    let result = match result {
+        Err(Error::Help) => sys::write_stdout(doc::help::applet(applet).as_bytes()),
+        Err(Error::Version) => version(),
+        result => result,
+    };
+    let status = report(applet.name, result);
+    // An applet that bears the name of an existing tool keeps that tool's statuses.
+    match (applet.original, status) {
+        (Some(original), Status::Done) if is_asked => Status::Of(original.status_of_help),
+        (Some(original), Status::Failed) => Status::Of(original.status_of_failure),
+        (Some(original), Status::Usage) => Status::Of(original.status_of_usage),
+        (_, status) => status,
+    }
 }
 
 /// Runs the box itself: `connbox APPLET …` or one of its options.

@@ -50,7 +50,7 @@ pub struct Facts<'a> {
 }
 
 /// Said where descriptors of others may not be read; see `owner::CAPABILITIES`.
-const UNREADABLE: &str = "the descriptors of some processes may not be read (needs \
+pub const UNREADABLE: &str = "the descriptors of some processes may not be read (needs \
     CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE): their sockets seem to be nobody's, '-'";
 
 /// Sockets by way: as `direction` says them.

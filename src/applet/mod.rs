@@ -4,6 +4,7 @@ mod closedcalc;
 mod conncount;
 mod facts;
 mod filter;
+mod network_connections;
 mod snmpget_tcp;
 mod sockstat;
 mod tcpstates;
@@ -11,7 +12,7 @@ mod tcpstates;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use crate::cli::{self, Common, Opt, OptDoc};
+use crate::cli::{self, Common, Opt, OptDoc, Original};
 use crate::error::Error;
 use crate::out::{Column, Kind, Out};
 use crate::source::{Source, netns};
@@ -42,6 +43,8 @@ pub struct Applet {
     pub rows: &'static str,
     /// NAMEs of a fixed vocabulary, for completions.
     pub names: &'static [&'static str],
+    /// How it differs because it bears the name of an existing tool, if it does.
+    pub original: Option<&'static Original>,
     /// Runs it.
     pub run: fn(&mut Call) -> Result<(), Error>,
 }
@@ -56,9 +59,10 @@ pub struct Example {
 }
 
 /// All applets, sorted by name.
-pub static APPLETS: [&Applet; 5] = [
+pub static APPLETS: [&Applet; 6] = [
     &closedcalc::APPLET,
     &conncount::APPLET,
+    &network_connections::APPLET,
     &snmpget_tcp::APPLET,
     &sockstat::APPLET,
     &tcpstates::APPLET,
@@ -160,17 +164,19 @@ impl<F: FnMut(&Source, &mut Out, &mut Report) -> Result<(), Error>> Table for F 
 /// One run of an applet.
 #[derive(Debug)]
 pub struct Call {
+    original: Option<&'static Original>,
     arguments: Vec<OsString>,
     common: Common,
     report: Report,
 }
 
 impl Call {
-    /// A run of the applet `name`.
+    /// A run of `applet`.
     #[must_use]
-    pub fn new(arguments: Vec<OsString>, name: &'static str, say: Say) -> Call {
-        let report = Report { name, say, noted: Vec::new(), is_troubled: false, is_partial: false };
-        Call { arguments, common: Common::default(), report }
+    pub fn new(arguments: Vec<OsString>, applet: &Applet, say: Say) -> Call {
+        let (name, noted) = (applet.name, Vec::new());
+        let report = Report { name, say, noted, is_troubled: false, is_partial: false };
+        Call { original: applet.original, arguments, common: Common::default(), report }
     }
 
     /// Reads the arguments: the applet's own are the result, the common ones stay in the call.
@@ -190,7 +196,7 @@ impl Call {
         options: &[Opt<A>],
         shared: &[Opt<B>],
     ) -> Result<(A, B), Error> {
-        let (args, others, common) = cli::parse(&self.arguments, options, shared)?;
+        let (args, others, common) = cli::parse(&self.arguments, options, shared, self.original)?;
         self.common = common;
         Ok((args, others))
     }

@@ -44,6 +44,7 @@ pub static APPLET: Applet = Applet {
         "sockets", "TCP", "UDP", "UDPLITE", "RAW", "FRAG", "TCP6", "UDP6", "UDPLITE6", "RAW6",
         "FRAG6",
     ],
+    original: None,
     run,
 };
 
@@ -169,12 +170,39 @@ fn pick<'a>(fields: &'a [Field], names: &[Name]) -> Result<impl Iterator<Item = 
     Ok(places.into_iter().map(|place| &fields[place]))
 }
 
+/// Where the kernel stops.
+#[derive(Clone, Copy)]
+pub(super) struct Limit {
+    /// The file below /proc/sys that holds it.
+    pub file: &'static str,
+    /// The limit; `None` where this network namespace does not show it, and for saved files.
+    pub number: Option<u64>,
+}
+
+/// The one field that a NAME picks, and its limit if it has one.
+///
+/// # Errors
+/// If the files cannot be read, or hold no such field.
+pub(super) fn number(source: &Source, name: &str) -> Result<(u64, Option<Limit>), Error> {
+    let is_live = source.saved.is_empty();
+    let (fields, wanted) = (read(source, is_live)?, Name::parse(name.as_ref()));
+    let field = fields.iter().find(|field| wanted.is(field));
+    let field = field.ok_or_else(|| procfs::missing(name))?;
+    let known = explain(field.protocol.as_bytes(), field.item.as_bytes());
+    let limit =
+        known.limit.map(|file| Limit { file, number: limit(source, file).filter(|_| is_live) });
+    Ok((field.value, limit))
+}
+
+/// The limit that a file below /proc/sys holds.
+fn limit(source: &Source, file: &str) -> Option<u64> {
+    // tcp_mem and udp_mem hold three numbers; the last is where allocation fails.
+    numbers(&source.kernel.sysctl(file)?).last()
+}
+
 fn row(source: &Source, limits: bool, field: &Field, out: &mut Out) -> Result<(), Error> {
     let known = explain(field.protocol.as_bytes(), field.item.as_bytes());
-    let limit = known.limit.filter(|_| limits).and_then(|name| {
-        // tcp_mem and udp_mem hold three numbers; the last is where allocation fails.
-        numbers(&source.kernel.sysctl(name)?).last()
-    });
+    let limit = known.limit.filter(|_| limits).and_then(|file| limit(source, file));
     let percent = limit
         .filter(|limit| *limit > 0)
         .map(|limit| Value::Millis(i128::from(field.value) * 100_000 / i128::from(limit)));

@@ -59,6 +59,7 @@ pub static APPLET: Applet = Applet {
            spelling (estab, ESTABLISHED, fin-wait-1, FIN_WAIT1, 01) or a group of ss(8): all, \
            connected, synchronized, bucket, big.",
     names: &StateSet::NAMES,
+    original: None,
     run,
 };
 

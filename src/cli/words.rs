@@ -1,7 +1,9 @@
-//! What the values of options are made of: words of a fixed set, numbers, lists.
+//! What the values of options are made of: words of a fixed set, numbers, lists, other options.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+
+use super::{Effect, Opt, nearest};
 
 /// The meaning of a word of a fixed set.
 ///
@@ -34,4 +36,32 @@ pub fn words(value: &OsStr) -> Result<std::str::Split<'_, char>, String> {
     let text = value.to_str().filter(|text| text.split(',').all(|word| !word.is_empty()));
     text.map(|text| text.split(','))
         .ok_or_else(|| format!("'{}' is no list of words", value.display()))
+}
+
+/// Does what the option `name` of `options` does, where it stands inside a value.
+///
+/// # Errors
+/// The reason why it cannot be.
+pub fn set<A>(
+    options: &[Opt<A>],
+    args: &mut A,
+    name: &str,
+    value: Option<&OsStr>,
+) -> Result<(), String> {
+    let Some(opt) = options.iter().find(|opt| opt.doc.long == name) else {
+        let near = nearest(name, options.iter().map(|opt| opt.doc.long));
+        let near = near.map(|near| format!("; {near} is near")).unwrap_or_default();
+        return Err(format!("'{name}' is no filter{near}"));
+    };
+    match (&opt.effect, value) {
+        (Effect::Switch(effect), None) => {
+            effect(args);
+            Ok(())
+        }
+        (Effect::Value(effect), Some(value)) => {
+            effect(args, value).map_err(|reason| format!("{name}: {reason}"))
+        }
+        (Effect::Switch(_), Some(_)) => Err(format!("{name} takes no value")),
+        (Effect::Value(_), None) => Err(format!("{name} needs a value: {name}=VALUE")),
+    }
 }

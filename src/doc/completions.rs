@@ -58,7 +58,7 @@ fn bash() -> String {
     let mut words = String::new();
     for applet in APPLETS {
         for option in options(applet) {
-            let Some(operand) = operand(option) else { continue };
+            let Some(operand) = operand(&option) else { continue };
             let action = match operand {
                 Operand::Words(words) => format!("_connbox_words '{}'", words.join(" ")),
                 Operand::File => "_connbox_files -f".into(),
@@ -141,7 +141,7 @@ fn zsh() -> String {
         applets += &format!("    {}\n", quoted(&format!("{}:{}", applet.name, applet.about)));
         functions += &format!("_connbox_{}() {{\n  _arguments -s", applet.name);
         for option in options(applet) {
-            functions += &format!(" \\\n    {}", zsh_option(option));
+            functions += &format!(" \\\n    {}", zsh_option(&option));
         }
         if !applet.names.is_empty() {
             let names = format!("*:name:({})", applet.names.join(" "));
@@ -262,7 +262,7 @@ fn fish_applet(applet: &Applet, command: &str) -> String {
     let mut text = format!("\ncomplete {command} -f -a '{}'\n", applet.names.join(" "));
     for option in options(applet) {
         let short = option.short.map(|letter| format!(" -s {letter}")).unwrap_or_default();
-        let operand = match operand(option) {
+        let operand = match operand(&option) {
             Some(Operand::Words(words)) => format!(" -xa '{}'", words.join(" ")),
             Some(Operand::File) => " -rF".into(),
             Some(Operand::Directory) => " -xa '(__fish_complete_directories)'".into(),

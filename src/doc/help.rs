@@ -1,8 +1,8 @@
 //! The texts of `--help` and `--list`.
 
-use super::{BOX_OPTIONS, explained, spelled};
+use super::{BOX_OPTIONS, explained, has_names, spelled};
 use crate::applet::{APPLETS, Applet};
-use crate::cli::{COMMON_DOCS, OptDoc};
+use crate::cli::{OptDoc, common_docs};
 
 /// The applets' names, one a line.
 #[must_use]
@@ -30,7 +30,8 @@ pub fn the_box() -> String {
 /// The help of an applet.
 #[must_use]
 pub fn applet(applet: &Applet) -> String {
-    let mut text = format!("usage: {0} [OPTION...] [NAME...]\n{1}\n", applet.name, applet.about);
+    let names = if has_names(applet) { " [NAME...]" } else { "" };
+    let mut text = format!("usage: {} [OPTION...]{names}\n{}\n", applet.name, applet.about);
     text += &format!("\nrows:\n{}", filled(applet.rows));
     text += "\ncolumns:\n";
     for column in applet.columns {
@@ -45,7 +46,8 @@ pub fn applet(applet: &Applet) -> String {
         text += &options(applet.filters);
     }
     text += "\noptions of all applets:\n";
-    text += &options(&COMMON_DOCS);
+    let common: Vec<_> = common_docs(applet.original, applet.options).collect();
+    text += &options(&common);
     text += "\nexamples:\n";
     for example in applet.examples {
         text += &format!("  {}\n", example.command);

@@ -1,8 +1,8 @@
 //! Man pages in mdoc(7).
 
-use super::{BOX_OPTIONS, explained, options};
+use super::{BOX_OPTIONS, explained, has_names, options};
 use crate::applet::{APPLETS, Applet};
-use crate::cli::OptDoc;
+use crate::cli::{OptDoc, Original};
 
 /// The date of the pages: that of the release.
 const DATE: &str = "November 21, 2026";
@@ -12,9 +12,11 @@ const DATE: &str = "November 21, 2026";
 pub fn applet(applet: &Applet) -> String {
     let page = format!("connbox-{}", applet.name);
     let mut text = head(&page, applet.about);
-    text += &format!(".Sh SYNOPSIS\n.Nm connbox {}\n", applet.name);
-    text += ".Op Ar option ...\n.Op Ar name ...\n";
-    text += &format!(".Nm {}\n.Op Ar option ...\n.Op Ar name ...\n", applet.name);
+    let names = if has_names(applet) { ".Op Ar name ...\n" } else { "" };
+    text += &format!(".Sh SYNOPSIS\n.Nm connbox {}\n.Op Ar option ...\n{names}", applet.name);
+    for name in std::iter::once(&applet.name).chain(applet.aliases) {
+        text += &format!(".Nm {name}\n.Op Ar option ...\n{names}");
+    }
     text += ".Sh DESCRIPTION\n";
     for (place, paragraph) in applet.details.iter().enumerate() {
         text += if place > 0 { ".Pp\n" } else { "" };
@@ -33,14 +35,18 @@ pub fn applet(applet: &Applet) -> String {
     text += ".El\n";
     if !applet.options.is_empty() {
         text += ".Sh OPTIONS\nThe options that all applets share are in\n.Xr connbox 1 .\n";
-        text += &option_list(applet.options.iter());
+        text += applet.original.map(original_options).unwrap_or_default().as_str();
+        text += &option_list(applet.options.iter().copied());
     }
     if !applet.filters.is_empty() {
         text += ".Ss Filters\nA socket counts if it passes all of them.\n";
-        text += &option_list(applet.filters.iter());
+        text += &option_list(applet.filters.iter().copied());
     }
     text += &format!(".Sh PRIVILEGES\n{}", paragraph_of(applet.needs));
-    text += EXIT_STATUS;
+    text += &match applet.original {
+        None => EXIT_STATUS.to_owned(),
+        Some(original) => format!(".Sh EXIT STATUS\n{}", paragraph_of(original.statuses)),
+    };
     text += ".Sh EXAMPLES\n";
     for example in applet.examples {
         text += &format!(
@@ -76,7 +82,7 @@ pub fn the_box() -> String {
         text += &format!("\n{}", paragraph_of(option.help));
     }
     text += ".El\n.Sh OPTIONS\nAll applets share these options.\n";
-    let none = Applet { options: &[], ..*APPLETS[0] };
+    let none = Applet { options: &[], filters: &[], original: None, ..*APPLETS[0] };
     text += &option_list(options(&none));
     text += BOX_FORMATS;
     text += EXIT_STATUS;
@@ -196,6 +202,26 @@ const EXIT_STATUS: &str = "\
 if the command line was wrong; 127 if there is no such applet.
 ";
 
+/// What is different in the options of an applet that bears the name of an existing tool.
+fn original_options(original: &Original) -> String {
+    let mut text = format!(
+        "The applet bears the name of {}, so that of these it takes the long forms alone, but for\n",
+        escape(original.tool)
+    );
+    let letters = [(original.help, "help"), (original.version, "version")];
+    let letters = letters.map(|(letter, long)| match letter {
+        Some(letter) => format!(".Fl {letter} , -{long}"),
+        None => format!(".Fl -{long}"),
+    });
+    text += &format!("{}\nand\n{} .\n", letters[0], letters[1]);
+    if !original.refused.is_empty() {
+        let refused: Vec<_> =
+            original.refused.iter().map(|(long, _)| format!(".Fl -{}", escape(long))).collect();
+        text += &format!("It does not take\n{} .\n", refused.join(" ,\n"));
+    }
+    text + "Options of its own may be abbreviated.\n"
+}
+
 fn head(page: &str, about: &str) -> String {
     let title = page.to_uppercase();
     format!(
@@ -205,7 +231,7 @@ fn head(page: &str, about: &str) -> String {
     )
 }
 
-fn option_list<'a>(options: impl Iterator<Item = &'a OptDoc>) -> String {
+fn option_list(options: impl Iterator<Item = OptDoc>) -> String {
     let mut text = String::from(".Bl -tag -width Ds\n");
     for option in options {
         let short = option.short.map(|letter| format!("{letter} , Fl ")).unwrap_or_default();
@@ -213,7 +239,7 @@ fn option_list<'a>(options: impl Iterator<Item = &'a OptDoc>) -> String {
         text += &format!(
             ".It Fl {short}-{}{value}\n{}",
             escape(option.long),
-            paragraph_of(&explained(option))
+            paragraph_of(&explained(&option))
         );
     }
     text + ".El\n"

@@ -5,7 +5,7 @@ pub mod help;
 pub mod man;
 
 use crate::applet::Applet;
-use crate::cli::{COMMON_DOCS, OptDoc};
+use crate::cli::{OptDoc, common_docs};
 
 /// An option of the box itself.
 pub struct BoxOption {
@@ -36,8 +36,14 @@ pub const BOX_OPTIONS: [BoxOption; 6] = [
 ];
 
 /// The options of an applet: its own, then the common ones.
-fn options(applet: &Applet) -> impl Iterator<Item = &'static OptDoc> + use<> {
-    applet.options.iter().chain(applet.filters).chain(&COMMON_DOCS)
+fn options(applet: &Applet) -> impl Iterator<Item = OptDoc> + use<> {
+    let common = common_docs(applet.original, applet.options);
+    applet.options.iter().chain(applet.filters).copied().chain(common)
+}
+
+/// What follows the options on a command line: an applet without NAMEs has nothing.
+fn has_names(applet: &Applet) -> bool {
+    applet.original.is_none() || !applet.names.is_empty()
 }
 
 /// `-4, --ipv4`, `--by KEY`.

@@ -5,11 +5,13 @@ mod groups;
 mod socket;
 mod sockstat;
 mod state;
+mod threshold;
 pub use filter::{Filter, Ports, Prefix, masked};
 pub use groups::{Groups, Tally};
 pub use socket::{Endpoint, Proto, Socket};
 pub use sockstat::{Protocol, Sockstat, TcpSockstat};
 pub use state::{StateCounts, StateSet, TcpState, UnknownState};
+pub use threshold::{Range, Verdict, WrongRange};
 
 /// The address family of a socket. A v4-mapped socket is an IPv6 socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

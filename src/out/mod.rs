@@ -60,6 +60,8 @@ pub enum Format {
     Json,
     /// Text exposition 0.0.4.
     Prometheus,
+    /// The text of the tool whose name the applet bears: made by the applet, see [`Out::text`].
+    Original,
 }
 
 /// How and where to write.
@@ -214,8 +216,24 @@ impl Out {
             Format::Json if self.is_keyed => self.tree.row(cells),
             Format::Json => json::row(&mut self.buffer, cells),
             Format::Prometheus => self.metrics.row(cells),
+            Format::Original => {}
         }
         if self.buffer.len() >= FLUSH_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes text of [`Format::Original`] as it is. What came from outside is the applet's to escape.
+    ///
+    /// # Errors
+    /// If the buffer is full and cannot be written.
+    pub fn text(&mut self, text: &[u8]) -> Result<(), Error> {
+        self.buffer.extend_from_slice(text);
+        if self.buffer.len() >= FLUSH_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// Whether the text of the tool is wanted whose name the applet bears.
+    #[must_use]
+    pub fn is_original(&self) -> bool {
+        self.style.format == Format::Original
     }
 
     /// The rates of the Counter values of a row, at the places of the values.

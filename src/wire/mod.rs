@@ -6,6 +6,7 @@
 
 pub mod bytecode;
 pub mod inet_diag;
+pub mod json;
 pub mod netlink;
 pub mod socket_row;
 pub mod text;

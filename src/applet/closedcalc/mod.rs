@@ -68,6 +68,7 @@ pub static APPLET: Applet = Applet {
     rows: "closed and unhashed, then the terms alloc, inuse, inuse6 and tw. NAME is one of these. \
            With --by a row a group and kind, without NAMEs.",
     names: &NAMES,
+    original: None,
     run,
 };
 

@@ -46,6 +46,22 @@ pub fn run(call: &mut Call, mut args: Args, picked: &Picked) -> Result<(), Error
     call.table_of(&columns, &shown, &mut grouping)
 }
 
+/// Counts the sockets that pass, all together.
+///
+/// # Errors
+/// If they cannot be counted.
+pub fn count(
+    args: &Args,
+    picked: &Picked,
+    source: &Source,
+    report: &mut Report,
+) -> Result<u64, Error> {
+    let (needs, groups) = (Needs::default(), Groups::default());
+    let mut grouping = Grouping { args, picked, needs, of_all: false, groups, shared: None };
+    grouping.count(source, &[], report)?;
+    Ok(grouping.groups.sorted(0, 1).first().map_or(0, |(_, tally)| tally.count))
+}
+
 /// One table of groups.
 struct Grouping<'a> {
     args: &'a Args,

@@ -9,11 +9,13 @@ use std::ffi::OsStr;
 use by::Key;
 
 use super::filter;
-use super::{Applet, Call, Example, MEANING, SCOPE, SOURCE};
+use super::filter::Picked;
+use super::{Applet, Call, Example, MEANING, Report, SCOPE, SOURCE};
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
 use crate::model::{Proto, StateSet};
 use crate::out::Column;
+use crate::source::Source;
 
 pub static APPLET: Applet = Applet {
     name: "conncount",
@@ -95,6 +97,7 @@ pub static APPLET: Applet = Applet {
            raw, udp, tcp_inuse, inet and frag, each followed by its IPv4 and IPv6 part (raw_ip, \
            raw_ip6, ..., tcp_ip, tcp_ip6, ...). NAME is one of them.",
     names: &SUMMARY,
+    original: None,
     run,
 };
 
@@ -216,4 +219,40 @@ fn picked_rows(call: &Call, args: &Args) -> Result<Vec<&'static str>, Error> {
         }
     }
     cli::pick(call.names(), &known)
+}
+
+/// The names of all rows of the summary.
+pub(super) fn row_names() -> impl Iterator<Item = &'static str> {
+    SUMMARY.into_iter().chain(summary::TRANSPORT.iter().flat_map(|(names, _)| *names))
+}
+
+/// The row of the summary that is called `name`, in lower case.
+pub(super) fn row_named(name: &str) -> Option<&'static str> {
+    row_names().find(|row| *row == name)
+}
+
+/// The number of a row of the summary; `None` where it is not known.
+///
+/// # Errors
+/// If the files cannot be read.
+pub(super) fn number(
+    row: &'static str,
+    source: &Source,
+    report: &mut Report,
+) -> Result<Option<i128>, Error> {
+    summary::number(row, source, report)
+}
+
+/// How many sockets of these protocols pass the filters.
+///
+/// # Errors
+/// If they cannot be counted.
+pub(super) fn matching(
+    protos: &[Proto],
+    picked: &Picked,
+    source: &Source,
+    report: &mut Report,
+) -> Result<u64, Error> {
+    let [tcp, udp] = Proto::ALL.map(|proto| protos.contains(&proto));
+    groups::count(&Args { tcp, udp, ..Args::default() }, picked, source, report)
 }

@@ -162,11 +162,29 @@ fn count_syn_recv(source: &Source, is_strict: bool, report: &mut Report) -> Resu
 }
 
 fn row(seen: &Seen, name: &'static str, out: &mut Out) -> Result<(), Error> {
+    write(name, known(seen, name), out)
+}
+
+/// The number of one row.
+///
+/// # Errors
+/// As those of the table.
+pub fn number(
+    name: &'static str,
+    source: &Source,
+    report: &mut Report,
+) -> Result<Option<i128>, Error> {
+    let seen = Seen::read(source, name == "synrecv", false, report)?;
+    Ok(known(&seen, name).0)
+}
+
+/// A row of either table.
+fn known(seen: &Seen, name: &str) -> Row {
     let transport = TRANSPORT.iter().find_map(|(names, protocol)| {
         let part = names.iter().position(|known| *known == name)?;
         Some(seen.transport(*protocol, part))
     });
-    let known = match transport {
+    match transport {
         Some(count) => (
             Some(count),
             NETNS,
@@ -174,8 +192,7 @@ fn row(seen: &Seen, name: &'static str, out: &mut Out) -> Result<(), Error> {
             "sockets (for frag, packets that wait for fragments) of the protocol and family",
         ),
         None => summary(seen, name),
-    };
-    write(name, known, out)
+    }
 }
 
 fn write(name: &'static str, row: Row, out: &mut Out) -> Result<(), Error> {

@@ -55,6 +55,7 @@ pub static APPLET: Applet = Applet {
            ('*Retrans*'), in any case where only one counter fits. NAMEs are looked up in all \
            groups, with or without --all.",
     names: &FIELDS,
+    original: None,
     run,
 };
 

@@ -1,0 +1,334 @@
+//! How many sockets of each type are in each state, in psutil's words.
+
+use std::cmp::Reverse;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::applet::Report;
+use crate::cli;
+use crate::error::Error;
+use crate::model::{Family, Filter, Proto, StateSet, TcpState};
+use crate::source::procfs::{self, File, Record};
+use crate::source::{self, Method, Source};
+use crate::sys;
+use crate::wire::json;
+
+/// The types, in the order of equal numbers.
+pub const TYPES: [&str; 4] = ["tcp", "tcp6", "udp", "udp6"];
+/// The state of every UDP socket.
+pub const NONE: &str = "NONE";
+
+/// What `--conn-type` takes.
+pub const TYPE_CHOICES: [&str; 5] = ["all", "tcp", "tcp6", "udp", "udp6"];
+/// What `--conn-status` takes.
+pub const STATUS_CHOICES: [&str; 13] = [
+    "all",
+    "close",
+    "close_wait",
+    "closing",
+    "established",
+    "fin_wait1",
+    "fin_wait2",
+    "last_ack",
+    "listen",
+    "none",
+    "syn_recv",
+    "syn_sent",
+    "time_wait",
+];
+
+/// Said where the kernel noticed a change during a dump.
+pub const CHANGED: &str = "the sockets changed during the dump: the count may be off";
+
+/// Which sockets are asked for; all if nothing is.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    types: Vec<&'static str>,
+    statuses: Vec<&'static str>,
+}
+
+impl Wanted {
+    /// Takes a value of `--conn-type`.
+    pub fn add_type(&mut self, value: &OsStr) -> Result<(), String> {
+        self.types.push(cli::choose(&TYPE_CHOICES.map(|word| (word, word)), value)?);
+        Ok(())
+    }
+
+    /// Takes a value of `--conn-status`.
+    pub fn add_status(&mut self, value: &OsStr) -> Result<(), String> {
+        self.statuses.push(cli::choose(&STATUS_CHOICES.map(|word| (word, word)), value)?);
+        Ok(())
+    }
+
+    /// Whether types are asked for.
+    pub fn has_types(&self) -> bool {
+        !self.types.is_empty()
+    }
+
+    /// Whether states are asked for.
+    pub fn has_statuses(&self) -> bool {
+        !self.statuses.is_empty()
+    }
+
+    fn has_type(&self, kind: usize) -> bool {
+        self.types.is_empty() || self.types.iter().any(|one| ["all", TYPES[kind]].contains(one))
+    }
+
+    fn has_status(&self, status: &str) -> bool {
+        let status = status.to_lowercase();
+        self.statuses.is_empty() || self.statuses.iter().any(|one| *one == "all" || *one == status)
+    }
+
+    fn states(&self) -> StateSet {
+        let wanted = TcpState::all().filter(|state| self.has_status(state.name()));
+        wanted.map(StateSet::only).fold(StateSet::default(), StateSet::with)
+    }
+
+    /// The types of sockets of a protocol that are asked for, in states that they can have.
+    fn kinds(&self, proto: Proto) -> impl Iterator<Item = Family> + '_ {
+        let can_be = match proto {
+            Proto::Tcp => !self.states().is_empty(),
+            Proto::Udp => self.has_status(NONE),
+        };
+        Family::ALL.into_iter().filter(move |one| can_be && self.has_type(kind(proto, *one)))
+    }
+
+    /// Every type and state that is asked for and can be.
+    pub fn pairs(&self) -> Vec<(usize, &'static str)> {
+        // The kernel shows NEW_SYN_RECV as SYN_RECV, and nobody can ask for it.
+        let names = TcpState::all().map(TcpState::name).filter(|name| *name != "NEW_SYN_RECV");
+        let tcp: Vec<_> = names.filter(|name| self.has_status(name)).collect();
+        let mut pairs = Vec::new();
+        for proto in Proto::ALL {
+            let states = if proto == Proto::Tcp { &tcp[..] } else { &[NONE] };
+            for family in self.kinds(proto) {
+                pairs.extend(states.iter().map(|state| (kind(proto, family), *state)));
+            }
+        }
+        pairs
+    }
+
+    /// What is said where no such socket is.
+    pub fn nothing(&self) -> String {
+        let list = |words: &[&str]| if words.is_empty() { "all".into() } else { words.join(",") };
+        format!(
+            "No connections of type \"{}\" in status \"{}\" found.",
+            list(&self.types),
+            list(&self.statuses)
+        )
+    }
+}
+
+/// The place of a type in [`TYPES`].
+fn kind(proto: Proto, family: Family) -> usize {
+    2 * proto as usize + family as usize
+}
+
+/// How many sockets of each type are in each state; what there is none of is not in it.
+#[derive(Debug, Default)]
+pub struct Counts {
+    counts: Vec<(usize, String, u64)>,
+}
+
+impl Counts {
+    fn add(&mut self, kind: usize, status: &str, sockets: u64) {
+        let is_it = |(other, name, _): &&mut (usize, String, u64)| *other == kind && name == status;
+        match self.counts.iter_mut().find(is_it) {
+            Some((.., count)) => *count = count.saturating_add(sockets),
+            None => self.counts.push((kind, status.to_owned(), sockets)),
+        }
+    }
+
+    /// Adds what is asked for and not there, with 0.
+    pub fn fill(&mut self, wanted: &Wanted) {
+        wanted.pairs().into_iter().for_each(|(kind, status)| self.add(kind, status, 0));
+    }
+
+    /// The counts by label, `tcp_TIME_WAIT`; the largest first, equal ones in a fixed order.
+    pub fn sorted(&mut self) -> Vec<(String, u64)> {
+        let rank = |status: &str| {
+            let known = TcpState::all().map(TcpState::name).chain([NONE]);
+            known.into_iter().position(|name| name == status).unwrap_or(usize::MAX)
+        };
+        self.counts.sort_by_key(|(kind, status, count)| (Reverse(*count), rank(status), *kind));
+        let label = |(kind, status, count): &(usize, String, u64)| {
+            (format!("{}_{status}", TYPES[*kind]), *count)
+        };
+        self.counts.iter().map(label).collect()
+    }
+
+    /// Counts the sockets of a network namespace.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn read(
+        &mut self,
+        source: &Source,
+        wanted: &Wanted,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        if !source.is_live() {
+            return self.read_files(source, wanted);
+        }
+        let mut is_interrupted = false;
+        if wanted.kinds(Proto::Tcp).next().is_some() {
+            let (counts, dumped) = source::tcp_states(source, Method::Auto, wanted.states(), true)?;
+            is_interrupted |= dumped.is_interrupted;
+            for family in wanted.kinds(Proto::Tcp) {
+                for state in wanted.states().iter() {
+                    let count = counts.get(family, state);
+                    if count > 0 {
+                        self.add(kind(Proto::Tcp, family), state.name(), count);
+                    }
+                }
+            }
+        }
+        if wanted.kinds(Proto::Udp).next().is_some() {
+            let filter = Filter { protos: vec![Proto::Udp], ..Filter::default() };
+            let mut counts = [0; 2];
+            let dumped = source::sockets(source, Method::Auto, &filter, |socket| {
+                counts[socket.family as usize] += 1;
+            })?;
+            is_interrupted |= dumped.is_interrupted;
+            for family in wanted.kinds(Proto::Udp).filter(|family| counts[*family as usize] > 0) {
+                self.add(kind(Proto::Udp, family), NONE, counts[family as usize]);
+            }
+        }
+        if is_interrupted {
+            report.note(CHANGED);
+        }
+        Ok(())
+    }
+
+    /// Counts the rows of tables, saved or of another tree, in one pass: a pipe has no second one.
+    fn read_files(&mut self, source: &Source, wanted: &Wanted) -> Result<(), Error> {
+        let tables = [
+            (Proto::Tcp, Family::Inet, File::Tcp),
+            (Proto::Tcp, Family::Inet6, File::Tcp6),
+            (Proto::Udp, Family::Inet, File::Udp),
+            (Proto::Udp, Family::Inet6, File::Udp6),
+        ];
+        let is_wanted = |proto, family| wanted.kinds(proto).any(|one| one == family);
+        let files: Vec<_> = tables
+            .into_iter()
+            .filter(|(proto, family, _)| is_wanted(*proto, *family))
+            .map(|(.., file)| file)
+            .collect();
+        let mut has_table = [!source.saved.is_empty(); 2].map(|is_saved| !is_saved);
+        procfs::read(source, &files, |place, record| {
+            match record {
+                Record::Header(proto) => has_table[proto as usize] = true,
+                Record::Tcp(family, row, _) if is_wanted(Proto::Tcp, family) => {
+                    let state = TcpState::from_number(row.state).ok_or_else(|| {
+                        let state = row.state;
+                        place.error(format_args!("{state:02X} is none of the twelve states"))
+                    })?;
+                    if wanted.has_status(state.name()) {
+                        self.add(kind(Proto::Tcp, family), state.name(), 1);
+                    }
+                }
+                Record::Udp(family, _) if is_wanted(Proto::Udp, family) => {
+                    self.add(kind(Proto::Udp, family), NONE, 1);
+                }
+                _ => {}
+            }
+            Ok(())
+        })?;
+        let is_missing =
+            |proto: &Proto| wanted.kinds(*proto).next().is_some() && !has_table[*proto as usize];
+        match Proto::ALL.into_iter().find(is_missing) {
+            None => Ok(()),
+            Some(proto) => {
+                let name = proto.name().to_uppercase();
+                Err(Error::failed("--from", format_args!("holds no table of {name} sockets")))
+            }
+        }
+    }
+
+    /// Takes sockets from what `--test` names: a recorded run of Linuxfabrik's plugin.
+    ///
+    /// # Errors
+    /// If the files cannot be read, hold something else, or record a failure.
+    pub fn read_test(&mut self, test: &OsStr, wanted: &Wanted) -> Result<(), Error> {
+        let parts: Vec<&[u8]> =
+            test.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).collect();
+        let part = |place: usize| parts.get(place).copied().unwrap_or_default();
+        let status = std::str::from_utf8(part(2)).ok().filter(|status| !status.is_empty());
+        let status = status.map_or(Ok(0), str::parse::<i64>);
+        if parts.len() > 3 || status.is_err() {
+            let reason = "takes two files and a number: STDOUT,STDERR,STATUS";
+            return Err(Error::usage("--test", reason));
+        }
+        let said = contents(part(1)).unwrap_or_else(|_| part(1).to_vec());
+        match (status, first_line(&said)) {
+            (Ok(0), None) => self.read_json(part(0), wanted),
+            (_, Some(line)) => {
+                let line = String::from_utf8_lossy(line).into_owned();
+                Err(Error::failed("--test", format_args!("the recorded run said: {line}")))
+            }
+            (status, None) => {
+                let status = status.unwrap_or_default();
+                let reason = format_args!("the recorded run ended with status {status}");
+                Err(Error::failed("--test", reason))
+            }
+        }
+    }
+
+    fn read_json(&mut self, name: &[u8], wanted: &Wanted) -> Result<(), Error> {
+        if name.is_empty() {
+            return Err(Error::usage("--test", "names no file of sockets"));
+        }
+        // Theirs takes what is no file for the list itself.
+        let text = match contents(name) {
+            Err(_) if name.starts_with(b"[") => name.to_vec(),
+            text => text?,
+        };
+        let mut wrong = None;
+        let read = json::objects(&text, ["proto", "status"], |[proto, status]| {
+            let proto: Option<String> = proto.map(|raw| json::unescaped(raw).collect());
+            let status: Option<String> = status.map(|raw| json::unescaped(raw).collect());
+            let kind = proto.as_ref().and_then(|proto| TYPES.iter().position(|one| one == proto));
+            match (kind, status) {
+                (Some(kind), Some(status)) => {
+                    if wanted.has_type(kind) && wanted.has_status(&status) {
+                        self.add(kind, &status, 1);
+                    }
+                }
+                (None, _) => {
+                    wrong = wrong.take().or(Some("a proto is none of tcp, tcp6, udp, udp6"))
+                }
+                (_, None) => wrong = wrong.take().or(Some("an object has no status")),
+            }
+        });
+        let place = |line: usize| [name, format!(":{line}").as_bytes()].concat();
+        match (read, wrong) {
+            (Err(line), _) => {
+                let reason = "no list of objects with proto and status, in JSON";
+                Err(Error::failed(place(line), reason))
+            }
+            (Ok(()), Some(reason)) => Err(Error::failed(name, reason)),
+            (Ok(()), None) => Ok(()),
+        }
+    }
+}
+
+/// All of a file; an empty name is an empty file.
+fn contents(name: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut text = Vec::new();
+    if name.is_empty() {
+        return Ok(text);
+    }
+    let failed = |error| Error::system(name, error);
+    let file = sys::open(OsStr::from_bytes(name)).map_err(failed)?;
+    loop {
+        text.reserve(4096);
+        if sys::read(&file, &mut text).map_err(failed)? == 0 {
+            return Ok(text);
+        }
+    }
+}
+
+/// The first line of a text that has one.
+fn first_line(text: &[u8]) -> Option<&[u8]> {
+    text.trim_ascii().split(|byte| *byte == b'\n').next().filter(|line| !line.is_empty())
+}

@@ -1,0 +1,40 @@
+//! Options that cannot stand together.
+
+use super::Common;
+use crate::error::Error;
+use crate::out::Format;
+
+/// Refuses combinations that cannot mean anything, and settles what follows from the others.
+pub fn check(common: &mut Common) -> Result<(), Error> {
+    let is_elsewhere = common.netns.is_some() || common.style.by_namespace;
+    let style = &mut common.style;
+    style.is_stream = common.interval.is_some();
+    let is_endless = style.is_stream && common.count.is_none();
+    let refusals = [
+        (common.count.is_some() && !style.is_stream, "--count", "needs --interval"),
+        (style.rate && !style.is_stream, "--rate", "needs --interval"),
+        (!style.prefix.is_empty() && style.format != Format::Shell, "--prefix", "needs --shell"),
+        (
+            style.is_stream && style.format == Format::Prometheus,
+            "--prom",
+            "one exposition is one snapshot: not with --interval",
+        ),
+        (
+            is_endless && style.output.is_some(),
+            "--output",
+            "would never be whole: --interval needs --count here",
+        ),
+        (
+            !common.from.is_empty() && style.is_stream,
+            "--from",
+            "does not change: not with --interval",
+        ),
+        (!common.from.is_empty() && common.root.is_some(), "--from", "not together with --root"),
+        (!common.from.is_empty() && is_elsewhere, "--from", "not together with --netns"),
+        (common.root.is_some() && is_elsewhere, "--root", "not together with --netns"),
+    ];
+    match refusals.into_iter().find(|(is_so, ..)| *is_so) {
+        Some((_, option, reason)) => Err(Error::usage(option, reason)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,153 @@
+//! Applets that bear the name of an existing tool: they keep its letters and its statuses.
+
+use super::{COMMON_DOCS, Opt, OptDoc};
+use crate::error::Error;
+
+/// How an applet differs from the others because it bears the name of an existing tool. Of the common
+/// options it takes the long forms only; long options of its own may be abbreviated as the usual
+/// parsers allow it; and its default output is the tool's text.
+#[derive(Debug)]
+pub struct Original {
+    /// Whose tool it is.
+    pub tool: &'static str,
+    /// The letter of `--help`.
+    pub help: Option<char>,
+    /// The letter of `--version`.
+    pub version: Option<char>,
+    /// Common options that cannot be, each with the reason.
+    pub refused: &'static [(&'static str, &'static str)],
+    /// The exit status after help or the version.
+    pub status_of_help: u8,
+    /// The exit status of a wrong command line, which is said on standard error.
+    pub status_of_usage: u8,
+    /// The exit status of a failure.
+    pub status_of_failure: u8,
+    /// The exit statuses in words, for the man page.
+    pub statuses: &'static str,
+}
+
+/// The letters of `--help` and `--version`.
+pub(super) fn letters(original: Option<&Original>) -> [Option<char>; 2] {
+    original.map_or([Some('h'), None], |original| [original.help, original.version])
+}
+
+/// The option that `word` is short for: getopt_long(3) and argparse take the beginning of an option
+/// of theirs where it is that of no other.
+pub(super) fn whole<'a, A>(original: Option<&Original>, word: &'a str, own: &[Opt<A>]) -> &'a str {
+    let is_common = COMMON_DOCS.iter().any(|doc| doc.long == word);
+    if original.is_none() || is_common || own.iter().any(|opt| opt.doc.long == word) {
+        return word;
+    }
+    let known = own.iter().map(|opt| opt.doc.long).chain(["help", "version"]);
+    let mut found = known.filter(|long| long.starts_with(word));
+    match (found.next(), found.next()) {
+        (Some(long), None) => long,
+        _ => word,
+    }
+}
+
+/// Refuses a common option that the applet cannot have.
+pub(super) fn refuse(original: Option<&Original>, long: &str) -> Result<(), Error> {
+    let refused = original.map_or(&[][..], |original| original.refused);
+    match refused.iter().find(|(option, _)| *option == long) {
+        Some((_, reason)) => Err(Error::usage(["--", long].concat(), reason)),
+        None => Ok(()),
+    }
+}
+
+/// The documented halves of the common options that an applet with the options `own` has.
+pub fn common_docs<'a>(
+    original: Option<&'static Original>,
+    own: &'a [OptDoc],
+) -> impl Iterator<Item = OptDoc> + use<'a> {
+    let is_refused = move |doc: &OptDoc| {
+        original.is_some_and(|original| original.refused.iter().any(|(long, _)| *long == doc.long))
+    };
+    let [help, version] = letters(original);
+    COMMON_DOCS
+        .into_iter()
+        .filter(move |doc| !is_refused(doc) && own.iter().all(|other| other.long != doc.long))
+        .map(move |doc| match (doc.long, original) {
+            ("help", Some(_)) => OptDoc { short: help, ..doc },
+            ("version", Some(_)) => OptDoc { short: version, ..doc },
+            (_, Some(_)) => OptDoc { short: None, ..doc },
+            _ => doc,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+    use std::ffi::OsString;
+
+    #[derive(Debug, Default, PartialEq)]
+    struct Args {
+        warning: String,
+        count: bool,
+        verbose: bool,
+    }
+
+    static ORIGINAL: Original = Original {
+        tool: "a tool",
+        help: Some('h'),
+        version: Some('V'),
+        refused: &[("interval", "is not for this one")],
+        status_of_help: 3,
+        status_of_usage: 3,
+        status_of_failure: 3,
+        statuses: "",
+    };
+
+    const OPTIONS: [Opt<Args>; 3] = [
+        Opt::value('w', "warning", "RANGE", "a range", |args, value| {
+            args.warning = value.to_string_lossy().into_owned();
+            Ok(())
+        }),
+        Opt::switch('C', "count", "count", |args| args.count = true),
+        Opt::switch('v', "verbose", "say more", |args| args.verbose = true),
+    ];
+
+    fn parsed(words: &[&str]) -> Result<Args, String> {
+        let arguments: Vec<OsString> = words.iter().map(Into::into).collect();
+        parse::<Args, ()>(&arguments, &OPTIONS, &[], Some(&ORIGINAL))
+            .map(|(args, ..)| args)
+            .map_err(|error| match error {
+                Error::Fault { text, .. } => String::from_utf8(text).unwrap(),
+                other => format!("{other:?}"),
+            })
+    }
+
+    #[test]
+    fn letters_are_those_of_the_tool() {
+        let wanted = Args { warning: "5".into(), count: true, verbose: true };
+        assert_eq!(parsed(&["-w", "5", "-Cv"]), Ok(wanted));
+        assert_eq!(parsed(&["-h"]), Err("Help".into()));
+        assert_eq!(parsed(&["-V"]), Err("Version".into()));
+        assert_eq!(parsed(&["-H"]), Err("-H: no such option".into()));
+        assert_eq!(parsed(&["--header", "--json"]), Ok(Args::default()));
+    }
+
+    #[test]
+    fn own_options_may_be_abbreviated_and_go_first() {
+        for word in ["--w=5", "--warn=5", "--warning=5"] {
+            assert_eq!(parsed(&[word]), Ok(Args { warning: "5".into(), ..Args::default() }));
+        }
+        assert_eq!(parsed(&["--vers"]), Err("Version".into()));
+        assert_eq!(parsed(&["--verb"]), Ok(Args { verbose: true, ..Args::default() }));
+        assert_eq!(parsed(&["--count"]), Ok(Args { count: true, ..Args::default() }));
+        assert_eq!(parsed(&["--ve"]), Err("--ve: no such option".into()));
+        assert_eq!(parsed(&["--jso"]), Err("--jso: no such option; --json is near".into()));
+        let refused = Err("--interval: is not for this one".into());
+        assert_eq!(parsed(&["--interval", "1"]), refused);
+    }
+
+    #[test]
+    fn the_common_options_are_shown_as_they_are() {
+        let docs: Vec<_> = common_docs(Some(&ORIGINAL), &super::super::docs(&OPTIONS)).collect();
+        let shorts: Vec<_> = docs.iter().filter_map(|doc| doc.short).collect();
+        assert_eq!(shorts, ['h', 'V']);
+        assert!(docs.iter().all(|doc| !["count", "interval"].contains(&doc.long)));
+        assert_eq!(common_docs(None, &[]).count(), COMMON_DOCS.len());
+    }
+}
