@@ -120,6 +120,8 @@ pub struct Common {
     pub explain: bool,
     /// NAME…: which rows.
     pub names: Vec<OsString>,
+    /// Whether the rows go into the file of `connbox --textfile`.
+    pub is_collected: bool,
 }
 
 const FORMATS: [(&str, Format); 4] = [
@@ -219,7 +221,7 @@ fn count(common: &mut Common, value: &OsStr) -> Result<(), String> {
 }
 
 /// Reads the arguments of an applet: its own options, those that it shares with some others, the
-/// common ones, and names of rows.
+/// common ones, which change `common`, and names of rows.
 ///
 /// # Errors
 /// A usage error that names the option; [`Error::Help`] and [`Error::Version`] if asked for.
@@ -227,8 +229,9 @@ pub fn parse<A: Default, B: Default>(
     arguments: &[OsString],
     own: &[Opt<A>],
     shared: &[Opt<B>],
+    mut common: Common,
 ) -> Result<(A, B, Common), Error> {
-    let (mut args, mut others, mut common) = (A::default(), B::default(), Common::default());
+    let (mut args, mut others) = (A::default(), B::default());
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next().map_err(lexopt_error)? {
         let (short, long) = match argument {
@@ -305,10 +308,26 @@ fn lexopt_error(error: lexopt::Error) -> Error {
 /// Refuses combinations that cannot mean anything, and settles what follows from the others.
 fn check(common: &mut Common) -> Result<(), Error> {
     let is_elsewhere = common.netns.is_some() || common.style.by_namespace;
+    let is_collected = common.is_collected;
     let style = &mut common.style;
     style.is_stream = common.interval.is_some();
     let is_endless = style.is_stream && common.count.is_none();
     let refusals = [
+        (
+            is_collected && style.format != Format::Prometheus,
+            style.format.option(),
+            "not with --textfile, which holds Prometheus text",
+        ),
+        (
+            is_collected && style.output.is_some(),
+            "--output",
+            "not with --textfile, which is the file",
+        ),
+        (
+            is_collected && style.is_stream,
+            "--interval",
+            "not with --textfile, which is one snapshot",
+        ),
         (common.count.is_some() && !style.is_stream, "--count", "needs --interval"),
         (style.rate && !style.is_stream, "--rate", "needs --interval"),
         (!style.prefix.is_empty() && style.format != Format::Shell, "--prefix", "needs --shell"),
@@ -375,7 +394,7 @@ mod tests {
 
     fn parsed(words: &[&str]) -> Result<Common, String> {
         let arguments: Vec<OsString> = words.iter().map(Into::into).collect();
-        parse::<(), ()>(&arguments, &[], &[]).map(|(.., common)| common).map_err(
+        parse::<(), ()>(&arguments, &[], &[], Common::default()).map(|(.., common)| common).map_err(
             |error| match error {
                 Error::Fault { text, .. } => String::from_utf8(text).unwrap(),
                 other => format!("{other:?}"),
