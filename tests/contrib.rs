@@ -8,7 +8,7 @@ mod scratch;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -139,38 +139,87 @@ fn systemd_accepts_the_units() {
     assert!(!said.contains("Failed") && !said.contains("ignor"), "{said}");
 }
 
+/// A folder where everybody may go, unlike that of the build, which ends with the value.
+struct Open(PathBuf);
+
+impl Open {
+    fn make(name: &str) -> Open {
+        let name = format!("connbox-{name}-{}", std::process::id());
+        let open = Open(std::env::temp_dir().join(name));
+        fs::create_dir(&open.0).unwrap();
+        fs::set_permissions(&open.0, fs::Permissions::from_mode(0o755)).unwrap();
+        open
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Makes the user and node_exporter's directory below `root`, as the files for systemd say, and gives
+/// the user's number.
+fn prepare(root: &Path) -> String {
+    fs::create_dir_all(root.join("etc")).unwrap();
+    fs::create_dir_all(root.join("var/lib")).unwrap();
+    let option = format!("--root={}", root.display());
+    let users = contrib("systemd/connbox.sysusers.conf");
+    accepted(support::command("systemd-sysusers").arg(&option).arg(users));
+    let users = fs::read_to_string(root.join("etc/passwd")).unwrap();
+    let user = users.lines().find(|line| line.starts_with("connbox:")).unwrap();
+    let id = user.split(':').nth(2).unwrap().to_owned();
+    // Names of users are looked up outside of the root.
+    let text =
+        read("systemd/connbox.tmpfiles.conf").replace("user:connbox:", &format!("user:{id}:"));
+    let file = root.join("etc/tmpfiles.conf");
+    fs::write(&file, text).unwrap();
+    let said = accepted(support::command("systemd-tmpfiles").args([&option, "--create"]).arg(file));
+    assert_eq!(said, "");
+    id
+}
+
 #[test]
-fn the_command_of_the_service_needs_no_rights() {
-    let test = "the_command_of_the_service_needs_no_rights";
-    if !support::has(test, &["setpriv", "cp"]) {
+fn the_user_of_the_service_and_no_other_may_write_its_file() {
+    let test = "the_user_of_the_service_and_no_other_may_write_its_file";
+    if !support::has(test, &["setpriv", "cp", "systemd-sysusers", "systemd-tmpfiles"]) {
         return;
     }
-    // Where everybody may go, unlike the folder of the build.
-    let directory = std::env::temp_dir().join(format!("connbox-{test}-{}", std::process::id()));
-    fs::create_dir(&directory).unwrap();
-    fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
-    let binary = directory.join("connbox");
+    if user() != "root" {
+        return support::skip(test, "only root can become another user");
+    }
+    let open = Open::make("service");
+    let binary = open.0.join("connbox");
     accepted(Command::new("cp").arg(CONNBOX).arg(&binary));
-    let target = directory.join("node-exporter");
-    fs::create_dir(&target).unwrap();
-    let is_root = chown(&target, Some(65534), Some(65534)).is_ok();
-
+    let id = prepare(&open.0);
+    let directory = open.0.join("var/lib/prometheus/node-exporter");
     let line = read("systemd/connbox-textfile.service");
     let line = line.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
     let line = line
         .replace("/usr/bin/connbox", binary.to_str().unwrap())
-        .replace("/var/lib/prometheus/node-exporter", target.to_str().unwrap());
-    let mut command = support::command("setpriv");
-    command.arg("--no-new-privs");
-    if is_root {
-        let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
-        command.args(nobody).args(["--bounding-set=-all", "--inh-caps=-all"]);
+        .replace("/var/lib/prometheus/node-exporter", directory.to_str().unwrap());
+    let run_as = |id: &str| {
+        let mut command = support::command("setpriv");
+        command.args([
+            "--no-new-privs",
+            "--clear-groups",
+            "--bounding-set=-all",
+            "--inh-caps=-all",
+        ]);
+        command.args(["--reuid", id, "--regid", id]).args(line.split(' ')).output().unwrap()
+    };
+    let nobody = run_as("65534");
+    assert!(String::from_utf8_lossy(&nobody.stderr).contains("Permission denied"), "{nobody:?}");
+    // The second time over the first file.
+    for _ in 0..2 {
+        let output = run_as(&id);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
-    let output = command.args(line.split(' ')).output().unwrap();
-    let text = fs::read_to_string(target.join("connbox.prom"));
-    fs::remove_dir_all(&directory).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.unwrap().contains("connbox_collect_success{applet=\"conncount\"} 1\n"));
+    assert_eq!(names_in(&directory), ["connbox.prom"]);
+    let file = directory.join("connbox.prom");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o644);
+    let text = fs::read_to_string(file).unwrap();
+    assert!(text.contains("connbox_collect_success{applet=\"conncount\"} 1\n"), "{text}");
 }
 
 #[test]
