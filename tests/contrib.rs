@@ -279,6 +279,13 @@ fn icinga_accepts_the_check_command() {
     assert!(!said.contains("warning/"), "{said}");
 }
 
+/// Calls of the commands for Nagios.
+const CHECKS: [&str; 3] = [
+    "check_network_connections!established!5000!10000",
+    "check_network_connections_rule!conntrack_percent!80!95",
+    "check_network_connections_health",
+];
+
 /// An object of Nagios.
 fn object(kind: &str, lines: &[&str]) -> String {
     format!("define {kind} {{\n{}\n}}\n", lines.join("\n"))
@@ -305,14 +312,7 @@ fn nagios_accepts_the_commands() {
         ],
     );
     world += &object("host", &[&["host_name h", "contacts c"], &checked[..]].concat());
-    for (place, check) in [
-        "check_network_connections!ESTABLISHED!5000!10000",
-        "check_network_connections_rule!conntrack_percent!80!95",
-        "check_network_connections_health",
-    ]
-    .iter()
-    .enumerate()
-    {
+    for (place, check) in CHECKS.iter().enumerate() {
         let own = [format!("service_description s{place}"), format!("check_command {check}")];
         let own = ["host_name h", "contacts c", &own[0], &own[1]];
         world += &object("service", &[&own[..], &checked].concat());
@@ -354,4 +354,23 @@ fn the_check_has_the_options_that_are_used() {
         let is_there = applet.options.iter().any(|doc| doc.long == option);
         assert!(is_there, "network-connections has no --{option}");
     }
+    for check in CHECKS {
+        let output = support::command("sh").args(["-c", &command_line(&nagios, check)]).output();
+        let output = output.unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let status = output.status.code().unwrap();
+        assert!((0..=2).contains(&status), "{check}: {status} {}", String::from_utf8_lossy(&said));
+    }
+}
+
+/// What Nagios runs for a call.
+fn command_line(config: &str, check: &str) -> String {
+    let mut words = check.split('!');
+    let name = words.next().unwrap();
+    let (_, rest) = config.split_once(&format!("command_name    {name}\n")).unwrap();
+    let line = rest.lines().next().unwrap().trim().strip_prefix("command_line").unwrap();
+    let line = line.replace("\\;", ";").replace("/usr/bin/connbox", CONNBOX);
+    words
+        .enumerate()
+        .fold(line, |line, (place, word)| line.replace(&format!("$ARG{}$", place + 1), word))
 }
