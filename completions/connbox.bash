@@ -23,16 +23,16 @@ _connbox() {
     COMPREPLY=()
     if [[ $applet == connbox ]]; then
         if ((COMP_CWORD == 1)); then
-            _connbox_words 'closedcalc conncount snmpget-tcp sockstat tcpstates help --list --help --version --install --man --completions'
+            _connbox_words 'closedcalc conncount network-connections check_network_connections snmpget-tcp sockstat tcpstates help --list --help --version --install --man --completions'
             return
         fi
         applet=${COMP_WORDS[1]}
     fi
     case $applet in
-    help|--man) _connbox_words 'closedcalc conncount snmpget-tcp sockstat tcpstates'; return ;;
+    help|--man) _connbox_words 'closedcalc conncount network-connections check_network_connections snmpget-tcp sockstat tcpstates'; return ;;
     --completions) _connbox_words 'bash zsh fish'; return ;;
     --install)
-        if ((COMP_CWORD == 2)); then _connbox_files -d; else _connbox_words 'closedcalc conncount snmpget-tcp sockstat tcpstates --force'; fi
+        if ((COMP_CWORD == 2)); then _connbox_files -d; else _connbox_words 'closedcalc conncount network-connections check_network_connections snmpget-tcp sockstat tcpstates --force'; fi
         return ;;
     esac
     case $applet:$before in
@@ -65,6 +65,18 @@ _connbox() {
     conncount:--root) _connbox_files -d; return ;;
     conncount:--netns) :; return ;;
     conncount:--from) _connbox_files -f; return ;;
+    network-connections:--conn-status|check_network_connections:--conn-status) _connbox_words 'all close close_wait closing established fin_wait1 fin_wait2 last_ack listen none syn_recv syn_sent time_wait'; return ;;
+    network-connections:--conn-type|check_network_connections:--conn-type) _connbox_words 'all tcp tcp6 udp udp6'; return ;;
+    network-connections:--critical|check_network_connections:--critical) :; return ;;
+    network-connections:--rule|check_network_connections:--rule) :; return ;;
+    network-connections:--test|check_network_connections:--test) :; return ;;
+    network-connections:--warning|check_network_connections:--warning) :; return ;;
+    network-connections:--format|check_network_connections:--format) _connbox_words 'tsv shell json prom'; return ;;
+    network-connections:--prefix|check_network_connections:--prefix) :; return ;;
+    network-connections:--output|check_network_connections:--output) _connbox_files -f; return ;;
+    network-connections:--root|check_network_connections:--root) _connbox_files -d; return ;;
+    network-connections:--netns|check_network_connections:--netns) :; return ;;
+    network-connections:--from|check_network_connections:--from) _connbox_files -f; return ;;
     snmpget-tcp:--format) _connbox_words 'tsv shell json prom'; return ;;
     snmpget-tcp:--prefix) :; return ;;
     snmpget-tcp:--output) _connbox_files -f; return ;;
@@ -103,6 +115,7 @@ _connbox() {
     case $applet in
     closedcalc) options='--by --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='closed unhashed alloc inuse inuse6 tw' ;;
     conncount) options='--transport --quick --tcp --udp --by --top --min --sum --ipv4 --ipv6 --state --lport --rport --laddr --raddr --uid --process --cgroup --strict --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='total tcp estab closed orphaned synrecv timewait unhashed' ;;
+    network-connections|check_network_connections) options='--always-ok --conn-status --conn-type --critical --no-perfdata --rule --strict --test --warning --tsv --shell --json --prom --format --header --prefix --value --output --root --netns --from --help --version' names='' ;;
     snmpget-tcp) options='--all --oid --describe --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts' ;;
     sockstat) options='--limits --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='sockets TCP UDP UDPLITE RAW FRAG TCP6 UDP6 UDPLITE6 RAW6 FRAG6' ;;
     tcpstates) options='--by --hex --source --ipv4 --ipv6 --state --lport --rport --laddr --raddr --uid --process --cgroup --strict --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV all connected synchronized bucket big' ;;
@@ -114,4 +127,4 @@ _connbox() {
     fi
 }
 
-complete -F _connbox connbox closedcalc conncount snmpget-tcp sockstat tcpstates
+complete -F _connbox connbox closedcalc conncount network-connections check_network_connections snmpget-tcp sockstat tcpstates

@@ -1,4 +1,4 @@
-#compdef connbox closedcalc conncount snmpget-tcp sockstat tcpstates
+#compdef connbox closedcalc conncount network-connections check_network_connections snmpget-tcp sockstat tcpstates
 # zsh completion for connbox and its applets; made by: connbox --completions zsh
 
 _connbox_closedcalc() {
@@ -66,6 +66,35 @@ _connbox_conncount() {
     '--version''[print the version]' \
     '*:name:(total tcp estab closed orphaned synrecv timewait unhashed)'
 }
+
+_connbox_network-connections() {
+  _arguments -s \
+    '--always-ok''[end with status 0 whatever was found]' \
+    '--conn-status=''[count only sockets in this state; may be repeated]:STATUS:(all close close_wait closing established fin_wait1 fin_wait2 last_ack listen none syn_recv syn_sent time_wait)' \
+    '--conn-type=''[count only sockets of this type; may be repeated]:TYPE:(all tcp tcp6 udp udp6)' \
+    '(-c --critical)'{-c,--critical=}'[the critical threshold of each number]:RANGE: ' \
+    '--no-perfdata''[leave the performance data out]' \
+    '--rule=''[check this instead, with thresholds of its own; may be repeated]:KEY;WARNING;CRITICAL: ' \
+    '--strict''[show and test what was asked for and is not there, as 0]' \
+    '--test=''[read the sockets from this JSON file]:STDOUT[,STDERR[,STATUS]]: ' \
+    '(-w --warning)'{-w,--warning=}'[the warning threshold of each number]:RANGE: ' \
+    '--tsv''[columns between tabs (the default)]' \
+    '--shell''[assignments for eval]' \
+    '--json''[JSON]' \
+    '--prom''[Prometheus text]' \
+    '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
+    '--header''[name the columns in a first row of TSV]' \
+    '--prefix=''[put P before every name of --shell]:P: ' \
+    '--value''[print only the values, one row a line]' \
+    '--output=''[write FILE, whole or not at all]:FILE:_files' \
+    '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
+    '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
+    '(-h --help)'{-h,--help}'[print this help]' \
+    '(-V --version)'{-V,--version}'[print the version]'
+}
+
+_connbox_check_network_connections() { _connbox_network-connections }
 
 _connbox_snmpget-tcp() {
   _arguments -s \
@@ -160,6 +189,7 @@ _connbox() {
   applets=(
     'closedcalc:count closed TCP sockets, by the usual formula and in truth'
     'conncount:count connections: the summary of ss -s, or those that you mean, by any key'
+    'network-connections:check the numbers of connections, as a plugin of Nagios, Icinga and the like'
     'snmpget-tcp:print the kernel'\''s TCP counters by their SNMP names'
     'sockstat:print the kernel'\''s socket counts, and how full its limits are'
     'tcpstates:count TCP sockets by state'
