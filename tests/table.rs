@@ -6,11 +6,12 @@ mod support;
 use std::collections::BTreeSet;
 
 use connbox::applet::{APPLETS, Applet};
-use connbox::cli::{COMMON_DOCS, OptDoc};
+use connbox::cli::{OptDoc, common_docs};
 use connbox::out::{Kind, MOST_COLUMNS, NAMESPACE, RATE, RESIDENT, TIME};
 
-fn options(applet: &Applet) -> impl Iterator<Item = &'static OptDoc> {
-    applet.options.iter().chain(applet.filters).chain(&COMMON_DOCS)
+fn options(applet: &Applet) -> impl Iterator<Item = OptDoc> {
+    let common = common_docs(applet.original, applet.options);
+    applet.options.iter().chain(applet.filters).copied().chain(common)
 }
 
 #[test]

@@ -65,7 +65,11 @@ fn bash() -> String {
                 Operand::Directory => "_connbox_files -d".into(),
                 Operand::Other => ":".into(),
             };
-            values += &format!("    {}:--{}) {action}; return ;;\n", pattern(applet), option.long);
+            let pattern: Vec<_> = std::iter::once(&applet.name)
+                .chain(applet.aliases)
+                .map(|name| format!("{name}:--{}", option.long))
+                .collect();
+            values += &format!("    {}) {action}; return ;;\n", pattern.join("|"));
         }
         let flags: Vec<_> = options(applet).map(|option| format!("--{}", option.long)).collect();
         words += &format!(
@@ -75,8 +79,6 @@ fn bash() -> String {
             applet.names.join(" ")
         );
     }
-    // `pattern` of several names would bind the colon to the last alone.
-    let values = values.replace('|', ":*|");
     BASH.replace("@BOX@", &box_words())
         .replace("@NAMES@", &names())
         .replace("@VALUES@", &values)

@@ -176,8 +176,7 @@ pub fn world() -> &'static str {
 
 /// The variants of all applets, each without and with `--explain`.
 pub fn all() -> Vec<Variant> {
-    let listed = support::stdout_of(&["--list"]);
-    for applet in listed.lines() {
+    for applet in support::tables() {
         let mut names = VARIANTS.iter().filter_map(|variant| variant.split(' ').next());
         assert!(names.any(|name| name == applet), "{applet} is not tested");
     }
@@ -189,6 +188,6 @@ pub fn all() -> Vec<Variant> {
 
 /// The applets alone.
 pub fn applets() -> Vec<Variant> {
-    let listed = support::stdout_of(&["--list"]);
-    listed.lines().map(|applet| Variant::new(applet, &["--root", world()])).collect()
+    let tables = support::tables();
+    tables.iter().map(|applet| Variant::new(applet, &["--root", world()])).collect()
 }

@@ -21,6 +21,22 @@ pub fn world(name: &str) -> PathBuf {
     fixtures().join(name)
 }
 
+/// The applets whose default output is a table: not those that bear the name of an existing tool.
+pub fn tables() -> Vec<String> {
+    let tables = connbox::applet::APPLETS.into_iter().filter(|applet| applet.original.is_none());
+    tables.map(|applet| applet.name.to_owned()).collect()
+}
+
+/// Every name that an applet answers to, sorted.
+pub fn all_names() -> Vec<String> {
+    let names = |applet: &'static connbox::applet::Applet| {
+        std::iter::once(&applet.name).chain(applet.aliases).map(|name| (*name).to_owned())
+    };
+    let mut all: Vec<_> = connbox::applet::APPLETS.into_iter().flat_map(names).collect();
+    all.sort();
+    all
+}
+
 /// A folder of links that bear the applets' names, made once by `connbox --install`.
 pub fn bin_dir() -> &'static Path {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();

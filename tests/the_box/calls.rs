@@ -42,7 +42,7 @@ fn the_box_alone_lists_the_applets_one_line_each() {
 
 #[test]
 fn help_on_an_applet_is_its_own_help() {
-    for name in applets() {
+    for name in support::tables() {
         let text = support::stdout_of(&["help", &name]);
         assert!(text.contains(&name), "{text}");
         for words in [&[&name, "--help"][..], &[&name, "-h"], &[&name, "--json", "x", "--help"]] {
@@ -54,7 +54,7 @@ fn help_on_an_applet_is_its_own_help() {
 
 #[test]
 fn help_names_every_option_that_completions_and_people_use() {
-    for name in applets() {
+    for name in support::tables() {
         let text = support::stdout_of(&[&name, "--help"]);
         for option in [
             "--tsv",
@@ -117,7 +117,7 @@ fn run(command: &mut Command) -> (Option<i32>, String, String) {
 
 #[test]
 fn a_link_that_bears_an_applets_name_is_that_applet() {
-    for name in applets() {
+    for name in support::tables() {
         let wanted = support::stdout_of(&[&name, "--root", &root(), "--json"]);
         for how in ["symlink", "hard link", "copy"] {
             let file = program("links", &name, how);

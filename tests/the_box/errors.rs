@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::Output;
 
-use crate::calls::{applets, root};
+use crate::calls::root;
 use crate::scratch::scratch;
 use crate::support::{self, CONNBOX};
 
@@ -21,7 +21,7 @@ fn assert_error(words: &[&str], status: i32, subject: &str, reason: &str) {
 
 #[test]
 fn common_options_that_are_wrong() {
-    for applet in applets() {
+    for applet in support::tables() {
         for (option, subject, reason) in [
             (&["--jsno"][..], "--jsno", "--json"),
             (&["--xyzzy"], "--xyzzy", "no such option"),
@@ -95,7 +95,7 @@ fn files_that_are_not_there() {
     let missing = scratch("missing").join("file");
     let missing = missing.to_str().unwrap();
     let proc = format!("{missing}/proc");
-    for applet in applets() {
+    for applet in support::tables() {
         let reason = "No such file or directory";
         assert_error(&[&applet, "--from", missing], 1, missing, reason);
         assert_error(&[&applet, "--root", missing], 1, &proc, reason);
@@ -150,7 +150,7 @@ fn saved_files_that_hold_something_else() {
 
 #[test]
 fn network_namespaces_that_are_not_there() {
-    for applet in applets() {
+    for applet in support::tables() {
         // Numbers of processes end at 4194304.
         for (netns, subject) in [
             ("no-such-name", "/run/netns/no-such-name"),

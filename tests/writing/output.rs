@@ -22,9 +22,9 @@ pub fn root() -> String {
 fn the_file_holds_what_standard_output_would() {
     let directory = scratch("same");
     let (file, root) = (directory.join("file"), root());
-    for applet in support::stdout_of(&["--list"]).lines() {
+    for applet in support::tables() {
         for format in ["--tsv", "--shell", "--json", "--prom", "-v", "-H"] {
-            let words = [applet, "--root", &root, format];
+            let words = [applet.as_str(), "--root", &root, format];
             let wanted = support::stdout_of(&words);
             let printed =
                 support::stdout_of(&[&words[..], &["--output", file.to_str().unwrap()]].concat());

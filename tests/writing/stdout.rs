@@ -46,7 +46,7 @@ fn a_reader_that_takes_one_line_is_a_quiet_end() {
 
 #[test]
 fn an_endless_stream_ends_with_its_reader() {
-    for applet in support::stdout_of(&["--list"]).lines() {
+    for applet in support::tables() {
         for format in ["--tsv", "--shell", "--json", "-v"] {
             let run = format!("{applet} --root $ROOT {format} --interval 0.001");
             let (status, out, err) = bash(&format!("set -e; {run} | head -n 1"));

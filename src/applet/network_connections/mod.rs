@@ -65,8 +65,7 @@ const DETAILS: [&str; 8] = [
     "A threshold is a range of values that are well: 10 is 0 to 10, 10: is 10 and more, ~:10 is 10 and \
      less, 10:20 is 10 to 20, bounds included; @10:20 alerts inside. Numbers are decimal, may have an \
      exponent, and a % at the end means nothing. Leading backslashes are left out, and none, or nothing, \
-     is no threshold. All else is refused with status 3. (The reference plugins read abc as 0 and 1,5 as \
-     1.)",
+     is no threshold. All else is refused with status 3, unlike in the reference plugins, which read abc as 0 and 1,5 as 1.",
     "It differs from Linuxfabrik's plugin in this. It sees all sockets without root, where psutil shows \
      several that are alike as one. An unknown option, which theirs ignores, is a usage error, status \
      3. Equal numbers stand in a fixed order: ESTABLISHED first, then the order of the kernel, then tcp, \
@@ -90,7 +89,7 @@ const DETAILS: [&str; 8] = [
      with the reason in the text and the value U. CRITICAL goes before WARNING, WARNING before UNKNOWN.",
     "With --netns all the numbers are those of all network namespaces together; then rules can only be \
      states and filters. If some namespaces cannot be entered, the result is at least UNKNOWN. With \
-     --from both tables of a protocol that is asked for must be there: use --conn-type=tcp \
+     --from there must be a table of each protocol that is asked for: use --conn-type=tcp \
      --conn-type=tcp6 for saved tables of TCP alone.",
     "--test STDOUT[,STDERR[,STATUS]] reads sockets from the file STDOUT instead: a JSON list of objects \
      with proto and status, as in the tests of Linuxfabrik's plugin. STDERR is a file or a text.",
