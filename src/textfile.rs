@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use crate::applet::{self, Applet, Call, Say};
+use crate::cli::Original;
 use crate::error::{Error, Status, reason};
 use crate::out::{Column, Exposition, Metrics};
 use crate::sys::netns::NetworkNamespace;
@@ -185,13 +186,26 @@ impl Collection {
             }
             // What could not be read was said; the rest counts.
             result => match call.into_metrics() {
-                Some(metrics) => Ok((metrics, result.is_ok())),
+                Some(metrics) => Ok((metrics, self.is_good(applet, &result))),
                 None => {
                     self.say(applet.name, &Error::failed("--textfile", "gives no samples"));
                     Ok((Metrics::default(), false))
                 }
             },
         }
+    }
+
+    /// Whether an applet that gave samples gave all. A check that found something bad did; one that
+    /// ends as after a failure did not, and may not have said so.
+    fn is_good(&self, applet: &Applet, result: &Result<(), Error>) -> bool {
+        let Err(Error::Ended(status)) = result else { return result.is_ok() };
+        let is_failure = |original: &Original| *status == Status::Of(original.status_of_failure);
+        let is_failure = applet.original.is_some_and(is_failure);
+        if is_failure {
+            let reason = format_args!("ends with status {}: not all is known", status.number());
+            self.say(applet.name, &Error::failed("--textfile", reason));
+        }
+        !is_failure
     }
 
     fn go_home(&self) -> Result<(), Error> {

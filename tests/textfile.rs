@@ -164,6 +164,25 @@ fn what_could_be_read_of_a_broken_file_is_there() {
     assert!(has(&text, &success("snmpget-tcp", false)), "{text}");
 }
 
+/// A check that finds something bad has given all that it was asked for; one that cannot know has not.
+#[test]
+fn the_verdict_of_a_check_is_no_failure_but_unknown_is() {
+    let file = scratch("verdict").join("connbox.prom");
+    let words = "network-connections --rule CLOSE_WAIT;0;2 + closedcalc";
+    assert_eq!(said(&textfile(&file, words)), (Some(0), String::new()));
+    let text = fs::read_to_string(&file).unwrap();
+    let sample = "connbox_network_connections_value{key=\"CLOSE_WAIT\",result=\"CRITICAL\",";
+    assert!(text.lines().any(|line| line.starts_with(sample) && line.ends_with("} 5")), "{text}");
+    assert!(has(&text, &success("network-connections", true)), "{text}");
+    // The world has no connection tracker.
+    let words = "network-connections --rule conntrack_percent;80 --rule CLOSE_WAIT + closedcalc";
+    let why = "network-connections: --textfile: ends with status 3: not all is known\n";
+    assert_eq!(said(&textfile(&file, words)), (Some(1), why.to_owned()));
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains("{key=\"CLOSE_WAIT\",") && has(&text, &success("closedcalc", true)));
+    assert!(has(&text, &success("network-connections", false)), "{text}");
+}
+
 #[test]
 fn a_wrong_command_line_writes_nothing() {
     let directory = scratch("wrong");
@@ -184,6 +203,8 @@ fn a_wrong_command_line_writes_nothing() {
         ("conncount + + tcpstates", 2, "--textfile: + stands between two applets"),
         ("+ tcpstates", 2, "--textfile: + stands between two applets"),
         ("tcpstates +", 2, "--textfile: + stands between two applets"),
+        ("network-connections --json", 2, "network-connections: --json: not with --textfile"),
+        ("network-connections --nope", 2, "network-connections: --nope: no such option"),
         ("conntrack -L", 2, "--textfile: conntrack takes no options here"),
         ("tcpstates + conncuont", 127, "conncuont: no such applet; conncount is near"),
     ] {
