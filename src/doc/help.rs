@@ -16,8 +16,9 @@ pub fn the_box() -> String {
     let mut text = String::from(
         "usage: connbox APPLET [OPTION...] [NAME...]\n   or: APPLET [OPTION...] [NAME...]\n\napplets:\n",
     );
+    let width = APPLETS.iter().map(|applet| applet.name.len() + 2).max().unwrap_or_default();
     for applet in APPLETS {
-        text += &format!("  {:<14}{}\n", applet.name, applet.about);
+        text += &format!("  {:<width$}{}\n", applet.name, applet.about);
     }
     text += "\noptions:\n";
     for option in BOX_OPTIONS {

@@ -1,12 +1,12 @@
 //! A world with as many plain sockets as are asked for, to be told from others by their numbers.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 
-use super::{Obstacle, World};
+use super::{Obstacle, World, sys};
 
 /// How many sockets of which kind.
 #[derive(Clone, Copy, Default)]
@@ -30,6 +30,26 @@ impl World {
             world.sockets = make(sockets)?;
             Ok::<(), Obstacle>(())
         })
+    }
+
+    /// So many listening TCP sockets and UDP sockets, for IPv4, each of them on the same port as the others
+    /// of its protocol. None if the kernel does not allow that.
+    pub fn alike(&self, listen: usize, udp: usize) -> Option<Vec<OwnedFd>> {
+        let make = |kind, port| -> io::Result<OwnedFd> {
+            let socket = socket_with(AddressFamily::INET, kind, SocketFlags::CLOEXEC, None)?;
+            sys::set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+            bind(&socket, &SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port))?;
+            if kind == SocketType::STREAM {
+                rustix::net::listen(&socket, 16)?;
+            }
+            Ok(socket)
+        };
+        self.inside(|| {
+            let tcp = (0..listen).map(|_| make(SocketType::STREAM, 7001));
+            tcp.chain((0..udp).map(|_| make(SocketType::DGRAM, 7002))).collect::<io::Result<_>>()
+        })
+        .map_err(|error| super::skip("alike", &error.to_string()))
+        .ok()
     }
 
     /// More sockets in the namespace, until they are dropped. Unlike worlds themselves they may be made
