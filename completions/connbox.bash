@@ -23,7 +23,7 @@ _connbox() {
     COMPREPLY=()
     if [[ $applet == connbox ]]; then
         if ((COMP_CWORD == 1)); then
-            _connbox_words 'closedcalc conncount network-connections check_network_connections snmpget-tcp sockstat tcpstates help --list --help --version --install --man --completions'
+            _connbox_words 'closedcalc conncount network-connections check_network_connections snmpget-tcp sockstat tcpstates help --list --help --version --install --textfile --man --completions'
             return
         fi
         applet=${COMP_WORDS[1]}
@@ -34,6 +34,15 @@ _connbox() {
     --install)
         if ((COMP_CWORD == 2)); then _connbox_files -d; else _connbox_words 'closedcalc conncount network-connections check_network_connections snmpget-tcp sockstat tcpstates --force'; fi
         return ;;
+    --textfile)
+        # The applet whose options come next stands behind the file, or behind the last +.
+        local place first=3
+        for ((place = 3; place < COMP_CWORD; place++)); do
+            [[ ${COMP_WORDS[place]} == + ]] && first=$((place + 1))
+        done
+        if ((COMP_CWORD == 2)); then _connbox_files -f; return; fi
+        if ((COMP_CWORD == first)); then _connbox_words 'closedcalc conncount network-connections check_network_connections snmpget-tcp sockstat tcpstates'; return; fi
+        applet=${COMP_WORDS[first]} ;;
     esac
     case $applet:$before in
     closedcalc:--by) _connbox_words 'process pid user cgroup'; return ;;

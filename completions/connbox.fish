@@ -12,8 +12,10 @@ complete -c connbox -n 'not __fish_seen_subcommand_from closedcalc conncount net
 complete -c connbox -n 'not __fish_seen_subcommand_from closedcalc conncount network-connections check_network_connections snmpget-tcp sockstat tcpstates help' -l help -d 'list the applets'
 complete -c connbox -n 'not __fish_seen_subcommand_from closedcalc conncount network-connections check_network_connections snmpget-tcp sockstat tcpstates help' -l version -d 'print the version'
 complete -c connbox -n 'not __fish_seen_subcommand_from closedcalc conncount network-connections check_network_connections snmpget-tcp sockstat tcpstates help' -l install -rF -d 'make links in DIR that bear the applets'\'' names'
+complete -c connbox -n 'not __fish_seen_subcommand_from closedcalc conncount network-connections check_network_connections snmpget-tcp sockstat tcpstates help' -l textfile -rF -d 'write several applets into FILE, for node_exporter'
 complete -c connbox -n 'not __fish_seen_subcommand_from closedcalc conncount network-connections check_network_connections snmpget-tcp sockstat tcpstates help' -l man -xa 'closedcalc conncount network-connections check_network_connections snmpget-tcp sockstat tcpstates' -d 'print a man page'
 complete -c connbox -n 'not __fish_seen_subcommand_from closedcalc conncount network-connections check_network_connections snmpget-tcp sockstat tcpstates help' -l completions -xa 'bash zsh fish' -d 'print the completions for a shell'
+complete -c connbox -f -n '__fish_contains_opt textfile' -a '+ closedcalc conncount network-connections check_network_connections snmpget-tcp sockstat tcpstates'
 
 complete -c closedcalc -f -a 'closed unhashed alloc inuse inuse6 tw'
 complete -c closedcalc -l by -xa 'process pid user cgroup' -d 'list who holds sockets that are neither connected nor listening'

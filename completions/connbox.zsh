@@ -199,6 +199,7 @@ _connbox() {
     '--help:list the applets'
     '--version:print the version'
     '--install:make links in DIR that bear the applets'\'' names'
+    '--textfile:write several applets into FILE, for node_exporter'
     '--man:print a man page'
     '--completions:print the completions for a shell'
   )
@@ -223,6 +224,22 @@ _connbox() {
           _describe -t applets applet applets
         fi
         return ;;
+      --textfile)
+        if (( CURRENT == 2 )); then
+          _files
+          return
+        fi
+        # The applet whose options come next stands behind the file, or behind the last +.
+        local -a before=("${(@)words[1,CURRENT-1]}")
+        local -i last=${before[(I)+]}
+        (( last > 2 )) || last=2
+        shift $last words
+        (( CURRENT -= last ))
+        if (( CURRENT == 1 )); then
+          _describe -t applets applet applets
+          return
+        fi
+        applet=$words[1] ;;
     esac
   fi
   (( $+functions[_connbox_$applet] )) && _connbox_$applet

@@ -123,6 +123,8 @@ pub struct Common {
     pub explain: bool,
     /// NAME…: which rows.
     pub names: Vec<OsString>,
+    /// Whether the rows go into the file of `connbox --textfile`.
+    pub is_collected: bool,
 }
 
 const FORMATS: [(&str, Format); 4] = [
@@ -222,8 +224,8 @@ fn count(common: &mut Common, value: &OsStr) -> Result<(), String> {
 }
 
 /// Reads the arguments of an applet: its own options, those that it shares with some others, the
-/// common ones, and names of rows. An applet that bears the name of an existing tool has the letters,
-/// the abbreviations and the default output of its `original`.
+/// common ones, which change `common`, and names of rows. An applet that bears the name of an existing
+/// tool has the letters, the abbreviations and the default output of its `original`.
 ///
 /// # Errors
 /// A usage error that names the option; [`Error::Help`] and [`Error::Version`] if asked for.
@@ -232,9 +234,10 @@ pub fn parse<A: Default, B: Default>(
     own: &[Opt<A>],
     shared: &[Opt<B>],
     original: Option<&Original>,
+    mut common: Common,
 ) -> Result<(A, B, Common), Error> {
-    let (mut args, mut others, mut common) = (A::default(), B::default(), Common::default());
-    if original.is_some() {
+    let (mut args, mut others) = (A::default(), B::default());
+    if original.is_some() && !common.is_collected {
         common.style.format = Format::Original;
     }
     let mut parser = lexopt::Parser::from_args(arguments);
@@ -352,12 +355,13 @@ mod tests {
 
     fn parsed(words: &[&str]) -> Result<Common, String> {
         let arguments: Vec<OsString> = words.iter().map(Into::into).collect();
-        parse::<(), ()>(&arguments, &[], &[], None).map(|(.., common)| common).map_err(|error| {
-            match error {
+        let common = Common::default();
+        parse::<(), ()>(&arguments, &[], &[], None, common).map(|(.., common)| common).map_err(
+            |error| match error {
                 Error::Fault { text, .. } => String::from_utf8(text).unwrap(),
                 other => format!("{other:?}"),
-            }
-        })
+            },
+        )
     }
 
     #[test]

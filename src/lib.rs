@@ -5,6 +5,7 @@
 //! ```text
 //! main, lib            dispatch; the only stderr, the only exit status
 //!   doc, install       people: help, man pages, completions, links    (read the applet table)
+//!   textfile           several applets into one file, for Prometheus
 //!     applet           what the user runs: one applet, one file
 //!       cli   out      words in, rows out
 //!         source       where facts come from: /proc files, sock_diag, namespaces
@@ -33,6 +34,7 @@ pub mod model;
 pub mod out;
 pub mod source;
 pub mod sys;
+pub mod textfile;
 pub mod track;
 pub mod wire;
 
@@ -106,6 +108,7 @@ fn box_option(option: &str, operands: &[OsString]) -> Result<(), Error> {
         ("--man", [page]) => sys::write_stdout(man(page)?.as_bytes()),
         ("--completions", [shell]) => sys::write_stdout(completions(shell)?.as_bytes()),
         ("--completions", _) => Err(Error::usage("--completions", "needs one of bash, zsh, fish")),
+        ("--textfile", operands) => textfile::textfile(operands, say),
         ("--install", operands) => install::install(operands, &mut |line| say("connbox", line)),
         ("--help" | "-h" | "--list" | "--version" | "-V" | "--man", _) => {
             Err(Error::usage(option, "too many operands"))

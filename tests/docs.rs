@@ -70,6 +70,14 @@ fn bash_completes() {
         (&["/usr/bin/conncount", "est"], "estab"),
         (&["sockstat", "--from", "Cargo.to"], "Cargo.toml"),
         (&["sockstat", "--root", "tes"], "tests"),
+        (&["connbox", "--textfile", "Cargo.to"], "Cargo.toml"),
+        (&["connbox", "--textfile", "x.prom", "tcp"], "tcpstates"),
+        (&["connbox", "--textfile", "x.prom", "tcpstates", "--he"], "--hex"),
+        (&["connbox", "--textfile", "x.prom", "tcpstates", "--hex", "+", "conn"], "conncount"),
+        (
+            &["connbox", "--textfile", "x.prom", "tcpstates", "+", "conncount", "--by", "ra"],
+            "raddr",
+        ),
     ] {
         let offers = bash(words);
         assert!(offers.lines().any(|line| line == offer), "{words:?}: {offers:?}");
@@ -91,6 +99,11 @@ fn fish_completes() {
         ("conncount --transp", "--transport"),
         ("conncount est", "estab"),
         ("sockstat --from Cargo.to", "Cargo.toml"),
+        ("connbox --textfile Cargo.to", "Cargo.toml"),
+        ("connbox --textfile x.prom tcp", "tcpstates"),
+        ("connbox --textfile x.prom tcpstates --he", "--hex"),
+        ("connbox --textfile x.prom tcpstates + conn", "conncount"),
+        ("connbox --textfile x.prom tcpstates + conncount --transp", "--transport"),
     ] {
         let script = format!("source completions/connbox.fish; complete -C '{line}'");
         let mut fish = support::command("fish");
@@ -138,6 +151,9 @@ fn zsh_completes() {
         ("tcpstates --source=", "netlink"),
         ("conncount --transp", "--transport"),
         ("conncount est", "estab"),
+        ("connbox --textfile x.prom tcpst", "tcpstates"),
+        ("connbox --textfile x.prom tcpstates --he", "--hex"),
+        ("connbox --textfile x.prom tcpstates + conncount --transp", "--transport"),
     ] {
         let offers = zsh(line);
         assert!(offers.contains(offer), "{line}: {offers:?}");

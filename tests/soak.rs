@@ -4,6 +4,7 @@
 //! `CONNBOX_SOAK_SECONDS=600 cargo test --release --test soak` is the long form; without the variable it
 //! takes 5 seconds.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, reason = "shown with --nocapture, or if the test fails")]
 
 #[path = "soak/answers.rs"]
 mod answers;
@@ -22,21 +23,14 @@ use world::{Ran, World, at_a_quiet_point, oracle};
 /// Where the time is short.
 const SECONDS: u64 = 5;
 
-/// The kernel keeps a socket in TIME_WAIT for 60 seconds, and then for as long again as its timers are
-/// coarse. Were there always some that expire, no moment would be quiet. So they are made in the first
-/// seconds of every 80 alone, and there is no pause while they expire.
-const CYCLE_SECONDS: u64 = 80;
-const MAKING_SECONDS: u64 = 8;
-const EXPIRING_SECONDS: u64 = 58;
-
 /// What has been done so far.
 struct Soak<'a> {
     world: &'a World,
     churn: Churn,
     long_runs: Vec<LongRun>,
-    start: Instant,
     duration: Duration,
     runs: u64,
+    slowest: (Duration, &'static [&'static str]),
     pauses: u64,
     last_pause: Instant,
 }
@@ -50,14 +44,16 @@ impl Soak<'_> {
             LongRun::start(world, &["conncount"], 0.01, seconds * 100, 8),
             LongRun::start(world, &["conncount", "--by", "state,raddr"], 0.1, seconds * 10, 0),
         ];
-        Soak { world, churn, long_runs, start: now, duration, runs: 0, pauses: 0, last_pause: now }
+        let slowest = (Duration::ZERO, &[][..]);
+        Soak { world, churn, long_runs, duration, runs: 0, slowest, pauses: 0, last_pause: now }
     }
 
     /// Runs every command once, while connections come and go.
     fn run_under_fire(&mut self) {
-        self.churn.let_wait(self.second_of_cycle() < MAKING_SECONDS);
         for (words, check, bounds) in UNDER_FIRE {
+            let start = Instant::now();
             let ran = self.world.connbox(words);
+            self.slowest = self.slowest.max((start.elapsed(), words));
             let text = format!("{words:?}: {ran:?}");
             assert_eq!(ran.status, 0, "{text}");
             // In a namespace, some say that numbers of the whole machine are none of its own.
@@ -70,14 +66,10 @@ impl Soak<'_> {
         self.churn.check();
     }
 
-    fn second_of_cycle(&self) -> u64 {
-        self.start.elapsed().as_secs() % CYCLE_SECONDS
-    }
-
     /// Stops everything now and then, and compares every number with the truth.
     fn pause_if_due(&mut self) {
         let pace = (self.duration / 30).clamp(Duration::from_millis(1500), Duration::from_secs(10));
-        if self.last_pause.elapsed() < pace || self.second_of_cycle() >= EXPIRING_SECONDS {
+        if self.last_pause.elapsed() < pace || !self.churn.is_steady() {
             return;
         }
         let look = || {
@@ -89,18 +81,26 @@ impl Soak<'_> {
         self.runs += answers.len() as u64;
         check_quiet(&truth.0, &truth.1, &truth.2, answers);
         self.pauses += 1;
+        println!("{}", self.so_far());
         self.last_pause = Instant::now();
+    }
+
+    /// What was done, in a line.
+    fn so_far(&self) -> String {
+        let (seconds, made) = (self.churn.elapsed().as_secs(), self.churn.made());
+        let (runs, pauses) = (self.runs, self.pauses);
+        let (slowest, words) = (self.slowest.0.as_millis(), self.slowest.1.join(" "));
+        format!(
+            "soak: {seconds} s, {runs} runs, the slowest {slowest} ms ({words}), {made} connections, {pauses} pauses"
+        )
     }
 
     /// Lets everything come to its end, and says what was done.
     fn end(self) {
-        let (seconds, made) = (self.start.elapsed().as_secs(), self.churn.made());
+        let so_far = self.so_far();
         drop(self.churn);
         let ended: Vec<String> = self.long_runs.into_iter().map(LongRun::end).collect();
-        let (runs, pauses, ended) = (self.runs, self.pauses, ended.join("; "));
-        let text = format!(
-            "soak: {seconds} s, {runs} runs, {made} connections, {pauses} pauses; {ended}\n"
-        );
+        let text = format!("{so_far}; {}\n", ended.join("; "));
         // Past the harness, which would swallow it.
         let _ = io::stderr().write_all(text.as_bytes());
     }
@@ -116,7 +116,7 @@ fn totals_hold_while_connections_come_and_go() {
     let seconds =
         std::env::var("CONNBOX_SOAK_SECONDS").map_or(SECONDS, |text| text.parse().unwrap());
     let mut soak = Soak::new(&world, Duration::from_secs(seconds));
-    while soak.start.elapsed() < soak.duration || soak.pauses == 0 {
+    while soak.churn.elapsed() < soak.duration || soak.pauses == 0 {
         soak.run_under_fire();
         soak.pause_if_due();
     }

@@ -248,10 +248,14 @@ fn listeners(source: &Source, filter: &Filter) -> Result<Box<[PortSet; 2]>, Erro
         return Err(Error::usage("--from", reason));
     }
     let mut sets = Box::new([PortSet([0; 1024]), PortSet([0; 1024])]);
-    // UDP's sockets without a peer are in CLOSE.
-    let states = StateSet::only(TcpState::LISTEN).with(StateSet::only(TcpState::CLOSE));
     for proto in Proto::ALL.into_iter().filter(|proto| filter.protos().contains(proto)) {
-        let all = Filter { protos: vec![proto], states: Some(states), ..Filter::default() };
+        // A mask of LISTEN alone spares the kernel the walk of all connections.
+        let state = match proto {
+            Proto::Tcp => TcpState::LISTEN,
+            Proto::Udp => TcpState::CLOSE,
+        };
+        let states = Some(StateSet::only(state));
+        let all = Filter { protos: vec![proto], states, ..Filter::default() };
         source::sockets(source, Method::Auto, &all, |socket| {
             if socket.is_listening() {
                 sets[proto as usize].add(socket.local.port);

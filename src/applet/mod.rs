@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::cli::{self, Common, Opt, OptDoc, Original};
 use crate::error::Error;
-use crate::out::{Column, Kind, Out};
+use crate::out::{Column, Format, Kind, Metrics, Out};
 use crate::source::{Source, netns};
 use crate::sys::{self, Kernel};
 
@@ -168,6 +168,10 @@ pub struct Call {
     arguments: Vec<OsString>,
     common: Common,
     report: Report,
+    /// Whether the arguments were understood.
+    is_understood: bool,
+    /// The samples of a run that writes nothing itself.
+    collected: Option<Metrics>,
 }
 
 impl Call {
@@ -176,7 +180,29 @@ impl Call {
     pub fn new(arguments: Vec<OsString>, applet: &Applet, say: Say) -> Call {
         let (name, noted) = (applet.name, Vec::new());
         let report = Report { name, say, noted, is_troubled: false, is_partial: false };
-        Call { original: applet.original, arguments, common: Common::default(), report }
+        let (original, common) = (applet.original, Common::default());
+        Call { original, arguments, common, report, is_understood: false, collected: None }
+    }
+
+    /// A run that keeps its samples, for a file of several applets.
+    #[must_use]
+    pub fn collecting(arguments: Vec<OsString>, applet: &Applet, say: Say) -> Call {
+        let mut call = Call::new(arguments, applet, say);
+        call.common.is_collected = true;
+        call.common.style.format = Format::Prometheus;
+        call
+    }
+
+    /// Whether the arguments were understood: what went wrong then is no fault of theirs.
+    #[must_use]
+    pub fn is_understood(&self) -> bool {
+        self.is_understood
+    }
+
+    /// The samples of a run that was to keep them; `None` if it made no table.
+    #[must_use]
+    pub fn into_metrics(self) -> Option<Metrics> {
+        self.collected
     }
 
     /// Reads the arguments: the applet's own are the result, the common ones stay in the call.
@@ -196,8 +222,11 @@ impl Call {
         options: &[Opt<A>],
         shared: &[Opt<B>],
     ) -> Result<(A, B), Error> {
-        let (args, others, common) = cli::parse(&self.arguments, options, shared, self.original)?;
+        let common = self.common.clone();
+        let (args, others, common) =
+            cli::parse(&self.arguments, options, shared, self.original, common)?;
         self.common = common;
+        self.is_understood = true;
         Ok((args, others))
     }
 
@@ -262,7 +291,11 @@ impl Call {
             }
             Some(interval) => self.repeat(interval, &mut out, &source, table)?,
         }
-        out.finish()?;
+        if self.common.is_collected {
+            self.collected = Some(out.into_metrics());
+        } else {
+            out.finish()?;
+        }
         if self.report.is_troubled { Err(Error::Said) } else { Ok(()) }
     }
 

@@ -7,10 +7,26 @@ use crate::out::Format;
 /// Refuses combinations that cannot mean anything, and settles what follows from the others.
 pub fn check(common: &mut Common) -> Result<(), Error> {
     let is_elsewhere = common.netns.is_some() || common.style.by_namespace;
+    let is_collected = common.is_collected;
     let style = &mut common.style;
     style.is_stream = common.interval.is_some();
     let is_endless = style.is_stream && common.count.is_none();
     let refusals = [
+        (
+            is_collected && style.format != Format::Prometheus,
+            style.format.option(),
+            "not with --textfile, which holds Prometheus text",
+        ),
+        (
+            is_collected && style.output.is_some(),
+            "--output",
+            "not with --textfile, which is the file",
+        ),
+        (
+            is_collected && style.is_stream,
+            "--interval",
+            "not with --textfile, which is one snapshot",
+        ),
         (common.count.is_some() && !style.is_stream, "--count", "needs --interval"),
         (style.rate && !style.is_stream, "--rate", "needs --interval"),
         (!style.prefix.is_empty() && style.format != Format::Shell, "--prefix", "needs --shell"),

@@ -77,7 +77,7 @@ pub fn common_docs<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::parse;
+    use super::super::{Common, parse};
     use super::*;
     use std::ffi::OsString;
 
@@ -110,7 +110,7 @@ mod tests {
 
     fn parsed(words: &[&str]) -> Result<Args, String> {
         let arguments: Vec<OsString> = words.iter().map(Into::into).collect();
-        parse::<Args, ()>(&arguments, &OPTIONS, &[], Some(&ORIGINAL))
+        parse::<Args, ()>(&arguments, &OPTIONS, &[], Some(&ORIGINAL), Common::default())
             .map(|(args, ..)| args)
             .map_err(|error| match error {
                 Error::Fault { text, .. } => String::from_utf8(text).unwrap(),

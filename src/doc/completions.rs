@@ -121,6 +121,15 @@ _connbox() {
     --install)
         if ((COMP_CWORD == 2)); then _connbox_files -d; else _connbox_words '@NAMES@ --force'; fi
         return ;;
+    --textfile)
+        # The applet whose options come next stands behind the file, or behind the last +.
+        local place first=3
+        for ((place = 3; place < COMP_CWORD; place++)); do
+            [[ ${COMP_WORDS[place]} == + ]] && first=$((place + 1))
+        done
+        if ((COMP_CWORD == 2)); then _connbox_files -f; return; fi
+        if ((COMP_CWORD == first)); then _connbox_words '@NAMES@'; return; fi
+        applet=${COMP_WORDS[first]} ;;
     esac
     case $applet:$before in
 @VALUES@    esac
@@ -219,6 +228,22 @@ const ZSH: &str = r#"#compdef connbox @NAMES@
           _describe -t applets applet applets
         fi
         return ;;
+      --textfile)
+        if (( CURRENT == 2 )); then
+          _files
+          return
+        fi
+        # The applet whose options come next stands behind the file, or behind the last +.
+        local -a before=("${(@)words[1,CURRENT-1]}")
+        local -i last=${before[(I)+]}
+        (( last > 2 )) || last=2
+        shift $last words
+        (( CURRENT -= last ))
+        if (( CURRENT == 1 )); then
+          _describe -t applets applet applets
+          return
+        fi
+        applet=$words[1] ;;
     esac
   fi
   (( $+functions[_connbox_$applet] )) && _connbox_$applet
@@ -243,12 +268,14 @@ fn fish() -> String {
         let operand = match option.name {
             "--man" => format!(" -xa '{}'", names()),
             "--completions" => " -xa 'bash zsh fish'".into(),
-            "--install" => " -rF".into(),
+            "--install" | "--textfile" => " -rF".into(),
             _ => String::new(),
         };
         let (long, help) = (&option.name[2..], quoted(option.help));
         text += &format!("complete -c connbox -n {alone} -l {long}{operand} -d {help}\n");
     }
+    let textfile = "'__fish_contains_opt textfile'";
+    text += &format!("complete -c connbox -f -n {textfile} -a '+ {}'\n", names());
     for applet in APPLETS {
         for name in std::iter::once(&applet.name).chain(applet.aliases) {
             text += &fish_applet(applet, &format!("-c {name}"));

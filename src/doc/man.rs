@@ -67,7 +67,7 @@ pub fn the_box() -> String {
     text += ".Sh SYNOPSIS\n.Nm connbox\n.Ar applet\n.Op Ar option ...\n.Op Ar name ...\n";
     for option in BOX_OPTIONS {
         text += &format!(".Nm connbox\n.Fl {}", escape(&option.name[1..]));
-        text += &option.operands.split_whitespace().map(operand).collect::<String>();
+        text += &operands(option.operands);
         text += "\n";
     }
     text += BOX_DESCRIPTION;
@@ -78,14 +78,17 @@ pub fn the_box() -> String {
     text += ".El\n.Ss Options of the box\n.Bl -tag -width Ds\n";
     for option in BOX_OPTIONS {
         text += &format!(".It Fl {}", escape(&option.name[1..]));
-        text += &option.operands.split_whitespace().map(operand).collect::<String>();
+        text += &operands(option.operands);
         text += &format!("\n{}", paragraph_of(option.help));
     }
-    text += ".El\n.Sh OPTIONS\nAll applets share these options.\n";
+    text += ".El\n";
+    text += BOX_TEXTFILE;
+    text += ".Sh OPTIONS\nAll applets share these options.\n";
     let none = Applet { options: &[], filters: &[], original: None, ..*APPLETS[0] };
     text += &option_list(options(&none));
     text += BOX_FORMATS;
     text += EXIT_STATUS;
+    text += BOX_EXAMPLES;
     text + &see_also(None)
 }
 
@@ -102,6 +105,45 @@ leaves alone what stands in the directory and is no link to this binary, says so
 1, unless
 .Fl -force
 is given.
+";
+
+const BOX_TEXTFILE: &str = "\
+.Ss A file for node_exporter
+.Fl -textfile
+runs applets one after another and writes what they give as Prometheus text into
+.Ar FILE ,
+whose name must end in
+.Pa .prom .
+The file appears whole or not at all, and who may read the old one may read the new one; the first is
+for everybody, less the umask.
+The word
+.Cm +
+stands between two applets with their options; nothing stands for
+.Dl tcpstates + sockstat \\-\\-limits + snmpget\\-tcp + conncount
+and, where the kernel tracks connections,
+.Cm + conntrack :
+no applet, but the metrics
+.Ql connbox_conntrack_entries
+and
+.Ql connbox_conntrack_entries_limit .
+An applet may be named several times with other options: each metric stands once, with the samples of
+all.
+A series that is there already is left out and said.
+.Pp
+The metrics
+.Ql connbox_collect_seconds
+and
+.Ql connbox_collect_success
+have the label
+.Ar applet ,
+and say how long it took and whether it gave all that it was asked for.
+An applet that fails is said on standard error and leaves the others alone: the file is written, and the
+status is 1.
+If the command line is wrong, nothing is written, and the status is 2; the options
+.Fl -output , -interval
+and other formats than
+.Fl -prom
+are wrong there.
 ";
 
 const BOX_FORMATS: &str = "\
@@ -221,6 +263,18 @@ fn original_options(original: &Original) -> String {
     }
     text + "Options of its own may be abbreviated.\n"
 }
+const BOX_EXAMPLES: &str = "\
+.Sh EXAMPLES
+What one looks at, every minute, by
+.Xr cron 8 :
+.Dl * * * * * root connbox \\-\\-textfile /var/lib/prometheus/node\\-exporter/connbox.prom
+.Pp
+The same with the connections of one service by peer:
+.Bd -literal -offset indent -compact
+connbox --textfile /var/lib/prometheus/node-exporter/connbox.prom \\e
+    tcpstates + conncount --lport 443 --by raddr --top 20
+.Ed
+";
 
 fn head(page: &str, about: &str) -> String {
     let title = page.to_uppercase();
@@ -245,12 +299,17 @@ fn option_list(options: impl Iterator<Item = OptDoc>) -> String {
     text + ".El\n"
 }
 
-fn operand(word: &str) -> String {
-    match word.strip_prefix('[').map(|word| word.trim_end_matches(']')) {
-        Some("--force") => " Oo Fl -force Oc".to_owned(),
-        Some(word) => format!(" Oo Ar {} Oc", escape(&word.replace("...", " ..."))),
-        None => format!(" Ar {}", escape(word)),
-    }
+/// The operands of an option of the box: `[A [B...]]` in the words of mdoc.
+fn operands(text: &str) -> String {
+    let text = text.replace('[', "[ ").replace(']', " ]");
+    let word = |word: &str| match word {
+        "[" => " Oo".to_owned(),
+        "]" => " Oc".to_owned(),
+        "+" => " Cm +".to_owned(),
+        "--force" => " Fl -force".to_owned(),
+        word => format!(" Ar {}", escape(&word.replace("...", " ..."))),
+    };
+    text.split_whitespace().map(word).collect()
 }
 
 /// A paragraph, each sentence on a line of its own, ended by a full stop.

@@ -18,7 +18,7 @@ pub struct BoxOption {
 }
 
 /// The options of the box itself.
-pub const BOX_OPTIONS: [BoxOption; 6] = [
+pub const BOX_OPTIONS: [BoxOption; 7] = [
     BoxOption { name: "--list", operands: "", help: "list the applets' names" },
     BoxOption { name: "--help", operands: "", help: "list the applets" },
     BoxOption { name: "--version", operands: "", help: "print the version" },
@@ -26,6 +26,11 @@ pub const BOX_OPTIONS: [BoxOption; 6] = [
         name: "--install",
         operands: "[--force] DIR [APPLET...]",
         help: "make links in DIR that bear the applets' names",
+    },
+    BoxOption {
+        name: "--textfile",
+        operands: "FILE [APPLET [OPTION...] [+ APPLET...]]",
+        help: "write several applets into FILE, for node_exporter",
     },
     BoxOption { name: "--man", operands: "[APPLET]", help: "print a man page" },
     BoxOption {

@@ -1,6 +1,7 @@
 //! Rows out: one contract, four formats. What a row looks like follows from its columns alone.
 
 mod column;
+mod exposition;
 mod json;
 mod owned;
 mod prometheus;
@@ -9,6 +10,8 @@ mod time;
 mod tsv;
 
 pub use column::{Column, Kind, NAMESPACE, RATE, RESIDENT, TIME};
+pub use exposition::Exposition;
+pub use prometheus::Metrics;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -62,6 +65,22 @@ pub enum Format {
     Prometheus,
     /// The text of the tool whose name the applet bears: made by the applet, see [`Out::text`].
     Original,
+}
+
+impl Format {
+    /// The option that asks for it.
+    #[must_use]
+    pub fn option(self) -> &'static str {
+        match self {
+            Format::Tsv => "--tsv",
+            Format::Bare => "--value",
+            Format::Shell => "--shell",
+            Format::Json => "--json",
+            Format::Prometheus => "--prom",
+            // No option asks for it: it is the default of its applets.
+            Format::Original => "the applet's own text",
+        }
+    }
 }
 
 /// How and where to write.
@@ -272,7 +291,7 @@ impl Out {
         self.rates.forget_before(self.clock);
         match self.style.format {
             Format::Json if self.is_keyed => self.tree.write(&mut self.buffer),
-            Format::Prometheus => self.metrics.write(&mut self.buffer),
+            // Prometheus text is one snapshot, and is written when that is finished.
             _ => {}
         }
         if self.style.is_stream && self.style.output.is_none() { self.flush() } else { Ok(()) }
@@ -283,11 +302,18 @@ impl Out {
     /// # Errors
     /// If writing fails; an old output file is then still there.
     pub fn finish(mut self) -> Result<(), Error> {
+        self.metrics.write(&mut self.buffer);
         self.flush()?;
         match (self.file.take(), &self.style.output) {
             (Some(file), Some(path)) => file.finish().map_err(|error| in_file(path, error)),
             _ => Ok(()),
         }
+    }
+
+    /// Gives the samples that were taken for Prometheus, instead of writing them.
+    #[must_use]
+    pub fn into_metrics(self) -> Metrics {
+        self.metrics
     }
 
     fn flush(&mut self) -> Result<(), Error> {

@@ -1,8 +1,10 @@
 //! Prometheus text exposition 0.0.4: HELP and TYPE once a metric, its samples together.
 
+use std::fmt::Display;
+
 use bstr::ByteSlice;
 
-use super::{Cell, Kind, Value, push_addr, push_fraction, push_int, push_millis, push_net};
+use super::{Cell, Column, Kind, Value, push_addr, push_fraction, push_int, push_millis, push_net};
 
 /// The samples of one table, by metric.
 #[derive(Debug, Default)]
@@ -11,16 +13,18 @@ pub struct Metrics {
 }
 
 #[derive(Debug)]
-struct Metric {
-    name: String,
+pub(super) struct Metric {
+    /// With its prefix, and `_total` for a counter.
+    pub(super) name: String,
     kind: Kind,
     help: &'static str,
-    samples: Vec<u8>,
+    /// One a line.
+    pub(super) samples: Vec<u8>,
 }
 
 impl Metrics {
     /// Takes one row: a sample for each of its numbers that is there.
-    pub fn row(&mut self, cells: &[Cell<'_>]) {
+    pub(super) fn row(&mut self, cells: &[Cell<'_>]) {
         for cell in cells {
             let kind = match (cell.column.kind, cell.value) {
                 (Kind::Key | Kind::Label, _) | (_, Value::Absent) => continue,
@@ -28,7 +32,7 @@ impl Metrics {
                 (_, Value::Level(_)) => Kind::Gauge,
                 (kind, _) => kind,
             };
-            let metric = self.metric(cell, kind);
+            let metric = self.metric(cell.column, kind);
             metric.samples.extend_from_slice(metric.name.as_bytes());
             labels(&mut metric.samples, cells);
             metric.samples.push(b' ');
@@ -37,33 +41,57 @@ impl Metrics {
         }
     }
 
-    fn metric(&mut self, cell: &Cell<'_>, kind: Kind) -> &mut Metric {
+    fn metric(&mut self, column: &Column, kind: Kind) -> &mut Metric {
         let total = if kind == Kind::Counter { "_total" } else { "" };
         let is_it = |metric: &Metric| {
             metric.kind == kind
                 && metric.name.strip_prefix("connbox_").and_then(|name| name.strip_suffix(total))
-                    == Some(cell.column.metric)
+                    == Some(column.metric)
         };
         let place = self.metrics.iter().position(is_it).unwrap_or(self.metrics.len());
         if place == self.metrics.len() {
             self.metrics.push(Metric {
-                name: format!("connbox_{}{total}", cell.column.metric),
+                name: format!("connbox_{}{total}", column.metric),
                 kind,
-                help: cell.column.help,
+                help: column.help,
                 samples: Vec::new(),
             });
         }
         &mut self.metrics[place]
     }
 
+    /// Takes one number of a table without rows. `labels` and `number` are our own words.
+    pub fn number(&mut self, column: &Column, labels: &[(&str, &str)], number: impl Display) {
+        let metric = self.metric(column, column.kind);
+        let labels: Vec<_> =
+            labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        let labels = match labels.as_slice() {
+            [] => String::new(),
+            labels => format!("{{{}}}", labels.join(",")),
+        };
+        let line = format!("{}{labels} {number}\n", metric.name);
+        metric.samples.extend_from_slice(line.as_bytes());
+    }
+
+    /// The metrics, in the order of their first samples.
+    pub(super) fn into_metrics(self) -> Vec<Metric> {
+        self.metrics
+    }
+
     /// Appends all metrics and forgets them.
     pub fn write(&mut self, buffer: &mut Vec<u8>) {
-        for Metric { name, kind, help, samples } in self.metrics.drain(..) {
-            let help = help.replace('\\', "\\\\");
-            let head = format!("# HELP {name} {help}\n# TYPE {name} {}\n", kind.name());
-            buffer.extend_from_slice(head.as_bytes());
-            buffer.extend_from_slice(&samples);
-        }
+        self.metrics.drain(..).for_each(|metric| metric.write(buffer));
+    }
+}
+
+impl Metric {
+    /// Appends the metric: its HELP, its TYPE, its samples.
+    pub(super) fn write(&self, buffer: &mut Vec<u8>) {
+        let Metric { name, kind, help, samples } = self;
+        let help = help.replace('\\', "\\\\");
+        let head = format!("# HELP {name} {help}\n# TYPE {name} {}\n", kind.name());
+        buffer.extend_from_slice(head.as_bytes());
+        buffer.extend_from_slice(samples);
     }
 }
 

@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
@@ -37,6 +37,15 @@ pub const LISTENING: usize = 2 + KINDS.len() * PORTS_EACH as usize;
 pub const PASSING: usize = KINDS.len() * 2 * (KEPT + 1);
 /// How many sockets wait in TIME_WAIT at most.
 pub const WAITING: usize = 20_000;
+
+/// The kernel keeps a socket in TIME_WAIT for 60 seconds, and a few more as its timers are coarse. Were there
+/// always some that expire, no moment would be quiet. So they are made in the first seconds of every 80
+/// alone.
+const CYCLE_SECONDS: u64 = 80;
+/// How long they are made.
+const MAKING_SECONDS: u64 = 8;
+/// How long from the start of a cycle nothing expires: less than 60, so that there is time to look.
+const STEADY_SECONDS: u64 = 45;
 
 /// Fills the empty world with the connections that stay.
 pub(super) fn fill(world: &mut World) -> Result<(), Obstacle> {
@@ -68,15 +77,31 @@ fn call(kind: Kind, from: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
 }
 
 /// What the threads and their owner tell one another.
-#[derive(Default)]
 struct Board {
+    start: Instant,
     is_over: AtomicBool,
     is_paused: AtomicBool,
-    may_wait: AtomicBool,
     /// How many threads do nothing, because there is a pause.
     resting: AtomicUsize,
     made: AtomicU64,
     trouble: Mutex<Option<String>>,
+}
+
+impl Board {
+    fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            is_over: AtomicBool::new(false),
+            is_paused: AtomicBool::new(false),
+            resting: AtomicUsize::new(0),
+            made: AtomicU64::new(0),
+            trouble: Mutex::new(None),
+        }
+    }
+
+    fn second_of_cycle(&self) -> u64 {
+        self.start.elapsed().as_secs() % CYCLE_SECONDS
+    }
 }
 
 /// The connections that pass; dropping it ends them.
@@ -88,7 +113,7 @@ pub struct Churn {
 impl Churn {
     /// Listens at all ports, then lets the connections come and go.
     pub fn start(world: &World) -> io::Result<Self> {
-        let board = Arc::new(Board::default());
+        let board = Arc::new(Board::new());
         let made: io::Result<Vec<Worker>> =
             world.inside(|| (0..KINDS.len()).map(Worker::new).collect());
         let netns = Arc::new(world.netns.try_clone()?);
@@ -110,9 +135,14 @@ impl Churn {
         self.board.made.load(Ordering::Relaxed)
     }
 
-    /// Whether connections may leave sockets in TIME_WAIT.
-    pub fn let_wait(&self, may_wait: bool) {
-        self.board.may_wait.store(may_wait, Ordering::Relaxed);
+    /// How long they have come and gone.
+    pub fn elapsed(&self) -> Duration {
+        self.board.start.elapsed()
+    }
+
+    /// Whether no socket leaves TIME_WAIT by itself for some time.
+    pub fn is_steady(&self) -> bool {
+        self.board.second_of_cycle() < STEADY_SECONDS
     }
 
     /// Waits until no connection comes or goes, then does `work`, then goes on.
@@ -173,7 +203,8 @@ impl Worker {
                 rest(board);
                 continue;
             }
-            match self.connection(number, board.may_wait.load(Ordering::Relaxed)) {
+            let may_wait = board.second_of_cycle() < MAKING_SECONDS;
+            match self.connection(number, may_wait) {
                 // All ports of a pair of addresses are taken.
                 Err(error) if error.raw_os_error() == Some(Errno::ADDRNOTAVAIL.raw_os_error()) => {}
                 done => {
