@@ -185,7 +185,7 @@ impl Collection {
             }
             // What could not be read was said; the rest counts.
             result => match call.into_metrics() {
-                Some(metrics) => Ok((metrics, result.is_ok())),
+                Some(metrics) => Ok((metrics, is_whole(applet, &result))),
                 None => {
                     self.say(applet.name, &Error::failed("--textfile", "gives no samples"));
                     Ok((Metrics::default(), false))
@@ -227,6 +227,16 @@ impl Collection {
         }
         self.exposition.add(own);
         self.exposition.text()
+    }
+}
+
+/// Whether an applet gave all that it was asked for: the bad verdict of a check is a result like others.
+fn is_whole(applet: &Applet, result: &Result<(), Error>) -> bool {
+    let failure = applet.original.map(|original| Status::Of(original.status_of_failure));
+    match result {
+        Ok(()) => true,
+        Err(Error::Ended(status)) => Some(*status) != failure,
+        Err(_) => false,
     }
 }
 
