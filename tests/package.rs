@@ -68,8 +68,11 @@ fn contributed() -> Vec<(String, String)> {
         let file = file.into_os_string().into_string().unwrap();
         let (folder, name) = file.rsplit_once('/').unwrap_or(("", &file));
         let is_unit = name.ends_with(".service") || name.ends_with(".timer");
-        let place = match folder {
-            "systemd" if is_unit => format!("usr/lib/systemd/system/{name}"),
+        let place = match (folder, name) {
+            // The unit runs as this user, and writes where this lets it.
+            ("systemd", "connbox.sysusers.conf") => "usr/lib/sysusers.d/connbox.conf".to_owned(),
+            ("systemd", "connbox.tmpfiles.conf") => "usr/lib/tmpfiles.d/connbox.conf".to_owned(),
+            ("systemd", _) if is_unit => format!("usr/lib/systemd/system/{name}"),
             _ => format!("usr/share/doc/connbox/examples/{file}"),
         };
         (format!("contrib/{file}"), place)
@@ -295,8 +298,16 @@ fn check_commands(root: &Path) {
     assert_eq!(inside(root, "usr/bin/connbox", &["--version"]), version);
     for (name, applet) in names() {
         let link = command_link(name);
-        assert_eq!(inside(root, &link, &["--version"]), version, "{link}");
-        let help = inside(root, &link, &["--help"]);
+        // One that bears the name of another tool has that tool's status after help and version.
+        let said = |option: &str| {
+            let mut command = Command::new("chroot");
+            command.arg(root).arg(Path::new("/").join(&link)).arg(option);
+            let output = command.stdin(Stdio::null()).output().unwrap();
+            assert_eq!(output.stderr, b"", "{command:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        assert_eq!(said("--version"), version, "{link}");
+        let help = said("--help");
         assert_eq!(help, inside(root, "usr/bin/connbox", &["help", applet]), "{link}");
     }
     let total = done(Command::new(root.join("usr/bin/conncount")).args(["-v", "total"]));
