@@ -113,6 +113,18 @@ pub fn stdin() -> BorrowedFd<'static> {
     unsafe { BorrowedFd::borrow_raw(0) }
 }
 
+/// A second descriptor of what `number` is: it shares the place and the way of writing.
+///
+/// # Errors
+/// The system's.
+fn duplicate(number: i32) -> Result<OwnedFd, Errno> {
+    // SAFETY: the borrow ends with this statement; -1 alone is forbidden, and a closed number gives
+    // EBADF.
+    let copy =
+        |number| rustix::io::fcntl_dupfd_cloexec(unsafe { BorrowedFd::borrow_raw(number) }, 3);
+    if number < 0 { Err(Errno::BADF) } else { copy(number) }
+}
+
 /// Opens a file for reading.
 ///
 /// # Errors

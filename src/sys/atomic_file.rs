@@ -35,6 +35,10 @@ impl AtomicFile {
             return Ok(AtomicFile { fd, target: path.to_path_buf(), temporary: None });
         }
         let target = follow(path)?;
+        if let Some(number) = descriptor(&target) {
+            let fd = super::duplicate(number)?;
+            return Ok(AtomicFile { fd, target, temporary: None });
+        }
         let name = target.file_name().ok_or(Errno::ISDIR)?;
         let id = rustix::process::getpid().as_raw_nonzero().to_string();
         let temporary = [b".", name.as_bytes(), b".", id.as_bytes(), b".tmp"].concat();
@@ -85,11 +89,22 @@ impl AtomicFile {
     }
 }
 
-/// The file that a chain of symbolic links leads to, whether or not it is there yet.
+/// The number of the descriptor that a path names, as /dev/stdout does through /proc.
+fn descriptor(path: &Path) -> Option<i32> {
+    let path = path.to_str()?;
+    let number = ["/proc/self/fd/", "/dev/fd/"].iter().find_map(|prefix| path.strip_prefix(prefix));
+    number?.parse().ok()
+}
+
+/// The file that a chain of symbolic links leads to, whether or not it is there yet. What a descriptor
+/// leads to is not followed: it is open already, and perhaps to be appended to.
 fn follow(path: &Path) -> Result<PathBuf, Errno> {
     const MOST_LINKS: usize = 40;
     let mut target = path.to_path_buf();
     for _ in 0..MOST_LINKS {
+        if descriptor(&target).is_some() {
+            return Ok(target);
+        }
         let Ok(link) = rustix::fs::readlink(&target, Vec::new()) else { return Ok(target) };
         let link = OsString::from_vec(link.into_bytes());
         target = target.parent().unwrap_or(Path::new("")).join(link);

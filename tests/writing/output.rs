@@ -51,6 +51,21 @@ fn a_new_file_is_for_those_who_could_read_the_old_one() {
 }
 
 #[test]
+fn standard_output_by_its_name_is_not_replaced() {
+    let file = scratch("dev_stdout").join("log");
+    for (name, number) in [("/dev/stdout", 1), ("/dev/fd/1", 1), ("/proc/self/fd/2", 2)] {
+        fs::write(&file, OLD).unwrap();
+        let line = format!(
+            "closedcalc -v tw --root {} --output {name} {number}>> {}",
+            root(),
+            file.display()
+        );
+        support::shell(&line);
+        assert_eq!(fs::read_to_string(&file).unwrap(), format!("{OLD}12\n"), "{name}");
+    }
+}
+
+#[test]
 fn a_stream_is_one_file_at_its_end() {
     let file = scratch("stream").join("file");
     let arguments = ["closedcalc", "tw", "--interval", "0.001", "--count", "5", "--root", &root()];
