@@ -68,11 +68,9 @@ fn contributed() -> Vec<(String, String)> {
         let file = file.into_os_string().into_string().unwrap();
         let (folder, name) = file.rsplit_once('/').unwrap_or(("", &file));
         let is_unit = name.ends_with(".service") || name.ends_with(".timer");
-        let place = match (folder, name) {
-            // The unit runs as this user, and writes where this lets it.
-            ("systemd", "connbox.sysusers.conf") => "usr/lib/sysusers.d/connbox.conf".to_owned(),
-            ("systemd", "connbox.tmpfiles.conf") => "usr/lib/tmpfiles.d/connbox.conf".to_owned(),
-            ("systemd", _) if is_unit => format!("usr/lib/systemd/system/{name}"),
+        let place = match folder {
+            // The user and the directory of the unit are for those who enable it: contrib/README.md.
+            "systemd" if is_unit => format!("usr/lib/systemd/system/{name}"),
             _ => format!("usr/share/doc/connbox/examples/{file}"),
         };
         (format!("contrib/{file}"), place)
