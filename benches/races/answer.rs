@@ -157,3 +157,9 @@ pub fn proto_states(text: &str) -> Answer {
     });
     collect(named)
 }
+
+/// Rows that begin with a key and a number, `tcp6_LISTEN 7`.
+pub fn connections(text: &str) -> Answer {
+    let rows = text.lines().map(|line| line.split_whitespace());
+    collect(rows.filter_map(|mut words| Some((words.next()?.to_owned(), words.next()?))))
+}

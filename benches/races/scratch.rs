@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
 
 /// The applets that the races call by name.
-const APPLETS: [&str; 5] = ["sockstat", "tcpstates", "snmpget-tcp", "conncount", "closedcalc"];
+const APPLETS: [&str; 6] =
+    ["sockstat", "tcpstates", "snmpget-tcp", "conncount", "closedcalc", "network-connections"];
 /// The C programs in `benches/floors`.
 const FLOORS: [&str; 6] = ["idle", "files", "states", "full", "port", "peak"];
 

@@ -160,7 +160,8 @@ fn by_subtraction(
     if wanted.has(TcpState::TIME_WAIT) {
         let both = sockstat.tw.unwrap_or_default().saturating_sub(walked.fin_wait2_minisockets);
         let mut inet6 = 0;
-        if by_family {
+        // The one that costs a second walk: spared where there is nothing to split.
+        if by_family && both > 0 {
             let query = Query { family: Some(Family::Inet6), ..Query::tcp(TIME_WAIT) };
             sock_diag::dump(socket, &query, |_| inet6 += 1)?;
         }
