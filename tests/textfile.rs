@@ -99,22 +99,6 @@ fn an_applet_that_is_named_twice_merges() {
 }
 
 #[test]
-fn the_verdict_of_a_check_is_a_result_and_no_failure() {
-    let root = support::world("own-lab-6.18");
-    let check = format!("network-connections --root {} --rule", root.display());
-    let text = written("verdict", &format!("{check} LISTEN;;1"));
-    let value = "connbox_network_connections_value{key=\"LISTEN\",result=\"CRITICAL\"";
-    assert!(text.contains(value), "{text}");
-    assert!(has(&text, &success("network-connections", true)), "{text}");
-    // What is not known is missing.
-    let file = scratch("unknown").join("connbox.prom");
-    let output = textfile(&file, &format!("{check} TCP.nothing"));
-    assert_eq!(said(&output).0, Some(1));
-    let text = fs::read_to_string(&file).unwrap();
-    assert!(has(&text, &success("network-connections", false)), "{text}");
-}
-
-#[test]
 fn a_series_that_comes_twice_is_said_and_written_once() {
     let file = scratch("repeated").join("connbox.prom");
     // An empty label is none to Prometheus: --oid makes no new series of TcpExt's counters.
@@ -187,8 +171,12 @@ fn the_verdict_of_a_check_is_no_failure_but_unknown_is() {
     let words = "network-connections --rule CLOSE_WAIT;0;2 + closedcalc";
     assert_eq!(said(&textfile(&file, words)), (Some(0), String::new()));
     let text = fs::read_to_string(&file).unwrap();
-    let sample = "connbox_network_connections_value{key=\"CLOSE_WAIT\",result=\"CRITICAL\",";
-    assert!(text.lines().any(|line| line.starts_with(sample) && line.ends_with("} 5")), "{text}");
+    for (metric, number) in [("value", 5), ("result", 2)] {
+        let sample = format!("connbox_network_connections_{metric}{{key=\"CLOSE_WAIT\",");
+        let is_it =
+            |line: &str| line.starts_with(&sample) && line.ends_with(&format!("}} {number}"));
+        assert!(text.lines().any(is_it), "{metric}: {text}");
+    }
     assert!(has(&text, &success("network-connections", true)), "{text}");
     // The world has no connection tracker.
     let words = "network-connections --rule conntrack_percent;80 --rule CLOSE_WAIT + closedcalc";

@@ -173,6 +173,7 @@ impl Finding {
                 Ok(_) => Value::Absent,
                 Err(reason) => Value::Text(reason.as_bytes()),
             },
+            Value::Int(self.verdict().number().into()),
         ])
     }
 }

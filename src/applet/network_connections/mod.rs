@@ -113,7 +113,7 @@ const ORIGINAL: Original = Original {
                standard output as one line of text, and after --help and --version.",
 };
 
-const COLUMNS: [Column; 7] = [
+const COLUMNS: [Column; 8] = [
     Column::label("key", "what was checked: the label of the performance data, or a rule's KEY"),
     Column::gauge("value", "network_connections_value", "the number: sockets, or percent"),
     Column::label("result", "OK, WARNING, CRITICAL or UNKNOWN"),
@@ -125,6 +125,11 @@ const COLUMNS: [Column; 7] = [
         "the greatest number that there can be: the kernel's limit, or 100 percent",
     ),
     Column::label("reason", "why the number is not known"),
+    Column::gauge(
+        "result_number",
+        "network_connections_result",
+        "with --prom only, in place of result: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN",
+    ),
 ];
 
 #[derive(Default)]
@@ -256,7 +261,11 @@ fn check(call: &mut Call, args: &Args) -> Result<(), Error> {
     let of_all = call.is_of_all_namespaces();
     let rules = Rules::new(&args.rules);
     let mut check = Check { args, warning, critical, of_all, counts, rules, verdict: None };
-    let result = call.table_of(&COLUMNS, &[], &mut check);
+    // A label that changed with the verdict would make another series of it.
+    let is_prometheus = call.common().style.format == Format::Prometheus;
+    let shown =
+        [("result", !is_prometheus), ("reason", !is_prometheus), ("result_number", is_prometheus)];
+    let result = call.table_of(&COLUMNS, &shown, &mut check);
     let verdict = check.verdict.map(|verdict| if args.always_ok { Verdict::Ok } else { verdict });
     match (result, verdict) {
         // What was said beside the table is in the verdict; nobody may be left to read it.
