@@ -15,9 +15,19 @@ use memory::Memory;
 /// An applet's own options, to be taken or left one by one.
 fn options(applet: &str) -> &'static [&'static str] {
     match applet {
-        "conncount" => &["--transport", "--quick"],
+        "conncount" => &[
+            "--transport",
+            "--quick",
+            "--by=raddr/24/64,state,family,lport",
+            "-tu",
+            "--sum=recv_queue,send_queue",
+            "--raddr=127.0.0.0/8,::/0",
+            "--lport=1-9000",
+            "--strict",
+        ],
+        "network-connections" => &["--strict", "-w5", "-c@1:9", "--conn-type=tcp"],
         "snmpget-tcp" => &["--all", "--oid", "--describe"],
-        "tcpstates" => &["--by=family", "--hex", "-4", "-6"],
+        "tcpstates" => &["--by=family", "--hex", "-4", "-6", "--lport=1-9000", "--uid=0"],
         _ => &[],
     }
 }
@@ -53,9 +63,9 @@ fn arguments(data: &[u8]) -> Option<(&'static connbox::applet::Applet, Vec<OsStr
 fuzz_target!(|data: &[u8]| {
     let _ = StateSet::parse(&data[..data.len().min(24)]);
     let Some((applet, words)) = arguments(data) else { return };
-    let mut call = Call::new(words, applet.name, |_, _| {});
+    let mut call = Call::new(words, applet, |_, _| {});
     match (applet.run)(&mut call) {
-        Ok(()) | Err(Error::Said) => {}
+        Ok(()) | Err(Error::Said | Error::Ended(_)) => {}
         Err(Error::Fault { text, .. }) => assert!(text.windows(2).any(|two| two == b": ")),
         Err(other) => panic!("{other:?}"),
     }
