@@ -270,9 +270,8 @@ fn icinga_accepts_the_check_command() {
     {
         icinga.args(["-D", &define(name, directory.join(folder).display().to_string())]);
     }
-    for name in ["RunAsUser", "RunAsGroup"] {
-        icinga.args(["-D", &define(name, user())]);
-    }
+    icinga.args(["-D", &define("RunAsUser", user())]);
+    icinga.args(["-D", &define("RunAsGroup", support::shell("id -gn").trim().to_owned())]);
     let said = accepted(&mut icinga);
     // The example applies, too.
     assert!(said.contains("Instantiated 1 Service."), "{said}");
