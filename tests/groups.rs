@@ -165,6 +165,33 @@ fn the_holder_of_a_socket_is_found() {
     assert!(ran.stderr.contains("CAP_SYS_PTRACE") && ran.stderr.lines().count() == 1, "{ran:?}");
 }
 
+/// As on a kernel before 5.9: sockets do not say where they were made.
+#[test]
+fn control_groups_are_those_of_processes_where_sockets_do_not_say() {
+    let test = "control_groups_are_those_of_processes_where_sockets_do_not_say";
+    let Some(world) = World::all_states(test) else { return };
+    let Some(no_netlink) = Rights::without_netlink(libc::EPERM) else {
+        return world::skip(test, "no seccomp program for this machine");
+    };
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+    let Some(own) = own.lines().find_map(|line| line.strip_prefix("0::")) else {
+        return world::skip(test, "no cgroup v2");
+    };
+    let look = || {
+        let rows = world.dump();
+        Ok(rows.iter().filter(|row| row.inode != 0).count() as u64)
+    };
+    for words in [&["conncount", "--by", "cgroup"][..], &["conncount", "--by", "cgroup,state"]] {
+        let (held, ran) = at_a_quiet_point(look, || world.connbox_as(no_netlink, words));
+        let all = groups(&ran.stdout);
+        let of_own = all.iter().filter(|(key, _)| key.split('\t').next() == Some(own));
+        assert_eq!(of_own.map(|(_, count)| count).sum::<u64>(), held, "{ran:?}");
+    }
+    let words = ["conncount", "--cgroup", own];
+    let (held, ran) = at_a_quiet_point(look, || world.connbox_as(no_netlink, &words));
+    assert_eq!(ran.stdout, format!("{held}\n"), "{ran:?}");
+}
+
 /// A process may call itself anything, and any user may start one.
 #[test]
 fn a_process_with_a_hostile_name_harms_no_format() {

@@ -1,6 +1,6 @@
 //! What is known of a socket beside its row: who holds it, which service it is of, which way it goes.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 
 use super::Report;
 use super::filter::Picked;
@@ -31,6 +31,9 @@ pub struct Needs {
 #[derive(Debug)]
 pub struct Shared {
     owners: Option<Owners>,
+    /// The same, read only when a control group cannot be known otherwise; `None` in saved files.
+    late_owners: OnceCell<Option<Owners>>,
+    has_processes: bool,
     cgroups: Option<Cgroups>,
     /// The control groups of processes, for sockets whose own is not known.
     cgroups_of: RefCell<Vec<(u32, Option<Vec<u8>>)>>,
@@ -70,6 +73,8 @@ impl Shared {
         let owners = || Owners::read(kernel, |process| is_meant(picked, process));
         Ok(Shared {
             owners: looks_at_holders.then(owners).transpose()?,
+            late_owners: OnceCell::new(),
+            has_processes: source.saved.is_empty(),
             cgroups: (needs.cgroups || !picked.cgroups.is_empty()).then(|| Cgroups::read(kernel)),
             cgroups_of: RefCell::default(),
             services: needs.services.then(|| Services::read(kernel)).transpose()?,
@@ -81,7 +86,9 @@ impl Shared {
     /// Says what may be wrong with a count: sockets whose holders may not be looked at, a table that
     /// changed during the dump.
     pub fn note_gaps(&self, picked: &Picked, dumped: Dumped, report: &mut Report) {
-        let is_blind = self.owners.as_ref().is_some_and(|owners| owners.unreadable() > 0);
+        let late = self.late_owners.get().and_then(Option::as_ref);
+        let owners = self.owners.as_ref().or(late);
+        let is_blind = owners.is_some_and(|owners| owners.unreadable() > 0);
         if is_blind && (self.has_gaps.get() || !picked.processes.is_empty()) {
             report.note(UNREADABLE);
         }
@@ -114,11 +121,26 @@ impl<'a> Facts<'a> {
     /// The process that holds the socket.
     #[must_use]
     pub fn process(&self, socket: &Socket) -> Option<&Process> {
-        let process = self.shared.owners.as_ref()?.of(socket.inode);
+        self.holder(self.shared.owners.as_ref()?, socket)
+    }
+
+    fn holder<'o>(&self, owners: &'o Owners, socket: &Socket) -> Option<&'o Process> {
+        let process = owners.of(socket.inode);
         if process.is_none() && socket.inode != 0 {
             self.shared.has_gaps.set(true);
         }
         process
+    }
+
+    /// The process that holds the socket, for which processes are read now if they were not before.
+    fn late_process(&self, socket: &Socket) -> Option<&Process> {
+        let Shared { owners, late_owners, has_processes, .. } = self.shared;
+        if socket.inode == 0 || !has_processes {
+            return None;
+        }
+        let read = || Owners::read(self.kernel, |_| true).ok();
+        let owners = owners.as_ref().or_else(|| late_owners.get_or_init(read).as_ref());
+        self.holder(owners?, socket)
     }
 
     /// Calls `each` with the control group in which the socket was made.
@@ -128,7 +150,8 @@ impl<'a> Facts<'a> {
         if own.is_some() {
             return each(own);
         }
-        let Some(process) = self.process(socket) else { return each(None) };
+        // Before Linux 5.9, and in /proc/net, sockets do not say where they were made.
+        let Some(process) = self.late_process(socket) else { return each(None) };
         let mut known = self.shared.cgroups_of.borrow_mut();
         let place = known.iter().position(|(pid, _)| *pid == process.pid).unwrap_or_else(|| {
             known.push((process.pid, cgroup::of_process(self.kernel, process.pid)));
