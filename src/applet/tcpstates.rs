@@ -130,7 +130,7 @@ impl Table for Counting {
         })?;
         shared.note_gaps(&self.picked, dumped, report);
         self.shared = self.of_all.then_some(shared);
-        rows(&self.args, filter.family, &self.states, &counts, out)
+        self.rows(&filter, &counts, out)
     }
 
     fn machine(&mut self, _: &mut Out, _: &mut Report) -> Result<(), Error> {
@@ -166,13 +166,37 @@ impl Counting {
     }
 }
 
+impl Counting {
+    fn rows(&self, filter: &Filter, counts: &StateCounts, out: &mut Out) -> Result<(), Error> {
+        let (args, only, meant) = (&self.args, filter.family, filter.states());
+        // A NAME that --state leaves out has its row, too: a script may ask for it.
+        let count = |family, state| if meant.has(state) { counts.get(family, state) } else { 0 };
+        let families: Vec<Family> = Family::ALL
+            .into_iter()
+            .filter(|family| only.is_none_or(|only| only == *family))
+            .collect();
+        if !args.by_family {
+            return self.states.iter().try_for_each(|state| {
+                let all = families.iter().map(|family| count(*family, *state)).sum();
+                row(args, "", *state, all, out)
+            });
+        }
+        for family in families {
+            for state in &self.states {
+                row(args, family.tcp_name(), *state, count(family, *state), out)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The states that the NAMEs pick, in the order given, each once; without NAMEs those of the filter.
 fn states(names: &[OsString], filter: StateSet) -> Result<Vec<TcpState>, Error> {
     let mut states = Vec::with_capacity(12);
     for name in names {
         let set = StateSet::parse(name.as_encoded_bytes())
             .map_err(|_| cli::unknown_name(name, StateSet::NAMES.into_iter()))?;
-        for state in set.iter().filter(|state| filter.has(*state)) {
+        for state in set.iter() {
             if !states.contains(&state) {
                 states.push(state);
             }
@@ -182,27 +206,6 @@ fn states(names: &[OsString], filter: StateSet) -> Result<Vec<TcpState>, Error> 
         states.extend(filter.iter());
     }
     Ok(states)
-}
-
-fn rows(
-    args: &Args,
-    only: Option<Family>,
-    states: &[TcpState],
-    counts: &StateCounts,
-    out: &mut Out,
-) -> Result<(), Error> {
-    if !args.by_family {
-        return states.iter().try_for_each(|state| {
-            let count = only.map_or(counts.both(*state), |family| counts.get(family, *state));
-            row(args, "", *state, count, out)
-        });
-    }
-    for family in Family::ALL.into_iter().filter(|family| only.is_none_or(|only| only == *family)) {
-        for state in states {
-            row(args, family.tcp_name(), *state, counts.get(family, *state), out)?;
-        }
-    }
-    Ok(())
 }
 
 fn row(
