@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use rustix::io::Errno;
 
 use crate::error::Error;
+use crate::sys::Kernel;
 use crate::sys::netns::{self, NetworkNamespace};
+use crate::sys::process::Proc;
 
 /// One network namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,26 +114,30 @@ pub fn list() -> Result<Namespaces, Error> {
         }
     })?;
     let mut hidden = Hidden::new();
-    netns::each_process(|pid| match netns::inode_of_process(pid) {
-        Ok(inode) => found.entry(inode).or_default().residents.push(pid),
-        Err(error) if is_refusal(error) => match netns::inode_of_files(Some(pid)) {
-            Ok(inode) => drop(hidden.insert(inode)),
-            // /proc is mounted with hidepid: all that is known is that there is something.
-            Err(error) if is_refusal(error) => drop(hidden.insert(0)),
+    let proc = Proc::open(&Kernel::default())?;
+    // This process is not one that lives there.
+    let others = proc.pids()?.into_iter().filter(|pid| *pid != std::process::id());
+    for pid in others {
+        match proc.network_namespace(pid) {
+            Ok(inode) => found.entry(inode).or_default().residents.push(pid),
+            Err(error) if is_refusal(error) => match netns::inode_of_files(Some(pid)) {
+                Ok(inode) => drop(hidden.insert(inode)),
+                // /proc is mounted with hidepid: all that is known is that there is something.
+                Err(error) if is_refusal(error) => drop(hidden.insert(0)),
+                Err(_) => {}
+            },
+            // The process has gone.
             Err(_) => {}
-        },
-        // The process has gone.
-        Err(_) => {}
-    })?;
-    let mut list: Vec<Namespace> = found.into_iter().map(describe).collect();
+        }
+    }
+    let mut list: Vec<Namespace> = found.into_iter().map(|one| describe(&proc, one)).collect();
     // Stable: the others stay sorted by inode.
     list.sort_by(|a, b| (a.name.is_none(), &a.name).cmp(&(b.name.is_none(), &b.name)));
     Ok(Namespaces { own, own_identity, list, hidden })
 }
 
-fn describe((inode, mut namespace): (u64, Namespace)) -> Namespace {
-    namespace.residents.sort_unstable();
-    let named = |pid: &u32| Some((*pid, netns::name_of_process(*pid).ok()?));
+fn describe(proc: &Proc, (inode, mut namespace): (u64, Namespace)) -> Namespace {
+    let named = |pid: &u32| Some((*pid, proc.name(*pid).ok()?));
     namespace.resident = namespace.residents.iter().find_map(named).map(|(pid, name)| {
         let mut resident = format!("{pid}/").into_bytes();
         resident.extend_from_slice(&name);

@@ -195,7 +195,7 @@ impl<W: Fn(&Process) -> bool + Sync> Pass<'_, W> {
             Ok(true) => found.processes.push(process),
             Ok(false) | Err(Errno::NOENT | Errno::SRCH | Errno::NOTDIR | Errno::LOOP) => {}
             Err(Errno::ACCESS | Errno::PERM) => {
-                process.name = self.proc.name(pid);
+                process.name = self.proc.name(pid).unwrap_or_default();
                 found.unreadable += u64::from((self.wanted)(&process));
             }
             Err(error) => return Err(Error::system(format!("/proc/{pid}/fd"), error)),
@@ -298,6 +298,6 @@ mod tests {
             assert_eq!(owners.of(inode).unwrap().pid, own);
         }
         assert!(found.held.iter().all(|held| held.pid == own));
-        assert_eq!(found.process(own).unwrap().name, proc.name(own));
+        assert_eq!(found.process(own).unwrap().name, proc.name(own).unwrap());
     }
 }

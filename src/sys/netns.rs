@@ -8,7 +8,7 @@ use rustix::fs::{Dir, Stat};
 use rustix::io::Errno;
 use rustix::thread::LinkNameSpaceType;
 
-use super::{open, read};
+use super::open;
 use crate::error::Error;
 
 /// Where ip-netns(8) keeps namespaces under names.
@@ -105,21 +105,6 @@ pub fn each_named(mut each: impl FnMut(&[u8], (u64, u64))) -> Result<(), Error> 
     }
 }
 
-/// Calls `each` with the number of every process that /proc shows, but this one.
-///
-/// # Errors
-/// The system's, as an error of /proc.
-pub fn each_process(mut each: impl FnMut(u32)) -> Result<(), Error> {
-    let own = rustix::process::getpid().as_raw_pid().unsigned_abs();
-    let result = each_entry("/proc", |name| {
-        let pid = std::str::from_utf8(name).ok().and_then(|digits| digits.parse().ok());
-        if let Some(pid) = pid.filter(|pid| *pid != own) {
-            each(pid);
-        }
-    });
-    result.map_err(|error| Error::system("/proc", error))
-}
-
 fn each_entry(directory: &str, mut each: impl FnMut(&[u8])) -> Result<(), Errno> {
     for entry in Dir::new(open(directory)?)? {
         match entry?.file_name().to_bytes() {
@@ -128,18 +113,6 @@ fn each_entry(directory: &str, mut each: impl FnMut(&[u8])) -> Result<(), Errno>
         }
     }
     Ok(())
-}
-
-/// The inode of the network namespace that a process lives in.
-///
-/// # Errors
-/// The system's: `ACCESS` if the process may not be looked at, `NOENT` or `SRCH` if it has gone.
-pub fn inode_of_process(pid: u32) -> Result<u64, Errno> {
-    // Not stat(2), which would have the kernel make an inode for each namespace.
-    let link = rustix::fs::readlink(format!("/proc/{pid}/ns/net"), Vec::with_capacity(32))?;
-    let number = link.as_bytes().strip_prefix(b"net:[").and_then(|rest| rest.strip_suffix(b"]"));
-    let number = number.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-    number.ok_or(Errno::INVAL)
 }
 
 /// The inode of a file of a process's /proc/PID/net, of the calling thread's for `None`. Each network
@@ -154,15 +127,4 @@ pub fn inode_of_files(pid: Option<u32>) -> Result<u64, Errno> {
         None => "/proc/thread-self/net/dev".to_owned(),
     };
     rustix::fs::stat(path).map(|stat| stat.st_ino)
-}
-
-/// The name of a process: bytes that it chose itself.
-///
-/// # Errors
-/// The system's.
-pub fn name_of_process(pid: u32) -> Result<Vec<u8>, Errno> {
-    let mut name = Vec::with_capacity(64);
-    read(open(format!("/proc/{pid}/comm"))?, &mut name)?;
-    name.pop_if(|last| *last == b'\n');
-    Ok(name)
 }

@@ -83,9 +83,11 @@ impl Proc {
         Ok(Descriptors { fd })
     }
 
-    /// The name of a process, empty if it has gone.
-    #[must_use]
-    pub fn name(&self, pid: u32) -> Vec<u8> {
+    /// The name of a process: bytes that it chose itself.
+    ///
+    /// # Errors
+    /// The system's: `NOENT` or `SRCH` if it has gone.
+    pub fn name(&self, pid: u32) -> Result<Vec<u8>, Errno> {
         name(&self.fd, &format!("{pid}/comm"))
     }
 
@@ -110,8 +112,13 @@ impl Proc {
     /// # Errors
     /// The system's.
     pub fn network_namespace(&self, pid: u32) -> Result<u64, Errno> {
-        rustix::fs::statat(&self.fd, format!("{pid}/ns/net"), rustix::fs::AtFlags::empty())
-            .map(|stat| stat.st_ino)
+        // Not stat(2), which would have the kernel make an inode for each namespace.
+        let path = format!("{pid}/ns/net");
+        let link = rustix::fs::readlinkat(&self.fd, path, Vec::with_capacity(32))?;
+        let digits =
+            link.as_bytes().strip_prefix(b"net:[").and_then(|rest| rest.strip_suffix(b"]"));
+        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        digits.and_then(|digits| digits.parse().ok()).ok_or(Errno::INVAL)
     }
 
     /// The inode of our own network namespace.
@@ -152,7 +159,7 @@ impl Descriptors {
     /// the number is in use again.
     #[must_use]
     pub fn process_name(&self) -> Vec<u8> {
-        name(&self.fd, "../comm")
+        name(&self.fd, "../comm").unwrap_or_default()
     }
 
     /// Calls `begin` if there is a descriptor at all, and then, if that says so, `each` with the
@@ -211,10 +218,10 @@ fn number(name: &[u8]) -> Option<u32> {
     (!name.is_empty()).then(|| name.iter().try_fold(0, digit)).flatten()
 }
 
-fn name(directory: impl AsFd, path: &str) -> Vec<u8> {
-    let mut text = read_at(directory, path, 64).unwrap_or_default();
+fn name(directory: impl AsFd, path: &str) -> Result<Vec<u8>, Errno> {
+    let mut text = read_at(directory, path, 64)?;
     text.truncate(text.len() - usize::from(text.ends_with(b"\n")));
-    text
+    Ok(text)
 }
 
 /// What is read of a file at most: a thousand times what they usually hold.
@@ -280,12 +287,12 @@ mod tests {
         let proc = Proc::open(&Kernel::default()).unwrap();
         let own = std::process::id();
         assert!(proc.pids().unwrap().contains(&own));
-        assert!(!proc.name(own).is_empty());
+        assert!(!proc.name(own).unwrap().is_empty());
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let wanted = u32::try_from(std::os::fd::AsRawFd::as_raw_fd(&listener)).unwrap();
         let mut links = Vec::new();
         let descriptors = proc.descriptors(own).unwrap();
-        assert_eq!(descriptors.process_name(), proc.name(own));
+        assert_eq!(Ok(descriptors.process_name()), proc.name(own));
         descriptors
             .links(&mut entries(), || true, |fd, link| links.push((fd, link.to_vec())))
             .unwrap();
