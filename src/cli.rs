@@ -5,6 +5,7 @@ mod near;
 mod original;
 mod words;
 
+pub use check::refuse;
 pub use near::{near, nearest};
 pub use original::{Original, common_docs};
 pub use words::{choose, number, set, words};

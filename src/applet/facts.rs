@@ -30,10 +30,9 @@ pub struct Needs {
 /// The facts that are the same in every network namespace, read before the sockets are.
 #[derive(Debug)]
 pub struct Shared {
-    owners: Option<Owners>,
-    /// The same, read only when a control group cannot be known otherwise; `None` in saved files.
-    late_owners: OnceCell<Option<Owners>>,
-    has_processes: bool,
+    /// Who holds sockets: read at once if that is asked for, else only when a control group cannot be
+    /// known otherwise; `None` where there are no processes to be read.
+    owners: OnceCell<Option<Owners>>,
     cgroups: Option<Cgroups>,
     /// The control groups of processes, for sockets whose own is not known.
     cgroups_of: RefCell<Vec<(u32, Option<Vec<u8>>)>>,
@@ -70,11 +69,14 @@ impl Shared {
         if looks_at_holders && !source.saved.is_empty() {
             return Err(Error::usage("--from", "saved files do not say who holds a socket"));
         }
-        let owners = || Owners::read(kernel, |process| is_meant(picked, process));
+        let owners = OnceCell::new();
+        if looks_at_holders {
+            let _ = owners.set(Some(Owners::read(kernel, |process| is_meant(picked, process))?));
+        } else if !source.saved.is_empty() {
+            let _ = owners.set(None);
+        }
         Ok(Shared {
-            owners: looks_at_holders.then(owners).transpose()?,
-            late_owners: OnceCell::new(),
-            has_processes: source.saved.is_empty(),
+            owners,
             cgroups: (needs.cgroups || !picked.cgroups.is_empty()).then(|| Cgroups::read(kernel)),
             cgroups_of: RefCell::default(),
             services: needs.services.then(|| Services::read(kernel)).transpose()?,
@@ -86,8 +88,7 @@ impl Shared {
     /// Says what may be wrong with a count: sockets whose holders may not be looked at, a table that
     /// changed during the dump.
     pub fn note_gaps(&self, picked: &Picked, dumped: Dumped, report: &mut Report) {
-        let late = self.late_owners.get().and_then(Option::as_ref);
-        let owners = self.owners.as_ref().or(late);
+        let owners = self.owners.get().and_then(Option::as_ref);
         let is_blind = owners.is_some_and(|owners| owners.unreadable() > 0);
         if is_blind && (self.has_gaps.get() || !picked.processes.is_empty()) {
             report.note(UNREADABLE);
@@ -121,7 +122,7 @@ impl<'a> Facts<'a> {
     /// The process that holds the socket.
     #[must_use]
     pub fn process(&self, socket: &Socket) -> Option<&Process> {
-        self.holder(self.shared.owners.as_ref()?, socket)
+        self.holder(self.shared.owners.get()?.as_ref()?, socket)
     }
 
     fn holder<'o>(&self, owners: &'o Owners, socket: &Socket) -> Option<&'o Process> {
@@ -134,13 +135,11 @@ impl<'a> Facts<'a> {
 
     /// The process that holds the socket, for which processes are read now if they were not before.
     fn late_process(&self, socket: &Socket) -> Option<&Process> {
-        let Shared { owners, late_owners, has_processes, .. } = self.shared;
-        if socket.inode == 0 || !has_processes {
+        if socket.inode == 0 {
             return None;
         }
-        let read = || Owners::read(self.kernel, |_| true).ok();
-        let owners = owners.as_ref().or_else(|| late_owners.get_or_init(read).as_ref());
-        self.holder(owners?, socket)
+        let owners = self.shared.owners.get_or_init(|| Owners::read(self.kernel, |_| true).ok());
+        self.holder(owners.as_ref()?, socket)
     }
 
     /// Calls `each` with the control group in which the socket was made.

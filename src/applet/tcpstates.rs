@@ -147,8 +147,7 @@ impl Counting {
         filter: &Filter,
         shared: &Shared,
     ) -> Result<(StateCounts, Dumped), Error> {
-        let wanted = self.states.iter().map(|state| StateSet::only(*state));
-        let wanted = wanted.fold(StateSet::default(), StateSet::with);
+        let wanted: StateSet = self.states.iter().copied().collect();
         let method = self.args.method;
         if !filter.looks_at_ends() && !self.picked.looks_at_holders() {
             let split = self.args.by_family || filter.family.is_some();

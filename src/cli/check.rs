@@ -11,7 +11,7 @@ pub fn check(common: &mut Common) -> Result<(), Error> {
     let style = &mut common.style;
     style.is_stream = common.interval.is_some();
     let is_endless = style.is_stream && common.count.is_none();
-    let refusals = [
+    refuse([
         (
             is_collected && style.format != Format::Prometheus,
             style.format.option(),
@@ -48,7 +48,16 @@ pub fn check(common: &mut Common) -> Result<(), Error> {
         (!common.from.is_empty() && common.root.is_some(), "--from", "not together with --root"),
         (!common.from.is_empty() && is_elsewhere, "--from", "not together with --netns"),
         (common.root.is_some() && is_elsewhere, "--root", "not together with --netns"),
-    ];
+    ])
+}
+
+/// Refuses what cannot be: of `refusals` (whether it is so, the option, the reason) the first that is so.
+///
+/// # Errors
+/// A usage error that names the option.
+pub fn refuse<S: AsRef<[u8]>>(
+    refusals: impl IntoIterator<Item = (bool, S, &'static str)>,
+) -> Result<(), Error> {
     match refusals.into_iter().find(|(is_so, ..)| *is_so) {
         Some((_, option, reason)) => Err(Error::usage(option, reason)),
         None => Ok(()),

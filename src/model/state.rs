@@ -168,6 +168,12 @@ impl StateSet {
     };
 }
 
+impl FromIterator<TcpState> for StateSet {
+    fn from_iter<I: IntoIterator<Item = TcpState>>(states: I) -> StateSet {
+        states.into_iter().map(StateSet::only).fold(StateSet::default(), StateSet::with)
+    }
+}
+
 /// A word that names no TCP state and no group of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownState;

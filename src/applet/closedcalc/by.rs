@@ -82,16 +82,12 @@ pub fn run(call: &mut Call, keys: &[Key]) -> Result<(), Error> {
 fn check(call: &Call) -> Result<(), Error> {
     let name = call.names().first().map(|name| name.as_encoded_bytes()).unwrap_or_default();
     let common = call.common();
-    let refusals = [
+    cli::refuse([
         (!name.is_empty(), name, "with --by the rows are holders, and have no NAME"),
         (common.explain, b"--explain", "explains the formulae: not with --by"),
         (!common.from.is_empty(), b"--from", "saved files do not say who holds a socket"),
         (common.root.is_some(), b"--root", "with --by the running kernel is asked"),
-    ];
-    match refusals.into_iter().find(|(is_so, ..)| *is_so) {
-        Some((_, subject, reason)) => Err(Error::usage(subject, reason)),
-        None => Ok(()),
-    }
+    ])
 }
 
 struct By<'a> {

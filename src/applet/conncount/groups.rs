@@ -5,6 +5,7 @@ use super::{Args, COLUMNS};
 use crate::applet::facts::{self, Facts, Needs, Shared};
 use crate::applet::filter::Picked;
 use crate::applet::{Call, Report, Table};
+use crate::cli;
 use crate::error::Error;
 use crate::model::{Endpoint, Family, Filter, Groups, Proto, Socket, Tally, TcpState};
 use crate::out::{Column, Out, Value};
@@ -123,18 +124,14 @@ impl Grouping<'_> {
 fn check(call: &Call, args: &Args) -> Result<(), Error> {
     let has_keys = !args.by.is_empty();
     let name = call.names().first().map(|name| name.as_encoded_bytes()).unwrap_or_default();
-    let refusals = [
+    cli::refuse([
         (!name.is_empty(), name, "is a row of the summary; with a filter or --by there is none"),
         (args.transport, b"--transport", "belongs to the summary: not with a filter or --by"),
         (args.quick, b"--quick", "belongs to the summary: not with a filter or --by"),
         (call.common().explain, b"--explain", "explains the summary: not with a filter or --by"),
         (args.top.is_some() && !has_keys, b"--top", "needs --by"),
         (args.min.is_some() && !has_keys, b"--min", "needs --by"),
-    ];
-    match refusals.into_iter().find(|(is_so, ..)| *is_so) {
-        Some((_, subject, reason)) => Err(Error::usage(subject, reason)),
-        None => Ok(()),
-    }
+    ])
 }
 
 /// One way to count and all that it needs.

@@ -80,8 +80,7 @@ impl Wanted {
     }
 
     fn states(&self) -> StateSet {
-        let wanted = TcpState::all().filter(|state| self.has_status(state.name()));
-        wanted.map(StateSet::only).fold(StateSet::default(), StateSet::with)
+        TcpState::all().filter(|state| self.has_status(state.name())).collect()
     }
 
     /// The types of sockets of a protocol that are asked for, in states that they can have.

@@ -227,7 +227,7 @@ fn refuse(call: &Call, args: &Args) -> Result<(), Error> {
     let is_elsewhere = is_elsewhere || call.is_of_all_namespaces();
     let name = call.names().first().map(|name| name.as_bytes());
     const RULES: &str = "not together with --rule, which has thresholds and keys of its own";
-    let refusals = [
+    cli::refuse([
         (name.is_some(), name.unwrap_or_default(), "no such word: this check takes options only"),
         (has_rules && args.warning.is_some(), b"--warning", RULES),
         (has_rules && args.critical.is_some(), b"--critical", RULES),
@@ -244,11 +244,8 @@ fn refuse(call: &Call, args: &Args) -> Result<(), Error> {
             b"--strict",
             "sockets of the types asked for are never in the states asked for",
         ),
-    ];
-    match refusals.into_iter().find(|(is_so, ..)| *is_so) {
-        Some((_, subject, reason)) => Err(Error::usage(subject, reason)),
-        None => rules::refuse(&args.rules, call),
-    }
+    ])?;
+    rules::refuse(&args.rules, call)
 }
 
 fn check(call: &mut Call, args: &Args) -> Result<(), Error> {
