@@ -6,10 +6,13 @@
 #![allow(unsafe_code, reason = "the one file that talks to libc directly")]
 
 mod atomic_file;
+mod netlink;
 pub mod netns;
 pub mod process;
+pub mod signals;
 
 pub use atomic_file::AtomicFile;
+pub use netlink::{DATAGRAM_BYTES, Netlink};
 pub use netns::enter_network_namespace;
 
 use std::ffi::{CStr, OsStr, OsString};
@@ -20,7 +23,7 @@ use std::time::Duration;
 
 use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, SocketType};
 use rustix::time::{ClockId, Timespec};
 
 use crate::error::Error;
@@ -111,6 +114,77 @@ pub fn read(fd: impl AsFd, buffer: &mut Vec<u8>) -> Result<usize, Errno> {
 pub fn stdin() -> BorrowedFd<'static> {
     // SAFETY: descriptor 0 is open for the life of the process; see `prepare_process`.
     unsafe { BorrowedFd::borrow_raw(0) }
+}
+
+/// Sets an option of a socket for which rustix has no name.
+///
+/// # Errors
+/// The system's.
+fn set_socket_option(
+    fd: impl AsFd,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: u32,
+) -> Result<(), Errno> {
+    let (fd, value, length) = (fd.as_fd().as_raw_fd(), &raw const value, size_of::<u32>() as u32);
+    // SAFETY: the value lives during the call, and its length is given.
+    match unsafe { libc::setsockopt(fd, level, name, value.cast(), length) } {
+        0 => Ok(()),
+        _ => Err(last_error()),
+    }
+}
+
+/// Reads an option of a socket that is an array of numbers; numbers that the kernel does not know stay
+/// away.
+///
+/// # Errors
+/// The system's.
+fn socket_option<const N: usize>(
+    fd: impl AsFd,
+    level: libc::c_int,
+    name: libc::c_int,
+) -> Result<[Option<u32>; N], Errno> {
+    let mut numbers = [0u32; N];
+    let mut length = libc::socklen_t::try_from(size_of_val(&numbers)).unwrap_or_default();
+    let (fd, room) = (fd.as_fd().as_raw_fd(), (&raw mut numbers).cast());
+    // SAFETY: there are `length` bytes of room for numbers of which any bits are valid.
+    if unsafe { libc::getsockopt(fd, level, name, room, &raw mut length) } != 0 {
+        return Err(last_error());
+    }
+    let known = usize::try_from(length).unwrap_or_default() / size_of::<u32>();
+    let mut place = 0;
+    Ok(numbers.map(|number| {
+        place += 1;
+        (place <= known).then_some(number)
+    }))
+}
+
+/// A descriptor from which the signals of `set` are read, instead of what they did to the thread.
+///
+/// # Errors
+/// The system's.
+fn signal_descriptor(set: &[i32]) -> Result<OwnedFd, Errno> {
+    use std::os::fd::FromRawFd;
+    // SAFETY: a set of signals is plain bits, and sigemptyset makes it a valid one.
+    let fd = unsafe {
+        let mut signals: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut signals);
+        set.iter().for_each(|signal| {
+            libc::sigaddset(&raw mut signals, *signal);
+        });
+        libc::sigprocmask(libc::SIG_BLOCK, &raw const signals, std::ptr::null_mut());
+        libc::signalfd(-1, &raw const signals, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)
+    };
+    if fd < 0 {
+        return Err(last_error());
+    }
+    // SAFETY: the descriptor is new and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The reason why the last call into libc failed.
+fn last_error() -> Errno {
+    std::io::Error::last_os_error().raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
 }
 
 /// A second descriptor of what `number` is: it shares the place and the way of writing.
@@ -216,65 +290,6 @@ impl Kernel {
 
     fn sysctl_path(&self, name: &str) -> PathBuf {
         self.root.as_deref().unwrap_or(Path::new("/")).join("proc/sys").join(name)
-    }
-}
-
-/// A socket that asks the kernel's sock_diag.
-#[derive(Debug)]
-pub struct SockDiag {
-    fd: OwnedFd,
-    buffer: Vec<u8>,
-}
-
-/// The kernel never sends more at once (net/netlink/af_netlink.c: 32 KiB skbs).
-const DATAGRAM_BYTES: usize = 32 * 1024;
-
-impl SockDiag {
-    /// Opens the socket.
-    ///
-    /// # Errors
-    /// The system's; a sandbox may refuse it.
-    pub fn open() -> Result<SockDiag, Errno> {
-        let fd = rustix::net::socket_with(
-            AddressFamily::NETLINK,
-            SocketType::RAW,
-            SocketFlags::CLOEXEC,
-            Some(rustix::net::netlink::SOCK_DIAG),
-        )?;
-        // Errors then carry the kernel's own sentence; before Linux 4.12 they do not.
-        let on: libc::c_int = 1;
-        // SAFETY: the value lives during the call, and its length is that of an int.
-        let _ = unsafe {
-            let (value, length) = ((&raw const on).cast(), size_of::<libc::c_int>() as u32);
-            libc::setsockopt(
-                fd.as_raw_fd(),
-                libc::SOL_NETLINK,
-                libc::NETLINK_EXT_ACK,
-                value,
-                length,
-            )
-        };
-        Ok(SockDiag { fd, buffer: Vec::with_capacity(DATAGRAM_BYTES) })
-    }
-
-    /// Sends one request.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn send(&self, request: &[u8]) -> Result<(), Errno> {
-        rustix::io::retry_on_intr(|| rustix::net::send(&self.fd, request, SendFlags::empty()))
-            .map(|_| ())
-    }
-
-    /// Receives one datagram.
-    ///
-    /// # Errors
-    /// The system's, interruptions too; `MSGSIZE` for a datagram longer than the kernel's own limit.
-    pub fn receive(&mut self) -> Result<&[u8], Errno> {
-        self.buffer.clear();
-        let room = rustix::buffer::spare_capacity(&mut self.buffer);
-        let (_, length) = rustix::net::recv(&self.fd, room, RecvFlags::TRUNC)?;
-        if length > self.buffer.len() { Err(Errno::MSGSIZE) } else { Ok(&self.buffer) }
     }
 }
 

@@ -1,12 +1,14 @@
 //! Plain data, in the field's words; units stand in the names. Pure: no I/O, no output.
 
 mod filter;
+mod flow;
 mod groups;
 mod socket;
 mod sockstat;
 mod state;
 mod threshold;
 pub use filter::{Filter, Ports, Prefix, masked};
+pub use flow::{DCCP_STATES, Ends, Flow, FlowStatus, SCTP_STATES, TCP_STATES, Traffic, Tuple};
 pub use groups::{Groups, Tally};
 pub use socket::{Endpoint, Proto, Socket};
 pub use sockstat::{Protocol, Sockstat, TcpSockstat};

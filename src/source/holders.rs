@@ -15,7 +15,7 @@ use super::sock_diag::{self, Query, Refusal};
 use crate::error::Error;
 use crate::model::StateSet;
 use crate::sys::process::{Proc, SocketFile};
-use crate::sys::{self, Kernel, SockDiag};
+use crate::sys::{self, Kernel, Netlink};
 use crate::wire::inet_diag::InetDiag;
 
 /// A TCP socket that is neither connected nor listening.
@@ -140,7 +140,7 @@ const HELD: StateSet = StateSet::ALL.without(StateSet::TIME_WAIT).with(StateSet:
 
 /// Walks the tables of the network namespace in which we are.
 fn walk(states: StateSet, each: impl FnMut(InetDiag<'_>)) -> Result<(), Error> {
-    let mut kernel = SockDiag::open().map_err(Refusal::from)?;
+    let mut kernel = Netlink::sock_diag().map_err(Refusal::from)?;
     sock_diag::dump(&mut kernel, &Query::tcp(states), each)?;
     Ok(())
 }

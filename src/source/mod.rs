@@ -1,10 +1,12 @@
-//! Where facts come from: the files of /proc, live or saved, and the kernel's sock_diag.
+//! Where facts come from: the files of /proc, live or saved, and the kernel's netlink subsystems.
 
 pub mod cgroup;
 mod confirm;
+pub mod conntrack;
 pub mod holders;
 pub mod lines;
 pub mod names;
+pub mod netlink;
 pub mod netns;
 pub mod owner;
 pub mod procfs;

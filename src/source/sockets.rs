@@ -7,7 +7,7 @@ use super::sock_diag::{self, Dumped, Exchange, Query, Refusal};
 use super::{Method, Source};
 use crate::error::Error;
 use crate::model::{Endpoint, Family, Filter, Proto, Socket};
-use crate::sys::SockDiag;
+use crate::sys::Netlink;
 use crate::wire::bytecode::{self, Wanted};
 use crate::wire::inet_diag::InetDiag;
 use crate::wire::socket_row::{SocketRow, socket_row};
@@ -38,7 +38,7 @@ pub fn sockets(
     }
     let mut dumped = Dumped::default();
     for &proto in filter.protos() {
-        let dump = SockDiag::open()
+        let dump = Netlink::sock_diag()
             .map_err(Refusal::from)
             .and_then(|mut kernel| from_kernel(&mut kernel, proto, filter, &mut wanted));
         dumped.is_interrupted |= match dump {

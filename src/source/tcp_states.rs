@@ -16,7 +16,7 @@ use super::procfs::{self, File, Record};
 use super::sock_diag::{self, Dumped, Query, Refusal};
 use crate::error::Error;
 use crate::model::{Family, Proto, Protocol, Sockstat, StateCounts, StateSet, TcpState};
-use crate::sys::SockDiag;
+use crate::sys::Netlink;
 
 /// How to count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,7 +111,7 @@ fn from_netlink(
     wanted: StateSet,
     by_family: bool,
 ) -> Result<(StateCounts, Dumped), Refusal> {
-    let mut socket = SockDiag::open()?;
+    let mut socket = Netlink::sock_diag()?;
     let mut walked = Walked::default();
     let query = Query::tcp(to_walk(wanted));
     let dumped = sock_diag::dump(&mut socket, &query, |answer| walked.take(&answer))?;
@@ -145,7 +145,7 @@ fn to_walk(wanted: StateSet) -> StateSet {
 fn by_subtraction(
     walked: Walked,
     sockstat: &Sockstat,
-    socket: &mut SockDiag,
+    socket: &mut Netlink,
     wanted: StateSet,
     by_family: bool,
 ) -> Result<StateCounts, Refusal> {
@@ -172,7 +172,7 @@ fn by_subtraction(
 }
 
 /// Counts by a dump of every socket, where sockstat cannot be read.
-fn by_dump(socket: &mut SockDiag) -> Result<StateCounts, Refusal> {
+fn by_dump(socket: &mut Netlink) -> Result<StateCounts, Refusal> {
     let mut walked = Walked::default();
     sock_diag::dump(socket, &Query::tcp(StateSet::ALL), |answer| walked.take(&answer))?;
     Ok(walked.counts)

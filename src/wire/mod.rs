@@ -5,6 +5,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub mod bytecode;
+pub mod ctnetlink;
 pub mod inet_diag;
 pub mod json;
 pub mod netlink;

@@ -102,11 +102,23 @@ pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
 #[must_use]
 pub fn dump_request(kind: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     const REQUEST_AND_DUMP: u16 = 0x301;
+    request(kind, REQUEST_AND_DUMP, sequence, payload)
+}
+
+/// Writes the header of a request for one thing in front of `payload`; the kernel acknowledges it, so
+/// that the answer has an end.
+#[must_use]
+pub fn single_request(kind: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
+    const REQUEST_AND_ACK: u16 = 0x5;
+    request(kind, REQUEST_AND_ACK, sequence, payload)
+}
+
+fn request(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(HEADER.saturating_add(payload.len())).unwrap_or(u32::MAX);
     let mut request = Vec::with_capacity(HEADER.saturating_add(payload.len()));
     request.extend_from_slice(&length.to_ne_bytes());
     request.extend_from_slice(&kind.to_ne_bytes());
-    request.extend_from_slice(&REQUEST_AND_DUMP.to_ne_bytes());
+    request.extend_from_slice(&flags.to_ne_bytes());
     request.extend_from_slice(&sequence.to_ne_bytes());
     request.extend_from_slice(&[0; 4]);
     request.extend_from_slice(payload);

@@ -1,0 +1,257 @@
+//! One flow of the kernel's connection tracking table (net/netfilter/nf_conntrack_netlink.c).
+
+use std::net::{IpAddr, Ipv4Addr};
+
+/// What a transport protocol adds to the addresses of a tuple.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Ends {
+    /// Nothing: a protocol that the kernel does not know.
+    #[default]
+    None,
+    /// The ports of TCP, UDP, UDP-Lite, SCTP and DCCP.
+    Ports {
+        /// The port that it comes from.
+        source: u16,
+        /// The port that it goes to.
+        destination: u16,
+    },
+    /// ICMP and ICMPv6.
+    Icmp {
+        /// The type of the message.
+        kind: u8,
+        /// Its code.
+        code: u8,
+        /// The identifier of an echo.
+        id: u16,
+    },
+    /// The keys of GRE.
+    Keys {
+        /// The key of this direction.
+        source: u16,
+        /// The key of the other one.
+        destination: u16,
+    },
+}
+
+/// Where the packets of one direction come from and go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tuple {
+    /// Where they come from.
+    pub source: IpAddr,
+    /// Where they go to.
+    pub destination: IpAddr,
+    /// The transport protocol's number.
+    pub protocol: u8,
+    /// Its ports and the like.
+    pub ends: Ends,
+    /// The zone of this direction alone.
+    pub zone: Option<u16>,
+}
+
+impl Default for Tuple {
+    fn default() -> Tuple {
+        let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let ends = Ends::None;
+        Tuple { source: nowhere, destination: nowhere, protocol: 0, ends, zone: None }
+    }
+}
+
+/// The accounting of one direction (net.netfilter.nf_conntrack_acct).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes, headers of the network layer included.
+    pub bytes: u64,
+}
+
+/// The bits of a flow's status (include/uapi/linux/netfilter/nf_conntrack_common.h).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowStatus(pub u32);
+
+impl FlowStatus {
+    /// Another flow announced this one.
+    pub const EXPECTED: FlowStatus = FlowStatus(1);
+    /// Packets went both ways.
+    pub const SEEN_REPLY: FlowStatus = FlowStatus(1 << 1);
+    /// It is not dropped early when the table is full.
+    pub const ASSURED: FlowStatus = FlowStatus(1 << 2);
+    /// Its first packet left the machine.
+    pub const CONFIRMED: FlowStatus = FlowStatus(1 << 3);
+    /// It is about to go.
+    pub const DYING: FlowStatus = FlowStatus(1 << 9);
+    /// Its timeout does not change.
+    pub const FIXED_TIMEOUT: FlowStatus = FlowStatus(1 << 10);
+    /// A flow table carries its packets.
+    pub const OFFLOAD: FlowStatus = FlowStatus(1 << 14);
+    /// The hardware carries its packets.
+    pub const HW_OFFLOAD: FlowStatus = FlowStatus(1 << 15);
+
+    /// The names of the bits, from bit 0 on.
+    pub const NAMES: [&str; 16] = [
+        "EXPECTED",
+        "SEEN_REPLY",
+        "ASSURED",
+        "CONFIRMED",
+        "SRC_NAT",
+        "DST_NAT",
+        "SEQ_ADJUST",
+        "SRC_NAT_DONE",
+        "DST_NAT_DONE",
+        "DYING",
+        "FIXED_TIMEOUT",
+        "TEMPLATE",
+        "UNTRACKED",
+        "HELPER",
+        "OFFLOAD",
+        "HW_OFFLOAD",
+    ];
+
+    /// Whether all bits of `other` are set.
+    #[must_use]
+    pub fn has(self, other: FlowStatus) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// A flow, as a dump or an event shows it: what the kernel did not say is absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flow<'a> {
+    /// The number of the address family: 2 AF_INET, 10 AF_INET6.
+    pub family: u8,
+    /// The direction of the first packet.
+    pub orig: Tuple,
+    /// The direction of the answers: with NAT not just the other way round.
+    pub reply: Tuple,
+    /// The flow that announced this one.
+    pub master: Option<Tuple>,
+    /// What became of it.
+    pub status: Option<FlowStatus>,
+    /// How long it stays without a packet, in seconds.
+    pub timeout_seconds: Option<u32>,
+    /// The number of the state of TCP, SCTP or DCCP: each has its own; see [`Flow::state_name`].
+    pub state: Option<u8>,
+    /// The verification tags of SCTP, original and reply.
+    pub vtags: Option<[u32; 2]>,
+    /// The packets and bytes of the original direction and of the reply.
+    pub traffic: [Option<Traffic>; 2],
+    /// The mark of nftables and iptables.
+    pub mark: Option<u32>,
+    /// The mark of a security module.
+    pub secmark: Option<u32>,
+    /// The name of the security context.
+    pub secctx: Option<&'a [u8]>,
+    /// The zone of both directions.
+    pub zone: Option<u16>,
+    /// A number that tells it from the others, as long as it lives.
+    pub id: Option<u32>,
+    /// How many places in the kernel hold it.
+    pub uses: Option<u32>,
+    /// When it began, in nanoseconds since 1970 (net.netfilter.nf_conntrack_timestamp).
+    pub start_nanoseconds: Option<u64>,
+    /// When it ended, likewise.
+    pub stop_nanoseconds: Option<u64>,
+    /// When what an event tells of happened, likewise; since Linux 6.14.
+    pub event_nanoseconds: Option<u64>,
+    /// The name of its helper: ftp, sip, ….
+    pub helper: Option<&'a [u8]>,
+    /// Its labels, bit 0 the lowest bit of the first byte.
+    pub labels: Option<&'a [u8]>,
+}
+
+/// Transport protocols that connection tracking knows, by number.
+const PROTOCOLS: [(u8, &str); 8] = [
+    (6, "tcp"),
+    (17, "udp"),
+    (1, "icmp"),
+    (58, "icmpv6"),
+    (132, "sctp"),
+    (33, "dccp"),
+    (47, "gre"),
+    (136, "udplite"),
+];
+
+/// The states of TCP (include/uapi/linux/netfilter/nf_conntrack_tcp.h).
+pub const TCP_STATES: [&str; 10] = [
+    "NONE",
+    "SYN_SENT",
+    "SYN_RECV",
+    "ESTABLISHED",
+    "FIN_WAIT",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "TIME_WAIT",
+    "CLOSE",
+    "SYN_SENT2",
+];
+
+/// The states of SCTP (nf_conntrack_sctp.h).
+pub const SCTP_STATES: [&str; 10] = [
+    "NONE",
+    "CLOSED",
+    "COOKIE_WAIT",
+    "COOKIE_ECHOED",
+    "ESTABLISHED",
+    "SHUTDOWN_SENT",
+    "SHUTDOWN_RECD",
+    "SHUTDOWN_ACK_SENT",
+    "HEARTBEAT_SENT",
+    "HEARTBEAT_ACKED",
+];
+
+/// The states of DCCP (include/linux/dccp.h of old kernels).
+pub const DCCP_STATES: [&str; 10] = [
+    "NONE", "REQUEST", "RESPOND", "PARTOPEN", "OPEN", "CLOSEREQ", "CLOSING", "TIMEWAIT", "IGNORE",
+    "INVALID",
+];
+
+impl Flow<'_> {
+    /// The name of a transport protocol; `None` if connection tracking has none for it.
+    #[must_use]
+    pub fn protocol_name(protocol: u8) -> Option<&'static str> {
+        PROTOCOLS.iter().find(|(number, _)| *number == protocol).map(|(_, name)| *name)
+    }
+
+    /// The number of the transport protocol of that name.
+    #[must_use]
+    pub fn protocol_number(name: &[u8]) -> Option<u8> {
+        PROTOCOLS.iter().find(|(_, known)| known.as_bytes() == name).map(|(number, _)| *number)
+    }
+
+    /// The names of the states of a transport protocol, by number; empty if it has none.
+    #[must_use]
+    pub fn states_of(protocol: u8) -> &'static [&'static str] {
+        match protocol {
+            6 => &TCP_STATES,
+            132 => &SCTP_STATES,
+            33 => &DCCP_STATES,
+            _ => &[],
+        }
+    }
+
+    /// The name of its state, `NONE` for a number that has none; `None` without a state.
+    #[must_use]
+    pub fn state_name(&self) -> Option<&'static str> {
+        let state = self.state?;
+        let names = Flow::states_of(self.orig.protocol);
+        names.get(usize::from(state)).or(names.first()).copied()
+    }
+
+    /// Whether the status has all bits of `bits`.
+    #[must_use]
+    pub fn has(&self, bits: FlowStatus) -> bool {
+        self.status.is_some_and(|status| status.has(bits))
+    }
+
+    /// Whether the source address was translated.
+    #[must_use]
+    pub fn is_source_translated(&self) -> bool {
+        self.reply.destination != self.orig.source
+    }
+
+    /// Whether the destination address was translated.
+    #[must_use]
+    pub fn is_destination_translated(&self) -> bool {
+        self.reply.source != self.orig.destination
+    }
+}

@@ -1,0 +1,197 @@
+//! The flows that the kernel tracks, by ctnetlink (net/netfilter/nf_conntrack_netlink.c).
+
+use rustix::io::Errno;
+
+use super::netlink::{self, Dumped, Exchange, Refusal};
+use crate::model::{Ends, Flow, FlowStatus, Traffic, Tuple};
+use crate::wire::ctnetlink::{self as wire, Entry, attribute};
+use crate::wire::netlink::{dump_request, single_request};
+
+/// What reading and watching flows needs.
+pub const RIGHT: &str = "CAP_NET_ADMIN";
+/// The subject of errors.
+pub const SUBJECT: &str = "ctnetlink";
+
+/// A table of flows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Table {
+    /// The flows that are tracked.
+    #[default]
+    Tracked,
+    /// Those that have ended and wait to be freed.
+    Dying,
+    /// Those whose first packet has not left the machine.
+    Unconfirmed,
+}
+
+impl Table {
+    fn kind(self) -> u16 {
+        let get = match self {
+            Table::Tracked => wire::GET,
+            Table::Dying => wire::GET_DYING,
+            Table::Unconfirmed => wire::GET_UNCONFIRMED,
+        };
+        wire::FLOWS | get
+    }
+}
+
+/// Calls `each` with the flows of `table` that pass the kernel's filter: `attributes` of a request for
+/// `family` (0 for both). Old kernels ignore attributes that they do not know.
+///
+/// # Errors
+/// [`Refusal`] if the kernel refuses or the dump is cut short.
+pub fn flows(
+    kernel: &mut impl Exchange,
+    table: Table,
+    family: u8,
+    attributes: &[u8],
+    mut each: impl FnMut(&Flow<'_>),
+) -> Result<Dumped, Refusal> {
+    let payload = [&wire::head(family, 0), attributes].concat();
+    let mut is_partial = false;
+    kernel.send(&dump_request(table.kind(), 1, &payload))?;
+    let dumped = netlink::receive(kernel, 1, |message| {
+        let flow = flow(message.payload).ok_or(Errno::BADMSG)?;
+        is_partial = true;
+        each(&flow);
+        Ok(())
+    });
+    dumped.map_err(|refusal| Refusal { is_partial, ..refusal })
+}
+
+/// Calls `each` with the one flow that has a tuple, which `attributes` hold.
+///
+/// # Errors
+/// [`Refusal`]: `NOENT` if there is none.
+pub fn flow_of(
+    kernel: &mut impl Exchange,
+    family: u8,
+    attributes: &[u8],
+    mut each: impl FnMut(&Flow<'_>),
+) -> Result<(), Refusal> {
+    let payload = [&wire::head(family, 0), attributes].concat();
+    kernel.send(&single_request(wire::FLOWS | wire::GET, 1, &payload))?;
+    netlink::receive(kernel, 1, |message| {
+        each(&flow(message.payload).ok_or(Errno::BADMSG)?);
+        Ok(())
+    })
+    .map(|_| ())
+}
+
+/// How full the table of a namespace is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fill {
+    /// Flows of both families, those included that have ended and not been freed yet.
+    pub entries: u64,
+    /// How many there may be; `None` before Linux 5.13, and 0 for no limit.
+    pub limit: Option<u64>,
+}
+
+/// The number of flows and its limit, both of one moment.
+///
+/// # Errors
+/// [`Refusal`], `PERM` without [`RIGHT`].
+pub fn fill(kernel: &mut impl Exchange) -> Result<Fill, Refusal> {
+    const ENTRIES: u16 = 1;
+    const MOST: u16 = 2;
+    kernel.send(&single_request(wire::FLOWS | wire::GET_STATS, 1, &wire::head(0, 0)))?;
+    let mut fill = None;
+    netlink::receive(kernel, 1, |message| {
+        let entry = wire::entry(message.payload).ok_or(Errno::BADMSG)?;
+        let entries = entry.word(ENTRIES).ok_or(Errno::BADMSG)?.into();
+        fill = Some(Fill { entries, limit: entry.word(MOST).map(Into::into) });
+        Ok(())
+    })?;
+    fill.ok_or_else(|| Errno::BADMSG.into())
+}
+
+/// Reads the flow that a payload tells of; `None` for an unknown shape.
+#[must_use]
+#[inline]
+pub fn flow(payload: &[u8]) -> Option<Flow<'_>> {
+    let entry = wire::entry(payload)?;
+    let tuple_of = |kind| entry.bytes(kind).and_then(|bytes| tuple(&wire::tuple(bytes)));
+    let orig = tuple_of(attribute::TUPLE_ORIG)?;
+    let reply = tuple_of(attribute::TUPLE_REPLY)?;
+    let (state, vtags) = entry.bytes(attribute::PROTOINFO).map_or((None, None), protocol_state);
+    Some(Flow {
+        family: entry.family,
+        orig,
+        reply,
+        master: tuple_of(attribute::TUPLE_MASTER),
+        status: entry.word(attribute::STATUS).map(FlowStatus),
+        timeout_seconds: entry.word(attribute::TIMEOUT),
+        state,
+        vtags,
+        traffic: [attribute::COUNTERS_ORIG, attribute::COUNTERS_REPLY]
+            .map(|kind| traffic(&entry, kind)),
+        mark: entry.word(attribute::MARK),
+        secmark: entry.word(attribute::SECMARK),
+        secctx: entry.nested(attribute::SECCTX, 1).map(text),
+        zone: entry.half(attribute::ZONE),
+        id: entry.word(attribute::ID),
+        uses: entry.word(attribute::USE),
+        start_nanoseconds: entry.nested(attribute::TIMESTAMP, 1).and_then(wire::long),
+        stop_nanoseconds: entry.nested(attribute::TIMESTAMP, 2).and_then(wire::long),
+        event_nanoseconds: entry.bytes(attribute::TIMESTAMP_EVENT).and_then(wire::long),
+        helper: entry.nested(attribute::HELP, 1).map(text),
+        labels: entry.bytes(attribute::LABELS),
+    })
+}
+
+/// The tuple of a view; `None` without addresses.
+#[must_use]
+#[inline]
+pub fn tuple(view: &wire::Tuple) -> Option<Tuple> {
+    const ICMP: u8 = 1;
+    const ICMPV6: u8 = 58;
+    const GRE: u8 = 47;
+    let ends = match (view.protocol, view.ports) {
+        (ICMP | ICMPV6, _) => Ends::Icmp {
+            kind: view.icmp[0].unwrap_or_default(),
+            code: view.icmp[1].unwrap_or_default(),
+            id: view.icmp_id.unwrap_or_default(),
+        },
+        (_, [None, None]) => Ends::None,
+        (protocol, [source, destination]) => {
+            let (source, destination) = (source.unwrap_or(0), destination.unwrap_or(0));
+            match protocol {
+                GRE => Ends::Keys { source, destination },
+                _ => Ends::Ports { source, destination },
+            }
+        }
+    };
+    let (source, destination) = (view.source?, view.destination?);
+    Some(Tuple { source, destination, protocol: view.protocol, ends, zone: view.zone })
+}
+
+/// The state of TCP, DCCP or SCTP, and the verification tags of SCTP.
+#[inline]
+fn protocol_state(bytes: &[u8]) -> (Option<u8>, Option<[u32; 2]>) {
+    // CTA_PROTOINFO_TCP, _DCCP and _SCTP; in each of them attribute 1 is the state.
+    let Some((kind, inner)) =
+        [1, 2, 3].into_iter().find_map(|kind| Some((kind, wire::find(bytes, kind)?)))
+    else {
+        return (None, None);
+    };
+    let state = wire::find(inner, 1).and_then(|value| value.first().copied());
+    let vtag = |number| wire::find(inner, number).and_then(wire::word);
+    let vtags =
+        if kind == 3 { vtag(2).zip(vtag(3)).map(|(orig, reply)| [orig, reply]) } else { None };
+    (state, vtags)
+}
+
+#[inline]
+fn traffic(entry: &Entry<'_>, kind: u16) -> Option<Traffic> {
+    let bytes = entry.bytes(kind)?;
+    // CTA_COUNTERS_PACKETS and _BYTES, then their old forms of 32 bits.
+    let number =
+        |kind, old| wire::find(bytes, kind).or_else(|| wire::find(bytes, old)).and_then(wire::long);
+    Some(Traffic { packets: number(1, 3)?, bytes: number(2, 4)? })
+}
+
+/// A text without the NUL that ends it.
+#[inline]
+fn text(bytes: &[u8]) -> &[u8] {
+    bytes.split(|byte| *byte == 0).next().unwrap_or(bytes)
+}

@@ -1,0 +1,125 @@
+//! Netlink sockets: questions to the kernel, and the groups of events that it sends.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::net::netlink::{self, SocketAddrNetlink};
+use rustix::net::{
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt,
+};
+
+use super::{set_socket_option, socket_option};
+
+/// A socket to one of the kernel's subsystems.
+#[derive(Debug)]
+pub struct Netlink {
+    fd: OwnedFd,
+    buffer: Vec<u8>,
+}
+
+/// The kernel never sends more at once (net/netlink/af_netlink.c: 32 KiB skbs).
+pub const DATAGRAM_BYTES: usize = 32 * 1024;
+
+impl Netlink {
+    /// A socket that asks sock_diag(7).
+    ///
+    /// # Errors
+    /// The system's; a sandbox may refuse it.
+    pub fn sock_diag() -> Result<Netlink, Errno> {
+        Netlink::open(netlink::SOCK_DIAG)
+    }
+
+    /// A socket that asks netfilter's subsystems, connection tracking among them.
+    ///
+    /// # Errors
+    /// The system's: `PROTONOSUPPORT` if the kernel has no netfilter.
+    pub fn netfilter() -> Result<Netlink, Errno> {
+        Netlink::open(netlink::NETFILTER)
+    }
+
+    fn open(protocol: Protocol) -> Result<Netlink, Errno> {
+        let (family, flags) = (AddressFamily::NETLINK, SocketFlags::CLOEXEC);
+        let fd = rustix::net::socket_with(family, SocketType::RAW, flags, Some(protocol))?;
+        // Errors then carry the kernel's own sentence; before Linux 4.12 they do not.
+        let _ = set_socket_option(&fd, libc::SOL_NETLINK, libc::NETLINK_EXT_ACK, 1);
+        Ok(Netlink { fd, buffer: Vec::with_capacity(DATAGRAM_BYTES) })
+    }
+
+    /// Joins the groups of events whose bits are set: bit N - 1 is group N.
+    ///
+    /// # Errors
+    /// The system's: `PERM` without CAP_NET_ADMIN in the namespace.
+    pub fn join(&self, groups: u32) -> Result<(), Errno> {
+        rustix::net::bind(&self.fd, &SocketAddrNetlink::new(0, groups))
+    }
+
+    /// Sets the receive buffer to `bytes`, beyond net.core.rmem_max if the rights allow it, and gives
+    /// what the kernel then has: twice as much, as it counts its own overhead, or less than was asked.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_receive_buffer(&self, bytes: usize) -> Result<usize, Errno> {
+        // The kernel doubles the number, and takes no more than fits an int then.
+        let bytes = bytes.min(i32::MAX as usize / 2);
+        sockopt::set_socket_recv_buffer_size_force(&self.fd, bytes)
+            .or_else(|_| sockopt::set_socket_recv_buffer_size(&self.fd, bytes))?;
+        self.receive_buffer()
+    }
+
+    /// The size of the receive buffer in bytes, the kernel's overhead included.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn receive_buffer(&self) -> Result<usize, Errno> {
+        sockopt::socket_recv_buffer_size(&self.fd)
+    }
+
+    /// How many messages the kernel has dropped since the socket was made, because its buffer was
+    /// full: word 8 of SO_MEMINFO, since Linux 4.12. It is a number of 32 bits that wraps.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn drops(&self) -> Result<u32, Errno> {
+        let words: [Option<u32>; 9] = socket_option(&self.fd, libc::SOL_SOCKET, libc::SO_MEMINFO)?;
+        words[8].ok_or(Errno::NOPROTOOPT)
+    }
+
+    /// Sends one request.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn send(&self, request: &[u8]) -> Result<(), Errno> {
+        rustix::io::retry_on_intr(|| rustix::net::send(&self.fd, request, SendFlags::empty()))
+            .map(|_| ())
+    }
+
+    /// Receives one datagram.
+    ///
+    /// # Errors
+    /// The system's, interruptions too: `NOBUFS` once after messages were dropped; `MSGSIZE` for a
+    /// datagram longer than the kernel's own limit.
+    pub fn receive(&mut self) -> Result<&[u8], Errno> {
+        self.receive_with(RecvFlags::empty())
+    }
+
+    /// Receives one datagram if there is one; `AGAIN` is the error if there is none.
+    ///
+    /// # Errors
+    /// As [`Netlink::receive`].
+    pub fn receive_now(&mut self) -> Result<&[u8], Errno> {
+        self.receive_with(RecvFlags::DONTWAIT)
+    }
+
+    fn receive_with(&mut self, flags: RecvFlags) -> Result<&[u8], Errno> {
+        self.buffer.clear();
+        let room = rustix::buffer::spare_capacity(&mut self.buffer);
+        let (_, length) = rustix::net::recv(&self.fd, room, RecvFlags::TRUNC | flags)?;
+        if length > self.buffer.len() { Err(Errno::MSGSIZE) } else { Ok(&self.buffer) }
+    }
+}
+
+impl AsFd for Netlink {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}

@@ -1,0 +1,37 @@
+//! Signals as something to read, so that a loop can wait for them and for input at once.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+
+pub use libc::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
+
+/// Signals that wait to be read instead of doing what they do.
+#[derive(Debug)]
+pub struct Signals(OwnedFd);
+
+impl Signals {
+    /// Takes the signals of `set` (`SIGINT`, …) from now on.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn of(set: &[i32]) -> Result<Signals, Errno> {
+        super::signal_descriptor(set).map(Signals)
+    }
+
+    /// The next signal that has come; `None` if there is none.
+    #[must_use]
+    pub fn next(&self) -> Option<i32> {
+        // struct signalfd_siginfo: 128 bytes, the first four are the signal's number.
+        let mut bytes = [0u8; 128];
+        let length = rustix::io::read(&self.0, &mut bytes).ok()?;
+        let number = bytes.get(..length)?.first_chunk::<4>()?;
+        i32::try_from(u32::from_ne_bytes(*number)).ok()
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}

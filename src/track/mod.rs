@@ -1,0 +1,5 @@
+//! What follows from facts over time. Pure: the clock comes in as an argument.
+
+mod rates;
+
+pub use rates::Rates;
