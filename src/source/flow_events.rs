@@ -1,0 +1,360 @@
+//! What becomes of flows, as the kernel tells it: events of ctnetlink, and how many of them were lost
+//! (net/netfilter/nf_conntrack_netlink.c, net/netlink/af_netlink.c).
+
+use std::cell::RefCell;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::io::Errno;
+
+use super::conntrack::{self, RIGHT, SUBJECT, Table};
+use super::netlink::{Dumped, Exchange, Refusal};
+use crate::error::Error;
+use crate::model::Flow;
+use crate::sys::Netlink;
+use crate::wire::ctnetlink as wire;
+use crate::wire::netlink::{self, Message};
+
+/// Groups of events, a set: bit N - 1 is the kernel's group N.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Groups(pub u32);
+
+impl Groups {
+    /// New flows.
+    pub const NEW: Groups = Groups(1);
+    /// Flows that changed.
+    pub const UPDATE: Groups = Groups(1 << 1);
+    /// Flows that ended.
+    pub const DESTROY: Groups = Groups(1 << 2);
+    /// All three of flows.
+    pub const FLOWS: Groups = Groups(0b111);
+    /// All three of expectations.
+    pub const EXPECTATIONS: Groups = Groups(0b111_000);
+}
+
+impl std::ops::BitOr for Groups {
+    type Output = Groups;
+    fn bitor(self, other: Groups) -> Groups {
+        Groups(self.0 | other.0)
+    }
+}
+
+/// What happened to a flow or an expectation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It is new.
+    New,
+    /// It changed.
+    Update,
+    /// It ended.
+    Destroy,
+}
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// A flow.
+    Flow(&'a Flow<'a>),
+    /// An expectation: the payload of the message.
+    Expectation(&'a [u8]),
+}
+
+/// One event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// What happened.
+    pub kind: Kind,
+    /// To what.
+    pub subject: Subject<'a>,
+    /// The port of the netlink socket whose request caused it; 0 where no request did.
+    pub port: u32,
+}
+
+/// What one call of [`Events::next`] came upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A datagram, whose events were given.
+    Read,
+    /// Nothing waits to be read.
+    Idle,
+    /// That many events were lost since the last time that this was said: the buffer was full. 0 if
+    /// the kernel only says that there was a loss: before Linux 4.12, or where it had no memory.
+    Lost(u64),
+}
+
+/// What came, and what of it could not be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Events that were given.
+    pub events: u64,
+    /// Messages of a type that is not known.
+    pub unknown: u64,
+    /// Messages of a known type and an unknown shape.
+    pub malformed: u64,
+    /// Messages that were lost.
+    pub lost: u64,
+    /// How often the kernel said that its buffer was full.
+    pub overruns: u64,
+}
+
+/// A socket that events come from; tests script it.
+pub trait Stream {
+    /// Receives one datagram without waiting.
+    ///
+    /// # Errors
+    /// `AGAIN` if there is none; `NOBUFS` once after messages were dropped.
+    fn receive_now(&mut self) -> Result<&[u8], Errno>;
+
+    /// How many messages were dropped till now, modulo 2^32.
+    ///
+    /// # Errors
+    /// The system's, if it does not count them.
+    fn drops(&self) -> Result<u32, Errno>;
+}
+
+impl Stream for Netlink {
+    fn receive_now(&mut self) -> Result<&[u8], Errno> {
+        Netlink::receive_now(self)
+    }
+
+    fn drops(&self) -> Result<u32, Errno> {
+        Netlink::drops(self)
+    }
+}
+
+/// The stream of events of the network namespace in which it was opened.
+#[derive(Debug)]
+pub struct Events<S = Netlink> {
+    stream: S,
+    counts: Counts,
+    /// The drops that were said.
+    said: u32,
+    /// Whether there was an overrun of which not all may have been said.
+    is_overrun: bool,
+}
+
+impl Events {
+    /// Joins `groups` with a receive buffer of `buffer_bytes`, the system's default for `None`.
+    ///
+    /// The buffer belongs to the socket that receives, and is set before it joins: conntrack 1.4.7 to
+    /// 1.4.9 set that of another socket, without effect.
+    ///
+    /// # Errors
+    /// [`Refusal`]: `PERM` without [`RIGHT`].
+    pub fn open(groups: Groups, buffer_bytes: Option<usize>) -> Result<Events, Refusal> {
+        let socket = Netlink::netfilter()?;
+        if let Some(bytes) = buffer_bytes {
+            socket.set_receive_buffer(bytes)?;
+        }
+        socket.join(groups.0)?;
+        Ok(Events::of(socket))
+    }
+
+    /// The size of the receive buffer in bytes as the kernel has it, its overhead included.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn receive_buffer(&self) -> Result<usize, Errno> {
+        self.stream.receive_buffer()
+    }
+
+    /// Sets the receive buffer anew and gives what the kernel then has.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_receive_buffer(&self, bytes: usize) -> Result<usize, Errno> {
+        self.stream.set_receive_buffer(bytes)
+    }
+}
+
+impl AsFd for Events {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+impl<S: Stream> Events<S> {
+    /// The events of a stream that has joined its groups.
+    pub fn of(stream: S) -> Events<S> {
+        let said = stream.drops().unwrap_or_default();
+        Events { stream, counts: Counts::default(), said, is_overrun: false }
+    }
+
+    /// What came till now.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Reads one datagram if one waits, and calls `each` with its events.
+    ///
+    /// The kernel says only once that its buffer was full, and goes on to drop events until all that
+    /// waits has been read. So the loss is said when nothing waits any more, or when the next one
+    /// comes: then the counter holds all of it, and the sum of what was given and what was said to be
+    /// lost is what was sent.
+    ///
+    /// # Errors
+    /// Those of the system but for losses, and those of `each`.
+    pub fn next(
+        &mut self,
+        each: impl FnMut(&Event<'_>) -> Result<(), Error>,
+    ) -> Result<Step, Error> {
+        match self.stream.receive_now() {
+            Ok(datagram) => read(datagram, &mut self.counts, each).map(|()| Step::Read),
+            Err(Errno::AGAIN) if self.is_overrun => {
+                self.is_overrun = false;
+                Ok(Step::Lost(self.newly_lost()))
+            }
+            Err(Errno::AGAIN) => Ok(Step::Idle),
+            Err(Errno::NOBUFS) => {
+                self.counts.overruns = self.counts.overruns.saturating_add(1);
+                match std::mem::replace(&mut self.is_overrun, true) {
+                    true => Ok(Step::Lost(self.newly_lost())),
+                    false => Ok(Step::Read),
+                }
+            }
+            Err(Errno::INTR) => Ok(Step::Read),
+            Err(Errno::MSGSIZE) => {
+                self.counts.malformed = self.counts.malformed.saturating_add(1);
+                Ok(Step::Read)
+            }
+            Err(error) => Err(Refusal::from(error).error(SUBJECT, RIGHT)),
+        }
+    }
+
+    /// How many events were lost and not said yet: for the end, when nothing is read any more.
+    pub fn newly_lost(&mut self) -> u64 {
+        let drops = self.stream.drops().unwrap_or(self.said);
+        // The counter has 32 bits and wraps.
+        let lost = drops.wrapping_sub(std::mem::replace(&mut self.said, drops)).into();
+        self.counts.lost = self.counts.lost.saturating_add(lost);
+        lost
+    }
+}
+
+/// Gives the events of a datagram.
+fn read(
+    datagram: &[u8],
+    counts: &mut Counts,
+    mut each: impl FnMut(&Event<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    for message in netlink::messages(datagram) {
+        let Some(message) = message else {
+            counts.malformed = counts.malformed.saturating_add(1);
+            break;
+        };
+        let count = match (message.kind, kind(&message)) {
+            (netlink::NOOP, _) => continue,
+            (_, None) => &mut counts.unknown,
+            (_, Some((kind, true))) => {
+                let subject = Subject::Expectation(message.payload);
+                each(&Event { kind, subject, port: message.port })?;
+                &mut counts.events
+            }
+            (_, Some((kind, false))) => match conntrack::flow(message.payload) {
+                None => &mut counts.malformed,
+                Some(flow) => {
+                    each(&Event { kind, subject: Subject::Flow(&flow), port: message.port })?;
+                    &mut counts.events
+                }
+            },
+        };
+        *count = count.saturating_add(1);
+    }
+    Ok(())
+}
+
+/// What a message tells, and whether of an expectation.
+fn kind(message: &Message<'_>) -> Option<(Kind, bool)> {
+    const FLOW_NEW: u16 = wire::FLOWS | wire::NEW;
+    const FLOW_DELETE: u16 = wire::FLOWS | wire::DELETE;
+    const EXPECTATION_NEW: u16 = wire::EXPECTATIONS | wire::NEW;
+    const EXPECTATION_DELETE: u16 = wire::EXPECTATIONS | wire::DELETE;
+    let is_created = message.flags & wire::CREATED != 0;
+    let born = if is_created { Kind::New } else { Kind::Update };
+    match message.kind {
+        FLOW_NEW => Some((born, false)),
+        FLOW_DELETE => Some((Kind::Destroy, false)),
+        EXPECTATION_NEW => Some((born, true)),
+        EXPECTATION_DELETE => Some((Kind::Destroy, true)),
+        _ => None,
+    }
+}
+
+/// What [`dump_beside`] gives.
+#[derive(Clone, Copy, Debug)]
+pub enum Seen<'a> {
+    /// A flow of the table.
+    Dumped(&'a Flow<'a>),
+    /// An event that came meanwhile.
+    Event(&'a Event<'a>),
+    /// So many events were lost meanwhile; see [`Step::Lost`].
+    Lost(u64),
+}
+
+/// How many datagrams of events are read between two of the table, so that a flood of them does not
+/// keep the dump from its end.
+const EVENTS_BETWEEN: usize = 4096;
+/// The same after the dump: all that waited when it ended, whatever the size of the buffer.
+const EVENTS_BEHIND: usize = 1 << 20;
+
+/// Dumps the table by `kernel` while the events go on to be read, and reads those that still wait at the
+/// end: the kernel's buffer does not fill up meanwhile, and who keeps flows can let the events win over
+/// what the dump shows, since the kernel prepares parts of a dump some time before they are read.
+///
+/// # Errors
+/// If the kernel refuses the dump, or `each` fails.
+pub fn dump_beside(
+    kernel: &mut impl Exchange,
+    events: &mut Events<impl Stream>,
+    mut each: impl FnMut(Seen<'_>) -> Result<(), Error>,
+) -> Result<Dumped, Error> {
+    let sink = RefCell::new((&mut each, Ok(())));
+    let give = |seen: Seen<'_>| {
+        let (each, result) = &mut *sink.borrow_mut();
+        if result.is_ok() {
+            *result = each(seen);
+        }
+    };
+    let mut beside = Beside { kernel, events, give: &give };
+    let dumped = conntrack::flows(&mut beside, Table::Tracked, 0, &[], |flow| {
+        give(Seen::Dumped(flow));
+    });
+    beside.drain(EVENTS_BEHIND);
+    sink.into_inner().1?;
+    dumped.map_err(|refusal| refusal.error(SUBJECT, RIGHT))
+}
+
+/// A kernel beside which events are read.
+struct Beside<'a, K, S, F> {
+    kernel: &'a mut K,
+    events: &'a mut Events<S>,
+    give: &'a F,
+}
+
+impl<K, S: Stream, F: Fn(Seen<'_>)> Beside<'_, K, S, F> {
+    /// Reads the events that wait, at most so many. A failure comes again at the next reading.
+    fn drain(&mut self, most: usize) {
+        for _ in 0..most {
+            let step = self.events.next(|event| {
+                (self.give)(Seen::Event(event));
+                Ok(())
+            });
+            match step {
+                Ok(Step::Read) => {}
+                Ok(Step::Lost(lost)) => (self.give)(Seen::Lost(lost)),
+                Ok(Step::Idle) | Err(_) => return,
+            }
+        }
+    }
+}
+
+impl<K: Exchange, S: Stream, F: Fn(Seen<'_>)> Exchange for Beside<'_, K, S, F> {
+    fn send(&mut self, request: &[u8]) -> Result<(), Errno> {
+        self.kernel.send(request)
+    }
+
+    fn receive(&mut self) -> Result<&[u8], Errno> {
+        self.drain(EVENTS_BETWEEN);
+        self.kernel.receive()
+    }
+}
