@@ -3,6 +3,7 @@
 pub mod cgroup;
 mod confirm;
 pub mod conntrack;
+pub mod flow_dump;
 pub mod flow_events;
 pub mod holders;
 pub mod lines;

@@ -2,6 +2,8 @@
 
 pub mod flows;
 mod rates;
+mod window;
 
 pub use flows::Flows;
 pub use rates::Rates;
+pub use window::Window;
