@@ -3,7 +3,9 @@
 pub mod cgroup;
 mod confirm;
 pub mod conntrack;
+pub mod expectations;
 pub mod holders;
+pub mod labels;
 pub mod lines;
 pub mod names;
 pub mod netlink;
