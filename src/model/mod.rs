@@ -2,6 +2,7 @@
 
 mod filter;
 mod flow;
+mod flow_filter;
 mod groups;
 mod socket;
 mod sockstat;
@@ -9,6 +10,7 @@ mod state;
 mod threshold;
 pub use filter::{Filter, Ports, Prefix, masked};
 pub use flow::{DCCP_STATES, Ends, Flow, FlowStatus, SCTP_STATES, TCP_STATES, Traffic, Tuple};
+pub use flow_filter::{FlowFilter, Masked, Side, Translation};
 pub use groups::{Groups, Tally};
 pub use socket::{Endpoint, Proto, Socket};
 pub use sockstat::{Protocol, Sockstat, TcpSockstat};

@@ -3,6 +3,8 @@
 pub mod cgroup;
 mod confirm;
 pub mod conntrack;
+pub mod conntrack_counters;
+pub mod flow_filter;
 pub mod holders;
 pub mod lines;
 pub mod names;
