@@ -5,6 +5,7 @@ mod conncount;
 mod conntrack;
 mod facts;
 mod filter;
+pub mod flow;
 mod keys;
 mod network_connections;
 mod report;

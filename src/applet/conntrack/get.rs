@@ -21,7 +21,7 @@ pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
     let attributes = flow_filter::one(&filter);
     call.table(&COLUMNS, &[], |source, out, _| {
         let mut kernel = list::netlink(source)?;
-        let mut writer = Writer::default();
+        let mut writer = Writer::new(source, args)?;
         let family = filter.family.unwrap_or_default();
         let asked =
             conntrack::flow_of(&mut kernel, family, &attributes, |flow| writer.write(flow, out));
@@ -29,7 +29,7 @@ pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
             Errno::NOENT => Error::failed("--get", "there is no such flow"),
             _ => refusal.error(SUBJECT, RIGHT),
         })?;
-        writer.result
+        writer.end(out)
     })?;
     list::say_shown(call, 1, "flow entries");
     Ok(())

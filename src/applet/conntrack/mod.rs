@@ -3,6 +3,7 @@
 mod args;
 mod count;
 mod events;
+mod expect;
 mod get;
 mod groups;
 mod keys;
@@ -10,6 +11,7 @@ mod list;
 mod options;
 mod rows;
 mod stats;
+mod text;
 mod values;
 
 use args::{About, Args, Command};
@@ -64,20 +66,20 @@ const ORIGINAL: Original = Original {
 };
 
 /// All columns that `conntrack` may show.
-const COLUMNS: [Column; rows::COLUMNS.len() + count::COLUMNS.len() + stats::COLUMNS.len() + 3] = {
-    let mut all =
-        [groups::COUNT; rows::COLUMNS.len() + count::COLUMNS.len() + stats::COLUMNS.len() + 3];
-    let parts: [&[Column]; 4] = [
+const COLUMNS: [Column; 58] = {
+    const PARTS: [&[Column]; 5] = [
         &rows::COLUMNS,
         &count::COLUMNS,
         &stats::COLUMNS,
         &[groups::COUNT, groups::PACKETS, groups::BYTES],
+        &expect::MORE,
     ];
+    let mut all = [groups::COUNT; 58];
     let (mut part, mut place) = (0, 0);
-    while part < parts.len() {
+    while part < PARTS.len() {
         let mut column = 0;
-        while column < parts[part].len() {
-            all[place] = parts[part][column];
+        while column < PARTS[part].len() {
+            all[place] = PARTS[part][column];
             (place, column) = (place + 1, column + 1);
         }
         part += 1;
@@ -105,7 +107,7 @@ fn run(call: &mut Call) -> Result<(), Error> {
         Command::List(table) => list::run(call, &args, table),
         Command::Count(table) => count::run(call, &args, table),
         Command::Events(table) => events::run(call, &args, table),
-        Command::Get(_) => get::run(call, &args),
+        Command::Get(table) => get::run(call, &args, table),
         Command::Stats(table) => stats::run(call, table),
     }
 }
