@@ -3,9 +3,11 @@
 pub mod cgroup;
 mod confirm;
 pub mod conntrack;
+pub mod conntrack_counters;
 pub mod expectations;
 pub mod flow_dump;
 pub mod flow_events;
+pub mod flow_filter;
 pub mod holders;
 pub mod labels;
 pub mod lines;
