@@ -3,6 +3,7 @@
 mod closedcalc;
 mod conncount;
 mod conntrack;
+pub mod conntrackd;
 mod facts;
 mod filter;
 pub mod flow;
@@ -66,10 +67,11 @@ pub struct Example {
 }
 
 /// All applets, sorted by name.
-pub static APPLETS: [&Applet; 7] = [
+pub static APPLETS: [&Applet; 8] = [
     &closedcalc::APPLET,
     &conncount::APPLET,
     &conntrack::APPLET,
+    &conntrackd::APPLET,
     &network_connections::APPLET,
     &snmpget_tcp::APPLET,
     &sockstat::APPLET,

@@ -37,8 +37,7 @@ impl<const N: usize> Window<N> {
         let back = seconds.min(count.saturating_sub(1));
         // The last reading is the one before the next place.
         let at = |back: usize| self.readings.get((self.next + count * 2 - 1 - back) % count.max(1));
-        let (Some((now, last)), Some((then, first))) =
-            (at(0).filter(|_| back > 0), at(back))
+        let (Some((now, last)), Some((then, first))) = (at(0).filter(|_| back > 0), at(back))
         else {
             return [0; N];
         };

@@ -9,7 +9,7 @@ mod groups;
 mod keys;
 mod list;
 mod options;
-mod rows;
+pub(super) mod rows;
 mod stats;
 mod text;
 mod values;

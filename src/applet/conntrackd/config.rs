@@ -154,7 +154,8 @@ impl Config {
         let value = || values.first().copied().ok_or_else(|| format!("{word}: needs a value"));
         let number = || {
             let value = value()?;
-            let number = value.parse::<u32>().map_err(|_| format!("{word}: '{value}' is no number"));
+            let number =
+                value.parse::<u32>().map_err(|_| format!("{word}: '{value}' is no number"));
             number.map(|number| number as usize)
         };
         match block {
@@ -247,7 +248,8 @@ fn tokens(text: &str) -> impl Iterator<Item = (usize, Result<Token<'_>, &'static
             rest = rest.trim_start_matches([' ', '\t', '\r']);
             let Some(first) = rest.chars().next() else {
                 // The last line may lack its end.
-                return (!std::mem::replace(&mut is_ended, true)).then_some((line, Ok(Token::Line)));
+                return (!std::mem::replace(&mut is_ended, true))
+                    .then_some((line, Ok(Token::Line)));
             };
             let (length, token) = match first {
                 '#' => {
@@ -333,7 +335,11 @@ mod tests {
             ("General { Filter {\nProtocol Maybe {\n", 2, "Protocol: neither Accept nor Ignore"),
             ("General { Filter {\nProtocol Accept {\nFOO\n", 3, "Protocol: 'FOO' is none"),
             ("General { Filter {\nState Accept {\nNONE\n", 3, "State: 'NONE' is none of TCP"),
-            ("General { Filter { Address Ignore {\nIPv4_address x\n", 2, "IPv4_address: no IP address"),
+            (
+                "General { Filter { Address Ignore {\nIPv4_address x\n",
+                2,
+                "IPv4_address: no IP address",
+            ),
         ] {
             assert_eq!(read(text), Err((line, reason.to_owned())), "{text}");
         }

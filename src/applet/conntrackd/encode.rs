@@ -8,8 +8,12 @@ use crate::wire::netlink::push_attribute;
 
 /// CTA_IP_V4_SRC and _DST, then those of IPv6.
 const ADDRESSES: [[u16; 2]; 2] = [[1, 2], [3, 4]];
-/// CTA_TUPLE_IP, CTA_TUPLE_PROTO and CTA_TUPLE_ZONE.
-const [IP, PROTO, ZONE]: [u16; 3] = [1, 2, 3];
+/// CTA_TUPLE_IP.
+const IP: u16 = 1;
+/// CTA_TUPLE_PROTO.
+const PROTO: u16 = 2;
+/// CTA_TUPLE_ZONE.
+const ZONE: u16 = 3;
 
 /// Appends the payload of a message of ctnetlink that tells of `flow`.
 pub fn flow(buffer: &mut Vec<u8>, flow: &Flow<'_>) {

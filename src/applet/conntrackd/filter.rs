@@ -16,11 +16,7 @@ impl Policy {
     #[must_use]
     pub fn of(word: &str) -> Option<Policy> {
         let is = |known: &str| word.eq_ignore_ascii_case(known);
-        if is("Accept") {
-            Some(Policy::Accept)
-        } else {
-            is("Ignore").then_some(Policy::Ignore)
-        }
+        if is("Accept") { Some(Policy::Accept) } else { is("Ignore").then_some(Policy::Ignore) }
     }
 }
 
@@ -53,9 +49,8 @@ impl<T> Set<T> {
     }
 
     fn passes(&self, is_member: impl Fn(&T) -> bool) -> bool {
-        self.policy.is_none_or(|policy| {
-            self.members.iter().any(is_member) == (policy == Policy::Accept)
-        })
+        self.policy
+            .is_none_or(|policy| self.members.iter().any(is_member) == (policy == Policy::Accept))
     }
 }
 

@@ -165,7 +165,8 @@ mod tests {
     #[test]
     fn the_layout_of_traffic_is_that_of_conntrackd() {
         let mut numbers = Numbers::default();
-        numbers.set_all("flows", &[("active", 1), ("created", 6), ("updated", 26), ("destroyed", 5)]);
+        numbers
+            .set_all("flows", &[("active", 1), ("created", 6), ("updated", 26), ("destroyed", 5)]);
         numbers.set_all("traffic", &[("orig_bytes", 7000), ("reply_bytes", 680)]);
         numbers.set_all("traffic", &[("orig_packets", 25), ("reply_packets", 25)]);
         let wanted = "cache stats:\n\

@@ -79,8 +79,7 @@ impl Ledger {
             Kind::New | Kind::Update => {
                 let change = self.flows.lives(flow, now.seconds());
                 self.counts.created += u64::from(change == Change::Created);
-                self.counts.updated +=
-                    u64::from(kind == Kind::Update && change == Change::Updated);
+                self.counts.updated += u64::from(kind == Kind::Update && change == Change::Updated);
             }
         }
     }

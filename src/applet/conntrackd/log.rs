@@ -8,8 +8,10 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use super::super::flow;
+use super::rows::Lines;
 use crate::error::Error;
 use crate::model::Flow;
+use crate::source::labels::Labels;
 use crate::sys::daemon::append_to;
 
 /// Lines wait for one another till there are so many bytes of them, at most for a turn of the loop.
@@ -33,7 +35,8 @@ pub enum Form {
 #[derive(Debug)]
 pub struct Log {
     path: PathBuf,
-    form: Form,
+    /// What makes lines that are rows.
+    rows: Option<Lines>,
     file: Option<OwnedFd>,
     buffer: Vec<u8>,
     waiting: u64,
@@ -52,12 +55,12 @@ impl Log {
     ///
     /// # Errors
     /// If it cannot be opened.
-    pub fn open(path: PathBuf, form: Form) -> Result<Log, Error> {
+    pub fn open(path: PathBuf, form: Form, labels: Labels) -> Result<Log, Error> {
         let file = append_to(&path);
         let file = file.map_err(|error| Error::system(path.as_os_str().as_bytes(), error))?;
         Ok(Log {
             path,
-            form,
+            rows: Lines::of(form, labels),
             file: Some(file),
             buffer: Vec::with_capacity(WRITE_BYTES + 1024),
             waiting: 0,
@@ -81,18 +84,19 @@ impl Log {
             return;
         }
         self.waiting += 1;
-        match self.form {
-            Form::Original => {
-                let line = Flow { timeout_seconds: None, uses: None, ..*ended };
-                let mark = line.mark.filter(|mark| *mark != 0);
+        match &mut self.rows {
+            None => {
+                let mark = ended.mark.filter(|mark| *mark != 0);
+                let line = Flow { timeout_seconds: None, uses: None, mark, ..*ended };
                 flow::date(&mut self.buffer, unix_seconds);
                 self.buffer.push(b'\t');
                 let parts = flow::Parts { now_seconds: unix_seconds, ..flow::Parts::default() };
-                flow::line(&mut self.buffer, &Flow { mark, ..line }, &parts);
+                flow::line(&mut self.buffer, &line, &parts);
                 self.buffer.push(b'\n');
             }
-            Form::Json | Form::Tsv => {
-                super::rows::logged(&mut self.buffer, ended, self.form, unix_seconds);
+            Some(rows) => {
+                let milliseconds = i64::try_from(unix_seconds).unwrap_or_default() * 1000;
+                rows.push(&mut self.buffer, ended, milliseconds);
             }
         }
         if self.buffer.len() >= WRITE_BYTES {

@@ -21,11 +21,8 @@ pub const PROTOCOLS: [u8; 8] = [6, 17, 1, 58, 132, 33, 47, 136];
 /// The section of flows by protocol.
 pub const PROTOCOL: &str = "protocol";
 /// The protocols that have states.
-pub const STATEFUL: [(u8, &str, &[&str]); 3] = [
-    (6, "tcp", &TCP_STATES),
-    (132, "sctp", &SCTP_STATES),
-    (33, "dccp", &DCCP_STATES),
-];
+pub const STATEFUL: [(u8, &str, &[&str]); 3] =
+    [(6, "tcp", &TCP_STATES), (132, "sctp", &SCTP_STATES), (33, "dccp", &DCCP_STATES)];
 
 /// The counters of which there are rates.
 pub const RATED: [(&str, &str); 5] = [
@@ -111,9 +108,9 @@ pub fn fields() -> impl Iterator<Item = Field> {
         .map(|number| Flow::protocol_name(number).unwrap_or_default())
         .chain(["other"])
         .map(|name| (PROTOCOL, name, Kind::Level));
-    let states = STATEFUL
-        .into_iter()
-        .flat_map(|(_, section, names)| names.iter().map(move |name| (section, *name, Kind::Level)));
+    let states = STATEFUL.into_iter().flat_map(|(_, section, names)| {
+        names.iter().map(move |name| (section, *name, Kind::Level))
+    });
     let rates = RATE_NAMES.into_iter().flatten().map(|name| (RATES, name, Kind::Rate));
     FIRST.into_iter().chain(protocols).chain(states).chain(LAST).chain(rates)
 }
