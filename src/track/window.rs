@@ -34,14 +34,14 @@ impl<const N: usize> Window<N> {
     #[must_use]
     pub fn thousandths_per_second(&self, seconds: usize) -> [u64; N] {
         let count = self.readings.len();
-        let back = seconds.min(count.saturating_sub(1));
-        // The last reading is the one before the next place.
-        let at = |back: usize| self.readings.get((self.next + count * 2 - 1 - back) % count.max(1));
-        let (Some((now, last)), Some((then, first))) = (at(0).filter(|_| back > 0), at(back))
-        else {
+        if count < 2 {
             return [0; N];
-        };
-        let nanoseconds = now.saturating_sub(*then).as_nanos().max(1);
+        }
+        let back = seconds.min(count - 1);
+        // The last reading is the one before the next place.
+        let at = |back: usize| self.readings[(self.next + 2 * count - 1 - back) % count];
+        let ((now, last), (then, first)) = (at(0), at(back));
+        let nanoseconds = now.saturating_sub(then).as_nanos().max(1);
         std::array::from_fn(|place| {
             let grown = u128::from(last[place].saturating_sub(first[place]));
             let rate = (grown * 1_000_000_000_000 + nanoseconds / 2) / nanoseconds;

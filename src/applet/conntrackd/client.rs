@@ -11,7 +11,7 @@ use super::super::{Call, Out};
 use super::layout;
 use super::protocol::{self, Command, Frames};
 use super::rows::{LISTED, Rows};
-use super::statistics::{Kind, Numbers};
+use super::statistics::{ABSENT, Kind, Numbers};
 use super::{EXPECT, STATISTICS};
 use crate::error::{self, Error};
 use crate::model::Flow;
@@ -52,7 +52,7 @@ fn ask(
             Err(error) => return Err(failed(sent.err().unwrap_or(error))),
         }
         while let Some((kind, content)) =
-            frames.next().map_err(|reason| Error::failed(name, reason))?
+            frames.next_frame().map_err(|reason| Error::failed(name, reason))?
         {
             match kind {
                 protocol::DONE => return Ok(fd),
@@ -88,6 +88,7 @@ pub fn statistics(call: &mut Call, socket: &Path, topic: &'static str) -> Result
         }
         for ((section, name, kind), number) in numbers.iter() {
             let value = match kind {
+                Kind::Level if number == ABSENT => Value::Absent,
                 Kind::Level => Value::Level(number.into()),
                 Kind::Count => Value::Int(number.into()),
                 // Prometheus makes rates itself.

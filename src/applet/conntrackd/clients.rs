@@ -229,15 +229,19 @@ impl Client {
 
     /// Makes the next portion of flows, from `place` down.
     fn portion(&mut self, place: usize, flows: &Flows, now_seconds: u32) {
+        let mut payload = Vec::with_capacity(512);
         // Some may have gone meanwhile.
         let mut place = place.min(flows.places());
         while place > 0 && self.out.len() < PORTION {
             place -= 1;
             if let Some((flow, since)) = flows.at(place) {
+                // By itself, since attributes are aligned to where it begins.
+                payload.clear();
+                encode::flow(&mut payload, &flow);
                 protocol::frame(&mut self.out, protocol::FLOW, |bytes| {
                     let age = now_seconds.saturating_sub(since);
                     bytes.extend_from_slice(&age.to_le_bytes());
-                    encode::flow(bytes, &flow);
+                    bytes.extend_from_slice(&payload);
                 });
             }
         }

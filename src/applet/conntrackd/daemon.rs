@@ -15,7 +15,7 @@ use super::ledger::{Ledger, Now};
 use super::log::Log;
 use super::protocol::{self, Command};
 use super::reconcile::Reconciler;
-use super::statistics::{Numbers, RATE_NAMES, RATED, RATES, SPANS};
+use super::statistics::{ABSENT, Numbers, RATE_NAMES, RATED, RATES, SPANS};
 use crate::error::Error;
 use crate::source::conntrack::{self, RIGHT, SUBJECT};
 use crate::source::flow_events::{Events, Groups, Step, Subject};
@@ -286,11 +286,12 @@ impl Daemon {
     fn numbers(&mut self) -> Numbers {
         let mut numbers = Numbers::default();
         self.ledger.tell(&mut numbers);
-        numbers.set("flows", "limit", self.settings.limit.unwrap_or_default() as u64);
-        if let Ok(fill) = conntrack::fill(&mut self.kernel) {
-            let limit = fill.limit.unwrap_or_default();
-            numbers.set_all("table", &[("entries", fill.entries), ("limit", limit)]);
-        }
+        let limit = self.settings.limit.map_or(ABSENT, |limit| limit as u64);
+        numbers.set("flows", "limit", limit);
+        let fill = conntrack::fill(&mut self.kernel).ok();
+        let entries = fill.map_or(ABSENT, |fill| fill.entries);
+        let limit = fill.and_then(|fill| fill.limit).unwrap_or(ABSENT);
+        numbers.set_all("table", &[("entries", entries), ("limit", limit)]);
         let counts = self.events.counts();
         let events = [
             ("received", counts.events),

@@ -120,7 +120,7 @@ impl Frames {
     ///
     /// # Errors
     /// If this is no answer of the daemon.
-    pub fn next(&mut self) -> Result<Option<(u8, &[u8])>, &'static str> {
+    pub fn next_frame(&mut self) -> Result<Option<(u8, &[u8])>, &'static str> {
         let rest = &self.buffer[self.used..];
         let Some((length, rest)) = rest.split_first_chunk::<LENGTH>() else { return Ok(None) };
         let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
@@ -183,7 +183,7 @@ mod tests {
         let mut seen = Vec::new();
         for byte in sent {
             frames.buffer.push(byte);
-            while let Some((kind, content)) = frames.next().unwrap() {
+            while let Some((kind, content)) = frames.next_frame().unwrap() {
                 seen.push((kind, content.len()));
             }
             frames.forget();
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(seen, [(NUMBERS, 300), (DONE, 0)]);
         for length in [0u32, LONGEST as u32 + 1, u32::MAX] {
             let mut frames = Frames { buffer: length.to_le_bytes().to_vec(), used: 0 };
-            assert!(frames.next().is_err());
+            assert!(frames.next_frame().is_err());
         }
     }
 }

@@ -13,6 +13,9 @@ pub enum Kind {
     Rate,
 }
 
+/// What stands for a level that there is not, or that is not known.
+pub const ABSENT: u64 = u64::MAX;
+
 /// A number's name: its section, its own, and what it is.
 pub type Field = (&'static str, &'static str, Kind);
 
