@@ -106,6 +106,19 @@ impl World {
         (child.stdout.take().expect("a pipe"), Resident(child))
     }
 
+    /// A program, run inside as root with more environment, and left running.
+    pub fn running(
+        &self,
+        program: &Path,
+        environment: &[(&str, &str)],
+        words: &[&str],
+    ) -> Resident {
+        let mut command = self.command(program, Rights::Root);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.args(words).envs(environment.iter().copied());
+        Resident(command.spawn().expect("run a program"))
+    }
+
     /// A program in Python that is run inside, and waits to be told to go on by a line.
     pub fn script(&self, text: &str) -> Script {
         let mut command = self.command(Path::new("python3"), Rights::Root);
@@ -196,6 +209,11 @@ impl Resident {
     /// Its process ID.
     pub fn pid(&self) -> u32 {
         self.0.id()
+    }
+
+    /// Its exit status, if it has ended; -1 where a signal ended it.
+    pub fn has_ended(&mut self) -> Option<i32> {
+        self.0.try_wait().expect("wait").map(|status| status.code().unwrap_or(-1))
     }
 
     /// Waits for its end and gives its exit status; -1 where a signal ended it.
