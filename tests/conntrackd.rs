@@ -126,6 +126,15 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        // A daemon in the background has written its number, and has the folder in its arguments.
+        for lock in ["sock.lock", "lock"] {
+            let pid = fs::read_to_string(self.path(lock)).unwrap_or_default();
+            let arguments = fs::read(format!("/proc/{}/cmdline", pid.trim())).unwrap_or_default();
+            let folder = self.folder.as_os_str().as_encoded_bytes();
+            if memchr::memmem::find(&arguments, folder).is_some() {
+                signal(pid.trim().parse().unwrap(), rustix::process::Signal::KILL);
+            }
+        }
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

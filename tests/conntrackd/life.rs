@@ -121,7 +121,8 @@ fn systemd_is_told() {
     let address = SocketAddr::from_abstract_name(&name).unwrap();
     for (socket, systemd) in [
         (path.clone(), UnixDatagram::bind(&path).unwrap()),
-        (format!("@{name}"), UnixDatagram::bind_addr(&address).unwrap()),
+        // Abstract names are those of a network namespace.
+        (format!("@{name}"), place.world.inside(|| UnixDatagram::bind_addr(&address).unwrap())),
     ] {
         systemd.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let environment = [("NOTIFY_SOCKET", socket.as_str()), ("WATCHDOG_USEC", "200000")];

@@ -188,7 +188,7 @@ impl World {
     }
 
     /// Runs `work` in a thread inside the namespace.
-    fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let netns = self.netns.as_raw_fd();
         thread::scope(|scope| {
             let thread = scope.spawn(move || {
