@@ -1,4 +1,4 @@
-#compdef connbox closedcalc conncount conntrack network-connections check_network_connections snmpget-tcp sockstat tcpstates
+#compdef connbox closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates
 # zsh completion for connbox and its applets; made by: connbox --completions zsh
 
 _connbox_closedcalc() {
@@ -146,6 +146,45 @@ _connbox_conntrack() {
     '(-V --version)'{-V,--version}'[print the version]'
 }
 
+_connbox_conntrackd() {
+  _arguments -s \
+    '(-d --daemon)'{-d,--daemon}'[run as a daemon in the background]' \
+    '--foreground''[run as a daemon in the foreground, for systemd]' \
+    '(-C --config)'{-C,--config=}'[read a conntrackd.conf]:FILE:_files' \
+    '(-s --stats)'{-s,--stats=}'[show the statistics]:[TOPIC]:(ct cache runtime network link rsqueue queue process expect)' \
+    '(-i --internal)'{-i,--internal=}'[show the flows it knows]:[TABLE]:(ct expect)' \
+    '(-e --external)'{-e,--external=}'[show nothing\: for scripts]:[TABLE]:(ct expect)' \
+    '(-x --xml)'{-x,--xml}'[show the flows of -i as XML]' \
+    '(-R --resync)'{-R,--resync=}'[compare with the kernel'\''s table now, and wait for the end of it]:[TABLE]:(ct expect)' \
+    '(-k --kill)'{-k,--kill}'[end the daemon]' \
+    '--socket=''[the socket of the daemon]:PATH: ' \
+    '--reconcile=''[compare with the kernel'\''s table so often]:SECONDS: ' \
+    '--hash-limit=''[know at most N flows]:N: ' \
+    '--log=''[append the flows that have ended to FILE]:FILE:_files' \
+    '--log-format=''[what a line of the log looks like\: conntrackd'\''s, or a row]:FORMAT:(conntrackd json tsv)' \
+    '(-f --flush-cache)'{-f,--flush-cache=}'[refused]:[WHICH]: ' \
+    '(-F --flush-kernel)'{-F,--flush-kernel=}'[refused]:[TABLE]: ' \
+    '(-c --commit)'{-c,--commit=}'[refused]:[TABLE]: ' \
+    '(-B --bulk)'{-B,--bulk=}'[refused]:[TABLE]: ' \
+    '(-n --request)'{-n,--request=}'[refused]:[TABLE]: ' \
+    '(-t --reset-timers)'{-t,--reset-timers=}'[refused]:[TABLE]: ' \
+    '--tsv''[columns between tabs (the default)]' \
+    '--shell''[assignments for eval]' \
+    '--json''[JSON]' \
+    '--prom''[Prometheus text]' \
+    '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
+    '--header''[name the columns in a first row of TSV]' \
+    '--prefix=''[put P before every name of --shell]:P: ' \
+    '--value''[print only the values, one row a line]' \
+    '--output=''[write FILE, whole or not at all]:FILE:_files' \
+    '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
+    '--count=''[stop after N snapshots]:N: ' \
+    '--rate''[follow each counter by its growth per second]' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
+    '(-h --help)'{-h,--help}'[print this help]' \
+    '(-v --version)'{-v,--version}'[print the version]'
+}
+
 _connbox_network-connections() {
   _arguments -s \
     '--always-ok''[end with status 0 whatever was found]' \
@@ -269,6 +308,7 @@ _connbox() {
     'closedcalc:count closed TCP sockets, by the usual formula and in truth'
     'conncount:count connections: the summary of ss -s, or those that you mean, by any key'
     'conntrack:the flows that the kernel tracks: list, count, watch; by any filter and key'
+    'conntrackd:statistics of connection tracking that one can trust: a daemon, and what asks it'
     'network-connections:check the numbers of connections, as a plugin of Nagios, Icinga and the like'
     'snmpget-tcp:print the kernel'\''s TCP counters by their SNMP names'
     'sockstat:print the kernel'\''s socket counts, and how full its limits are'

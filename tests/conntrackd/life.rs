@@ -4,12 +4,13 @@ use std::fs;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::world::Rights;
-use super::{Place, signal, until};
+use super::world::{self, Rights};
+use super::{Place, signal, support, until};
 
 #[test]
 fn one_daemon_alone_runs_and_a_kill_leaves_nothing_to_clean_up() {
@@ -76,6 +77,33 @@ fn who_may_not_is_told_why() {
         "conntrackd: {socket}: Permission denied (needs the rights of the daemon's user)\n"
     );
     assert_eq!((ran.status, ran.stderr), (1, wanted));
+}
+
+#[test]
+fn one_capability_is_enough() {
+    let Some(place) = Place::new("one_capability") else { return };
+    if !support::has("one_capability", &["setpriv"]) {
+        return;
+    }
+    // Where the user may go, unlike to the folder of the build.
+    let binary = place.path("connbox");
+    fs::copy(world::connbox(), &binary).unwrap();
+    std::os::unix::fs::chown(&place.folder, Some(65534), Some(65534)).unwrap();
+    let socket = place.path("sock");
+    let rights = ["--inh-caps", "-all,+net_admin", "--ambient-caps", "-all,+net_admin"];
+    let user = ["--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs"];
+    let bound = ["--bounding-set", "-all,+net_admin"];
+    let run = [binary.as_str(), "conntrackd", "--foreground", "--socket", &socket];
+    let words = [&user[..], &rights, &bound, &run].concat();
+    let mut daemon = place.world.running(Path::new("setpriv"), &[], &words);
+    until("the daemon answers", || {
+        assert_eq!(daemon.has_ended(), None);
+        place.ask(&["-s"]).status == 0
+    });
+    place.flows(4000, 3);
+    until("the flows", || place.number("flows", "active") == 3);
+    // Twice what was asked for, beyond net.core.rmem_max.
+    assert_eq!(place.number("events", "buffer_bytes"), 4 << 20);
 }
 
 #[test]

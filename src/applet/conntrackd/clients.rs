@@ -251,3 +251,93 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::applet::conntrackd::protocol::Frames;
+    use crate::model::{Flow, Tuple};
+
+    fn flow(number: u32) -> Flow<'static> {
+        let orig = Tuple { source: std::net::Ipv4Addr::from(number).into(), ..Tuple::default() };
+        Flow { orig, reply: orig, id: Some(number), ..Flow::default() }
+    }
+
+    /// A client of `clients`, which has asked for all flows.
+    fn asking(clients: &mut Clients, flows: &Flows) -> UnixStream {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        clients.accept(ours.into(), Duration::ZERO);
+        (&theirs).write_all(&protocol::request(Command::Flows)).unwrap();
+        let place = clients.len() - 1;
+        assert_eq!(clients.go_on(place, flows, Now::default()), Some(Command::Flows));
+        clients.answer_flows(place, flows);
+        theirs
+    }
+
+    #[test]
+    fn flows_are_made_as_they_are_read_and_none_that_stays_is_missed() {
+        const FLOWS: u32 = 30_000;
+        let mut flows = Flows::new(None);
+        (0..FLOWS).for_each(|number| drop(flows.lives(&flow(number), 0)));
+        let mut clients = Clients::default();
+        let mut theirs = asking(&mut clients, &flows);
+        let mut idle = asking(&mut clients, &flows);
+        let (mut frames, mut seen, mut is_done) = (Frames::default(), BTreeSet::new(), false);
+        let mut gone = 0;
+        while !is_done {
+            (0..2).for_each(|place| drop(clients.go_on(place, &flows, Now::default())));
+            let most = clients.list.iter().map(|client| client.out.capacity()).max();
+            assert!(most.unwrap() <= 128 * 1024);
+            // Odd ones end meanwhile, and others begin.
+            for _ in 0..50 {
+                flows.ended(&flow(gone * 2 + 1));
+                flows.lives(&flow(FLOWS + gone), 0);
+                gone += 1;
+            }
+            let mut bytes = [0; 32 * 1024];
+            theirs.set_nonblocking(true).unwrap();
+            let length = theirs.read(&mut bytes).unwrap_or_default();
+            frames.buffer.extend_from_slice(&bytes[..length]);
+            while let Some((kind, content)) = frames.next_frame().unwrap() {
+                is_done |= kind == protocol::DONE;
+                if kind == protocol::FLOW {
+                    seen.insert(crate::source::conntrack::flow(&content[4..]).unwrap().id.unwrap());
+                }
+            }
+            frames.forget();
+        }
+        assert!((0..FLOWS).step_by(2).all(|number| seen.contains(&number)));
+        // Who does not read holds one portion, and after a while goes.
+        clients.close_ended();
+        assert_eq!(clients.len(), 1);
+        clients.drop_slow(READING);
+        assert_eq!((clients.len(), clients.dropped), (0, 1));
+        idle.set_nonblocking(false).unwrap();
+        assert!(idle.read(&mut [0; 16]).unwrap() > 0);
+    }
+
+    #[test]
+    fn the_one_that_has_not_asked_makes_room_first() {
+        let flows = Flows::new(None);
+        let mut clients = Clients::default();
+        let served = asking(&mut clients, &flows);
+        let silent: Vec<_> = (1..=MOST)
+            .map(|second| {
+                let (ours, theirs) = UnixStream::pair().unwrap();
+                clients.accept(ours.into(), Duration::from_secs(second as u64));
+                theirs
+            })
+            .collect();
+        assert_eq!((clients.len(), clients.dropped), (MOST, 1));
+        assert_eq!((&silent[0]).read(&mut [0; 1]).unwrap(), 0);
+        assert!(matches!(clients.list[0].state, State::Flows(_)));
+        clients.drop_slow(Duration::from_secs(7));
+        assert_eq!((clients.len(), clients.dropped), (MOST - 1, 2));
+        drop(served);
+    }
+}
