@@ -111,6 +111,8 @@ pub fn flows(
     call.table(&LISTED, &[], |source, out, _| {
         let mut rows = Rows::new(Labels::read(&source.kernel)?);
         let mut text = Vec::new();
+        let now = u64::try_from(sys::unix_milliseconds() / 1000).unwrap_or_default();
+        let parts = Parts { now_seconds: now, ..Parts::default() };
         ask(socket, Command::Flows, |kind, content| {
             let (protocol::FLOW, false) = (kind, topic == EXPECT) else { return Ok(()) };
             let (age, payload) = content.split_first_chunk::<4>().ok_or_else(|| strange(socket))?;
@@ -120,7 +122,7 @@ pub fn flows(
                 return out.row(rows.values(&flow, age));
             }
             text.clear();
-            listed(&mut text, &flow, age, is_xml);
+            listed(&mut text, &flow, (age, is_xml), &parts);
             out.text(&text)
         })
         .map(|_| ())
@@ -128,13 +130,13 @@ pub fn flows(
 }
 
 /// Appends a flow as conntrackd lists it: without what changes from moment to moment.
-fn listed(text: &mut Vec<u8>, known: &Flow<'_>, age: u32, is_xml: bool) {
+fn listed(text: &mut Vec<u8>, known: &Flow<'_>, (age, is_xml): (u32, bool), parts: &Parts<'_>) {
     let mark = known.mark.filter(|mark| *mark != 0);
     let shown = Flow { timeout_seconds: None, uses: None, traffic: [None; 2], mark, ..*known };
     if is_xml {
-        flow::xml(text, &shown, &Parts::default(), None);
+        flow::xml(text, &shown, parts, None);
     } else {
-        flow::line(text, &shown, &Parts::default());
+        flow::line(text, &shown, parts);
         text.extend_from_slice(b" [active since ");
         text.extend_from_slice(itoa::Buffer::new().format(age).as_bytes());
         text.extend_from_slice(b"s]");

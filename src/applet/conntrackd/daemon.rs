@@ -99,6 +99,9 @@ impl Daemon {
         };
         while daemon.reconciler.completed() == 0 && !daemon.is_stopping {
             daemon.turn()?;
+            if let Some(refusal) = daemon.reconciler.is_hopeless() {
+                return Err(refusal.error(SUBJECT, RIGHT));
+            }
         }
         Ok(daemon)
     }

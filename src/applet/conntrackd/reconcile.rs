@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use super::ledger::{Ledger, Now};
 use super::statistics::Numbers;
 use crate::source::flow_dump::{Dump, Progress};
+use crate::source::netlink::Refusal;
 
 /// Datagrams of the dump that are read in one turn of the loop: some 800 flows.
 const DATAGRAMS_A_TURN: usize = 8;
@@ -40,6 +41,8 @@ pub struct Reconciler {
     failed: u64,
     asked: u64,
     last: Duration,
+    /// Why the last one failed.
+    refusal: Option<Refusal>,
 }
 
 impl Reconciler {
@@ -50,8 +53,8 @@ impl Reconciler {
     pub fn new(period: Duration) -> Result<Reconciler, Errno> {
         let (due, last) = (Duration::ZERO, Duration::ZERO);
         let (begun, completed, failed, asked) = (0, 0, 0, 0);
-        let (dump, phase) = (Dump::open()?, Phase::Rest);
-        Ok(Reconciler { dump, phase, period, due, begun, completed, failed, asked, last })
+        let (dump, phase, refusal) = (Dump::open()?, Phase::Rest, None);
+        Ok(Reconciler { dump, phase, period, due, begun, completed, failed, asked, last, refusal })
     }
 
     /// When the next one begins, or now if one goes on.
@@ -64,6 +67,13 @@ impl Reconciler {
     #[must_use]
     pub fn completed(&self) -> u64 {
         self.completed
+    }
+
+    /// Why there is none that was read to its end, if that has been tried a few times.
+    #[must_use]
+    pub fn is_hopeless(&self) -> Option<&Refusal> {
+        const TRIES: u64 = 3;
+        self.refusal.as_ref().filter(|_| self.completed == 0 && self.failed >= TRIES)
     }
 
     /// Whether there is something to do although nothing is ready.
@@ -104,7 +114,7 @@ impl Reconciler {
                         ledger.begin();
                         self.phase = Phase::Dumping;
                     }
-                    Err(_) => self.fail(now),
+                    Err(error) => self.fail(error.into(), now),
                 }
                 None
             }
@@ -136,18 +146,19 @@ impl Reconciler {
                     self.phase = Phase::Draining(TURNS_BEHIND);
                     return;
                 }
-                Err(_) => {
+                Err(refusal) => {
                     ledger.end(false, now);
-                    self.fail(now);
+                    self.fail(refusal, now);
                     return;
                 }
             }
         }
     }
 
-    fn fail(&mut self, now: Now) {
+    fn fail(&mut self, refusal: Refusal, now: Now) {
         self.phase = Phase::Rest;
         self.failed += 1;
+        self.refusal = Some(refusal);
         // What is left of the dump would stand before the next one.
         if let Ok(dump) = Dump::open() {
             self.dump = dump;
