@@ -77,6 +77,11 @@ impl World {
         self.tool_as(Rights::Root, program, words)
     }
 
+    /// What a tool run inside as root answers, whatever it is.
+    pub fn ran(&self, program: &str, words: &[&str]) -> Ran {
+        Ran::of(self.command(Path::new(program), Rights::Root).args(words))
+    }
+
     /// The output of a tool run inside with other rights.
     pub fn tool_as(&self, rights: Rights, program: &str, words: &[&str]) -> String {
         Ran::of(self.command(Path::new(program), rights).args(words)).clean()
