@@ -25,7 +25,7 @@ const INSERTED: [&str; 5] = [
 /// The router's namespace, and what keeps the flows through it.
 pub struct Router {
     world: World,
-    _traffic: Script,
+    traffic: Script,
     _hosts: [(Resident, World); 2],
 }
 
@@ -63,6 +63,14 @@ impl World {
             let Ran { status, stderr, .. } = world.ran("conntrack", &words);
             assert_eq!(status, 0, "{options}: {stderr}");
         }
-        Some(Router { world, _traffic: traffic, _hosts: hosts })
+        Some(Router { world, traffic, _hosts: hosts })
+    }
+}
+
+impl Router {
+    /// Makes new TCP flows in every state, some of which the kernel ends at once: for those who watch.
+    /// They stay beside those of before.
+    pub fn more_traffic(&mut self) {
+        assert_eq!(self.traffic.go(), "done", "more traffic through the router");
     }
 }

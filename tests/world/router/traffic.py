@@ -41,19 +41,19 @@ def tcp(family, port, *steps):
         send(family, 6, struct.pack('>HHIIBBHHH', *ports, sequence[way], acked, 0x50, flags, 0xffff, 0, 0), back)
         sequence[way] += bool(flags & (SYN | FIN))
 
-def every_state(family):
+def every_state(family, base=1000):
     shake = ('>', SYN), ('<', SYN | ACK), ('>', ACK)
     fin, acked, last = ('>', FIN | ACK), ('<', ACK), ('<', FIN | ACK)
-    tcp(family, 1001, *shake[:1])                             # SYN_SENT
-    tcp(family, 1002, *shake[:2])                             # SYN_RECV
-    tcp(family, 1003, *shake)                                 # ESTABLISHED
-    tcp(family, 1004, *shake, fin)                            # FIN_WAIT
-    tcp(family, 1005, *shake, fin, acked)                     # CLOSE_WAIT
-    tcp(family, 1006, *shake, fin, acked, last)               # LAST_ACK
-    tcp(family, 1007, *shake, fin, acked, last, ('>', ACK))   # TIME_WAIT
-    tcp(family, 1008, *shake, ('<', RST | ACK))               # CLOSE
-    tcp(family, 1009, ('>', SYN), ('<', SYN))                 # SYN_SENT2
-    tcp(family, 1010, ('>', ACK))                             # picked up in its middle
+    tcp(family, base + 1, *shake[:1])                             # SYN_SENT
+    tcp(family, base + 2, *shake[:2])                             # SYN_RECV
+    tcp(family, base + 3, *shake)                                 # ESTABLISHED
+    tcp(family, base + 4, *shake, fin)                            # FIN_WAIT
+    tcp(family, base + 5, *shake, fin, acked)                     # CLOSE_WAIT
+    tcp(family, base + 6, *shake, fin, acked, last)               # LAST_ACK
+    tcp(family, base + 7, *shake, fin, acked, last, ('>', ACK))   # TIME_WAIT
+    tcp(family, base + 8, *shake, ('<', RST | ACK))               # CLOSE
+    tcp(family, base + 9, ('>', SYN), ('<', SYN))                 # SYN_SENT2
+    tcp(family, base + 10, ('>', ACK))                            # picked up in its middle
 
 INIT, INIT_ACK, HEARTBEAT, HEARTBEAT_ACK, SHUTDOWN, SHUTDOWN_ACK, COOKIE_ECHO, COOKIE_ACK = 1, 2, 4, 5, 7, 8, 10, 11
 def sctp(family, port, *steps):
@@ -158,8 +158,17 @@ def real_sockets(family):
         datagrams(family, 8002, router, 9012)            # both ends are translated
     ftp(family, 5001, True), ftp(family, 5002, False)
 
+def ends(family, base):
+    """What the kernel ends by itself: a flow that was refused, and one whose ports are used again."""
+    tcp(family, base + 11, ('>', ACK), ('<', RST | ACK))
+    tcp(family, base + 7, ('>', SYN))
+
 sys.stdin.readline()
 for family in (V4, V6):
     every_state(family), other_protocols(family), real_sockets(family)
 print('done', flush=True)
-sys.stdin.readline()
+for base in range(20000, 60000, 100):
+    if not sys.stdin.readline(): break
+    for family in (V4, V6):
+        every_state(family, base), ends(family, base)
+    print('done', flush=True)
