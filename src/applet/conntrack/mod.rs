@@ -14,7 +14,7 @@ mod stats;
 mod text;
 mod values;
 
-use args::{About, Args, Command};
+use args::{About, Args, Command, Output};
 use options::{DOCS, OPTIONS};
 use values::Table;
 
@@ -132,20 +132,20 @@ fn settle(args: &mut Args) -> Result<(), Error> {
 fn check(command: Command, args: &Args) -> Result<(), Error> {
     use About::*;
     let (letter, allowed): (&str, &[About]) = match command {
-        Command::List(Table::Flows(_)) => ("-L", &[Tuple, Family, Zone, Filter, Output, Groups]),
-        Command::List(Table::Expectations) => ("-L expect", &[Family, Output]),
+        Command::List(Table::Flows(_)) => ("-L", &[Tuple, Family, Zone, Filter, Form, Groups]),
+        Command::List(Table::Expectations) => ("-L expect", &[Family, Form]),
         Command::Count(Table::Flows(_)) => ("-C", &[Tuple, Family, Zone, Filter, Groups, Limits]),
         Command::Count(Table::Expectations) => ("-C expect", &[]),
-        Command::Events(Table::Flows(_)) => ("-E", &[Tuple, Family, Zone, Filter, Output, Events]),
-        Command::Events(Table::Expectations) => ("-E expect", &[Output]),
-        Command::Get(_) => ("-G", &[Tuple, Zone, Family, Output]),
+        Command::Events(Table::Flows(_)) => ("-E", &[Tuple, Family, Zone, Filter, Form, Events]),
+        Command::Events(Table::Expectations) => ("-E expect", &[Form]),
+        Command::Get(_) => ("-G", &[Tuple, Zone, Family, Form]),
         Command::Stats(_) => ("-S", &[]),
     };
     if let Some(option) = args.misplaced(allowed) {
         return Err(Error::usage(option, format_args!("not with {letter}")));
     }
-    let output = args.output;
-    if output.save && (output.xml || output.extended || output.id || output.timestamp) {
+    let save_alone = Output { save: true, ..Output::default() };
+    if args.output.save && args.output != save_alone {
         return Err(Error::failed("--output", "save stands alone"));
     }
     Ok(())
