@@ -84,6 +84,10 @@ impl FlowStatus {
     pub const DST_NAT_DONE: FlowStatus = FlowStatus(1 << 8);
     /// It is about to go.
     pub const DYING: FlowStatus = FlowStatus(1 << 9);
+    /// Its source was translated, or need not be.
+    pub const SRC_NAT_DONE: FlowStatus = FlowStatus(1 << 7);
+    /// Its destination was translated, or need not be.
+    pub const DST_NAT_DONE: FlowStatus = FlowStatus(1 << 8);
     /// Its timeout does not change.
     pub const FIXED_TIMEOUT: FlowStatus = FlowStatus(1 << 10);
     /// A flow table carries its packets.
@@ -258,15 +262,18 @@ impl Flow<'_> {
         self.status.is_some_and(|status| status.has(bits))
     }
 
-    /// Whether the source address was translated.
+    /// Whether the source address was translated: conntrack inserts flows whose reply goes elsewhere,
+    /// though nothing is translated.
     #[must_use]
     pub fn is_source_translated(&self) -> bool {
-        self.reply.destination != self.orig.source
+        let is_done = self.status.is_none_or(|status| status.has(FlowStatus::SRC_NAT_DONE));
+        is_done && self.reply.destination != self.orig.source
     }
 
     /// Whether the destination address was translated.
     #[must_use]
     pub fn is_destination_translated(&self) -> bool {
-        self.reply.source != self.orig.destination
+        let is_done = self.status.is_none_or(|status| status.has(FlowStatus::DST_NAT_DONE));
+        is_done && self.reply.source != self.orig.destination
     }
 }

@@ -58,7 +58,7 @@ pub struct Parts<'a> {
     pub ktimestamp: bool,
     /// `-o labels`, and the names that labels have.
     pub labels: Option<&'a Labels>,
-    /// `-o timestamp` of XML: what `<when>` says, in seconds since 1970.
+    /// `-o timestamp` of XML: what `<when>` of events and expectations says, in seconds since 1970.
     pub when_seconds: Option<u64>,
     /// The moment up to which `delta-time` counts, in seconds since 1970.
     pub now_seconds: u64,
