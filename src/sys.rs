@@ -318,6 +318,47 @@ pub fn unix_milliseconds() -> i64 {
     now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000)
 }
 
+/// A moment as calendars and clocks of the machine's time zone show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the words are common")]
+pub struct LocalTime {
+    pub year: i32,
+    /// From 1 on.
+    pub month: u8,
+    /// From 1 on.
+    pub day: u8,
+    pub hour: u8,
+    pub minute: u8,
+    pub second: u8,
+    /// From 0, Sunday, on.
+    pub weekday: u8,
+}
+
+/// The local time of a moment, in seconds since 1970-01-01 00:00 UTC, by TZ or /etc/localtime; `None`
+/// for a year that no calendar has.
+#[must_use]
+pub fn local_time(unix_seconds: i64) -> Option<LocalTime> {
+    let seconds: libc::time_t = unix_seconds;
+    // SAFETY: a tm is numbers and a pointer that is not looked at; both pointers are of this frame.
+    let time = unsafe {
+        let mut time: libc::tm = std::mem::zeroed();
+        if libc::localtime_r(&raw const seconds, &raw mut time).is_null() {
+            return None;
+        }
+        time
+    };
+    let small = |number| u8::try_from(number).unwrap_or_default();
+    Some(LocalTime {
+        year: time.tm_year.saturating_add(1900),
+        month: small(time.tm_mon).saturating_add(1),
+        day: small(time.tm_mday),
+        hour: small(time.tm_hour),
+        minute: small(time.tm_min),
+        second: small(time.tm_sec),
+        weekday: small(time.tm_wday),
+    })
+}
+
 /// Nanoseconds on the clock that never jumps.
 #[must_use]
 pub fn monotonic() -> Duration {

@@ -4,6 +4,7 @@ mod closedcalc;
 mod conncount;
 mod facts;
 mod filter;
+pub mod flow;
 mod network_connections;
 mod snmpget_tcp;
 mod sockstat;

@@ -114,6 +114,17 @@ impl FlowStatus {
     }
 }
 
+/// What happened to a flow or an expectation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is new.
+    New,
+    /// It changed.
+    Update,
+    /// It ended.
+    Destroy,
+}
+
 /// A flow, as a dump or an event shows it: what the kernel did not say is absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flow<'a> {

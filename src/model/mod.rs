@@ -1,5 +1,6 @@
 //! Plain data, in the field's words; units stand in the names. Pure: no I/O, no output.
 
+mod expectation;
 mod filter;
 mod flow;
 mod groups;
@@ -7,8 +8,11 @@ mod socket;
 mod sockstat;
 mod state;
 mod threshold;
+pub use expectation::{Expectation, ExpectationFlags};
 pub use filter::{Filter, Ports, Prefix, masked};
-pub use flow::{DCCP_STATES, Ends, Flow, FlowStatus, SCTP_STATES, TCP_STATES, Traffic, Tuple};
+pub use flow::{
+    Change, DCCP_STATES, Ends, Flow, FlowStatus, SCTP_STATES, TCP_STATES, Traffic, Tuple,
+};
 pub use groups::{Groups, Tally};
 pub use socket::{Endpoint, Proto, Socket};
 pub use sockstat::{Protocol, Sockstat, TcpSockstat};

@@ -192,6 +192,6 @@ fn traffic(entry: &Entry<'_>, kind: u16) -> Option<Traffic> {
 
 /// A text without the NUL that ends it.
 #[inline]
-fn text(bytes: &[u8]) -> &[u8] {
+pub(super) fn text(bytes: &[u8]) -> &[u8] {
     bytes.split(|byte| *byte == 0).next().unwrap_or(bytes)
 }

@@ -7,9 +7,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 
 use super::conntrack::{self, RIGHT, SUBJECT, Table};
+use super::expectations;
 use super::netlink::{Dumped, Exchange, Refusal};
 use crate::error::Error;
-use crate::model::Flow;
+pub use crate::model::Change as Kind;
+use crate::model::{Expectation, Flow};
 use crate::sys::Netlink;
 use crate::wire::ctnetlink as wire;
 use crate::wire::netlink::{self, Message};
@@ -38,24 +40,13 @@ impl std::ops::BitOr for Groups {
     }
 }
 
-/// What happened to a flow or an expectation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// It is new.
-    New,
-    /// It changed.
-    Update,
-    /// It ended.
-    Destroy,
-}
-
 /// What an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject<'a> {
     /// A flow.
     Flow(&'a Flow<'a>),
-    /// An expectation: the payload of the message.
-    Expectation(&'a [u8]),
+    /// An expectation.
+    Expectation(&'a Expectation<'a>),
 }
 
 /// One event.
@@ -252,28 +243,31 @@ fn read(
             counts.malformed = counts.malformed.saturating_add(1);
             break;
         };
-        let count = match (message.kind, kind(&message)) {
-            (netlink::NOOP, _) => continue,
-            (_, None) => &mut counts.unknown,
-            (_, Some((kind, true))) => {
-                let subject = Subject::Expectation(message.payload);
-                each(&Event { kind, subject, port: message.port })?;
+        let Some((kind, is_flow)) = kind(&message) else {
+            counts.unknown =
+                counts.unknown.saturating_add(u64::from(message.kind != netlink::NOOP));
+            continue;
+        };
+        let port = message.port;
+        let given = match is_flow {
+            true => conntrack::flow(message.payload)
+                .map(|flow| each(&Event { kind, subject: Subject::Flow(&flow), port })),
+            false => expectations::expectation(message.payload)
+                .map(|seen| each(&Event { kind, subject: Subject::Expectation(&seen), port })),
+        };
+        let count = match given {
+            None => &mut counts.malformed,
+            Some(result) => {
+                result?;
                 &mut counts.events
             }
-            (_, Some((kind, false))) => match conntrack::flow(message.payload) {
-                None => &mut counts.malformed,
-                Some(flow) => {
-                    each(&Event { kind, subject: Subject::Flow(&flow), port: message.port })?;
-                    &mut counts.events
-                }
-            },
         };
         *count = count.saturating_add(1);
     }
     Ok(())
 }
 
-/// What a message tells, and whether of an expectation.
+/// What a message tells, and whether of a flow.
 fn kind(message: &Message<'_>) -> Option<(Kind, bool)> {
     const FLOW_NEW: u16 = wire::FLOWS | wire::NEW;
     const FLOW_DELETE: u16 = wire::FLOWS | wire::DELETE;
@@ -282,10 +276,10 @@ fn kind(message: &Message<'_>) -> Option<(Kind, bool)> {
     let is_created = message.flags & wire::CREATED != 0;
     let born = if is_created { Kind::New } else { Kind::Update };
     match message.kind {
-        FLOW_NEW => Some((born, false)),
-        FLOW_DELETE => Some((Kind::Destroy, false)),
-        EXPECTATION_NEW => Some((born, true)),
-        EXPECTATION_DELETE => Some((Kind::Destroy, true)),
+        FLOW_NEW => Some((born, true)),
+        FLOW_DELETE => Some((Kind::Destroy, true)),
+        EXPECTATION_NEW => Some((born, false)),
+        EXPECTATION_DELETE => Some((Kind::Destroy, false)),
         _ => None,
     }
 }
@@ -417,9 +411,16 @@ mod tests {
     }
 
     fn message(kind: u16, flags: u16, port: u32) -> Vec<u8> {
+        of_tuples(kind, flags, port, &[attribute::TUPLE_ORIG, attribute::TUPLE_REPLY])
+    }
+
+    fn expectation(kind: u16, flags: u16, port: u32) -> Vec<u8> {
+        of_tuples(kind, flags, port, &[1, 2, 3])
+    }
+
+    fn of_tuples(kind: u16, flags: u16, port: u32, tuples: &[u16]) -> Vec<u8> {
         let mut payload = wire::head(2, 0).to_vec();
-        push_attribute(&mut payload, attribute::TUPLE_ORIG, &tuple(7));
-        push_attribute(&mut payload, attribute::TUPLE_REPLY, &tuple(8));
+        tuples.iter().for_each(|kind| push_attribute(&mut payload, *kind, &tuple(7)));
         let mut message = dump_request(kind, 0, &payload);
         message[6..8].copy_from_slice(&flags.to_ne_bytes());
         message[12..16].copy_from_slice(&port.to_ne_bytes());
@@ -445,8 +446,8 @@ mod tests {
             message(0x100, 0x600, 0),
             message(0x100, 0, 5),
             message(0x102, 0, 0),
-            message(0x200, 0x600, 0),
-            message(0x202, 0, 6),
+            expectation(0x200, 0x600, 0),
+            expectation(0x202, 0, 6),
             message(0x103, 0, 0),
             message(netlink::NOOP, 0, 0),
             dump_request(0x100, 0, &[2, 0, 0, 0]),

@@ -3,8 +3,10 @@
 pub mod cgroup;
 mod confirm;
 pub mod conntrack;
+pub mod expectations;
 pub mod flow_events;
 pub mod holders;
+pub mod labels;
 pub mod lines;
 pub mod names;
 pub mod netlink;
