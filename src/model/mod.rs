@@ -3,6 +3,7 @@
 mod expectation;
 mod filter;
 mod flow;
+mod flow_filter;
 mod groups;
 mod socket;
 mod sockstat;
@@ -13,6 +14,7 @@ pub use filter::{Filter, Ports, Prefix, masked};
 pub use flow::{
     Change, DCCP_STATES, Ends, Flow, FlowStatus, SCTP_STATES, TCP_STATES, Traffic, Tuple,
 };
+pub use flow_filter::{FlowFilter, Masked, Side, Translation};
 pub use groups::{Groups, Tally};
 pub use socket::{Endpoint, Proto, Socket};
 pub use sockstat::{Protocol, Sockstat, TcpSockstat};

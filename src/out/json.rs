@@ -105,6 +105,18 @@ fn push_value(buffer: &mut Vec<u8>, value: &Value<'_>) {
         Value::Absent => buffer.extend_from_slice(b"null"),
         Value::Int(number) | Value::Level(number) => push_int(buffer, number),
         Value::Millis(thousandths) => push_millis(buffer, thousandths),
+        Value::List(words) => {
+            buffer.push(b'[');
+            for (place, word) in words.split(|byte| *byte == b',').enumerate() {
+                if place > 0 {
+                    buffer.push(b',');
+                }
+                if !words.is_empty() {
+                    escape(buffer, word);
+                }
+            }
+            buffer.push(b']');
+        }
         Value::Addr(_) | Value::Net(..) | Value::Word(_) | Value::Text(_) => {
             push_string(buffer, value)
         }
@@ -114,7 +126,7 @@ fn push_value(buffer: &mut Vec<u8>, value: &Value<'_>) {
 /// Appends a value as a string: names of members are strings, whatever they are made of.
 fn push_string(buffer: &mut Vec<u8>, value: &Value<'_>) {
     match *value {
-        Value::Text(text) => escape(buffer, text),
+        Value::Text(text) | Value::List(text) => escape(buffer, text),
         Value::Word(word) => escape(buffer, word.as_bytes()),
         Value::Addr(address) => {
             buffer.push(b'"');

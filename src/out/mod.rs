@@ -40,6 +40,8 @@ pub enum Value<'a> {
     Word(&'static str),
     /// Bytes from outside, or a sentence: every format escapes them.
     Text(&'a [u8]),
+    /// Words between commas, likewise: JSON makes a list of them.
+    List(&'a [u8]),
 }
 
 /// A field with its column.
@@ -115,7 +117,7 @@ enum From {
 }
 
 /// The most columns that a table may have, time and rates included.
-pub const MOST_COLUMNS: usize = 32;
+pub const MOST_COLUMNS: usize = 80;
 /// When the buffer is written before its end.
 const FLUSH_BYTES: usize = 64 * 1024;
 

@@ -103,7 +103,7 @@ fn labels(buffer: &mut Vec<u8>, cells: &[Cell<'_>]) {
         buffer.extend_from_slice(b"=\"");
         match cell.value {
             Value::Absent => {}
-            Value::Text(text) => escape(buffer, text),
+            Value::Text(text) | Value::List(text) => escape(buffer, text),
             _ => number(buffer, cell),
         }
         buffer.push(b'"');
@@ -117,7 +117,7 @@ fn labels(buffer: &mut Vec<u8>, cells: &[Cell<'_>]) {
 /// Appends a value that needs no escaping. Percents become ratios, Prometheus' base unit.
 fn number(buffer: &mut Vec<u8>, cell: &Cell<'_>) {
     match cell.value {
-        Value::Absent | Value::Text(_) => {}
+        Value::Absent | Value::Text(_) | Value::List(_) => {}
         Value::Int(number) | Value::Level(number) => push_int(buffer, number),
         Value::Millis(thousandths) if cell.column.metric.ends_with("_ratio") => {
             push_fraction(buffer, thousandths, 5);

@@ -33,7 +33,7 @@ pub fn value(buffer: &mut Vec<u8>, value: &Value<'_>) {
         Value::Addr(address) => push_addr(buffer, address),
         Value::Net(address, length) => push_net(buffer, address, length),
         Value::Word(word) => buffer.extend_from_slice(word.as_bytes()),
-        Value::Text(text) => escape(buffer, text),
+        Value::Text(text) | Value::List(text) => escape(buffer, text),
     }
 }
 

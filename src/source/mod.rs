@@ -3,8 +3,10 @@
 pub mod cgroup;
 mod confirm;
 pub mod conntrack;
+pub mod conntrack_counters;
 pub mod expectations;
 pub mod flow_events;
+pub mod flow_filter;
 pub mod holders;
 pub mod labels;
 pub mod lines;
