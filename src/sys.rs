@@ -23,7 +23,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{Access, Mode, OFlags};
+use rustix::fs::{Access, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType};
 use rustix::time::{ClockId, Timespec};
@@ -71,6 +71,27 @@ pub fn write_stdout(bytes: &[u8]) -> Result<(), Error> {
         Errno::PIPE => Error::ClosedPipe,
         error => Error::system("standard output", error),
     })
+}
+
+/// Writes to standard output once, as much as it takes, and gives the number of bytes.
+///
+/// # Errors
+/// As [`write_stdout`]; 0 bytes for an interruption, and where it takes nothing now.
+pub fn write_some(bytes: &[u8]) -> Result<usize, Error> {
+    match rustix::io::write(stdout(), bytes) {
+        Ok(0) if !bytes.is_empty() => Err(Error::system("standard output", Errno::IO)),
+        Ok(written) => Ok(written),
+        Err(Errno::INTR | Errno::AGAIN) => Ok(0),
+        Err(Errno::PIPE) => Err(Error::ClosedPipe),
+        Err(error) => Err(Error::system("standard output", error)),
+    }
+}
+
+/// Whether a descriptor is that of a file on a disk, which always takes what is written.
+#[must_use]
+pub fn is_file(fd: impl AsFd) -> bool {
+    rustix::fs::fstat(fd)
+        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
 }
 
 /// Writes one message to standard error; where that fails, nobody is left to be told.
@@ -317,6 +338,14 @@ pub fn kernel_version() -> (u32, u32) {
         .split(|byte: char| !byte.is_ascii_digit())
         .map(|digits| digits.parse().unwrap_or_default());
     (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
+}
+
+/// Microseconds since 1970-01-01 00:00 UTC, 0 for a clock that was set before.
+#[must_use]
+pub fn unix_microseconds() -> u64 {
+    let now = rustix::time::clock_gettime(ClockId::Realtime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+    seconds.saturating_mul(1_000_000).saturating_add(now.tv_nsec.unsigned_abs() / 1000)
 }
 
 /// Milliseconds since 1970-01-01 00:00 UTC.

@@ -36,6 +36,8 @@ pub enum Value<'a> {
     Addr(IpAddr),
     /// A network: an address, and how many of its leading bits count.
     Net(IpAddr, u8),
+    /// Yes or no.
+    Bool(bool),
     /// A word of our own: letters, digits and `[A-Za-z0-9_.:/@%+,=-]` only.
     Word(&'static str),
     /// Bytes from outside, or a sentence: every format escapes them.
@@ -251,6 +253,23 @@ impl Out {
         if self.buffer.len() >= FLUSH_BYTES { self.flush() } else { Ok(()) }
     }
 
+    /// What was not written yet, to which text of [`Format::Original`] may be appended: for events, whose
+    /// reader may be slow while signals and more events come.
+    pub fn pending(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// Writes at most `most` bytes of what was not written yet to standard output, in one call.
+    ///
+    /// # Errors
+    /// [`Error::ClosedPipe`] if nobody reads any more; the system's reason otherwise.
+    pub fn write_some(&mut self, most: usize) -> Result<(), Error> {
+        let bytes = self.buffer.get(..most).unwrap_or(&self.buffer);
+        let written = sys::write_some(bytes)?;
+        self.buffer.drain(..written);
+        Ok(())
+    }
+
     /// Whether the text of the tool is wanted whose name the applet bears.
     #[must_use]
     pub fn is_original(&self) -> bool {
@@ -368,6 +387,10 @@ fn push_fraction(buffer: &mut Vec<u8>, number: i128, digits: u32) {
     let (whole, part) = (size / unit, size % unit);
     let width = digits as usize;
     buffer.extend_from_slice(format!("{sign}{whole}.{part:0width$}").as_bytes());
+}
+
+fn push_bool(buffer: &mut Vec<u8>, is_so: bool) {
+    buffer.extend_from_slice(if is_so { b"true" } else { b"false" });
 }
 
 fn push_addr(buffer: &mut Vec<u8>, address: IpAddr) {

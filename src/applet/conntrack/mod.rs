@@ -11,6 +11,7 @@ mod options;
 mod rows;
 mod stats;
 mod values;
+mod view;
 
 use args::{About, Args, Command};
 use options::{DOCS, OPTIONS};
