@@ -6,6 +6,7 @@ mod json;
 mod owned;
 mod prometheus;
 mod shell;
+mod stream;
 mod time;
 mod tsv;
 
@@ -251,23 +252,6 @@ impl Out {
     pub fn text(&mut self, text: &[u8]) -> Result<(), Error> {
         self.buffer.extend_from_slice(text);
         if self.buffer.len() >= FLUSH_BYTES { self.flush() } else { Ok(()) }
-    }
-
-    /// What was not written yet, to which text of [`Format::Original`] may be appended: for events, whose
-    /// reader may be slow while signals and more events come.
-    pub fn pending(&mut self) -> &mut Vec<u8> {
-        &mut self.buffer
-    }
-
-    /// Writes at most `most` bytes of what was not written yet to standard output, in one call.
-    ///
-    /// # Errors
-    /// [`Error::ClosedPipe`] if nobody reads any more; the system's reason otherwise.
-    pub fn write_some(&mut self, most: usize) -> Result<(), Error> {
-        let bytes = self.buffer.get(..most).unwrap_or(&self.buffer);
-        let written = sys::write_some(bytes)?;
-        self.buffer.drain(..written);
-        Ok(())
     }
 
     /// Whether the text of the tool is wanted whose name the applet bears.

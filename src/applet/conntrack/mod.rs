@@ -2,6 +2,7 @@
 
 mod args;
 mod count;
+mod event_rows;
 mod events;
 mod get;
 mod groups;
@@ -65,26 +66,20 @@ const ORIGINAL: Original = Original {
 };
 
 /// All columns that `conntrack` may show.
-const COLUMNS: [Column; rows::COLUMNS.len() + count::COLUMNS.len() + stats::COLUMNS.len() + 3] = {
-    let mut all =
-        [groups::COUNT; rows::COLUMNS.len() + count::COLUMNS.len() + stats::COLUMNS.len() + 3];
-    let parts: [&[Column]; 4] = [
-        &rows::COLUMNS,
-        &count::COLUMNS,
-        &stats::COLUMNS,
-        &[groups::COUNT, groups::PACKETS, groups::BYTES],
-    ];
-    let (mut part, mut place) = (0, 0);
-    while part < parts.len() {
-        let mut column = 0;
-        while column < parts[part].len() {
-            all[place] = parts[part][column];
-            (place, column) = (place + 1, column + 1);
-        }
-        part += 1;
-    }
-    all
-};
+const COLUMNS: [Column; WIDTH] = Column::joined(&[
+    &rows::COLUMNS,
+    &count::COLUMNS,
+    &stats::COLUMNS,
+    &[groups::COUNT, groups::PACKETS, groups::BYTES],
+    &event_rows::HEAD,
+    &event_rows::TAIL,
+]);
+const WIDTH: usize = rows::COLUMNS.len()
+    + count::COLUMNS.len()
+    + stats::COLUMNS.len()
+    + 3
+    + event_rows::HEAD.len()
+    + event_rows::TAIL.len();
 
 fn run(call: &mut Call) -> Result<(), Error> {
     let mut args = call.args(&OPTIONS)?;

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use super::BANNER;
 use super::args::Args;
-use super::rows::{self, Rows};
+use super::event_rows;
+use super::rows::Rows;
 use super::values::Table;
 use crate::applet::flow::{self, Parts};
 use crate::applet::{Call, Report};
 use crate::error::{Error, Status};
 use crate::model::{Change, Expectation, Flow};
-use crate::out::{Column, Out, Value};
+use crate::out::Out;
 use crate::source::Source;
 use crate::source::flow_events::{Event, Groups, Seen, Subject};
 use crate::source::labels::Labels;
@@ -21,36 +22,6 @@ use crate::sys::signals::Signals;
 use crate::sys::{self, For};
 use crate::track::Flows;
 use crate::track::flows;
-
-/// The columns that stand before those of a flow.
-const HEAD: [Column; 3] = [
-    Column::label("event", "NEW, UPDATE or DESTROY of a flow, or LOST"),
-    Column::label("synthetic", "whether the event follows from a dump after a loss"),
-    Column::gauge("lost", "", "how many events were lost here; absent where none were"),
-];
-/// Those behind them.
-const TAIL: [Column; 2] = [
-    Column::label("portid", "the port of the netlink socket whose request caused it"),
-    Column::label("progname", "the name of the program that the socket belongs to"),
-];
-/// How many columns an event has.
-const WIDTH: usize = HEAD.len() + rows::COLUMNS.len() + TAIL.len();
-
-/// The columns of events of flows; the time stands before them.
-pub const COLUMNS: [Column; WIDTH] = {
-    let mut all = [HEAD[0]; WIDTH];
-    let parts: [&[Column]; 3] = [&HEAD, &rows::COLUMNS, &TAIL];
-    let (mut part, mut place) = (0, 0);
-    while part < parts.len() {
-        let mut column = 0;
-        while column < parts[part].len() {
-            all[place] = parts[part][column];
-            (place, column) = (place + 1, column + 1);
-        }
-        part += 1;
-    }
-    all
-};
 
 /// When what is to be shown is written before all events that wait are read.
 const WRITE_BYTES: usize = 32 * 1024;
@@ -112,7 +83,7 @@ impl<'a> View<'a> {
             args,
             table,
             source,
-            out: Out::new(style, &COLUMNS, |_| true),
+            out: Out::new(style, &event_rows::COLUMNS, |_| true),
             labels,
             wanted,
             signals,
@@ -216,20 +187,14 @@ impl<'a> View<'a> {
         let nanoseconds = flow.event_nanoseconds.and_then(|time| i64::try_from(time).ok());
         let milliseconds = nanoseconds.map_or_else(sys::unix_milliseconds, |time| time / 1_000_000);
         self.out.begin(milliseconds, Duration::ZERO);
-        let word = match kind {
-            Change::New => "NEW",
-            Change::Update => "UPDATE",
-            Change::Destroy => "DESTROY",
+        let (program, is_synthetic) = match origin {
+            Origin::Kernel(port @ 1..) => {
+                (Some((port, self.programs.of_port(&self.source.kernel, port))), false)
+            }
+            Origin::Kernel(0) => (None, false),
+            Origin::Dump => (None, true),
         };
-        let mut values = [Value::Absent; WIDTH];
-        values[0] = Value::Word(word);
-        values[1] = Value::Bool(origin == Origin::Dump);
-        if let Origin::Kernel(port @ 1..) = origin {
-            values[WIDTH - 2] = Value::Int(port.into());
-            let program = self.programs.of_port(&self.source.kernel, port);
-            values[WIDTH - 1] = program.map_or(Value::Absent, Value::Text);
-        }
-        values[HEAD.len()..WIDTH - TAIL.len()].copy_from_slice(&self.rows.values(flow));
+        let values = event_rows::event(kind, is_synthetic, &self.rows.values(flow), program);
         self.out.row(values)
     }
 
@@ -277,11 +242,7 @@ impl<'a> View<'a> {
             return Ok(());
         }
         self.out.begin(sys::unix_milliseconds(), Duration::ZERO);
-        let mut values = [Value::Absent; WIDTH];
-        values[0] = Value::Word("LOST");
-        values[1] = Value::Bool(false);
-        values[2] = Value::Int(lost.into());
-        self.out.row(values)
+        self.out.row(event_rows::lost(lost))
     }
 
     /// Keeps the flows from now on, so that what was lost can be told from a dump.
