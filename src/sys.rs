@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "the one file that talks to libc directly")]
 
 mod atomic_file;
+mod clock;
 mod netlink;
 pub mod netns;
 pub mod process;
@@ -13,6 +14,7 @@ pub mod signals;
 mod wait;
 
 pub use atomic_file::AtomicFile;
+pub use clock::{monotonic, sleep_until, unix_microseconds, unix_milliseconds};
 pub use netlink::{DATAGRAM_BYTES, Netlink};
 pub use netns::enter_network_namespace;
 pub use wait::{For, wait};
@@ -21,12 +23,10 @@ use std::ffi::{CStr, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rustix::fs::{Access, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType};
-use rustix::time::{ClockId, Timespec};
 
 use crate::error::Error;
 
@@ -340,21 +340,6 @@ pub fn kernel_version() -> (u32, u32) {
     (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
 }
 
-/// Microseconds since 1970-01-01 00:00 UTC, 0 for a clock that was set before.
-#[must_use]
-pub fn unix_microseconds() -> u64 {
-    let now = rustix::time::clock_gettime(ClockId::Realtime);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
-    seconds.saturating_mul(1_000_000).saturating_add(now.tv_nsec.unsigned_abs() / 1000)
-}
-
-/// Milliseconds since 1970-01-01 00:00 UTC.
-#[must_use]
-pub fn unix_milliseconds() -> i64 {
-    let now = rustix::time::clock_gettime(ClockId::Realtime);
-    now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000)
-}
-
 /// A moment as calendars and clocks of the machine's time zone show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the words are common")]
@@ -394,19 +379,4 @@ pub fn local_time(unix_seconds: i64) -> Option<LocalTime> {
         second: small(time.tm_sec),
         weekday: small(time.tm_wday),
     })
-}
-
-/// Nanoseconds on the clock that never jumps.
-#[must_use]
-pub fn monotonic() -> Duration {
-    let now = rustix::time::clock_gettime(ClockId::Monotonic);
-    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
-}
-
-/// Sleeps until `moment` of [`monotonic`]; a moment in the past returns at once.
-pub fn sleep_until(moment: Duration) {
-    let seconds = i64::try_from(moment.as_secs()).unwrap_or(i64::MAX);
-    let request = Timespec { tv_sec: seconds, tv_nsec: i64::from(moment.subsec_nanos()) };
-    let sleep = || rustix::thread::clock_nanosleep_absolute(ClockId::Monotonic, &request);
-    while sleep() == Err(Errno::INTR) {}
 }

@@ -8,7 +8,11 @@ use crate::out::{Column, Value};
 pub const HEAD: [Column; 3] = [
     Column::label("event", "with -E: NEW, UPDATE or DESTROY of a flow, or LOST"),
     Column::label("synthetic", "whether the event follows from a dump after a loss"),
-    Column::gauge("lost", "", "how many events were lost here, 0 if the kernel does not say"),
+    Column::gauge(
+        "lost",
+        "conntrack_events_lost",
+        "how many events were lost here, 0 if the kernel does not say",
+    ),
 ];
 /// Those behind them.
 pub const TAIL: [Column; 2] = [
