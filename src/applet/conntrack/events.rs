@@ -1,6 +1,7 @@
 //! `conntrack -E`: events as they come.
 
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use super::args::{Args, EVENT_DESTROY, EVENT_NEW, EVENT_UPDATE};
 use super::values::Table;
@@ -17,6 +18,14 @@ use crate::sys::{self, For, Kernel, Netlink};
 /// The receive buffer without `-b`: some ten thousand events, which come within a tenth of a second on
 /// a machine that opens all the connections it can.
 const BUFFER_BYTES: usize = 8 * 1024 * 1024;
+
+/// Where events come faster than this one after the other, they are left to come for [`NAP`]: to be woken
+/// for each of them costs several times what reading it does, the kernel that sends it too.
+const BUSY: Duration = Duration::from_micros(500);
+/// See [`BUSY`].
+const NAP: Duration = Duration::from_millis(2);
+/// With a smaller receive buffer, events might be lost during a nap that would not be otherwise.
+const NAP_BUFFER_BYTES: usize = 1024 * 1024;
 
 /// How many datagrams are read before signals are looked for.
 const DATAGRAMS_AT_ONCE: usize = 1024;
@@ -40,8 +49,8 @@ pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
     let bytes = args.buffer_bytes.unwrap_or(BUFFER_BYTES);
     let events =
         Events::open(groups, Some(bytes)).map_err(|refusal| refusal.error(SUBJECT, RIGHT))?;
+    let size = events.receive_buffer().map_err(|error| Error::system(SUBJECT, error))?;
     if args.buffer_bytes.is_some() {
-        let size = events.receive_buffer().map_err(|error| Error::system(SUBJECT, error))?;
         let text = format!("NOTICE: Netlink socket buffer size has been set to {size} bytes.");
         call.report.line(&text);
     }
@@ -49,7 +58,9 @@ pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
     let signals =
         Signals::of(&[SIGINT, SIGTERM]).map_err(|error| Error::system("signals", error))?;
     let view = View::new(call, args, table, &source, shown, signals)?;
-    Watch { view, events, resync: args.resync }.run(&mut call.report)
+    let may_nap = size >= NAP_BUFFER_BYTES;
+    let watch = Watch { view, events, resync: args.resync, may_nap, woken: Duration::ZERO };
+    watch.run(&mut call.report)
 }
 
 /// Refuses what cannot be of events.
@@ -106,6 +117,10 @@ struct Watch<'a> {
     view: View<'a>,
     events: Events,
     resync: bool,
+    /// Whether the receive buffer is large enough for naps.
+    may_nap: bool,
+    /// When it was woken.
+    woken: Duration,
 }
 
 impl Watch<'_> {
@@ -146,12 +161,22 @@ impl Watch<'_> {
 
     /// Waits for events; a signal, and an end of the reader, end it all.
     fn wait(&mut self) -> Result<(), Error> {
+        if self.may_nap && sys::monotonic().saturating_sub(self.woken) < BUSY {
+            self.wait_for(For::TheEnd, Some(NAP))?;
+        }
+        self.wait_for(For::Reading, None)?;
+        self.woken = sys::monotonic();
+        Ok(())
+    }
+
+    /// Waits for events to be read, or only for what ends it all.
+    fn wait_for(&self, events: For, timeout: Option<Duration>) -> Result<(), Error> {
         let waits = [
-            (self.events.as_fd(), For::Reading),
+            (self.events.as_fd(), events),
             (self.view.signals().as_fd(), For::Reading),
             (sys::stdout(), For::TheEnd),
         ];
-        match sys::wait(waits, None).map_err(|error| Error::system("poll", error))? {
+        match sys::wait(waits, timeout).map_err(|error| Error::system("poll", error))? {
             [_, true, _] => self.view.look_for_signals(),
             [_, _, true] => Err(Error::ClosedPipe),
             _ => Ok(()),
