@@ -8,7 +8,6 @@ use crate::model::{Ends, Flow, FlowFilter, FlowStatus, Traffic, Tuple};
 use crate::sys::Kernel;
 use crate::wire::ctnetlink::{self as wire, Entry, attribute};
 use crate::wire::netlink::{dump_request, single_request};
-use crate::wire::text;
 
 /// What reading and watching flows needs.
 pub const RIGHT: &str = "CAP_NET_ADMIN";
@@ -164,7 +163,7 @@ pub fn buckets(kernel: &Kernel) -> Option<u64> {
 }
 
 fn number_of_proc(kernel: &Kernel, file: &str) -> Option<u64> {
-    text::unsigned(&kernel.sysctl(file)?)
+    crate::wire::text::unsigned(&kernel.sysctl(file)?)
 }
 
 /// Reads the flow that a payload tells of; `None` for an unknown shape.
@@ -189,14 +188,14 @@ pub fn flow(payload: &[u8]) -> Option<Flow<'_>> {
             .map(|kind| traffic(&entry, kind)),
         mark: entry.word(attribute::MARK),
         secmark: entry.word(attribute::SECMARK),
-        secctx: entry.nested(attribute::SECCTX, 1).map(without_nul),
+        secctx: entry.nested(attribute::SECCTX, 1).map(text),
         zone: entry.half(attribute::ZONE),
         id: entry.word(attribute::ID),
         uses: entry.word(attribute::USE),
         start_nanoseconds: entry.nested(attribute::TIMESTAMP, 1).and_then(wire::long),
         stop_nanoseconds: entry.nested(attribute::TIMESTAMP, 2).and_then(wire::long),
         event_nanoseconds: entry.bytes(attribute::TIMESTAMP_EVENT).and_then(wire::long),
-        helper: entry.nested(attribute::HELP, 1).map(without_nul),
+        helper: entry.nested(attribute::HELP, 1).map(text),
         labels: entry.bytes(attribute::LABELS),
     })
 }
@@ -254,6 +253,6 @@ fn traffic(entry: &Entry<'_>, kind: u16) -> Option<Traffic> {
 
 /// A text without the NUL that ends it.
 #[inline]
-pub(super) fn without_nul(bytes: &[u8]) -> &[u8] {
+pub(super) fn text(bytes: &[u8]) -> &[u8] {
     bytes.split(|byte| *byte == 0).next().unwrap_or(bytes)
 }

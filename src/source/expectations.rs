@@ -2,7 +2,7 @@
 
 use rustix::io::Errno;
 
-use super::conntrack::{tuple, without_nul};
+use super::conntrack::{text, tuple};
 use super::netlink::{self, Dumped, Exchange, Refusal};
 use crate::model::{Expectation, ExpectationFlags};
 use crate::wire::ctnetlink as wire;
@@ -54,6 +54,6 @@ pub fn expectation(payload: &[u8]) -> Option<Expectation<'_>> {
         zone: entry.half(ZONE),
         flags: entry.word(FLAGS).map(ExpectationFlags),
         class: entry.word(CLASS),
-        helper: entry.bytes(HELPER).map(without_nul),
+        helper: entry.bytes(HELPER).map(text),
     })
 }

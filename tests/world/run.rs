@@ -49,6 +49,13 @@ impl Ran {
         Self { status: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) }
     }
 
+    /// The standard output of conntrack, if all went well and only the number of flows was said.
+    pub fn clean_but_for_the_trailer(self) -> String {
+        let is_trailer = self.stderr.lines().all(|line| line.ends_with(" have been shown."));
+        assert!(self.status == 0 && is_trailer, "{}", self.stderr);
+        self.stdout
+    }
+
     /// The standard output, if all went well and nothing was said about it.
     pub fn clean(self) -> String {
         assert_eq!((self.status, self.stderr.as_str()), (0, ""), "{}", self.stdout);
@@ -75,6 +82,11 @@ impl World {
     /// The output of a tool run inside as root. The tool must succeed.
     pub fn tool(&self, program: &str, words: &[&str]) -> String {
         self.tool_as(Rights::Root, program, words)
+    }
+
+    /// What a tool run inside as root answers, whatever it is.
+    pub fn ran(&self, program: &str, words: &[&str]) -> Ran {
+        Ran::of(self.command(Path::new(program), Rights::Root).args(words))
     }
 
     /// The output of a tool run inside with other rights.

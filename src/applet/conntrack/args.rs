@@ -25,7 +25,7 @@ pub enum About {
     Family,
     Zone,
     Filter,
-    Output,
+    Form,
     Events,
     Groups,
     Limits,

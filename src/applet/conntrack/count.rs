@@ -4,7 +4,7 @@ use rustix::io::Errno;
 
 use super::args::Args;
 use super::values::Table;
-use super::{groups, list};
+use super::{expect, groups, list};
 use crate::applet::{Call, Report};
 use crate::error::Error;
 use crate::out::{Column, Value};
@@ -38,15 +38,13 @@ pub const COLUMNS: [Column; 5] = [
 /// # Errors
 /// As [`Call::table`].
 pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
-    let Table::Flows(table) = table else {
-        return Err(Error::failed("expect", "is not there yet"));
-    };
+    let Table::Flows(table) = table else { return expect::count(call, args) };
     if !args.by.is_empty() || args.sums.contains(&true) {
         refuse_limits(args)?;
         return groups::run(call, args, table);
     }
     groups::refuse_without_keys(args)?;
-    if table != Flows::Tracked || !args.filter.is_empty() {
+    if table != Flows::Tracked || !args.filter.is_empty() || !args.labels.is_empty() {
         refuse_limits(args)?;
         return matching(call, args, table);
     }
@@ -82,7 +80,8 @@ fn refuse_limits(args: &Args) -> Result<(), Error> {
 fn matching(call: &mut Call, args: &Args, table: Flows) -> Result<(), Error> {
     call.table(&[groups::COUNT], &[], |source, out, report: &mut Report| {
         let mut count = 0u64;
-        list::matching(source, table, &args.filter, report, |_| count += 1)?;
+        let filter = list::filter(source, args)?;
+        list::matching(source, table, &filter, report, |_| count += 1)?;
         match out.is_original() {
             true => out.text(format!("{count}\n").as_bytes()),
             false => out.row([Value::Int(count.into())]),

@@ -1,6 +1,6 @@
 //! An event as a row of columns.
 
-use super::rows;
+use super::{expect, rows};
 use crate::model::Change;
 use crate::out::{Column, Value};
 
@@ -19,42 +19,42 @@ pub const TAIL: [Column; 2] = [
     Column::label("portid", "the port of the netlink socket whose request caused the event"),
     Column::label("progname", "the name of the program that the socket belongs to"),
 ];
-/// How many columns an event has.
-const WIDTH: usize = HEAD.len() + rows::COLUMNS.len() + TAIL.len();
+/// How many columns an event of a flow has.
+pub const WIDTH: usize = HEAD.len() + rows::COLUMNS.len() + TAIL.len();
+/// How many columns an event of an expectation has.
+pub const EXPECT_WIDTH: usize = HEAD.len() + expect::COLUMNS.len() + TAIL.len();
 
 /// The columns of events of flows; the time stands before them.
 pub const COLUMNS: [Column; WIDTH] = Column::joined(&[&HEAD, &rows::COLUMNS, &TAIL]);
+/// The columns of events of expectations, likewise.
+pub const EXPECT_COLUMNS: [Column; EXPECT_WIDTH] =
+    Column::joined(&[&HEAD, &expect::COLUMNS, &TAIL]);
 
-/// The row of an event of the flow with these values, and what caused it if a request did: the port of
+/// The row of `N` columns of an event, of the flow or expectation with these values, and what caused it if a request did: the port of
 /// its socket, and the program.
-pub fn event<'a>(
+pub fn event<'a, const N: usize>(
     kind: Change,
     is_synthetic: bool,
-    flow: &[Value<'a>; rows::COLUMNS.len()],
+    subject: &[Value<'a>],
     cause: Option<(u32, Option<&'a [u8]>)>,
-) -> [Value<'a>; WIDTH] {
+) -> [Value<'a>; N] {
     let word = match kind {
         Change::New => "NEW",
         Change::Update => "UPDATE",
         Change::Destroy => "DESTROY",
     };
-    let mut values = [Value::Absent; WIDTH];
-    (values[0], values[1]) = (Value::Word(word), Value::Bool(is_synthetic));
-    values[HEAD.len()..WIDTH - TAIL.len()].copy_from_slice(flow);
-    if let Some((port, program)) = cause {
-        values[WIDTH - 2] = Value::Int(port.into());
-        values[WIDTH - 1] = program.map_or(Value::Absent, Value::Text);
-    }
+    let mut values = [Value::Absent; N];
+    let (port, program) =
+        cause.map_or((Value::Absent, None), |(port, program)| (Value::Int(port.into()), program));
+    let all = [Value::Word(word), Value::Bool(is_synthetic), Value::Absent]
+        .into_iter()
+        .chain(subject.iter().copied())
+        .chain([port, program.map_or(Value::Absent, Value::Text)]);
+    values.iter_mut().zip(all).for_each(|(place, value)| *place = value);
     values
 }
 
-/// The row of a loss.
-pub fn lost(lost: u64) -> [Value<'static>; WIDTH] {
-    let mut values = [Value::Absent; WIDTH];
-    values[..HEAD.len()].copy_from_slice(&[
-        Value::Word("LOST"),
-        Value::Bool(false),
-        Value::Int(lost.into()),
-    ]);
-    values
+/// The values that a row of a loss begins with.
+pub fn lost(lost: u64) -> [Value<'static>; HEAD.len()] {
+    [Value::Word("LOST"), Value::Bool(false), Value::Int(lost.into())]
 }

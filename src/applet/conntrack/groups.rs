@@ -1,6 +1,7 @@
 //! `conntrack --by`: how many flows pass, by group.
 
 use super::args::Args;
+use super::keys::Key;
 use super::list;
 use crate::applet::{Call, Report, Table};
 use crate::cli;
@@ -9,6 +10,7 @@ use crate::model::{Flow, Groups, Tally};
 use crate::out::{Column, Out, Value};
 use crate::source::Source;
 use crate::source::conntrack::Table as Flows;
+use crate::source::labels::Labels;
 
 pub const COUNT: Column =
     Column::gauge("count", "conntrack_matching_flows", "flows that pass the filters");
@@ -62,14 +64,19 @@ impl Table for Grouping<'_> {
         report: &mut Report,
     ) -> Result<(), Error> {
         let Grouping { args, table, groups } = self;
+        let labels = match args.by.contains(&Key::Labels) {
+            true => Labels::read(&source.kernel)?,
+            false => Labels::default(),
+        };
+        let filter = list::filter(source, args)?;
         let (mut key, mut count) = (Vec::with_capacity(128), 0);
-        list::matching(source, *table, &args.filter, report, |flow| {
+        list::matching(source, *table, &filter, report, |flow| {
             count += 1;
             key.clear();
-            args.by.iter().for_each(|part| part.push(&mut key, flow));
+            args.by.iter().for_each(|part| part.push(&mut key, flow, &labels));
             groups.add(&key, sums(flow));
         })?;
-        list::note_empty(source, args, *table, count, report);
+        list::note_empty(source, &filter, *table, count, report);
         let groups = std::mem::take(groups);
         rows(args, &groups, out)
     }

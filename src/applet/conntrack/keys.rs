@@ -9,6 +9,7 @@ use crate::applet::keys::{
 use crate::cli;
 use crate::model::{Ends, Flow, FlowStatus};
 use crate::out::{Column, Value};
+use crate::source::labels::Labels;
 
 /// What flows may have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +139,7 @@ impl Key {
     /// Appends what `flow` has for this key: bytes in whose order the groups stand, and from which
     /// [`Key::value`] reads them. The first byte is 0 where there is nothing.
     #[inline]
-    pub fn push(self, buffer: &mut Vec<u8>, flow: &Flow<'_>) {
+    pub fn push(self, buffer: &mut Vec<u8>, flow: &Flow<'_>, labels: &Labels) {
         match self {
             Key::Proto => buffer.extend_from_slice(&[THERE, flow.orig.protocol]),
             // A state's number means nothing without its protocol.
@@ -166,10 +167,10 @@ impl Key {
             Key::Helper => push_text(buffer, flow.helper),
             Key::Labels => match flow.labels {
                 None => buffer.push(0),
-                Some(labels) => {
-                    let mut words = Vec::new();
-                    rows::push_bits(&mut words, labels);
-                    push_text(buffer, Some(&words));
+                Some(set) => {
+                    buffer.push(THERE);
+                    rows::push_labels(buffer, set, labels);
+                    buffer.push(0);
                 }
             },
         }
@@ -248,10 +249,10 @@ mod tests {
             (Key::Mark, Value::Absent),
             (Key::Status, Value::Word("assured")),
             (Key::Helper, Value::Text(b"ftp")),
-            (Key::Labels, Value::List(b"1,8")),
+            (Key::Labels, Value::List(b"1,eight")),
         ] {
             let mut buffer = Vec::new();
-            key.push(&mut buffer, &flow);
+            key.push(&mut buffer, &flow, &Labels::of(b"8 eight"));
             let mut rest = &buffer[..];
             assert_eq!(key.value(&mut rest), wanted, "{key:?}");
             assert_eq!(rest, b"");

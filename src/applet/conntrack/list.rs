@@ -1,15 +1,17 @@
 //! `conntrack -L`: the flows that pass.
 
 use super::args::Args;
-use super::groups;
 use super::rows::{COLUMNS, Rows};
+use super::text::Text;
 use super::values::Table;
+use super::{BANNER, expect, groups};
 use crate::applet::{Call, Report};
 use crate::error::Error;
 use crate::model::{Flow, FlowFilter};
 use crate::out::Out;
 use crate::source::Source;
 use crate::source::conntrack::{self, RIGHT, SUBJECT, Table as Flows};
+use crate::source::labels::Labels;
 use crate::sys::Netlink;
 
 const CHANGED: &str = "the table changed while it was read: flows may be missing or double";
@@ -21,9 +23,7 @@ const NOTHING: &str =
 /// # Errors
 /// As [`Call::table`].
 pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
-    let Table::Flows(table) = table else {
-        return Err(Error::failed("expect", "is not there yet"));
-    };
+    let Table::Flows(table) = table else { return expect::list(call, args) };
     if !args.by.is_empty() || args.sums.contains(&true) {
         return groups::run(call, args, table);
     }
@@ -31,20 +31,48 @@ pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
     let mut shown = 0;
     call.table(&COLUMNS, &[], |source, out, report| {
         shown = 0;
-        let mut writer = Writer::default();
-        matching(source, table, &args.filter, report, |flow| {
+        let (mut writer, filter) = (Writer::new(source, args)?, filter(source, args)?);
+        matching(source, table, &filter, report, |flow| {
             shown += 1;
             writer.write(flow, out);
         })?;
-        writer.result?;
-        note_empty(source, args, table, shown, report);
+        writer.end(out)?;
+        note_empty(source, &filter, table, shown, report);
         Ok(())
     })?;
-    if call.is_original() {
-        call.report
-            .line(&[super::BANNER, &shown.to_string(), " flow entries have been shown."].concat());
-    }
+    say_shown(call, shown, "flow entries");
     Ok(())
+}
+
+/// Says beside the original's text how many entries it holds, as conntrack-tools does.
+pub fn say_shown(call: &mut Call, shown: u64, entries: &str) {
+    if call.is_original() {
+        let shown = shown.to_string();
+        call.report.line(&[BANNER, &shown, " ", entries, " have been shown."].concat());
+    }
+}
+
+/// What the options ask for, with the numbers of labels.
+///
+/// # Errors
+/// If a label has no number.
+pub fn filter(source: &Source, args: &Args) -> Result<FlowFilter, Error> {
+    let mut filter = args.filter.clone();
+    if args.labels.is_empty() {
+        return Ok(filter);
+    }
+    let known = Labels::read(&source.kernel)?;
+    for name in &args.labels {
+        // A label without a name can be meant by its number.
+        let bit = known.bit(name.as_bytes()).or_else(|| name.parse().ok());
+        let byte = bit.and_then(|bit| filter.labels.get_mut(bit / 8));
+        let (Some(bit), Some(byte)) = (bit, byte) else {
+            let reason = "is no number from 0 to 127, and no name in /etc/xtables/connlabel.conf";
+            return Err(Error::usage("--label", format_args!("'{name}' {reason}")));
+        };
+        *byte |= 1 << (bit % 8);
+    }
+    Ok(filter)
 }
 
 /// Calls `each` with the flows of the running kernel that pass.
@@ -70,7 +98,7 @@ pub fn matching(
 /// A socket to the running kernel.
 ///
 /// # Errors
-/// If saved files are read, or the kernel has no netfilter.
+/// If a tree is read, or the kernel has no netfilter.
 pub fn netlink(source: &Source) -> Result<Netlink, Error> {
     if !source.is_live() {
         return Err(Error::usage("--root", "flows are asked of the running kernel"));
@@ -79,8 +107,14 @@ pub fn netlink(source: &Source) -> Result<Netlink, Error> {
 }
 
 /// Says once why a table may be empty.
-pub fn note_empty(source: &Source, args: &Args, table: Flows, shown: u64, report: &mut Report) {
-    let is_whole = args.filter.is_empty() && table == Flows::Tracked && shown == 0;
+pub fn note_empty(
+    source: &Source,
+    filter: &FlowFilter,
+    table: Flows,
+    shown: u64,
+    report: &mut Report,
+) {
+    let is_whole = filter.is_empty() && table == Flows::Tracked && shown == 0;
     let is_empty = || conntrack::fill_of_proc(&source.kernel).is_none_or(|fill| fill.entries == 0);
     if is_whole && is_empty() {
         report.note(NOTHING);
@@ -88,29 +122,39 @@ pub fn note_empty(source: &Source, args: &Args, table: Flows, shown: u64, report
 }
 
 /// Writes flows as text or rows, up to the first error.
-struct Writer {
+pub struct Writer {
     rows: Rows,
-    text: Vec<u8>,
+    text: Text,
     result: Result<(), Error>,
 }
 
-impl Default for Writer {
-    fn default() -> Writer {
-        Writer { rows: Rows::default(), text: Vec::new(), result: Ok(()) }
-    }
-}
-
 impl Writer {
-    fn write(&mut self, flow: &Flow<'_>, out: &mut Out) {
-        if self.result.is_err() {
-            return;
+    /// A writer of what the options ask for.
+    ///
+    /// # Errors
+    /// If the names of labels cannot be read.
+    pub fn new(source: &Source, args: &Args) -> Result<Writer, Error> {
+        let labels = Labels::read(&source.kernel)?;
+        let text = Text::new(args.output, labels);
+        Ok(Writer { rows: Rows::default(), text, result: Ok(()) })
+    }
+
+    /// Writes one flow.
+    pub fn write(&mut self, flow: &Flow<'_>, out: &mut Out) {
+        if self.result.is_ok() {
+            self.result = match out.is_original() {
+                true => out.text(self.text.flow(flow)),
+                false => out.row_of(&self.rows.values(flow, &self.text.labels)),
+            };
         }
-        self.result = if out.is_original() {
-            self.text.clear();
-            self.text.extend_from_slice(format!("{flow:?}\n").as_bytes());
-            out.text(&self.text)
-        } else {
-            out.row_of(&self.rows.values(flow))
-        };
+    }
+
+    /// Writes what stands behind the last flow.
+    ///
+    /// # Errors
+    /// That of the flow which could not be written.
+    pub fn end(self, out: &mut Out) -> Result<(), Error> {
+        self.result?;
+        if out.is_original() { out.text(self.text.end()) } else { Ok(()) }
     }
 }

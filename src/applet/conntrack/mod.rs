@@ -4,6 +4,7 @@ mod args;
 mod count;
 mod event_rows;
 mod events;
+mod expect;
 mod get;
 mod groups;
 mod keys;
@@ -11,10 +12,11 @@ mod list;
 mod options;
 mod rows;
 mod stats;
+mod text;
 mod values;
 mod view;
 
-use args::{About, Args, Command};
+use args::{About, Args, Command, Output};
 use options::{DOCS, OPTIONS};
 use values::Table;
 
@@ -71,6 +73,7 @@ const COLUMNS: [Column; WIDTH] = Column::joined(&[
     &count::COLUMNS,
     &stats::COLUMNS,
     &[groups::COUNT, groups::PACKETS, groups::BYTES],
+    &expect::MORE,
     &event_rows::HEAD,
     &event_rows::TAIL,
 ]);
@@ -78,6 +81,7 @@ const WIDTH: usize = rows::COLUMNS.len()
     + count::COLUMNS.len()
     + stats::COLUMNS.len()
     + 3
+    + expect::MORE.len()
     + event_rows::HEAD.len()
     + event_rows::TAIL.len();
 
@@ -101,7 +105,7 @@ fn run(call: &mut Call) -> Result<(), Error> {
         Command::List(table) => list::run(call, &args, table),
         Command::Count(table) => count::run(call, &args, table),
         Command::Events(table) => events::run(call, &args, table),
-        Command::Get(_) => get::run(call, &args),
+        Command::Get(table) => get::run(call, &args, table),
         Command::Stats(table) => stats::run(call, table),
     }
 }
@@ -126,20 +130,20 @@ fn settle(args: &mut Args) -> Result<(), Error> {
 fn check(command: Command, args: &Args) -> Result<(), Error> {
     use About::*;
     let (letter, allowed): (&str, &[About]) = match command {
-        Command::List(Table::Flows(_)) => ("-L", &[Tuple, Family, Zone, Filter, Output, Groups]),
-        Command::List(Table::Expectations) => ("-L expect", &[Family, Output]),
+        Command::List(Table::Flows(_)) => ("-L", &[Tuple, Family, Zone, Filter, Form, Groups]),
+        Command::List(Table::Expectations) => ("-L expect", &[Family, Form]),
         Command::Count(Table::Flows(_)) => ("-C", &[Tuple, Family, Zone, Filter, Groups, Limits]),
         Command::Count(Table::Expectations) => ("-C expect", &[]),
-        Command::Events(Table::Flows(_)) => ("-E", &[Tuple, Family, Zone, Filter, Output, Events]),
-        Command::Events(Table::Expectations) => ("-E expect", &[Output]),
-        Command::Get(_) => ("-G", &[Tuple, Zone, Family, Output]),
+        Command::Events(Table::Flows(_)) => ("-E", &[Tuple, Family, Zone, Filter, Form, Events]),
+        Command::Events(Table::Expectations) => ("-E expect", &[Form]),
+        Command::Get(_) => ("-G", &[Tuple, Zone, Family, Form]),
         Command::Stats(_) => ("-S", &[]),
     };
     if let Some(option) = args.misplaced(allowed) {
         return Err(Error::usage(option, format_args!("not with {letter}")));
     }
-    let output = args.output;
-    if output.save && (output.xml || output.extended || output.id || output.timestamp) {
+    let save_alone = Output { save: true, ..Output::default() };
+    if args.output.save && args.output != save_alone {
         return Err(Error::failed("--output", "save stands alone"));
     }
     Ok(())

@@ -216,7 +216,7 @@ pub const OPTIONS: [Opt<Args>; 60] = [
         &["xml", "extended", "timestamp", "id", "ktimestamp", "labels", "save"],
         "what the original text shows, and its form",
         |args, value| {
-            each_word(args.note(About::Output, "--output"), value, &PARTS, |args, set| {
+            each_word(args.note(About::Form, "--output"), value, &PARTS, |args, set| {
                 set(&mut args.output)
             })
         },

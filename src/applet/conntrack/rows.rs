@@ -1,7 +1,8 @@
 //! A flow as a row of columns.
 
-use crate::model::{Ends, Flow, FlowStatus, Tuple};
+use crate::model::{Ends, Flow, FlowStatus};
 use crate::out::{Column, Value};
+use crate::source::labels::Labels;
 
 pub const FAMILY: Column = Column::label("family", "ipv4 or ipv6, or the number of another one");
 pub const PROTO: Column =
@@ -28,18 +29,23 @@ pub const ORIG_ZONE: Column =
 pub const REPLY_ZONE: Column =
     Column::label("reply_zone", "the zone of the answers alone; 0 is absent");
 pub const HELPER: Column = Column::label("helper", "the helper that follows the flow: ftp, sip");
-pub const LABELS: Column = Column::label("labels", "its labels, a list of numbers of bits");
+pub const LABELS: Column =
+    Column::label("labels", "its labels, a list: names in /etc/xtables/connlabel.conf, or numbers");
+
+pub const ID: Column =
+    Column::label("id", "a number that tells it from the others, as long as it lives");
+pub const TIMEOUT: Column = Column::gauge(
+    "timeout_seconds",
+    "conntrack_flow_timeout_seconds",
+    "how long it stays without a packet; absent where a flow table carries it",
+);
 
 /// The columns of a flow.
 pub const COLUMNS: [Column; 39] = [
     FAMILY,
     PROTO,
     STATE,
-    Column::gauge(
-        "timeout_seconds",
-        "conntrack_flow_timeout_seconds",
-        "how long the flow stays without a packet; absent where a flow table carries it",
-    ),
+    TIMEOUT,
     SRC,
     DST,
     SPORT,
@@ -75,7 +81,7 @@ pub const COLUMNS: [Column; 39] = [
     REPLY_ZONE,
     HELPER,
     Column::gauge("uses", "conntrack_flow_uses", "how many places in the kernel hold it"),
-    Column::label("id", "a number that tells it from the others, as long as it lives"),
+    ID,
     Column::gauge(
         "start_seconds",
         "conntrack_flow_start_seconds",
@@ -94,10 +100,15 @@ pub struct Rows {
 
 impl Rows {
     /// The values of the [`COLUMNS`] of a flow.
-    pub fn values<'a>(&'a mut self, flow: &Flow<'a>) -> [Value<'a>; COLUMNS.len()] {
+    pub fn values<'a>(
+        &'a mut self,
+        flow: &Flow<'a>,
+        labels: &Labels,
+    ) -> [Value<'a>; COLUMNS.len()] {
         let status = flow.status.unwrap_or_default();
         push_status(&mut self.status, status);
-        push_bits(&mut self.labels, flow.labels.unwrap_or_default());
+        self.labels.clear();
+        push_labels(&mut self.labels, flow.labels.unwrap_or_default(), labels);
         let this: &'a Rows = self;
         let [sport, dport, kind, code, id, srckey, dstkey] = ends(flow.orig.ends);
         let [
@@ -145,8 +156,8 @@ impl Rows {
             int(flow.secmark),
             text(flow.secctx),
             int(flow.zone),
-            int(zone(&flow.orig)),
-            int(zone(&flow.reply)),
+            int(flow.orig.zone),
+            int(flow.reply.zone),
             text(flow.helper),
             int(flow.uses),
             int(flow.id),
@@ -155,10 +166,6 @@ impl Rows {
             list(&this.labels, flow.labels.is_some()),
         ]
     }
-}
-
-fn zone(tuple: &Tuple) -> Option<u16> {
-    tuple.zone
 }
 
 /// The name of an address family.
@@ -183,7 +190,7 @@ pub fn state(protocol: u8, state: Option<u8>) -> Value<'static> {
 }
 
 /// Ports, then type, code and identifier of ICMP, then keys.
-fn ends(ends: Ends) -> [Value<'static>; 7] {
+pub fn ends(ends: Ends) -> [Value<'static>; 7] {
     let mut values = [Value::Absent; 7];
     let number = |number: u16| Value::Int(number.into());
     match ends {
@@ -202,15 +209,15 @@ fn ends(ends: Ends) -> [Value<'static>; 7] {
     values
 }
 
-fn int<'a>(number: Option<impl Into<i128>>) -> Value<'a> {
+pub fn int<'a>(number: Option<impl Into<i128>>) -> Value<'a> {
     number.map_or(Value::Absent, |number| Value::Int(number.into()))
 }
 
-fn text(text: Option<&[u8]>) -> Value<'_> {
+pub fn text(text: Option<&[u8]>) -> Value<'_> {
     text.map_or(Value::Absent, Value::Text)
 }
 
-fn list(words: &[u8], is_there: bool) -> Value<'_> {
+pub fn list(words: &[u8], is_there: bool) -> Value<'_> {
     if is_there { Value::List(words) } else { Value::Absent }
 }
 
@@ -232,15 +239,18 @@ pub fn push_status(buffer: &mut Vec<u8>, status: FlowStatus) {
     }
 }
 
-/// Writes the numbers of the bits that are set.
-pub fn push_bits(buffer: &mut Vec<u8>, bits: &[u8]) {
-    buffer.clear();
-    for (place, byte) in bits.iter().enumerate().filter(|(_, byte)| **byte != 0) {
-        for bit in (0..8).filter(|bit| byte >> bit & 1 != 0) {
-            if !buffer.is_empty() {
+/// Appends the names of the bits that are set, or the numbers of those that have none.
+pub fn push_labels(buffer: &mut Vec<u8>, set: &[u8], labels: &Labels) {
+    let start = buffer.len();
+    for (place, byte) in set.iter().enumerate().filter(|(_, byte)| **byte != 0) {
+        for bit in (0..8).filter(|bit| byte >> bit & 1 != 0).map(|bit| place * 8 + bit) {
+            if buffer.len() > start {
                 buffer.push(b',');
             }
-            buffer.extend_from_slice((place * 8 + bit).to_string().as_bytes());
+            match labels.name(bit) {
+                Some(name) => buffer.extend_from_slice(name),
+                None => buffer.extend_from_slice(bit.to_string().as_bytes()),
+            }
         }
     }
 }

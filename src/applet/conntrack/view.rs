@@ -3,16 +3,15 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::BANNER;
 use super::args::Args;
-use super::event_rows;
 use super::rows::Rows;
 use super::values::Table;
+use super::{BANNER, event_rows, expect, list};
 use crate::applet::flow::{self, Parts};
 use crate::applet::{Call, Report};
 use crate::error::{Error, Status};
-use crate::model::{Change, Expectation, Flow};
-use crate::out::Out;
+use crate::model::{Change, Expectation, Flow, FlowFilter};
+use crate::out::{Column, Out};
 use crate::source::Source;
 use crate::source::flow_events::{Event, Groups, Seen, Subject};
 use crate::source::labels::Labels;
@@ -45,7 +44,10 @@ pub struct View<'a> {
     table: Table,
     source: &'a Source,
     out: Out,
-    labels: Option<Labels>,
+    labels: Labels,
+    filter: FlowFilter,
+    /// The flags of an expectation.
+    flags: Vec<u8>,
     wanted: Groups,
     signals: Signals,
     programs: Programs,
@@ -75,16 +77,18 @@ impl<'a> View<'a> {
     ) -> Result<View<'a>, Error> {
         let mut style = call.common().style.clone();
         style.is_stream = !call.is_original();
-        let labels = match args.output.labels {
-            true => Some(Labels::read(&source.kernel)?),
-            false => None,
+        let columns: &[Column] = match table {
+            Table::Flows(_) => &event_rows::COLUMNS,
+            Table::Expectations => &event_rows::EXPECT_COLUMNS,
         };
         Ok(View {
             args,
             table,
             source,
-            out: Out::new(style, &event_rows::COLUMNS, |_| true),
-            labels,
+            out: Out::new(style, columns, |_| true),
+            labels: Labels::read(&source.kernel)?,
+            filter: list::filter(source, args)?,
+            flags: Vec::new(),
             wanted,
             signals,
             programs: Programs::default(),
@@ -137,7 +141,7 @@ impl<'a> View<'a> {
             Change::Update => Groups::UPDATE,
             Change::Destroy => Groups::DESTROY,
         };
-        if self.wanted.0 & group.0 == 0 || !self.args.filter.has(flow) {
+        if self.wanted.0 & group.0 == 0 || !self.filter.has(flow) {
             return Ok(());
         }
         self.shown += 1;
@@ -160,7 +164,7 @@ impl<'a> View<'a> {
             extended: form.extended,
             id: form.id,
             ktimestamp: form.ktimestamp,
-            labels: self.labels.as_ref(),
+            labels: form.labels.then_some(&self.labels),
             when_seconds: form.timestamp.then_some(micros / 1_000_000),
             now_seconds: micros / 1_000_000,
         };
@@ -194,8 +198,9 @@ impl<'a> View<'a> {
             Origin::Kernel(0) => (None, false),
             Origin::Dump => (None, true),
         };
-        let values = event_rows::event(kind, is_synthetic, &self.rows.values(flow), program);
-        self.out.row(values)
+        let values = self.rows.values(flow, &self.labels);
+        let row: [_; event_rows::WIDTH] = event_rows::event(kind, is_synthetic, &values, program);
+        self.out.row(row)
     }
 
     /// Shows an event of an expectation.
@@ -205,6 +210,15 @@ impl<'a> View<'a> {
         expectation: &Expectation<'_>,
     ) -> Result<(), Error> {
         self.shown += 1;
+        let kind = event.kind;
+        if !self.out.is_original() {
+            self.out.begin(sys::unix_milliseconds(), Duration::ZERO);
+            let values = expect::values(expectation, &mut self.flags);
+            let cause = (event.port > 0).then_some((event.port, None));
+            let row: [_; event_rows::EXPECT_WIDTH] = event_rows::event(kind, false, &values, cause);
+            self.out.row(row)?;
+            return self.write_if_much();
+        }
         let form = self.args.output;
         let micros = sys::unix_microseconds();
         let when_seconds = form.timestamp.then_some(micros / 1_000_000);
@@ -214,12 +228,12 @@ impl<'a> View<'a> {
                 buffer.extend_from_slice(flow::XML_EXPECT_HEAD.as_bytes());
             }
             let parts = Parts { when_seconds, ..Parts::default() };
-            flow::expectation_xml(buffer, expectation, &parts, Some(event.kind));
+            flow::expectation_xml(buffer, expectation, &parts, Some(kind));
         } else {
             if form.timestamp {
                 flow::time_prefix(buffer, micros);
             }
-            flow::event_prefix(buffer, event.kind);
+            flow::event_prefix(buffer, kind);
             flow::expectation_line(buffer, expectation);
         }
         buffer.push(b'\n');
@@ -242,7 +256,8 @@ impl<'a> View<'a> {
             return Ok(());
         }
         self.out.begin(sys::unix_milliseconds(), Duration::ZERO);
-        self.out.row(event_rows::lost(lost))
+        // The rest is absent.
+        self.out.row_of(&event_rows::lost(lost))
     }
 
     /// Keeps the flows from now on, so that what was lost can be told from a dump.

@@ -131,3 +131,50 @@ fn state(buffer: &mut Vec<u8>, flow: &Flow<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saved(flow: &Flow<'_>, change: Option<Change>) -> String {
+        let mut text = Vec::new();
+        save(&mut text, flow, change);
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn a_state_without_a_name_is_no_null() {
+        let mut flow = Flow { state: Some(8), vtags: Some([1, 2]), ..Flow::default() };
+        flow.orig.protocol = 132;
+        let tags = [u32::from_be(1), u32::from_be(2)];
+        let options =
+            format!("--state HEARTBEAT_SENT --orig-vtag {} --reply-vtag {}", tags[0], tags[1]);
+        assert!(saved(&flow, None).ends_with(&options), "{}", saved(&flow, None));
+        flow.orig.protocol = 6;
+        flow.state = Some(99);
+        assert!(saved(&flow, None).ends_with(" -p tcp --state NONE"));
+    }
+
+    #[test]
+    fn what_happened_leads() {
+        let flow = Flow { mark: Some(0), secmark: Some(0), ..Flow::default() };
+        let rest = "-c 0 -s 0.0.0.0 -d 0.0.0.0 -r 0.0.0.0 -q 0.0.0.0 -p 0";
+        for (change, command) in [
+            (None, "-A"),
+            (Some(Change::New), "-A"),
+            (Some(Change::Update), "-U"),
+            (Some(Change::Destroy), "-D"),
+        ] {
+            assert_eq!(saved(&flow, change), format!("{command} {rest}"));
+        }
+    }
+
+    #[test]
+    fn flags_that_can_be_set_are_named() {
+        let status =
+            |bits| saved(&Flow { status: Some(FlowStatus(bits)), ..Flow::default() }, None);
+        assert!(status(0xfbf8).starts_with("-A -u UNSET -s "), "{}", status(0xfbf8));
+        let all = "-A -u EXPECTED,SEEN_REPLY,ASSURED,FIXED_TIMEOUT -s ";
+        assert!(status(u32::MAX).starts_with(all), "{}", status(u32::MAX));
+    }
+}

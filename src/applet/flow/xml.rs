@@ -13,16 +13,13 @@ pub fn xml(buffer: &mut Vec<u8>, flow: &Flow<'_>, parts: &Parts<'_>, change: Opt
         direction(buffer, flow.family, tuple, traffic);
         words(buffer, &["</meta>"]);
     }
-    let start = buffer.len();
     words(buffer, &["<meta direction=\"independent\">"]);
-    let begun = buffer.len();
     independent(buffer, flow, parts);
-    if buffer.len() == begun {
-        buffer.truncate(start);
-    } else {
-        words(buffer, &["</meta>"]);
+    words(buffer, &["</meta>"]);
+    // A list of flows does not say when it was made, though one of expectations does.
+    if change.is_some() {
+        when(buffer, parts);
     }
-    when(buffer, parts);
     text(buffer, "helper", flow.helper);
     words(buffer, &["</flow>"]);
 }
