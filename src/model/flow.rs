@@ -80,10 +80,6 @@ impl FlowStatus {
     pub const CONFIRMED: FlowStatus = FlowStatus(1 << 3);
     /// It is about to go.
     pub const DYING: FlowStatus = FlowStatus(1 << 9);
-    /// Its source was translated, or need not be.
-    pub const SRC_NAT_DONE: FlowStatus = FlowStatus(1 << 7);
-    /// Its destination was translated, or need not be.
-    pub const DST_NAT_DONE: FlowStatus = FlowStatus(1 << 8);
     /// Its timeout does not change.
     pub const FIXED_TIMEOUT: FlowStatus = FlowStatus(1 << 10);
     /// A flow table carries its packets.
