@@ -78,6 +78,10 @@ impl FlowStatus {
     pub const ASSURED: FlowStatus = FlowStatus(1 << 2);
     /// Its first packet left the machine.
     pub const CONFIRMED: FlowStatus = FlowStatus(1 << 3);
+    /// Translating the source was settled, be it to none.
+    pub const SRC_NAT_DONE: FlowStatus = FlowStatus(1 << 7);
+    /// Translating the destination was settled, likewise.
+    pub const DST_NAT_DONE: FlowStatus = FlowStatus(1 << 8);
     /// It is about to go.
     pub const DYING: FlowStatus = FlowStatus(1 << 9);
     /// Its timeout does not change.

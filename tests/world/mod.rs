@@ -234,7 +234,7 @@ pub fn skip(test: &str, why: &str) {
 }
 
 /// Looks until `seen` says yes.
-fn wait_until(what: &str, mut seen: impl FnMut() -> io::Result<bool>) -> io::Result<()> {
+pub fn wait_until(what: &str, mut seen: impl FnMut() -> io::Result<bool>) -> io::Result<()> {
     let end = Instant::now() + Duration::from_secs(10);
     while !seen()? {
         if Instant::now() > end {
