@@ -3,6 +3,7 @@
 use connbox::model::{SCTP_STATES, TCP_STATES};
 
 use crate::both::{Bench, Form, corrected};
+use crate::world::{Ran, at_a_quiet_point};
 
 /// What picks some flows of the router, and not all.
 const FILTERS: &[&str] = &[
@@ -116,34 +117,22 @@ fn is_wrong(filter: &str, line: &str) -> bool {
     (asks_nat && line.starts_with("icmp")) || !keys.chunks_exact(2).all(has_key)
 }
 
-/// What is to differ, in words; none is the rule.
+/// How the two differ; `None` as a rule.
 fn difference(bench: &Bench, filter: &str) -> Option<String> {
     let words: Vec<_> = ["-L", "-o", "id"].into_iter().chain(filter.split(' ')).collect();
-    let (theirs, ours) = (bench.theirs(&words), bench.ours(&words));
-    let right = |line: &&str| !is_wrong(filter, line);
-    let wanted: Vec<_> = theirs
-        .stdout
-        .lines()
-        .filter(right)
-        .map(|line| timeless(&corrected(line, Form::Line)))
-        .collect();
-    let seen: Vec<_> = ours.stdout.lines().map(timeless).collect();
-    let trailer = format!(
-        "conntrack v1.4.7 (conntrack-tools): {} flow entries have been shown.\n",
-        wanted.len()
-    );
-    let is_same = wanted == seen && (theirs.status, &trailer) == (ours.status, &ours.stderr);
-    (!is_same).then(|| {
-        format!(
-            "{filter}: status {} {}{}\nours: status {} {}{}",
-            theirs.status,
-            theirs.stderr,
-            wanted.join("\n"),
-            ours.status,
-            ours.stderr,
-            seen.join("\n")
-        )
-    })
+    let theirs = || {
+        let Ran { status, stdout, .. } = bench.theirs(&words);
+        let right = stdout.lines().filter(|line| !is_wrong(filter, line));
+        let lines = right.map(|line| timeless(&corrected(line, Form::Line)));
+        Ok((status, lines.collect::<Vec<_>>()))
+    };
+    let (theirs, ours) = at_a_quiet_point(theirs, || bench.ours(&words));
+    let count = theirs.1.len();
+    let trailer =
+        format!("conntrack v1.4.7 (conntrack-tools): {count} flow entries have been shown.\n");
+    let seen = (ours.status, ours.stdout.lines().map(timeless).collect());
+    (theirs != seen || ours.stderr != trailer)
+        .then(|| format!("{filter}: {theirs:#?}\nours: {seen:#?}\n{}", ours.stderr))
 }
 
 #[test]
