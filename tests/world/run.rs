@@ -137,7 +137,7 @@ impl World {
     }
 
     /// A program to be run inside.
-    fn command(&self, program: &Path, rights: Rights) -> Command {
+    pub(super) fn command(&self, program: &Path, rights: Rights) -> Command {
         let netns = self.netns.as_raw_fd();
         let mut command = plain(program);
         sys::before_exec(&mut command, move || {
@@ -210,7 +210,7 @@ fn plain(program: &Path) -> Command {
 }
 
 /// A process of a world, killed when the value is dropped.
-pub struct Resident(Child);
+pub struct Resident(pub(super) Child);
 
 impl Resident {
     /// Its process ID.
@@ -247,7 +247,12 @@ impl Script {
 
     /// Tells it to go on, and gives what it says next.
     pub fn go(&mut self) -> String {
-        self.stdin.write_all(b"go\n").expect("the program still runs");
+        self.tell("go")
+    }
+
+    /// Tells it a line, and gives what it says next.
+    pub fn tell(&mut self, line: &str) -> String {
+        self.stdin.write_all(format!("{line}\n").as_bytes()).expect("the program still runs");
         let mut line = String::new();
         self.stdout.read_line(&mut line).expect("a line in UTF-8");
         line.trim_end().to_owned()

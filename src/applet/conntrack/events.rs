@@ -45,6 +45,9 @@ pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
     if !source.is_live() {
         return Err(Error::usage("--root", "events are those of the running kernel"));
     }
+    // Before the events: who sees that it listens may end it.
+    let signals =
+        Signals::of(&[SIGINT, SIGTERM]).map_err(|error| Error::system("signals", error))?;
     let (groups, shown) = groups(args, table);
     let bytes = args.buffer_bytes.unwrap_or(BUFFER_BYTES);
     let events =
@@ -55,8 +58,6 @@ pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
         call.report.line(&text);
     }
     note(&source.kernel, table, shown, &mut call.report);
-    let signals =
-        Signals::of(&[SIGINT, SIGTERM]).map_err(|error| Error::system("signals", error))?;
     let view = View::new(call, args, table, &source, shown, signals)?;
     let may_nap = size >= NAP_BUFFER_BYTES;
     let watch = Watch { view, events, resync: args.resync, may_nap, woken: Duration::ZERO };

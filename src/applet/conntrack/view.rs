@@ -309,15 +309,17 @@ impl<'a> View<'a> {
                 cache.cancel_reconcile();
                 self.wants_dump = true;
             }
-            Ok(_) => cache.end_reconcile(|flow| {
-                if result.is_ok() {
-                    result = self.show(Change::Destroy, flow, Origin::Dump);
-                }
-            }),
+            Ok(_) => {
+                self.is_first = false;
+                cache.end_reconcile(|flow| {
+                    if result.is_ok() {
+                        result = self.show(Change::Destroy, flow, Origin::Dump);
+                    }
+                });
+            }
             Err(error) => result = Err(error),
         }
         self.cache = Some(cache);
-        self.is_first &= self.wants_dump;
         result
     }
 
