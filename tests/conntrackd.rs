@@ -69,7 +69,7 @@ impl Place {
         let socket = self.path("sock");
         let own = ["conntrackd", "--foreground", "--socket", &socket];
         let words = [&own, words].concat();
-        let mut daemon = self.world.running(world::connbox(), environment, &words);
+        let mut daemon = self.world.running_with(world::connbox(), environment, &words);
         until("the daemon answers", || {
             assert_eq!(daemon.has_ended(), None);
             self.ask(&["-s"]).status == 0

@@ -32,8 +32,8 @@ impl Report {
         }
     }
 
-    /// Says something as often as it is so.
-    pub fn say(&self, text: &str) {
+    /// Says something, however often.
+    pub fn say(&mut self, text: &str) {
         (self.say)(self.name, text.as_bytes());
     }
 

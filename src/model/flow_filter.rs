@@ -209,14 +209,21 @@ impl FlowFilter {
     }
 }
 
+/// Whether the status, if it is known, says that translation was settled.
+fn is_settled(flow: &Flow<'_>, bit: FlowStatus) -> bool {
+    flow.status.is_none_or(|status| status.has(bit))
+}
+
 fn is_source(wanted: &Translation, flow: &Flow<'_>) -> bool {
     let old = (flow.orig.source, source_port(flow.orig.ends));
-    wanted.has(old, (flow.reply.destination, destination_port(flow.reply.ends)))
+    is_settled(flow, FlowStatus::SRC_NAT_DONE)
+        && wanted.has(old, (flow.reply.destination, destination_port(flow.reply.ends)))
 }
 
 fn is_destination(wanted: &Translation, flow: &Flow<'_>) -> bool {
     let old = (flow.orig.destination, destination_port(flow.orig.ends));
-    wanted.has(old, (flow.reply.source, source_port(flow.reply.ends)))
+    is_settled(flow, FlowStatus::DST_NAT_DONE)
+        && wanted.has(old, (flow.reply.source, source_port(flow.reply.ends)))
 }
 
 /// What identifies the sender, where translation may change it. An echo has but one identifier, which
@@ -326,6 +333,9 @@ mod tests {
         assert!(!has(|filter| filter.source_nat = any) && !has(|filter| filter.any_nat = any));
         let mut flow = flow();
         flow.reply = tuple("10.0.0.2", "192.0.2.1", (8080, 1000));
+        let unsettled = FlowFilter { any_nat: any, ..FlowFilter::default() };
+        assert!(!unsettled.has(&flow));
+        flow.status = Some(FlowStatus(0b1_1000_1000));
         let is = |filter: FlowFilter| filter.has(&flow);
         let to = |address: &str, port| {
             let address = Some(address).filter(|text| !text.is_empty());

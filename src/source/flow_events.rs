@@ -7,9 +7,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 
 use super::conntrack::{self, RIGHT, SUBJECT, Table};
+use super::expectations;
 use super::netlink::{Dumped, Exchange, Refusal};
 use crate::error::Error;
-use crate::model::Flow;
+pub use crate::model::Change as Kind;
+use crate::model::{Expectation, Flow};
 use crate::sys::Netlink;
 use crate::wire::ctnetlink as wire;
 use crate::wire::netlink::{self, Message};
@@ -38,24 +40,13 @@ impl std::ops::BitOr for Groups {
     }
 }
 
-/// What happened to a flow or an expectation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// It is new.
-    New,
-    /// It changed.
-    Update,
-    /// It ended.
-    Destroy,
-}
-
 /// What an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject<'a> {
     /// A flow.
     Flow(&'a Flow<'a>),
-    /// An expectation: the payload of the message.
-    Expectation(&'a [u8]),
+    /// An expectation.
+    Expectation(&'a Expectation<'a>),
 }
 
 /// One event.
@@ -130,6 +121,8 @@ pub struct Events<S = Netlink> {
     said: u32,
     /// Whether there was an overrun of which not all may have been said.
     is_overrun: bool,
+    /// Whether there was one of which nothing was said.
+    is_unsaid: bool,
 }
 
 impl Events {
@@ -176,7 +169,7 @@ impl<S: Stream> Events<S> {
     /// The events of a stream that has joined its groups.
     pub fn of(stream: S) -> Events<S> {
         let said = stream.drops().unwrap_or_default();
-        Events { stream, counts: Counts::default(), said, is_overrun: false }
+        Events { stream, counts: Counts::default(), said, is_overrun: false, is_unsaid: false }
     }
 
     /// What came till now.
@@ -200,17 +193,16 @@ impl<S: Stream> Events<S> {
     ) -> Result<Step, Error> {
         match self.stream.receive_now() {
             Ok(datagram) => read(datagram, &mut self.counts, each).map(|()| Step::Read),
-            Err(Errno::AGAIN) if self.is_overrun => {
-                self.is_overrun = false;
-                Ok(Step::Lost(self.newly_lost()))
+            Err(Errno::AGAIN) => {
+                let is_overrun = std::mem::take(&mut self.is_overrun);
+                Ok(if is_overrun { self.lost().unwrap_or(Step::Idle) } else { Step::Idle })
             }
-            Err(Errno::AGAIN) => Ok(Step::Idle),
             Err(Errno::NOBUFS) => {
                 self.counts.overruns = self.counts.overruns.saturating_add(1);
-                match std::mem::replace(&mut self.is_overrun, true) {
-                    true => Ok(Step::Lost(self.newly_lost())),
-                    false => Ok(Step::Read),
-                }
+                let was_overrun = std::mem::replace(&mut self.is_overrun, true);
+                let lost = if was_overrun { self.lost() } else { None };
+                self.is_unsaid = true;
+                Ok(lost.unwrap_or(Step::Read))
             }
             Err(Errno::INTR) => Ok(Step::Read),
             Err(Errno::MSGSIZE) => {
@@ -219,6 +211,15 @@ impl<S: Stream> Events<S> {
             }
             Err(error) => Err(Refusal::from(error).error(SUBJECT, RIGHT)),
         }
+    }
+
+    /// The loss to be said, if one is to be: one of which the kernel gives no number is said once.
+    fn lost(&mut self) -> Option<Step> {
+        let lost = self.newly_lost();
+        (lost > 0 || self.is_unsaid).then(|| {
+            self.is_unsaid = false;
+            Step::Lost(lost)
+        })
     }
 
     /// How many events were lost and not said yet: for the end, when nothing is read any more.
@@ -242,28 +243,31 @@ fn read(
             counts.malformed = counts.malformed.saturating_add(1);
             break;
         };
-        let count = match (message.kind, kind(&message)) {
-            (netlink::NOOP, _) => continue,
-            (_, None) => &mut counts.unknown,
-            (_, Some((kind, true))) => {
-                let subject = Subject::Expectation(message.payload);
-                each(&Event { kind, subject, port: message.port })?;
+        let Some((kind, is_flow)) = kind(&message) else {
+            counts.unknown =
+                counts.unknown.saturating_add(u64::from(message.kind != netlink::NOOP));
+            continue;
+        };
+        let port = message.port;
+        let given = match is_flow {
+            true => conntrack::flow(message.payload)
+                .map(|flow| each(&Event { kind, subject: Subject::Flow(&flow), port })),
+            false => expectations::expectation(message.payload)
+                .map(|seen| each(&Event { kind, subject: Subject::Expectation(&seen), port })),
+        };
+        let count = match given {
+            None => &mut counts.malformed,
+            Some(result) => {
+                result?;
                 &mut counts.events
             }
-            (_, Some((kind, false))) => match conntrack::flow(message.payload) {
-                None => &mut counts.malformed,
-                Some(flow) => {
-                    each(&Event { kind, subject: Subject::Flow(&flow), port: message.port })?;
-                    &mut counts.events
-                }
-            },
         };
         *count = count.saturating_add(1);
     }
     Ok(())
 }
 
-/// What a message tells, and whether of an expectation.
+/// What a message tells, and whether of a flow.
 fn kind(message: &Message<'_>) -> Option<(Kind, bool)> {
     const FLOW_NEW: u16 = wire::FLOWS | wire::NEW;
     const FLOW_DELETE: u16 = wire::FLOWS | wire::DELETE;
@@ -272,10 +276,10 @@ fn kind(message: &Message<'_>) -> Option<(Kind, bool)> {
     let is_created = message.flags & wire::CREATED != 0;
     let born = if is_created { Kind::New } else { Kind::Update };
     match message.kind {
-        FLOW_NEW => Some((born, false)),
-        FLOW_DELETE => Some((Kind::Destroy, false)),
-        EXPECTATION_NEW => Some((born, true)),
-        EXPECTATION_DELETE => Some((Kind::Destroy, true)),
+        FLOW_NEW => Some((born, true)),
+        FLOW_DELETE => Some((Kind::Destroy, true)),
+        EXPECTATION_NEW => Some((born, false)),
+        EXPECTATION_DELETE => Some((Kind::Destroy, false)),
         _ => None,
     }
 }
@@ -293,7 +297,7 @@ pub enum Seen<'a> {
 
 /// How many datagrams of events are read between two of the table, so that a flood of them does not
 /// keep the dump from its end.
-const EVENTS_BETWEEN: usize = 4096;
+const EVENTS_BETWEEN: usize = 1 << 14;
 /// The same after the dump: all that waited when it ended, whatever the size of the buffer.
 const EVENTS_BEHIND: usize = 1 << 20;
 
@@ -319,7 +323,7 @@ pub fn dump_beside(
     let dumped = conntrack::flows(&mut beside, Table::Tracked, 0, &[], |flow| {
         give(Seen::Dumped(flow));
     });
-    beside.drain(EVENTS_BEHIND);
+    drain(beside.events, beside.give, EVENTS_BEHIND);
     sink.into_inner().1?;
     dumped.map_err(|refusal| refusal.error(SUBJECT, RIGHT))
 }
@@ -331,19 +335,17 @@ struct Beside<'a, K, S, F> {
     give: &'a F,
 }
 
-impl<K, S: Stream, F: Fn(Seen<'_>)> Beside<'_, K, S, F> {
-    /// Reads the events that wait, at most so many. A failure comes again at the next reading.
-    fn drain(&mut self, most: usize) {
-        for _ in 0..most {
-            let step = self.events.next(|event| {
-                (self.give)(Seen::Event(event));
-                Ok(())
-            });
-            match step {
-                Ok(Step::Read) => {}
-                Ok(Step::Lost(lost)) => (self.give)(Seen::Lost(lost)),
-                Ok(Step::Idle) | Err(_) => return,
-            }
+/// Reads the events that wait, at most so many. A failure comes again at the next reading.
+fn drain<S: Stream>(events: &mut Events<S>, give: &impl Fn(Seen<'_>), most: usize) {
+    for _ in 0..most {
+        let step = events.next(|event| {
+            give(Seen::Event(event));
+            Ok(())
+        });
+        match step {
+            Ok(Step::Read) => {}
+            Ok(Step::Lost(lost)) => give(Seen::Lost(lost)),
+            Ok(Step::Idle) | Err(_) => return,
         }
     }
 }
@@ -353,8 +355,188 @@ impl<K: Exchange, S: Stream, F: Fn(Seen<'_>)> Exchange for Beside<'_, K, S, F> {
         self.kernel.send(request)
     }
 
+    /// Receives a part of the dump, and gives the events that came till then before it: so a flow that
+    /// the part shows was told of before, unless its event was lost.
     fn receive(&mut self) -> Result<&[u8], Errno> {
-        self.drain(EVENTS_BETWEEN);
-        self.kernel.receive()
+        let part = self.kernel.receive()?;
+        drain(self.events, self.give, EVENTS_BETWEEN);
+        Ok(part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::ctnetlink::attribute;
+    use crate::wire::netlink::{HEADER, dump_request, push_attribute};
+    use std::collections::VecDeque;
+
+    /// Datagrams and errors in turn, then nothing; and the counter of drops at each of them.
+    struct Script {
+        left: VecDeque<(Result<Vec<u8>, Errno>, u32)>,
+        now: Vec<u8>,
+        drops: u32,
+    }
+
+    impl Script {
+        fn of(steps: impl IntoIterator<Item = (Result<Vec<u8>, Errno>, u32)>) -> Events<Script> {
+            let left = steps.into_iter().collect();
+            Events::of(Script { left, now: Vec::new(), drops: u32::MAX - 1 })
+        }
+    }
+
+    impl Stream for Script {
+        fn receive_now(&mut self) -> Result<&[u8], Errno> {
+            let (result, drops) = self.left.pop_front().unwrap_or((Err(Errno::AGAIN), self.drops));
+            self.drops = drops;
+            self.now = result?;
+            Ok(&self.now)
+        }
+
+        fn drops(&self) -> Result<u32, Errno> {
+            Ok(self.drops)
+        }
+    }
+
+    fn tuple(port: u16) -> Vec<u8> {
+        let nested = |kind, values: &[(u16, &[u8])]| {
+            let (mut inner, mut outer) = (Vec::new(), Vec::new());
+            values.iter().for_each(|(kind, value)| push_attribute(&mut inner, *kind, value));
+            push_attribute(&mut outer, kind, &inner);
+            outer
+        };
+        let ip = nested(1, &[(1, &[10, 0, 0, 1]), (2, &[10, 0, 0, 2])]);
+        let port = port.to_be_bytes();
+        [ip, nested(2, &[(1, &[17]), (2, &port), (3, &[0, 53])])].concat()
+    }
+
+    fn message(kind: u16, flags: u16, port: u32) -> Vec<u8> {
+        of_tuples(kind, flags, port, &[attribute::TUPLE_ORIG, attribute::TUPLE_REPLY])
+    }
+
+    fn expectation(kind: u16, flags: u16, port: u32) -> Vec<u8> {
+        of_tuples(kind, flags, port, &[1, 2, 3])
+    }
+
+    fn of_tuples(kind: u16, flags: u16, port: u32, tuples: &[u16]) -> Vec<u8> {
+        let mut payload = wire::head(2, 0).to_vec();
+        tuples.iter().for_each(|kind| push_attribute(&mut payload, *kind, &tuple(7)));
+        let mut message = dump_request(kind, 0, &payload);
+        message[6..8].copy_from_slice(&flags.to_ne_bytes());
+        message[12..16].copy_from_slice(&port.to_ne_bytes());
+        message
+    }
+
+    fn taken(events: &mut Events<Script>) -> (Vec<(Kind, bool, u32)>, Vec<Step>) {
+        let (mut seen, mut steps) = (Vec::new(), Vec::new());
+        while steps.last() != Some(&Step::Idle) {
+            let step = events.next(|event| {
+                let is_flow = matches!(event.subject, Subject::Flow(_));
+                seen.push((event.kind, is_flow, event.port));
+                Ok(())
+            });
+            steps.push(step.unwrap());
+        }
+        (seen, steps)
+    }
+
+    #[test]
+    fn every_kind_of_event_is_told_apart_and_the_rest_is_counted() {
+        let all = [
+            message(0x100, 0x600, 0),
+            message(0x100, 0, 5),
+            message(0x102, 0, 0),
+            expectation(0x200, 0x600, 0),
+            expectation(0x202, 0, 6),
+            message(0x103, 0, 0),
+            message(netlink::NOOP, 0, 0),
+            dump_request(0x100, 0, &[2, 0, 0, 0]),
+            message(0x102, 0, 0)[..HEADER + 3].to_vec(),
+        ];
+        let mut events = Script::of([(Ok(all.concat()), 0), (Err(Errno::MSGSIZE), 0)]);
+        let (seen, _) = taken(&mut events);
+        let wanted = [
+            (Kind::New, true, 0),
+            (Kind::Update, true, 5),
+            (Kind::Destroy, true, 0),
+            (Kind::New, false, 0),
+            (Kind::Destroy, false, 6),
+        ];
+        assert_eq!(seen, wanted);
+        let counts = Counts { events: 5, unknown: 1, malformed: 3, ..Counts::default() };
+        assert_eq!(events.counts(), counts);
+    }
+
+    #[test]
+    fn losses_are_said_when_all_that_waited_is_read() {
+        let event = || Ok(message(0x102, 0, 0));
+        // The counter wraps; and it goes on after the kernel has said that its buffer was full.
+        let mut events = Script::of([
+            (event(), u32::MAX - 1),
+            (Err(Errno::NOBUFS), 0),
+            (event(), 1),
+            (Err(Errno::INTR), 2),
+            (event(), 3),
+            (Err(Errno::AGAIN), 3),
+            (event(), 3),
+            (Err(Errno::NOBUFS), 4),
+            (event(), 4),
+            (Err(Errno::NOBUFS), 9),
+            (event(), 9),
+        ]);
+        let (seen, mut steps) = taken(&mut events);
+        assert_eq!(seen.len(), 6);
+        steps.retain(|step| *step != Step::Read);
+        assert_eq!(steps, [Step::Lost(5), Step::Lost(6), Step::Lost(0), Step::Idle]);
+        assert_eq!((events.counts().lost, events.counts().overruns), (11, 3));
+        events.stream.drops = 12;
+        assert_eq!((events.newly_lost(), events.newly_lost(), events.counts().lost), (3, 0, 14));
+    }
+
+    #[test]
+    fn other_errors_end_it() {
+        let mut events = Script::of([(Err(Errno::PERM), 0)]);
+        let Err(Error::Fault { text, .. }) = events.next(|_| Ok(())) else { panic!("no error") };
+        assert_eq!(text, b"ctnetlink: Operation not permitted (needs CAP_NET_ADMIN)");
+    }
+
+    /// A table of two datagrams.
+    struct Kernel(Vec<Vec<u8>>, Vec<u8>);
+
+    impl Exchange for Kernel {
+        fn send(&mut self, _: &[u8]) -> Result<(), Errno> {
+            Ok(())
+        }
+
+        fn receive(&mut self) -> Result<&[u8], Errno> {
+            self.1 = self.0.remove(0);
+            Ok(&self.1)
+        }
+    }
+
+    #[test]
+    fn events_are_read_between_the_parts_of_a_dump_and_behind_it() {
+        let entry = dump_request(0x100, 1, &message(0x100, 2, 0)[HEADER..]);
+        let parts = vec![entry.clone(), [entry, dump_request(netlink::DONE, 1, &[0; 4])].concat()];
+        let mut events = Script::of([
+            (Ok(message(0x102, 0, 1)), 0),
+            (Err(Errno::AGAIN), 0),
+            (Ok(message(0x102, 0, 2)), 0),
+            (Err(Errno::NOBUFS), 0),
+            (Err(Errno::AGAIN), 1),
+            (Err(Errno::AGAIN), 1),
+            (Ok(message(0x102, 0, 3)), 1),
+        ]);
+        let mut order = String::new();
+        let dumped = dump_beside(&mut Kernel(parts, Vec::new()), &mut events, |seen| {
+            order += &match seen {
+                Seen::Dumped(_) => "D ".to_owned(),
+                Seen::Event(event) => format!("E{} ", event.port),
+                Seen::Lost(lost) => format!("L{lost} "),
+            };
+            Ok(())
+        });
+        assert_eq!(dumped.unwrap(), Dumped::default());
+        assert_eq!(order, "E1 D E2 L3 D E3 ");
     }
 }

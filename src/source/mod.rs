@@ -16,6 +16,7 @@ pub mod netlink;
 pub mod netns;
 pub mod owner;
 pub mod procfs;
+pub mod programs;
 pub mod sock_diag;
 mod sockets;
 mod tcp_states;

@@ -20,7 +20,7 @@ fn theirs(test: &str, place: &Place) -> Option<Resident> {
     );
     fs::write(place.path("their.conf"), text).unwrap();
     let conf = place.path("their.conf");
-    let daemon = place.world.running(Path::new("conntrackd"), &[], &["-C", &conf]);
+    let daemon = place.world.running_with(Path::new("conntrackd"), &[], &["-C", &conf]);
     until("their daemon answers", || fs::exists(&socket).unwrap());
     Some(daemon)
 }

@@ -95,7 +95,7 @@ fn one_capability_is_enough() {
     let bound = ["--bounding-set", "-all,+net_admin"];
     let run = [binary.as_str(), "conntrackd", "--foreground", "--socket", &socket];
     let words = [&user[..], &rights, &bound, &run].concat();
-    let mut daemon = place.world.running(Path::new("setpriv"), &[], &words);
+    let mut daemon = place.world.running_with(Path::new("setpriv"), &[], &words);
     until("the daemon answers", || {
         assert_eq!(daemon.has_ended(), None);
         place.ask(&["-s"]).status == 0

@@ -2,6 +2,7 @@
 
 mod args;
 mod count;
+mod event_rows;
 mod events;
 mod expect;
 mod get;
@@ -13,8 +14,9 @@ pub(super) mod rows;
 mod stats;
 mod text;
 mod values;
+mod view;
 
-use args::{About, Args, Command};
+use args::{About, Args, Command, Output};
 use options::{DOCS, OPTIONS};
 use values::Table;
 
@@ -66,26 +68,22 @@ const ORIGINAL: Original = Original {
 };
 
 /// All columns that `conntrack` may show.
-const COLUMNS: [Column; 58] = {
-    const PARTS: [&[Column]; 5] = [
-        &rows::COLUMNS,
-        &count::COLUMNS,
-        &stats::COLUMNS,
-        &[groups::COUNT, groups::PACKETS, groups::BYTES],
-        &expect::MORE,
-    ];
-    let mut all = [groups::COUNT; 58];
-    let (mut part, mut place) = (0, 0);
-    while part < PARTS.len() {
-        let mut column = 0;
-        while column < PARTS[part].len() {
-            all[place] = PARTS[part][column];
-            (place, column) = (place + 1, column + 1);
-        }
-        part += 1;
-    }
-    all
-};
+const COLUMNS: [Column; WIDTH] = Column::joined(&[
+    &rows::COLUMNS,
+    &count::COLUMNS,
+    &stats::COLUMNS,
+    &[groups::COUNT, groups::PACKETS, groups::BYTES],
+    &expect::MORE,
+    &event_rows::HEAD,
+    &event_rows::TAIL,
+]);
+const WIDTH: usize = rows::COLUMNS.len()
+    + count::COLUMNS.len()
+    + stats::COLUMNS.len()
+    + 3
+    + expect::MORE.len()
+    + event_rows::HEAD.len()
+    + event_rows::TAIL.len();
 
 fn run(call: &mut Call) -> Result<(), Error> {
     let mut args = call.args(&OPTIONS)?;
@@ -132,20 +130,20 @@ fn settle(args: &mut Args) -> Result<(), Error> {
 fn check(command: Command, args: &Args) -> Result<(), Error> {
     use About::*;
     let (letter, allowed): (&str, &[About]) = match command {
-        Command::List(Table::Flows(_)) => ("-L", &[Tuple, Family, Zone, Filter, Output, Groups]),
-        Command::List(Table::Expectations) => ("-L expect", &[Family, Output]),
+        Command::List(Table::Flows(_)) => ("-L", &[Tuple, Family, Zone, Filter, Form, Groups]),
+        Command::List(Table::Expectations) => ("-L expect", &[Family, Form]),
         Command::Count(Table::Flows(_)) => ("-C", &[Tuple, Family, Zone, Filter, Groups, Limits]),
         Command::Count(Table::Expectations) => ("-C expect", &[]),
-        Command::Events(Table::Flows(_)) => ("-E", &[Tuple, Family, Zone, Filter, Output, Events]),
-        Command::Events(Table::Expectations) => ("-E expect", &[Output]),
-        Command::Get(_) => ("-G", &[Tuple, Zone, Family, Output]),
+        Command::Events(Table::Flows(_)) => ("-E", &[Tuple, Family, Zone, Filter, Form, Events]),
+        Command::Events(Table::Expectations) => ("-E expect", &[Form]),
+        Command::Get(_) => ("-G", &[Tuple, Zone, Family, Form]),
         Command::Stats(_) => ("-S", &[]),
     };
     if let Some(option) = args.misplaced(allowed) {
         return Err(Error::usage(option, format_args!("not with {letter}")));
     }
-    let output = args.output;
-    if output.save && (output.xml || output.extended || output.id || output.timestamp) {
+    let save_alone = Output { save: true, ..Output::default() };
+    if args.output.save && args.output != save_alone {
         return Err(Error::failed("--output", "save stands alone"));
     }
     Ok(())

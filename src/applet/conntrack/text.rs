@@ -29,7 +29,8 @@ impl Text {
     pub fn flow(&mut self, one: &Flow<'_>) -> &[u8] {
         self.begin(XML_HEAD, XML_TAIL);
         let Text { output, labels, now_milliseconds, buffer, .. } = self;
-        let parts = parts(*output, labels, *now_milliseconds);
+        // Of lists of flows not even XML tells when they were read.
+        let parts = Parts { when_seconds: None, ..parts(*output, labels, *now_milliseconds) };
         match output {
             Output { save: true, .. } => flow::save(buffer, one, None),
             Output { xml: true, .. } => flow::xml(buffer, one, &parts, None),

@@ -65,8 +65,10 @@ fn v4(buffer: &mut Vec<u8>, octets: [u8; 4]) {
         text[length..length + 4].copy_from_slice(digits);
         length += usize::from(*used);
     }
-    // Without the last full stop.
-    buffer.extend_from_slice(&text[..length - 1]);
+    // A copy of a length that the compiler knows is no call; then off with what is too much, the last
+    // full stop too.
+    buffer.extend_from_slice(&text);
+    buffer.truncate(buffer.len() + length - 1 - text.len());
 }
 
 /// The longest run of zeros is `::`, the first of equals, if it is longer than one; an address that is

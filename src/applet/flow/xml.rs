@@ -16,7 +16,10 @@ pub fn xml(buffer: &mut Vec<u8>, flow: &Flow<'_>, parts: &Parts<'_>, change: Opt
     words(buffer, &["<meta direction=\"independent\">"]);
     independent(buffer, flow, parts);
     words(buffer, &["</meta>"]);
-    when(buffer, parts);
+    // A list of flows does not say when it was made, though one of expectations does.
+    if change.is_some() {
+        when(buffer, parts);
+    }
     text(buffer, "helper", flow.helper);
     words(buffer, &["</flow>"]);
 }
