@@ -32,6 +32,11 @@ impl Report {
         }
     }
 
+    /// Says something, however often.
+    pub fn say(&mut self, text: &str) {
+        (self.say)(self.name, text.as_bytes());
+    }
+
     /// Whether [`Report::note`] has said this.
     pub(super) fn has_said(&self, text: &'static str) -> bool {
         self.noted.contains(&text)

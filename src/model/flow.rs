@@ -78,12 +78,12 @@ impl FlowStatus {
     pub const ASSURED: FlowStatus = FlowStatus(1 << 2);
     /// Its first packet left the machine.
     pub const CONFIRMED: FlowStatus = FlowStatus(1 << 3);
+    /// Translating the source was settled, be it to none.
+    pub const SRC_NAT_DONE: FlowStatus = FlowStatus(1 << 7);
+    /// Translating the destination was settled, likewise.
+    pub const DST_NAT_DONE: FlowStatus = FlowStatus(1 << 8);
     /// It is about to go.
     pub const DYING: FlowStatus = FlowStatus(1 << 9);
-    /// Its source was translated, or need not be.
-    pub const SRC_NAT_DONE: FlowStatus = FlowStatus(1 << 7);
-    /// Its destination was translated, or need not be.
-    pub const DST_NAT_DONE: FlowStatus = FlowStatus(1 << 8);
     /// Its timeout does not change.
     pub const FIXED_TIMEOUT: FlowStatus = FlowStatus(1 << 10);
     /// A flow table carries its packets.

@@ -6,6 +6,7 @@ mod json;
 mod owned;
 mod prometheus;
 mod shell;
+mod stream;
 mod time;
 mod tsv;
 
@@ -36,6 +37,8 @@ pub enum Value<'a> {
     Addr(IpAddr),
     /// A network: an address, and how many of its leading bits count.
     Net(IpAddr, u8),
+    /// Yes or no.
+    Bool(bool),
     /// A word of our own: letters, digits and `[A-Za-z0-9_.:/@%+,=-]` only.
     Word(&'static str),
     /// Bytes from outside, or a sentence: every format escapes them.
@@ -365,6 +368,10 @@ fn push_fraction(buffer: &mut Vec<u8>, number: i128, digits: u32) {
     let (whole, part) = (size / unit, size % unit);
     let width = digits as usize;
     buffer.extend_from_slice(format!("{sign}{whole}.{part:0width$}").as_bytes());
+}
+
+fn push_bool(buffer: &mut Vec<u8>, is_so: bool) {
+    buffer.extend_from_slice(if is_so { b"true" } else { b"false" });
 }
 
 fn push_addr(buffer: &mut Vec<u8>, address: IpAddr) {

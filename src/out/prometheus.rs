@@ -4,7 +4,9 @@ use std::fmt::Display;
 
 use bstr::ByteSlice;
 
-use super::{Cell, Column, Kind, Value, push_addr, push_fraction, push_int, push_millis, push_net};
+use super::{
+    Cell, Column, Kind, Value, push_addr, push_bool, push_fraction, push_int, push_millis, push_net,
+};
 
 /// The samples of one table, by metric.
 #[derive(Debug, Default)]
@@ -126,6 +128,7 @@ fn number(buffer: &mut Vec<u8>, cell: &Cell<'_>) {
         Value::Addr(address) => push_addr(buffer, address),
         Value::Net(address, length) => push_net(buffer, address, length),
         Value::Word(word) => buffer.extend_from_slice(word.as_bytes()),
+        Value::Bool(is_so) => push_bool(buffer, is_so),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What follows from facts over time. Pure: the clock comes in as an argument.
 
+pub mod flows;
 mod rates;
 
+pub use flows::Flows;
 pub use rates::Rates;

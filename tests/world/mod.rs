@@ -17,6 +17,7 @@ mod plain;
 mod router;
 mod run;
 mod sys;
+mod watch;
 
 use std::fmt::Debug;
 use std::fs::{self, File};
@@ -34,6 +35,8 @@ pub use plain::*;
 #[allow(unused_imports, reason = "each test file uses its own part")]
 pub use router::Router;
 pub use run::*;
+#[allow(unused_imports, reason = "each test file uses its own part")]
+pub use watch::Watcher;
 
 /// Shared by those who make or drop sockets, held alone by those who compare machine-wide numbers.
 static MACHINE: RwLock<()> = RwLock::new(());
@@ -234,7 +237,7 @@ pub fn skip(test: &str, why: &str) {
 }
 
 /// Looks until `seen` says yes.
-fn wait_until(what: &str, mut seen: impl FnMut() -> io::Result<bool>) -> io::Result<()> {
+pub fn wait_until(what: &str, mut seen: impl FnMut() -> io::Result<bool>) -> io::Result<()> {
     let end = Instant::now() + Duration::from_secs(10);
     while !seen()? {
         if Instant::now() > end {

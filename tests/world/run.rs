@@ -118,6 +118,14 @@ impl World {
         (child.stdout.take().expect("a pipe"), Resident(child))
     }
 
+    /// A program, run inside as root and left running; its standard output, and its process.
+    pub fn running(&self, program: &str, words: &[&str]) -> (ChildStdout, Resident) {
+        let mut command = self.command(Path::new(program), Rights::Root);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.args(words).spawn().expect(program);
+        (child.stdout.take().expect("a pipe"), Resident(child))
+    }
+
     /// A program in Python that is run inside, and waits to be told to go on by a line.
     pub fn script(&self, text: &str) -> Script {
         let mut command = self.command(Path::new("python3"), Rights::Root);
@@ -129,7 +137,7 @@ impl World {
     }
 
     /// A program to be run inside.
-    fn command(&self, program: &Path, rights: Rights) -> Command {
+    pub(super) fn command(&self, program: &Path, rights: Rights) -> Command {
         let netns = self.netns.as_raw_fd();
         let mut command = plain(program);
         sys::before_exec(&mut command, move || {
@@ -202,7 +210,7 @@ fn plain(program: &Path) -> Command {
 }
 
 /// A process of a world, killed when the value is dropped.
-pub struct Resident(Child);
+pub struct Resident(pub(super) Child);
 
 impl Resident {
     /// Its process ID.
@@ -239,7 +247,12 @@ impl Script {
 
     /// Tells it to go on, and gives what it says next.
     pub fn go(&mut self) -> String {
-        self.stdin.write_all(b"go\n").expect("the program still runs");
+        self.tell("go")
+    }
+
+    /// Tells it a line, and gives what it says next.
+    pub fn tell(&mut self, line: &str) -> String {
+        self.stdin.write_all(format!("{line}\n").as_bytes()).expect("the program still runs");
         let mut line = String::new();
         self.stdout.read_line(&mut line).expect("a line in UTF-8");
         line.trim_end().to_owned()

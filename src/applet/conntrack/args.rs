@@ -61,6 +61,8 @@ pub struct Args {
     pub events: u8,
     /// `-b`: the size of the receive buffer.
     pub buffer_bytes: Option<usize>,
+    /// `--resync`: whether a dump tells what was lost.
+    pub resync: bool,
     pub by: Vec<Key>,
     pub top: Option<usize>,
     pub min: Option<u64>,

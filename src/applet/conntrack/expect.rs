@@ -7,13 +7,13 @@ use super::text::Text;
 use crate::applet::Call;
 use crate::error::Error;
 use crate::model::Expectation;
-use crate::out::{Column, Out, Value};
+use crate::out::{Column, Value};
 use crate::source::conntrack::{RIGHT, SUBJECT};
 use crate::source::labels::Labels;
 use crate::source::{Source, expectations};
 
 /// The columns of an expectation.
-const COLUMNS: [Column; 18] = [
+pub const COLUMNS: [Column; 18] = [
     rows::FAMILY,
     rows::PROTO,
     rows::TIMEOUT,
@@ -54,14 +54,14 @@ pub fn list(call: &mut Call, args: &Args) -> Result<(), Error> {
     let mut shown = 0;
     call.table(&COLUMNS, &[], |source, out, _| {
         shown = 0;
-        let mut text = Text::new(args.output, Labels::default());
+        let (mut text, mut flags) = (Text::new(args.output, Labels::default()), Vec::new());
         let mut result = Ok(());
         each(source, args, |one| {
             shown += 1;
             if result.is_ok() {
                 result = match out.is_original() {
                     true => out.text(text.expectation(one)),
-                    false => row(one, out),
+                    false => out.row(values(one, &mut flags)),
                 };
             }
         })?;
@@ -94,15 +94,16 @@ fn each(source: &Source, args: &Args, each: impl FnMut(&Expectation<'_>)) -> Res
         .map_err(|refusal| refusal.error(SUBJECT, RIGHT))
 }
 
-fn row(one: &Expectation<'_>, out: &mut Out) -> Result<(), Error> {
+/// The values of the [`COLUMNS`] of an expectation, whose flags are written to `flags`.
+pub fn values<'a>(one: &Expectation<'a>, flags: &'a mut Vec<u8>) -> [Value<'a>; COLUMNS.len()] {
     let [sport, dport, ..] = rows::ends(one.expected.ends);
     let [mask_sport, mask_dport, ..] = rows::ends(one.mask.ends);
-    let mut flags = Vec::new();
+    flags.clear();
     for (place, name) in one.flags.unwrap_or_default().names().enumerate() {
         flags.extend_from_slice(if place > 0 { b"," } else { b"" });
         flags.extend_from_slice(name.as_bytes());
     }
-    out.row([
+    [
         rows::family(one.family),
         rows::proto(one.expected.protocol),
         rows::int(one.timeout_seconds),
@@ -117,9 +118,9 @@ fn row(one: &Expectation<'_>, out: &mut Out) -> Result<(), Error> {
         Value::Addr(one.master.source),
         Value::Addr(one.master.destination),
         rows::int(one.class),
-        words(&flags, one.flags.is_some()),
+        words(flags, one.flags.is_some()),
         rows::int(one.zone),
         rows::text(one.helper),
         rows::int(one.id),
-    ])
+    ]
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod count;
+mod event_rows;
 mod events;
 mod expect;
 mod get;
@@ -14,6 +15,7 @@ mod rows;
 mod stats;
 mod text;
 mod values;
+mod view;
 
 use args::{About, Args, Command, Output};
 use options::{DOCS, OPTIONS};
@@ -64,26 +66,22 @@ const ORIGINAL: Original = Original {
 };
 
 /// All columns that `conntrack` may show.
-const COLUMNS: [Column; 58] = {
-    const PARTS: [&[Column]; 5] = [
-        &rows::COLUMNS,
-        &count::COLUMNS,
-        &stats::COLUMNS,
-        &[groups::COUNT, groups::PACKETS, groups::BYTES],
-        &expect::MORE,
-    ];
-    let mut all = [groups::COUNT; 58];
-    let (mut part, mut place) = (0, 0);
-    while part < PARTS.len() {
-        let mut column = 0;
-        while column < PARTS[part].len() {
-            all[place] = PARTS[part][column];
-            (place, column) = (place + 1, column + 1);
-        }
-        part += 1;
-    }
-    all
-};
+const COLUMNS: [Column; WIDTH] = Column::joined(&[
+    &rows::COLUMNS,
+    &count::COLUMNS,
+    &stats::COLUMNS,
+    &[groups::COUNT, groups::PACKETS, groups::BYTES],
+    &expect::MORE,
+    &event_rows::HEAD,
+    &event_rows::TAIL,
+]);
+const WIDTH: usize = rows::COLUMNS.len()
+    + count::COLUMNS.len()
+    + stats::COLUMNS.len()
+    + 3
+    + expect::MORE.len()
+    + event_rows::HEAD.len()
+    + event_rows::TAIL.len();
 
 fn run(call: &mut Call) -> Result<(), Error> {
     let mut args = call.args(&OPTIONS)?;

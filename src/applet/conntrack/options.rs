@@ -10,7 +10,7 @@ use crate::cli::{self, Opt, OptDoc};
 const CHANGES: &str = "refused, as it changes the table";
 const ONLY_LOOKS: &str = "connbox only looks at the table of flows and never changes it";
 
-pub const OPTIONS: [Opt<Args>; 59] = [
+pub const OPTIONS: [Opt<Args>; 60] = [
     Opt::<Args>::optional(
         "dump",
         "[TABLE]",
@@ -232,6 +232,12 @@ pub const OPTIONS: [Opt<Args>; 59] = [
             Ok(())
         },
     ),
+    Opt::switch(
+        '\0',
+        "resync",
+        "with -E, dump the table after a loss, and show what was missed",
+        |args| args.note(About::Events, "--resync").resync = true,
+    ),
     Opt::value('\0', "sport", "PORT", "source port of the first packet", |args, value| {
         args.of("--sport", Kind::Ports)?.orig.ports[0] = Some(number_of(value, 65_535)?);
         Ok(())
@@ -358,4 +364,4 @@ pub const OPTIONS: [Opt<Args>; 59] = [
         .letter('R'),
     Opt::<Args>::optional("zero", "[...]", &[], CHANGES, |_, _| Err(ONLY_LOOKS.into())).letter('z'),
 ];
-pub const DOCS: [OptDoc; 59] = cli::docs(&OPTIONS);
+pub const DOCS: [OptDoc; 60] = cli::docs(&OPTIONS);
