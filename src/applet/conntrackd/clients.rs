@@ -283,14 +283,18 @@ mod tests {
     fn flows_are_made_as_they_are_read_and_none_that_stays_is_missed() {
         const FLOWS: u32 = 30_000;
         let mut flows = Flows::new(None);
-        (0..FLOWS).for_each(|number| drop(flows.lives(&flow(number), 0)));
+        for number in 0..FLOWS {
+            flows.lives(&flow(number), 0);
+        }
         let mut clients = Clients::default();
         let mut theirs = asking(&mut clients, &flows);
         let mut idle = asking(&mut clients, &flows);
         let (mut frames, mut seen, mut is_done) = (Frames::default(), BTreeSet::new(), false);
         let mut gone = 0;
         while !is_done {
-            (0..2).for_each(|place| drop(clients.go_on(place, &flows, Now::default())));
+            for place in 0..2 {
+                assert_eq!(clients.go_on(place, &flows, Now::default()), None);
+            }
             let most = clients.list.iter().map(|client| client.out.capacity()).max();
             assert!(most.unwrap() <= 128 * 1024);
             // Odd ones end meanwhile, and others begin.
