@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use super::{Place, until};
@@ -134,4 +135,27 @@ fn who_never_reads_gets_no_more_than_a_portion() {
         frames = &after[length..];
     }
     assert_eq!((kinds[2], kinds[3]), (20_000, 1));
+}
+
+#[test]
+fn a_flood_of_events_keeps_nobody_waiting() {
+    let Some(place) = Place::new("flood") else { return };
+    let daemon = place.daemon(&["--reconcile", "1"]);
+    let text = "import socket,time\n\
+         s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\n\
+         s.bind(('127.0.0.1',4000))\n\
+         for n in range(100000):\n\
+         \x20 try: s.sendto(b'x',('127.%d.%d.%d'%(1+n//62500,n//250%250,1+n%250),53))\n\
+         \x20 except OSError: pass\n";
+    let mut flood = place.world.running_with(Path::new("python3"), &[], &["-S", "-c", text]);
+    let mut answers = 0;
+    // One who asks meanwhile is answered, and so is one who wants all.
+    while flood.has_ended().is_none() {
+        assert_eq!(place.ask(&["-s"]).status, 0);
+        assert_eq!(place.ask(&["-i"]).status, 0);
+        answers += 1;
+    }
+    assert!(answers > 0);
+    until("all flows", || place.number("flows", "active") == place.kernel_count());
+    assert!(resident_bytes(daemon.pid()) < 64 << 20);
 }

@@ -68,15 +68,15 @@ const DETAILS: [&str; 10] = [
      works. -C reads the keywords of conntrackd.conf(5) that mean something here: HashLimit, LockFile, Path, \
      NetlinkBufferSize (2097152 bytes), NetlinkBufferSizeMaxGrowth (8388608), NetlinkOverrunResync (1 second), \
      Filter, and LogFile of Stats. The others, Sync among them, are named on standard error and passed over; a \
-     keyword that conntrackd does not know is an error. Options go before the file.",
+     keyword that conntrackd does not know is an error. What an option says goes before what the file says.",
     "Truth: every SECONDS of --reconcile (60), one second after every loss of events, and with -R it compares \
      what it knows with a dump of the kernel's table, while it goes on to read events and to answer. So the \
      flows whose end the kernel does not tell (with nf_conntrack_events=2 those that are older than the first \
      listener) go, too. resync.missed_new, missed_update and missed_destroy count what was found so. \
      created - destroyed is active, always.",
     "events.lost counts exactly, by SO_MEMINFO, the events that the kernel dropped because the socket's \
-     buffer was full; the buffer is then doubled, to 8 MiB at most. flows.failed counts flows that were not \
-     kept because of --hash-limit. A flow takes at most 200 bytes.",
+     buffer was full; the buffer is then doubled, to 8 MiB at most. flows.failed counts how often a flow was \
+     not kept because of --hash-limit. A flow takes at most 200 bytes.",
     "Traffic counts the packets and bytes of flows that have ended, in 64 bits, if nf_conntrack_acct is \
      1: those that the event of the end tells or, for a flow of which no end was told, those that the last \
      dump showed.",
@@ -90,8 +90,8 @@ const DETAILS: [&str; 10] = [
      thirty, is dropped, and when there are more, who has waited longest.",
     "Differences from conntrackd 1.4.7: bytes are added in 64 bits, not in 32; active comes down when the \
      table does; normal scheduling, not SCHED_RR; -s runtime counts every loss of events; -R waits for its \
-     end; -i may show a flow twice whose place changes while the list is read; -e shows nothing; -d and -s know no \
-     synchronisation, so that -s network and the like are empty, as in conntrackd's statistics mode. \
+     end; -i never shows counters or a mark of 0, and may show a flow twice whose place changes while the list is \
+     read. -e, -i expect and -s with topics of replication show nothing, as in conntrackd's statistics mode. \
      A wrong command line has status 1, where conntrackd 1.4.7 sometimes ends with 0.",
     "The rates of -s are those of the last 1, 10 and 60 seconds, taken once a second. table.entries and \
      table.limit are the kernel's. What events.received counts has passed the filter or not.",
