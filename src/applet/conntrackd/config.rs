@@ -283,7 +283,7 @@ fn tokens(text: &str) -> impl Iterator<Item = (usize, Result<Token<'_>, &'static
 mod tests {
     use super::*;
 
-    /// Debian's file, without its comments.
+    /// What Debian's file sets.
     const DEBIAN: &str = "General {\n\tHashSize 8192\n\tHashLimit 65535\n\n\tSyslog on\n\n\
         \tLockFile /var/lock/conntrackd.lock\n\n\tUNIX {\n\t\tPath /var/run/conntrackd.sock\n\
         \t\tBacklog 20\n\t}\n\n\tSocketBufferSize 262142\n\tSocketBufferSizeMaxGrown 655355\n\n\
