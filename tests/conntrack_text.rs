@@ -4,6 +4,8 @@
 
 #[path = "conntrack_text/both.rs"]
 mod both;
+#[path = "conntrack_text/events.rs"]
+mod events;
 #[path = "conntrack_text/filters.rs"]
 mod filters;
 #[path = "conntrack_text/forms.rs"]

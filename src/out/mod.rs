@@ -215,7 +215,7 @@ impl Out {
     /// # Errors
     /// As [`Out::row`].
     pub fn row_of(&mut self, values: &[Value<'_>]) -> Result<(), Error> {
-        let rates = self.rates_of(values);
+        let rates = self.style.rate.then(|| self.rates_of(values));
         let [namespace, resident] =
             self.place.each_ref().map(|text| text.as_deref().map_or(Value::Absent, Value::Text));
         let mut cells = [Cell { column: &TIME, value: Value::Absent }; MOST_COLUMNS];
@@ -227,7 +227,7 @@ impl Out {
                 From::Namespace => namespace,
                 From::Resident => resident,
                 From::Row(place) => values.get(place).copied().unwrap_or(Value::Absent),
-                From::Rate(place) => rates.get(place).copied().unwrap_or(Value::Absent),
+                From::Rate(place) => rates.map_or(Value::Absent, |rates| rates[place]),
             };
         }
         let cells = &cells[..count];
@@ -263,9 +263,6 @@ impl Out {
     /// The rates of the Counter values of a row, at the places of the values.
     fn rates_of(&mut self, values: &[Value<'_>]) -> [Value<'static>; MOST_COLUMNS] {
         let mut rates = [Value::Absent; MOST_COLUMNS];
-        if !self.style.rate {
-            return rates;
-        }
         let mut key = self.place[0].clone().unwrap_or_default();
         key.push(b'\t');
         for (column, from) in &self.columns {

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ChildStdout;
 
 use connbox::model::{SCTP_STATES, TCP_STATES};
 
-use crate::world::{Ran, Router, World, at_a_quiet_point, connbox};
+use crate::world::{Ran, Resident, Router, World, at_a_quiet_point, connbox};
 
 /// The names of the labels that the router sets, but for 77.
 const LABELS: &str = "1 one\n3 three of them\n127 last\n";
@@ -26,11 +27,22 @@ impl Bench {
         Some(Bench { router, etc })
     }
 
-    /// What a program answers in the router's namespace, where the directory is /etc.
-    fn ran(&self, command: &[&str], words: &[&str]) -> Ran {
+    /// The words after `unshare` that run a command where the directory is /etc.
+    fn words<'a>(&'a self, command: &[&'a str], words: &[&'a str]) -> Vec<&'a str> {
         let mount = ["-m", "sh", "-c", "mount --bind \"$0\" /etc && exec \"$@\""];
-        let etc = [self.etc.to_str().unwrap()];
-        self.router.ran("unshare", &[&mount[..], &etc, command, words].concat())
+        [&mount[..], &[self.etc.to_str().unwrap()], command, words].concat()
+    }
+
+    /// What a program answers in the router's namespace.
+    fn ran(&self, command: &[&str], words: &[&str]) -> Ran {
+        self.router.ran("unshare", &self.words(command, words))
+    }
+
+    /// Both of them, left running: their standard outputs, and their processes.
+    pub fn running(&self, words: &[&str]) -> [(ChildStdout, Resident); 2] {
+        let ours = [connbox().to_str().unwrap(), "conntrack"];
+        [&["conntrack"][..], &ours]
+            .map(|command| self.router.running("unshare", &self.words(command, words)))
     }
 
     /// What Debian's conntrack answers.
@@ -50,7 +62,10 @@ impl Bench {
 
     /// Asserts that both answer the same, but for what the original has wrong; gives the answer.
     pub fn same(&self, words: &[&str], form: Form) -> String {
-        let (theirs, ours) = self.both(words);
+        let (mut theirs, ours) = self.both(words);
+        if form == Form::Xml && words.contains(&"-G") {
+            theirs.stdout.push_str("</conntrack>\n");
+        }
         assert_eq!((theirs.status, &theirs.stderr), (ours.status, &ours.stderr), "{words:?}");
         assert_eq!(theirs.stdout.lines().count(), ours.stdout.lines().count(), "{words:?}");
         for (theirs, ours) in theirs.stdout.lines().zip(ours.stdout.lines()) {

@@ -118,6 +118,14 @@ impl World {
         (child.stdout.take().expect("a pipe"), Resident(child))
     }
 
+    /// A program, run inside as root and left running; its standard output, and its process.
+    pub fn running(&self, program: &str, words: &[&str]) -> (ChildStdout, Resident) {
+        let mut command = self.command(Path::new(program), Rights::Root);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.args(words).spawn().expect(program);
+        (child.stdout.take().expect("a pipe"), Resident(child))
+    }
+
     /// A program in Python that is run inside, and waits to be told to go on by a line.
     pub fn script(&self, text: &str) -> Script {
         let mut command = self.command(Path::new("python3"), Rights::Root);

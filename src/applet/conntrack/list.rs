@@ -1,6 +1,6 @@
 //! `conntrack -L`: the flows that pass.
 
-use super::args::Args;
+use super::args::{Args, Output};
 use super::rows::{COLUMNS, Rows};
 use super::text::Text;
 use super::values::Table;
@@ -135,7 +135,9 @@ impl Writer {
     /// If the names of labels cannot be read.
     pub fn new(source: &Source, args: &Args) -> Result<Writer, Error> {
         let labels = Labels::read(&source.kernel)?;
-        let text = Text::new(args.output, labels);
+        // Who asks for labels sees them.
+        let shows_labels = args.output.labels || !args.labels.is_empty();
+        let text = Text::new(Output { labels: shows_labels, ..args.output }, labels);
         Ok(Writer { rows: Rows::default(), text, result: Ok(()) })
     }
 

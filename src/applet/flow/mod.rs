@@ -39,6 +39,10 @@ pub const DIFFERENCES: &[&str] = &[
     "Where the kernel tells no ports, as Linux 6.18 does of DCCP, none are shown, instead of 0.",
     "With -o labels, a flow whose labels have no names ends with \"labels=\", not with \"labels\".",
     "Where a clock was set back, delta-time and deltatime are 0, not a number near 2 to the 64th.",
+    "-G -o xml ends its document, as -L -o xml does.",
+    "The keys of GRE pick flows; conntrack passes over them.",
+    "The types of an echo and its answer are no ports that were translated: -n, -g and -j leave ICMP out \
+     unless an address was.",
     "An expectation whose flags have no names shows no second blank for them.",
     "Names that come from outside (helpers, security contexts, programs) have control characters and \
      what is no UTF-8 as \\xNN, and in XML & < > and \" as entities.",
