@@ -14,16 +14,8 @@ use crate::source::conntrack_counters::{self as counters, About, Counter, Name};
 
 /// The columns of `-C` without a filter.
 pub const COLUMNS: [Column; 5] = [
-    Column::gauge(
-        "entries",
-        "conntrack_entries",
-        "flows that the kernel tracks in the namespace, those included that have just ended",
-    ),
-    Column::gauge(
-        "limit",
-        "conntrack_entries_limit",
-        "how many it tracks at most; absent for no limit",
-    ),
+    Column::gauge("entries", "conntrack_entries", "flows that the kernel tracks in the namespace"),
+    Column::gauge("limit", "conntrack_entries_limit", "how many it tracks at most"),
     Column::gauge("percent", "conntrack_limit_used_ratio", "how much of limit is used"),
     Column::counter(
         "early_drops",

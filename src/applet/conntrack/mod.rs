@@ -10,6 +10,7 @@ mod groups;
 mod keys;
 mod list;
 mod options;
+mod page;
 mod rows;
 mod stats;
 mod text;
@@ -20,7 +21,7 @@ use args::{About, Args, Command, Output};
 use options::{DOCS, OPTIONS};
 use values::Table;
 
-use super::{Applet, Call, Example};
+use super::{Applet, Call};
 use crate::cli::Original;
 use crate::error::Error;
 use crate::model::Masked;
@@ -30,17 +31,16 @@ pub static APPLET: Applet = Applet {
     name: "conntrack",
     aliases: &[],
     about: "the flows that the kernel tracks: list, count, watch; by any filter and key",
-    details: &DETAILS,
+    details: &page::DETAILS,
     options: &DOCS,
     filters: &[],
     columns: &COLUMNS,
-    examples: &[Example {
-        about: "How many flows there are, and how many there may be",
-        command: "conntrack -C --limits --shell",
-    }],
-    needs: "-L, -G, -E and -C with a filter need CAP_NET_ADMIN in the network namespace. -C and -S need no rights.",
-    rows: "-L, -G: one row a flow. -C: one row. -S: one row for each counter of each CPU. With --by one row a group, \
-           the largest first.",
+    examples: &page::EXAMPLES,
+    needs: "-L, -G, -E, and -C with a filter or --by, need CAP_NET_ADMIN in the network namespace. -C and -S \
+            need no rights.",
+    rows: "With --tsv, --shell, --json or --prom: -L and -G one row a flow, with -L expect one an expectation; \
+           -C one row; -S one row for each counter of each CPU. With --by one row a group, as TSV if no \
+           format is named.",
     names: &[],
     original: Some(&ORIGINAL),
     run,
@@ -48,8 +48,6 @@ pub static APPLET: Applet = Applet {
 
 /// What begins the lines that conntrack-tools writes to standard error.
 const BANNER: &str = "conntrack v1.4.7 (conntrack-tools): ";
-
-const DETAILS: [&str; 1] = ["To be written."];
 
 const ORIGINAL: Original = Original {
     tool: "conntrack-tools",
