@@ -97,6 +97,7 @@ _connbox_conntrack() {
     '(-e --event-mask)'{-e,--event-mask=}'[with -E, show only these events]:EVENT[,...]:(ALL NEW UPDATES DESTROY)' \
     '(-o --output)'{-o,--output=}'[what the original text shows, and its form]:PART[,...]:(xml extended timestamp id ktimestamp labels save)' \
     '(-b --buffer-size)'{-b,--buffer-size=}'[with -E, the size of the receive buffer]:BYTES: ' \
+    '--resync''[with -E, dump the table after a loss, and show what was missed]' \
     '--sport=''[source port of the first packet]:PORT: ' \
     '--orig-port-src=''[the same as --sport]:PORT: ' \
     '--dport=''[destination port of the first packet]:PORT: ' \
