@@ -1,7 +1,8 @@
 //! Command lines that mean the same to Debian's conntrack and to ours, and those that do not.
 
 /// The same answer and the same status; words between blanks, `""` is an empty one.
-pub const SAME: [&str; 295] = [
+pub const SAME: [&str; 296] = [
+    "-L -l foo",
     "-L",
     "-L -o extended",
     "-L -o id",
@@ -300,7 +301,7 @@ pub const SAME: [&str; 295] = [
 ];
 
 /// Where conntrack-tools 1.4.7 is wrong: a command line, our status and how many flows we list.
-pub const DIFFERENT: [(&str, i32, usize); 27] = [
+pub const DIFFERENT: [(&str, i32, usize); 26] = [
     ("-L -p gre --srckey 1", 0, 1),
     ("-L -p gre --reply-key-dst 1", 0, 1),
     ("-L -u SEEN_REPLY,!ASSURED", 0, 10),
@@ -327,5 +328,4 @@ pub const DIFFERENT: [(&str, i32, usize); 27] = [
     ("-Lo id", 2, 0),
     ("-L -z", 2, 0),
     ("-L -l 3", 0, 0),
-    ("-L -l foo", 2, 0),
 ];

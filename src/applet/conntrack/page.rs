@@ -4,7 +4,7 @@ use crate::applet::Example;
 use crate::applet::flow::DIFFERENCES as OF_TEXT;
 
 /// What one should know to use it.
-const DESCRIPTION: [&str; 7] = [
+const DESCRIPTION: [&str; 8] = [
     "The kernel tracks connections that pass through the machine, or that its own rules look at, whether or \
      not they have a socket here: on a router or a container host they are in this table alone. -L lists \
      flows, -C counts them, -G shows one, -S shows the counters of each CPU, -E shows events as they come. \
@@ -36,6 +36,11 @@ const DESCRIPTION: [&str; 7] = [
      was full. drop: packets that were dropped because there was no room, or their flow was dying. \
      insert_failed: flows that clashed with another one and could not be resolved. invalid: packets that \
      cannot be tracked.",
+    "-E shows events until SIGINT or SIGTERM ends it, which is status 0. -e picks which: NEW, UPDATES, \
+     DESTROY. -b sets the receive buffer, beyond net.core.rmem_max where the rights allow it, and the size \
+     that it got is said. Events that the kernel had to drop are counted exactly, and stand among the \
+     events as a record of their own; --resync then reads the table and shows what it missed as events that \
+     are marked so. Our formats are TSV, --shell and --json, one row an event.",
     "A table is empty where no rule of the network namespace uses connection tracking, which is said on \
      standard error. It differs from conntrack-tools 1.4.7, which is wrong there, in the following.",
 ];
