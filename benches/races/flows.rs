@@ -55,7 +55,7 @@ pub fn full(count: usize) -> Result<Namespace, Box<dyn Error>> {
 /// The message that inserts a flow, which the kernel acknowledges if it is the last of a call.
 fn insertion(number: usize, is_last: bool) -> Vec<u8> {
     let is_v6 = number % 10 == 9;
-    let is_tcp = number % 5 != 0;
+    let is_tcp = !number.is_multiple_of(5);
     let (source, destination) = addresses(number % PEERS, is_v6);
     let port = |number: usize| (number as u16).to_be_bytes();
     let ports = [port(1024 + number / PEERS), port([443, 80, 8080][number % 3])];
@@ -66,8 +66,8 @@ fn insertion(number: usize, is_last: bool) -> Vec<u8> {
     push_attribute(&mut payload, attribute::TUPLE_ORIG, &orig);
     push_attribute(&mut payload, attribute::TUPLE_REPLY, &reply);
     push_attribute(&mut payload, attribute::TIMEOUT, &TIMEOUT_SECONDS.to_be_bytes());
-    // SEEN_REPLY and ASSURED, of all but every eighth.
-    let status: u32 = if number % 8 == 7 { 0 } else { 0b110 };
+    // CONFIRMED as they are anyway, and SEEN_REPLY and ASSURED of all but every eighth.
+    let status: u32 = if number % 8 == 7 { 0b1000 } else { 0b1110 };
     push_attribute(&mut payload, attribute::STATUS, &status.to_be_bytes());
     if is_tcp {
         // SYN_SENT, FIN_WAIT, CLOSE, TIME_WAIT and, mostly, ESTABLISHED.

@@ -53,7 +53,8 @@ c = collections.Counter(("tcp" if s.type == socket.SOCK_STREAM else "udp")
     for s in psutil.net_connections("inet"))
 for key, count in c.most_common(): print(key, count)"#;
 
-const FLOOR_GOAL: Goal =
+/// The usual goal.
+pub const FLOOR_GOAL: Goal =
     Goal { text: "≤ 1.15 × floor", of: "floor", against: &[FLOOR], at_most: 1.15 };
 
 /// Who counts by port in a full dump.
