@@ -11,10 +11,17 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
 
 /// The applets that the races call by name.
-const APPLETS: [&str; 6] =
-    ["sockstat", "tcpstates", "snmpget-tcp", "conncount", "closedcalc", "network-connections"];
+const APPLETS: [&str; 7] = [
+    "sockstat",
+    "tcpstates",
+    "snmpget-tcp",
+    "conncount",
+    "closedcalc",
+    "network-connections",
+    "conntrack",
+];
 /// The C programs in `benches/floors`.
-const FLOORS: [&str; 6] = ["idle", "files", "states", "full", "port", "peak"];
+const FLOORS: [&str; 8] = ["idle", "files", "states", "full", "port", "peak", "flows", "events"];
 
 /// Two folders, gone when this is dropped or when the bench ends in any other way.
 pub struct Scratch {

@@ -4,8 +4,10 @@
 use std::fs;
 
 use connbox::applet::flow::{self, Parts};
-use connbox::model::Flow;
-use connbox::source::conntrack::{Table, flows};
+use connbox::model::{Change, Flow};
+use connbox::source::conntrack::{Table, flow as read_flow, flows};
+use connbox::source::expectations::expectation;
+use connbox::source::labels::Labels;
 use connbox::source::netlink::Exchange;
 use connbox::wire::netlink::{DONE, dump_request};
 use rustix::io::Errno;
@@ -116,4 +118,42 @@ fn options_to_save_are_those_of_conntrack() {
     let theirs = recording("L-save.txt");
     let [(theirs, ours)] = differences(&theirs, &ours)[..] else { panic!("{ours}") };
     assert_eq!(theirs.replace("-u UNSET -w", "-u UNSET -m 3735928559 -w"), ours);
+}
+
+/// Whatever a kernel sends: text without a control byte, or a refusal.
+#[test]
+fn no_damage_to_a_message_reaches_the_terminal() {
+    let names = Labels::of(b"1 one\n127 last");
+    let parts = Parts {
+        extended: true,
+        id: true,
+        ktimestamp: true,
+        labels: Some(&names),
+        when_seconds: Some(0),
+        now_seconds: 1 << 40,
+    };
+    let check = |payload: &[u8]| {
+        let mut text = Vec::new();
+        if let Some(entry) = read_flow(payload) {
+            flow::line(&mut text, &entry, &parts);
+            flow::xml(&mut text, &entry, &parts, Some(Change::Destroy));
+            flow::save(&mut text, &entry, None);
+        }
+        if let Some(expectation) = expectation(payload) {
+            flow::expectation_line(&mut text, &expectation);
+            flow::expectation_xml(&mut text, &expectation, &parts, None);
+        }
+        assert!(!text.iter().any(u8::is_ascii_control), "{}", text.escape_ascii());
+    };
+    for line in recording("netlink.hex").lines().filter(|line| line.starts_with("0100 ")) {
+        let whole = bytes(line.rsplit(' ').next().unwrap());
+        for place in 0..whole.len() {
+            check(&whole[..place]);
+            for change in [1, 2, 0x0c, 0x80, 0xff] {
+                let mut damaged = whole.clone();
+                damaged[place] ^= change;
+                check(&damaged);
+            }
+        }
+    }
 }

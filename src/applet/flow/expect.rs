@@ -2,19 +2,27 @@
 
 use super::push::{self, field};
 use super::xml::{addresses, element, ends, layer, open, text, when, words};
-use super::{Parts, family_name};
+use super::{Parts, family_name, line};
 use crate::model::{Change, Expectation, ExpectationFlags, Flow};
 
 /// Appends the line of an expectation: `299 proto=6 src=… `. No part of `-o` changes it.
-pub fn line(buffer: &mut Vec<u8>, expectation: &Expectation<'_>) {
+pub fn expectation_line(buffer: &mut Vec<u8>, expectation: &Expectation<'_>) {
     if let Some(seconds) = expectation.timeout_seconds {
         field(buffer, "", seconds);
         buffer.push(b' ');
     }
     field(buffer, "proto=", expectation.expected.protocol.into());
-    super::line::tuple(buffer, &expectation.expected, [" src=", " dst="]);
-    super::line::tuple(buffer, &expectation.mask, [" mask-src=", " mask-dst="]);
-    super::line::tuple(buffer, &expectation.master, [" master-src=", " master-dst="]);
+    for (prefix, tuple) in [
+        (" ", &expectation.expected),
+        (" mask-", &expectation.mask),
+        (" master-", &expectation.master),
+    ] {
+        for (word, address) in [("src=", tuple.source), ("dst=", tuple.destination)] {
+            words(buffer, &[prefix, word]);
+            push::address(buffer, address);
+        }
+        line::ends(buffer, tuple.ends);
+    }
     if let Some(zone) = expectation.zone {
         field(buffer, " zone=", zone.into());
     }
@@ -32,7 +40,7 @@ pub fn line(buffer: &mut Vec<u8>, expectation: &Expectation<'_>) {
 }
 
 /// Appends the element of an expectation, which says what happened to it if that is why it is shown.
-pub fn xml(
+pub fn expectation_xml(
     buffer: &mut Vec<u8>,
     expectation: &Expectation<'_>,
     parts: &Parts<'_>,

@@ -24,12 +24,12 @@ pub fn line(buffer: &mut Vec<u8>, flow: &Flow<'_>, parts: &Parts<'_>) {
         buffer.push(b' ');
         buffer.extend_from_slice(state.as_bytes());
     }
-    tuple(buffer, &flow.orig, [" src=", " dst="]);
+    tuple(buffer, &flow.orig);
     zone_and_traffic(buffer, " zone-orig=", flow.orig.zone, flow.traffic[0]);
     if flow.status.is_some_and(|status| !status.has(FlowStatus::SEEN_REPLY)) {
         buffer.extend_from_slice(b" [UNREPLIED]");
     }
-    tuple(buffer, &flow.reply, [" src=", " dst="]);
+    tuple(buffer, &flow.reply);
     zone_and_traffic(buffer, " zone-reply=", flow.reply.zone, flow.traffic[1]);
     flags(buffer, flow);
     marks(buffer, flow);
@@ -43,13 +43,19 @@ fn padded(buffer: &mut Vec<u8>, word: &str) {
     buffer.extend_from_slice(&b"         "[word.len().min(8)..]);
 }
 
-/// Appends the addresses, after the two `words`, and what the protocol adds to them.
-pub(super) fn tuple(buffer: &mut Vec<u8>, tuple: &Tuple, words: [&str; 2]) {
-    for (word, address) in words.into_iter().zip([tuple.source, tuple.destination]) {
-        buffer.extend_from_slice(word.as_bytes());
-        push::address(buffer, address);
-    }
-    match tuple.ends {
+/// Appends the addresses, and what the protocol adds to them.
+pub(super) fn tuple(buffer: &mut Vec<u8>, tuple: &Tuple) {
+    buffer.extend_from_slice(b" src=");
+    push::address(buffer, tuple.source);
+    buffer.extend_from_slice(b" dst=");
+    push::address(buffer, tuple.destination);
+    ends(buffer, tuple.ends);
+}
+
+/// Appends what the protocol adds to the addresses.
+#[inline]
+pub(super) fn ends(buffer: &mut Vec<u8>, ends: Ends) {
+    match ends {
         Ends::None => {}
         Ends::Ports { source, destination } => {
             field(buffer, " sport=", source.into());

@@ -11,7 +11,7 @@ mod push;
 mod save;
 mod xml;
 
-pub use expect::{line as expectation_line, xml as expectation_xml};
+pub use expect::{expectation_line, expectation_xml};
 pub use line::line;
 pub use save::save;
 pub use xml::xml;
