@@ -9,6 +9,7 @@ mod world;
 
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::time::SystemTime;
 
 use both::{Form, corrected};
 use rustix::process::Signal;
@@ -176,6 +177,40 @@ sys.stdin.readline()
     theirs.wait_for("the program", |seen| seen.contains("[DESTROY]") && seen.ends_with(&text));
     let fields = format!("\"portid\":{port},\"progname\":\"python3\"}}\n");
     rows.wait_for("the program", |seen| seen.ends_with(&fields));
+}
+
+#[test]
+fn the_time_is_that_of_the_event_and_not_of_reading_it() {
+    let Some(world) = tracking("the_time_is_that_of_the_event_and_not_of_reading_it") else {
+        return;
+    };
+    let on = "cd /proc/sys/net/netfilter && echo 1 >nf_conntrack_timestamp";
+    assert_eq!(world.ran("sh", &["-c", on]).status, 0);
+    let text = world.ours(&["-o", "timestamp"]);
+    let rows = world.ours(&["--shell"]);
+    world.wait_for_listeners(2);
+    [&text, &rows].into_iter().for_each(Watcher::wait_until_it_sleeps);
+    [&text, &rows].into_iter().for_each(|watcher| watcher.signal(Signal::STOP));
+    sent(&mut world.script(SENDER), 1);
+    let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+    let made = now();
+    [&text, &rows].into_iter().for_each(|watcher| watcher.signal(Signal::CONT));
+    for watcher in [&text, &rows] {
+        watcher.wait_for("the event", |text| text.ends_with('\n'));
+    }
+    let [text, rows] = [text, rows].map(|watcher| watcher.end(Signal::INT).stdout);
+    let (time, rest) =
+        text.strip_prefix('[').unwrap().split_once("]\t    [NEW] udp ").expect(&text);
+    assert_eq!((time.len(), rest.lines().count()), ("1795260816.123456".len(), 1), "{text}");
+    let time: f64 = time.parse().unwrap();
+    // Linux 6.14 tells when it happened; before, it was read a little later.
+    let is_told = connbox::sys::kernel_version() >= (6, 14);
+    assert!(time <= if is_told { made } else { now() } && time > made - 5.0, "{time}, {made}");
+    assert!(
+        rows.starts_with("TIME=\"20")
+            && rows.contains("\" EVENT=\"NEW\" SYNTHETIC=\"false\" LOST=\"\" ")
+    );
+    assert!(rows.contains(" DPORT=\"1\" "), "{rows}");
 }
 
 /// How many events were said to be lost.
