@@ -27,7 +27,9 @@ fn main() {
     // Without the script the program is whole, and larger.
     if fs::write(&script, SCRIPT).is_ok() {
         println!("cargo::rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
-        println!("cargo::rustc-link-arg-bins=-Wl,-T,{}", script.display());
+        // Two arguments, so that the folder's name may hold a comma.
+        println!("cargo::rustc-link-arg-bins=-T");
+        println!("cargo::rustc-link-arg-bins={}", script.display());
     }
 }
 

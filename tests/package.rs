@@ -183,7 +183,8 @@ fn two_folders_give_the_same_bytes() {
     // Not below this folder: cargo would read our .cargo/config.toml, too, and set its flags twice.
     let copy = Folder::new(&std::env::temp_dir(), "connbox-copy");
     let mut cp = Command::new("cp");
-    cp.args(["-r", "Cargo.toml", "Cargo.lock", ".cargo", "src", "benches"]).arg(&copy.0);
+    cp.args(["-r", "Cargo.toml", "Cargo.lock", "build.rs", ".cargo", "src", "benches"])
+        .arg(&copy.0);
     done(cp.current_dir(home()));
     let target = copy.0.join("another target");
     done(cargo(&copy.0, &target).args(["build", "--release", "--locked"]));
