@@ -12,6 +12,7 @@
 //!           track      what follows from facts over time       (pure)
 //!             model    what the facts are                      (pure)
 //!           wire       bytes to fields                         (pure)
+//!             calendar days to dates                           (pure)
 //!             sys      the kernel, and all that is unsafe
 //!               error  what can go wrong, and the exit statuses
 //! ```
@@ -26,6 +27,7 @@
 //! nothing to other crates.
 
 pub mod applet;
+pub mod calendar;
 pub mod cli;
 pub mod doc;
 pub mod error;

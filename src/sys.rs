@@ -258,10 +258,16 @@ pub fn own_binary() -> Result<PathBuf, Errno> {
     Ok(PathBuf::from(OsString::from_vec(path.into_bytes())))
 }
 
-/// The value of an environment variable.
+/// The value of an environment variable, unless it is empty.
 #[must_use]
 pub fn environment(name: &str) -> Option<OsString> {
-    std::env::var_os(name).filter(|value| !value.is_empty())
+    variable(name).filter(|value| !value.is_empty())
+}
+
+/// The value of an environment variable whose empty value means something.
+#[must_use]
+pub fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
 
 /// Where the facts come from: the running kernel, or a tree that looks like it.
@@ -351,45 +357,4 @@ pub fn kernel_version() -> (u32, u32) {
         .split(|byte: char| !byte.is_ascii_digit())
         .map(|digits| digits.parse().unwrap_or_default());
     (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
-}
-
-/// A moment as calendars and clocks of the machine's time zone show it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the words are common")]
-pub struct LocalTime {
-    pub year: i32,
-    /// From 1 on.
-    pub month: u8,
-    /// From 1 on.
-    pub day: u8,
-    pub hour: u8,
-    pub minute: u8,
-    pub second: u8,
-    /// From 0, Sunday, on.
-    pub weekday: u8,
-}
-
-/// The local time of a moment, in seconds since 1970-01-01 00:00 UTC, by TZ or /etc/localtime; `None`
-/// for a year that no calendar has.
-#[must_use]
-pub fn local_time(unix_seconds: i64) -> Option<LocalTime> {
-    let seconds: libc::time_t = unix_seconds;
-    // SAFETY: a tm is numbers and a pointer that is not looked at; both pointers are of this frame.
-    let time = unsafe {
-        let mut time: libc::tm = std::mem::zeroed();
-        if libc::localtime_r(&raw const seconds, &raw mut time).is_null() {
-            return None;
-        }
-        time
-    };
-    let small = |number| u8::try_from(number).unwrap_or_default();
-    Some(LocalTime {
-        year: time.tm_year.saturating_add(1900),
-        month: small(time.tm_mon).saturating_add(1),
-        day: small(time.tm_mday),
-        hour: small(time.tm_hour),
-        minute: small(time.tm_min),
-        second: small(time.tm_sec),
-        weekday: small(time.tm_wday),
-    })
 }

@@ -1,13 +1,14 @@
 //! Points in time as RFC 3339 writes them.
 
+use crate::calendar::DateTime;
+
 /// `2026-11-21T11:33:36.123Z`: the time at `unix_milliseconds` since 1970, UTC, for the years 1970
 /// to 9999; a clock set outside of them is shown at the nearer end.
 #[must_use]
 pub fn rfc3339(unix_milliseconds: i64) -> [u8; 24] {
     const END_OF_9999: i64 = 253_402_300_799_999;
     let milliseconds = unix_milliseconds.clamp(0, END_OF_9999);
-    let (days, of_day) = (milliseconds / 86_400_000, milliseconds % 86_400_000);
-    let (year, month, day) = date(days);
+    let time = DateTime::of(milliseconds / 1000);
     let mut text = *b"0000-00-00T00:00:00.000Z";
     let mut put = |place: usize, width: usize, mut number: i64| {
         for digit in text[place..place + width].iter_mut().rev() {
@@ -15,29 +16,14 @@ pub fn rfc3339(unix_milliseconds: i64) -> [u8; 24] {
             number /= 10;
         }
     };
-    put(0, 4, year);
-    put(5, 2, month);
-    put(8, 2, day);
-    put(11, 2, of_day / 3_600_000);
-    put(14, 2, of_day / 60_000 % 60);
-    put(17, 2, of_day / 1000 % 60);
-    put(20, 3, of_day % 1000);
+    put(0, 4, time.year);
+    put(5, 2, time.month.into());
+    put(8, 2, time.day.into());
+    put(11, 2, time.hour.into());
+    put(14, 2, time.minute.into());
+    put(17, 2, time.second.into());
+    put(20, 3, milliseconds % 1000);
     text
-}
-
-/// Year, month and day of the Gregorian calendar, `days` after 1970-01-01. Years are taken to begin
-/// in March, so that the leap day is their last.
-fn date(days: i64) -> (i64, i64, i64) {
-    let since_march_0000 = days + 719_468;
-    let era = since_march_0000 / 146_097;
-    let day_of_era = since_march_0000 % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

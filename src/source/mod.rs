@@ -20,6 +20,7 @@ pub mod programs;
 pub mod sock_diag;
 mod sockets;
 mod tcp_states;
+pub mod time_zone;
 
 pub use confirm::confirmed;
 pub use sockets::{from_kernel, sockets};

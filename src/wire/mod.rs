@@ -9,5 +9,7 @@ pub mod ctnetlink;
 pub mod inet_diag;
 pub mod json;
 pub mod netlink;
+pub mod posix_tz;
 pub mod socket_row;
 pub mod text;
+pub mod tzif;

@@ -55,6 +55,14 @@ impl Bench {
         self.ran(&[connbox().to_str().unwrap(), "conntrack"], words)
     }
 
+    /// What both answer to somebody in a time zone.
+    pub fn both_in(&self, tz: &str, words: &[&str]) -> (Ran, Ran) {
+        let tz = format!("TZ={tz}");
+        let ours = ["env", &tz, connbox().to_str().unwrap(), "conntrack"];
+        let theirs = || Ok(self.ran(&["env", &tz, "conntrack"], words));
+        at_a_quiet_point(theirs, || self.ran(&ours, words))
+    }
+
     /// What both answer of one and the same table.
     pub fn both(&self, words: &[&str]) -> (Ran, Ran) {
         at_a_quiet_point(|| Ok(self.theirs(words)), || self.ours(words))

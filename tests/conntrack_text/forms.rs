@@ -18,6 +18,21 @@ fn every_form_is_that_of_debians_conntrack() {
     }
 }
 
+/// A moment has the date of the user's time zone, by a rule and by a file of tzdata.
+#[test]
+fn times_are_those_of_the_users_time_zone() {
+    let Some(bench) = Bench::new("times_are_those_of_the_users_time_zone") else { return };
+    let mut seen = Vec::new();
+    for tz in ["<+1245>-12:45<+1345>,M9.5.0/2:45,M4.1.0/3:45", "Pacific/Kiritimati", ":", "UTC"] {
+        let (theirs, ours) = bench.both_in(tz, &["-L", "-p", "tcp", "-o", "ktimestamp"]);
+        assert_eq!((theirs.status, theirs.stderr), (ours.status, ours.stderr));
+        assert_eq!(theirs.stdout, ours.stdout, "{tz}");
+        assert!(ours.stdout.contains(" [start="), "{}", ours.stdout);
+        seen.push(ours.stdout);
+    }
+    assert!(seen[0] != seen[2] && seen[2] == seen[3]);
+}
+
 /// What conntrack prints to save a table lacks the marks, which are in its lines of the same flows.
 #[test]
 fn what_is_saved_is_what_debians_conntrack_saves_and_the_mark() {

@@ -7,6 +7,7 @@ use connbox::model::Change;
 use connbox::source::conntrack::flow as read_flow;
 use connbox::source::expectations::expectation;
 use connbox::source::labels::Labels;
+use connbox::source::time_zone::TimeZone;
 use connbox::wire::netlink::push_attribute;
 
 use crate::support::{feed, skip};
@@ -211,12 +212,15 @@ fn expectation_message(dice: &mut Dice) -> Vec<u8> {
     message
 }
 
+/// The time zone of both: its clocks change, and need no tzdata.
+const TZ: &str = "NST3:30NDT,M3.2.0,M11.1.0";
+
 /// What the library prints of the lines of `questions`; `None` if there is no library.
 fn judged(test: &str, questions: &str) -> Option<Vec<String>> {
     let file = std::env::temp_dir().join(format!("connbox-{test}-{}", std::process::id()));
     std::fs::write(&file, LABELS).unwrap();
     let mut command = crate::support::command("python3");
-    command.args(["-S", "-c", JUDGE]).arg(&file);
+    command.env("TZ", TZ).args(["-S", "-c", JUDGE]).arg(&file);
     let output = feed(&mut command, questions.as_bytes());
     std::fs::remove_file(&file).unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -247,6 +251,7 @@ fn hex(bytes: &[u8]) -> String {
 fn any_flow_is_written_as_by_the_library() {
     const TEST: &str = "any_flow_is_written_as_by_the_library";
     let names = Labels::of(LABELS.as_bytes());
+    let time_zone = TimeZone::of(Some(TZ.as_ref()));
     let (mut questions, mut ours) = (String::new(), Vec::new());
     let mut dice = Dice(0x5eed);
     for _ in 0..20_000 {
@@ -260,6 +265,7 @@ fn any_flow_is_written_as_by_the_library() {
             id: flags & ID != 0,
             ktimestamp: flags & TIMESTAMP != 0,
             labels: (flags & CONNLABELS != 0).then_some(&names),
+            time_zone: Some(&time_zone),
             ..Parts::default()
         };
         let flow = read_flow(&message).unwrap();

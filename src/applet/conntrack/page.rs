@@ -9,7 +9,8 @@ const DESCRIPTION: [&str; 8] = [
      not they have a socket here: on a router or a container host they are in this table alone. -L lists \
      flows, -C counts them, -G shows one, -S shows the counters of each CPU, -E shows events as they come. \
      Options, text and exit status are those of conntrack(8) of conntrack-tools 1.4.7, but for what is \
-     listed below. connbox only looks: what would change the table (-D -I -U -A -F -R -z) is refused.",
+     listed below. connbox only looks: what would change the table (-D -I -U -A -F -R -z) is refused. Dates \
+     in its text are of the time zone that TZ names, or /etc/localtime.",
     "A filter shows what has all that it asks for. -s, -d, -r and -q take a network, ADDR/LEN; --mask-src \
      and --mask-dst say which bits matter otherwise. The options of a protocol (--sport, --dport, --state, \
      --icmp-type, --srckey and the like) stand behind -p. -u asks for statuses, and with ! for their \

@@ -4,6 +4,7 @@ use super::args::Output;
 use crate::applet::flow::{self, Parts, XML_EXPECT_HEAD, XML_EXPECT_TAIL, XML_HEAD, XML_TAIL};
 use crate::model::{Expectation, Flow};
 use crate::source::labels::Labels;
+use crate::source::time_zone::TimeZone;
 use crate::sys;
 
 /// Writes the text of flows or of expectations, one after another.
@@ -12,6 +13,7 @@ pub struct Text {
     output: Output,
     /// The names of labels.
     pub labels: Labels,
+    time_zone: TimeZone,
     now_milliseconds: u64,
     buffer: Vec<u8>,
     /// What ends the document, if it has begun.
@@ -22,15 +24,23 @@ impl Text {
     /// The text that `output` asks for, of this moment.
     pub fn new(output: Output, labels: Labels) -> Text {
         let now_milliseconds = u64::try_from(sys::unix_milliseconds()).unwrap_or_default();
-        Text { output, labels, now_milliseconds, buffer: Vec::with_capacity(512), tail: "" }
+        Text {
+            output,
+            labels,
+            time_zone: TimeZone::default(),
+            now_milliseconds,
+            buffer: Vec::with_capacity(512),
+            tail: "",
+        }
     }
 
     /// The text of a flow, with the line end and what goes before the first one.
     pub fn flow(&mut self, one: &Flow<'_>) -> &[u8] {
         self.begin(XML_HEAD, XML_TAIL);
-        let Text { output, labels, now_milliseconds, buffer, .. } = self;
+        let Text { output, labels, time_zone, now_milliseconds, buffer, .. } = self;
+        let parts = parts(*output, labels, time_zone, *now_milliseconds);
         // Of lists of flows not even XML tells when they were read.
-        let parts = Parts { when_seconds: None, ..parts(*output, labels, *now_milliseconds) };
+        let parts = Parts { when_seconds: None, ..parts };
         match output {
             Output { save: true, .. } => flow::save(buffer, one, None),
             Output { xml: true, .. } => flow::xml(buffer, one, &parts, None),
@@ -43,8 +53,8 @@ impl Text {
     /// The text of an expectation, likewise.
     pub fn expectation(&mut self, one: &Expectation<'_>) -> &[u8] {
         self.begin(XML_EXPECT_HEAD, XML_EXPECT_TAIL);
-        let Text { output, labels, now_milliseconds, buffer, .. } = self;
-        let parts = parts(*output, labels, *now_milliseconds);
+        let Text { output, labels, time_zone, now_milliseconds, buffer, .. } = self;
+        let parts = parts(*output, labels, time_zone, *now_milliseconds);
         if output.xml {
             flow::expectation_xml(buffer, one, &parts, None);
         } else {
@@ -71,7 +81,12 @@ impl Text {
     }
 }
 
-fn parts(output: Output, labels: &Labels, now_milliseconds: u64) -> Parts<'_> {
+fn parts<'a>(
+    output: Output,
+    labels: &'a Labels,
+    time_zone: &'a TimeZone,
+    now_milliseconds: u64,
+) -> Parts<'a> {
     let now_seconds = now_milliseconds / 1000;
     Parts {
         extended: output.extended,
@@ -80,5 +95,6 @@ fn parts(output: Output, labels: &Labels, now_milliseconds: u64) -> Parts<'_> {
         labels: output.labels.then_some(labels),
         when_seconds: output.timestamp.then_some(now_seconds),
         now_seconds,
+        time_zone: Some(time_zone),
     }
 }

@@ -121,9 +121,10 @@ fn independent(buffer: &mut Vec<u8>, flow: &Flow<'_>, parts: &Parts<'_>) {
     element(buffer, "deltatime", age);
 }
 
-/// Appends the moment of the text, by the clock of the machine's time zone.
+/// Appends the moment of the text, by the clock of the time zone.
 pub(super) fn when(buffer: &mut Vec<u8>, parts: &Parts<'_>) {
-    let Some(time) = parts.when_seconds.and_then(local) else { return };
+    let Some(seconds) = parts.when_seconds else { return };
+    let time = local(seconds, parts.time_zone);
     words(buffer, &["<when>"]);
     for (name, part) in [("hour", time.hour), ("min", time.minute), ("sec", time.second)] {
         words(buffer, &["<", name, ">"]);
@@ -133,7 +134,7 @@ pub(super) fn when(buffer: &mut Vec<u8>, parts: &Parts<'_>) {
     element(buffer, "wday", Some(u64::from(time.weekday) + 1));
     element(buffer, "day", Some(time.day.into()));
     element(buffer, "month", Some(time.month.into()));
-    element(buffer, "year", Some(time.year.unsigned_abs().into()));
+    element(buffer, "year", Some(time.year.unsigned_abs()));
     words(buffer, &["</when>"]);
 }
 
