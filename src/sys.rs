@@ -7,6 +7,7 @@
 
 mod atomic_file;
 pub mod netns;
+pub mod packet;
 pub mod process;
 
 pub use atomic_file::AtomicFile;

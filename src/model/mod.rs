@@ -2,12 +2,14 @@
 
 mod filter;
 mod groups;
+mod segment;
 mod socket;
 mod sockstat;
 mod state;
 mod threshold;
 pub use filter::{Filter, Ports, Prefix, masked};
 pub use groups::{Groups, Tally};
+pub use segment::{Segment, TcpFlags};
 pub use socket::{Endpoint, Proto, Socket};
 pub use sockstat::{Protocol, Sockstat, TcpSockstat};
 pub use state::{StateCounts, StateSet, TcpState, UnknownState};

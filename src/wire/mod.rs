@@ -8,5 +8,8 @@ pub mod bytecode;
 pub mod inet_diag;
 pub mod json;
 pub mod netlink;
+pub mod packet;
+pub mod pcap;
 pub mod socket_row;
+pub mod tcp_info;
 pub mod text;

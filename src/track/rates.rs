@@ -1,4 +1,4 @@
-//! What follows from facts over time. Pure: the clock comes in as an argument.
+//! How fast counters grow.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
