@@ -8,6 +8,7 @@
 mod atomic_file;
 mod netlink;
 pub mod netns;
+pub mod packet;
 pub mod process;
 pub mod signals;
 

@@ -3,6 +3,7 @@
 mod filter;
 mod flow;
 mod groups;
+mod segment;
 mod socket;
 mod sockstat;
 mod state;
@@ -10,6 +11,7 @@ mod threshold;
 pub use filter::{Filter, Ports, Prefix, masked};
 pub use flow::{DCCP_STATES, Ends, Flow, FlowStatus, SCTP_STATES, TCP_STATES, Traffic, Tuple};
 pub use groups::{Groups, Tally};
+pub use segment::{Segment, TcpFlags};
 pub use socket::{Endpoint, Proto, Socket};
 pub use sockstat::{Protocol, Sockstat, TcpSockstat};
 pub use state::{StateCounts, StateSet, TcpState, UnknownState};

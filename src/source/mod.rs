@@ -3,18 +3,23 @@
 pub mod cgroup;
 mod confirm;
 pub mod conntrack;
+mod frame;
 pub mod holders;
 pub mod lines;
 pub mod names;
 pub mod netlink;
 pub mod netns;
 pub mod owner;
+pub mod packet;
+pub mod pcap_file;
 pub mod procfs;
 pub mod sock_diag;
 mod sockets;
+pub mod tcp_info;
 mod tcp_states;
 
 pub use confirm::confirmed;
+pub use frame::{Frame, segment};
 pub use sockets::{from_kernel, sockets};
 pub use tcp_states::{Method, tcp_states};
 

@@ -9,5 +9,8 @@ pub mod ctnetlink;
 pub mod inet_diag;
 pub mod json;
 pub mod netlink;
+pub mod packet;
+pub mod pcap;
 pub mod socket_row;
+pub mod tcp_info;
 pub mod text;
