@@ -11,6 +11,7 @@ pub mod netns;
 pub mod packet;
 pub mod process;
 pub mod signals;
+pub mod terminal;
 
 pub use atomic_file::AtomicFile;
 pub use netlink::{DATAGRAM_BYTES, Netlink};
@@ -66,8 +67,7 @@ pub fn prepare_process() {
 /// # Errors
 /// [`Error::ClosedPipe`] if nobody reads any more; the system's reason otherwise.
 pub fn write_stdout(bytes: &[u8]) -> Result<(), Error> {
-    // SAFETY: descriptor 1 is open for the life of the process; see `prepare_process`.
-    write_all(unsafe { BorrowedFd::borrow_raw(1) }, bytes).map_err(|error| match error {
+    write_all(stdout(), bytes).map_err(|error| match error {
         Errno::PIPE => Error::ClosedPipe,
         error => Error::system("standard output", error),
     })
@@ -115,6 +115,13 @@ pub fn read(fd: impl AsFd, buffer: &mut Vec<u8>) -> Result<usize, Errno> {
 pub fn stdin() -> BorrowedFd<'static> {
     // SAFETY: descriptor 0 is open for the life of the process; see `prepare_process`.
     unsafe { BorrowedFd::borrow_raw(0) }
+}
+
+/// Standard output.
+#[must_use]
+pub fn stdout() -> BorrowedFd<'static> {
+    // SAFETY: descriptor 1 is open for the life of the process; see `prepare_process`.
+    unsafe { BorrowedFd::borrow_raw(1) }
 }
 
 /// Sets an option of a socket for which rustix has no name.
