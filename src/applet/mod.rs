@@ -8,6 +8,7 @@ mod network_connections;
 mod snmpget_tcp;
 mod sockstat;
 mod tcpstates;
+mod tcptrack;
 
 use std::ffi::OsString;
 use std::time::Duration;

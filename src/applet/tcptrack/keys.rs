@@ -119,7 +119,8 @@ fn plain(byte: u8) -> Option<Key> {
 
 /// The key of a sequence; modifiers (`1;5A`) are left out.
 fn sequence(rest: &[u8]) -> Option<Key> {
-    let known = |rest: &[u8]| SEQUENCES.iter().find(|(known, _)| *known == rest).map(|(_, key)| *key);
+    let known =
+        |rest: &[u8]| SEQUENCES.iter().find(|(known, _)| *known == rest).map(|(_, key)| *key);
     let (last, parameters) = rest.split_last()?;
     let first = parameters.split(|byte| *byte == b';').next().unwrap_or_default();
     match last {
@@ -142,12 +143,10 @@ mod tests {
     #[test]
     fn letters_are_keys_and_control_bytes_mostly_none() {
         assert_eq!(keys(&[b"p/\xc3"]), [Key::Byte(b'p'), Key::Byte(b'/'), Key::Byte(0xc3)]);
-        assert_eq!(keys(&[b"\r\n\x7f\x08"]), [
-            Key::Enter,
-            Key::Enter,
-            Key::Backspace,
-            Key::Backspace
-        ]);
+        assert_eq!(
+            keys(&[b"\r\n\x7f\x08"]),
+            [Key::Enter, Key::Enter, Key::Backspace, Key::Backspace]
+        );
         assert_eq!(keys(&[b"\x00\x01\x02\x0c\x15"]), [Key::Redraw, Key::Clear]);
     }
 
@@ -181,7 +180,8 @@ mod tests {
 
     #[test]
     fn sequences_that_are_no_key_are_swallowed_whole() {
-        for text in [&b"\x1b[15~"[..], b"\x1b[[A", b"\x1b[?1;2c", b"\x1b[200~", b"\x1bOP", b"\x1b[M"]
+        for text in
+            [&b"\x1b[15~"[..], b"\x1b[[A", b"\x1b[?1;2c", b"\x1b[200~", b"\x1bOP", b"\x1b[M"]
         {
             let rest = keys(&[text, b"q"]);
             assert_eq!(rest.last(), Some(&Key::Byte(b'q')), "{text:?}");

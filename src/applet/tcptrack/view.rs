@@ -229,7 +229,8 @@ impl View {
 
     fn set_cursor(&mut self, place: usize, rows: &[Row]) {
         let place = place.min(self.order.len().saturating_sub(1));
-        self.cursor = self.order.get(place).map(|row| (rows[*row].id, place));
+        let row = self.order.get(place).and_then(|row| rows.get(*row));
+        self.cursor = row.map(|row| (row.id, place));
     }
 
     /// The place in the order of the row under the cursor.
@@ -324,9 +325,7 @@ impl View {
         match key {
             Key::Byte(byte) if self.filter.len() < MOST_BYTES => self.filter.push(byte),
             // The whole letter goes, however many bytes it has.
-            Key::Backspace => {
-                while self.filter.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
-            }
+            Key::Backspace => while self.filter.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {},
             Key::Clear => self.filter.clear(),
             Key::Enter => self.is_typing = false,
             Key::Escape => {
@@ -458,9 +457,12 @@ pub mod tests {
         assert!(!view.is_typing && ids(&view, &rows) == [2]);
         view.press(Key::Escape, &rows);
         assert_eq!(ids(&view, &rows).len(), 4);
-        for (text, found) in
-            [("777", vec![2]), (":50003", vec![3]), ("syn_", vec![4]), ("10.0.0.2:80", vec![2, 3, 1, 4])]
-        {
+        for (text, found) in [
+            ("777", vec![2]),
+            (":50003", vec![3]),
+            ("syn_", vec![4]),
+            ("10.0.0.2:80", vec![2, 3, 1, 4]),
+        ] {
             press(&mut view, &rows, "/");
             view.press(Key::Clear, &rows);
             press(&mut view, &rows, text);
