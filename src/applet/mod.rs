@@ -60,14 +60,18 @@ pub struct Example {
 }
 
 /// All applets, sorted by name.
-pub static APPLETS: [&Applet; 6] = [
+pub static APPLETS: [&Applet; 7] = [
     &closedcalc::APPLET,
     &conncount::APPLET,
     &network_connections::APPLET,
     &snmpget_tcp::APPLET,
     &sockstat::APPLET,
     &tcpstates::APPLET,
+    &tcptrack::APPLET,
 ];
+
+/// The keys of applets that have a screen: the applet's name, then each key and what it does.
+pub static KEYS: [(&str, &[(&str, &str)]); 1] = [("tcptrack", &tcptrack::KEYS)];
 
 /// The applet that answers to `name`.
 #[must_use]

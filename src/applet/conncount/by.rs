@@ -112,9 +112,7 @@ impl Key {
             format!("'{name}' is no key{near}")
         })?;
         let Some(lengths) = lengths else { return Ok(*key) };
-        let lengths = Some(parse_lengths(lengths).ok_or_else(|| {
-            format!("'{word}': a length is up to 32 for IPv4, then /LEN up to 128 for IPv6")
-        })?);
+        let lengths = Some(lengths_of(word, lengths)?);
         match key {
             Key::Laddr(_) => Ok(Key::Laddr(lengths)),
             Key::Raddr(_) => Ok(Key::Raddr(lengths)),
@@ -187,10 +185,7 @@ impl Key {
             Key::Proto => word(&Proto::ALL.map(Proto::name), byte(rest)),
             Key::Family => word(&FAMILIES, byte(rest)),
             Key::Laddr(lengths) | Key::Raddr(lengths) => address(rest, lengths),
-            Key::Lport | Key::Rport | Key::Uid | Key::Pid => {
-                let bytes = take(rest, 4).first_chunk().copied().unwrap_or_default();
-                Value::Int(u32::from_be_bytes(bytes).into())
-            }
+            Key::Lport | Key::Rport | Key::Uid | Key::Pid => number(rest),
             Key::Direction => {
                 let text = text(rest);
                 let known = DIRECTIONS.into_iter().find(|word| word.as_bytes() == text);
@@ -206,6 +201,16 @@ impl Key {
 /// The first byte of what is there.
 const THERE: u8 = 1;
 const FAMILIES: [&str; 3] = ["inet", "inet6", "inet6-mapped"];
+
+/// Reads the lengths in `word`, `raddr/24` or `raddr/24/64`.
+///
+/// # Errors
+/// The reason why they are none.
+pub fn lengths_of(word: &str, lengths: &str) -> Result<[u8; 2], String> {
+    parse_lengths(lengths).ok_or_else(|| {
+        format!("'{word}': a length is up to 32 for IPv4, then /LEN up to 128 for IPv6")
+    })
+}
 
 fn parse_lengths(text: &str) -> Option<[u8; 2]> {
     let (inet, inet6) = text.split_once('/').unwrap_or((text, "128"));
@@ -239,7 +244,7 @@ pub fn push_text(buffer: &mut Vec<u8>, text: Option<&[u8]>) {
     buffer.push(0);
 }
 
-fn push_address(buffer: &mut Vec<u8>, address: IpAddr, lengths: Option<[u8; 2]>) {
+pub fn push_address(buffer: &mut Vec<u8>, address: IpAddr, lengths: Option<[u8; 2]>) {
     let [inet, inet6] = lengths.unwrap_or([32, 128]);
     match masked(address, if address.is_ipv4() { inet } else { inet6 }) {
         IpAddr::V4(address) => {
@@ -257,6 +262,26 @@ pub fn take<'a>(rest: &mut &'a [u8], length: usize) -> &'a [u8] {
     let (taken, left) = rest.split_at_checked(length).unwrap_or((rest, &[]));
     *rest = left;
     taken
+}
+
+/// Reads what [`push_number`] appended.
+pub fn take_number(rest: &mut &[u8]) -> Value<'static> {
+    if take(rest, 1) == [THERE] { number(rest) } else { Value::Absent }
+}
+
+/// Reads what [`push_text`] appended.
+pub fn take_text<'a>(rest: &mut &'a [u8]) -> Value<'a> {
+    if take(rest, 1) == [THERE] { Value::Text(text(rest)) } else { Value::Absent }
+}
+
+/// Reads what [`push_address`] appended.
+pub fn take_address(rest: &mut &[u8], lengths: Option<[u8; 2]>) -> Value<'static> {
+    if take(rest, 1) == [THERE] { address(rest, lengths) } else { Value::Absent }
+}
+
+fn number(rest: &mut &[u8]) -> Value<'static> {
+    let bytes = take(rest, 4).first_chunk().copied().unwrap_or_default();
+    Value::Int(u32::from_be_bytes(bytes).into())
 }
 
 fn byte(rest: &mut &[u8]) -> u8 {

@@ -124,6 +124,12 @@ impl Layout {
     }
 }
 
+/// Whether a terminal of so many columns has room for processes.
+#[must_use]
+pub fn shows_processes(columns: usize) -> bool {
+    Layout::of(columns).extras.iter().any(|(extra, ..)| *extra == Extra::Process)
+}
+
 /// Draws the picture that is wanted.
 pub fn draw(frame: &mut Frame, view: &mut View, rows: &[Row], scene: &Scene) {
     match view.picture {

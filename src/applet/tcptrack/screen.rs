@@ -113,12 +113,6 @@ impl Frame {
         place
     }
 
-    /// Puts text that ends before column `end` and is at most `width` wide.
-    pub fn put_right(&mut self, line: usize, end: usize, width: usize, text: &str, look: Look) {
-        let length = text.chars().count().min(width);
-        self.put_within(line, end.saturating_sub(length), length, text, look);
-    }
-
     /// Gives a whole line a look.
     pub fn dress(&mut self, line: usize, look: Look) {
         let begin = line.saturating_mul(self.columns);
@@ -346,8 +340,8 @@ mod tests {
         assert_eq!(frame.put(0, 3, "abcdef", Look::Plain), 5);
         assert_eq!(frame.put(9, 0, "abc", Look::Plain), 0);
         assert_eq!(frame.put(0, 99, "abc", Look::Plain), 99);
-        frame.put_right(1, 5, 3, "12345", Look::Plain);
-        assert_eq!((frame.text(0), frame.text(1)), ("   ab".into(), "  123".into()));
+        frame.put_within(1, 2, 2, "12345", Look::Plain);
+        assert_eq!((frame.text(0), frame.text(1)), ("   ab".into(), "  12".into()));
         frame.dress(7, Look::Bold);
         let mut nothing = Frame::new(0, 0);
         nothing.put(0, 0, "abc", Look::Plain);

@@ -190,6 +190,12 @@ pub struct View {
 }
 
 impl View {
+    /// A view that nobody has touched yet.
+    #[must_use]
+    pub fn sorted_by(sort: Sort) -> View {
+        View { sort, ..View::default() }
+    }
+
     /// Puts the rows in order.
     pub fn arrange(&mut self, rows: &[Row]) {
         let needle = self.filter.to_ascii_lowercase();

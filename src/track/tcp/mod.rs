@@ -247,6 +247,14 @@ impl Tracker {
         }
     }
 
+    /// Brings speeds up to `now`, and removes nothing.
+    pub fn settle(&mut self, now: Duration) {
+        let (now, interval_ns) = (nanoseconds(now), self.interval_ns());
+        for connection in &mut self.connections {
+            connection.settle(now / interval_ns, interval_ns);
+        }
+    }
+
     /// Brings speeds up to `now`, and removes what has ended or is too long idle. To be called before
     /// the connections are looked at.
     pub fn tick(&mut self, now: Duration) {
