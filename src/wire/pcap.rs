@@ -347,11 +347,11 @@ impl Interface {
 mod tests {
     use super::*;
 
+    /// Time, length and bytes.
+    type Packets = Vec<(Duration, u32, Vec<u8>)>;
+
     /// What a file holds, read from a buffer that grows by `step` bytes at a time.
-    fn packets(
-        file: &[u8],
-        step: usize,
-    ) -> Result<Vec<(Duration, u32, Vec<u8>)>, (usize, Trouble)> {
+    fn packets(file: &[u8], step: usize) -> Result<Packets, (usize, Trouble)> {
         let mut reader = Reader::default();
         let (mut start, mut end) = (0, 0);
         let mut all = Vec::new();
