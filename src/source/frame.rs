@@ -14,7 +14,7 @@ pub struct Frame<'a> {
     pub link: LinkType,
     /// Its length in bytes before it was cut.
     pub original_bytes: u32,
-    /// The index of the interface, 0 where that is not known.
+    /// The interface: its index live, its number from 1 on in a pcapng file; 0 where that is not known.
     pub interface: u32,
     /// What was captured.
     pub bytes: &'a [u8],

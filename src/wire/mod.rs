@@ -11,6 +11,7 @@ pub mod json;
 pub mod netlink;
 pub mod packet;
 pub mod pcap;
+pub mod ring;
 pub mod socket_row;
 pub mod tcp_info;
 pub mod text;
