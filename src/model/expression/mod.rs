@@ -15,6 +15,8 @@
 mod compile;
 mod matches;
 mod parse;
+mod values;
+mod words;
 
 use std::fmt;
 use std::net::IpAddr;
