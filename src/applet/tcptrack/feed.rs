@@ -202,7 +202,7 @@ fn read_sockets(
             received_bytes_total: info.received_bytes,
             retransmits_total: info.retransmits_total,
             rtt: rtt.map(|rtt| Duration::from_micros(rtt.into())),
-            idle: None,
+            idle: info.idle_milliseconds.map(|idle| Duration::from_millis(idle.into())),
         };
         take(&counters, tracker);
     })?;

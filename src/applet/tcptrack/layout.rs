@@ -141,6 +141,7 @@ pub fn draw(frame: &mut Frame, view: &mut View, rows: &[Row], scene: &Scene) {
         }
     }
     if let Some(last) = frame.lines().checked_sub(1).filter(|line| *line > 0) {
+        frame.clear(last);
         frame.put(last, 1, "q quit  Esc back", Look::Dim);
     }
 }

@@ -122,6 +122,14 @@ impl Frame {
         }
     }
 
+    /// Makes a line blank.
+    pub fn clear(&mut self, line: usize) {
+        let begin = line.saturating_mul(self.columns);
+        if let Some(cells) = self.cells.get_mut(begin..begin.saturating_add(self.columns)) {
+            cells.fill(BLANK);
+        }
+    }
+
     /// The text of a line, without the blanks at its end.
     #[cfg(test)]
     pub fn text(&self, line: usize) -> String {

@@ -94,7 +94,7 @@ fn repeat(
     let tick = args.tick();
     let mut before = sys::monotonic();
     feed.tick(before, tracker)?;
-    let start = if feed.fd().is_some() { next_whole(before, tick) } else { before };
+    let start = if feed.fd().is_some() { next_whole(before, tick) + LATE } else { before };
     for done in 1u64.. {
         wait(&mut feed, crate::applet::moment(start, tick, done), tracker)?;
         let now = sys::monotonic();
@@ -122,6 +122,9 @@ fn repeat(
     }
     Ok(())
 }
+
+/// The ring hands packets over in blocks: the last ones of a tick come so much later.
+const LATE: Duration = Duration::from_millis(100);
 
 /// The next multiple of `tick`: speeds of packets are those of whole ticks of the clock.
 fn next_whole(now: Duration, tick: Duration) -> Duration {
