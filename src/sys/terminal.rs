@@ -41,13 +41,8 @@ impl Terminal {
             false => Some(super::open(c"/dev/tty")?),
         };
         let before = tcgetattr(fd_of(&keys))?;
-        // Where a panic aborts, nothing is dropped: so the hook cleans up. It outlives the value.
         let saved = before.clone();
-        let previous = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            restore(super::stdin(), &saved);
-            previous(panic);
-        }));
+        before_panics(move || restore(super::stdin(), &saved));
         let terminal = Terminal { keys, before };
         terminal.enter()?;
         Ok(terminal)
@@ -104,6 +99,16 @@ impl Drop for Terminal {
     }
 }
 
+/// Has `act` done before a panic is reported. Where a panic aborts, as in the released program, nothing
+/// is dropped, so that this is the one place to clean up.
+fn before_panics(act: impl Fn() + Send + Sync + 'static) {
+    let previous = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        act();
+        previous(panic);
+    }));
+}
+
 fn fd_of(keys: &Option<OwnedFd>) -> BorrowedFd<'_> {
     keys.as_ref().map_or(super::stdin(), AsFd::as_fd)
 }
@@ -122,4 +127,27 @@ fn raw(before: &Termios) -> Termios {
     raw.special_codes[SpecialCodeIndex::VMIN] = 1;
     raw.special_codes[SpecialCodeIndex::VTIME] = 0;
     raw
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn a_panic_cleans_up_before_it_is_reported() {
+        let done = Arc::new(AtomicUsize::new(0));
+        let ours = std::panic::take_hook();
+        let (first, second) = (Arc::clone(&done), Arc::clone(&done));
+        // The hook that was there before reports: by then all must be clean.
+        std::panic::set_hook(Box::new(move |_| {
+            first.compare_exchange(1, 2, Ordering::SeqCst, Ordering::SeqCst).ok();
+        }));
+        before_panics(move || second.store(1, Ordering::SeqCst));
+        let result = std::panic::catch_unwind(|| panic!("a test's"));
+        std::panic::set_hook(ours);
+        assert!(result.is_err());
+        assert_eq!(done.load(Ordering::SeqCst), 2);
+    }
 }

@@ -319,7 +319,9 @@ fn slide(window: &mut [[u64; 2]; 10], which: usize, last: u64, passed: u64, byte
 }
 
 fn per_second(bytes: u64, nanoseconds: u64) -> u64 {
-    let scaled = u128::from(bytes) * 1_000_000_000 / u128::from(nanoseconds.max(1));
+    let nanoseconds = u128::from(nanoseconds.max(1));
+    // Rounded to the nearest, not down: one byte in 1.0001 s is one a second.
+    let scaled = (u128::from(bytes) * 1_000_000_000 + nanoseconds / 2) / nanoseconds;
     u64::try_from(scaled).unwrap_or(u64::MAX)
 }
 
