@@ -317,3 +317,49 @@ fn the_kernel_counts_the_same_bytes() {
         }
     });
 }
+
+#[test]
+fn the_kernels_counters_make_connections() {
+    let Some(world) = World::quiet("the_kernels_counters_make_connections") else { return };
+    world.inside(|| {
+        // The server's port is the higher one: that it listens tells.
+        let listener = TcpListener::bind("127.0.0.1:65000").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        let mut tracker = Tracker::new(Options::default());
+        let mut round = || {
+            let (mut kernel, now) = (SockDiag::open().unwrap(), sys::monotonic());
+            let mut all = Vec::new();
+            let mut each = |socket: &connbox::model::Socket, info: Option<&_>| {
+                if socket.is_listening() {
+                    tracker.listener(socket.local);
+                }
+                all.extend(tcp_info::counters(socket, info));
+            };
+            tcp_info::dump(&mut kernel, &Filter::default(), &mut each).unwrap();
+            all.iter().for_each(|counters| tracker.counters(now, counters));
+            tracker.end_of_counters(now);
+            let all: Vec<_> = tracker.connections().cloned().collect();
+            all
+        };
+        let all = round();
+        assert_eq!((all.len(), all[0].state, all[0].server.port), (1, State::Established, 65000));
+        send(&client, &server, 100_001);
+        send(&server, &client, 5);
+        let end = Instant::now() + Duration::from_secs(10);
+        loop {
+            let one = round().remove(0);
+            if (one.tx.bytes_total, one.rx.bytes_total) == (100_001, 5) {
+                assert!(one.rtt().is_some() && one.idle(sys::monotonic()).as_secs() < 10);
+                break;
+            }
+            assert!(Instant::now() < end, "{one:?}");
+        }
+        close(&client, &server);
+        drop((client, server));
+        while round()[0].state != State::Closed {
+            assert!(Instant::now() < end);
+        }
+        assert_eq!(round()[0].tx.bytes_total, 100_001);
+    });
+}
