@@ -35,6 +35,9 @@ pub const SNAP_BYTES: u32 = 128;
 pub struct Capture {
     ring: Ring,
     interface: Vec<u8>,
+    index: u32,
+    /// Whether the interface was down since: it is not said again when it goes for good.
+    was_down: bool,
     dropped: u64,
 }
 
@@ -50,10 +53,10 @@ impl Capture {
         let name = request.interface;
         let index = if name == b"any" { Ok(0) } else { interface_index(name) };
         let is_promiscuous = request.is_promiscuous && name != b"any";
-        let ring = index
-            .and_then(|index| Ring::open(index, program, is_promiscuous))
-            .map_err(|error| Error::refused(name, error, "CAP_NET_RAW"))?;
-        Ok(Capture { ring, interface: name.to_vec(), dropped: 0 })
+        let refused = |error| Error::refused(name, error, "CAP_NET_RAW");
+        let index = index.map_err(refused)?;
+        let ring = Ring::open(index, program, is_promiscuous).map_err(refused)?;
+        Ok(Capture { ring, interface: name.to_vec(), index, was_down: false, dropped: 0 })
     }
 
     /// Calls `each` with every frame that waits; waits for none. [`AsFd`] gives what to poll.
@@ -70,10 +73,18 @@ impl Capture {
                 each(&clocks.frame(&frame));
             }
         }
+        self.look_after_interface().map_err(|error| Error::system(&self.interface, error))
+    }
+
+    fn look_after_interface(&mut self) -> Result<(), Errno> {
         match self.ring.trouble() {
-            Err(Errno::NETDOWN) if interface_index(&self.interface).is_ok() => Ok(()),
-            trouble => trouble.map_err(|error| Error::system(&self.interface, error)),
+            Err(Errno::NETDOWN) => self.was_down = true,
+            trouble => trouble?,
         }
+        if self.was_down && interface_index(&self.interface)? != self.index {
+            return Err(Errno::NODEV);
+        }
+        Ok(())
     }
 
     /// How many frames the kernel had to drop so far, because the ring was full.

@@ -116,6 +116,10 @@ impl Ring {
     }
 }
 
+// SAFETY: the memory is mapped for the whole process, and only what has the ring to itself reads a
+// block.
+unsafe impl Send for Ring {}
+
 impl AsFd for Ring {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()

@@ -30,6 +30,7 @@ use link::Tun;
 use oracle::Histogram;
 #[allow(unused_imports, reason = "each test file uses its own part")]
 pub use plain::*;
+#[allow(unused_imports, reason = "each test file uses its own part")]
 pub use run::*;
 
 /// Shared by those who make or drop sockets, held alone by those who compare machine-wide numbers.
@@ -188,7 +189,7 @@ impl World {
     }
 
     /// Runs `work` in a thread inside the namespace.
-    fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let netns = self.netns.as_raw_fd();
         thread::scope(|scope| {
             let thread = scope.spawn(move || {
@@ -196,6 +197,16 @@ impl World {
                 work()
             });
             thread.join().expect("the thread inside the namespace")
+        })
+    }
+}
+
+impl World {
+    /// Runs `work` in a thread inside the namespace that is the user 65534, without CAP_NET_RAW.
+    pub fn inside_as_nobody<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.inside(|| {
+            sys::become_user(65534).expect("become the user 65534");
+            work()
         })
     }
 }
