@@ -173,26 +173,30 @@ fn tcpdump(capture: &Path, text: &str) -> Result<BTreeSet<usize>, String> {
         let is_empty = said.contains("expression rejects all packets");
         return if is_empty { Ok(BTreeSet::new()) } else { Err(said) };
     }
-    let mut picked = BTreeSet::new();
-    let mut rest = output.stdout.get(24..).unwrap_or_default();
-    while let Some((header, behind)) = rest.split_first_chunk::<16>() {
+    Ok(frames(&output.stdout).map(|(seconds, _)| seconds).collect())
+}
+
+/// The seconds and the bytes of each frame of a capture.
+fn frames(capture: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut rest = capture.get(24..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (header, behind) = rest.split_first_chunk::<16>()?;
         let word = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().unwrap()) as usize;
-        picked.insert(word(0));
-        rest = &behind[word(8)..];
-    }
-    Ok(picked)
+        let (frame, behind) = behind.split_at(word(8));
+        rest = behind;
+        Some((word(0), frame))
+    })
 }
 
 /// Compares many expressions, on all processors.
-fn compare(name: &str, texts: &[String]) {
+fn compare(name: &str, texts: &[String], packets: &[Packet]) {
     if Command::new("tcpdump").arg("--version").output().is_err() {
         return support::skip(name, "no tcpdump");
     }
-    let packets = packets(500, false);
-    let capture = capture(name, &packets);
+    let capture = capture(name, packets);
     let check = |text: &String| {
         let theirs = tcpdump(&capture, text).unwrap_or_else(|said| panic!("{text}: {said}"));
-        assert_eq!(picked(text, &packets), theirs, "{text}");
+        assert_eq!(picked(text, packets), theirs, "{text}");
         usize::from(!theirs.is_empty())
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -209,14 +213,105 @@ fn compare(name: &str, texts: &[String]) {
 #[test]
 fn tcpdump_picks_the_same_packets_by_every_construct() {
     let texts: Vec<String> = TAKEN.iter().map(|text| (*text).replace("http-alt", "8080")).collect();
-    compare("tcpdump_picks_the_same_packets_by_every_construct", &texts);
+    compare("tcpdump_picks_the_same_packets_by_every_construct", &texts, &packets(500, false));
 }
 
 #[test]
 fn tcpdump_picks_the_same_packets_by_generated_expressions() {
     let mut dice = Dice(0x1234_5678_9abc_def1);
     let texts: Vec<String> = (0..1500).map(|_| made::expression(&mut dice, 3)).collect();
-    compare("tcpdump_picks_the_same_packets_by_generated_expressions", &texts);
+    compare(
+        "tcpdump_picks_the_same_packets_by_generated_expressions",
+        &texts,
+        &packets(500, false),
+    );
+}
+
+/// Words in any order: most are no expression.
+fn soup(dice: &mut Dice) -> String {
+    let made = made::expression(dice, 2).replace('(', " ( ").replace(')', " ) ");
+    let mut words: Vec<&str> = made.split_whitespace().collect();
+    let other = dice.of(&[
+        "port",
+        "host",
+        "net",
+        "src",
+        "dst",
+        "or",
+        "and",
+        "not",
+        "(",
+        ")",
+        "tcp",
+        "ip",
+        "ip6",
+        "80",
+        "10.1",
+        "10.0.0.0 mask 255.0.0.0",
+        "fe80::1",
+        "/ 8",
+        "portrange",
+        "1-1024",
+        "::",
+        "http",
+    ]);
+    let place = dice.below(words.len());
+    match dice.below(3) {
+        0 => words.insert(place, other),
+        1 => words[place] = other,
+        _ => drop(words.remove(place)),
+    }
+    words.join(" ")
+}
+
+#[test]
+fn what_tcpdump_takes_is_taken_and_means_the_same() {
+    let test = "what_tcpdump_takes_is_taken_and_means_the_same";
+    if Command::new("tcpdump").arg("--version").output().is_err() {
+        return support::skip(test, "no tcpdump");
+    }
+    let packets = packets(300, false);
+    let capture = capture("soup", &packets);
+    let mut dice = Dice(0x7777_1234_9abc_def1);
+    let mut taken = 0;
+    for text in (0..600).map(|_| soup(&mut dice)) {
+        match (parse(&text), tcpdump(&capture, &text)) {
+            (Ok(_), Ok(theirs)) => {
+                taken += 1;
+                assert_eq!(picked(&text, &packets), theirs, "{text}");
+            }
+            // libpcap takes `host 80` for 0.0.0.80.
+            (Err(wrong), Ok(_)) => assert_eq!(wrong.reason, wrong::NUMBER, "{text}"),
+            (_, Err(_)) => {}
+        }
+    }
+    std::fs::remove_file(&capture).unwrap();
+    assert!(taken > 50, "{taken}");
+}
+
+#[test]
+fn tcpdump_picks_the_same_packets_of_a_recorded_capture() {
+    let test = "tcpdump_picks_the_same_packets_of_a_recorded_capture";
+    let recorded = support::world("own-lab-6.18").join("pcap/mixed-v4-v6.pcap");
+    let bytes = std::fs::read(&recorded).unwrap();
+    let packets: Vec<Packet> = frames(&bytes)
+        .map(|(_, frame)| Packet {
+            ethertype: u16::from_be_bytes([frame[12], frame[13]]),
+            bytes: frame[14..].to_vec(),
+        })
+        .collect();
+    let (mut ports, mut hosts) = (BTreeSet::new(), BTreeSet::new());
+    for facts in packets.iter().filter_map(facts) {
+        ports.extend(facts.ports.map(|(source, _)| source));
+        hosts.insert(facts.source);
+    }
+    let mut texts: Vec<String> = ["", "ip", "ip6", "portrange 1-1024"].map(String::from).into();
+    for (port, host) in ports.iter().take(20).zip(hosts.iter().cycle()) {
+        texts.push(format!("dst port {port}"));
+        texts.push(format!("not port {port} and src host {host}"));
+        texts.push(format!("src and dst host {host} or dst or src port {port}"));
+    }
+    compare(test, &texts, &packets);
 }
 
 #[test]
@@ -257,7 +352,7 @@ fn the_kernel_takes_the_programs_and_agrees() {
     let mut texts: Vec<String> = TAKEN.iter().map(|text| text.replace("http-alt", "22")).collect();
     let mut dice = Dice(0x5555_aaaa_1234_4321);
     texts.extend((0..40).map(|_| made::expression(&mut dice, 3)));
-    texts.push(hosts(60));
+    texts.push(hosts(30));
     let work = move || {
         if let Err(error) = kernel::enter_new_namespace() {
             return support::skip(test, &format!("no packet socket in a namespace: {error}"));

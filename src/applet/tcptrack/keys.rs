@@ -86,7 +86,7 @@ impl Keys {
                 // ECMA-48, 5.4: parameters and intermediate bytes, then a final byte. The Linux
                 // console's function keys have a second bracket.
                 let is_final = (0x40..=0x7e).contains(&byte) && !(byte == b'[' && rest.is_empty());
-                let is_lost = byte < 0x20 || byte > 0x7e || self.open.len() >= LONGEST;
+                let is_lost = !(0x20..=0x7e).contains(&byte) || self.open.len() >= LONGEST;
                 if is_final || *introducer == b'O' && !byte.is_ascii_digit() {
                     let whole = [rest, &[byte]].concat();
                     keys.extend(sequence(&whole));

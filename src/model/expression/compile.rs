@@ -114,6 +114,9 @@ struct Code {
 impl Expression {
     /// The program that returns `snap_bytes` for a packet of TCP that is meant and else 0.
     ///
+    /// A kernel may answer ENOMEM to one of some thousand instructions (sysctl net.core.optmem_max: 6.18
+    /// takes 2000). The program of the empty expression and [`Expression::has`] then do the same work.
+    ///
     /// # Errors
     /// If the kernel would not take so long a program.
     pub fn program(&self, snap_bytes: u32) -> Result<Vec<Instruction>, TooLong> {

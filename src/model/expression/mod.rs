@@ -9,8 +9,8 @@
 //! ```
 //!
 //! A value without qualifiers has those of the one before it: `port 80 or 443`. An expression is kept as
-//! tests that lead forward to one another ([`Node`]), however deep its parentheses were: it is looked
-//! up ([`matches`]) and compiled for the kernel ([`compile`]) without recursion.
+//! tests that lead forward to one another (`Node`), however deep its parentheses were: it is looked
+//! up (matches.rs) and compiled for the kernel (compile.rs) without recursion.
 
 mod compile;
 mod matches;
