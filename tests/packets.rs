@@ -12,7 +12,7 @@ use connbox::error::Error;
 use connbox::model::{Filter, TcpState};
 use connbox::source::packet::{Capture, Instruction, Request};
 use connbox::source::{segment, tcp_info};
-use connbox::sys::{self, SockDiag};
+use connbox::sys::{self, Netlink};
 use connbox::track::tcp::{Connection, Options, State, Tracker};
 use rustix::event::{PollFd, PollFlags, poll};
 use world::World;
@@ -268,7 +268,7 @@ fn an_interface_that_goes_is_noticed() {
 /// The payload bytes of every connected socket, by its own port: sent and received.
 fn counted(state: TcpState) -> Vec<(u16, u64, u64)> {
     let mut all = Vec::new();
-    let mut kernel = SockDiag::open().unwrap();
+    let mut kernel = Netlink::sock_diag().unwrap();
     let take = &mut |socket: &connbox::model::Socket,
                      info: Option<&connbox::wire::tcp_info::TcpInfo>| {
         if socket.tcp_state() == Some(state) {
@@ -328,7 +328,7 @@ fn the_kernels_counters_make_connections() {
         let (server, _) = listener.accept().unwrap();
         let mut tracker = Tracker::new(Options::default());
         let mut round = || {
-            let (mut kernel, now) = (SockDiag::open().unwrap(), sys::monotonic());
+            let (mut kernel, now) = (Netlink::sock_diag().unwrap(), sys::monotonic());
             let mut all = Vec::new();
             let mut each = |socket: &connbox::model::Socket, info: Option<&_>| {
                 if socket.is_listening() {

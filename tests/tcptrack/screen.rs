@@ -312,3 +312,22 @@ fn a_killed_peer_leaves_the_screen() {
         terminal.wait("nothing", |lines| lines[23].starts_with(" Connections 0-0 of 0"));
     }
 }
+
+/// The examples of the man page, as its reader would run them, but for the names of interface and file.
+#[test]
+fn examples_work() {
+    let Some((world, _script, _)) = talking("examples_work") else { return };
+    let bin = support::bin_dir().display();
+    let capture = support::fixtures().join("own-lab-6.18/pcap/mixed-v4-v6.pcap");
+    for example in connbox::applet::find("tcptrack").unwrap().examples {
+        let command = example.command.replace("eth0", "lo").replace("--count 10", "--count 2");
+        let command = command.replace("capture.pcap", capture.to_str().unwrap());
+        let line = format!("PATH={bin}:$PATH; {command}; echo status $?");
+        let terminal = Terminal::run(&world, (200, 24), &format!("sh -c {line:?}"));
+        if ["--once", "--count", "-T"].iter().all(|word| !command.contains(word)) {
+            terminal.wait("the screen", |lines| lines[0].starts_with(" Client"));
+            terminal.press(&["q"]);
+        }
+        terminal.wait_for("status 0");
+    }
+}
