@@ -27,6 +27,8 @@ mod machine;
 mod measure;
 #[path = "races/netns.rs"]
 mod netns;
+#[path = "races/replay.rs"]
+mod replay;
 #[path = "races/saved.rs"]
 mod saved;
 #[path = "races/scratch.rs"]
@@ -49,6 +51,8 @@ use sheet::Sheet;
 const SOCKETS: usize = 180_000;
 /// Rows of the saved table.
 const ROWS: u64 = 1_000_000;
+/// Packets of the capture.
+const PACKETS: u32 = 1_000_000;
 /// A whole run that takes longer has hung somewhere.
 const LONGEST_SECONDS: u32 = 500;
 
@@ -85,8 +89,10 @@ impl Wanted {
             match argument.as_str() {
                 "--bench" => {}
                 "--quick" => wanted.quick = true,
-                "R1" | "R2" | "R3" | "R4" | "R5" | "R6" => wanted.races.push(argument.clone()),
-                other => return Err(format!("{other}: neither R1 ... R6 nor --quick").into()),
+                "R1" | "R2" | "R3" | "R4" | "R5" | "R6" | "R10" => {
+                    wanted.races.push(argument.clone())
+                }
+                other => return Err(format!("{other}: neither R1 ... R6, R10 nor --quick").into()),
             }
         }
         Ok(arguments.iter().any(|argument| argument == "--bench").then_some(wanted))
@@ -115,8 +121,8 @@ fn bench(arguments: &[String]) -> Result<bool, Box<dyn Error>> {
     let before = machine::load_average();
     let scratch = Scratch::new(Path::new(env!("CARGO_BIN_EXE_connbox")))?;
     let mut sheet = Sheet::new(&scratch);
-    for place in [Place::Idle, Place::Load, Place::Saved] {
-        let saved = scratch.data.join("tcp");
+    for place in [Place::Idle, Place::Load, Place::Saved, Place::Replay] {
+        let saved = place.file(&scratch.data);
         let mut races = listing::races(place, &scratch, &saved);
         races.retain(|race| wanted.wants(race));
         if !races.is_empty() {
@@ -137,7 +143,7 @@ fn bench(arguments: &[String]) -> Result<bool, Box<dyn Error>> {
 fn hold(place: Place, races: Vec<Race>, scratch: &Scratch, plan: Plan, sheet: &mut Sheet) {
     let start = Instant::now();
     // Bound to a name until the races are over: the ground is gone with its last use.
-    let ground = match Ground::make(place, &scratch.data.join("tcp")) {
+    let ground = match Ground::make(place, &place.file(&scratch.data)) {
         Ok(ground) => ground,
         Err(why) => {
             return races
@@ -165,6 +171,7 @@ enum Made {
     Idle(#[expect(dead_code, reason = "held, not used")] Company),
     Load(Load),
     Saved,
+    Replay,
 }
 
 impl Ground {
@@ -184,6 +191,10 @@ impl Ground {
                 saved::write(saved, ROWS)?;
                 Ground { _home: None, made: Made::Saved }
             }
+            Place::Replay => {
+                replay::write(saved, PACKETS)?;
+                Ground { _home: None, made: Made::Replay }
+            }
         })
     }
 
@@ -193,6 +204,10 @@ impl Ground {
             Made::Idle(_) => None,
             Made::Load(ref load) => Some(format!("Load: made in {seconds:.1} s; {}.", load.memory)),
             Made::Saved => Some(format!("Saved table: {ROWS} rows, written in {seconds:.1} s.")),
+            Made::Replay => Some(format!(
+                "Capture: {PACKETS} packets of {} connections, written in {seconds:.1} s.",
+                replay::CONNECTIONS
+            )),
         }
     }
 }

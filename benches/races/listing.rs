@@ -1,6 +1,6 @@
 //! The races of the design: who runs what, and what is to be reached.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::answer::{self, Parse};
 use crate::contest::{Contender, FLOOR, Goal, Race};
@@ -67,6 +67,15 @@ pub enum Place {
     Load,
     /// On a saved table.
     Saved,
+    /// On a saved capture.
+    Replay,
+}
+
+impl Place {
+    /// The file that is needed there, in the folder for data.
+    pub fn file(self, data: &Path) -> PathBuf {
+        data.join(if self == Place::Replay { "pcap" } else { "tcp" })
+    }
 }
 
 /// The races held in one place.
@@ -86,6 +95,7 @@ pub fn races(place: Place, scratch: &Scratch, saved: &Path) -> Vec<Race> {
             ]
         }
         Place::Saved => vec![tcpstates_from(scratch, &saved.display().to_string())],
+        Place::Replay => vec![tcptrack_replay(scratch, &saved.display().to_string())],
     }
 }
 
@@ -315,5 +325,41 @@ fn tcpstates_from(scratch: &Scratch, saved: &str) -> Race {
             Goal { text: "≤ 1/10 of mawk", of: "mawk", against: &["mawk"], at_most: 0.1 },
             Goal { text: "≤ 2 × wc -l", of: "wc -l", against: &[FLOOR], at_most: 2.0 },
         ],
+    }
+}
+
+/// tcptrack wants a terminal, and leaves no answer: its end must do.
+fn tcptrack_replay(scratch: &Scratch, capture: &str) -> Race {
+    let original = format!("TERM=vt100 script -qec 'tcptrack -T {capture}' /dev/null");
+    let sums = format!(
+        "tcpdump -nqr {capture} tcp 2>/dev/null | mawk '{{ c[$3 < $5 \":\" ? $3 : $5]++; b += $NF }} END \
+         {{ print \"bytes=\" b }}'"
+    );
+    let shell = |name, script: &str, parse| Contender {
+        name,
+        argv: ["bash", "-c", script].map(str::to_owned).to_vec(),
+        parse,
+        parse_ours: None,
+    };
+    Race {
+        id: "R10",
+        title: "tcptrack -T, 1,000,000 packets, 10,000 connections",
+        ours: applet(scratch, &["tcptrack", "-T", capture], answer::payload),
+        peers: vec![
+            shell("tcptrack", &original, None),
+            shell("tcpdump+mawk", &sums, Some(answer::assignments)),
+        ],
+        floor: Contender {
+            name: FLOOR,
+            argv: ["wc", "-l", capture].map(str::to_owned).to_vec(),
+            parse: None,
+            parse_ours: None,
+        },
+        goals: vec![Goal {
+            text: "≤ 1/4 of tcptrack",
+            of: "tcptrack",
+            against: &["tcptrack"],
+            at_most: 0.25,
+        }],
     }
 }

@@ -11,8 +11,15 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
 
 /// The applets that the races call by name.
-const APPLETS: [&str; 6] =
-    ["sockstat", "tcpstates", "snmpget-tcp", "conncount", "closedcalc", "network-connections"];
+const APPLETS: [&str; 7] = [
+    "sockstat",
+    "tcpstates",
+    "snmpget-tcp",
+    "conncount",
+    "closedcalc",
+    "network-connections",
+    "tcptrack",
+];
 /// The C programs in `benches/floors`.
 const FLOORS: [&str; 6] = ["idle", "files", "states", "full", "port", "peak"];
 
