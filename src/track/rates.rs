@@ -1,4 +1,4 @@
-//! How fast counters grow.
+//! Counters over time, and how fast they grow.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
