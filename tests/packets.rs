@@ -363,3 +363,56 @@ fn the_kernels_counters_make_connections() {
         assert_eq!(round()[0].tx.bytes_total, 100_001);
     });
 }
+
+/// Sends a TCP segment over IPv4 in Ethernet frames without, with one and with two VLAN tags.
+const TAGGED: &str = "
+import socket, struct
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(('v0', 0))
+for port, tags in ((1, b''), (2, b'\\x81\\0\\0\\5'), (3, b'\\x88\\xa8\\0\\6\\x81\\0\\0\\7')):
+    tcp = struct.pack('>HHIIBBHHH', port, 80, 1, 1, 0x50, 16, 9, 0, 0) + b'payload'
+    ip = struct.pack('>BBHHHBBH', 0x45, 0, 20 + len(tcp), 0, 0x4000, 64, 6, 0)
+    s.send(b'\\xff' * 6 + b'\\2' * 6 + tags + b'\\x08\\0' + ip + bytes([10, 0, 0, 1, 10, 0, 0, 2]) + tcp)
+";
+
+#[test]
+fn tagged_frames_are_seen_on_their_way_out_and_in() {
+    let test = "tagged_frames_are_seen_on_their_way_out_and_in";
+    let Some(world) = World::quiet(test) else { return };
+    world.tool("ip", &["link", "add", "v0", "type", "veth", "peer", "name", "v1"]);
+    ["v0", "v1"].iter().for_each(|name| drop(world.tool("ip", &["link", "set", name, "up"])));
+    // Of a tagged frame a program may see the tag's ethertype, so it must let tags pass.
+    let ethertype = 0xffff_f000;
+    let picking: [Instruction; 8] = [
+        (0x28, 0, 0, ethertype),
+        (0x15, 4, 0, 0x8100),
+        (0x15, 3, 0, 0x88a8),
+        (0x15, 0, 3, 0x0800),
+        (0x30, 0, 0, 9),
+        (0x15, 0, 1, 6),
+        (0x06, 0, 0, 128),
+        (0x06, 0, 0, 0),
+    ];
+    world.inside(|| {
+        for interface in [&b"v0"[..], b"v1"] {
+            for program in [&[][..], &picking] {
+                let request = Request { interface, program, is_promiscuous: false };
+                let mut capture = Capture::open(&request).unwrap();
+                world.tool("python3", &["-S", "-c", TAGGED]);
+                let mut seen = Vec::new();
+                let end = Instant::now() + Duration::from_secs(10);
+                while seen.len() < 3 && Instant::now() < end {
+                    capture
+                        .each(&mut |frame| {
+                            let packet = frame.packet();
+                            if let Some(segment) = packet.as_ref().and_then(segment) {
+                                seen.push((segment.source.port, segment.payload_bytes));
+                            }
+                        })
+                        .unwrap();
+                }
+                assert_eq!(seen, [(1, 7), (2, 7), (3, 7)], "{interface:?} {program:?}");
+            }
+        }
+    });
+}

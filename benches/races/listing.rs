@@ -331,10 +331,8 @@ fn tcpstates_from(scratch: &Scratch, saved: &str) -> Race {
 /// tcptrack wants a terminal, and leaves no answer: its end must do.
 fn tcptrack_replay(scratch: &Scratch, capture: &str) -> Race {
     let original = format!("TERM=vt100 script -qec 'tcptrack -T {capture}' /dev/null");
-    let sums = format!(
-        "tcpdump -nqr {capture} tcp 2>/dev/null | mawk '{{ c[$3 < $5 \":\" ? $3 : $5]++; b += $NF }} END \
-         {{ print \"bytes=\" b }}'"
-    );
+    let sums =
+        format!("tcpdump -nqr {capture} tcp | mawk '{{ b += $NF }} END {{ print \"bytes=\" b }}'");
     let shell = |name, script: &str, parse| Contender {
         name,
         argv: ["bash", "-c", script].map(str::to_owned).to_vec(),

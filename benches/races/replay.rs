@@ -43,7 +43,7 @@ fn frame(connection: u32, round: u32) -> Vec<u8> {
     let payload = if round < 3 { 0 } else { PAYLOAD[way] };
     let flags = [0x02u8, 0x12, 0x10].get(round as usize).copied().unwrap_or(0x18);
     let client =
-        (0x0a00_0000 | connection / 250 << 8 | connection % 250 + 1, 20_000 + connection % 40_000);
+        (0x0a00_0001 + (connection / 250) * 256 + connection % 250, 20_000 + connection % 40_000);
     let server = (0xc633_6407u32, 443u32);
     let (source, destination) = if is_reply { (server, client) } else { (client, server) };
     let begun = u32::from(round > way as u32);

@@ -19,7 +19,7 @@ const LINKS: [LinkType; 8] = [
     LinkType::Null,
     LinkType::Loop,
     LinkType::Network(0x0800),
-    LinkType::Network(0x86dd),
+    LinkType::Network(0x8100),
 ];
 
 fuzz_target!(|data: &[u8]| {
@@ -76,14 +76,19 @@ fn frame(link: LinkType, bytes: &[u8], original: u32) {
         assert!(bytes.windows(octets.len()).any(|window| window == octets));
     }
     assert!(whole.tcp.is_none() || whole.ports.is_some() && whole.protocol == 6);
-    let said = |packet: &Packet| (packet.source, packet.destination, packet.is_fragment);
+    let ends = |packet: &Packet| (packet.source, packet.destination);
     for end in [bytes.len() / 2, bytes.len().saturating_sub(1)] {
         let Some(cut) = packet(link, &bytes[..end]) else { continue };
-        assert_eq!((cut.source, cut.destination), (whole.source, whole.destination));
+        assert_eq!(ends(&cut), ends(&whole));
         assert!(cut.ports.is_none() || cut.ports == whole.ports);
     }
     if let Some(known) = packet_of(link, bytes, original) {
-        assert_eq!(said(&known), said(&whole));
+        // From a packet socket the length helps to tell a tag from an IP header.
+        if !matches!(link, LinkType::Network(_)) {
+            assert_eq!(ends(&known), ends(&whole));
+            // The headers of a frame that is shorter than they say are not walked to the end.
+            assert!(whole.is_fragment || !known.is_fragment);
+        }
         let payload = known.tcp.map_or(0, |tcp| tcp.payload_bytes);
         assert!(payload <= original);
     }

@@ -21,6 +21,11 @@ pub struct Request<'a> {
     pub interface: &'a [u8],
     /// The program that picks frames, which begin with the network header, and whose value says how
     /// many bytes of each are wanted; empty for [`SNAP_BYTES`] of all of them.
+    ///
+    /// TRAP: the ethertype that the kernel keeps for programs (SKF_AD_PROTOCOL) is that of a VLAN tag
+    /// (0x8100, 0x88a8) for frames that come in with two, and for frames that go out where the
+    /// interface leaves tagging to the kernel; whether the tag stands before the IP header differs.
+    /// A program must let these pass whole, and the packets be picked again once they are read.
     pub program: &'a [Instruction],
     /// Whether the interface is to take what is not for this machine; means nothing for `any`.
     pub is_promiscuous: bool,

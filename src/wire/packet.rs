@@ -91,7 +91,7 @@ pub fn packet_of(link: LinkType, bytes: &[u8], original_bytes: u32) -> Option<Pa
 }
 
 fn read(link: LinkType, bytes: &[u8], original_bytes: Option<u32>) -> Option<Packet> {
-    let layer = network(link, bytes)?;
+    let layer = network(link, bytes, original_bytes)?;
     let link_bytes = bytes.len().saturating_sub(layer.bytes.len());
     let link_bytes = u32::try_from(link_bytes).ok()?;
     let original = original_bytes.map(|original| original.saturating_sub(link_bytes));
@@ -116,13 +116,13 @@ struct Network<'a> {
     bytes: &'a [u8],
 }
 
-fn network(link: LinkType, bytes: &[u8]) -> Option<Network<'_>> {
+fn network(link: LinkType, bytes: &[u8], original: Option<u32>) -> Option<Network<'_>> {
     let plain = |bytes| Network { ethertype: None, vlan_tags: 0, interface: 0, bytes };
     match link {
         LinkType::Ethernet => untagged(be16(bytes, 12)?, 0, bytes.get(14..)?),
         LinkType::CookedV1 => untagged(be16(bytes, 14)?, 0, bytes.get(16..)?),
         LinkType::CookedV2 => untagged(be16(bytes, 0)?, be32(bytes, 4)?, bytes.get(20..)?),
-        LinkType::Network(ethertype) => untagged(ethertype, 0, bytes),
+        LinkType::Network(ethertype) => behind_socket(ethertype, bytes, original),
         LinkType::Raw => Some(plain(bytes)),
         LinkType::Null | LinkType::Loop => {
             let (family, rest) = bytes.split_first_chunk::<4>()?;
@@ -140,10 +140,38 @@ fn is_ip_family(number: u32) -> bool {
     matches!(number, 2 | 10 | 24 | 28 | 30)
 }
 
-/// Takes off VLAN tags: 802.1Q, 802.1ad (QinQ), and what stood for the latter before it.
+/// What an AF_PACKET socket gives. The kernel takes off one tag of a frame that comes in and names the
+/// ethertype behind the next, which it leaves (seen with Linux 6.18); of a frame that goes out it may
+/// name that of the tag, whether or not the tag is there. So the bytes decide.
+fn behind_socket(ethertype: u16, bytes: &[u8], original: Option<u32>) -> Option<Network<'_>> {
+    if !is_tag(ethertype) && !matches!(ethertype, IPV4 | IPV6) {
+        return None;
+    }
+    let version = bytes.first()? >> 4;
+    let length = match (ethertype, version) {
+        (IPV4, 4) => be16(bytes, 2).map(u32::from),
+        (IPV6, 6) => be16(bytes, 4).map(|payload| u32::from(payload).saturating_add(40)),
+        _ => None,
+    };
+    let is_ip = length.is_some_and(|length| original.is_none_or(|original| length <= original));
+    let inner = be16(bytes, 2)?;
+    if !is_ip && (is_tag(inner) || matches!(inner, IPV4 | IPV6)) {
+        return untagged(VLAN, 0, bytes);
+    }
+    Some(Network { ethertype: None, vlan_tags: 0, interface: 0, bytes })
+}
+
+const VLAN: u16 = 0x8100;
+
+/// Whether a VLAN tag follows: 802.1Q, 802.1ad (QinQ), or what stood for the latter before it.
+fn is_tag(ethertype: u16) -> bool {
+    matches!(ethertype, VLAN | 0x88a8 | 0x9100)
+}
+
+/// Takes off VLAN tags.
 fn untagged(mut ethertype: u16, interface: u32, mut bytes: &[u8]) -> Option<Network<'_>> {
     let mut vlan_tags = 0u8;
-    while matches!(ethertype, 0x8100 | 0x88a8 | 0x9100) {
+    while is_tag(ethertype) {
         vlan_tags = vlan_tags.saturating_add(1);
         ethertype = be16(bytes, 2)?;
         bytes = bytes.get(4..)?;
@@ -359,6 +387,9 @@ mod tests {
             frames.push((LinkType::Network(number), packet.clone()));
             let inner = [&[0, 7][..], &ethertype].concat();
             frames.push((LinkType::Network(0x8100), link(&inner, packet)));
+            // As the kernel gives frames with two tags: the inner one is left but not named.
+            frames.push((LinkType::Network(number), link(&inner, packet)));
+            frames.push((LinkType::Network(0x88a8), packet.clone()));
         }
         frames
     }
@@ -379,6 +410,13 @@ mod tests {
         };
         assert_eq!(tags(LinkType::Ethernet), [0, 1, 2, 0, 1, 2]);
         assert_eq!(tags(LinkType::Network(0x8100)), [1, 1]);
+        // A tag of priority 2 or 3 looks like the version of IP.
+        for first in [0x40, 0x45, 0x60] {
+            let tagged = [&[first, 7, 8, 0][..], &v4(6, 0, &[], &segment(5))].concat();
+            let original = u32::try_from(tagged.len()).unwrap();
+            let packet = packet_of(LinkType::Network(IPV4), &tagged, original).unwrap();
+            assert_eq!((packet.vlan_tags, packet.tcp), (1, Some(WHOLE)), "{first:x}");
+        }
         let (link, bytes) = frames().swap_remove(6);
         assert_eq!((link, packet(link, &bytes).unwrap().interface), (LinkType::CookedV2, 9));
     }
@@ -388,9 +426,9 @@ mod tests {
         for (link, bytes) in [
             (LinkType::Loop, [&[2, 0, 0, 0][..], &v4(6, 0, &[], &segment(0))].concat()),
             (LinkType::Null, [&[0, 0, 0, 7][..], &v4(6, 0, &[], &segment(0))].concat()),
-            (LinkType::Network(IPV6), v4(6, 0, &[], &segment(0))),
-            (LinkType::Network(IPV4), v6(6, &segment(0))),
             (LinkType::Network(0x0806), v4(6, 0, &[], &segment(0))),
+            // ARP has an ethertype where the tag of another frame has it.
+            (LinkType::Network(0x0806), [&[0, 1, 8, 0][..], &v4(6, 0, &[], &[])].concat()),
             (LinkType::Raw, vec![0x50; 60]),
             (LinkType::Raw, vec![0x44; 60]),
         ] {

@@ -326,13 +326,23 @@ impl Interface {
     /// The moment of a number of parts of seconds, none before 1970.
     fn time(self, parts: u64) -> Duration {
         const SECOND: u128 = 1_000_000_000;
-        let scaled = u128::from(parts).saturating_mul(SECOND);
         let exponent = u32::from(self.resolution & 0x7f);
-        let nanoseconds = match self.resolution & 0x80 {
-            0 => 10u128.checked_pow(exponent).and_then(|unit| scaled.checked_div(unit)),
-            _ => scaled.checked_shr(exponent),
+        let is_binary = self.resolution & 0x80 != 0;
+        let nanoseconds = match 9u32.checked_sub(exponent).filter(|_| !is_binary) {
+            // What nearly all files have, without a division.
+            Some(zeros) => parts.saturating_mul(10u64.saturating_pow(zeros)),
+            None => {
+                let scaled = u128::from(parts).saturating_mul(SECOND);
+                let unit = if is_binary {
+                    1u128.checked_shl(exponent)
+                } else {
+                    10u128.checked_pow(exponent)
+                };
+                let nanoseconds =
+                    unit.and_then(|unit| scaled.checked_div(unit)).unwrap_or_default();
+                u64::try_from(nanoseconds).unwrap_or(u64::MAX)
+            }
         };
-        let nanoseconds = u64::try_from(nanoseconds.unwrap_or_default()).unwrap_or(u64::MAX);
         let offset = Duration::from_secs(self.offset_seconds.unsigned_abs());
         let time = Duration::from_nanos(nanoseconds);
         if self.offset_seconds < 0 {
@@ -541,6 +551,26 @@ mod tests {
         let file =
             [section(false), interface(false, 0, &[]), enhanced(false, &[0, 0, 1, 9, 9], b"x")];
         assert_eq!(place(&file.concat()), (48, TOO_LONG));
+    }
+
+    #[test]
+    fn resolutions_are_parts_of_seconds() {
+        for (resolution, parts, nanoseconds) in [
+            (0, 3, 3_000_000_000),
+            (3, 1, 1_000_000),
+            (6, 1_800_000_000_000_001, 1_800_000_000_000_001_000),
+            (9, 7, 7),
+            (12, 7000, 7),
+            (0x80, 3, 3_000_000_000),
+            (0x81, 1, 500_000_000),
+            (0xa0, 3 << 31, 1_500_000_000),
+            (19, u64::MAX, 1_844_674_407),
+            (0, u64::MAX, u64::MAX),
+        ] {
+            let interface =
+                Interface { number: 0, link: 1, snap_bytes: 0, resolution, offset_seconds: 0 };
+            assert_eq!(interface.time(parts), Duration::from_nanos(nanoseconds), "{resolution}");
+        }
     }
 
     #[test]

@@ -42,6 +42,9 @@ impl Wanted {
     /// The segment in a frame, if it is meant.
     pub fn segment(&self, frame: &Frame<'_>) -> Option<crate::model::Segment> {
         let packet = frame.packet()?;
+        if self.expression.is_empty() {
+            return segment(&packet);
+        }
         let facts = Facts {
             source: packet.source,
             destination: packet.destination,

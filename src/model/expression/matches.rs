@@ -39,6 +39,12 @@ impl Facts {
 }
 
 impl Expression {
+    /// Whether it is the empty one, which means everything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
     /// Whether the packet is meant.
     #[must_use]
     pub fn has(&self, facts: &Facts) -> bool {

@@ -150,7 +150,10 @@ impl Connection {
             }
             return;
         }
-        self.seen_at = self.seen_at.max(now);
+        // What still comes behind the end does not keep it: if it goes on, it is shown anew.
+        if self.state < State::Closed {
+            self.seen_at = self.seen_at.max(now);
+        }
         if self.state == State::SynSent && !is_tx && !flags.has(TcpFlags::SYN) {
             // An older connection's end may answer so (RFC 5961, 4); its numbers are not ours.
             if segment.payload_bytes == 0 {
@@ -286,6 +289,13 @@ impl Connection {
         }
     }
 
+    /// Whether nothing but empty segments of one end were seen: what comes behind the end of a
+    /// connection that is forgotten already looks like that.
+    fn is_doubtful(&self) -> bool {
+        let is_empty = self.tx.bytes_total == 0 && self.rx.bytes_total == 0;
+        is_empty && !(self.tx.is_seen() && self.rx.is_seen())
+    }
+
     /// Whether it has ended, or been silent, for long enough to be forgotten.
     pub(super) fn is_over(&self, now: u64, remove_after: u64) -> bool {
         let is_unanswered = self.tx.is_unanswered() || self.rx.is_unanswered();
@@ -294,6 +304,7 @@ impl Connection {
             _ if self.is_counted => return false,
             State::SynSent => seconds(30),
             State::SynAck | State::Closing => seconds(60),
+            State::Established if self.is_doubtful() => seconds(60),
             State::Established if is_unanswered => seconds(UNANSWERED_SECONDS),
             State::Established => seconds(SILENT_SECONDS),
         };

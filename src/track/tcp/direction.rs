@@ -19,7 +19,8 @@ pub struct Direction {
     pub missed_bytes_total: u64,
     /// The speed, as of the last tick.
     pub bytes_per_second: u64,
-    /// Segments sent again.
+    /// Segments sent again. What a mirror port gives twice looks the same; what goes by on a second
+    /// interface is told apart.
     pub retransmits_total: u32,
     /// `bytes_total` when the current interval began.
     pub(super) mark: u64,
@@ -62,6 +63,11 @@ impl Direction {
     /// Whether the direction began with a SYN of this sequence number.
     pub fn began_with(&self, sequence: u32) -> bool {
         self.has_syn && self.isn == sequence
+    }
+
+    /// Whether a segment of this direction was seen.
+    pub fn is_seen(&self) -> bool {
+        self.is_seen
     }
 
     /// Whether it is known how the direction began.

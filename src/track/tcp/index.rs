@@ -18,6 +18,15 @@ pub(super) struct Index {
 impl Index {
     /// The hash of a connection, the same from both ends.
     pub fn hash(&self, one: &Endpoint, other: &Endpoint) -> u32 {
+        let mut hasher = self.state.build_hasher();
+        if let (IpAddr::V4(address), IpAddr::V4(other_address)) = (one.address, other.address) {
+            // Most are so, and a short key is hashed in half the time.
+            let one = u64::from(address.to_bits()) << 16 | u64::from(one.port);
+            let other = u64::from(other_address.to_bits()) << 16 | u64::from(other.port);
+            let ends = u128::from(one.min(other)) << 64 | u128::from(one.max(other));
+            hasher.write(&ends.to_ne_bytes());
+            return (hasher.finish() >> 32) as u32;
+        }
         let (low, high) = if one <= other { (one, other) } else { (other, one) };
         let mut key = [0; 36];
         let (first, rest) = key.split_at_mut(16);
@@ -26,7 +35,6 @@ impl Index {
         put(second, high.address);
         ports[..2].copy_from_slice(&low.port.to_ne_bytes());
         ports[2..].copy_from_slice(&high.port.to_ne_bytes());
-        let mut hasher = self.state.build_hasher();
         hasher.write(&key);
         // The upper half is as good as the lower.
         (hasher.finish() >> 32) as u32

@@ -255,8 +255,10 @@ impl Tracker {
         }
     }
 
-    /// Brings speeds up to `now`, and removes what has ended or is too long idle. To be called before
-    /// the connections are looked at.
+    /// Brings speeds up to `now`, and removes what has ended ([`Options::remove_after`]) or is too long
+    /// idle: SYN_SENT after 30 s, SYN|ACK-ACK and CLOSING after 60 s, ESTABLISHED after 8100 s, or
+    /// after 150 s if something was sent again and is unanswered, or after 60 s if it was never more
+    /// than empty segments of one end. To be called before the connections are looked at.
     pub fn tick(&mut self, now: Duration) {
         let (now, interval_ns) = (nanoseconds(now), self.interval_ns());
         let remove_after = nanoseconds(self.options.remove_after);
@@ -554,10 +556,27 @@ mod tests {
         assert_eq!(times(&HANDSHAKE), Some(8100));
         assert_eq!(with(&[('>', FIN | ACK, 100, 500, 0)]), Some(60));
         assert_eq!(with(&[('>', RST | ACK, 100, 500, 0)]), Some(2));
+        assert_eq!(times(&[('>', ACK, 100, 500, 0)]), Some(60));
+        assert_eq!(times(&[('>', ACK, 100, 500, 0), ('<', ACK, 500, 101, 0)]), Some(8100));
         let lost = ('>', ACK, 100, 500, 10);
         assert_eq!(with(&[lost]), Some(8100));
         assert_eq!(with(&[lost, lost]), Some(150));
         assert_eq!(with(&[lost, lost, ('<', ACK, 500, 110, 0)]), Some(8100));
+    }
+
+    #[test]
+    fn what_goes_on_behind_a_reset_is_shown_anew() {
+        let mut tracker = tracked(Options::default(), &HANDSHAKE);
+        tracker.segment(Duration::from_secs(2), &segment(('>', RST, 100, 0, 0)));
+        let mut states = Vec::new();
+        for second in 3..6 {
+            let data = ('<', ACK, 500 + second as u32 * 10, 100, 10);
+            tracker.segment(Duration::from_secs(second), &segment(data));
+            states.push((only(&tracker).state, only(&tracker).id));
+            tracker.tick(Duration::from_secs(second));
+        }
+        use State::{Established, Reset};
+        assert_eq!(states, [(Reset, 1), (Reset, 1), (Established, 2)]);
     }
 
     #[test]
