@@ -187,7 +187,7 @@ _connbox_tcptrack() {
   _arguments -s \
     '(-i --interface)'{-i,--interface=}'[capture on this interface, or any]:IFACE: ' \
     '(-d --only-new)'{-d,--only-new}'[leave out connections that were there before]' \
-    '(-f --fast)'{-f,--fast}'[ten ticks a second, of the speed of the last second each]' \
+    '(-f --fast)'{-f,--fast}'[ten ticks a second; of packets each shows the speed of the last second]' \
     '(-p --no-promiscuous)'{-p,--no-promiscuous}'[do not set the interface promiscuous (the default)]' \
     '--promiscuous''[set the interface promiscuous]' \
     '(-r --remove-after)'{-r,--remove-after=}'[remove what is closed after SECONDS (2)]:SECONDS: ' \

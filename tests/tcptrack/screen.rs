@@ -146,6 +146,26 @@ fn every_size_is_drawn_and_any_change_of_it() {
     assert_eq!(terminal.end(), "0");
 }
 
+#[test]
+fn options_change_the_screen() {
+    let Some((world, mut script, [port, _])) = talking("options_change_the_screen") else { return };
+    let options = "-f --units bits --sort tx --max-connections 1000 'ip and dst port 9001'";
+    let terminal = Terminal::tcptrack(&world, (180, 10), options);
+    let lines = terminal.wait_for("Sorted by tx");
+    assert!(lines[1].starts_with(&format!(" 127.0.0.1:{port}")), "{}", lines[1]);
+    assert!(lines[7].is_empty() || rows(&lines).len() == 1, "{lines:?}");
+    assert!(lines[8].contains("0 b/s") && lines[9].starts_with(" Connections 1-1 of 1"));
+    script.go();
+    // 2 x 123457 bytes to the server.
+    terminal.wait_for("1 Mb ");
+    // Only what is new; there is nothing new.
+    let terminal = Terminal::tcptrack(&world, (80, 10), "-d");
+    terminal.wait_for(" Connections 0-0 of 0");
+    script.go();
+    let lines = terminal.lines();
+    assert!(rows(&lines).is_empty(), "{lines:?}");
+}
+
 /// A shell in which the program is run, and what its terminal is like before and after.
 fn in_a_shell<'a>(world: &'a World, name: &str) -> (Terminal<'a>, [std::path::PathBuf; 2]) {
     let place = |when: &str| {

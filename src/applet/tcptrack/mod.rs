@@ -153,9 +153,14 @@ const OPTIONS: [Opt<Args>; 18] = [
     Opt::switch('d', "only-new", "leave out connections that were there before", |args| {
         args.only_new = true;
     }),
-    Opt::switch('f', "fast", "ten ticks a second, of the speed of the last second each", |args| {
-        args.is_fast = true;
-    }),
+    Opt::switch(
+        'f',
+        "fast",
+        "ten ticks a second; of packets each shows the speed of the last second",
+        |args| {
+            args.is_fast = true;
+        },
+    ),
     Opt::switch(
         'p',
         "no-promiscuous",
