@@ -1,4 +1,4 @@
-#compdef connbox closedcalc conncount network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack
+#compdef connbox closedcalc conncount conntrack network-connections check_network_connections snmpget-tcp sockstat tcpstates
 # zsh completion for connbox and its applets; made by: connbox --completions zsh
 
 _connbox_closedcalc() {
@@ -65,6 +65,86 @@ _connbox_conncount() {
     '(-h --help)'{-h,--help}'[print this help]' \
     '--version''[print the version]' \
     '*:name:(total tcp estab closed orphaned synrecv timewait unhashed)'
+}
+
+_connbox_conntrack() {
+  _arguments -s \
+    '(-L --dump)'{-L,--dump=}'[list the flows of a table]:[TABLE]:(conntrack expect dying unconfirmed)' \
+    '(-C --counter)'{-C,--counter=}'[count flows\: all by the counter of the kernel, or those that pass]:[TABLE]:(conntrack expect dying unconfirmed)' \
+    '(-E --event)'{-E,--event=}'[show events as they come]:[TABLE]:(conntrack expect dying unconfirmed)' \
+    '(-G --get)'{-G,--get=}'[show the one flow that the options name]:[TABLE]:(conntrack expect dying unconfirmed)' \
+    '(-S --stats)'{-S,--stats=}'[show the counters of each CPU]:[TABLE]:(conntrack expect dying unconfirmed)' \
+    '(-s --src)'{-s,--src=}'[source address of the first packet, or its network]:ADDR[/LEN]: ' \
+    '--orig-src=''[the same as --src]:ADDR[/LEN]: ' \
+    '(-d --dst)'{-d,--dst=}'[destination address of the first packet, or its network]:ADDR[/LEN]: ' \
+    '--orig-dst=''[the same as --dst]:ADDR[/LEN]: ' \
+    '(-r --reply-src)'{-r,--reply-src=}'[source address of the answers, or its network]:ADDR[/LEN]: ' \
+    '(-q --reply-dst)'{-q,--reply-dst=}'[destination address of the answers, or its network]:ADDR[/LEN]: ' \
+    '--mask-src=''[the bits of --src that matter]:MASK: ' \
+    '--mask-dst=''[the bits of --dst that matter]:MASK: ' \
+    '(-p --protonum)'{-p,--protonum=}'[transport protocol, by name or number; its own options stand behind it]:PROTO: ' \
+    '(-f --family)'{-f,--family=}'[network protocol]:FAMILY:(ipv4 ipv6)' \
+    '(-u --status)'{-u,--status=}'[with these statuses, and without those after a !]:STATUS[,...]:(ASSURED SEEN_REPLY FIXED_TIMEOUT EXPECTED OFFLOAD HW_OFFLOAD UNREPLIED)' \
+    '(-m --mark)'{-m,--mark=}'[with this mark]:VALUE[/MASK]: ' \
+    '(-c --secmark)'{-c,--secmark=}'[with this mark of a security module]:VALUE: ' \
+    '(-w --zone)'{-w,--zone=}'[in this zone for both directions]:ZONE: ' \
+    '--orig-zone=''[in this zone for the original direction alone]:ZONE: ' \
+    '--reply-zone=''[in this zone for the answers alone]:ZONE: ' \
+    '(-l --label)'{-l,--label=}'[with all of these labels]:LABEL[,...]: ' \
+    '(-n --src-nat)'{-n,--src-nat=}'[whose source was translated, to ADDR]:[ADDR[PORT]]: ' \
+    '(-g --dst-nat)'{-g,--dst-nat=}'[whose destination was translated, to ADDR]:[ADDR[PORT]]: ' \
+    '(-j --any-nat)'{-j,--any-nat=}'[whose source or destination was translated, to ADDR]:[ADDR[PORT]]: ' \
+    '(-e --event-mask)'{-e,--event-mask=}'[with -E, show only these events]:EVENT[,...]:(ALL NEW UPDATES DESTROY)' \
+    '(-o --output)'{-o,--output=}'[what the original text shows, and its form]:PART[,...]:(xml extended timestamp id ktimestamp labels save)' \
+    '(-b --buffer-size)'{-b,--buffer-size=}'[with -E, the size of the receive buffer]:BYTES: ' \
+    '--resync''[with -E, dump the table after a loss, and show what was missed]' \
+    '--sport=''[source port of the first packet]:PORT: ' \
+    '--orig-port-src=''[the same as --sport]:PORT: ' \
+    '--dport=''[destination port of the first packet]:PORT: ' \
+    '--orig-port-dst=''[the same as --dport]:PORT: ' \
+    '--reply-port-src=''[source port of the answers]:PORT: ' \
+    '--reply-port-dst=''[destination port of the answers]:PORT: ' \
+    '--state=''[state of TCP, SCTP or DCCP, as conntrack writes it]:STATE: ' \
+    '--icmp-type=''[type of ICMP]:NUMBER: ' \
+    '--icmp-code=''[code of ICMP]:NUMBER: ' \
+    '--icmp-id=''[identifier of ICMP]:NUMBER: ' \
+    '--icmpv6-type=''[type of ICMPv6]:NUMBER: ' \
+    '--icmpv6-code=''[code of ICMPv6]:NUMBER: ' \
+    '--icmpv6-id=''[identifier of ICMPv6]:NUMBER: ' \
+    '--srckey=''[key of GRE of the original direction]:KEY: ' \
+    '--orig-key-src=''[the same as --srckey]:KEY: ' \
+    '--dstkey=''[key of GRE of the other direction]:KEY: ' \
+    '--orig-key-dst=''[the same as --dstkey]:KEY: ' \
+    '--reply-key-src=''[key of the answers]:KEY: ' \
+    '--reply-key-dst=''[the other key of the answers]:KEY: ' \
+    '--by=''[count in groups, the largest first]:KEY[,...]:(proto state family src dst reply_src reply_dst sport dport reply_sport reply_dport zone orig_zone reply_zone mark status helper labels)' \
+    '--sum=''[add up these of both directions]:SUM[,...]:(packets bytes)' \
+    '--top=''[show at most N groups]:N: ' \
+    '--min=''[show only groups of at least COUNT flows]:COUNT: ' \
+    '--limits''[with -C, add the maximum, percent, early drops and buckets]' \
+    '(-I --create)'{-I,--create=}'[refused, as it changes the table]:[...]: ' \
+    '(-D --delete)'{-D,--delete=}'[refused, as it changes the table]:[...]: ' \
+    '(-U --update)'{-U,--update=}'[refused, as it changes the table]:[...]: ' \
+    '(-A --add)'{-A,--add=}'[refused, as it changes the table]:[...]: ' \
+    '(-F --flush)'{-F,--flush=}'[refused, as it changes the table]:[...]: ' \
+    '(-R --load-file)'{-R,--load-file=}'[refused, as it changes the table]:[...]: ' \
+    '(-z --zero)'{-z,--zero=}'[refused, as it changes the table]:[...]: ' \
+    '--tsv''[columns between tabs (the default)]' \
+    '--shell''[assignments for eval]' \
+    '--json''[JSON]' \
+    '--prom''[Prometheus text]' \
+    '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
+    '--header''[name the columns in a first row of TSV]' \
+    '--prefix=''[put P before every name of --shell]:P: ' \
+    '--value''[print only the values, one row a line]' \
+    '--output-file=''[write FILE, whole or not at all]:FILE:_files' \
+    '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
+    '--snapshots=''[stop after N snapshots]:N: ' \
+    '--rate''[follow each counter by its growth per second]' \
+    '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
+    '(-h --help)'{-h,--help}'[print this help]' \
+    '(-V --version)'{-V,--version}'[print the version]'
 }
 
 _connbox_network-connections() {
@@ -183,51 +263,17 @@ _connbox_tcpstates() {
     '*:name:(ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV all connected synchronized bucket big)'
 }
 
-_connbox_tcptrack() {
-  _arguments -s \
-    '(-i --interface)'{-i,--interface=}'[capture on this interface, or any]:IFACE: ' \
-    '(-d --only-new)'{-d,--only-new}'[leave out connections that were there before]' \
-    '(-f --fast)'{-f,--fast}'[ten ticks a second; of packets each shows the speed of the last second]' \
-    '(-p --no-promiscuous)'{-p,--no-promiscuous}'[do not set the interface promiscuous (the default)]' \
-    '--promiscuous''[set the interface promiscuous]' \
-    '(-r --remove-after)'{-r,--remove-after=}'[remove what is closed after SECONDS (2)]:SECONDS: ' \
-    '(-T --read)'{-T,--read=}'[read a capture instead, to its end]:FILE:_files' \
-    '--rate-interval=''[a tick, over which speeds are taken (1)]:SECONDS: ' \
-    '--sort=''[the order of the rows (rate; of -T bytes)]:ORDER:(rate bytes idle rx tx state client server none)' \
-    '--units=''[units of the screen]:UNIT:(bytes bits)' \
-    '--once''[write one set of rows and end]' \
-    '--count=''[write N sets of rows and end]:N: ' \
-    '--interval=''[write a set of rows every SECONDS, with a leading time]:SECONDS: ' \
-    '--conntrack''[read the flows of connection tracking]' \
-    '--max-connections=''[keep at most N connections (100000)]:N: ' \
-    '--by=''[count in groups, the largest first]:KEY[,...]:(client client_port server server_port state process pid)' \
-    '--top=''[show at most N rows]:N: ' \
-    '--min=''[show only groups of at least COUNT connections]:COUNT: ' \
-    '--tsv''[columns between tabs (the default)]' \
-    '--shell''[assignments for eval]' \
-    '--json''[JSON]' \
-    '--prom''[Prometheus text]' \
-    '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
-    '--header''[name the columns in a first row of TSV]' \
-    '--prefix=''[put P before every name of --shell]:P: ' \
-    '--value''[print only the values, one row a line]' \
-    '--output=''[write FILE, whole or not at all]:FILE:_files' \
-    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
-    '(-h --help)'{-h,--help}'[print this help]' \
-    '(-v --version)'{-v,--version}'[print the version]'
-}
-
 _connbox() {
   local applet=${service:-connbox}
   local -a applets options
   applets=(
     'closedcalc:count closed TCP sockets, by the usual formula and in truth'
     'conncount:count connections: the summary of ss -s, or those that you mean, by any key'
+    'conntrack:the flows that the kernel tracks: list, count, watch; by any filter and key'
     'network-connections:check the numbers of connections, as a plugin of Nagios, Icinga and the like'
     'snmpget-tcp:print the kernel'\''s TCP counters by their SNMP names'
     'sockstat:print the kernel'\''s socket counts, and how full its limits are'
     'tcpstates:count TCP sockets by state'
-    'tcptrack:watch TCP connections live: who, how far, how fast'
   )
   options=(
     '--list:list the applets'\'' names'

@@ -43,6 +43,8 @@ enum Effect<A> {
     Switch(fn(&mut A)),
     /// The error is the reason why the value cannot be.
     Value(fn(&mut A, &OsStr) -> Result<(), String>),
+    /// The same for a value that may be left out.
+    Optional(fn(&mut A, Option<&OsStr>) -> Result<(), String>),
 }
 
 impl<A> Opt<A> {
@@ -79,6 +81,25 @@ impl<A> Opt<A> {
         effect: fn(&mut A, &OsStr) -> Result<(), String>,
     ) -> Opt<A> {
         Opt { doc: doc('\0', long, Some(value), words, help), effect: Effect::Value(effect) }
+    }
+
+    /// An option whose value may be left out, which `value` shows in brackets: what stands behind
+    /// the option is its value unless it begins with a dash.
+    #[must_use]
+    pub const fn optional(
+        long: &'static str,
+        value: &'static str,
+        words: &'static [&'static str],
+        help: &'static str,
+        effect: fn(&mut A, Option<&OsStr>) -> Result<(), String>,
+    ) -> Opt<A> {
+        Opt { doc: doc('\0', long, Some(value), words, help), effect: Effect::Optional(effect) }
+    }
+
+    /// The same option with a letter.
+    #[must_use]
+    pub const fn letter(self, letter: char) -> Opt<A> {
+        Opt { doc: OptDoc { short: Some(letter), ..self.doc }, effect: self.effect }
     }
 }
 
@@ -260,7 +281,10 @@ pub fn parse<A: Default, B: Default>(
             apply(opt, &mut args, &mut parser)?;
         } else if let Some(opt) = shared.iter().find(|opt| is_it(&opt.doc)) {
             apply(opt, &mut others, &mut parser)?;
-        } else if let Some(opt) = COMMON.iter().find(|opt| is_it(&opt.doc) && is_offered(short)) {
+        } else if let Some(opt) = COMMON.iter().find(|opt| {
+            original::is_called(original, opt.doc.long, &long, || is_it(&opt.doc))
+                && is_offered(short)
+        }) {
             original::refuse(original, opt.doc.long)?;
             apply(opt, &mut common, &mut parser)?;
         } else {
@@ -268,12 +292,12 @@ pub fn parse<A: Default, B: Default>(
             return Err(unknown(short, &long, known.chain(shared.iter().map(|opt| opt.doc.long))));
         }
     }
-    check::check(&mut common)?;
+    check::check(&mut common, original)?;
     Ok((args, others, common))
 }
 
 fn apply<A>(opt: &Opt<A>, args: &mut A, parser: &mut lexopt::Parser) -> Result<(), Error> {
-    match opt.effect {
+    let result = match opt.effect {
         Effect::Switch(effect) => {
             effect(args);
             Ok(())
@@ -281,9 +305,22 @@ fn apply<A>(opt: &Opt<A>, args: &mut A, parser: &mut lexopt::Parser) -> Result<(
         Effect::Value(effect) => {
             let value = parser.value().map_err(lexopt_error)?;
             effect(args, &value)
-                .map_err(|reason| Error::usage(["--", opt.doc.long].concat(), reason))
         }
-    }
+        Effect::Optional(effect) => {
+            let value = optional_value(parser);
+            effect(args, value.as_deref())
+        }
+    };
+    result.map_err(|reason| Error::usage(["--", opt.doc.long].concat(), reason))
+}
+
+/// The value of an option that may have none: what is attached to it, or the next argument unless
+/// that is an option.
+fn optional_value(parser: &mut lexopt::Parser) -> Option<OsString> {
+    parser.optional_value().or_else(|| {
+        let mut rest = parser.try_raw_args()?;
+        rest.next_if(|next| !next.as_bytes().starts_with(b"-"))
+    })
 }
 
 fn unknown<'a>(short: Option<char>, long: &str, own: impl Iterator<Item = &'a str>) -> Error {

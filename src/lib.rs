@@ -175,11 +175,13 @@ fn report(name: &str, result: Result<(), Error>) -> Status {
     error.status()
 }
 
-/// Writes `name: text` to standard error in one write, with what a terminal could take for a command,
+/// Writes `name: text`, or `text` alone without a name, to standard error in one write, with what a terminal could take for a command,
 /// and what is no UTF-8, made visible.
 fn say(name: &str, text: &[u8]) {
     let mut line = visible(name.as_bytes());
-    line.push_str(": ");
+    if !name.is_empty() {
+        line.push_str(": ");
+    }
     line.push_str(&visible(text));
     line.push('\n');
     sys::write_stderr(line.as_bytes());

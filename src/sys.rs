@@ -6,27 +6,29 @@
 #![allow(unsafe_code, reason = "the one file that talks to libc directly")]
 
 mod atomic_file;
+mod clock;
 mod netlink;
 pub mod netns;
 pub mod packet;
 pub mod process;
 pub mod signals;
 pub mod terminal;
+mod wait;
 
 pub use atomic_file::AtomicFile;
+pub use clock::{monotonic, realtime, sleep_until, unix_microseconds, unix_milliseconds};
 pub use netlink::{DATAGRAM_BYTES, Netlink};
 pub use netns::enter_network_namespace;
+pub use wait::{For, wait};
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use rustix::fs::{Access, Mode, OFlags};
+use rustix::fs::{Access, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType};
-use rustix::time::{ClockId, Timespec};
 
 use crate::error::Error;
 
@@ -71,6 +73,27 @@ pub fn write_stdout(bytes: &[u8]) -> Result<(), Error> {
         Errno::PIPE => Error::ClosedPipe,
         error => Error::system("standard output", error),
     })
+}
+
+/// Writes to standard output once, as much as it takes, and gives the number of bytes.
+///
+/// # Errors
+/// As [`write_stdout`]; 0 bytes for an interruption, and where it takes nothing now.
+pub fn write_some(bytes: &[u8]) -> Result<usize, Error> {
+    match rustix::io::write(stdout(), bytes) {
+        Ok(0) if !bytes.is_empty() => Err(Error::system("standard output", Errno::IO)),
+        Ok(written) => Ok(written),
+        Err(Errno::INTR | Errno::AGAIN) => Ok(0),
+        Err(Errno::PIPE) => Err(Error::ClosedPipe),
+        Err(error) => Err(Error::system("standard output", error)),
+    }
+}
+
+/// Whether a descriptor is that of a file on a disk, which always takes what is written.
+#[must_use]
+pub fn is_file(fd: impl AsFd) -> bool {
+    rustix::fs::fstat(fd)
+        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
 }
 
 /// Writes one message to standard error; where that fails, nobody is left to be told.
@@ -319,31 +342,43 @@ pub fn kernel_version() -> (u32, u32) {
     (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
 }
 
-/// Milliseconds since 1970-01-01 00:00 UTC.
-#[must_use]
-pub fn unix_milliseconds() -> i64 {
-    let now = rustix::time::clock_gettime(ClockId::Realtime);
-    now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000)
+/// A moment as calendars and clocks of the machine's time zone show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the words are common")]
+pub struct LocalTime {
+    pub year: i32,
+    /// From 1 on.
+    pub month: u8,
+    /// From 1 on.
+    pub day: u8,
+    pub hour: u8,
+    pub minute: u8,
+    pub second: u8,
+    /// From 0, Sunday, on.
+    pub weekday: u8,
 }
 
-/// Nanoseconds since 1970-01-01 00:00 UTC, on the clock that may be set.
+/// The local time of a moment, in seconds since 1970-01-01 00:00 UTC, by TZ or /etc/localtime; `None`
+/// for a year that no calendar has.
 #[must_use]
-pub fn realtime() -> Duration {
-    let now = rustix::time::clock_gettime(ClockId::Realtime);
-    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
-}
-
-/// Nanoseconds on the clock that never jumps.
-#[must_use]
-pub fn monotonic() -> Duration {
-    let now = rustix::time::clock_gettime(ClockId::Monotonic);
-    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
-}
-
-/// Sleeps until `moment` of [`monotonic`]; a moment in the past returns at once.
-pub fn sleep_until(moment: Duration) {
-    let seconds = i64::try_from(moment.as_secs()).unwrap_or(i64::MAX);
-    let request = Timespec { tv_sec: seconds, tv_nsec: i64::from(moment.subsec_nanos()) };
-    let sleep = || rustix::thread::clock_nanosleep_absolute(ClockId::Monotonic, &request);
-    while sleep() == Err(Errno::INTR) {}
+pub fn local_time(unix_seconds: i64) -> Option<LocalTime> {
+    let seconds: libc::time_t = unix_seconds;
+    // SAFETY: a tm is numbers and a pointer that is not looked at; both pointers are of this frame.
+    let time = unsafe {
+        let mut time: libc::tm = std::mem::zeroed();
+        if libc::localtime_r(&raw const seconds, &raw mut time).is_null() {
+            return None;
+        }
+        time
+    };
+    let small = |number| u8::try_from(number).unwrap_or_default();
+    Some(LocalTime {
+        year: time.tm_year.saturating_add(1900),
+        month: small(time.tm_mon).saturating_add(1),
+        day: small(time.tm_mday),
+        hour: small(time.tm_hour),
+        minute: small(time.tm_min),
+        second: small(time.tm_sec),
+        weekday: small(time.tm_wday),
+    })
 }

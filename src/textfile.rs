@@ -12,6 +12,7 @@ use crate::applet::{self, Applet, Call, Say};
 use crate::cli::Original;
 use crate::error::{Error, Status, reason};
 use crate::out::{Column, Exposition, Metrics};
+use crate::source::conntrack;
 use crate::sys::netns::NetworkNamespace;
 use crate::sys::{self, AtomicFile, Kernel};
 
@@ -36,7 +37,7 @@ const LIMIT: Column =
 pub const DEFAULT: [&[&str]; 4] =
     [&["tcpstates"], &["sockstat", "--limits"], &["snmpget-tcp"], &["conncount"]];
 
-/// The name of the part that is no applet.
+/// The name of the part that is no applet, if it has no options.
 const CONNTRACK: &str = "conntrack";
 
 /// Writes what several applets give into one file: `FILE [APPLET OPTIONS [+ APPLET OPTIONS …]]`. An
@@ -109,9 +110,9 @@ fn part(words: &[OsString]) -> Result<Part, Error> {
     let (name, arguments) =
         words.split_first().ok_or_else(|| fault("+ stands between two applets"))?;
     let what = match applet::find(&name.to_string_lossy()) {
+        // The applet needs a command; without one the two numbers are meant that everybody may read.
+        Some(_) if name == CONNTRACK && arguments.is_empty() => What::Conntrack { is_wanted: true },
         Some(applet) => What::Applet(applet),
-        None if name == CONNTRACK && arguments.is_empty() => What::Conntrack { is_wanted: true },
-        None if name == CONNTRACK => return Err(fault("conntrack takes no options here")),
         None => return Err(crate::unknown_applet(name)),
     };
     Ok(Part { what, arguments: arguments.to_vec() })
@@ -271,19 +272,15 @@ fn repetition(repeated: &[Vec<u8>]) -> Option<Error> {
 /// none of it `is_wanted` (net/netfilter/nf_conntrack_standalone.c).
 fn conntrack(is_wanted: bool) -> Result<Option<Metrics>, Error> {
     let kernel = Kernel::new(sys::environment("CONNBOX_ROOT").map(Into::into))?;
-    let number = |file: &str| {
-        let text = kernel.sysctl(&format!("net/netfilter/{file}"))?;
-        std::str::from_utf8(&text).ok().and_then(|digits| digits.parse::<u64>().ok())
-    };
-    let Some(entries) = number("nf_conntrack_count") else {
-        let file = "/proc/sys/net/netfilter/nf_conntrack_count";
+    let Some(fill) = conntrack::fill_of_proc(&kernel) else {
+        let file = ["/proc/sys/", conntrack::COUNT_FILE].concat();
         let error = Error::failed(file, "cannot be read: nothing tracks connections here");
         return if is_wanted { Err(error) } else { Ok(None) };
     };
     let mut metrics = Metrics::default();
-    metrics.number(&ENTRIES, &[], entries);
+    metrics.number(&ENTRIES, &[], fill.entries);
     // 0 is no limit.
-    if let Some(limit) = number("nf_conntrack_max").filter(|limit| *limit > 0) {
+    if let Some(limit) = fill.limit.filter(|limit| *limit > 0) {
         metrics.number(&LIMIT, &[], limit);
     }
     Ok(Some(metrics))

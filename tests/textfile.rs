@@ -209,7 +209,7 @@ fn a_wrong_command_line_writes_nothing() {
         ("tcpstates +", 2, "--textfile: + stands between two applets"),
         ("network-connections --json", 2, "network-connections: --json: not with --textfile"),
         ("network-connections --nope", 2, "network-connections: --nope: no such option"),
-        ("conntrack -L", 2, "--textfile: conntrack takes no options here"),
+        ("conntrack -Q", 2, "conntrack: -Q: no such option"),
         ("tcpstates + conncuont", 127, "conncuont: no such applet; conncount is near"),
     ] {
         let (code, why) = here(words);

@@ -10,7 +10,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("lib", &["applet", "cli", "doc", "error", "install", "sys", "textfile"]),
     ("doc", &["applet", "cli", "out"]),
     ("install", &["applet", "error", "sys", "lib"]),
-    ("textfile", &["applet", "cli", "out", "sys", "error", "lib"]),
+    ("textfile", &["applet", "cli", "out", "source", "sys", "error", "lib"]),
     ("applet", &["cli", "out", "source", "track", "model", "wire", "sys", "error"]),
     ("cli", &["out", "error"]),
     // `out` does not know the model: a change there can never change the output in silence.

@@ -1,6 +1,7 @@
 //! Reading the answers of connbox and its peers into the same words, to see that they agree.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Names and numbers; what is zero is left out, because some tools do not mention it.
 pub type Answer = BTreeMap<String, i64>;
@@ -168,4 +169,43 @@ pub fn proto_states(text: &str) -> Answer {
 pub fn connections(text: &str) -> Answer {
     let rows = text.lines().map(|line| line.split_whitespace());
     collect(rows.filter_map(|mut words| Some((words.next()?.to_owned(), words.next()?))))
+}
+
+/// Lines of flows, by protocol and state, as conntrack or /proc/net/nf_conntrack has them.
+pub fn flows(text: &str) -> Answer {
+    let mut answer = Answer::new();
+    for line in text.lines() {
+        let mut words: Vec<&str> = line.split_whitespace().take(6).collect();
+        if line.starts_with("ipv") {
+            words.drain(..2);
+        }
+        if let [protocol, _, _, state, ..] = words[..] {
+            let state = if state.contains('=') { "" } else { state };
+            *answer.entry(format!("{protocol} {state}")).or_insert(0) += 1;
+        }
+    }
+    answer
+}
+
+/// How many lines there are.
+pub fn lines(text: &str) -> Answer {
+    let count = i64::try_from(text.lines().count()).unwrap_or_default();
+    Answer::from([("value".to_owned(), count)])
+}
+
+/// Rows of protocol, state and number; of UDP without a state.
+pub fn groups_of_flows(text: &str) -> Answer {
+    let rows = text.lines().map(|line| line.split_whitespace().collect::<Vec<&str>>());
+    let named = rows.filter_map(|words| match words[..] {
+        ["udp", .., number] => Some(("udp".to_owned(), number)),
+        [protocol, state, number] => Some((format!("{protocol} {state}"), number)),
+        _ => None,
+    });
+    collect(named)
+}
+
+/// The CPU time that `--watch` tells.
+pub fn cost(text: &str) -> Option<Duration> {
+    let micros = text.lines().find_map(|line| line.strip_prefix("cpu_us "))?;
+    Some(Duration::from_micros(micros.parse().ok()?))
 }

@@ -21,6 +21,8 @@ pub struct Contender {
     pub parse: Option<Parse>,
     /// How to read connbox's answer, where this one says only a part of it.
     pub parse_ours: Option<Parse>,
+    /// What to race for instead of the time of the whole, as the answer tells it.
+    pub cost: Option<fn(&str) -> Option<Duration>>,
 }
 
 impl Contender {
@@ -98,6 +100,8 @@ pub struct Report {
     pub goals: Vec<Goal>,
     /// What connbox answered, in the words of the comparison.
     pub answer: String,
+    /// What else a contender told, one line each.
+    pub notes: Vec<String>,
     /// connbox failed, or somebody gave another answer than connbox.
     pub wrong: bool,
 }
@@ -123,9 +127,10 @@ impl Race {
         }
         take_turns(&mut runners);
         let answer = runners.first().map(Runner::answer).unwrap_or_default();
+        let notes = runners.iter().filter_map(Runner::note).collect();
         let outcomes =
             runners.into_iter().map(|runner| runner.outcome(&complaints, peak)).collect();
-        Report { id: self.id, title: self.title, outcomes, goals: self.goals, answer, wrong }
+        Report { id: self.id, title: self.title, outcomes, goals: self.goals, answer, notes, wrong }
     }
 
     /// The row of a race that could not be held at all. The reason stands where our time would.
@@ -139,7 +144,15 @@ impl Race {
         };
         let outcomes = contenders.enumerate().map(outcome).collect();
         let (id, title, goals) = (self.id, self.title, self.goals);
-        Report { id, title, outcomes, goals, answer: String::new(), wrong: false }
+        Report {
+            id,
+            title,
+            outcomes,
+            goals,
+            answer: String::new(),
+            notes: Vec::new(),
+            wrong: false,
+        }
     }
 }
 
@@ -153,7 +166,14 @@ impl Runner {
     fn run(&mut self) -> Option<Sample> {
         let job = self.job.as_mut().ok()?;
         match job.run() {
-            Ok(sample) => Some(sample),
+            Ok(mut sample) => {
+                if let Some(cost) = self.contender.cost {
+                    let text = String::from_utf8_lossy(&sample.output);
+                    sample.wall = cost(&text).unwrap_or(sample.wall);
+                    sample.cpu = sample.wall;
+                }
+                Some(sample)
+            }
             Err(error) => {
                 self.job = Err(format!("failed: {error}"));
                 None
@@ -171,6 +191,11 @@ impl Runner {
                 break;
             }
         }
+        if self.contender.cost.is_some() {
+            // What it costs does not say how long it takes: too long for more than must be.
+            self.rounds = plan.least;
+            return;
+        }
         let affordable = plan.budget.as_nanos() / quickest.as_nanos().max(1);
         let affordable = usize::try_from(affordable).unwrap_or(plan.most);
         self.rounds = affordable.clamp(plan.least, plan.most);
@@ -178,9 +203,8 @@ impl Runner {
 
     /// The last answer in the words of the comparison.
     fn answer(&self) -> String {
-        let (Some(sample), Some(parse)) = (self.samples.last(), self.contender.parse) else {
-            return String::new();
-        };
+        let Some(sample) = self.samples.last() else { return String::new() };
+        let Some(parse) = self.contender.parse else { return String::new() };
         let answer = parse(&String::from_utf8_lossy(&sample.output));
         let words: Vec<String> =
             answer.iter().map(|(name, number)| format!("{name} {number}")).collect();
@@ -191,9 +215,31 @@ impl Runner {
         }
     }
 
+    /// What a contender that races for something else than time told of its runs, beside the cost.
+    fn note(&self) -> Option<String> {
+        self.contender.cost?;
+        let lost = self.samples.iter().filter_map(|sample| {
+            let text = String::from_utf8_lossy(&sample.output);
+            text.lines().find_map(|line| line.strip_prefix("lost ")?.parse::<u64>().ok())
+        });
+        let mut lost: Vec<u64> = lost.collect();
+        lost.sort_unstable();
+        let [least, .., most] = lost[..] else { return None };
+        let median = lost[lost.len() / 2];
+        let name = self.contender.name;
+        Some(format!("{name}: {median} events lost (median; {least} to {most})"))
+    }
+
     /// Peak resident memory: by the helper program, or, without a C compiler, the bound that wait4
     /// gives.
     fn peak(&self, complaints: &Path, helper: Option<&str>) -> String {
+        if self.contender.cost.is_some() {
+            let told = self.samples.last().map(|sample| String::from_utf8_lossy(&sample.output));
+            let line = |text: &str| {
+                text.lines().find_map(|line| line.strip_prefix("kib ").map(str::to_owned))
+            };
+            return told.and_then(|text| line(&text)).unwrap_or_else(|| "-".to_owned());
+        }
         let helped = helper.and_then(|helper| {
             let program = find(self.contender.argv.first()?)?.display().to_string();
             let arguments = self.contender.argv.iter().skip(1).cloned();

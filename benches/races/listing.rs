@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::answer::{self, Parse};
 use crate::contest::{Contender, FLOOR, Goal, Race};
 use crate::scratch::Scratch;
+use crate::tracked;
 
 const SOCKSTAT: &str = "/proc/net/sockstat";
 const SOCKSTAT6: &str = "/proc/net/sockstat6";
@@ -52,7 +53,8 @@ c = collections.Counter(("tcp" if s.type == socket.SOCK_STREAM else "udp")
     for s in psutil.net_connections("inet"))
 for key, count in c.most_common(): print(key, count)"#;
 
-const FLOOR_GOAL: Goal =
+/// The usual goal.
+pub const FLOOR_GOAL: Goal =
     Goal { text: "≤ 1.15 × floor", of: "floor", against: &[FLOOR], at_most: 1.15 };
 
 /// Who counts by port in a full dump.
@@ -69,6 +71,10 @@ pub enum Place {
     Saved,
     /// On a saved capture.
     Replay,
+    /// In a namespace whose table of flows is full.
+    Flows,
+    /// In a namespace where flows begin.
+    Events,
 }
 
 impl Place {
@@ -96,20 +102,24 @@ pub fn races(place: Place, scratch: &Scratch, saved: &Path) -> Vec<Race> {
         }
         Place::Saved => vec![tcpstates_from(scratch, &saved.display().to_string())],
         Place::Replay => vec![tcptrack_replay(scratch, &saved.display().to_string())],
+        Place::Flows => tracked::listed(scratch),
+        Place::Events => tracked::watched(scratch),
     }
 }
 
-fn contender(name: &'static str, argv: &[&str], parse: Parse) -> Contender {
+/// Somebody else.
+pub fn contender(name: &'static str, argv: &[&str], parse: Parse) -> Contender {
     let argv = argv.iter().map(|&word| word.to_owned()).collect();
-    Contender { name, argv, parse: Some(parse), parse_ours: None }
+    Contender { name, argv, parse: Some(parse), parse_ours: None, cost: None }
 }
 
 /// An applet under its own name, from the fresh copy.
-fn applet(scratch: &Scratch, argv: &[&str], parse: Parse) -> Contender {
+pub fn applet(scratch: &Scratch, argv: &[&str], parse: Parse) -> Contender {
     in_scratch(scratch, "connbox", argv, Some(parse))
 }
 
-fn floor(scratch: &Scratch, argv: &[&str], parse: Option<Parse>) -> Contender {
+/// A floor from the same folder.
+pub fn floor(scratch: &Scratch, argv: &[&str], parse: Option<Parse>) -> Contender {
     in_scratch(scratch, FLOOR, argv, parse)
 }
 
@@ -122,7 +132,7 @@ fn in_scratch(
     let mut words = argv.iter();
     let program = words.next().map(|name| scratch.program(name));
     let argv = program.into_iter().chain(words.map(|&word| word.to_owned())).collect();
-    Contender { name, argv, parse, parse_ours: None }
+    Contender { name, argv, parse, parse_ours: None, cost: None }
 }
 
 fn conncount(scratch: &Scratch) -> Race {
@@ -320,6 +330,7 @@ fn tcpstates_from(scratch: &Scratch, saved: &str) -> Race {
             argv: ["wc", "-l", saved].map(str::to_owned).to_vec(),
             parse: None,
             parse_ours: None,
+            cost: None,
         },
         goals: vec![
             Goal { text: "≤ 1/10 of mawk", of: "mawk", against: &["mawk"], at_most: 0.1 },
@@ -332,7 +343,7 @@ fn tcpstates_from(scratch: &Scratch, saved: &str) -> Race {
 fn tcptrack_replay(scratch: &Scratch, capture: &str) -> Race {
     let script = format!("TERM=vt100 script -qec 'tcptrack -T {capture}' /dev/null");
     let argv = ["bash", "-c", &script].map(str::to_owned).to_vec();
-    let original = Contender { name: "tcptrack", argv, parse: None, parse_ours: None };
+    let original = Contender { name: "tcptrack", argv, parse: None, parse_ours: None, cost: None };
     Race {
         id: "R10",
         title: "tcptrack -T, 1,000,000 packets, 10,000 connections",
@@ -343,6 +354,7 @@ fn tcptrack_replay(scratch: &Scratch, capture: &str) -> Race {
             argv: ["wc", "-l", capture].map(str::to_owned).to_vec(),
             parse: None,
             parse_ours: None,
+            cost: None,
         },
         goals: vec![Goal {
             text: "≤ 1/4 of tcptrack",

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
 
 /// The applets that the races call by name.
-const APPLETS: [&str; 7] = [
+const APPLETS: [&str; 8] = [
     "sockstat",
     "tcpstates",
     "snmpget-tcp",
@@ -19,9 +19,10 @@ const APPLETS: [&str; 7] = [
     "closedcalc",
     "network-connections",
     "tcptrack",
+    "conntrack",
 ];
 /// The C programs in `benches/floors`.
-const FLOORS: [&str; 6] = ["idle", "files", "states", "full", "port", "peak"];
+const FLOORS: [&str; 8] = ["idle", "files", "states", "full", "port", "peak", "flows", "events"];
 
 /// Two folders, gone when this is dropped or when the bench ends in any other way.
 pub struct Scratch {

@@ -122,6 +122,11 @@ impl Display for Sheet {
         for report in self.reports.iter().filter(|report| !report.answer.is_empty()) {
             writeln!(out, "- {} {}: {}", report.id, report.title, report.answer)?;
         }
+        for report in &self.reports {
+            for note in &report.notes {
+                writeln!(out, "- {} {note}", report.id)?;
+            }
+        }
         self.notes.iter().try_for_each(|note| writeln!(out, "- {note}"))
     }
 }

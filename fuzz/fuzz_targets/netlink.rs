@@ -18,7 +18,7 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(start, end + HEADER);
         let header = |place| u32::from_ne_bytes(data[end + place..][..4].try_into().unwrap());
         assert_eq!(header(0) as usize, HEADER + message.payload.len());
-        assert_eq!(message.sequence, header(8));
+        assert_eq!([message.sequence, message.port], [header(8), header(12)]);
         end = (start + message.payload.len()).next_multiple_of(4);
         payload(message.payload);
         if let Some(text) = netlink::error_text(&message) {

@@ -2,13 +2,20 @@
 
 mod closedcalc;
 mod conncount;
+mod conntrack;
 mod facts;
 mod filter;
+pub mod flow;
+mod keys;
 mod network_connections;
+mod report;
 mod snmpget_tcp;
 mod sockstat;
 mod tcpstates;
 mod tcptrack;
+
+pub use report::{Report, Say};
+use report::{note_missing, note_namespace};
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -60,9 +67,10 @@ pub struct Example {
 }
 
 /// All applets, sorted by name.
-pub static APPLETS: [&Applet; 7] = [
+pub static APPLETS: [&Applet; 8] = [
     &closedcalc::APPLET,
     &conncount::APPLET,
+    &conntrack::APPLET,
     &network_connections::APPLET,
     &snmpget_tcp::APPLET,
     &sockstat::APPLET,
@@ -92,46 +100,6 @@ pub const NETNS: &str = "netns";
 pub const HOST: &str = "host";
 /// The scope of a number of a namespace that is subtracted from one of the host.
 pub const HOST_MINUS_NETNS: &str = "host-netns";
-
-/// Takes a line for standard error, and whose it is.
-pub type Say = fn(&str, &[u8]);
-
-/// What a run says beside its rows.
-#[derive(Debug)]
-pub struct Report {
-    name: &'static str,
-    say: Say,
-    noted: Vec<&'static str>,
-    is_troubled: bool,
-    /// Whether network namespaces that were to be counted are missing, which was said.
-    is_partial: bool,
-}
-
-impl Report {
-    /// Says something that is good to know, once a run.
-    pub fn note(&mut self, text: &'static str) {
-        if !self.noted.contains(&text) {
-            (self.say)(self.name, text.as_bytes());
-            self.noted.push(text);
-        }
-    }
-
-    /// Says what could not be read, while the rest goes on; the run then ends with status 1.
-    pub fn trouble(&mut self, error: &Error) {
-        if let Error::Fault { text, .. } = error {
-            (self.say)(self.name, text);
-        }
-        self.is_troubled = true;
-    }
-
-    /// Says, once a run, which of all network namespaces could not be counted.
-    fn missing(&mut self, missing: netns::Missing) {
-        let Some(text) = missing.text() else { return };
-        if !std::mem::replace(&mut self.is_partial, true) {
-            self.trouble(&Error::failed("--netns all", text));
-        }
-    }
-}
 
 /// What gives the rows of a table.
 pub trait Table {
@@ -183,8 +151,7 @@ impl Call {
     /// A run of `applet`.
     #[must_use]
     pub fn new(arguments: Vec<OsString>, applet: &Applet, say: Say) -> Call {
-        let (name, noted) = (applet.name, Vec::new());
-        let report = Report { name, say, noted, is_troubled: false, is_partial: false };
+        let report = Report::new(applet.name, say);
         let (original, common) = (applet.original, Common::default());
         Call { original, arguments, common, report, is_understood: false, collected: None }
     }
@@ -245,6 +212,20 @@ impl Call {
     #[must_use]
     pub fn common(&self) -> &Common {
         &self.common
+    }
+
+    /// Whether the text of the tool is wanted whose name the applet bears.
+    #[must_use]
+    pub fn is_original(&self) -> bool {
+        self.common.style.format == Format::Original
+    }
+
+    /// Says that the tool whose name the applet bears has no text for what is asked: the default is
+    /// TSV then, as elsewhere.
+    pub fn has_no_original(&mut self) {
+        if self.is_original() {
+            self.common.style.format = Format::Tsv;
+        }
     }
 
     /// Whether every network namespace is wanted.
@@ -363,23 +344,4 @@ fn moment(start: Duration, interval: Duration, done: u64) -> Duration {
     let nanoseconds = interval.as_nanos().saturating_mul(u128::from(done));
     let elapsed = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
     start.saturating_add(elapsed)
-}
-
-/// Says once that numbers of this network namespace are subtracted from numbers of the whole
-/// machine, if there is more than this namespace.
-fn note_namespace(source: &Source, report: &mut Report) {
-    if source.saved.is_empty() && source.kernel.is_other_namespace() {
-        report.note(
-            "not the machine's first network namespace: alloc and orphan count the whole machine, \
-             inuse and tw this namespace alone; so their difference counts sockets of others too",
-        );
-    }
-}
-
-/// Says once that sockets of the namespaces that could not be counted are in numbers of the whole
-/// machine from which those of the namespaces were subtracted.
-fn note_missing(report: &mut Report) {
-    if report.is_partial {
-        report.note("closed and unhashed count the sockets of the missing namespaces too");
-    }
 }

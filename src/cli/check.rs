@@ -1,11 +1,12 @@
 //! Options that cannot stand together.
 
-use super::Common;
+use super::{Common, Original, original};
 use crate::error::Error;
 use crate::out::Format;
 
 /// Refuses combinations that cannot mean anything, and settles what follows from the others.
-pub fn check(common: &mut Common) -> Result<(), Error> {
+pub fn check(common: &mut Common, original: Option<&Original>) -> Result<(), Error> {
+    let name = |long: &'static str| ["--", original::name(original, long)].concat();
     let is_elsewhere = common.netns.is_some() || common.style.by_namespace;
     let is_collected = common.is_collected;
     let style = &mut common.style;
@@ -14,40 +15,48 @@ pub fn check(common: &mut Common) -> Result<(), Error> {
     refuse([
         (
             is_collected && style.format != Format::Prometheus,
-            style.format.option(),
+            style.format.option().into(),
             "not with --textfile, which holds Prometheus text",
         ),
         (
             is_collected && style.output.is_some(),
-            "--output",
+            name("output"),
             "not with --textfile, which is the file",
         ),
         (
             is_collected && style.is_stream,
-            "--interval",
+            name("interval"),
             "not with --textfile, which is one snapshot",
         ),
-        (common.count.is_some() && !style.is_stream, "--count", "needs --interval"),
-        (style.rate && !style.is_stream, "--rate", "needs --interval"),
-        (!style.prefix.is_empty() && style.format != Format::Shell, "--prefix", "needs --shell"),
+        (common.count.is_some() && !style.is_stream, name("count"), "needs --interval"),
+        (style.rate && !style.is_stream, name("rate"), "needs --interval"),
+        (
+            !style.prefix.is_empty() && style.format != Format::Shell,
+            name("prefix"),
+            "needs --shell",
+        ),
         (
             style.is_stream && style.format == Format::Prometheus,
-            "--prom",
+            name("prom"),
             "one exposition is one snapshot: not with --interval",
         ),
         (
             is_endless && style.output.is_some(),
-            "--output",
+            name("output"),
             "would never be whole: --interval needs --count here",
         ),
         (
             !common.from.is_empty() && style.is_stream,
-            "--from",
+            name("from"),
             "does not change: not with --interval",
         ),
-        (!common.from.is_empty() && common.root.is_some(), "--from", "not together with --root"),
-        (!common.from.is_empty() && is_elsewhere, "--from", "not together with --netns"),
-        (common.root.is_some() && is_elsewhere, "--root", "not together with --netns"),
+        (
+            !common.from.is_empty() && common.root.is_some(),
+            name("from"),
+            "not together with --root",
+        ),
+        (!common.from.is_empty() && is_elsewhere, name("from"), "not together with --netns"),
+        (common.root.is_some() && is_elsewhere, name("root"), "not together with --netns"),
     ])
 }
 

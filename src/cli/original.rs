@@ -16,6 +16,8 @@ pub struct Original {
     pub version: Option<char>,
     /// Common options that cannot be, each with the reason.
     pub refused: &'static [(&'static str, &'static str)],
+    /// Common options whose long form is the tool's for something else, each with its name here.
+    pub renamed: &'static [(&'static str, &'static str)],
     /// The exit status after help or the version.
     pub status_of_help: u8,
     /// The exit status of a wrong command line, which is said on standard error.
@@ -34,7 +36,7 @@ pub(super) fn letters(original: Option<&Original>) -> [Option<char>; 2] {
 /// The option that `word` is short for: getopt_long(3) and argparse take the beginning of an option
 /// of theirs where it is that of no other.
 pub(super) fn whole<'a, A>(original: Option<&Original>, word: &'a str, own: &[Opt<A>]) -> &'a str {
-    let is_common = COMMON_DOCS.iter().any(|doc| doc.long == word);
+    let is_common = COMMON_DOCS.iter().any(|doc| name(original, doc.long) == word);
     if original.is_none() || is_common || own.iter().any(|opt| opt.doc.long == word) {
         return word;
     }
@@ -44,6 +46,22 @@ pub(super) fn whole<'a, A>(original: Option<&Original>, word: &'a str, own: &[Op
         (Some(long), None) => long,
         _ => word,
     }
+}
+
+/// What the common option `long` is called.
+pub(super) fn name(original: Option<&Original>, long: &'static str) -> &'static str {
+    let renamed = original.map_or(&[][..], |original| original.renamed);
+    renamed.iter().find(|(common, _)| *common == long).map_or(long, |(_, name)| name)
+}
+
+/// Whether `word`, or a letter for an empty one, calls the common option `long`.
+pub(super) fn is_called(
+    original: Option<&Original>,
+    long: &'static str,
+    word: &str,
+    is_it: impl Fn() -> bool,
+) -> bool {
+    if word.is_empty() { is_it() } else { name(original, long) == word }
 }
 
 /// Refuses a common option that the applet cannot have.
@@ -66,7 +84,9 @@ pub fn common_docs<'a>(
     let [help, version] = letters(original);
     COMMON_DOCS
         .into_iter()
-        .filter(move |doc| !is_refused(doc) && own.iter().all(|other| other.long != doc.long))
+        .filter(move |doc| !is_refused(doc))
+        .map(move |doc| OptDoc { long: name(original, doc.long), ..doc })
+        .filter(move |doc| own.iter().all(|other| other.long != doc.long))
         .map(move |doc| match (doc.long, original) {
             ("help", Some(_)) => OptDoc { short: help, ..doc },
             ("version", Some(_)) => OptDoc { short: version, ..doc },
@@ -93,6 +113,7 @@ mod tests {
         help: Some('h'),
         version: Some('V'),
         refused: &[("interval", "is not for this one")],
+        renamed: &[("output", "output-file")],
         status_of_help: 3,
         status_of_usage: 3,
         status_of_failure: 3,

@@ -76,6 +76,9 @@ pub fn set<A>(
         (Effect::Value(effect), Some(value)) => {
             effect(args, value).map_err(|reason| format!("{name}: {reason}"))
         }
+        (Effect::Optional(effect), value) => {
+            effect(args, value).map_err(|reason| format!("{name}: {reason}"))
+        }
         (Effect::Switch(_), Some(_)) => Err(format!("{name} takes no value")),
         (Effect::Value(_), None) => Err(format!("{name} needs a value: {name}=VALUE")),
     }

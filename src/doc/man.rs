@@ -274,6 +274,10 @@ fn original_options(original: &Original) -> String {
             original.refused.iter().map(|(long, _)| format!(".Fl -{}", escape(long))).collect();
         text += &format!("It does not take\n{} .\n", refused.join(" ,\n"));
     }
+    for (long, name) in original.renamed {
+        let (long, name) = (escape(long), escape(name));
+        text += &format!(".Fl -{long}\nis the tool's; the common one is\n.Fl -{name} .\n");
+    }
     text + "Options of its own may be abbreviated.\n"
 }
 const BOX_EXAMPLES: &str = "\

@@ -78,6 +78,10 @@ impl FlowStatus {
     pub const ASSURED: FlowStatus = FlowStatus(1 << 2);
     /// Its first packet left the machine.
     pub const CONFIRMED: FlowStatus = FlowStatus(1 << 3);
+    /// Translating the source was settled, be it to none.
+    pub const SRC_NAT_DONE: FlowStatus = FlowStatus(1 << 7);
+    /// Translating the destination was settled, likewise.
+    pub const DST_NAT_DONE: FlowStatus = FlowStatus(1 << 8);
     /// It is about to go.
     pub const DYING: FlowStatus = FlowStatus(1 << 9);
     /// Its timeout does not change.
@@ -112,6 +116,17 @@ impl FlowStatus {
     pub fn has(self, other: FlowStatus) -> bool {
         self.0 & other.0 == other.0
     }
+}
+
+/// What happened to a flow or an expectation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is new.
+    New,
+    /// It changed.
+    Update,
+    /// It ended.
+    Destroy,
 }
 
 /// A flow, as a dump or an event shows it: what the kernel did not say is absent.
@@ -243,15 +258,18 @@ impl Flow<'_> {
         self.status.is_some_and(|status| status.has(bits))
     }
 
-    /// Whether the source address was translated.
+    /// Whether the source address was translated: conntrack inserts flows whose reply goes elsewhere,
+    /// though nothing is translated.
     #[must_use]
     pub fn is_source_translated(&self) -> bool {
-        self.reply.destination != self.orig.source
+        let is_done = self.status.is_none_or(|status| status.has(FlowStatus::SRC_NAT_DONE));
+        is_done && self.reply.destination != self.orig.source
     }
 
     /// Whether the destination address was translated.
     #[must_use]
     pub fn is_destination_translated(&self) -> bool {
-        self.reply.source != self.orig.destination
+        let is_done = self.status.is_none_or(|status| status.has(FlowStatus::DST_NAT_DONE));
+        is_done && self.reply.source != self.orig.destination
     }
 }

@@ -67,6 +67,23 @@ impl Column {
     pub const fn counter(name: &'static str, metric: &'static str, help: &'static str) -> Column {
         Column { name, kind: Kind::Counter, help, metric }
     }
+
+    /// The columns of several tables in one, of which there must be `N`.
+    #[must_use]
+    pub const fn joined<const N: usize>(parts: &[&[Column]]) -> [Column; N] {
+        let mut all = [parts[0][0]; N];
+        let (mut part, mut place) = (0, 0);
+        while part < parts.len() {
+            let mut column = 0;
+            while column < parts[part].len() {
+                all[place] = parts[part][column];
+                (place, column) = (place + 1, column + 1);
+            }
+            part += 1;
+        }
+        assert!(place == N, "a column is missing");
+        all
+    }
 }
 
 /// The column that leads the rows of a repeated snapshot.

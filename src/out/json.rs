@@ -2,7 +2,9 @@
 
 use bstr::ByteSlice;
 
-use super::{Cell, Kind, Value, push_addr, push_fraction, push_int, push_millis, push_net};
+use super::{
+    Cell, Kind, Value, push_addr, push_bool, push_fraction, push_int, push_millis, push_net,
+};
 
 /// Appends one row as an object.
 pub fn row(buffer: &mut Vec<u8>, cells: &[Cell<'_>]) {
@@ -106,6 +108,19 @@ fn push_value(buffer: &mut Vec<u8>, value: &Value<'_>) {
         Value::Int(number) | Value::Level(number) => push_int(buffer, number),
         Value::Millis(thousandths) => push_millis(buffer, thousandths),
         Value::Micros(millionths) => push_fraction(buffer, millionths, 6),
+        Value::Bool(is_so) => push_bool(buffer, is_so),
+        Value::List(words) => {
+            buffer.push(b'[');
+            for (place, word) in words.split(|byte| *byte == b',').enumerate() {
+                if place > 0 {
+                    buffer.push(b',');
+                }
+                if !words.is_empty() {
+                    escape(buffer, word);
+                }
+            }
+            buffer.push(b']');
+        }
         Value::Addr(_) | Value::Net(..) | Value::Word(_) | Value::Text(_) => {
             push_string(buffer, value)
         }
@@ -115,7 +130,7 @@ fn push_value(buffer: &mut Vec<u8>, value: &Value<'_>) {
 /// Appends a value as a string: names of members are strings, whatever they are made of.
 fn push_string(buffer: &mut Vec<u8>, value: &Value<'_>) {
     match *value {
-        Value::Text(text) => escape(buffer, text),
+        Value::Text(text) | Value::List(text) => escape(buffer, text),
         Value::Word(word) => escape(buffer, word.as_bytes()),
         Value::Addr(address) => {
             buffer.push(b'"');

@@ -6,6 +6,7 @@ mod json;
 mod owned;
 mod prometheus;
 mod shell;
+mod stream;
 mod time;
 mod tsv;
 
@@ -38,10 +39,14 @@ pub enum Value<'a> {
     Addr(IpAddr),
     /// A network: an address, and how many of its leading bits count.
     Net(IpAddr, u8),
+    /// Yes or no.
+    Bool(bool),
     /// A word of our own: letters, digits and `[A-Za-z0-9_.:/@%+,=-]` only.
     Word(&'static str),
     /// Bytes from outside, or a sentence: every format escapes them.
     Text(&'a [u8]),
+    /// Words between commas, likewise: JSON makes a list of them.
+    List(&'a [u8]),
 }
 
 /// A field with its column.
@@ -117,7 +122,7 @@ enum From {
 }
 
 /// The most columns that a table may have, time and rates included.
-pub const MOST_COLUMNS: usize = 32;
+pub const MOST_COLUMNS: usize = 80;
 /// When the buffer is written before its end.
 const FLUSH_BYTES: usize = 64 * 1024;
 
@@ -212,7 +217,7 @@ impl Out {
     /// # Errors
     /// As [`Out::row`].
     pub fn row_of(&mut self, values: &[Value<'_>]) -> Result<(), Error> {
-        let rates = self.rates_of(values);
+        let rates = self.style.rate.then(|| self.rates_of(values));
         let [namespace, resident] =
             self.place.each_ref().map(|text| text.as_deref().map_or(Value::Absent, Value::Text));
         let mut cells = [Cell { column: &TIME, value: Value::Absent }; MOST_COLUMNS];
@@ -224,7 +229,7 @@ impl Out {
                 From::Namespace => namespace,
                 From::Resident => resident,
                 From::Row(place) => values.get(place).copied().unwrap_or(Value::Absent),
-                From::Rate(place) => rates.get(place).copied().unwrap_or(Value::Absent),
+                From::Rate(place) => rates.map_or(Value::Absent, |rates| rates[place]),
             };
         }
         let cells = &cells[..count];
@@ -260,9 +265,6 @@ impl Out {
     /// The rates of the Counter values of a row, at the places of the values.
     fn rates_of(&mut self, values: &[Value<'_>]) -> [Value<'static>; MOST_COLUMNS] {
         let mut rates = [Value::Absent; MOST_COLUMNS];
-        if !self.style.rate {
-            return rates;
-        }
         let mut key = self.place[0].clone().unwrap_or_default();
         key.push(b'\t');
         for (column, from) in &self.columns {
@@ -368,6 +370,10 @@ fn push_fraction(buffer: &mut Vec<u8>, number: i128, digits: u32) {
     let (whole, part) = (size / unit, size % unit);
     let width = digits as usize;
     buffer.extend_from_slice(format!("{sign}{whole}.{part:0width$}").as_bytes());
+}
+
+fn push_bool(buffer: &mut Vec<u8>, is_so: bool) {
+    buffer.extend_from_slice(if is_so { b"true" } else { b"false" });
 }
 
 fn push_addr(buffer: &mut Vec<u8>, address: IpAddr) {

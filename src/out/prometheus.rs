@@ -4,7 +4,9 @@ use std::fmt::Display;
 
 use bstr::ByteSlice;
 
-use super::{Cell, Column, Kind, Value, push_addr, push_fraction, push_int, push_millis, push_net};
+use super::{
+    Cell, Column, Kind, Value, push_addr, push_bool, push_fraction, push_int, push_millis, push_net,
+};
 
 /// The samples of one table, by metric.
 #[derive(Debug, Default)]
@@ -103,7 +105,7 @@ fn labels(buffer: &mut Vec<u8>, cells: &[Cell<'_>]) {
         buffer.extend_from_slice(b"=\"");
         match cell.value {
             Value::Absent => {}
-            Value::Text(text) => escape(buffer, text),
+            Value::Text(text) | Value::List(text) => escape(buffer, text),
             _ => number(buffer, cell),
         }
         buffer.push(b'"');
@@ -117,7 +119,7 @@ fn labels(buffer: &mut Vec<u8>, cells: &[Cell<'_>]) {
 /// Appends a value that needs no escaping. Percents become ratios, Prometheus' base unit.
 fn number(buffer: &mut Vec<u8>, cell: &Cell<'_>) {
     match cell.value {
-        Value::Absent | Value::Text(_) => {}
+        Value::Absent | Value::Text(_) | Value::List(_) => {}
         Value::Int(number) | Value::Level(number) => push_int(buffer, number),
         Value::Millis(thousandths) if cell.column.metric.ends_with("_ratio") => {
             push_fraction(buffer, thousandths, 5);
@@ -127,6 +129,7 @@ fn number(buffer: &mut Vec<u8>, cell: &Cell<'_>) {
         Value::Addr(address) => push_addr(buffer, address),
         Value::Net(address, length) => push_net(buffer, address, length),
         Value::Word(word) => buffer.extend_from_slice(word.as_bytes()),
+        Value::Bool(is_so) => push_bool(buffer, is_so),
     }
 }
 

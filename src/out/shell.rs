@@ -1,6 +1,8 @@
 //! Assignments for `eval`: whatever the bytes are, evaluating them runs nothing.
 
-use super::{Cell, Kind, Value, push_addr, push_fraction, push_int, push_millis, push_net};
+use super::{
+    Cell, Kind, Value, push_addr, push_bool, push_fraction, push_int, push_millis, push_net,
+};
 
 /// Appends the assignments of a row that Keys alone name: `TCP_ESTABLISHED="14"`. The first number
 /// bears the row's name, further ones append their column's: `TCP_MEM_LIMIT="575796"`.
@@ -83,7 +85,8 @@ fn push_value(buffer: &mut Vec<u8>, value: &Value<'_>) {
         Value::Addr(address) => push_addr(buffer, address),
         Value::Net(address, length) => push_net(buffer, address, length),
         Value::Word(word) => buffer.extend_from_slice(word.as_bytes()),
-        Value::Text(text) => escape(buffer, text),
+        Value::Bool(is_so) => push_bool(buffer, is_so),
+        Value::Text(text) | Value::List(text) => escape(buffer, text),
     }
     buffer.push(b'"');
 }

@@ -1,6 +1,6 @@
 //! Tab-separated values: one row a line, `-` for what is absent, so that no field is ever empty.
 
-use super::{Cell, Value, push_addr, push_fraction, push_int, push_millis, push_net};
+use super::{Cell, Value, push_addr, push_bool, push_fraction, push_int, push_millis, push_net};
 
 /// Appends the line of column names.
 pub fn header<'a>(buffer: &mut Vec<u8>, names: impl Iterator<Item = &'a str>) {
@@ -34,7 +34,8 @@ pub fn value(buffer: &mut Vec<u8>, value: &Value<'_>) {
         Value::Addr(address) => push_addr(buffer, address),
         Value::Net(address, length) => push_net(buffer, address, length),
         Value::Word(word) => buffer.extend_from_slice(word.as_bytes()),
-        Value::Text(text) => escape(buffer, text),
+        Value::Bool(is_so) => push_bool(buffer, is_so),
+        Value::Text(text) | Value::List(text) => escape(buffer, text),
     }
 }
 

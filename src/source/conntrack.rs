@@ -2,8 +2,10 @@
 
 use rustix::io::Errno;
 
+use super::flow_filter;
 use super::netlink::{self, Dumped, Exchange, Refusal};
-use crate::model::{Ends, Flow, FlowStatus, Traffic, Tuple};
+use crate::model::{Ends, Flow, FlowFilter, FlowStatus, Traffic, Tuple};
+use crate::sys::Kernel;
 use crate::wire::ctnetlink::{self as wire, Entry, attribute};
 use crate::wire::netlink::{dump_request, single_request};
 
@@ -59,6 +61,40 @@ pub fn flows(
     dumped.map_err(|refusal| Refusal { is_partial, ..refusal })
 }
 
+/// Calls `each` with the flows of `table` that are meant. The kernel leaves out what it can; where it
+/// refuses to, as old kernels do, it is asked for all.
+///
+/// # Errors
+/// As [`flows`].
+pub fn matching(
+    kernel: &mut impl Exchange,
+    table: Table,
+    filter: &FlowFilter,
+    mut each: impl FnMut(&Flow<'_>),
+) -> Result<Dumped, Refusal> {
+    let family = filter.family.unwrap_or(0);
+    // The other tables are walked without a filter.
+    let attributes = match table {
+        Table::Tracked => flow_filter::attributes(filter),
+        Table::Dying | Table::Unconfirmed => Vec::new(),
+    };
+    let mut meant = |flow: &Flow<'_>| {
+        if filter.has(flow) {
+            each(flow);
+        }
+    };
+    let asked = flows(kernel, table, family, &attributes, &mut meant);
+    let is_too_much = |refusal: &Refusal| {
+        !attributes.is_empty()
+            && !refusal.is_partial
+            && matches!(refusal.errno, Errno::INVAL | Errno::OPNOTSUPP)
+    };
+    match asked {
+        Err(refusal) if is_too_much(&refusal) => flows(kernel, table, family, &[], meant),
+        asked => asked,
+    }
+}
+
 /// Calls `each` with the one flow that has a tuple, which `attributes` hold.
 ///
 /// # Errors
@@ -103,6 +139,31 @@ pub fn fill(kernel: &mut impl Exchange) -> Result<Fill, Refusal> {
         Ok(())
     })?;
     fill.ok_or_else(|| Errno::BADMSG.into())
+}
+
+/// The number of flows and its limit as everybody may read them; `None` where nothing tracks
+/// connections.
+#[must_use]
+pub fn fill_of_proc(kernel: &Kernel) -> Option<Fill> {
+    let entries = number_of_proc(kernel, COUNT_FILE)?;
+    Some(Fill { entries, limit: number_of_proc(kernel, LIMIT_FILE) })
+}
+
+/// The file of the number of flows, below /proc/sys.
+pub const COUNT_FILE: &str = "net/netfilter/nf_conntrack_count";
+/// The file of the limit.
+pub const LIMIT_FILE: &str = "net/netfilter/nf_conntrack_max";
+/// The file of the number of buckets.
+const BUCKETS_FILE: &str = "net/netfilter/nf_conntrack_buckets";
+
+/// How many buckets the table of the machine has.
+#[must_use]
+pub fn buckets(kernel: &Kernel) -> Option<u64> {
+    number_of_proc(kernel, BUCKETS_FILE)
+}
+
+fn number_of_proc(kernel: &Kernel, file: &str) -> Option<u64> {
+    crate::wire::text::unsigned(&kernel.sysctl(file)?)
 }
 
 /// Reads the flow that a payload tells of; `None` for an unknown shape.
@@ -192,6 +253,6 @@ fn traffic(entry: &Entry<'_>, kind: u16) -> Option<Traffic> {
 
 /// A text without the NUL that ends it.
 #[inline]
-fn text(bytes: &[u8]) -> &[u8] {
+pub(super) fn text(bytes: &[u8]) -> &[u8] {
     bytes.split(|byte| *byte == 0).next().unwrap_or(bytes)
 }

@@ -1,6 +1,8 @@
 //! What follows from facts over time. Pure: the clock comes in as an argument.
 
+pub mod flows;
 mod rates;
 pub mod tcp;
 
+pub use flows::Flows;
 pub use rates::Rates;

@@ -12,6 +12,8 @@ pub struct Message<'a> {
     pub flags: u16,
     /// `nlmsg_seq`: the number of the request that this answers.
     pub sequence: u32,
+    /// `nlmsg_pid`: the port of the socket whose request caused an event; 0 where it was the kernel.
+    pub port: u32,
     /// What follows the header, without padding.
     pub payload: &'a [u8],
 }
@@ -53,6 +55,7 @@ fn message(datagram: &[u8]) -> Option<(Message<'_>, &[u8])> {
         kind: u16_at(datagram, 4)?,
         flags: u16_at(datagram, 6)?,
         sequence: u32_at(datagram, 8)?,
+        port: u32_at(datagram, 12)?,
         payload,
     };
     // The last message may come without the padding that aligns the next one.

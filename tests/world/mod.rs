@@ -14,8 +14,10 @@ mod link;
 mod mptcp;
 pub mod oracle;
 mod plain;
+mod router;
 mod run;
 mod sys;
+mod watch;
 
 use std::fmt::Debug;
 use std::fs::{self, File};
@@ -31,7 +33,10 @@ use oracle::Histogram;
 #[allow(unused_imports, reason = "each test file uses its own part")]
 pub use plain::*;
 #[allow(unused_imports, reason = "each test file uses its own part")]
+pub use router::Router;
 pub use run::*;
+#[allow(unused_imports, reason = "each test file uses its own part")]
+pub use watch::Watcher;
 
 /// Shared by those who make or drop sockets, held alone by those who compare machine-wide numbers.
 static MACHINE: RwLock<()> = RwLock::new(());
@@ -242,7 +247,7 @@ pub fn skip(test: &str, why: &str) {
 }
 
 /// Looks until `seen` says yes.
-fn wait_until(what: &str, mut seen: impl FnMut() -> io::Result<bool>) -> io::Result<()> {
+pub fn wait_until(what: &str, mut seen: impl FnMut() -> io::Result<bool>) -> io::Result<()> {
     let end = Instant::now() + Duration::from_secs(10);
     while !seen()? {
         if Instant::now() > end {

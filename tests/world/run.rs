@@ -49,6 +49,13 @@ impl Ran {
         Self { status: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) }
     }
 
+    /// The standard output of conntrack, if all went well and only the number of flows was said.
+    pub fn clean_but_for_the_trailer(self) -> String {
+        let is_trailer = self.stderr.lines().all(|line| line.ends_with(" have been shown."));
+        assert!(self.status == 0 && is_trailer, "{}", self.stderr);
+        self.stdout
+    }
+
     /// The standard output, if all went well and nothing was said about it.
     pub fn clean(self) -> String {
         assert_eq!((self.status, self.stderr.as_str()), (0, ""), "{}", self.stdout);
@@ -75,6 +82,11 @@ impl World {
     /// The output of a tool run inside as root. The tool must succeed.
     pub fn tool(&self, program: &str, words: &[&str]) -> String {
         self.tool_as(Rights::Root, program, words)
+    }
+
+    /// What a tool run inside as root answers, whatever it is.
+    pub fn ran(&self, program: &str, words: &[&str]) -> Ran {
+        Ran::of(self.command(Path::new(program), Rights::Root).args(words))
     }
 
     /// The output of a tool run inside with other rights.
@@ -106,6 +118,14 @@ impl World {
         (child.stdout.take().expect("a pipe"), Resident(child))
     }
 
+    /// A program, run inside as root and left running; its standard output, and its process.
+    pub fn running(&self, program: &str, words: &[&str]) -> (ChildStdout, Resident) {
+        let mut command = self.command(Path::new(program), Rights::Root);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.args(words).spawn().expect(program);
+        (child.stdout.take().expect("a pipe"), Resident(child))
+    }
+
     /// A program in Python that is run inside, and waits to be told to go on by a line.
     pub fn script(&self, text: &str) -> Script {
         let mut command = self.command(Path::new("python3"), Rights::Root);
@@ -117,7 +137,7 @@ impl World {
     }
 
     /// A program to be run inside.
-    fn command(&self, program: &Path, rights: Rights) -> Command {
+    pub(super) fn command(&self, program: &Path, rights: Rights) -> Command {
         let netns = self.netns.as_raw_fd();
         let mut command = plain(program);
         sys::before_exec(&mut command, move || {
@@ -190,7 +210,7 @@ fn plain(program: &Path) -> Command {
 }
 
 /// A process of a world, killed when the value is dropped.
-pub struct Resident(Child);
+pub struct Resident(pub(super) Child);
 
 impl Resident {
     /// Its process ID.
@@ -227,7 +247,12 @@ impl Script {
 
     /// Tells it to go on, and gives what it says next.
     pub fn go(&mut self) -> String {
-        self.stdin.write_all(b"go\n").expect("the program still runs");
+        self.tell("go")
+    }
+
+    /// Tells it a line, and gives what it says next.
+    pub fn tell(&mut self, line: &str) -> String {
+        self.stdin.write_all(format!("{line}\n").as_bytes()).expect("the program still runs");
         let mut line = String::new();
         self.stdout.read_line(&mut line).expect("a line in UTF-8");
         line.trim_end().to_owned()

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 
-use crate::applet::conncount::by::{push_number, push_text, take, text};
+use crate::applet::keys::{push_number, push_text, take, text};
 use crate::applet::{Call, Report, Table};
 use crate::cli;
 use crate::error::Error;

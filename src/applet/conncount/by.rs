@@ -1,9 +1,10 @@
 //! `conncount --by`: sockets in groups, by keys.
 
-use std::net::IpAddr;
-
 use crate::applet::facts::{DIRECTIONS, Facts, Needs};
-use crate::model::{Family, Proto, Socket, TcpState, masked};
+use crate::applet::keys::{
+    THERE, address, byte, parse_lengths, push_address, push_number, push_text, take, text, word,
+};
+use crate::model::{Family, Proto, Socket, TcpState};
 use crate::out::{Column, Value};
 
 /// What sockets may have in common.
@@ -112,7 +113,9 @@ impl Key {
             format!("'{name}' is no key{near}")
         })?;
         let Some(lengths) = lengths else { return Ok(*key) };
-        let lengths = Some(lengths_of(word, lengths)?);
+        let lengths = Some(parse_lengths(lengths).ok_or_else(|| {
+            format!("'{word}': a length is up to 32 for IPv4, then /LEN up to 128 for IPv6")
+        })?);
         match key {
             Key::Laddr(_) => Ok(Key::Laddr(lengths)),
             Key::Raddr(_) => Ok(Key::Raddr(lengths)),
@@ -185,7 +188,10 @@ impl Key {
             Key::Proto => word(&Proto::ALL.map(Proto::name), byte(rest)),
             Key::Family => word(&FAMILIES, byte(rest)),
             Key::Laddr(lengths) | Key::Raddr(lengths) => address(rest, lengths),
-            Key::Lport | Key::Rport | Key::Uid | Key::Pid => number(rest),
+            Key::Lport | Key::Rport | Key::Uid | Key::Pid => {
+                let bytes = take(rest, 4).first_chunk().copied().unwrap_or_default();
+                Value::Int(u32::from_be_bytes(bytes).into())
+            }
             Key::Direction => {
                 let text = text(rest);
                 let known = DIRECTIONS.into_iter().find(|word| word.as_bytes() == text);
@@ -198,25 +204,7 @@ impl Key {
     }
 }
 
-/// The first byte of what is there.
-const THERE: u8 = 1;
 const FAMILIES: [&str; 3] = ["inet", "inet6", "inet6-mapped"];
-
-/// Reads the lengths in `word`, `raddr/24` or `raddr/24/64`.
-///
-/// # Errors
-/// The reason why they are none.
-pub fn lengths_of(word: &str, lengths: &str) -> Result<[u8; 2], String> {
-    parse_lengths(lengths).ok_or_else(|| {
-        format!("'{word}': a length is up to 32 for IPv4, then /LEN up to 128 for IPv6")
-    })
-}
-
-fn parse_lengths(text: &str) -> Option<[u8; 2]> {
-    let (inet, inet6) = text.split_once('/').unwrap_or((text, "128"));
-    let number = |text: &str, most| text.parse::<u8>().ok().filter(|length| *length <= most);
-    Some([number(inet, 32)?, number(inet6, 128)?])
-}
 
 fn family(socket: &Socket) -> u8 {
     match socket.family {
@@ -226,99 +214,10 @@ fn family(socket: &Socket) -> u8 {
     }
 }
 
-pub fn push_number(buffer: &mut Vec<u8>, number: Option<u32>) {
-    match number {
-        None => buffer.push(0),
-        Some(number) => {
-            buffer.push(THERE);
-            buffer.extend_from_slice(&number.to_be_bytes());
-        }
-    }
-}
-
-/// Names and paths hold no NUL; what should is cut there, lest keys run into one another.
-pub fn push_text(buffer: &mut Vec<u8>, text: Option<&[u8]>) {
-    let Some(text) = text else { return buffer.push(0) };
-    buffer.push(THERE);
-    buffer.extend(text.iter().take_while(|byte| **byte != 0));
-    buffer.push(0);
-}
-
-pub fn push_address(buffer: &mut Vec<u8>, address: IpAddr, lengths: Option<[u8; 2]>) {
-    let [inet, inet6] = lengths.unwrap_or([32, 128]);
-    match masked(address, if address.is_ipv4() { inet } else { inet6 }) {
-        IpAddr::V4(address) => {
-            buffer.extend_from_slice(&[THERE, 4]);
-            buffer.extend_from_slice(&address.octets());
-        }
-        IpAddr::V6(address) => {
-            buffer.extend_from_slice(&[THERE, 6]);
-            buffer.extend_from_slice(&address.octets());
-        }
-    }
-}
-
-pub fn take<'a>(rest: &mut &'a [u8], length: usize) -> &'a [u8] {
-    let (taken, left) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-    *rest = left;
-    taken
-}
-
-/// Reads what [`push_number`] appended.
-pub fn take_number(rest: &mut &[u8]) -> Value<'static> {
-    if take(rest, 1) == [THERE] { number(rest) } else { Value::Absent }
-}
-
-/// Reads what [`push_text`] appended.
-pub fn take_text<'a>(rest: &mut &'a [u8]) -> Value<'a> {
-    if take(rest, 1) == [THERE] { Value::Text(text(rest)) } else { Value::Absent }
-}
-
-/// Reads what [`push_address`] appended.
-pub fn take_address(rest: &mut &[u8], lengths: Option<[u8; 2]>) -> Value<'static> {
-    if take(rest, 1) == [THERE] { address(rest, lengths) } else { Value::Absent }
-}
-
-fn number(rest: &mut &[u8]) -> Value<'static> {
-    let bytes = take(rest, 4).first_chunk().copied().unwrap_or_default();
-    Value::Int(u32::from_be_bytes(bytes).into())
-}
-
-fn byte(rest: &mut &[u8]) -> u8 {
-    take(rest, 1).first().copied().unwrap_or_default()
-}
-
-pub fn text<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
-    let length = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
-    let text = take(rest, length);
-    take(rest, 1);
-    text
-}
-
-fn word(words: &[&'static str], place: u8) -> Value<'static> {
-    words.get(usize::from(place)).map_or(Value::Absent, |word| Value::Word(word))
-}
-
 /// A state's name; a state that is not known is its number.
 fn state(number: u8) -> Value<'static> {
     let known = TcpState::from_number(number);
     known.map_or(Value::Int(number.into()), |state| Value::Word(state.name()))
-}
-
-fn address(rest: &mut &[u8], lengths: Option<[u8; 2]>) -> Value<'static> {
-    let is_v4 = byte(rest) == 4;
-    let address = if is_v4 {
-        take(rest, 4).first_chunk::<4>().map(|bytes| IpAddr::from(*bytes))
-    } else {
-        take(rest, 16).first_chunk::<16>().map(|bytes| IpAddr::from(*bytes))
-    };
-    match (address, lengths) {
-        (None, _) => Value::Absent,
-        (Some(address), None) => Value::Addr(address),
-        (Some(address), Some([inet, inet6])) => {
-            Value::Net(address, if is_v4 { inet } else { inet6 })
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `conncount`: the summary of `ss -s` as rows, with the truth behind its "closed".
 
-pub(super) mod by;
+mod by;
 mod groups;
 mod summary;
 

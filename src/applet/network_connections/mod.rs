@@ -105,6 +105,7 @@ const ORIGINAL: Original = Original {
         ("rate", "a check is one snapshot"),
         ("explain", "a check has no column for it"),
     ],
+    renamed: &[],
     status_of_help: 3,
     status_of_usage: 3,
     status_of_failure: 3,

@@ -9,8 +9,7 @@ use crate::applet::{Call, Report, conncount, facts, sockstat};
 use crate::cli;
 use crate::error::{Error, Status};
 use crate::model::{Family, Filter, Proto, StateCounts, StateSet};
-use crate::source::{self, Method, Source};
-use crate::wire::text;
+use crate::source::{self, Method, Source, conntrack};
 
 /// A rule: what to look at, and when to alert.
 #[derive(Clone, Debug)]
@@ -313,13 +312,10 @@ fn read(
                 .map(|limit| percent(number, limit))
         }
         Key::ConntrackPercent => {
-            let read = |file: &str| {
-                let number = source.kernel.sysctl(file);
-                let number = number.and_then(|number| text::unsigned(&number));
-                limit_is_there(source, file, number)
-            };
-            let number = read("net/netfilter/nf_conntrack_count")?;
-            Ok(percent(number, read("net/netfilter/nf_conntrack_max")?))
+            let read = |file: &str, number: Option<u64>| limit_is_there(source, file, number);
+            let fill = conntrack::fill_of_proc(&source.kernel);
+            let number = read(conntrack::COUNT_FILE, fill.map(|fill| fill.entries))?;
+            Ok(percent(number, read(conntrack::LIMIT_FILE, fill.and_then(|fill| fill.limit))?))
         }
         Key::Filters(protos, picked) => filters(protos, picked, source, report),
     }
@@ -355,7 +351,7 @@ fn filters(
     report: &mut Report,
 ) -> Result<Reading, Error> {
     let number = conncount::matching(protos, picked, source, report)?;
-    if picked.looks_at_holders() && report.noted.contains(&facts::UNREADABLE) {
+    if picked.looks_at_holders() && report.has_said(facts::UNREADABLE) {
         return Err(Error::failed("/proc", "the descriptors of some processes may not be read"));
     }
     Ok(count(number, None))

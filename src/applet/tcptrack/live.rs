@@ -12,6 +12,7 @@ use super::screen::{Frame, Painter};
 use super::view::{Answer, Picture, Row, View};
 use crate::error::{Error, Status};
 use crate::sys;
+use crate::sys::For;
 use crate::sys::signals::{self, Signals};
 use crate::sys::terminal::Terminal;
 use crate::track::tcp::Tracker;
@@ -122,7 +123,9 @@ impl Live<'_> {
         // Where there are no packets, the signals stand twice.
         let fds = [keys, signals, packets.unwrap_or(signals)];
         let has_packets = packets.is_some();
-        let [keys, signals, packets] = signals::wait(fds, Some(until)).map_err(lost)?;
+        let left = until.saturating_sub(sys::monotonic());
+        let waits = fds.map(|fd| (fd, For::Reading));
+        let [keys, signals, packets] = sys::wait(waits, Some(left)).map_err(lost)?;
         if packets && has_packets {
             self.feed.drain(&mut self.tracker)?;
         }

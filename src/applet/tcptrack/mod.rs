@@ -100,6 +100,7 @@ const ORIGINAL: Original = Original {
     tool: "tcptrack",
     help: Some('h'),
     version: Some('v'),
+    renamed: &[],
     refused: &[
         ("rate", "speeds are columns already"),
         ("from", "captures are read by -T"),

@@ -3,8 +3,8 @@
 use std::ffi::OsStr;
 
 use super::view::Row;
-use crate::applet::conncount::by::{
-    push_address, push_number, push_text, take_address, take_number, take_text,
+use crate::applet::keys::{
+    THERE, address, parse_lengths, push_address, push_number, push_text, take, text,
 };
 use crate::cli;
 use crate::error::Error;
@@ -144,7 +144,10 @@ impl Key {
     fn parse(word: &str) -> Result<Key, String> {
         let (name, lengths) = match word.split_once('/') {
             Some((name, lengths)) => {
-                (name, Some(crate::applet::conncount::by::lengths_of(word, lengths)?))
+                let lengths = parse_lengths(lengths).ok_or_else(|| {
+                    format!("'{word}': a length is up to 32 for IPv4, then /LEN up to 128 for IPv6")
+                })?;
+                (name, Some(lengths))
             }
             None => (word, None),
         };
@@ -176,10 +179,16 @@ impl Key {
     }
 
     fn value<'a>(self, rest: &mut &'a [u8]) -> Value<'a> {
+        if take(rest, 1) != [THERE] {
+            return Value::Absent;
+        }
         match self {
-            Key::Client(lengths) | Key::Server(lengths) => take_address(rest, lengths),
-            Key::ClientPort | Key::ServerPort | Key::Pid => take_number(rest),
-            Key::State | Key::Process => take_text(rest),
+            Key::Client(lengths) | Key::Server(lengths) => address(rest, lengths),
+            Key::ClientPort | Key::ServerPort | Key::Pid => {
+                let bytes = take(rest, 4).first_chunk().copied().unwrap_or_default();
+                Value::Int(u32::from_be_bytes(bytes).into())
+            }
+            Key::State | Key::Process => Value::Text(text(rest)),
         }
     }
 }

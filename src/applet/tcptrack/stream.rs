@@ -12,7 +12,7 @@ use crate::applet::{Call, Report, facts};
 use crate::error::Error;
 use crate::out::{Format, Out};
 use crate::source::pcap_file;
-use crate::sys::{self, signals};
+use crate::sys::{self, For};
 use crate::track::tcp::Tracker;
 
 /// Said once, when it happens.
@@ -139,7 +139,8 @@ fn wait(feed: &mut Feed<'_>, moment: Duration, tracker: &mut Tracker) -> Result<
             sys::sleep_until(moment);
             return Ok(());
         };
-        let [is_ready] = signals::wait([fd], Some(moment))
+        let left = moment.saturating_sub(sys::monotonic());
+        let [is_ready] = sys::wait([(fd, For::Reading)], Some(left))
             .map_err(|error| Error::system("the capture", error))?;
         if is_ready {
             feed.drain(tracker)?;

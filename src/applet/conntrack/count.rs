@@ -1,0 +1,124 @@
+//! `conntrack -C`: how many flows there are.
+
+use rustix::io::Errno;
+
+use super::args::Args;
+use super::values::Table;
+use super::{expect, groups, list};
+use crate::applet::{Call, Report};
+use crate::error::Error;
+use crate::out::{Column, Value};
+use crate::source::Source;
+use crate::source::conntrack::{self, Fill, RIGHT, SUBJECT, Table as Flows};
+use crate::source::conntrack_counters::{self as counters, About, Counter, Name};
+
+/// The columns of `-C` without a filter.
+pub const COLUMNS: [Column; 5] = [
+    Column::gauge("entries", "conntrack_entries", "flows that the kernel tracks in the namespace"),
+    Column::gauge("limit", "conntrack_entries_limit", "how many it tracks at most"),
+    Column::gauge("percent", "conntrack_limit_used_ratio", "how much of limit is used"),
+    Column::counter(
+        "early_drops",
+        "conntrack_early_drops",
+        "flows that had to go because the table was full",
+    ),
+    Column::gauge("buckets", "conntrack_buckets", "buckets of the table of the machine"),
+];
+
+/// Counts a table.
+///
+/// # Errors
+/// As [`Call::table`].
+pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
+    let Table::Flows(table) = table else { return expect::count(call, args) };
+    if !args.by.is_empty() || args.sums.contains(&true) {
+        refuse_limits(args)?;
+        return groups::run(call, args, table);
+    }
+    groups::refuse_without_keys(args)?;
+    if table != Flows::Tracked || !args.filter.is_empty() || !args.labels.is_empty() {
+        refuse_limits(args)?;
+        return matching(call, args, table);
+    }
+    if args.limits {
+        call.has_no_original();
+    }
+    let mut shown = [true, args.limits, args.limits, args.limits, args.limits].into_iter();
+    let shown = COLUMNS.map(|column| (column.name, shown.next().unwrap_or_default()));
+    call.table(&COLUMNS, &shown, |source, out, _| {
+        let fill = fill(source)?;
+        if out.is_original() {
+            return out.text(format!("{}\n", fill.entries).as_bytes());
+        }
+        let drops = if args.limits { early_drops(source)? } else { None };
+        let limit = fill.limit.filter(|limit| *limit > 0);
+        let percent = limit.map(|limit| i128::from(fill.entries) * 100_000 / i128::from(limit));
+        let number = |number: Option<u64>| number.map_or(Value::Absent, |n| Value::Int(n.into()));
+        out.row([
+            Value::Int(fill.entries.into()),
+            number(limit),
+            percent.map_or(Value::Absent, Value::Millis),
+            number(drops),
+            number(conntrack::buckets(&source.kernel)),
+        ])
+    })
+}
+
+fn refuse_limits(args: &Args) -> Result<(), Error> {
+    crate::cli::refuse([(args.limits, "--limits", "is for all flows: not with filters or --by")])
+}
+
+/// Counts the flows that pass.
+fn matching(call: &mut Call, args: &Args, table: Flows) -> Result<(), Error> {
+    call.table(&[groups::COUNT], &[], |source, out, report: &mut Report| {
+        let mut count = 0u64;
+        let filter = list::filter(source, args)?;
+        list::matching(source, table, &filter, report, |_| count += 1)?;
+        match out.is_original() {
+            true => out.text(format!("{count}\n").as_bytes()),
+            false => out.row([Value::Int(count.into())]),
+        }
+    })
+}
+
+/// The kernel's counter: by one message, or without the right from /proc.
+fn fill(source: &Source) -> Result<Fill, Error> {
+    let of_proc = |error: Error| conntrack::fill_of_proc(&source.kernel).ok_or(error);
+    if !source.is_live() {
+        let path = ["/proc/sys/", conntrack::COUNT_FILE].concat();
+        return of_proc(Error::failed(path, "is not there, or holds no number"));
+    }
+    match conntrack::fill(&mut list::netlink(source)?) {
+        Ok(Fill { entries, limit }) => {
+            let limit = limit.or_else(|| conntrack::fill_of_proc(&source.kernel)?.limit);
+            Ok(Fill { entries, limit })
+        }
+        Err(refusal) => of_proc(refusal.error(SUBJECT, RIGHT)),
+    }
+}
+
+/// How many flows had to go, on all CPUs.
+fn early_drops(source: &Source) -> Result<Option<u64>, Error> {
+    let sum = |all: Vec<Counter>| {
+        let drops = all.iter().filter(|counter| counter.name == Name::Known("early_drop"));
+        drops.map(|counter| u64::from(counter.value)).sum()
+    };
+    all_counters(source, About::Flows).map(|all| all.map(sum))
+}
+
+/// The counters: by ctnetlink, or without the right from /proc; `None` where there are none.
+///
+/// # Errors
+/// If the file in /proc is of no known shape.
+pub fn all_counters(source: &Source, about: About) -> Result<Option<Vec<Counter>>, Error> {
+    if !source.is_live() {
+        return counters::counters_of_proc(&source.kernel, about);
+    }
+    match counters::counters(&mut list::netlink(source)?, about) {
+        Ok(all) => Ok(Some(all)),
+        Err(refusal) => match counters::counters_of_proc(&source.kernel, about)? {
+            None if refusal.errno != Errno::PERM => Err(refusal.error(SUBJECT, RIGHT)),
+            all => Ok(all),
+        },
+    }
+}

@@ -1,0 +1,209 @@
+//! `conntrack -E`: events as they come.
+
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use super::args::{Args, EVENT_DESTROY, EVENT_NEW, EVENT_UPDATE};
+use super::values::Table;
+use super::view::View;
+use crate::applet::{Call, Report};
+use crate::cli::refuse;
+use crate::error::{Error, Status};
+use crate::out::Format;
+use crate::source::conntrack::{self, RIGHT, SUBJECT};
+use crate::source::flow_events::{Counts, Events, Groups, Step, dump_beside};
+use crate::sys::signals::{SIGINT, SIGTERM, Signals};
+use crate::sys::{self, For, Kernel, Netlink};
+
+/// The receive buffer without `-b`: some ten thousand events, which come within a tenth of a second on
+/// a machine that opens all the connections it can.
+const BUFFER_BYTES: usize = 8 * 1024 * 1024;
+
+/// Where events come faster than this one after the other, they are left to come for [`NAP`]: to be woken
+/// for each of them costs several times what reading it does, the kernel that sends it too.
+const BUSY: Duration = Duration::from_micros(500);
+/// See [`BUSY`].
+const NAP: Duration = Duration::from_millis(2);
+/// With a smaller receive buffer, events might be lost during a nap that would not be otherwise.
+const NAP_BUFFER_BYTES: usize = 1024 * 1024;
+
+/// How many datagrams are read before signals are looked for.
+const DATAGRAMS_AT_ONCE: usize = 1024;
+
+/// What is said of nf_conntrack_events, net/netfilter/nf_conntrack_ecache.c.
+const NO_EVENTS: &str = "net.netfilter.nf_conntrack_events is 0: the kernel tells of no events in this network namespace";
+const OLD_ARE_SILENT: &str = "net.netfilter.nf_conntrack_events is 2: flows that began when nobody \
+    listened report neither changes nor their end";
+
+/// Shows events until a signal ends it, or the reader of what is shown has gone.
+///
+/// # Errors
+/// If the kernel refuses, or writing fails.
+pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
+    check(call, args, table)?;
+    let source = call.source()?;
+    if !source.is_live() {
+        return Err(Error::usage("--root", "events are those of the running kernel"));
+    }
+    // Before the events: who sees that it listens may end it.
+    let signals =
+        Signals::of(&[SIGINT, SIGTERM]).map_err(|error| Error::system("signals", error))?;
+    let (groups, shown) = groups(args, table);
+    let bytes = args.buffer_bytes.unwrap_or(BUFFER_BYTES);
+    let events =
+        Events::open(groups, Some(bytes)).map_err(|refusal| refusal.error(SUBJECT, RIGHT))?;
+    let size = events.receive_buffer().map_err(|error| Error::system(SUBJECT, error))?;
+    if args.buffer_bytes.is_some() {
+        let text = format!("NOTICE: Netlink socket buffer size has been set to {size} bytes.");
+        call.report.line(&text);
+    }
+    note(&source.kernel, table, shown, &mut call.report);
+    let view = View::new(call, args, table, &source, shown, signals)?;
+    let may_nap = size >= NAP_BUFFER_BYTES;
+    let watch = Watch { view, events, resync: args.resync, may_nap, woken: Duration::ZERO };
+    watch.run(&mut call.report)
+}
+
+/// Refuses what cannot be of events.
+fn check(call: &Call, args: &Args, table: Table) -> Result<(), Error> {
+    let common = call.common();
+    let style = &common.style;
+    refuse([
+        (style.format == Format::Prometheus, "--prom", "is for one moment: events have no end"),
+        (style.format == Format::Bare, "--value", "an event is more than its numbers"),
+        (style.output.is_some(), "--output-file", "would never be whole: events have no end"),
+        (common.interval.is_some(), "--interval", "events come when they come"),
+        (style.by_namespace, "--netns", "not all: events are those of one network namespace"),
+        (args.resync && table == Table::Expectations, "--resync", "is for flows"),
+    ])
+}
+
+/// The groups of events to join, and the kinds that are shown. What keeps a cache needs all of them.
+fn groups(args: &Args, table: Table) -> (Groups, Groups) {
+    let all = EVENT_NEW | EVENT_UPDATE | EVENT_DESTROY;
+    let wanted = if args.events == 0 { all } else { args.events };
+    let shown = [
+        (EVENT_NEW, Groups::NEW),
+        (EVENT_UPDATE, Groups::UPDATE),
+        (EVENT_DESTROY, Groups::DESTROY),
+    ]
+    .into_iter()
+    .filter(|(bit, _)| wanted & bit != 0)
+    .fold(Groups::default(), |groups, (_, group)| groups | group);
+    let joined = if args.resync { Groups::FLOWS } else { shown };
+    // The groups of expectations follow those of flows.
+    (if table == Table::Expectations { Groups(shown.0 << 3) } else { joined }, shown)
+}
+
+/// Says what the kernel will not tell.
+fn note(kernel: &Kernel, table: Table, shown: Groups, report: &mut Report) {
+    let asked = shown.0 & (Groups::UPDATE | Groups::DESTROY).0;
+    match kernel.sysctl("net/netfilter/nf_conntrack_events").as_deref() {
+        Some(b"0") => report.note(NO_EVENTS),
+        Some(b"2") if table != Table::Expectations && asked != 0 && has_flows() => {
+            report.note(OLD_ARE_SILENT);
+        }
+        _ => {}
+    }
+}
+
+/// Whether there are flows already, or that cannot be known.
+fn has_flows() -> bool {
+    let fill = Netlink::netfilter().ok().and_then(|mut kernel| conntrack::fill(&mut kernel).ok());
+    fill.is_none_or(|fill| fill.entries > 0)
+}
+
+/// The events on their way from the kernel to the reader.
+struct Watch<'a> {
+    view: View<'a>,
+    events: Events,
+    resync: bool,
+    /// Whether the receive buffer is large enough for naps.
+    may_nap: bool,
+    /// When it was woken.
+    woken: Duration,
+}
+
+impl Watch<'_> {
+    fn run(mut self, report: &mut Report) -> Result<(), Error> {
+        if self.resync {
+            self.view.begin_cache();
+        }
+        let ended = self.follow(report);
+        match ended {
+            Err(Error::Ended(Status::Done)) => self.end(report),
+            Err(error) => Err(error),
+            Ok(never) => match never {},
+        }
+    }
+
+    /// Follows the events until something ends it: a signal by [`Error::Ended`].
+    fn follow(&mut self, report: &mut Report) -> Result<std::convert::Infallible, Error> {
+        loop {
+            if self.view.wants_dump() {
+                self.dump(report)?;
+            }
+            for _ in 0..DATAGRAMS_AT_ONCE {
+                match self.events.next(|event| self.view.event(event))? {
+                    Step::Read => {}
+                    Step::Lost(lost) => {
+                        self.view.lost(lost, report)?;
+                        break;
+                    }
+                    Step::Idle => {
+                        self.view.write()?;
+                        self.wait()?;
+                    }
+                }
+            }
+            self.view.look_for_signals()?;
+        }
+    }
+
+    /// Waits for events; a signal, and an end of the reader, end it all.
+    fn wait(&mut self) -> Result<(), Error> {
+        if self.may_nap && sys::monotonic().saturating_sub(self.woken) < BUSY {
+            self.wait_for(For::TheEnd, Some(NAP))?;
+        }
+        self.wait_for(For::Reading, None)?;
+        self.woken = sys::monotonic();
+        Ok(())
+    }
+
+    /// Waits for events to be read, or only for what ends it all.
+    fn wait_for(&self, events: For, timeout: Option<Duration>) -> Result<(), Error> {
+        let waits = [
+            (self.events.as_fd(), events),
+            (self.view.signals().as_fd(), For::Reading),
+            (sys::stdout(), For::TheEnd),
+        ];
+        match sys::wait(waits, timeout).map_err(|error| Error::system("poll", error))? {
+            [_, true, _] => self.view.look_for_signals(),
+            [_, _, true] => Err(Error::ClosedPipe),
+            _ => Ok(()),
+        }
+    }
+
+    /// Dumps the table and shows what the events did not tell.
+    fn dump(&mut self, report: &mut Report) -> Result<(), Error> {
+        let mut kernel = Netlink::netfilter().map_err(|error| Error::system(SUBJECT, error))?;
+        self.view.begin_dump();
+        let dumped =
+            dump_beside(&mut kernel, &mut self.events, |seen| self.view.seen(&seen, report));
+        self.view.end_dump(dumped)
+    }
+
+    /// Shows what waits, if the reader takes it, and says how many events there were.
+    fn end(mut self, report: &mut Report) -> Result<(), Error> {
+        if let lost @ 1.. = self.events.newly_lost() {
+            self.view.lost(lost, report)?;
+        }
+        let Counts { unknown, malformed, .. } = self.events.counts();
+        if unknown > 0 || malformed > 0 {
+            let text =
+                format!("{unknown} messages of unknown type and {malformed} of unknown shape");
+            report.say(&text);
+        }
+        self.view.finish(report)
+    }
+}

@@ -1,0 +1,126 @@
+//! `conntrack -L expect` and `-C expect`: the flows that others have announced.
+
+use super::args::Args;
+use super::list::{self, say_shown};
+use super::rows::{self, list as words};
+use super::text::Text;
+use crate::applet::Call;
+use crate::error::Error;
+use crate::model::Expectation;
+use crate::out::{Column, Value};
+use crate::source::conntrack::{RIGHT, SUBJECT};
+use crate::source::labels::Labels;
+use crate::source::{Source, expectations};
+
+/// The columns of an expectation.
+pub const COLUMNS: [Column; 18] = [
+    rows::FAMILY,
+    rows::PROTO,
+    rows::TIMEOUT,
+    rows::SRC,
+    rows::DST,
+    rows::SPORT,
+    rows::DPORT,
+    MORE[0],
+    MORE[1],
+    MORE[2],
+    MORE[3],
+    MORE[4],
+    MORE[5],
+    MORE[6],
+    MORE[7],
+    rows::ZONE,
+    rows::HELPER,
+    rows::ID,
+];
+
+/// Those that a flow has not.
+pub const MORE: [Column; 8] = [
+    Column::label("mask_src", "of an expectation, the bits of src that count"),
+    Column::label("mask_dst", "the bits of dst that count"),
+    Column::label("mask_sport", "the bits of sport that count"),
+    Column::label("mask_dport", "the bits of dport that count"),
+    Column::label("master_src", "where the flow that announced it comes from"),
+    Column::label("master_dst", "where that flow goes to"),
+    Column::label("class", "which of the helper's kinds of expectation it is"),
+    Column::label("expect_flags", "PERMANENT, INACTIVE, USERSPACE: a list"),
+];
+
+/// Lists the expectations.
+///
+/// # Errors
+/// As [`Call::table`].
+pub fn list(call: &mut Call, args: &Args) -> Result<(), Error> {
+    let mut shown = 0;
+    call.table(&COLUMNS, &[], |source, out, _| {
+        shown = 0;
+        let (mut text, mut flags) = (Text::new(args.output, Labels::default()), Vec::new());
+        let mut result = Ok(());
+        each(source, args, |one| {
+            shown += 1;
+            if result.is_ok() {
+                result = match out.is_original() {
+                    true => out.text(text.expectation(one)),
+                    false => out.row(values(one, &mut flags)),
+                };
+            }
+        })?;
+        result?;
+        if out.is_original() { out.text(text.end()) } else { Ok(()) }
+    })?;
+    say_shown(call, shown, "expectations");
+    Ok(())
+}
+
+/// Counts the expectations.
+///
+/// # Errors
+/// As [`Call::table`].
+pub fn count(call: &mut Call, args: &Args) -> Result<(), Error> {
+    call.table(&[super::groups::COUNT], &[], |source, out, _| {
+        let mut count = 0u64;
+        each(source, args, |_| count += 1)?;
+        match out.is_original() {
+            true => out.text(format!("{count}\n").as_bytes()),
+            false => out.row([Value::Int(count.into())]),
+        }
+    })
+}
+
+fn each(source: &Source, args: &Args, each: impl FnMut(&Expectation<'_>)) -> Result<(), Error> {
+    let mut kernel = list::netlink(source)?;
+    expectations::expectations(&mut kernel, args.filter.family.unwrap_or(0), each)
+        .map(|_| ())
+        .map_err(|refusal| refusal.error(SUBJECT, RIGHT))
+}
+
+/// The values of the [`COLUMNS`] of an expectation, whose flags are written to `flags`.
+pub fn values<'a>(one: &Expectation<'a>, flags: &'a mut Vec<u8>) -> [Value<'a>; COLUMNS.len()] {
+    let [sport, dport, ..] = rows::ends(one.expected.ends);
+    let [mask_sport, mask_dport, ..] = rows::ends(one.mask.ends);
+    flags.clear();
+    for (place, name) in one.flags.unwrap_or_default().names().enumerate() {
+        flags.extend_from_slice(if place > 0 { b"," } else { b"" });
+        flags.extend_from_slice(name.as_bytes());
+    }
+    [
+        rows::family(one.family),
+        rows::proto(one.expected.protocol),
+        rows::int(one.timeout_seconds),
+        Value::Addr(one.expected.source),
+        Value::Addr(one.expected.destination),
+        sport,
+        dport,
+        Value::Addr(one.mask.source),
+        Value::Addr(one.mask.destination),
+        mask_sport,
+        mask_dport,
+        Value::Addr(one.master.source),
+        Value::Addr(one.master.destination),
+        rows::int(one.class),
+        words(flags, one.flags.is_some()),
+        rows::int(one.zone),
+        rows::text(one.helper),
+        rows::int(one.id),
+    ]
+}

@@ -1,0 +1,75 @@
+//! `conntrack -G`: the one flow that a tuple names.
+
+use rustix::io::Errno;
+
+use super::args::Args;
+use super::list::{self, Writer};
+use super::rows::COLUMNS;
+use super::values::{self, Kind, Table};
+use crate::applet::Call;
+use crate::error::Error;
+use crate::model::{FlowFilter, Side};
+use crate::source::conntrack::{self, RIGHT, SUBJECT, Table as Flows};
+use crate::source::flow_filter;
+
+/// Shows the flow that the options name: by the tuple of its first direction, or of its answers.
+///
+/// # Errors
+/// If the tuple is not whole, or there is no such flow.
+pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
+    let filter = whole(args, table)?;
+    let attributes = flow_filter::one(&filter);
+    call.table(&COLUMNS, &[], |source, out, _| {
+        let mut kernel = list::netlink(source)?;
+        let mut writer = Writer::new(source, args)?;
+        let family = filter.family.unwrap_or_default();
+        let asked =
+            conntrack::flow_of(&mut kernel, family, &attributes, |flow| writer.write(flow, out));
+        asked.map_err(|refusal| match refusal.errno {
+            Errno::NOENT => Error::failed("--get", "there is no such flow"),
+            _ => refusal.error(SUBJECT, RIGHT),
+        })?;
+        writer.end(out)
+    })?;
+    list::say_shown(call, 1, "flow entries");
+    Ok(())
+}
+
+/// The filter that names a flow.
+fn whole(args: &Args, table: Table) -> Result<FlowFilter, Error> {
+    let mut filter = args.filter.clone();
+    let needs = |options: &str| Error::usage("--get", format_args!("needs {options}"));
+    if table != Table::Flows(Flows::Tracked) {
+        return Err(Error::usage("--get", "asks the table conntrack alone"));
+    }
+    let protocol = filter.protocol.ok_or_else(|| needs("--protonum"))?;
+    let FlowFilter { orig, reply, .. } = &mut filter;
+    let is_orig = orig.source.is_some() || orig.destination.is_some();
+    let (side, [addresses, ports, keys]) = if is_orig || *reply == Side::default() {
+        (orig, ["--src and --dst", "--sport and --dport", "--srckey and --dstkey"])
+    } else {
+        let ports = "--reply-port-src and --reply-port-dst";
+        (reply, ["--reply-src and --reply-dst", ports, "--reply-key-src and --reply-key-dst"])
+    };
+    let is_exact = |address: Option<_>| match address {
+        Some(masked) if !crate::model::Masked::is_exact(&masked) => {
+            Err(needs("addresses, not networks"))
+        }
+        address => Ok(address.is_some()),
+    };
+    if !(is_exact(side.source)? && is_exact(side.destination)?) {
+        return Err(needs(addresses));
+    }
+    let has_ports = !side.ports.contains(&None);
+    match values::kind(protocol) {
+        Kind::Ports if !has_ports => Err(needs(ports)),
+        Kind::Keys if !has_ports => Err(needs(keys)),
+        Kind::Icmp if side.icmp.contains(&None) => Err(needs("--icmp-type and --icmp-code")),
+        Kind::Icmp6 if side.icmp.contains(&None) => Err(needs("--icmpv6-type and --icmpv6-code")),
+        Kind::Icmp | Kind::Icmp6 => {
+            side.icmp_id.get_or_insert(0);
+            Ok(filter)
+        }
+        _ => Ok(filter),
+    }
+}

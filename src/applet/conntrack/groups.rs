@@ -1,0 +1,104 @@
+//! `conntrack --by`: how many flows pass, by group.
+
+use super::args::Args;
+use super::keys::Key;
+use super::list;
+use crate::applet::{Call, Report, Table};
+use crate::cli;
+use crate::error::Error;
+use crate::model::{Flow, Groups, Tally};
+use crate::out::{Column, Out, Value};
+use crate::source::Source;
+use crate::source::conntrack::Table as Flows;
+use crate::source::labels::Labels;
+
+pub const COUNT: Column =
+    Column::gauge("count", "conntrack_matching_flows", "flows that pass the filters");
+pub const PACKETS: Column = Column::gauge(
+    "sum_packets",
+    "conntrack_matching_packets",
+    "packets of these flows, of both directions",
+);
+pub const BYTES: Column = Column::gauge(
+    "sum_bytes",
+    "conntrack_matching_bytes",
+    "bytes of these flows, of both directions",
+);
+
+/// Refuses what needs groups.
+///
+/// # Errors
+/// A usage error that names the option.
+pub fn refuse_without_keys(args: &Args) -> Result<(), Error> {
+    cli::refuse([
+        (args.top.is_some() && args.by.is_empty(), "--top", "needs --by"),
+        (args.min.is_some() && args.by.is_empty(), "--min", "needs --by"),
+    ])
+}
+
+/// Counts the flows that pass in groups.
+///
+/// # Errors
+/// As [`Call::table_of`].
+pub fn run(call: &mut Call, args: &Args, table: Flows) -> Result<(), Error> {
+    refuse_without_keys(args)?;
+    let keys = args.by.iter().map(|key| key.column());
+    let columns: Vec<Column> = keys.chain([COUNT, PACKETS, BYTES]).collect();
+    let shown = [(PACKETS.name, args.sums[0]), (BYTES.name, args.sums[1])];
+    call.has_no_original();
+    let groups = Groups::default();
+    call.table_of(&columns, &shown, &mut Grouping { args, table, groups })
+}
+
+struct Grouping<'a> {
+    args: &'a Args,
+    table: Flows,
+    groups: Groups,
+}
+
+impl Table for Grouping<'_> {
+    fn snapshot(
+        &mut self,
+        source: &Source,
+        out: &mut Out,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let Grouping { args, table, groups } = self;
+        let labels = match args.by.contains(&Key::Labels) {
+            true => Labels::read(&source.kernel)?,
+            false => Labels::default(),
+        };
+        let filter = list::filter(source, args)?;
+        let (mut key, mut count) = (Vec::with_capacity(128), 0);
+        list::matching(source, *table, &filter, report, |flow| {
+            count += 1;
+            key.clear();
+            args.by.iter().for_each(|part| part.push(&mut key, flow, &labels));
+            groups.add(&key, sums(flow));
+        })?;
+        list::note_empty(source, &filter, *table, count, report);
+        let groups = std::mem::take(groups);
+        rows(args, &groups, out)
+    }
+}
+
+/// Packets and bytes of both directions.
+fn sums(flow: &Flow<'_>) -> [u64; 2] {
+    let [orig, reply] = flow.traffic.map(Option::unwrap_or_default);
+    [orig.packets.saturating_add(reply.packets), orig.bytes.saturating_add(reply.bytes)]
+}
+
+fn rows(args: &Args, groups: &Groups, out: &mut Out) -> Result<(), Error> {
+    let mut sorted = groups.sorted(args.min.unwrap_or(1), args.top.unwrap_or(usize::MAX));
+    if args.by.is_empty() && sorted.is_empty() {
+        sorted.push((&[], Tally::default()));
+    }
+    let mut values = Vec::with_capacity(args.by.len() + 3);
+    for (mut key, Tally { count, sums: [packets, bytes] }) in sorted {
+        values.clear();
+        values.extend(args.by.iter().map(|part| part.value(&mut key)));
+        values.extend([count, packets, bytes].map(|number| Value::Int(number.into())));
+        out.row_of(&values)?;
+    }
+    Ok(())
+}

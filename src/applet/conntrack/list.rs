@@ -1,0 +1,162 @@
+//! `conntrack -L`: the flows that pass.
+
+use super::args::{Args, Output};
+use super::rows::{COLUMNS, Rows};
+use super::text::Text;
+use super::values::Table;
+use super::{BANNER, expect, groups};
+use crate::applet::{Call, Report};
+use crate::error::Error;
+use crate::model::{Flow, FlowFilter};
+use crate::out::Out;
+use crate::source::Source;
+use crate::source::conntrack::{self, RIGHT, SUBJECT, Table as Flows};
+use crate::source::labels::Labels;
+use crate::sys::Netlink;
+
+const CHANGED: &str = "the table changed while it was read: flows may be missing or double";
+const NOTHING: &str =
+    "no flow is tracked: perhaps no rule of this network namespace uses connection tracking";
+
+/// Lists a table, or counts it in groups.
+///
+/// # Errors
+/// As [`Call::table`].
+pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
+    let Table::Flows(table) = table else { return expect::list(call, args) };
+    if !args.by.is_empty() || args.sums.contains(&true) {
+        return groups::run(call, args, table);
+    }
+    groups::refuse_without_keys(args)?;
+    let mut shown = 0;
+    call.table(&COLUMNS, &[], |source, out, report| {
+        shown = 0;
+        let (mut writer, filter) = (Writer::new(source, args)?, filter(source, args)?);
+        matching(source, table, &filter, report, |flow| {
+            shown += 1;
+            writer.write(flow, out);
+        })?;
+        writer.end(out)?;
+        note_empty(source, &filter, table, shown, report);
+        Ok(())
+    })?;
+    say_shown(call, shown, "flow entries");
+    Ok(())
+}
+
+/// Says beside the original's text how many entries it holds, as conntrack-tools does.
+pub fn say_shown(call: &mut Call, shown: u64, entries: &str) {
+    if call.is_original() {
+        let shown = shown.to_string();
+        call.report.line(&[BANNER, &shown, " ", entries, " have been shown."].concat());
+    }
+}
+
+/// What the options ask for, with the numbers of labels.
+///
+/// # Errors
+/// If a label has no number.
+pub fn filter(source: &Source, args: &Args) -> Result<FlowFilter, Error> {
+    let mut filter = args.filter.clone();
+    if args.labels.is_empty() {
+        return Ok(filter);
+    }
+    let known = Labels::read(&source.kernel)?;
+    for name in &args.labels {
+        // A label without a name can be meant by its number.
+        let bit = known.bit(name.as_bytes()).or_else(|| name.parse().ok());
+        let byte = bit.and_then(|bit| filter.labels.get_mut(bit / 8));
+        let (Some(bit), Some(byte)) = (bit, byte) else {
+            let reason = "is no number from 0 to 127, and no name in /etc/xtables/connlabel.conf";
+            return Err(Error::usage("--label", format_args!("'{name}' {reason}")));
+        };
+        *byte |= 1 << (bit % 8);
+    }
+    Ok(filter)
+}
+
+/// Calls `each` with the flows of the running kernel that pass.
+///
+/// # Errors
+/// If there is no running kernel, or it refuses.
+pub fn matching(
+    source: &Source,
+    table: Flows,
+    filter: &FlowFilter,
+    report: &mut Report,
+    each: impl FnMut(&Flow<'_>),
+) -> Result<(), Error> {
+    let mut kernel = netlink(source)?;
+    let dumped = conntrack::matching(&mut kernel, table, filter, each)
+        .map_err(|refusal| refusal.error(SUBJECT, RIGHT))?;
+    if dumped.is_interrupted {
+        report.note(CHANGED);
+    }
+    Ok(())
+}
+
+/// A socket to the running kernel.
+///
+/// # Errors
+/// If a tree is read, or the kernel has no netfilter.
+pub fn netlink(source: &Source) -> Result<Netlink, Error> {
+    if !source.is_live() {
+        return Err(Error::usage("--root", "flows are asked of the running kernel"));
+    }
+    Netlink::netfilter().map_err(|error| Error::system(SUBJECT, error))
+}
+
+/// Says once why a table may be empty.
+pub fn note_empty(
+    source: &Source,
+    filter: &FlowFilter,
+    table: Flows,
+    shown: u64,
+    report: &mut Report,
+) {
+    let is_whole = filter.is_empty() && table == Flows::Tracked && shown == 0;
+    let is_empty = || conntrack::fill_of_proc(&source.kernel).is_none_or(|fill| fill.entries == 0);
+    if is_whole && is_empty() {
+        report.note(NOTHING);
+    }
+}
+
+/// Writes flows as text or rows, up to the first error.
+pub struct Writer {
+    rows: Rows,
+    text: Text,
+    result: Result<(), Error>,
+}
+
+impl Writer {
+    /// A writer of what the options ask for.
+    ///
+    /// # Errors
+    /// If the names of labels cannot be read.
+    pub fn new(source: &Source, args: &Args) -> Result<Writer, Error> {
+        let labels = Labels::read(&source.kernel)?;
+        // Who asks for labels sees them.
+        let shows_labels = args.output.labels || !args.labels.is_empty();
+        let text = Text::new(Output { labels: shows_labels, ..args.output }, labels);
+        Ok(Writer { rows: Rows::default(), text, result: Ok(()) })
+    }
+
+    /// Writes one flow.
+    pub fn write(&mut self, flow: &Flow<'_>, out: &mut Out) {
+        if self.result.is_ok() {
+            self.result = match out.is_original() {
+                true => out.text(self.text.flow(flow)),
+                false => out.row_of(&self.rows.values(flow, &self.text.labels)),
+            };
+        }
+    }
+
+    /// Writes what stands behind the last flow.
+    ///
+    /// # Errors
+    /// That of the flow which could not be written.
+    pub fn end(self, out: &mut Out) -> Result<(), Error> {
+        self.result?;
+        if out.is_original() { out.text(self.text.end()) } else { Ok(()) }
+    }
+}

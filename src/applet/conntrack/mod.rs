@@ -1,0 +1,148 @@
+//! `conntrack`: the flows that the kernel tracks, with the command line of conntrack-tools.
+
+mod args;
+mod count;
+mod event_rows;
+mod events;
+mod expect;
+mod get;
+mod groups;
+mod keys;
+mod list;
+mod options;
+mod page;
+mod rows;
+mod stats;
+mod text;
+mod values;
+mod view;
+
+use args::{About, Args, Command, Output};
+use options::{DOCS, OPTIONS};
+use values::Table;
+
+use super::{Applet, Call};
+use crate::cli::Original;
+use crate::error::Error;
+use crate::model::Masked;
+use crate::out::Column;
+
+pub static APPLET: Applet = Applet {
+    name: "conntrack",
+    aliases: &[],
+    about: "the flows that the kernel tracks: list, count, watch; by any filter and key",
+    details: &page::DETAILS,
+    options: &DOCS,
+    filters: &[],
+    columns: &COLUMNS,
+    examples: &page::EXAMPLES,
+    needs: "-L, -G, -E, and -C with a filter or --by, need CAP_NET_ADMIN in the network namespace. -C and -S \
+            need no rights.",
+    rows: "With --tsv, --shell, --json or --prom: -L and -G one row a flow, with -L expect one an expectation; \
+           -C one row; -S one row for each counter of each CPU. With --by one row a group, as TSV if no \
+           format is named.",
+    names: &[],
+    original: Some(&ORIGINAL),
+    run,
+};
+
+/// What begins the lines that conntrack-tools writes to standard error.
+const BANNER: &str = "conntrack v1.4.7 (conntrack-tools): ";
+
+const ORIGINAL: Original = Original {
+    tool: "conntrack-tools",
+    help: Some('h'),
+    version: Some('V'),
+    refused: &[
+        ("from", "the kernel alone knows the flows"),
+        ("explain", "this table has no column for it"),
+    ],
+    renamed: &[("output", "output-file"), ("count", "snapshots")],
+    status_of_help: 0,
+    status_of_usage: 2,
+    status_of_failure: 1,
+    statuses: "0 if all went well, also if no flow passes the filters; 1 if the kernel refuses, a right is missing, or -G \
+               finds no flow; 2 after a wrong command line.",
+};
+
+/// All columns that `conntrack` may show.
+const COLUMNS: [Column; WIDTH] = Column::joined(&[
+    &rows::COLUMNS,
+    &count::COLUMNS,
+    &stats::COLUMNS,
+    &[groups::COUNT, groups::PACKETS, groups::BYTES],
+    &expect::MORE,
+    &event_rows::HEAD,
+    &event_rows::TAIL,
+]);
+const WIDTH: usize = rows::COLUMNS.len()
+    + count::COLUMNS.len()
+    + stats::COLUMNS.len()
+    + 3
+    + expect::MORE.len()
+    + event_rows::HEAD.len()
+    + event_rows::TAIL.len();
+
+fn run(call: &mut Call) -> Result<(), Error> {
+    let mut args = call.args(&OPTIONS)?;
+    if let Some(name) = call.names().first() {
+        return Err(Error::usage(
+            name.as_encoded_bytes(),
+            "no such word: a table stands behind -L or -E",
+        ));
+    }
+    let command = match args.commands.as_slice() {
+        [] if args.given.is_empty() => return Err(Error::Help),
+        [] => return Err(Error::usage("arguments", "need a command: -L, -C, -E, -G or -S")),
+        [command] => *command,
+        _ => return Err(Error::usage("arguments", "only one of -L, -C, -E, -G and -S")),
+    };
+    settle(&mut args)?;
+    check(command, &args)?;
+    match command {
+        Command::List(table) => list::run(call, &args, table),
+        Command::Count(table) => count::run(call, &args, table),
+        Command::Events(table) => events::run(call, &args, table),
+        Command::Get(table) => get::run(call, &args, table),
+        Command::Stats(table) => stats::run(call, table),
+    }
+}
+
+/// Settles what follows from several options.
+fn settle(args: &mut Args) -> Result<(), Error> {
+    let Args { masks: [source, destination], filter, .. } = args;
+    for (option, mask, address) in [
+        ("--mask-src", source, &mut filter.orig.source),
+        ("--mask-dst", destination, &mut filter.orig.destination),
+    ] {
+        let Some(mask) = *mask else { continue };
+        match address {
+            Some(Masked { mask: bits, .. }) => *bits = mask,
+            None => return Err(Error::usage(option, "needs the address: --src or --dst")),
+        }
+    }
+    Ok(())
+}
+
+/// Refuses options that the command does not take.
+fn check(command: Command, args: &Args) -> Result<(), Error> {
+    use About::*;
+    let (letter, allowed): (&str, &[About]) = match command {
+        Command::List(Table::Flows(_)) => ("-L", &[Tuple, Family, Zone, Filter, Form, Groups]),
+        Command::List(Table::Expectations) => ("-L expect", &[Family, Form]),
+        Command::Count(Table::Flows(_)) => ("-C", &[Tuple, Family, Zone, Filter, Groups, Limits]),
+        Command::Count(Table::Expectations) => ("-C expect", &[]),
+        Command::Events(Table::Flows(_)) => ("-E", &[Tuple, Family, Zone, Filter, Form, Events]),
+        Command::Events(Table::Expectations) => ("-E expect", &[Form]),
+        Command::Get(_) => ("-G", &[Tuple, Zone, Family, Form]),
+        Command::Stats(_) => ("-S", &[]),
+    };
+    if let Some(option) = args.misplaced(allowed) {
+        return Err(Error::usage(option, format_args!("not with {letter}")));
+    }
+    let save_alone = Output { save: true, ..Output::default() };
+    if args.output.save && args.output != save_alone {
+        return Err(Error::failed("--output", "save stands alone"));
+    }
+    Ok(())
+}

@@ -1,0 +1,367 @@
+//! The options of `conntrack`: what each is called, and what it does.
+
+use super::args::{
+    About, Args, Command, EVENTS, PARTS, each_word, end, mask, nat, set_family, zone,
+};
+use super::keys;
+use super::values::{self, Kind, number_of};
+use crate::cli::{self, Opt, OptDoc};
+
+const CHANGES: &str = "refused, as it changes the table";
+const ONLY_LOOKS: &str = "connbox only looks at the table of flows and never changes it";
+
+pub const OPTIONS: [Opt<Args>; 60] = [
+    Opt::<Args>::optional(
+        "dump",
+        "[TABLE]",
+        &values::TABLE_NAMES,
+        "list the flows of a table",
+        |args, value| {
+            args.commands.push(Command::List(values::table(value)?));
+            Ok(())
+        },
+    )
+    .letter('L'),
+    Opt::<Args>::optional(
+        "counter",
+        "[TABLE]",
+        &values::TABLE_NAMES,
+        "count flows: all by the counter of the kernel, or those that pass",
+        |args, value| {
+            args.commands.push(Command::Count(values::table(value)?));
+            Ok(())
+        },
+    )
+    .letter('C'),
+    Opt::<Args>::optional(
+        "event",
+        "[TABLE]",
+        &values::TABLE_NAMES,
+        "show events as they come",
+        |args, value| {
+            args.commands.push(Command::Events(values::table(value)?));
+            Ok(())
+        },
+    )
+    .letter('E'),
+    Opt::<Args>::optional(
+        "get",
+        "[TABLE]",
+        &values::TABLE_NAMES,
+        "show the one flow that the options name",
+        |args, value| {
+            args.commands.push(Command::Get(values::table(value)?));
+            Ok(())
+        },
+    )
+    .letter('G'),
+    Opt::<Args>::optional(
+        "stats",
+        "[TABLE]",
+        &values::TABLE_NAMES,
+        "show the counters of each CPU",
+        |args, value| {
+            args.commands.push(Command::Stats(values::table(value)?));
+            Ok(())
+        },
+    )
+    .letter('S'),
+    Opt::value(
+        's',
+        "src",
+        "ADDR[/LEN]",
+        "source address of the first packet, or its network",
+        |args, value| end(args, "--src", value, |filter| &mut filter.orig.source),
+    ),
+    Opt::value('\0', "orig-src", "ADDR[/LEN]", "the same as --src", |args, value| {
+        end(args, "--orig-src", value, |filter| &mut filter.orig.source)
+    }),
+    Opt::value(
+        'd',
+        "dst",
+        "ADDR[/LEN]",
+        "destination address of the first packet, or its network",
+        |args, value| end(args, "--dst", value, |filter| &mut filter.orig.destination),
+    ),
+    Opt::value('\0', "orig-dst", "ADDR[/LEN]", "the same as --dst", |args, value| {
+        end(args, "--orig-dst", value, |filter| &mut filter.orig.destination)
+    }),
+    Opt::value(
+        'r',
+        "reply-src",
+        "ADDR[/LEN]",
+        "source address of the answers, or its network",
+        |args, value| end(args, "--reply-src", value, |filter| &mut filter.reply.source),
+    ),
+    Opt::value(
+        'q',
+        "reply-dst",
+        "ADDR[/LEN]",
+        "destination address of the answers, or its network",
+        |args, value| end(args, "--reply-dst", value, |filter| &mut filter.reply.destination),
+    ),
+    Opt::value('\0', "mask-src", "MASK", "the bits of --src that matter", |args, value| {
+        mask(args, "--mask-src", value, 0)
+    }),
+    Opt::value('\0', "mask-dst", "MASK", "the bits of --dst that matter", |args, value| {
+        mask(args, "--mask-dst", value, 1)
+    }),
+    Opt::value(
+        'p',
+        "protonum",
+        "PROTO",
+        "transport protocol, by name or number; its own options stand behind it",
+        |args, value| {
+            args.note(About::Tuple, "--protonum").filter.protocol = Some(values::protocol(value)?);
+            Ok(())
+        },
+    ),
+    Opt::<Args>::word("family", "FAMILY", &["ipv4", "ipv6"], "network protocol", |args, value| {
+        args.note(About::Family, "--family");
+        set_family(args, cli::choose(&[("ipv4", 2), ("ipv6", 10)], value)?)
+    })
+    .letter('f'),
+    Opt::<Args>::word(
+        "status",
+        "STATUS[,...]",
+        &values::STATUS_NAMES,
+        "with these statuses, and without those after a !",
+        |args, value| {
+            values::statuses(&mut args.note(About::Filter, "--status").filter.status, value)
+        },
+    )
+    .letter('u'),
+    Opt::value('m', "mark", "VALUE[/MASK]", "with this mark", |args, value| {
+        args.note(About::Filter, "--mark").filter.mark = Some(values::mark(value)?);
+        Ok(())
+    }),
+    Opt::value('c', "secmark", "VALUE", "with this mark of a security module", |args, value| {
+        args.note(About::Filter, "--secmark").filter.secmark = Some(number_of(value, u32::MAX)?);
+        Ok(())
+    }),
+    Opt::value('w', "zone", "ZONE", "in this zone for both directions", |args, value| {
+        args.note(About::Zone, "--zone").filter.zone = Some(zone(value)?);
+        Ok(())
+    }),
+    Opt::value(
+        '\0',
+        "orig-zone",
+        "ZONE",
+        "in this zone for the original direction alone",
+        |args, value| {
+            args.note(About::Zone, "--orig-zone").filter.orig.zone = Some(zone(value)?);
+            Ok(())
+        },
+    ),
+    Opt::value('\0', "reply-zone", "ZONE", "in this zone for the answers alone", |args, value| {
+        args.note(About::Zone, "--reply-zone").filter.reply.zone = Some(zone(value)?);
+        Ok(())
+    }),
+    Opt::value('l', "label", "LABEL[,...]", "with all of these labels", |args, value| {
+        args.note(About::Filter, "--label");
+        args.labels.extend(cli::words(value)?.map(str::to_owned));
+        Ok(())
+    }),
+    Opt::<Args>::optional(
+        "src-nat",
+        "[ADDR[:PORT]]",
+        &[],
+        "whose source was translated, to ADDR",
+        |args, value| {
+            let wanted = nat(args, "--src-nat", value)?;
+            args.filter.source_nat = Some(wanted);
+            Ok(())
+        },
+    )
+    .letter('n'),
+    Opt::<Args>::optional(
+        "dst-nat",
+        "[ADDR[:PORT]]",
+        &[],
+        "whose destination was translated, to ADDR",
+        |args, value| {
+            let wanted = nat(args, "--dst-nat", value)?;
+            args.filter.destination_nat = Some(wanted);
+            Ok(())
+        },
+    )
+    .letter('g'),
+    Opt::<Args>::optional(
+        "any-nat",
+        "[ADDR[:PORT]]",
+        &[],
+        "whose source or destination was translated, to ADDR",
+        |args, value| {
+            let wanted = nat(args, "--any-nat", value)?;
+            args.filter.any_nat = Some(wanted);
+            Ok(())
+        },
+    )
+    .letter('j'),
+    Opt::<Args>::word(
+        "event-mask",
+        "EVENT[,...]",
+        &["ALL", "NEW", "UPDATES", "DESTROY"],
+        "with -E, show only these events",
+        |args, value| {
+            each_word(args.note(About::Events, "--event-mask"), value, &EVENTS, |args, bits| {
+                args.events |= bits
+            })
+        },
+    )
+    .letter('e'),
+    Opt::<Args>::word(
+        "output",
+        "PART[,...]",
+        &["xml", "extended", "timestamp", "id", "ktimestamp", "labels", "save"],
+        "what the original text shows, and its form",
+        |args, value| {
+            each_word(args.note(About::Form, "--output"), value, &PARTS, |args, set| {
+                set(&mut args.output)
+            })
+        },
+    )
+    .letter('o'),
+    Opt::value(
+        'b',
+        "buffer-size",
+        "BYTES",
+        "with -E, the size of the receive buffer",
+        |args, value| {
+            args.note(About::Events, "--buffer-size").buffer_bytes = Some(cli::number(value)?);
+            Ok(())
+        },
+    ),
+    Opt::switch(
+        '\0',
+        "resync",
+        "with -E, dump the table after a loss, and show what was missed",
+        |args| args.note(About::Events, "--resync").resync = true,
+    ),
+    Opt::value('\0', "sport", "PORT", "source port of the first packet", |args, value| {
+        args.of("--sport", Kind::Ports)?.orig.ports[0] = Some(number_of(value, 65_535)?);
+        Ok(())
+    }),
+    Opt::value('\0', "orig-port-src", "PORT", "the same as --sport", |args, value| {
+        args.of("--orig-port-src", Kind::Ports)?.orig.ports[0] = Some(number_of(value, 65_535)?);
+        Ok(())
+    }),
+    Opt::value('\0', "dport", "PORT", "destination port of the first packet", |args, value| {
+        args.of("--dport", Kind::Ports)?.orig.ports[1] = Some(number_of(value, 65_535)?);
+        Ok(())
+    }),
+    Opt::value('\0', "orig-port-dst", "PORT", "the same as --dport", |args, value| {
+        args.of("--orig-port-dst", Kind::Ports)?.orig.ports[1] = Some(number_of(value, 65_535)?);
+        Ok(())
+    }),
+    Opt::value('\0', "reply-port-src", "PORT", "source port of the answers", |args, value| {
+        args.of("--reply-port-src", Kind::Ports)?.reply.ports[0] = Some(number_of(value, 65_535)?);
+        Ok(())
+    }),
+    Opt::value('\0', "reply-port-dst", "PORT", "destination port of the answers", |args, value| {
+        args.of("--reply-port-dst", Kind::Ports)?.reply.ports[1] = Some(number_of(value, 65_535)?);
+        Ok(())
+    }),
+    Opt::value(
+        '\0',
+        "state",
+        "STATE",
+        "state of TCP, SCTP or DCCP, as conntrack writes it",
+        |args, value| {
+            let filter = args.of("--state", Kind::Ports)?;
+            filter.state = Some(values::state(filter.protocol.unwrap_or_default(), value)?);
+            Ok(())
+        },
+    ),
+    Opt::value('\0', "icmp-type", "NUMBER", "type of ICMP", |args, value| {
+        args.of("--icmp-type", Kind::Icmp)?.orig.icmp[0] = Some(number_of(value, 255)?);
+        Ok(())
+    }),
+    Opt::value('\0', "icmp-code", "NUMBER", "code of ICMP", |args, value| {
+        args.of("--icmp-code", Kind::Icmp)?.orig.icmp[1] = Some(number_of(value, 255)?);
+        Ok(())
+    }),
+    Opt::value('\0', "icmp-id", "NUMBER", "identifier of ICMP", |args, value| {
+        args.of("--icmp-id", Kind::Icmp)?.orig.icmp_id = Some(number_of(value, 65_535)?);
+        Ok(())
+    }),
+    Opt::value('\0', "icmpv6-type", "NUMBER", "type of ICMPv6", |args, value| {
+        args.of("--icmpv6-type", Kind::Icmp6)?.orig.icmp[0] = Some(number_of(value, 255)?);
+        Ok(())
+    }),
+    Opt::value('\0', "icmpv6-code", "NUMBER", "code of ICMPv6", |args, value| {
+        args.of("--icmpv6-code", Kind::Icmp6)?.orig.icmp[1] = Some(number_of(value, 255)?);
+        Ok(())
+    }),
+    Opt::value('\0', "icmpv6-id", "NUMBER", "identifier of ICMPv6", |args, value| {
+        args.of("--icmpv6-id", Kind::Icmp6)?.orig.icmp_id = Some(number_of(value, 65_535)?);
+        Ok(())
+    }),
+    Opt::value('\0', "srckey", "KEY", "key of GRE of the original direction", |args, value| {
+        args.of("--srckey", Kind::Keys)?.orig.ports[0] = Some(number_of(value, 65_535)?);
+        Ok(())
+    }),
+    Opt::value('\0', "orig-key-src", "KEY", "the same as --srckey", |args, value| {
+        args.of("--orig-key-src", Kind::Keys)?.orig.ports[0] = Some(number_of(value, 65_535)?);
+        Ok(())
+    }),
+    Opt::value('\0', "dstkey", "KEY", "key of GRE of the other direction", |args, value| {
+        args.of("--dstkey", Kind::Keys)?.orig.ports[1] = Some(number_of(value, 65_535)?);
+        Ok(())
+    }),
+    Opt::value('\0', "orig-key-dst", "KEY", "the same as --dstkey", |args, value| {
+        args.of("--orig-key-dst", Kind::Keys)?.orig.ports[1] = Some(number_of(value, 65_535)?);
+        Ok(())
+    }),
+    Opt::value('\0', "reply-key-src", "KEY", "key of the answers", |args, value| {
+        args.of("--reply-key-src", Kind::Keys)?.reply.ports[0] = Some(number_of(value, 65_535)?);
+        Ok(())
+    }),
+    Opt::value('\0', "reply-key-dst", "KEY", "the other key of the answers", |args, value| {
+        args.of("--reply-key-dst", Kind::Keys)?.reply.ports[1] = Some(number_of(value, 65_535)?);
+        Ok(())
+    }),
+    Opt::<Args>::word(
+        "by",
+        "KEY[,...]",
+        &keys::NAMES,
+        "count in groups, the largest first",
+        |args, value| keys::parse(&mut args.note(About::Groups, "--by").by, value),
+    ),
+    Opt::<Args>::word(
+        "sum",
+        "SUM[,...]",
+        &keys::SUMS,
+        "add up these of both directions",
+        |args, value| keys::sums(&mut args.note(About::Groups, "--sum").sums, value),
+    ),
+    Opt::value('\0', "top", "N", "show at most N groups", |args, value| {
+        args.note(About::Groups, "--top").top = Some(cli::number(value)?);
+        Ok(())
+    }),
+    Opt::value('\0', "min", "COUNT", "show only groups of at least COUNT flows", |args, value| {
+        args.note(About::Groups, "--min").min = Some(cli::number(value)?);
+        Ok(())
+    }),
+    Opt::switch(
+        '\0',
+        "limits",
+        "with -C, add the maximum, percent, early drops and buckets",
+        |args| {
+            args.note(About::Limits, "--limits").limits = true;
+        },
+    ),
+    Opt::<Args>::optional("create", "[...]", &[], CHANGES, |_, _| Err(ONLY_LOOKS.into()))
+        .letter('I'),
+    Opt::<Args>::optional("delete", "[...]", &[], CHANGES, |_, _| Err(ONLY_LOOKS.into()))
+        .letter('D'),
+    Opt::<Args>::optional("update", "[...]", &[], CHANGES, |_, _| Err(ONLY_LOOKS.into()))
+        .letter('U'),
+    Opt::<Args>::optional("add", "[...]", &[], CHANGES, |_, _| Err(ONLY_LOOKS.into())).letter('A'),
+    Opt::<Args>::optional("flush", "[...]", &[], CHANGES, |_, _| Err(ONLY_LOOKS.into()))
+        .letter('F'),
+    Opt::<Args>::optional("load-file", "[...]", &[], CHANGES, |_, _| Err(ONLY_LOOKS.into()))
+        .letter('R'),
+    Opt::<Args>::optional("zero", "[...]", &[], CHANGES, |_, _| Err(ONLY_LOOKS.into())).letter('z'),
+];
+pub const DOCS: [OptDoc; 60] = cli::docs(&OPTIONS);

@@ -1,0 +1,59 @@
+//! `conntrack -S`: what connection tracking counts on each CPU.
+
+use super::count::all_counters;
+use super::values::Table;
+use crate::applet::Call;
+use crate::error::Error;
+use crate::out::{Column, Out, Value};
+use crate::source::conntrack_counters::{About, Counter, Name};
+
+pub const COLUMNS: [Column; 3] = [
+    Column::label("cpu", "the number of the CPU"),
+    Column::label("counter", "what is counted, as conntrack calls it; a number if it has no name"),
+    Column::counter("value", "conntrack_stat", "how often: 32 bits that wrap"),
+];
+
+/// Prints the counters.
+///
+/// # Errors
+/// As [`Call::table`].
+pub fn run(call: &mut Call, table: Table) -> Result<(), Error> {
+    let about = match table {
+        Table::Flows(_) => About::Flows,
+        Table::Expectations => About::Expectations,
+    };
+    call.table(&COLUMNS, &[], |source, out, _| {
+        let all = all_counters(source, about)?.ok_or_else(|| {
+            Error::failed("/proc/net/stat/nf_conntrack", "is not there: nothing tracks connections")
+        })?;
+        if out.is_original() {
+            text(&all, out)
+        } else {
+            all.iter().try_for_each(|one| row(one, out))
+        }
+    })
+}
+
+fn row(counter: &Counter, out: &mut Out) -> Result<(), Error> {
+    let name = match counter.name {
+        Name::Known(name) => Value::Word(name),
+        Name::Number(number) => Value::Int(number.into()),
+    };
+    out.row([Value::Int(counter.cpu.into()), name, Value::Int(counter.value.into())])
+}
+
+/// The original's lines, one a CPU.
+fn text(all: &[Counter], out: &mut Out) -> Result<(), Error> {
+    for of_cpu in all.chunk_by(|one, next| one.cpu == next.cpu) {
+        let mut line = format!("cpu={:<4}\t", of_cpu.first().map_or(0, |counter| counter.cpu));
+        for Counter { name, value, .. } in of_cpu {
+            line += &match name {
+                Name::Known(name) => format!("{name}={value} "),
+                Name::Number(number) => format!("unknown{number}={value} "),
+            };
+        }
+        line.push('\n');
+        out.text(line.as_bytes())?;
+    }
+    Ok(())
+}

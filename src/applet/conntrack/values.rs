@@ -1,0 +1,213 @@
+//! What the values of `conntrack`'s options are made of.
+
+use std::ffi::OsStr;
+use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::model::{Flow, FlowStatus, Masked, Prefix, Translation, masked};
+use crate::source::conntrack::Table as Flows;
+
+/// The tables, the first for no word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    Flows(Flows),
+    Expectations,
+}
+
+const TABLES: [(&str, Table); 4] = [
+    ("conntrack", Table::Flows(Flows::Tracked)),
+    ("expect", Table::Expectations),
+    ("dying", Table::Flows(Flows::Dying)),
+    ("unconfirmed", Table::Flows(Flows::Unconfirmed)),
+];
+
+/// The names of the tables.
+pub const TABLE_NAMES: [&str; 4] = ["conntrack", "expect", "dying", "unconfirmed"];
+
+/// A table by the beginning of its name.
+pub fn table(value: Option<&OsStr>) -> Result<Table, String> {
+    let Some(value) = value else { return Ok(TABLES[0].1) };
+    let begins = |name: &str| name.as_bytes().starts_with(value.as_bytes());
+    let found = TABLES.iter().find(|(name, _)| !value.is_empty() && begins(name));
+    found
+        .map(|(_, table)| *table)
+        .ok_or_else(|| format!("'{}' is no table: {}", value.display(), TABLE_NAMES.join(", ")))
+}
+
+/// A number, decimal or after 0x hexadecimal, that is at most `most`.
+pub fn number(text: &str, most: u32) -> Option<u32> {
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let number = match digits {
+        Some(digits) if !digits.starts_with('+') => u32::from_str_radix(digits, 16).ok(),
+        None if !text.starts_with('+') => text.parse().ok(),
+        _ => None,
+    };
+    number.filter(|number| *number <= most)
+}
+
+/// A number of an option's value.
+pub fn number_of<T: TryFrom<u32>>(value: &OsStr, most: u32) -> Result<T, String> {
+    let number = value.to_str().and_then(|text| number(text, most));
+    number
+        .and_then(|number| number.try_into().ok())
+        .ok_or_else(|| format!("'{}' is no number from 0 to {most}", value.display()))
+}
+
+/// VALUE or VALUE/MASK.
+pub fn mark(value: &OsStr) -> Result<[u32; 2], String> {
+    let text = value.to_str().unwrap_or_default();
+    let (mark, mask) = text.split_once('/').unwrap_or((text, "0xffffffff"));
+    match (number(mark, u32::MAX), number(mask, u32::MAX)) {
+        (Some(mark), Some(mask)) => Ok([mark, mask]),
+        _ => Err(format!("'{}' is no mark: VALUE or VALUE/MASK", value.display())),
+    }
+}
+
+/// ADDR or ADDR/LEN.
+pub fn address(value: &OsStr) -> Result<Masked, String> {
+    let wrong = |reason| format!("'{}': {reason}", value.display());
+    let text = value.to_str().ok_or_else(|| wrong("no IP address"))?;
+    let (address, length) = match text.split_once('/') {
+        Some((address, length)) => (address, Some(length)),
+        None => (text, None),
+    };
+    // A v4-mapped address stays what it is here: the kernel's table holds it as one of IPv6.
+    let address: IpAddr = address.parse().map_err(|_| wrong("no IP address"))?;
+    let Some(length) = length else { return Ok(Masked::exactly(address)) };
+    let Masked { mask, .. } = Masked::exactly(address);
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let length = number(length, most).ok_or_else(|| wrong("no prefix length"))?;
+    Ok(Masked { address, mask: masked(mask, u8::try_from(length).unwrap_or_default()) })
+}
+
+/// An address without a length.
+pub fn bare_address(value: &OsStr) -> Result<IpAddr, String> {
+    let text = value.to_str().filter(|text| !text.contains('/'));
+    text.and_then(|text| Prefix::parse(text).ok())
+        .map(|prefix| prefix.address)
+        .ok_or_else(|| format!("'{}' is no IP address", value.display()))
+}
+
+/// ADDR, ADDR:PORT or `[ADDR]:PORT`.
+pub fn translation(value: Option<&OsStr>) -> Result<Translation, String> {
+    let Some(value) = value else { return Ok(Translation::default()) };
+    let wrong = || format!("'{}' is neither ADDR nor ADDR:PORT", value.display());
+    let text = value.to_str().ok_or_else(wrong)?;
+    if let Ok(address) = text.parse() {
+        return Ok(Translation { address: Some(address), port: None });
+    }
+    let (address, port) = match text.rsplit_once(':') {
+        Some((address, port)) => (address, Some(number(port, 65_535).ok_or_else(wrong)?)),
+        None => (text, None),
+    };
+    let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let address = bare.unwrap_or(address).parse().map_err(|_| wrong())?;
+    Ok(Translation { address: Some(address), port: port.and_then(|port| port.try_into().ok()) })
+}
+
+/// Transport protocols that connection tracking has no name for, as /etc/protocols has them.
+const MORE_PROTOCOLS: [(&str, u8); 14] = [
+    ("ip", 0),
+    ("igmp", 2),
+    ("ipencap", 4),
+    ("egp", 8),
+    ("rdp", 27),
+    ("ipv6", 41),
+    ("rsvp", 46),
+    ("esp", 50),
+    ("ah", 51),
+    ("ipv6-icmp", 58),
+    ("ospf", 89),
+    ("pim", 103),
+    ("vrrp", 112),
+    ("l2tp", 115),
+];
+
+/// A transport protocol by name or number.
+pub fn protocol(value: &OsStr) -> Result<u8, String> {
+    let name = value.to_ascii_lowercase();
+    let text = name.to_str().unwrap_or_default();
+    let more =
+        || MORE_PROTOCOLS.iter().find(|(known, _)| *known == text).map(|(_, number)| *number);
+    Flow::protocol_number(name.as_bytes())
+        .or_else(more)
+        .or_else(|| number(text, 255).and_then(|number| number.try_into().ok()))
+        .ok_or_else(|| format!("'{}' is no protocol", value.display()))
+}
+
+/// Whether the protocol's flows have ports, or what other options of it there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Ports,
+    Icmp,
+    Icmp6,
+    Keys,
+    Nothing,
+}
+
+/// What options the protocol `number` has.
+pub fn kind(number: u8) -> Kind {
+    match number {
+        6 | 17 | 33 | 132 | 136 => Kind::Ports,
+        1 => Kind::Icmp,
+        58 => Kind::Icmp6,
+        47 => Kind::Keys,
+        _ => Kind::Nothing,
+    }
+}
+
+/// The number of a state of `protocol`. The name must be exact, as with conntrack(8).
+pub fn state(protocol: u8, value: &OsStr) -> Result<u8, String> {
+    let names = Flow::states_of(protocol);
+    // LISTEN was the name of what is SYN_SENT2 since Linux 2.6.31.
+    let value = if protocol == 6 && value == "LISTEN" { OsStr::new("SYN_SENT2") } else { value };
+    let place = names.iter().position(|name| name.as_bytes() == value.as_bytes());
+    place.and_then(|place| u8::try_from(place).ok()).ok_or_else(|| match names {
+        [] => "this protocol has no states".into(),
+        names => format!("'{}' is none of {}", value.display(), names.join(", ")),
+    })
+}
+
+/// The bits of `-u`: `UNREPLIED` is the absence of SEEN_REPLY.
+const STATUSES: [(&str, FlowStatus); 8] = [
+    ("ASSURED", FlowStatus::ASSURED),
+    ("SEEN_REPLY", FlowStatus::SEEN_REPLY),
+    ("UNSET", FlowStatus(0)),
+    ("FIXED_TIMEOUT", FlowStatus::FIXED_TIMEOUT),
+    ("EXPECTED", FlowStatus::EXPECTED),
+    ("OFFLOAD", FlowStatus::OFFLOAD),
+    ("HW_OFFLOAD", FlowStatus::HW_OFFLOAD),
+    (UNREPLIED, FlowStatus::SEEN_REPLY),
+];
+const UNREPLIED: &str = "UNREPLIED";
+/// The names of the statuses, for completions.
+pub const STATUS_NAMES: [&str; 7] =
+    ["ASSURED", "SEEN_REPLY", "FIXED_TIMEOUT", "EXPECTED", "OFFLOAD", "HW_OFFLOAD", UNREPLIED];
+
+/// Adds what a list like `ASSURED,!OFFLOAD` asks to the bits that must be set, and must not.
+pub fn statuses([set, unset]: &mut [u32; 2], value: &OsStr) -> Result<(), String> {
+    for word in value.to_str().unwrap_or_default().split(',') {
+        let (name, is_not) = match word.strip_prefix('!') {
+            Some(name) => (name, true),
+            None => (word, false),
+        };
+        let (name, bits) = abbreviated(&STATUSES, name)
+            .filter(|(name, _)| !(is_not && *name == UNREPLIED))
+            .ok_or_else(|| format!("'{word}' is no status: {}", STATUS_NAMES.join(", ")))?;
+        if bits.0 == 0 {
+            return Err("UNSET is for flows that are made, and picks none".into());
+        }
+        *if is_not || name == UNREPLIED { &mut *unset } else { &mut *set } |= bits.0;
+    }
+    match *set & *unset {
+        0 => Ok(()),
+        _ => Err("asks for a status and its absence".into()),
+    }
+}
+
+/// The first of `known` that begins with `word`, whatever the case.
+pub fn abbreviated<T: Copy>(known: &[(&'static str, T)], word: &str) -> Option<(&'static str, T)> {
+    let begins =
+        |name: &str| name.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    known.iter().find(|(name, _)| !word.is_empty() && begins(name)).copied()
+}

@@ -1,0 +1,384 @@
+//! How events are shown: as conntrack's text or as rows, and to a reader who may be slow.
+
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use super::args::Args;
+use super::rows::Rows;
+use super::values::Table;
+use super::{BANNER, event_rows, expect, list};
+use crate::applet::flow::{self, Parts};
+use crate::applet::{Call, Report};
+use crate::error::{Error, Status};
+use crate::model::{Change, Expectation, Flow, FlowFilter};
+use crate::out::{Column, Out};
+use crate::source::Source;
+use crate::source::flow_events::{Event, Groups, Seen, Subject};
+use crate::source::labels::Labels;
+use crate::source::netlink::Dumped;
+use crate::source::programs::Programs;
+use crate::sys::signals::Signals;
+use crate::sys::{self, For};
+use crate::track::Flows;
+use crate::track::flows;
+
+/// When what is to be shown is written before all events that wait are read.
+const WRITE_BYTES: usize = 32 * 1024;
+/// How much a pipe takes without waiting when it says that there is room.
+const PIPE_BYTES: usize = 4096;
+/// Nanoseconds in a microsecond.
+const MICRO: u64 = 1000;
+
+/// Whether an event is one of the kernel's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// It is; the port of the netlink socket whose request caused it, or 0.
+    Kernel(u32),
+    /// It follows from a dump.
+    Dump,
+}
+
+/// What shows events.
+pub struct View<'a> {
+    args: &'a Args,
+    table: Table,
+    source: &'a Source,
+    out: Out,
+    labels: Labels,
+    filter: FlowFilter,
+    /// The flags of an expectation.
+    flags: Vec<u8>,
+    wanted: Groups,
+    signals: Signals,
+    programs: Programs,
+    rows: Rows,
+    /// The flows that are known, with `--resync`.
+    cache: Option<Flows>,
+    /// Whether the dump that is read is the first one, whose flows are no news.
+    is_first: bool,
+    wants_dump: bool,
+    is_head_written: bool,
+    shown: u64,
+    most_at_once: usize,
+}
+
+impl<'a> View<'a> {
+    /// A view of the events of the groups `wanted`, that pass the filter of `args`.
+    ///
+    /// # Errors
+    /// If the names of labels are wanted and cannot be read.
+    pub fn new(
+        call: &Call,
+        args: &'a Args,
+        table: Table,
+        source: &'a Source,
+        wanted: Groups,
+        signals: Signals,
+    ) -> Result<View<'a>, Error> {
+        let mut style = call.common().style.clone();
+        style.is_stream = !call.is_original();
+        let columns: &[Column] = match table {
+            Table::Flows(_) => &event_rows::COLUMNS,
+            Table::Expectations => &event_rows::EXPECT_COLUMNS,
+        };
+        Ok(View {
+            args,
+            table,
+            source,
+            out: Out::new(style, columns, |_| true),
+            labels: Labels::read(&source.kernel)?,
+            filter: list::filter(source, args)?,
+            flags: Vec::new(),
+            wanted,
+            signals,
+            programs: Programs::default(),
+            rows: Rows::default(),
+            cache: None,
+            is_first: false,
+            wants_dump: false,
+            is_head_written: false,
+            shown: 0,
+            most_at_once: if sys::is_file(sys::stdout()) { usize::MAX } else { PIPE_BYTES },
+        })
+    }
+
+    /// The signals that end it all.
+    pub fn signals(&self) -> &Signals {
+        &self.signals
+    }
+
+    /// Looks for a signal that ends it all.
+    ///
+    /// # Errors
+    /// [`Error::Ended`] if there is one.
+    pub fn look_for_signals(&self) -> Result<(), Error> {
+        if self.signals.next().is_some() { Err(Error::Ended(Status::Done)) } else { Ok(()) }
+    }
+
+    /// Takes an event of the kernel.
+    ///
+    /// # Errors
+    /// If writing fails, or a signal ends it all.
+    pub fn event(&mut self, event: &Event<'_>) -> Result<(), Error> {
+        match event.subject {
+            Subject::Flow(flow) => {
+                if let Some(cache) = &mut self.cache {
+                    match event.kind {
+                        Change::Destroy => cache.ended(flow),
+                        Change::New | Change::Update => cache.lives(flow, 0),
+                    };
+                }
+                self.show(event.kind, flow, Origin::Kernel(event.port))
+            }
+            Subject::Expectation(expectation) => self.expectation(event, expectation),
+        }
+    }
+
+    /// Shows an event of a flow, if it is wanted.
+    fn show(&mut self, kind: Change, flow: &Flow<'_>, origin: Origin) -> Result<(), Error> {
+        let group = match kind {
+            Change::New => Groups::NEW,
+            Change::Update => Groups::UPDATE,
+            Change::Destroy => Groups::DESTROY,
+        };
+        if self.wanted.0 & group.0 == 0 || !self.filter.has(flow) {
+            return Ok(());
+        }
+        self.shown += 1;
+        if self.out.is_original() {
+            self.line(kind, flow, origin);
+        } else {
+            self.row(kind, flow, origin)?;
+        }
+        self.write_if_much()
+    }
+
+    /// The text of an event.
+    fn line(&mut self, kind: Change, flow: &Flow<'_>, origin: Origin) {
+        let form = self.args.output;
+        let micros = match (form.timestamp, flow.event_nanoseconds) {
+            (true, Some(nanoseconds)) => nanoseconds / MICRO,
+            _ => sys::unix_microseconds(),
+        };
+        let parts = Parts {
+            extended: form.extended,
+            id: form.id,
+            ktimestamp: form.ktimestamp,
+            labels: form.labels.then_some(&self.labels),
+            when_seconds: form.timestamp.then_some(micros / 1_000_000),
+            now_seconds: micros / 1_000_000,
+        };
+        let buffer = self.out.pending();
+        if form.xml {
+            if !std::mem::replace(&mut self.is_head_written, true) {
+                buffer.extend_from_slice(flow::XML_HEAD.as_bytes());
+            }
+            flow::xml(buffer, flow, &parts, Some(kind));
+        } else if form.save {
+            flow::save(buffer, flow, Some(kind));
+        } else {
+            if form.timestamp {
+                flow::time_prefix(buffer, micros);
+            }
+            flow::event_prefix(buffer, kind);
+            flow::line(buffer, flow, &parts);
+        }
+        end_line(buffer, origin, &mut self.programs, self.source);
+    }
+
+    /// The row of an event.
+    fn row(&mut self, kind: Change, flow: &Flow<'_>, origin: Origin) -> Result<(), Error> {
+        let nanoseconds = flow.event_nanoseconds.and_then(|time| i64::try_from(time).ok());
+        let milliseconds = nanoseconds.map_or_else(sys::unix_milliseconds, |time| time / 1_000_000);
+        self.out.begin(milliseconds, Duration::ZERO);
+        let (program, is_synthetic) = match origin {
+            Origin::Kernel(port @ 1..) => {
+                (Some((port, self.programs.of_port(&self.source.kernel, port))), false)
+            }
+            Origin::Kernel(0) => (None, false),
+            Origin::Dump => (None, true),
+        };
+        let values = self.rows.values(flow, &self.labels);
+        let row: [_; event_rows::WIDTH] = event_rows::event(kind, is_synthetic, &values, program);
+        self.out.row(row)
+    }
+
+    /// Shows an event of an expectation.
+    fn expectation(
+        &mut self,
+        event: &Event<'_>,
+        expectation: &Expectation<'_>,
+    ) -> Result<(), Error> {
+        self.shown += 1;
+        let kind = event.kind;
+        if !self.out.is_original() {
+            self.out.begin(sys::unix_milliseconds(), Duration::ZERO);
+            let values = expect::values(expectation, &mut self.flags);
+            let cause = (event.port > 0).then_some((event.port, None));
+            let row: [_; event_rows::EXPECT_WIDTH] = event_rows::event(kind, false, &values, cause);
+            self.out.row(row)?;
+            return self.write_if_much();
+        }
+        let form = self.args.output;
+        let micros = sys::unix_microseconds();
+        let when_seconds = form.timestamp.then_some(micros / 1_000_000);
+        let buffer = self.out.pending();
+        if form.xml {
+            if !std::mem::replace(&mut self.is_head_written, true) {
+                buffer.extend_from_slice(flow::XML_EXPECT_HEAD.as_bytes());
+            }
+            let parts = Parts { when_seconds, ..Parts::default() };
+            flow::expectation_xml(buffer, expectation, &parts, Some(kind));
+        } else {
+            if form.timestamp {
+                flow::time_prefix(buffer, micros);
+            }
+            flow::event_prefix(buffer, kind);
+            flow::expectation_line(buffer, expectation);
+        }
+        buffer.push(b'\n');
+        self.write_if_much()
+    }
+
+    /// Says that events were lost, and how many; 0 if that is not known.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn lost(&mut self, lost: u64, report: &mut Report) -> Result<(), Error> {
+        self.wants_dump = self.cache.is_some();
+        if self.out.is_original() {
+            let number = match lost {
+                0 => "an unknown number of".to_owned(),
+                lost => lost.to_string(),
+            };
+            let reason = "the receive buffer was full; -b makes it larger";
+            report.say(&format!("{number} events lost: {reason}"));
+            return Ok(());
+        }
+        self.out.begin(sys::unix_milliseconds(), Duration::ZERO);
+        // The rest is absent.
+        self.out.row_of(&event_rows::lost(lost))
+    }
+
+    /// Keeps the flows from now on, so that what was lost can be told from a dump.
+    pub fn begin_cache(&mut self) {
+        self.cache = Some(Flows::new(None));
+        (self.wants_dump, self.is_first) = (true, true);
+    }
+
+    /// Whether the table is to be dumped now.
+    pub fn wants_dump(&self) -> bool {
+        self.wants_dump
+    }
+
+    /// A dump begins.
+    pub fn begin_dump(&mut self) {
+        self.wants_dump = false;
+        self.cache.iter_mut().for_each(Flows::begin_reconcile);
+    }
+
+    /// Takes what a dump shows, and the events that come meanwhile.
+    ///
+    /// # Errors
+    /// If writing fails, or a signal ends it all.
+    pub fn seen(&mut self, seen: &Seen<'_>, report: &mut Report) -> Result<(), Error> {
+        let flow = match seen {
+            Seen::Event(event) => return self.event(event),
+            Seen::Lost(lost) => return self.lost(*lost, report),
+            Seen::Dumped(flow) => flow,
+        };
+        let change = self.cache.as_mut().and_then(|cache| cache.reconcile(flow, 0));
+        match change {
+            _ if self.is_first => Ok(()),
+            Some(flows::Change::Created) => self.show(Change::New, flow, Origin::Dump),
+            Some(flows::Change::Updated) => self.show(Change::Update, flow, Origin::Dump),
+            _ => Ok(()),
+        }
+    }
+
+    /// The dump has ended: what it did not show is gone.
+    ///
+    /// # Errors
+    /// Why the dump was cut short; or if writing fails, or a signal ends it all.
+    pub fn end_dump(&mut self, dumped: Result<Dumped, Error>) -> Result<(), Error> {
+        let Some(mut cache) = self.cache.take() else { return dumped.map(|_| ()) };
+        let mut result = Ok(());
+        match dumped {
+            // It may have missed some.
+            Ok(Dumped { is_interrupted: true }) => {
+                cache.cancel_reconcile();
+                self.wants_dump = true;
+            }
+            Ok(_) => {
+                self.is_first = false;
+                cache.end_reconcile(|flow| {
+                    if result.is_ok() {
+                        result = self.show(Change::Destroy, flow, Origin::Dump);
+                    }
+                });
+            }
+            Err(error) => result = Err(error),
+        }
+        self.cache = Some(cache);
+        result
+    }
+
+    fn write_if_much(&mut self) -> Result<(), Error> {
+        if self.out.pending().len() >= WRITE_BYTES { self.write() } else { Ok(()) }
+    }
+
+    /// Writes what is to be shown. A signal ends it even while the reader takes nothing.
+    ///
+    /// # Errors
+    /// If writing fails, or a signal ends it all.
+    pub fn write(&mut self) -> Result<(), Error> {
+        // Another program may have the port by the next time.
+        self.programs.forget();
+        while !self.out.pending().is_empty() {
+            let waits = [(sys::stdout(), For::Writing), (self.signals.as_fd(), For::Reading)];
+            match sys::wait(waits, None).map_err(|error| Error::system("poll", error))? {
+                [_, true] => self.look_for_signals()?,
+                [true, false] => self.out.write_some(self.most_at_once)?,
+                [false, false] => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the text, and writes what the reader takes at once: a signal must not wait for one who takes
+    /// nothing. Then says how many events were shown.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn finish(mut self, report: &mut Report) -> Result<(), Error> {
+        let is_of_flows = self.table != Table::Expectations;
+        if self.is_head_written {
+            let tail = if is_of_flows { flow::XML_TAIL } else { flow::XML_EXPECT_TAIL };
+            self.out.pending().extend_from_slice(tail.as_bytes());
+        }
+        while !self.out.pending().is_empty() {
+            let waits = [(sys::stdout(), For::Writing)];
+            match sys::wait(waits, Some(Duration::ZERO)) {
+                Ok([true]) => self.out.write_some(self.most_at_once)?,
+                _ => break,
+            }
+        }
+        if self.out.is_original() {
+            let what = if is_of_flows { "flow" } else { "expectation" };
+            report.line(&format!("{BANNER}{} {what} events have been shown.", self.shown));
+        }
+        Ok(())
+    }
+}
+
+/// Ends the line of an event.
+fn end_line(buffer: &mut Vec<u8>, origin: Origin, programs: &mut Programs, source: &Source) {
+    match origin {
+        Origin::Kernel(0) => {}
+        Origin::Kernel(port) => {
+            flow::cause(buffer, port, programs.of_port(&source.kernel, port));
+        }
+        Origin::Dump => buffer.extend_from_slice(b" [SYNTHETIC]"),
+    }
+    buffer.push(b'\n');
+}

@@ -1,0 +1,93 @@
+//! Keys of groups: what rows have in common, as bytes in whose order the groups stand. A key's first
+//! byte says whether there is something.
+
+use std::net::IpAddr;
+
+use crate::model::masked;
+use crate::out::Value;
+
+/// The first byte of what is there.
+pub const THERE: u8 = 1;
+
+/// The lengths of networks: `24` or `24/64`, for IPv4 and IPv6.
+pub fn parse_lengths(text: &str) -> Option<[u8; 2]> {
+    let (inet, inet6) = text.split_once('/').unwrap_or((text, "128"));
+    let number = |text: &str, most| text.parse::<u8>().ok().filter(|length| *length <= most);
+    Some([number(inet, 32)?, number(inet6, 128)?])
+}
+
+/// Appends a number.
+pub fn push_number(buffer: &mut Vec<u8>, number: Option<u32>) {
+    match number {
+        None => buffer.push(0),
+        Some(number) => {
+            buffer.push(THERE);
+            buffer.extend_from_slice(&number.to_be_bytes());
+        }
+    }
+}
+
+/// Names and paths hold no NUL; what should is cut there, lest keys run into one another.
+pub fn push_text(buffer: &mut Vec<u8>, text: Option<&[u8]>) {
+    let Some(text) = text else { return buffer.push(0) };
+    buffer.push(THERE);
+    buffer.extend(text.iter().take_while(|byte| **byte != 0));
+    buffer.push(0);
+}
+
+/// Appends an address, or its network of so many bits.
+pub fn push_address(buffer: &mut Vec<u8>, address: IpAddr, lengths: Option<[u8; 2]>) {
+    let [inet, inet6] = lengths.unwrap_or([32, 128]);
+    match masked(address, if address.is_ipv4() { inet } else { inet6 }) {
+        IpAddr::V4(address) => {
+            buffer.extend_from_slice(&[THERE, 4]);
+            buffer.extend_from_slice(&address.octets());
+        }
+        IpAddr::V6(address) => {
+            buffer.extend_from_slice(&[THERE, 6]);
+            buffer.extend_from_slice(&address.octets());
+        }
+    }
+}
+
+/// Takes `length` bytes off the front.
+pub fn take<'a>(rest: &mut &'a [u8], length: usize) -> &'a [u8] {
+    let (taken, left) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+    *rest = left;
+    taken
+}
+
+/// Takes one byte.
+pub fn byte(rest: &mut &[u8]) -> u8 {
+    take(rest, 1).first().copied().unwrap_or_default()
+}
+
+/// Takes what [`push_text`] appended.
+pub fn text<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
+    let length = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
+    let text = take(rest, length);
+    take(rest, 1);
+    text
+}
+
+/// The word at a place.
+pub fn word(words: &[&'static str], place: u8) -> Value<'static> {
+    words.get(usize::from(place)).map_or(Value::Absent, |word| Value::Word(word))
+}
+
+/// Takes what [`push_address`] appended.
+pub fn address(rest: &mut &[u8], lengths: Option<[u8; 2]>) -> Value<'static> {
+    let is_v4 = byte(rest) == 4;
+    let address = if is_v4 {
+        take(rest, 4).first_chunk::<4>().map(|bytes| IpAddr::from(*bytes))
+    } else {
+        take(rest, 16).first_chunk::<16>().map(|bytes| IpAddr::from(*bytes))
+    };
+    match (address, lengths) {
+        (None, _) => Value::Absent,
+        (Some(address), None) => Value::Addr(address),
+        (Some(address), Some([inet, inet6])) => {
+            Value::Net(address, if is_v4 { inet } else { inet6 })
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The flows that the kernel expects because others announced them, by ctnetlink.
+
+use rustix::io::Errno;
+
+use super::conntrack::{text, tuple};
+use super::netlink::{self, Dumped, Exchange, Refusal};
+use crate::model::{Expectation, ExpectationFlags};
+use crate::wire::ctnetlink as wire;
+use crate::wire::netlink::dump_request;
+
+/// Calls `each` with the expectations of `family` (0 for both).
+///
+/// # Errors
+/// [`Refusal`] if the kernel refuses or the dump is cut short.
+pub fn expectations(
+    kernel: &mut impl Exchange,
+    family: u8,
+    mut each: impl FnMut(&Expectation<'_>),
+) -> Result<Dumped, Refusal> {
+    let request = dump_request(wire::EXPECTATIONS | wire::GET, 1, &wire::head(family, 0));
+    let mut is_partial = false;
+    kernel.send(&request)?;
+    let dumped = netlink::receive(kernel, 1, |message| {
+        let expectation = expectation(message.payload).ok_or(Errno::BADMSG)?;
+        is_partial = true;
+        each(&expectation);
+        Ok(())
+    });
+    dumped.map_err(|refusal| Refusal { is_partial, ..refusal })
+}
+
+/// Reads the expectation that a payload tells of; `None` for an unknown shape.
+#[must_use]
+pub fn expectation(payload: &[u8]) -> Option<Expectation<'_>> {
+    // CTA_EXPECT_… of include/uapi/linux/netfilter/nfnetlink_conntrack.h.
+    const MASTER: u16 = 1;
+    const EXPECTED: u16 = 2;
+    const MASK: u16 = 3;
+    const TIMEOUT: u16 = 4;
+    const ID: u16 = 5;
+    const HELPER: u16 = 6;
+    const ZONE: u16 = 7;
+    const FLAGS: u16 = 8;
+    const CLASS: u16 = 9;
+    let entry = wire::entry(payload)?;
+    let tuple_of = |kind| entry.bytes(kind).and_then(|bytes| tuple(&wire::tuple(bytes)));
+    Some(Expectation {
+        family: entry.family,
+        expected: tuple_of(EXPECTED)?,
+        mask: tuple_of(MASK)?,
+        master: tuple_of(MASTER)?,
+        timeout_seconds: entry.word(TIMEOUT),
+        id: entry.word(ID),
+        zone: entry.half(ZONE),
+        flags: entry.word(FLAGS).map(ExpectationFlags),
+        class: entry.word(CLASS),
+        helper: entry.bytes(HELPER).map(text),
+    })
+}

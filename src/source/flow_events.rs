@@ -1,0 +1,542 @@
+//! What becomes of flows, as the kernel tells it: events of ctnetlink, and how many of them were lost
+//! (net/netfilter/nf_conntrack_netlink.c, net/netlink/af_netlink.c).
+
+use std::cell::RefCell;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::io::Errno;
+
+use super::conntrack::{self, RIGHT, SUBJECT, Table};
+use super::expectations;
+use super::netlink::{Dumped, Exchange, Refusal};
+use crate::error::Error;
+pub use crate::model::Change as Kind;
+use crate::model::{Expectation, Flow};
+use crate::sys::Netlink;
+use crate::wire::ctnetlink as wire;
+use crate::wire::netlink::{self, Message};
+
+/// Groups of events, a set: bit N - 1 is the kernel's group N.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Groups(pub u32);
+
+impl Groups {
+    /// New flows.
+    pub const NEW: Groups = Groups(1);
+    /// Flows that changed.
+    pub const UPDATE: Groups = Groups(1 << 1);
+    /// Flows that ended.
+    pub const DESTROY: Groups = Groups(1 << 2);
+    /// All three of flows.
+    pub const FLOWS: Groups = Groups(0b111);
+    /// All three of expectations.
+    pub const EXPECTATIONS: Groups = Groups(0b111_000);
+}
+
+impl std::ops::BitOr for Groups {
+    type Output = Groups;
+    fn bitor(self, other: Groups) -> Groups {
+        Groups(self.0 | other.0)
+    }
+}
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// A flow.
+    Flow(&'a Flow<'a>),
+    /// An expectation.
+    Expectation(&'a Expectation<'a>),
+}
+
+/// One event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// What happened.
+    pub kind: Kind,
+    /// To what.
+    pub subject: Subject<'a>,
+    /// The port of the netlink socket whose request caused it; 0 where no request did.
+    pub port: u32,
+}
+
+/// What one call of [`Events::next`] came upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A datagram, whose events were given.
+    Read,
+    /// Nothing waits to be read.
+    Idle,
+    /// That many events were lost since the last time that this was said: the buffer was full. 0 if
+    /// the kernel only says that there was a loss: before Linux 4.12, or where it had no memory.
+    Lost(u64),
+}
+
+/// What came, and what of it could not be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Events that were given.
+    pub events: u64,
+    /// Messages of a type that is not known.
+    pub unknown: u64,
+    /// Messages of a known type and an unknown shape.
+    pub malformed: u64,
+    /// Messages that were lost.
+    pub lost: u64,
+    /// How often the kernel said that its buffer was full.
+    pub overruns: u64,
+}
+
+/// A socket that events come from; tests script it.
+pub trait Stream {
+    /// Receives one datagram without waiting.
+    ///
+    /// # Errors
+    /// `AGAIN` if there is none; `NOBUFS` once after messages were dropped.
+    fn receive_now(&mut self) -> Result<&[u8], Errno>;
+
+    /// How many messages were dropped till now, modulo 2^32.
+    ///
+    /// # Errors
+    /// The system's, if it does not count them.
+    fn drops(&self) -> Result<u32, Errno>;
+}
+
+impl Stream for Netlink {
+    fn receive_now(&mut self) -> Result<&[u8], Errno> {
+        Netlink::receive_now(self)
+    }
+
+    fn drops(&self) -> Result<u32, Errno> {
+        Netlink::drops(self)
+    }
+}
+
+/// The stream of events of the network namespace in which it was opened.
+#[derive(Debug)]
+pub struct Events<S = Netlink> {
+    stream: S,
+    counts: Counts,
+    /// The drops that were said.
+    said: u32,
+    /// Whether there was an overrun of which not all may have been said.
+    is_overrun: bool,
+    /// Whether there was one of which nothing was said.
+    is_unsaid: bool,
+}
+
+impl Events {
+    /// Joins `groups` with a receive buffer of `buffer_bytes`, the system's default for `None`.
+    ///
+    /// The buffer belongs to the socket that receives, and is set before it joins: conntrack 1.4.7 to
+    /// 1.4.9 set that of another socket, without effect.
+    ///
+    /// # Errors
+    /// [`Refusal`]: `PERM` without [`RIGHT`].
+    pub fn open(groups: Groups, buffer_bytes: Option<usize>) -> Result<Events, Refusal> {
+        let socket = Netlink::netfilter()?;
+        if let Some(bytes) = buffer_bytes {
+            socket.set_receive_buffer(bytes)?;
+        }
+        socket.join(groups.0)?;
+        Ok(Events::of(socket))
+    }
+
+    /// The size of the receive buffer in bytes as the kernel has it, its overhead included.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn receive_buffer(&self) -> Result<usize, Errno> {
+        self.stream.receive_buffer()
+    }
+
+    /// Sets the receive buffer anew and gives what the kernel then has.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_receive_buffer(&self, bytes: usize) -> Result<usize, Errno> {
+        self.stream.set_receive_buffer(bytes)
+    }
+}
+
+impl AsFd for Events {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+impl<S: Stream> Events<S> {
+    /// The events of a stream that has joined its groups.
+    pub fn of(stream: S) -> Events<S> {
+        let said = stream.drops().unwrap_or_default();
+        Events { stream, counts: Counts::default(), said, is_overrun: false, is_unsaid: false }
+    }
+
+    /// What came till now.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Reads one datagram if one waits, and calls `each` with its events.
+    ///
+    /// The kernel says only once that its buffer was full, and goes on to drop events until all that
+    /// waits has been read. So the loss is said when nothing waits any more, or when the next one
+    /// comes: then the counter holds all of it, and the sum of what was given and what was said to be
+    /// lost is what was sent.
+    ///
+    /// # Errors
+    /// Those of the system but for losses, and those of `each`.
+    pub fn next(
+        &mut self,
+        each: impl FnMut(&Event<'_>) -> Result<(), Error>,
+    ) -> Result<Step, Error> {
+        match self.stream.receive_now() {
+            Ok(datagram) => read(datagram, &mut self.counts, each).map(|()| Step::Read),
+            Err(Errno::AGAIN) => {
+                let is_overrun = std::mem::take(&mut self.is_overrun);
+                Ok(if is_overrun { self.lost().unwrap_or(Step::Idle) } else { Step::Idle })
+            }
+            Err(Errno::NOBUFS) => {
+                self.counts.overruns = self.counts.overruns.saturating_add(1);
+                let was_overrun = std::mem::replace(&mut self.is_overrun, true);
+                let lost = if was_overrun { self.lost() } else { None };
+                self.is_unsaid = true;
+                Ok(lost.unwrap_or(Step::Read))
+            }
+            Err(Errno::INTR) => Ok(Step::Read),
+            Err(Errno::MSGSIZE) => {
+                self.counts.malformed = self.counts.malformed.saturating_add(1);
+                Ok(Step::Read)
+            }
+            Err(error) => Err(Refusal::from(error).error(SUBJECT, RIGHT)),
+        }
+    }
+
+    /// The loss to be said, if one is to be: one of which the kernel gives no number is said once.
+    fn lost(&mut self) -> Option<Step> {
+        let lost = self.newly_lost();
+        (lost > 0 || self.is_unsaid).then(|| {
+            self.is_unsaid = false;
+            Step::Lost(lost)
+        })
+    }
+
+    /// How many events were lost and not said yet: for the end, when nothing is read any more.
+    pub fn newly_lost(&mut self) -> u64 {
+        let drops = self.stream.drops().unwrap_or(self.said);
+        // The counter has 32 bits and wraps.
+        let lost = drops.wrapping_sub(std::mem::replace(&mut self.said, drops)).into();
+        self.counts.lost = self.counts.lost.saturating_add(lost);
+        lost
+    }
+}
+
+/// Gives the events of a datagram.
+fn read(
+    datagram: &[u8],
+    counts: &mut Counts,
+    mut each: impl FnMut(&Event<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    for message in netlink::messages(datagram) {
+        let Some(message) = message else {
+            counts.malformed = counts.malformed.saturating_add(1);
+            break;
+        };
+        let Some((kind, is_flow)) = kind(&message) else {
+            counts.unknown =
+                counts.unknown.saturating_add(u64::from(message.kind != netlink::NOOP));
+            continue;
+        };
+        let port = message.port;
+        let given = match is_flow {
+            true => conntrack::flow(message.payload)
+                .map(|flow| each(&Event { kind, subject: Subject::Flow(&flow), port })),
+            false => expectations::expectation(message.payload)
+                .map(|seen| each(&Event { kind, subject: Subject::Expectation(&seen), port })),
+        };
+        let count = match given {
+            None => &mut counts.malformed,
+            Some(result) => {
+                result?;
+                &mut counts.events
+            }
+        };
+        *count = count.saturating_add(1);
+    }
+    Ok(())
+}
+
+/// What a message tells, and whether of a flow.
+fn kind(message: &Message<'_>) -> Option<(Kind, bool)> {
+    const FLOW_NEW: u16 = wire::FLOWS | wire::NEW;
+    const FLOW_DELETE: u16 = wire::FLOWS | wire::DELETE;
+    const EXPECTATION_NEW: u16 = wire::EXPECTATIONS | wire::NEW;
+    const EXPECTATION_DELETE: u16 = wire::EXPECTATIONS | wire::DELETE;
+    let is_created = message.flags & wire::CREATED != 0;
+    let born = if is_created { Kind::New } else { Kind::Update };
+    match message.kind {
+        FLOW_NEW => Some((born, true)),
+        FLOW_DELETE => Some((Kind::Destroy, true)),
+        EXPECTATION_NEW => Some((born, false)),
+        EXPECTATION_DELETE => Some((Kind::Destroy, false)),
+        _ => None,
+    }
+}
+
+/// What [`dump_beside`] gives.
+#[derive(Clone, Copy, Debug)]
+pub enum Seen<'a> {
+    /// A flow of the table.
+    Dumped(&'a Flow<'a>),
+    /// An event that came meanwhile.
+    Event(&'a Event<'a>),
+    /// So many events were lost meanwhile; see [`Step::Lost`].
+    Lost(u64),
+}
+
+/// How many datagrams of events are read between two of the table, so that a flood of them does not
+/// keep the dump from its end.
+const EVENTS_BETWEEN: usize = 1 << 14;
+/// The same after the dump: all that waited when it ended, whatever the size of the buffer.
+const EVENTS_BEHIND: usize = 1 << 20;
+
+/// Dumps the table by `kernel` while the events go on to be read, and reads those that still wait at the
+/// end: the kernel's buffer does not fill up meanwhile, and who keeps flows can let the events win over
+/// what the dump shows, since the kernel prepares parts of a dump some time before they are read.
+///
+/// # Errors
+/// If the kernel refuses the dump, or `each` fails.
+pub fn dump_beside(
+    kernel: &mut impl Exchange,
+    events: &mut Events<impl Stream>,
+    mut each: impl FnMut(Seen<'_>) -> Result<(), Error>,
+) -> Result<Dumped, Error> {
+    let sink = RefCell::new((&mut each, Ok(())));
+    let give = |seen: Seen<'_>| {
+        let (each, result) = &mut *sink.borrow_mut();
+        if result.is_ok() {
+            *result = each(seen);
+        }
+    };
+    let mut beside = Beside { kernel, events, give: &give };
+    let dumped = conntrack::flows(&mut beside, Table::Tracked, 0, &[], |flow| {
+        give(Seen::Dumped(flow));
+    });
+    drain(beside.events, beside.give, EVENTS_BEHIND);
+    sink.into_inner().1?;
+    dumped.map_err(|refusal| refusal.error(SUBJECT, RIGHT))
+}
+
+/// A kernel beside which events are read.
+struct Beside<'a, K, S, F> {
+    kernel: &'a mut K,
+    events: &'a mut Events<S>,
+    give: &'a F,
+}
+
+/// Reads the events that wait, at most so many. A failure comes again at the next reading.
+fn drain<S: Stream>(events: &mut Events<S>, give: &impl Fn(Seen<'_>), most: usize) {
+    for _ in 0..most {
+        let step = events.next(|event| {
+            give(Seen::Event(event));
+            Ok(())
+        });
+        match step {
+            Ok(Step::Read) => {}
+            Ok(Step::Lost(lost)) => give(Seen::Lost(lost)),
+            Ok(Step::Idle) | Err(_) => return,
+        }
+    }
+}
+
+impl<K: Exchange, S: Stream, F: Fn(Seen<'_>)> Exchange for Beside<'_, K, S, F> {
+    fn send(&mut self, request: &[u8]) -> Result<(), Errno> {
+        self.kernel.send(request)
+    }
+
+    /// Receives a part of the dump, and gives the events that came till then before it: so a flow that
+    /// the part shows was told of before, unless its event was lost.
+    fn receive(&mut self) -> Result<&[u8], Errno> {
+        let part = self.kernel.receive()?;
+        drain(self.events, self.give, EVENTS_BETWEEN);
+        Ok(part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::ctnetlink::attribute;
+    use crate::wire::netlink::{HEADER, dump_request, push_attribute};
+    use std::collections::VecDeque;
+
+    /// Datagrams and errors in turn, then nothing; and the counter of drops at each of them.
+    struct Script {
+        left: VecDeque<(Result<Vec<u8>, Errno>, u32)>,
+        now: Vec<u8>,
+        drops: u32,
+    }
+
+    impl Script {
+        fn of(steps: impl IntoIterator<Item = (Result<Vec<u8>, Errno>, u32)>) -> Events<Script> {
+            let left = steps.into_iter().collect();
+            Events::of(Script { left, now: Vec::new(), drops: u32::MAX - 1 })
+        }
+    }
+
+    impl Stream for Script {
+        fn receive_now(&mut self) -> Result<&[u8], Errno> {
+            let (result, drops) = self.left.pop_front().unwrap_or((Err(Errno::AGAIN), self.drops));
+            self.drops = drops;
+            self.now = result?;
+            Ok(&self.now)
+        }
+
+        fn drops(&self) -> Result<u32, Errno> {
+            Ok(self.drops)
+        }
+    }
+
+    fn tuple(port: u16) -> Vec<u8> {
+        let nested = |kind, values: &[(u16, &[u8])]| {
+            let (mut inner, mut outer) = (Vec::new(), Vec::new());
+            values.iter().for_each(|(kind, value)| push_attribute(&mut inner, *kind, value));
+            push_attribute(&mut outer, kind, &inner);
+            outer
+        };
+        let ip = nested(1, &[(1, &[10, 0, 0, 1]), (2, &[10, 0, 0, 2])]);
+        let port = port.to_be_bytes();
+        [ip, nested(2, &[(1, &[17]), (2, &port), (3, &[0, 53])])].concat()
+    }
+
+    fn message(kind: u16, flags: u16, port: u32) -> Vec<u8> {
+        of_tuples(kind, flags, port, &[attribute::TUPLE_ORIG, attribute::TUPLE_REPLY])
+    }
+
+    fn expectation(kind: u16, flags: u16, port: u32) -> Vec<u8> {
+        of_tuples(kind, flags, port, &[1, 2, 3])
+    }
+
+    fn of_tuples(kind: u16, flags: u16, port: u32, tuples: &[u16]) -> Vec<u8> {
+        let mut payload = wire::head(2, 0).to_vec();
+        tuples.iter().for_each(|kind| push_attribute(&mut payload, *kind, &tuple(7)));
+        let mut message = dump_request(kind, 0, &payload);
+        message[6..8].copy_from_slice(&flags.to_ne_bytes());
+        message[12..16].copy_from_slice(&port.to_ne_bytes());
+        message
+    }
+
+    fn taken(events: &mut Events<Script>) -> (Vec<(Kind, bool, u32)>, Vec<Step>) {
+        let (mut seen, mut steps) = (Vec::new(), Vec::new());
+        while steps.last() != Some(&Step::Idle) {
+            let step = events.next(|event| {
+                let is_flow = matches!(event.subject, Subject::Flow(_));
+                seen.push((event.kind, is_flow, event.port));
+                Ok(())
+            });
+            steps.push(step.unwrap());
+        }
+        (seen, steps)
+    }
+
+    #[test]
+    fn every_kind_of_event_is_told_apart_and_the_rest_is_counted() {
+        let all = [
+            message(0x100, 0x600, 0),
+            message(0x100, 0, 5),
+            message(0x102, 0, 0),
+            expectation(0x200, 0x600, 0),
+            expectation(0x202, 0, 6),
+            message(0x103, 0, 0),
+            message(netlink::NOOP, 0, 0),
+            dump_request(0x100, 0, &[2, 0, 0, 0]),
+            message(0x102, 0, 0)[..HEADER + 3].to_vec(),
+        ];
+        let mut events = Script::of([(Ok(all.concat()), 0), (Err(Errno::MSGSIZE), 0)]);
+        let (seen, _) = taken(&mut events);
+        let wanted = [
+            (Kind::New, true, 0),
+            (Kind::Update, true, 5),
+            (Kind::Destroy, true, 0),
+            (Kind::New, false, 0),
+            (Kind::Destroy, false, 6),
+        ];
+        assert_eq!(seen, wanted);
+        let counts = Counts { events: 5, unknown: 1, malformed: 3, ..Counts::default() };
+        assert_eq!(events.counts(), counts);
+    }
+
+    #[test]
+    fn losses_are_said_when_all_that_waited_is_read() {
+        let event = || Ok(message(0x102, 0, 0));
+        // The counter wraps; and it goes on after the kernel has said that its buffer was full.
+        let mut events = Script::of([
+            (event(), u32::MAX - 1),
+            (Err(Errno::NOBUFS), 0),
+            (event(), 1),
+            (Err(Errno::INTR), 2),
+            (event(), 3),
+            (Err(Errno::AGAIN), 3),
+            (event(), 3),
+            (Err(Errno::NOBUFS), 4),
+            (event(), 4),
+            (Err(Errno::NOBUFS), 9),
+            (event(), 9),
+        ]);
+        let (seen, mut steps) = taken(&mut events);
+        assert_eq!(seen.len(), 6);
+        steps.retain(|step| *step != Step::Read);
+        assert_eq!(steps, [Step::Lost(5), Step::Lost(6), Step::Lost(0), Step::Idle]);
+        assert_eq!((events.counts().lost, events.counts().overruns), (11, 3));
+        events.stream.drops = 12;
+        assert_eq!((events.newly_lost(), events.newly_lost(), events.counts().lost), (3, 0, 14));
+    }
+
+    #[test]
+    fn other_errors_end_it() {
+        let mut events = Script::of([(Err(Errno::PERM), 0)]);
+        let Err(Error::Fault { text, .. }) = events.next(|_| Ok(())) else { panic!("no error") };
+        assert_eq!(text, b"ctnetlink: Operation not permitted (needs CAP_NET_ADMIN)");
+    }
+
+    /// A table of two datagrams.
+    struct Kernel(Vec<Vec<u8>>, Vec<u8>);
+
+    impl Exchange for Kernel {
+        fn send(&mut self, _: &[u8]) -> Result<(), Errno> {
+            Ok(())
+        }
+
+        fn receive(&mut self) -> Result<&[u8], Errno> {
+            self.1 = self.0.remove(0);
+            Ok(&self.1)
+        }
+    }
+
+    #[test]
+    fn events_are_read_between_the_parts_of_a_dump_and_behind_it() {
+        let entry = dump_request(0x100, 1, &message(0x100, 2, 0)[HEADER..]);
+        let parts = vec![entry.clone(), [entry, dump_request(netlink::DONE, 1, &[0; 4])].concat()];
+        let mut events = Script::of([
+            (Ok(message(0x102, 0, 1)), 0),
+            (Err(Errno::AGAIN), 0),
+            (Ok(message(0x102, 0, 2)), 0),
+            (Err(Errno::NOBUFS), 0),
+            (Err(Errno::AGAIN), 1),
+            (Err(Errno::AGAIN), 1),
+            (Ok(message(0x102, 0, 3)), 1),
+        ]);
+        let mut order = String::new();
+        let dumped = dump_beside(&mut Kernel(parts, Vec::new()), &mut events, |seen| {
+            order += &match seen {
+                Seen::Dumped(_) => "D ".to_owned(),
+                Seen::Event(event) => format!("E{} ", event.port),
+                Seen::Lost(lost) => format!("L{lost} "),
+            };
+            Ok(())
+        });
+        assert_eq!(dumped.unwrap(), Dumped::default());
+        assert_eq!(order, "E1 D E2 L3 D E3 ");
+    }
+}

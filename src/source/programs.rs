@@ -1,0 +1,79 @@
+//! Which program a netlink socket belongs to, for events that its request caused.
+
+use crate::sys::Kernel;
+use crate::sys::process::{Proc, entries};
+
+/// The number of NETLINK_NETFILTER.
+const NETFILTER: u64 = 12;
+
+/// Names of programs by the ports of their netlink sockets. The last one is kept, since a request often
+/// causes many events.
+#[derive(Debug, Default)]
+pub struct Programs {
+    last: Option<(u32, Option<Vec<u8>>)>,
+}
+
+impl Programs {
+    /// The name of the program whose netfilter socket has a port; `None` if it has gone, or hides its
+    /// descriptors.
+    pub fn of_port(&mut self, kernel: &Kernel, port: u32) -> Option<&[u8]> {
+        if self.last.as_ref().is_none_or(|(last, _)| *last != port) {
+            self.last = Some((port, find(kernel, port)));
+        }
+        self.last.as_ref().and_then(|(_, name)| name.as_deref())
+    }
+
+    /// Forgets the name: another socket may have the port by now.
+    pub fn forget(&mut self) {
+        self.last = None;
+    }
+}
+
+fn find(kernel: &Kernel, port: u32) -> Option<Vec<u8>> {
+    let proc = Proc::open(kernel).ok()?;
+    let table = proc.own_file("net/netlink").ok()?;
+    let inode = table.split(|byte| *byte == b'\n').find_map(|line| inode(line, port))?;
+    let link = [b"socket:[", inode, b"]"].concat();
+    // The first netlink socket of a process usually has its number as its port.
+    let is_it = |pid: &u32| *pid == port;
+    let pids = proc.pids().ok()?;
+    let (first, others) = (pids.iter().filter(|pid| is_it(pid)), pids.iter());
+    first.chain(others.filter(|pid| !is_it(pid))).find_map(|pid| holder(&proc, *pid, &link))
+}
+
+/// The inode of a row of /proc/net/netlink, if it is that of the netfilter socket with that port: sk,
+/// protocol, port, …, inode.
+fn inode(line: &[u8], port: u32) -> Option<&[u8]> {
+    let mut fields = line.split(|byte| *byte == b' ').filter(|field| !field.is_empty()).skip(1);
+    let mut is = |wanted: u64| fields.next().and_then(number) == Some(wanted);
+    (is(NETFILTER) && is(port.into())).then(|| fields.last()).flatten()
+}
+
+fn number(field: &[u8]) -> Option<u64> {
+    std::str::from_utf8(field).ok()?.parse().ok()
+}
+
+/// The name of a process, if one of its descriptors has that link.
+fn holder(proc: &Proc, pid: u32, link: &[u8]) -> Option<Vec<u8>> {
+    let descriptors = proc.descriptors(pid).ok()?;
+    let mut is_found = false;
+    descriptors.links(&mut entries(), || true, |_, other| is_found |= other == link).ok()?;
+    is_found.then(|| descriptors.process_name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_row_of_a_port_is_found_and_nothing_else() {
+        let row = b"00000000f392c868 12  4242       00000007 0        0        0     2        0        65059851 ";
+        assert_eq!(inode(row, 4242), Some(&b"65059851"[..]));
+        assert_eq!(inode(row, 424), None);
+        for line in
+            [&b""[..], b"sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode", b"x 4 4242 0 1"]
+        {
+            assert_eq!(inode(line, 4242), None);
+        }
+    }
+}

@@ -1,0 +1,593 @@
+//! A cache of flows that follows events, and is set right by dumps of the kernel's table.
+
+mod record;
+mod totals;
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use crate::model::Flow;
+use record::{NONE, Rare, Record};
+pub use totals::Totals;
+
+/// What an event or a dump changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The flow is new in the cache.
+    Created,
+    /// It was in the cache, and what is kept of it was brought up to date.
+    Updated,
+    /// It was in the cache, and is not any more.
+    Destroyed,
+    /// It ended, but was not in the cache.
+    Unknown,
+    /// The cache is as full as it may be: the flow is not kept.
+    Refused,
+}
+
+/// The flows that are known, each by its original tuple, its zone and its identifier. They take at most
+/// 200 bytes each at a million, all included, if they have no helper, labels, master or context.
+///
+/// # How it is set right
+///
+/// Between [`Flows::begin_reconcile`] and [`Flows::end_reconcile`] the flows of a dump are given to
+/// [`Flows::reconcile`], and events go on to be given to [`Flows::lives`] and [`Flows::ended`]. What neither of them told of
+/// is gone. No flow is said to be gone wrongly: one that lived when the dump began and lives when it has
+/// ended is in the dump; one that was made behind the dump's back is told of by an event, if the events
+/// that waited when the dump ended are given before the end. (The kernel may miss a flow where its hash
+/// table is resized meanwhile; the next dump finds it.)
+///
+/// Events win over the dump, since the kernel prepares its parts some time before they are read: what an
+/// event has told of since the beginning is not changed by the dump, and a flow whose end was told stays
+/// as a ghost till the end, so that the dump does not bring it back.
+#[derive(Debug)]
+pub struct Flows {
+    records: Vec<Record>,
+    /// The first record of each chain; a power of two of them.
+    heads: Vec<u32>,
+    rares: Vec<Option<Box<Rare>>>,
+    free_rares: Vec<u32>,
+    random: RandomState,
+    limit: usize,
+    refused: u64,
+    ghosts: usize,
+    generation: u8,
+    is_reconciling: bool,
+    totals: Totals,
+}
+
+/// The fewest chains.
+const FEWEST_CHAINS: usize = 64;
+
+impl Flows {
+    /// A cache of at most `limit` flows, of any number for `None`.
+    #[must_use]
+    pub fn new(limit: Option<usize>) -> Flows {
+        Flows {
+            records: Vec::new(),
+            heads: vec![NONE; FEWEST_CHAINS],
+            rares: Vec::new(),
+            free_rares: Vec::new(),
+            random: RandomState::new(),
+            // Places are numbers of 32 bits, of which one means none.
+            limit: limit.unwrap_or(usize::MAX).min(u32::MAX as usize - 1),
+            refused: 0,
+            ghosts: 0,
+            generation: 0,
+            is_reconciling: false,
+            totals: Totals::default(),
+        }
+    }
+
+    /// How many flows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records.len() - self.ghosts
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many flows were not kept because the cache was full.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// How many flows there are of which kinds.
+    #[must_use]
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Takes an event of a flow that is new or has changed, at `now_seconds` of the caller's clock. A new
+    /// flow that is known already is one that a dump was faster to show; a change of a flow that is not
+    /// known makes it known.
+    pub fn lives(&mut self, flow: &Flow<'_>, now_seconds: u32) -> Change {
+        let record = self.key_of(flow);
+        match self.find(&record) {
+            Some(place) if !self.records[place].is_ghost() => {
+                self.update(place, flow);
+                return Change::Updated;
+            }
+            // It began anew: of the one that ended nothing stays.
+            Some(ghost) => self.remove(ghost),
+            None => {}
+        }
+        self.insert(record, flow, now_seconds)
+    }
+
+    /// Takes an event of a flow that has ended. While a dump is read, that may show the flow still.
+    pub fn ended(&mut self, flow: &Flow<'_>) -> Change {
+        let mut record = self.key_of(flow);
+        let found = self.find(&record);
+        let is_known = found.is_some_and(|place| !self.records[place].is_ghost());
+        match found {
+            Some(place) if is_known => self.forget(place),
+            Some(ghost) => self.remove(ghost),
+            None => {}
+        }
+        if self.is_reconciling && self.records.len() < self.limit {
+            record.generation = self.generation;
+            record.set_ghost(true);
+            self.ghosts += 1;
+            self.push(record);
+        }
+        if is_known { Change::Destroyed } else { Change::Unknown }
+    }
+
+    /// Begins to compare with a dump.
+    pub fn begin_reconcile(&mut self) {
+        self.drop_ghosts();
+        self.generation = self.generation.wrapping_add(1);
+        self.is_reconciling = true;
+    }
+
+    /// Takes a flow of the dump that began; `None` if nothing follows from it but newer counters and
+    /// timeouts.
+    pub fn reconcile(&mut self, flow: &Flow<'_>, now_seconds: u32) -> Option<Change> {
+        let record = self.key_of(flow);
+        let Some(place) = self.find(&record) else {
+            return Some(self.insert(record, flow, now_seconds));
+        };
+        let is_told = self.records[place].generation == self.generation;
+        (!is_told && self.update(place, flow)).then_some(Change::Updated)
+    }
+
+    /// Ends the comparison with a dump that was read to its end, removes the flows that are gone and
+    /// calls `gone` with each.
+    pub fn end_reconcile(&mut self, mut gone: impl FnMut(&Flow<'_>)) {
+        self.drop_ghosts();
+        self.is_reconciling = false;
+        let mut place = 0;
+        while place < self.records.len() {
+            if self.records[place].generation == self.generation {
+                place += 1;
+            } else {
+                gone(&self.flow_at(place));
+                self.forget(place);
+            }
+        }
+        self.shrink();
+    }
+
+    /// Ends the comparison with a dump that was not read to its end: no flow is taken for gone.
+    pub fn cancel_reconcile(&mut self) {
+        self.drop_ghosts();
+        self.is_reconciling = false;
+    }
+
+    /// What is known of a flow, found by its original tuple, zone and identifier.
+    #[must_use]
+    pub fn get(&self, flow: &Flow<'_>) -> Option<Flow<'_>> {
+        let place = self.find(&self.key_of(flow))?;
+        (!self.records[place].is_ghost()).then(|| self.flow_at(place))
+    }
+
+    /// All flows in no order, and when each came into the cache, in seconds of the caller's clock.
+    pub fn iter(&self) -> impl Iterator<Item = (Flow<'_>, u32)> {
+        let living = self.records.iter().filter(|record| !record.is_ghost());
+        living.map(|record| (record.flow(self.rare_of(record)), record.since_seconds))
+    }
+
+    fn flow_at(&self, place: usize) -> Flow<'_> {
+        let record = &self.records[place];
+        record.flow(self.rare_of(record))
+    }
+
+    fn rare_of(&self, record: &Record) -> Option<&Rare> {
+        self.rares.get(record.rare as usize)?.as_deref()
+    }
+
+    /// The record of a flow with its hash.
+    fn key_of(&self, flow: &Flow<'_>) -> Record {
+        let mut record = Record::of(flow);
+        // Keyed at random, so that nobody can choose flows that fall into one chain.
+        let mut hasher = self.random.build_hasher();
+        record.key(|bytes| hasher.write(bytes));
+        record.hash = (hasher.finish() >> 32) as u32;
+        record
+    }
+
+    fn chain(&self, hash: u32) -> usize {
+        hash as usize & (self.heads.len() - 1)
+    }
+
+    fn find(&self, key: &Record) -> Option<usize> {
+        let mut place = self.heads[self.chain(key.hash)];
+        while let Some(record) = self.records.get(place as usize) {
+            if record.hash == key.hash && record.is(key) {
+                return Some(place as usize);
+            }
+            place = record.next;
+        }
+        None
+    }
+
+    fn insert(&mut self, mut record: Record, flow: &Flow<'_>, now_seconds: u32) -> Change {
+        if self.records.len() >= self.limit {
+            self.refused = self.refused.saturating_add(1);
+            return Change::Refused;
+        }
+        (record.generation, record.since_seconds) = (self.generation, now_seconds);
+        if let Some(rare) = Rare::of(flow, None) {
+            record.rare = self.keep_rare(rare);
+        }
+        self.totals.count(&record, |count| *count += 1);
+        self.push(record);
+        Change::Created
+    }
+
+    /// Puts a record at the head of its chain.
+    fn push(&mut self, mut record: Record) {
+        if self.records.len() >= self.heads.len() {
+            self.rechain(self.heads.len() * 2);
+        }
+        let chain = self.chain(record.hash);
+        record.next = self.heads[chain];
+        self.heads[chain] = self.records.len() as u32;
+        self.records.push(record);
+    }
+
+    /// Brings a record up to date and says whether what the kernel tells of by events has changed.
+    fn update(&mut self, place: usize, flow: &Flow<'_>) -> bool {
+        let record = &mut self.records[place];
+        let old = record.clone();
+        record.merge(flow);
+        record.generation = self.generation;
+        let mut differs = record.differs(&old);
+        self.totals.count(&old, |count| *count -= 1);
+        self.totals.count(&self.records[place], |count| *count += 1);
+        let old = self.rare_of(&self.records[place]);
+        if let Some(rare) = Rare::of(flow, old) {
+            differs |= rare.differs(old.unwrap_or(&Rare::default()));
+            match self.rares.get_mut(self.records[place].rare as usize) {
+                Some(slot) => *slot = Some(rare),
+                None => self.records[place].rare = self.keep_rare(rare),
+            }
+        }
+        differs
+    }
+
+    /// Removes a flow, and takes it out of the totals.
+    fn forget(&mut self, place: usize) {
+        self.totals.count(&self.records[place], |count| *count -= 1);
+        self.remove(place);
+    }
+
+    /// Removes a record; the last one takes its place.
+    fn remove(&mut self, place: usize) {
+        self.relink(place as u32, self.records[place].next);
+        let last = self.records.len() - 1;
+        if last != place {
+            self.relink(last as u32, place as u32);
+        }
+        let record = self.records.swap_remove(place);
+        if let Some(slot) = self.rares.get_mut(record.rare as usize) {
+            *slot = None;
+            self.free_rares.push(record.rare);
+        }
+        self.ghosts -= usize::from(record.is_ghost());
+    }
+
+    /// Lets what leads to the record at `place` lead to `other`.
+    fn relink(&mut self, place: u32, other: u32) {
+        let chain = self.chain(self.records[place as usize].hash);
+        if self.heads[chain] == place {
+            self.heads[chain] = other;
+            return;
+        }
+        let mut before = self.heads[chain];
+        while let Some(record) = self.records.get_mut(before as usize) {
+            if record.next == place {
+                record.next = other;
+                return;
+            }
+            before = record.next;
+        }
+    }
+
+    fn keep_rare(&mut self, rare: Box<Rare>) -> u32 {
+        match self.free_rares.pop() {
+            Some(place) => {
+                self.rares[place as usize] = Some(rare);
+                place
+            }
+            None => {
+                self.rares.push(Some(rare));
+                (self.rares.len() - 1) as u32
+            }
+        }
+    }
+
+    fn drop_ghosts(&mut self) {
+        let mut place = 0;
+        while self.ghosts > 0 && place < self.records.len() {
+            if self.records[place].is_ghost() {
+                self.remove(place);
+            } else {
+                place += 1;
+            }
+        }
+    }
+
+    /// Gives memory back when most of it is not used any more.
+    fn shrink(&mut self) {
+        let wanted = self.records.len().next_power_of_two().max(FEWEST_CHAINS);
+        if self.heads.len() / wanted >= 8 {
+            self.records.shrink_to(wanted);
+            self.rechain(wanted);
+        }
+    }
+
+    /// Lays the records into `chains` chains.
+    fn rechain(&mut self, chains: usize) {
+        self.heads = vec![NONE; chains];
+        for place in 0..self.records.len() {
+            let chain = self.chain(self.records[place].hash);
+            self.records[place].next = std::mem::replace(&mut self.heads[chain], place as u32);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use super::*;
+    use crate::model::{Ends, FlowStatus, Traffic, Tuple};
+
+    /// Numbers that look random, the same in every run.
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, most: u64) -> u64 {
+            self.0 =
+                self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+            (self.0 >> 33) % most
+        }
+    }
+
+    /// The flow of a number: all that tells it apart, and a life in which it is.
+    fn flow(number: u32, life: u32) -> Flow<'static> {
+        let [_, a, b, c] = number.to_be_bytes();
+        let v4 = |last| Ipv4Addr::new(10, a, b, last).into();
+        let v6 = |last| Ipv6Addr::new(0xfd00, 0, 0, a.into(), 0, b.into(), 0, last).into();
+        let (source, destination) =
+            if number.is_multiple_of(3) { (v6(1), v6(2)) } else { (v4(1), v4(2)) };
+        let protocol = [6, 17, 1, 132, 47, 50][number as usize % 6];
+        let ends = |first, second| match protocol {
+            1 => Ends::Icmp { kind: 8, code: 0, id: first },
+            47 => Ends::Keys { source: first, destination: second },
+            50 => Ends::None,
+            _ => Ends::Ports { source: first, destination: second },
+        };
+        let zone = number.is_multiple_of(5).then_some(7);
+        let port = u16::from(c) + 1000;
+        let orig = Tuple { source, destination, protocol, ends: ends(port, 53), zone };
+        let reply = Tuple {
+            source: destination,
+            destination: source,
+            ends: ends(53, port),
+            zone: None,
+            ..orig
+        };
+        Flow {
+            family: if number.is_multiple_of(3) { 10 } else { 2 },
+            orig,
+            reply,
+            id: Some(number),
+            zone: number.is_multiple_of(4).then_some(9),
+            status: Some(FlowStatus(0x188 | (life & 3) << 1)),
+            state: matches!(protocol, 6 | 132).then_some((life % 10) as u8),
+            helper: number.is_multiple_of(7).then_some(b"ftp"),
+            ..Flow::default()
+        }
+    }
+
+    #[test]
+    fn what_goes_in_comes_out() {
+        let mut flows = Flows::new(None);
+        let master = Tuple { source: Ipv4Addr::LOCALHOST.into(), ..Tuple::default() };
+        let whole = Flow {
+            master: Some(master),
+            timeout_seconds: Some(u32::MAX),
+            vtags: Some([1, u32::MAX]),
+            traffic: [
+                Some(Traffic { packets: u64::MAX, bytes: 1 }),
+                Some(Traffic { packets: 2, bytes: u64::MAX }),
+            ],
+            mark: Some(0),
+            secmark: Some(5),
+            secctx: Some(b"a:b:c"),
+            start_nanoseconds: Some(u64::MAX),
+            helper: Some(b""),
+            labels: Some(&[0, 1, 2, 3]),
+            ..flow(3, 2)
+        };
+        for number in 0..1000 {
+            let flow = if number == 3 { whole } else { flow(number, number) };
+            assert_eq!(flows.lives(&flow, number), Change::Created);
+            assert_eq!(flows.get(&flow), Some(flow));
+        }
+        assert_eq!(flows.get(&whole), Some(whole));
+        // An event leaves out what did not change.
+        let event = Flow { status: Some(FlowStatus(14)), mark: Some(8), ..flow(3, 2) };
+        assert_eq!(flows.lives(&event, 5), Change::Updated);
+        let wanted = Flow { status: event.status, mark: event.mark, ..whole };
+        assert_eq!(flows.get(&whole), Some(wanted));
+        assert!(flows.iter().any(|seen| seen == (wanted, 3)));
+        assert_eq!(flows.len(), 1000);
+    }
+
+    /// What the cache must hold, and whether the kernel told of it since the dump began.
+    type Model = BTreeMap<u32, (u32, bool)>;
+
+    fn assert_same(flows: &Flows, model: &Model) {
+        assert_eq!(flows.len(), model.len());
+        let mut held: Vec<_> = flows.iter().map(|(flow, _)| (flow.id.unwrap(), flow)).collect();
+        held.sort_by_key(|(id, _)| *id);
+        for ((id, held), (number, (life, _))) in held.iter().zip(model) {
+            assert_eq!((*id, *held), (*number, flow(*number, *life)));
+        }
+        let mut totals = Totals::default();
+        held.iter().for_each(|(_, flow)| totals.count(&Record::of(flow), |count| *count += 1));
+        assert_eq!(format!("{totals:?}"), format!("{:?}", flows.totals()));
+        assert_eq!(totals.protocols().map(|(_, count)| count as usize).sum::<usize>(), model.len());
+    }
+
+    #[test]
+    fn random_events_and_dumps_agree_with_a_plain_map() {
+        let mut dice = Dice(1);
+        for round in 0..300u64 {
+            let (mut flows, mut model) = (Flows::new(None), Model::new());
+            let (most, mut is_dumping) = (1 + dice.below(200), false);
+            // What was told to have ended since the dump began.
+            let mut ended = Vec::new();
+            for _ in 0..400 {
+                let (number, life) = (dice.below(most) as u32, dice.below(1000) as u32);
+                let (told, known) = (flow(number, life), model.contains_key(&number));
+                match dice.below(if is_dumping { 12 } else { 9 }) {
+                    0..5 => {
+                        let wanted = if known { Change::Updated } else { Change::Created };
+                        assert_eq!(flows.lives(&told, 0), wanted);
+                        model.insert(number, (life, true));
+                        ended.retain(|other| *other != number);
+                    }
+                    5..8 => {
+                        let wanted = if known { Change::Destroyed } else { Change::Unknown };
+                        assert_eq!(flows.ended(&told), wanted);
+                        model.remove(&number);
+                        ended.push(number);
+                    }
+                    8 if is_dumping => end(&mut flows, &mut model, &mut is_dumping),
+                    8 => {
+                        flows.begin_reconcile();
+                        model.values_mut().for_each(|(_, is_told)| *is_told = false);
+                        ended.clear();
+                        is_dumping = true;
+                    }
+                    _ => dumped(&mut flows, &mut model, &ended, number, life),
+                }
+                if round < 20 {
+                    assert_same(&flows, &model);
+                }
+            }
+            assert_same(&flows, &model);
+        }
+    }
+
+    /// A dump shows a flow.
+    fn dumped(flows: &mut Flows, model: &mut Model, ended: &[u32], number: u32, life: u32) {
+        let change = flows.reconcile(&flow(number, life), 0);
+        match model.get_mut(&number) {
+            None if ended.contains(&number) => assert_eq!(change, None),
+            None => {
+                model.insert(number, (life, true));
+                assert_eq!(change, Some(Change::Created));
+            }
+            Some((_, true)) => assert_eq!(change, None),
+            Some(old) => {
+                let [before, after] = [flow(number, old.0), flow(number, life)];
+                let differs = (before.status, before.state) != (after.status, after.state);
+                assert_eq!(change, differs.then_some(Change::Updated));
+                *old = (life, true);
+            }
+        }
+    }
+
+    /// A dump is at its end.
+    fn end(flows: &mut Flows, model: &mut Model, is_dumping: &mut bool) {
+        let mut gone = Vec::new();
+        flows.end_reconcile(|flow| gone.extend(flow.id));
+        gone.sort_unstable();
+        let wanted: Vec<_> =
+            model.iter().filter(|(_, (_, is_told))| !is_told).map(|(number, _)| *number).collect();
+        assert_eq!(gone, wanted);
+        model.retain(|_, (_, is_told)| *is_told);
+        *is_dumping = false;
+    }
+
+    #[test]
+    fn a_full_cache_refuses_and_counts() {
+        let mut flows = Flows::new(Some(10));
+        let changes: Vec<_> = (0..13).map(|number| flows.lives(&flow(number, 0), 0)).collect();
+        assert_eq!(
+            changes[9..],
+            [Change::Created, Change::Refused, Change::Refused, Change::Refused]
+        );
+        assert_eq!((flows.len(), flows.refused()), (10, 3));
+        assert_eq!(flows.ended(&flow(12, 0)), Change::Unknown);
+        assert_eq!(flows.ended(&flow(3, 0)), Change::Destroyed);
+        assert_eq!(flows.lives(&flow(12, 0), 0), Change::Created);
+        assert_eq!(flows.lives(&flow(12, 1), 0), Change::Updated);
+        assert_eq!((flows.len(), flows.refused()), (10, 3));
+    }
+
+    #[test]
+    fn a_dump_that_was_cut_short_takes_nothing_away() {
+        let mut flows = Flows::new(None);
+        (0..100).for_each(|number| {
+            flows.lives(&flow(number, 0), 0);
+        });
+        flows.begin_reconcile();
+        assert_eq!(flows.reconcile(&flow(5, 0), 0), None);
+        assert_eq!(flows.ended(&flow(6, 0)), Change::Destroyed);
+        flows.cancel_reconcile();
+        assert_eq!(flows.len(), 99);
+        // What ended may come back now.
+        flows.begin_reconcile();
+        (0..100).for_each(|number| {
+            flows.reconcile(&flow(number, 0), 0);
+        });
+        flows.end_reconcile(|flow| panic!("{flow:?} is not gone"));
+        assert_eq!(flows.len(), 100);
+    }
+
+    /// Resident memory of this process in bytes.
+    fn resident_bytes() -> usize {
+        let text = std::fs::read_to_string("/proc/self/statm").unwrap();
+        text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+    }
+
+    #[test]
+    fn a_million_flows_take_at_most_200_bytes_each() {
+        const FLOWS: u32 = 1_000_000;
+        let before = resident_bytes();
+        let mut flows = Flows::new(None);
+        for number in 0..FLOWS {
+            let told = Flow { helper: None, ..flow(number, 0) };
+            assert_eq!(flows.lives(&told, 0), Change::Created);
+        }
+        let each = (resident_bytes() - before) / FLOWS as usize;
+        assert!(each <= 200, "{each} bytes a flow");
+        // Other tests may give some back meanwhile, but not as much.
+        assert!(each >= 150, "{each} bytes a flow");
+        flows.begin_reconcile();
+        flows.end_reconcile(|_| {});
+        assert!(flows.is_empty() && flows.records.capacity() < 1000);
+    }
+}

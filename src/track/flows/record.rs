@@ -1,0 +1,317 @@
+//! How a flow is kept: 160 bytes for what every flow has, and a box for what few have.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::model::{Ends, Flow, FlowStatus, Traffic, Tuple};
+
+/// No record: the end of a chain, or no rare parts.
+pub const NONE: u32 = u32::MAX;
+
+/// What is there, as bits of [`Record::flags`]. Those of tuples are for the original direction; those of
+/// the reply stand [`REPLY`] bits higher.
+mod flag {
+    pub const SOURCE_V6: u32 = 1;
+    pub const DESTINATION_V6: u32 = 1 << 1;
+    /// Two bits: see `ends_kind`.
+    pub const ENDS: u32 = 2;
+    pub const ZONE_OF_TUPLE: u32 = 1 << 4;
+    pub const TRAFFIC: u32 = 1 << 5;
+    pub const STATUS: u32 = 1 << 16;
+    pub const TIMEOUT: u32 = 1 << 17;
+    pub const STATE: u32 = 1 << 18;
+    pub const MARK: u32 = 1 << 19;
+    pub const ZONE: u32 = 1 << 20;
+    pub const ID: u32 = 1 << 21;
+    pub const START: u32 = 1 << 22;
+    pub const GHOST: u32 = 1 << 23;
+}
+
+/// How much higher the bits of the reply are.
+const REPLY: u32 = 8;
+
+/// What two tuples are the same by, and how they are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Way {
+    source: [u8; 16],
+    destination: [u8; 16],
+    ends: [u16; 2],
+}
+
+/// A flow in the cache.
+#[derive(Clone, Debug)]
+pub struct Record {
+    ways: [Way; 2],
+    tuple_zones: [u16; 2],
+    zone: u16,
+    protocol: u8,
+    state: u8,
+    family: u8,
+    /// When it was last seen, counted in reconciliations.
+    pub generation: u8,
+    /// The end of its key's hash, so that growing need not hash again.
+    pub hash: u32,
+    flags: u32,
+    status: u32,
+    timeout_seconds: u32,
+    mark: u32,
+    id: u32,
+    /// The next one in its chain.
+    pub next: u32,
+    /// The place of its rare parts.
+    pub rare: u32,
+    /// When it came into the cache, in seconds of the caller's clock.
+    pub since_seconds: u32,
+    traffic: [Traffic; 2],
+    start_nanoseconds: u64,
+}
+
+/// What few flows have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rare {
+    master: Option<Tuple>,
+    vtags: Option<[u32; 2]>,
+    secmark: Option<u32>,
+    secctx: Option<Box<[u8]>>,
+    helper: Option<Box<[u8]>>,
+    labels: Option<Box<[u8]>>,
+}
+
+impl Rare {
+    /// The rare parts of a flow, those of `old` where it says nothing; `None` if there are none.
+    pub fn of(flow: &Flow<'_>, old: Option<&Rare>) -> Option<Box<Rare>> {
+        let text = |new: Option<&[u8]>, old: Option<&Box<[u8]>>| match new {
+            Some(new) => Some(new.into()),
+            None => old.cloned(),
+        };
+        let rare = Rare {
+            master: flow.master.or(old.and_then(|old| old.master)),
+            vtags: flow.vtags.or(old.and_then(|old| old.vtags)),
+            secmark: flow.secmark.or(old.and_then(|old| old.secmark)),
+            secctx: text(flow.secctx, old.and_then(|old| old.secctx.as_ref())),
+            helper: text(flow.helper, old.and_then(|old| old.helper.as_ref())),
+            labels: text(flow.labels, old.and_then(|old| old.labels.as_ref())),
+        };
+        (rare != Rare::default()).then(|| Box::new(rare))
+    }
+
+    /// Whether a change from `old` is one that the kernel tells of by an event: all but the tags.
+    pub fn differs(&self, old: &Rare) -> bool {
+        self.secmark != old.secmark || self.helper != old.helper || self.labels != old.labels
+    }
+}
+
+impl Record {
+    /// The record of a flow that is new in the cache.
+    pub fn of(flow: &Flow<'_>) -> Record {
+        let tuples = [&flow.orig, &flow.reply];
+        let mut record = Record {
+            ways: tuples.map(way),
+            tuple_zones: tuples.map(|tuple| tuple.zone.unwrap_or_default()),
+            zone: flow.zone.unwrap_or_default(),
+            protocol: flow.orig.protocol,
+            state: 0,
+            family: flow.family,
+            generation: 0,
+            hash: 0,
+            flags: tuple_flags(&flow.orig) | tuple_flags(&flow.reply) << REPLY,
+            status: 0,
+            timeout_seconds: 0,
+            mark: 0,
+            id: flow.id.unwrap_or_default(),
+            next: NONE,
+            rare: NONE,
+            since_seconds: 0,
+            traffic: [Traffic::default(); 2],
+            start_nanoseconds: 0,
+        };
+        record.flags |= if flow.zone.is_some() { flag::ZONE } else { 0 };
+        record.flags |= if flow.id.is_some() { flag::ID } else { 0 };
+        record.merge(flow);
+        record
+    }
+
+    /// Takes over what `flow` says beyond its key; what it does not say stays, since an event leaves out
+    /// what did not change.
+    pub fn merge(&mut self, flow: &Flow<'_>) {
+        // A flow that is announced again may have other translations by now.
+        let of_tuples = (flag::ZONE_OF_TUPLE << 1) - 1;
+        self.ways[1] = way(&flow.reply);
+        self.tuple_zones[1] = flow.reply.zone.unwrap_or_default();
+        self.flags = self.flags & !(of_tuples << REPLY) | tuple_flags(&flow.reply) << REPLY;
+        let mut flags = self.flags;
+        put(&mut self.status, flow.status.map(|status| status.0), &mut flags, flag::STATUS);
+        put(&mut self.timeout_seconds, flow.timeout_seconds, &mut flags, flag::TIMEOUT);
+        put(&mut self.state, flow.state, &mut flags, flag::STATE);
+        put(&mut self.mark, flow.mark, &mut flags, flag::MARK);
+        put(&mut self.start_nanoseconds, flow.start_nanoseconds, &mut flags, flag::START);
+        let [orig, reply] = &mut self.traffic;
+        put(orig, flow.traffic[0], &mut flags, flag::TRAFFIC);
+        put(reply, flow.traffic[1], &mut flags, flag::TRAFFIC << REPLY);
+        self.flags = flags;
+    }
+
+    /// Whether this is the flow of that key.
+    pub fn is(&self, other: &Record) -> bool {
+        const KEY: u32 = flag::ZONE | flag::ID | flag::ZONE_OF_TUPLE | 0b1111;
+        self.id == other.id
+            && self.ways[0] == other.ways[0]
+            && self.protocol == other.protocol
+            && [self.zone, self.tuple_zones[0]] == [other.zone, other.tuple_zones[0]]
+            && (self.flags ^ other.flags) & KEY == 0
+    }
+
+    /// The bytes of the key.
+    pub fn key(&self, mut write: impl FnMut(&[u8])) {
+        let way = &self.ways[0];
+        write(&way.source);
+        write(&way.destination);
+        let mut rest = [0; 14];
+        let numbers = [way.ends[0], way.ends[1], self.zone, self.tuple_zones[0]];
+        for (bytes, number) in rest.chunks_exact_mut(2).zip(numbers) {
+            bytes.copy_from_slice(&number.to_ne_bytes());
+        }
+        rest[8..12].copy_from_slice(&self.id.to_ne_bytes());
+        rest[12] = self.protocol;
+        write(&rest);
+    }
+
+    /// Whether a change from `old` is one that the kernel tells of by an event: not one of the timeout,
+    /// the counters or the like.
+    pub fn differs(&self, old: &Record) -> bool {
+        [self.status, self.mark, self.state.into()] != [old.status, old.mark, old.state.into()]
+            || self.ways[1] != old.ways[1]
+    }
+
+    /// Whether it stands for a flow that has ended, against a dump that still shows it.
+    pub fn is_ghost(&self) -> bool {
+        self.flags & flag::GHOST != 0
+    }
+
+    /// Makes it a ghost, or a flow again.
+    pub fn set_ghost(&mut self, is_ghost: bool) {
+        self.flags = self.flags & !flag::GHOST | if is_ghost { flag::GHOST } else { 0 };
+    }
+
+    /// The transport protocol's number, and the state's if it has one.
+    pub fn class(&self) -> (u8, Option<u8>) {
+        (self.protocol, self.has(flag::STATE).then_some(self.state))
+    }
+
+    /// The bits of its status.
+    pub fn status(&self) -> FlowStatus {
+        FlowStatus(self.status)
+    }
+
+    /// The flow.
+    pub fn flow<'a>(&self, rare: Option<&'a Rare>) -> Flow<'a> {
+        Flow {
+            family: self.family,
+            orig: self.tuple(0),
+            reply: self.tuple(1),
+            master: rare.and_then(|rare| rare.master),
+            status: self.has(flag::STATUS).then_some(FlowStatus(self.status)),
+            timeout_seconds: self.has(flag::TIMEOUT).then_some(self.timeout_seconds),
+            state: self.has(flag::STATE).then_some(self.state),
+            vtags: rare.and_then(|rare| rare.vtags),
+            traffic: [
+                self.has(flag::TRAFFIC).then_some(self.traffic[0]),
+                self.has(flag::TRAFFIC << REPLY).then_some(self.traffic[1]),
+            ],
+            mark: self.has(flag::MARK).then_some(self.mark),
+            secmark: rare.and_then(|rare| rare.secmark),
+            secctx: rare.and_then(|rare| rare.secctx.as_deref()),
+            zone: self.has(flag::ZONE).then_some(self.zone),
+            id: self.has(flag::ID).then_some(self.id),
+            uses: None,
+            start_nanoseconds: self.has(flag::START).then_some(self.start_nanoseconds),
+            stop_nanoseconds: None,
+            event_nanoseconds: None,
+            helper: rare.and_then(|rare| rare.helper.as_deref()),
+            labels: rare.and_then(|rare| rare.labels.as_deref()),
+        }
+    }
+
+    fn has(&self, bit: u32) -> bool {
+        self.flags & bit != 0
+    }
+
+    fn tuple(&self, direction: usize) -> Tuple {
+        let flags = if direction == 0 { self.flags } else { self.flags >> REPLY };
+        let way = &self.ways[direction];
+        let [first, second] = way.ends;
+        Tuple {
+            source: address(way.source, flags & flag::SOURCE_V6 != 0),
+            destination: address(way.destination, flags & flag::DESTINATION_V6 != 0),
+            protocol: self.protocol,
+            ends: match flags >> flag::ENDS & 3 {
+                1 => Ends::Ports { source: first, destination: second },
+                2 => {
+                    let [kind, code] = first.to_be_bytes();
+                    Ends::Icmp { kind, code, id: second }
+                }
+                3 => Ends::Keys { source: first, destination: second },
+                _ => Ends::None,
+            },
+            zone: (flags & flag::ZONE_OF_TUPLE != 0).then_some(self.tuple_zones[direction]),
+        }
+    }
+}
+
+/// Takes over a value that was said, and notes that it was.
+fn put<T>(place: &mut T, value: Option<T>, flags: &mut u32, bit: u32) {
+    if let Some(value) = value {
+        *place = value;
+        *flags |= bit;
+    }
+}
+
+fn way(tuple: &Tuple) -> Way {
+    let ends = match tuple.ends {
+        Ends::None => [0, 0],
+        Ends::Ports { source, destination } | Ends::Keys { source, destination } => {
+            [source, destination]
+        }
+        Ends::Icmp { kind, code, id } => [u16::from_be_bytes([kind, code]), id],
+    };
+    Way { source: bytes(tuple.source), destination: bytes(tuple.destination), ends }
+}
+
+fn tuple_flags(tuple: &Tuple) -> u32 {
+    let ends = match tuple.ends {
+        Ends::None => 0,
+        Ends::Ports { .. } => 1,
+        Ends::Icmp { .. } => 2,
+        Ends::Keys { .. } => 3,
+    };
+    let bit = |is_set: bool, bit| if is_set { bit } else { 0 };
+    bit(tuple.source.is_ipv6(), flag::SOURCE_V6)
+        | bit(tuple.destination.is_ipv6(), flag::DESTINATION_V6)
+        | bit(tuple.zone.is_some(), flag::ZONE_OF_TUPLE)
+        | ends << flag::ENDS
+}
+
+fn bytes(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V6(address) => address.octets(),
+        IpAddr::V4(address) => {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&address.octets());
+            bytes
+        }
+    }
+}
+
+fn address(bytes: [u8; 16], is_v6: bool) -> IpAddr {
+    let [a, b, c, d, ..] = bytes;
+    if is_v6 { Ipv6Addr::from(bytes).into() } else { Ipv4Addr::new(a, b, c, d).into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_small() {
+        assert_eq!(size_of::<Record>(), 160);
+    }
+}
