@@ -9,11 +9,11 @@ use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::model::expression::{Expression, Facts};
-use crate::model::{Endpoint, Ends, Filter, Flow, Proto, StateSet, TcpState};
+use crate::model::{Endpoint, Ends, Filter, Flow, FlowFilter, Proto, StateSet, TcpState};
 use crate::source::conntrack::{self, Table};
 use crate::source::netlink::Refusal;
 use crate::source::packet::{Capture, Request};
-use crate::source::{Frame, Method, Source, segment, sockets, tcp_info};
+use crate::source::{Frame, Method, Source, flow_filter, segment, sockets, tcp_info};
 use crate::sys::{Kernel, Netlink};
 use crate::track::tcp::{Counters, State, Tracker};
 
@@ -214,7 +214,8 @@ fn read_sockets(
 
 /// Asks for the flows of TCP, of one family after the other: the kernel's filter (Linux 5.8) wants one.
 fn read_flows(kernel: &mut Netlink, each: &mut dyn FnMut(&Flow<'_>)) -> Result<(), Error> {
-    let of_tcp = of_tcp();
+    let of_tcp =
+        flow_filter::attributes(&FlowFilter { protocol: Some(TCP), ..FlowFilter::default() });
     for family in [2, 10] {
         let mut read = |attributes: &[u8]| {
             conntrack::flows(kernel, Table::Tracked, family, attributes, &mut *each)
@@ -228,29 +229,6 @@ fn read_flows(kernel: &mut Netlink, each: &mut dyn FnMut(&Flow<'_>)) -> Result<(
         done.map_err(|refusal| refusal.error(conntrack::SUBJECT, conntrack::RIGHT))?;
     }
     Ok(())
-}
-
-/// The attributes that ask for flows of TCP alone: a tuple with the protocol's number, and a filter that
-/// says that this number matters (net/netfilter/nf_conntrack_netlink.c, `CTA_FILTER_F_CTA_PROTO_NUM`).
-fn of_tcp() -> Vec<u8> {
-    const NESTED: u16 = 1 << 15;
-    const TUPLE_ORIG: u16 = 1 | NESTED;
-    const TUPLE_PROTO: u16 = 2 | NESTED;
-    const PROTO_NUM: u16 = 1;
-    const FILTER: u16 = 25 | NESTED;
-    const ORIG_FLAGS: u16 = 1;
-    const BY_PROTOCOL: u32 = 1 << 3;
-    let attribute = |kind: u16, value: &[u8]| {
-        let length = u16::try_from(value.len() + 4).unwrap_or_default();
-        let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
-        bytes.extend_from_slice(value);
-        bytes.resize(bytes.len().next_multiple_of(4), 0);
-        bytes
-    };
-    let number = attribute(PROTO_NUM, &[TCP]);
-    let tuple = attribute(TUPLE_ORIG, &attribute(TUPLE_PROTO, &number));
-    let flags = attribute(FILTER, &attribute(ORIG_FLAGS, &BY_PROTOCOL.to_ne_bytes()));
-    [tuple, flags].concat()
 }
 
 const TCP: u8 = 6;
