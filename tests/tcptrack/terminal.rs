@@ -46,7 +46,10 @@ impl<'a> Terminal<'a> {
 
     /// connbox tcptrack in a terminal of this size.
     pub fn tcptrack(world: &'a World, size: (u32, u32), options: &str) -> Terminal<'a> {
-        Terminal::run(world, size, &format!("exec {} tcptrack {options}", support::CONNBOX))
+        // Not tmux's pane_dead_status, which now and then never comes.
+        let line =
+            format!("{} tcptrack {options}; echo status $?; exec sleep 100", support::CONNBOX);
+        Terminal::run(world, size, &line)
     }
 
     fn tmux(&self, words: &[&str]) -> String {
@@ -64,7 +67,7 @@ impl<'a> Terminal<'a> {
         self.tmux(&["capture-pane", "-p", "-e", "-t", "t"])
     }
 
-    /// What tmux knows of the terminal: `alternate_on`, `cursor_flag`, `pane_dead_status`, …
+    /// What tmux knows of the terminal: `alternate_on`, `cursor_flag`, …
     pub fn knows(&self, what: &str) -> String {
         let format = format!("#{{{what}}}");
         self.tmux(&["display-message", "-p", "-t", "t", &format]).trim_end().to_owned()
@@ -99,18 +102,11 @@ impl<'a> Terminal<'a> {
         self.wait(text, |lines| lines.iter().any(|line| line.contains(text)))
     }
 
-    /// Waits until the program has ended, and gives its status.
+    /// Waits until tcptrack has ended, and gives its status.
     pub fn end(&self) -> String {
-        let end = Instant::now() + Duration::from_secs(20);
-        // A pane may be dead for a moment before its status is known.
-        loop {
-            let status = self.knows("pane_dead_status");
-            if !status.is_empty() {
-                return status;
-            }
-            assert!(Instant::now() < end, "it does not end\n{}", self.lines().join("\n"));
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let lines = self.wait_for("status ");
+        let status = lines.iter().find_map(|line| line.strip_prefix("status "));
+        status.unwrap_or_default().to_owned()
     }
 }
 
