@@ -23,16 +23,16 @@ _connbox() {
     COMPREPLY=()
     if [[ $applet == connbox ]]; then
         if ((COMP_CWORD == 1)); then
-            _connbox_words 'closedcalc conncount conntrack network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack help --list --help --version --install --textfile --man --completions'
+            _connbox_words 'closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates help --list --help --version --install --textfile --man --completions'
             return
         fi
         applet=${COMP_WORDS[1]}
     fi
     case $applet in
-    help|--man) _connbox_words 'closedcalc conncount conntrack network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack'; return ;;
+    help|--man) _connbox_words 'closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates'; return ;;
     --completions) _connbox_words 'bash zsh fish'; return ;;
     --install)
-        if ((COMP_CWORD == 2)); then _connbox_files -d; else _connbox_words 'closedcalc conncount conntrack network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack --force'; fi
+        if ((COMP_CWORD == 2)); then _connbox_files -d; else _connbox_words 'closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates --force'; fi
         return ;;
     --textfile)
         # The applet whose options come next stands behind the file, or behind the last +.
@@ -41,7 +41,7 @@ _connbox() {
             [[ ${COMP_WORDS[place]} == + ]] && first=$((place + 1))
         done
         if ((COMP_CWORD == 2)); then _connbox_files -f; return; fi
-        if ((COMP_CWORD == first)); then _connbox_words 'closedcalc conncount conntrack network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack'; return; fi
+        if ((COMP_CWORD == first)); then _connbox_words 'closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates'; return; fi
         applet=${COMP_WORDS[first]} ;;
     esac
     case $applet:$before in
@@ -139,6 +139,28 @@ _connbox() {
     conntrack:--snapshots) :; return ;;
     conntrack:--root) _connbox_files -d; return ;;
     conntrack:--netns) :; return ;;
+    conntrackd:--config) _connbox_files -f; return ;;
+    conntrackd:--stats) _connbox_words 'ct cache runtime network link rsqueue queue process expect'; return ;;
+    conntrackd:--internal) _connbox_words 'ct expect'; return ;;
+    conntrackd:--external) _connbox_words 'ct expect'; return ;;
+    conntrackd:--resync) _connbox_words 'ct expect'; return ;;
+    conntrackd:--socket) :; return ;;
+    conntrackd:--reconcile) :; return ;;
+    conntrackd:--hash-limit) :; return ;;
+    conntrackd:--log) _connbox_files -f; return ;;
+    conntrackd:--log-format) _connbox_words 'conntrackd json tsv'; return ;;
+    conntrackd:--flush-cache) :; return ;;
+    conntrackd:--flush-kernel) :; return ;;
+    conntrackd:--commit) :; return ;;
+    conntrackd:--bulk) :; return ;;
+    conntrackd:--request) :; return ;;
+    conntrackd:--reset-timers) :; return ;;
+    conntrackd:--format) _connbox_words 'tsv shell json prom'; return ;;
+    conntrackd:--prefix) :; return ;;
+    conntrackd:--output) _connbox_files -f; return ;;
+    conntrackd:--interval) :; return ;;
+    conntrackd:--count) :; return ;;
+    conntrackd:--netns) :; return ;;
     network-connections:--conn-status|check_network_connections:--conn-status) _connbox_words 'all close close_wait closing established fin_wait1 fin_wait2 last_ack listen none syn_recv syn_sent time_wait'; return ;;
     network-connections:--conn-type|check_network_connections:--conn-type) _connbox_words 'all tcp tcp6 udp udp6'; return ;;
     network-connections:--critical|check_network_connections:--critical) :; return ;;
@@ -185,32 +207,16 @@ _connbox() {
     tcpstates:--root) _connbox_files -d; return ;;
     tcpstates:--netns) :; return ;;
     tcpstates:--from) _connbox_files -f; return ;;
-    tcptrack:--interface) :; return ;;
-    tcptrack:--remove-after) :; return ;;
-    tcptrack:--read) _connbox_files -f; return ;;
-    tcptrack:--rate-interval) :; return ;;
-    tcptrack:--sort) _connbox_words 'rate bytes idle rx tx state client server none'; return ;;
-    tcptrack:--units) _connbox_words 'bytes bits'; return ;;
-    tcptrack:--count) :; return ;;
-    tcptrack:--interval) :; return ;;
-    tcptrack:--max-connections) :; return ;;
-    tcptrack:--by) _connbox_words 'client client_port server server_port state process pid'; return ;;
-    tcptrack:--top) :; return ;;
-    tcptrack:--min) :; return ;;
-    tcptrack:--format) _connbox_words 'tsv shell json prom'; return ;;
-    tcptrack:--prefix) :; return ;;
-    tcptrack:--output) _connbox_files -f; return ;;
-    tcptrack:--netns) :; return ;;
     esac
     case $applet in
     closedcalc) options='--by --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='closed unhashed alloc inuse inuse6 tw' ;;
     conncount) options='--transport --quick --tcp --udp --by --top --min --sum --ipv4 --ipv6 --state --lport --rport --laddr --raddr --uid --process --cgroup --strict --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='total tcp estab closed orphaned synrecv timewait unhashed' ;;
     conntrack) options='--dump --counter --event --get --stats --src --orig-src --dst --orig-dst --reply-src --reply-dst --mask-src --mask-dst --protonum --family --status --mark --secmark --zone --orig-zone --reply-zone --label --src-nat --dst-nat --any-nat --event-mask --output --buffer-size --resync --sport --orig-port-src --dport --orig-port-dst --reply-port-src --reply-port-dst --state --icmp-type --icmp-code --icmp-id --icmpv6-type --icmpv6-code --icmpv6-id --srckey --orig-key-src --dstkey --orig-key-dst --reply-key-src --reply-key-dst --by --sum --top --min --limits --create --delete --update --add --flush --load-file --zero --tsv --shell --json --prom --format --header --prefix --value --output-file --interval --snapshots --rate --root --netns --help --version' names='' ;;
+    conntrackd) options='--daemon --foreground --config --stats --internal --external --xml --resync --kill --socket --reconcile --hash-limit --log --log-format --flush-cache --flush-kernel --commit --bulk --request --reset-timers --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --netns --help --version' names='' ;;
     network-connections|check_network_connections) options='--always-ok --conn-status --conn-type --critical --no-perfdata --rule --strict --test --warning --tsv --shell --json --prom --format --header --prefix --value --output --root --netns --from --help --version' names='' ;;
     snmpget-tcp) options='--all --oid --describe --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts' ;;
     sockstat) options='--limits --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='sockets TCP UDP UDPLITE RAW FRAG TCP6 UDP6 UDPLITE6 RAW6 FRAG6' ;;
     tcpstates) options='--by --hex --source --ipv4 --ipv6 --state --lport --rport --laddr --raddr --uid --process --cgroup --strict --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV all connected synchronized bucket big' ;;
-    tcptrack) options='--interface --only-new --fast --no-promiscuous --promiscuous --remove-after --read --rate-interval --sort --units --once --count --interval --conntrack --max-connections --by --top --min --tsv --shell --json --prom --format --header --prefix --value --output --netns --help --version' names='' ;;
     esac
     if [[ $current == -* ]]; then
         _connbox_words "$options"
@@ -219,4 +225,4 @@ _connbox() {
     fi
 }
 
-complete -F _connbox connbox closedcalc conncount conntrack network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack
+complete -F _connbox connbox closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates

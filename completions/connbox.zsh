@@ -1,4 +1,4 @@
-#compdef connbox closedcalc conncount conntrack network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack
+#compdef connbox closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates
 # zsh completion for connbox and its applets; made by: connbox --completions zsh
 
 _connbox_closedcalc() {
@@ -147,6 +147,45 @@ _connbox_conntrack() {
     '(-V --version)'{-V,--version}'[print the version]'
 }
 
+_connbox_conntrackd() {
+  _arguments -s \
+    '(-d --daemon)'{-d,--daemon}'[run as a daemon in the background]' \
+    '--foreground''[run as a daemon in the foreground, for systemd]' \
+    '(-C --config)'{-C,--config=}'[read a conntrackd.conf]:FILE:_files' \
+    '(-s --stats)'{-s,--stats=}'[show the statistics]:[TOPIC]:(ct cache runtime network link rsqueue queue process expect)' \
+    '(-i --internal)'{-i,--internal=}'[show the flows it knows]:[TABLE]:(ct expect)' \
+    '(-e --external)'{-e,--external=}'[show nothing\: for scripts]:[TABLE]:(ct expect)' \
+    '(-x --xml)'{-x,--xml}'[show the flows of -i as XML]' \
+    '(-R --resync)'{-R,--resync=}'[compare with the kernel'\''s table now, and wait for the end of it]:[TABLE]:(ct expect)' \
+    '(-k --kill)'{-k,--kill}'[end the daemon]' \
+    '--socket=''[the socket of the daemon]:PATH: ' \
+    '--reconcile=''[compare with the kernel'\''s table so often]:SECONDS: ' \
+    '--hash-limit=''[know at most N flows]:N: ' \
+    '--log=''[append the flows that have ended to FILE]:FILE:_files' \
+    '--log-format=''[what a line of the log looks like\: conntrackd'\''s, or a row]:FORMAT:(conntrackd json tsv)' \
+    '(-f --flush-cache)'{-f,--flush-cache=}'[refused]:[WHICH]: ' \
+    '(-F --flush-kernel)'{-F,--flush-kernel=}'[refused]:[TABLE]: ' \
+    '(-c --commit)'{-c,--commit=}'[refused]:[TABLE]: ' \
+    '(-B --bulk)'{-B,--bulk=}'[refused]:[TABLE]: ' \
+    '(-n --request)'{-n,--request=}'[refused]:[TABLE]: ' \
+    '(-t --reset-timers)'{-t,--reset-timers=}'[refused]:[TABLE]: ' \
+    '--tsv''[columns between tabs (the default)]' \
+    '--shell''[assignments for eval]' \
+    '--json''[JSON]' \
+    '--prom''[Prometheus text]' \
+    '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
+    '--header''[name the columns in a first row of TSV]' \
+    '--prefix=''[put P before every name of --shell]:P: ' \
+    '--value''[print only the values, one row a line]' \
+    '--output=''[write FILE, whole or not at all]:FILE:_files' \
+    '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
+    '--count=''[stop after N snapshots]:N: ' \
+    '--rate''[follow each counter by its growth per second]' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
+    '(-h --help)'{-h,--help}'[print this help]' \
+    '(-v --version)'{-v,--version}'[print the version]'
+}
+
 _connbox_network-connections() {
   _arguments -s \
     '--always-ok''[end with status 0 whatever was found]' \
@@ -263,40 +302,6 @@ _connbox_tcpstates() {
     '*:name:(ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV all connected synchronized bucket big)'
 }
 
-_connbox_tcptrack() {
-  _arguments -s \
-    '(-i --interface)'{-i,--interface=}'[capture on this interface, or any]:IFACE: ' \
-    '(-d --only-new)'{-d,--only-new}'[leave out connections that were there before]' \
-    '(-f --fast)'{-f,--fast}'[ten ticks a second; of packets each shows the speed of the last second]' \
-    '(-p --no-promiscuous)'{-p,--no-promiscuous}'[do not set the interface promiscuous (the default)]' \
-    '--promiscuous''[set the interface promiscuous]' \
-    '(-r --remove-after)'{-r,--remove-after=}'[remove what is closed after SECONDS (2)]:SECONDS: ' \
-    '(-T --read)'{-T,--read=}'[read a capture instead, to its end]:FILE:_files' \
-    '--rate-interval=''[a tick, over which speeds are taken (1)]:SECONDS: ' \
-    '--sort=''[the order of the rows (rate; of -T bytes)]:ORDER:(rate bytes idle rx tx state client server none)' \
-    '--units=''[units of the screen]:UNIT:(bytes bits)' \
-    '--once''[write one set of rows and end]' \
-    '--count=''[write N sets of rows and end]:N: ' \
-    '--interval=''[write a set of rows every SECONDS, with a leading time]:SECONDS: ' \
-    '--conntrack''[read the flows of connection tracking]' \
-    '--max-connections=''[keep at most N connections (100000)]:N: ' \
-    '--by=''[count in groups, the largest first]:KEY[,...]:(client client_port server server_port state process pid)' \
-    '--top=''[show at most N rows]:N: ' \
-    '--min=''[show only groups of at least COUNT connections]:COUNT: ' \
-    '--tsv''[columns between tabs (the default)]' \
-    '--shell''[assignments for eval]' \
-    '--json''[JSON]' \
-    '--prom''[Prometheus text]' \
-    '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
-    '--header''[name the columns in a first row of TSV]' \
-    '--prefix=''[put P before every name of --shell]:P: ' \
-    '--value''[print only the values, one row a line]' \
-    '--output=''[write FILE, whole or not at all]:FILE:_files' \
-    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
-    '(-h --help)'{-h,--help}'[print this help]' \
-    '(-v --version)'{-v,--version}'[print the version]'
-}
-
 _connbox() {
   local applet=${service:-connbox}
   local -a applets options
@@ -304,11 +309,11 @@ _connbox() {
     'closedcalc:count closed TCP sockets, by the usual formula and in truth'
     'conncount:count connections: the summary of ss -s, or those that you mean, by any key'
     'conntrack:the flows that the kernel tracks: list, count, watch; by any filter and key'
+    'conntrackd:statistics of connection tracking that one can trust: a daemon, and what asks it'
     'network-connections:check the numbers of connections, as a plugin of Nagios, Icinga and the like'
     'snmpget-tcp:print the kernel'\''s TCP counters by their SNMP names'
     'sockstat:print the kernel'\''s socket counts, and how full its limits are'
     'tcpstates:count TCP sockets by state'
-    'tcptrack:watch TCP connections live: who, how far, how fast'
   )
   options=(
     '--list:list the applets'\'' names'

@@ -7,6 +7,7 @@
 
 mod atomic_file;
 mod clock;
+pub mod daemon;
 mod netlink;
 pub mod netns;
 pub mod packet;
@@ -211,6 +212,18 @@ fn signal_descriptor(set: &[i32]) -> Result<OwnedFd, Errno> {
     }
     // SAFETY: the descriptor is new and nobody else's.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Goes on as two processes; whether this is the child.
+///
+/// # Errors
+/// The system's.
+fn fork() -> Result<bool, Errno> {
+    // SAFETY: no other thread runs, so that the child may do all that its parent may.
+    match unsafe { libc::fork() } {
+        -1 => Err(last_error()),
+        child => Ok(child == 0),
+    }
 }
 
 /// The reason why the last call into libc failed.

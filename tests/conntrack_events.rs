@@ -9,6 +9,7 @@ mod world;
 
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::time::SystemTime;
 
 use both::{Form, corrected};
 use rustix::process::Signal;
@@ -178,6 +179,40 @@ sys.stdin.readline()
     rows.wait_for("the program", |seen| seen.ends_with(&fields));
 }
 
+#[test]
+fn the_time_is_that_of_the_event_and_not_of_reading_it() {
+    let Some(world) = tracking("the_time_is_that_of_the_event_and_not_of_reading_it") else {
+        return;
+    };
+    let on = "cd /proc/sys/net/netfilter && echo 1 >nf_conntrack_timestamp";
+    assert_eq!(world.ran("sh", &["-c", on]).status, 0);
+    let text = world.ours(&["-o", "timestamp"]);
+    let rows = world.ours(&["--shell"]);
+    world.wait_for_listeners(2);
+    [&text, &rows].into_iter().for_each(Watcher::wait_until_it_sleeps);
+    [&text, &rows].into_iter().for_each(|watcher| watcher.signal(Signal::STOP));
+    sent(&mut world.script(SENDER), 1);
+    let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+    let made = now();
+    [&text, &rows].into_iter().for_each(|watcher| watcher.signal(Signal::CONT));
+    for watcher in [&text, &rows] {
+        watcher.wait_for("the event", |text| text.ends_with('\n'));
+    }
+    let [text, rows] = [text, rows].map(|watcher| watcher.end(Signal::INT).stdout);
+    let (time, rest) =
+        text.strip_prefix('[').unwrap().split_once("]\t    [NEW] udp ").expect(&text);
+    assert_eq!((time.len(), rest.lines().count()), ("1795260816.123456".len(), 1), "{text}");
+    let time: f64 = time.parse().unwrap();
+    // Linux 6.14 tells when it happened; before, it was read a little later.
+    let is_told = connbox::sys::kernel_version() >= (6, 14);
+    assert!(time <= if is_told { made } else { now() } && time > made - 5.0, "{time}, {made}");
+    assert!(
+        rows.starts_with("TIME=\"20")
+            && rows.contains("\" EVENT=\"NEW\" SYNTHETIC=\"false\" LOST=\"\" ")
+    );
+    assert!(rows.contains(" DPORT=\"1\" "), "{rows}");
+}
+
 /// How many events were said to be lost.
 fn said_lost(stderr: &str) -> usize {
     let lost = stderr
@@ -229,21 +264,30 @@ fn a_stopped_reader_is_told_exactly_what_it_lost() {
     assert_eq!(rows.end(Signal::TERM).stderr, "");
 }
 
-/// The identifiers of the flows that are left after the events of a stream.
-fn left(text: &str) -> BTreeSet<String> {
+/// The flows that are left after the events of a stream: two may have the same identifier.
+fn left(text: &str) -> BTreeSet<[String; 3]> {
     let mut lines = text.lines();
     let head: Vec<_> = lines.next().expect("the names").split('\t').collect();
     let place = |name| head.iter().position(|column| *column == name).expect(name);
-    let (event, id) = (place("event"), place("id"));
+    let (event, key) = (place("event"), ["dst", "dport", "id"].map(place));
     let mut living = BTreeSet::new();
     for fields in lines.map(|line| line.split('\t').collect::<Vec<_>>()) {
+        let flow = key.map(|place| fields[place].to_owned());
         match fields[event] {
-            "DESTROY" => assert!(living.remove(fields[id]), "{fields:?} was not there"),
-            "NEW" => assert!(living.insert(fields[id].to_owned()), "{fields:?} was there"),
+            "DESTROY" => assert!(living.remove(&flow), "{fields:?} was not there"),
+            "NEW" => assert!(living.insert(flow), "{fields:?} was there"),
             _ => {}
         }
     }
     living
+}
+
+/// The same of a line of `conntrack -L -o id`.
+fn listed(line: &str) -> [String; 3] {
+    ["dst=", "dport=", "id="].map(|name| {
+        let word = line.split(' ').find_map(|word| word.strip_prefix(name));
+        word.expect(name).to_owned()
+    })
 }
 
 #[test]
@@ -267,8 +311,7 @@ fn a_dump_tells_what_was_lost() {
     assert_eq!(sent(&mut sender, 2000), 2000);
     watcher.signal(Signal::CONT);
     let table = world.ran("conntrack", &["-L", "-o", "id"]).stdout;
-    let wanted: BTreeSet<_> =
-        table.lines().map(|line| line.rsplit_once("id=").unwrap().1.to_owned()).collect();
+    let wanted: BTreeSet<_> = table.lines().map(listed).collect();
     assert_eq!(wanted.len(), 2000);
     watcher.wait_for("the same flows", |text| text.ends_with('\n') && left(text) == wanted);
     let Ran { status, stdout, stderr } = watcher.end(Signal::INT);

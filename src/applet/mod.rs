@@ -3,6 +3,7 @@
 mod closedcalc;
 mod conncount;
 mod conntrack;
+pub mod conntrackd;
 mod facts;
 mod filter;
 pub mod flow;
@@ -67,10 +68,11 @@ pub struct Example {
 }
 
 /// All applets, sorted by name.
-pub static APPLETS: [&Applet; 8] = [
+pub static APPLETS: [&Applet; 9] = [
     &closedcalc::APPLET,
     &conncount::APPLET,
     &conntrack::APPLET,
+    &conntrackd::APPLET,
     &network_connections::APPLET,
     &snmpget_tcp::APPLET,
     &sockstat::APPLET,

@@ -7,14 +7,22 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&
 
 /// At most three of `known` that are near to `word`, the nearest first.
 pub fn near<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut known = known;
+    near_of(word, &mut known)
+}
+
+/// The same, compiled once and not for each kind of list.
+fn near_of<'a>(word: &str, known: &mut dyn Iterator<Item = &'a str>) -> Vec<&'a str> {
     let word = word.to_ascii_lowercase();
     let most = (word.len() / 3).max(1);
-    let mut found: Vec<_> = known
-        .map(|name| (distance(word.as_bytes(), name.to_ascii_lowercase().as_bytes()), name))
-        .filter(|(distance, _)| *distance <= most)
-        .collect();
-    found.sort_by_key(|(distance, _)| *distance);
-    found.dedup();
+    let mut found: Vec<(usize, &str)> = Vec::new();
+    for name in known {
+        let distance = distance(word.as_bytes(), name.to_ascii_lowercase().as_bytes());
+        if distance <= most && !found.contains(&(distance, name)) {
+            let place = found.partition_point(|(other, _)| *other <= distance);
+            found.insert(place, (distance, name));
+        }
+    }
     found.into_iter().map(|(_, name)| name).take(3).collect()
 }
 

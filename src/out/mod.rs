@@ -301,6 +301,11 @@ impl Out {
         if self.style.is_stream && self.style.output.is_none() { self.flush() } else { Ok(()) }
     }
 
+    /// Moves the rows that were made behind `buffer`, instead of writing them.
+    pub fn take(&mut self, buffer: &mut Vec<u8>) {
+        buffer.append(&mut self.buffer);
+    }
+
     /// Writes what is left, and puts an output file under its name.
     ///
     /// # Errors

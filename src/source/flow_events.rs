@@ -123,6 +123,8 @@ pub struct Events<S = Netlink> {
     is_overrun: bool,
     /// Whether there was one of which nothing was said.
     is_unsaid: bool,
+    /// Whether the drops were read just now, with those of an overrun that is not reported yet.
+    is_counted: bool,
 }
 
 impl Events {
@@ -169,7 +171,8 @@ impl<S: Stream> Events<S> {
     /// The events of a stream that has joined its groups.
     pub fn of(stream: S) -> Events<S> {
         let said = stream.drops().unwrap_or_default();
-        Events { stream, counts: Counts::default(), said, is_overrun: false, is_unsaid: false }
+        let (is_overrun, is_unsaid, is_counted) = (false, false, false);
+        Events { stream, counts: Counts::default(), said, is_overrun, is_unsaid, is_counted }
     }
 
     /// What came till now.
@@ -191,18 +194,16 @@ impl<S: Stream> Events<S> {
         &mut self,
         each: impl FnMut(&Event<'_>) -> Result<(), Error>,
     ) -> Result<Step, Error> {
+        let was_counted = std::mem::take(&mut self.is_counted);
         match self.stream.receive_now() {
             Ok(datagram) => read(datagram, &mut self.counts, each).map(|()| Step::Read),
-            Err(Errno::AGAIN) => {
-                let is_overrun = std::mem::take(&mut self.is_overrun);
-                Ok(if is_overrun { self.lost().unwrap_or(Step::Idle) } else { Step::Idle })
-            }
+            Err(Errno::AGAIN) => Ok(self.at_rest()),
             Err(Errno::NOBUFS) => {
                 self.counts.overruns = self.counts.overruns.saturating_add(1);
                 let was_overrun = std::mem::replace(&mut self.is_overrun, true);
-                let lost = if was_overrun { self.lost() } else { None };
-                self.is_unsaid = true;
-                Ok(lost.unwrap_or(Step::Read))
+                let lost = if was_overrun { self.newly_lost() } else { 0 };
+                self.is_unsaid = (self.is_unsaid || !was_counted) && lost == 0;
+                Ok(if lost > 0 { Step::Lost(lost) } else { Step::Read })
             }
             Err(Errno::INTR) => Ok(Step::Read),
             Err(Errno::MSGSIZE) => {
@@ -213,13 +214,16 @@ impl<S: Stream> Events<S> {
         }
     }
 
-    /// The loss to be said, if one is to be: one of which the kernel gives no number is said once.
-    fn lost(&mut self) -> Option<Step> {
+    /// What there is to say when nothing waits: a loss, if there was one. One of which the kernel gives no
+    /// number is said once.
+    fn at_rest(&mut self) -> Step {
+        if !std::mem::take(&mut self.is_overrun) {
+            return Step::Idle;
+        }
         let lost = self.newly_lost();
-        (lost > 0 || self.is_unsaid).then(|| {
-            self.is_unsaid = false;
-            Step::Lost(lost)
-        })
+        self.is_counted = lost > 0;
+        let is_unsaid = std::mem::take(&mut self.is_unsaid);
+        if lost > 0 || is_unsaid { Step::Lost(lost) } else { Step::Idle }
     }
 
     /// How many events were lost and not said yet: for the end, when nothing is read any more.
@@ -487,10 +491,27 @@ mod tests {
         let (seen, mut steps) = taken(&mut events);
         assert_eq!(seen.len(), 6);
         steps.retain(|step| *step != Step::Read);
-        assert_eq!(steps, [Step::Lost(5), Step::Lost(6), Step::Lost(0), Step::Idle]);
+        assert_eq!(steps, [Step::Lost(5), Step::Lost(6), Step::Idle]);
         assert_eq!((events.counts().lost, events.counts().overruns), (11, 3));
         events.stream.drops = 12;
         assert_eq!((events.newly_lost(), events.newly_lost(), events.counts().lost), (3, 0, 14));
+    }
+
+    #[test]
+    fn a_loss_without_a_number_is_said_and_one_that_was_counted_already_is_not() {
+        let mut events = Script::of([
+            (Err(Errno::NOBUFS), u32::MAX - 1),
+            (Err(Errno::AGAIN), u32::MAX - 1),
+            (Err(Errno::NOBUFS), 0),
+            // Between this and the reading of the counter, the buffer was full once more.
+            (Err(Errno::AGAIN), 7),
+            (Err(Errno::NOBUFS), 7),
+            (Ok(message(0x102, 0, 0)), 7),
+            (Err(Errno::AGAIN), 7),
+        ]);
+        let (_, mut steps) = taken(&mut events);
+        steps.retain(|step| *step != Step::Read);
+        assert_eq!(steps, [Step::Lost(0), Step::Lost(9), Step::Idle]);
     }
 
     #[test]

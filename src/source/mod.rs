@@ -5,6 +5,7 @@ mod confirm;
 pub mod conntrack;
 pub mod conntrack_counters;
 pub mod expectations;
+pub mod flow_dump;
 pub mod flow_events;
 pub mod flow_filter;
 mod frame;

@@ -3,7 +3,7 @@
 //! All three go the same way: every line says by itself what it is, so that saved files may stand
 //! behind one another in one pipe.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -95,13 +95,20 @@ pub fn read(
     files: &[File],
     mut each: impl FnMut(Place<'_>, Record<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    read_all(source, files, &mut each)
+}
+
+/// Takes a record. Readers are compiled once, and not for each of those who take.
+type Each<'a> = dyn FnMut(Place<'_>, Record<'_>) -> Result<(), Error> + 'a;
+
+fn read_all(source: &Source, files: &[File], each: &mut Each<'_>) -> Result<(), Error> {
     if source.saved.is_empty() {
         // As much as the kernel hands out at once, and the longest line of netstat many times.
         let mut lines = Lines::new(32 * 1024);
         for file in files {
             let path = ["/proc/net/", file.name()].concat();
             match source.kernel.open_net(file.name()) {
-                Ok(fd) => read_one(&mut lines, fd, path.as_bytes(), &mut each)?,
+                Ok(fd) => read_one(&mut lines, fd.as_fd(), path.as_bytes(), each)?,
                 Err(Errno::NOENT) if file.may_be_missing() => {}
                 Err(error) => return Err(Error::system(path, error)),
             }
@@ -110,8 +117,8 @@ pub fn read(
     }
     let mut lines = Lines::new(128 * 1024);
     source.saved.iter().try_for_each(|path| match path.as_os_str().as_bytes() {
-        b"-" => read_one(&mut lines, sys::stdin(), b"standard input", &mut each),
-        name => read_one(&mut lines, open_saved(path)?, name, &mut each),
+        b"-" => read_one(&mut lines, sys::stdin(), b"standard input", each),
+        name => read_one(&mut lines, open_saved(path)?.as_fd(), name, each),
     })
 }
 
@@ -164,9 +171,9 @@ pub const NOT_A_COUNT: &str = "not a name and a number of at most 64 bits";
 
 fn read_one(
     lines: &mut Lines,
-    fd: impl AsFd,
+    fd: BorrowedFd<'_>,
     file: &[u8],
-    each: &mut impl FnMut(Place<'_>, Record<'_>) -> Result<(), Error>,
+    each: &mut Each<'_>,
 ) -> Result<(), Error> {
     let mut reader = Reader { named: table_by_name(file), ..Reader::default() };
     let mut last = Place { file, line: 0 };
@@ -227,12 +234,7 @@ struct Reader {
 impl Reader {
     /// Reads a line that is no row of a TCP table.
     #[cold]
-    fn line(
-        &mut self,
-        place: Place<'_>,
-        line: &[u8],
-        each: &mut impl FnMut(Place<'_>, Record<'_>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    fn line(&mut self, place: Place<'_>, line: &[u8], each: &mut Each<'_>) -> Result<(), Error> {
         let group = text::group(line);
         if !self.names.is_empty() && !matches!(group, Some(Group::Values { .. })) {
             return Err(place.error(NO_VALUES));
@@ -255,7 +257,7 @@ impl Reader {
         place: Place<'_>,
         group: &[u8],
         values: &[u8],
-        each: &mut impl FnMut(Place<'_>, Record<'_>) -> Result<(), Error>,
+        each: &mut Each<'_>,
     ) -> Result<(), Error> {
         let names = self.names.strip_prefix(group).and_then(|rest| rest.strip_prefix(b":"));
         let names = names.ok_or_else(|| place.error("a line of values without its line of names"));
@@ -265,12 +267,7 @@ impl Reader {
     }
 
     /// Takes a header, a row of a table other than TCP's, or a blank line.
-    fn other(
-        &mut self,
-        place: Place<'_>,
-        line: &[u8],
-        each: &mut impl FnMut(Place<'_>, Record<'_>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    fn other(&mut self, place: Place<'_>, line: &[u8], each: &mut Each<'_>) -> Result<(), Error> {
         if let Some(header) = text::header(line) {
             self.table = self.named.or(Some(match header {
                 Header::Tcp => Table::tcp(Family::Inet),
@@ -313,7 +310,7 @@ mod tests {
         writer.write_all(text).unwrap();
         drop(writer);
         let mut all = Vec::new();
-        read_one(&mut Lines::new(4096), reader, name.as_bytes(), &mut |place, record| {
+        read_one(&mut Lines::new(4096), reader.as_fd(), name.as_bytes(), &mut |place, record| {
             all.push(match record {
                 Record::Counts { protocol, .. } => format!("{} {protocol:?}", place.line),
                 Record::Mib { group, .. } => format!("{} {group:?}", place.line),

@@ -132,7 +132,7 @@ fn from_files(
     source: &Source,
     protos: &[Proto],
     family: Option<Family>,
-    each: &mut impl FnMut(&Socket),
+    each: &mut dyn FnMut(&Socket),
 ) -> Result<Dumped, Error> {
     let mut files = Vec::with_capacity(4);
     for proto in protos {

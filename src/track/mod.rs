@@ -3,6 +3,8 @@
 pub mod flows;
 mod rates;
 pub mod tcp;
+mod window;
 
 pub use flows::Flows;
 pub use rates::Rates;
+pub use window::Window;

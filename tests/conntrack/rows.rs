@@ -124,6 +124,25 @@ fn groups_are_those_that_awk_would_count() {
 }
 
 #[test]
+fn every_namespace_is_named_and_the_default_is_tsv_then() {
+    let test = "every_namespace_is_named_and_the_default_is_tsv_then";
+    let Some(world) = table(test) else { return };
+    let of_it = |line: &str| {
+        let words = [&["conntrack"], &crate::words(line)[..], &["--netns", "all"]].concat();
+        let ran = world.connbox_beside("router", &words);
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{line}");
+        let rows = ran.stdout.lines().filter_map(|row| row.strip_prefix("router\t-\t"));
+        rows.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(of_it("-C"), ["33"]);
+    assert_eq!(of_it("-C --by proto --min 9"), ["tcp\t15", "udp\t9"]);
+    assert_eq!(of_it("-L").len(), flows::COUNT);
+    assert!(of_it("-S").contains(&"0\tdrop\t0".to_owned()));
+    let one = world.connbox_beside("router", &["conntrack", "-C", "--netns", "router"]);
+    assert_eq!(one.clean(), "33\n");
+}
+
+#[test]
 fn snapshots_repeat_and_files_are_written() {
     let Some(world) = table("snapshots_repeat_and_files_are_written") else { return };
     let twice = ours(&world, "-C --json --interval 0.01 --snapshots 2").clean();

@@ -118,6 +118,19 @@ impl World {
         (child.stdout.take().expect("a pipe"), Resident(child))
     }
 
+    /// A program, run inside as root with more environment, and left running.
+    pub fn running_with(
+        &self,
+        program: &Path,
+        environment: &[(&str, &str)],
+        words: &[&str],
+    ) -> Resident {
+        let mut command = self.command(program, Rights::Root);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.args(words).envs(environment.iter().copied());
+        Resident(command.spawn().expect("run a program"))
+    }
+
     /// A program, run inside as root and left running; its standard output, and its process.
     pub fn running(&self, program: &str, words: &[&str]) -> (ChildStdout, Resident) {
         let mut command = self.command(Path::new(program), Rights::Root);
@@ -216,6 +229,11 @@ impl Resident {
     /// Its process ID.
     pub fn pid(&self) -> u32 {
         self.0.id()
+    }
+
+    /// Its exit status, if it has ended; -1 where a signal ended it.
+    pub fn has_ended(&mut self) -> Option<i32> {
+        self.0.try_wait().expect("wait").map(|status| status.code().unwrap_or(-1))
     }
 
     /// Waits for its end and gives its exit status; -1 where a signal ended it.

@@ -76,7 +76,9 @@ impl Table for Grouping<'_> {
             args.by.iter().for_each(|part| part.push(&mut key, flow, &labels));
             groups.add(&key, sums(flow));
         })?;
-        list::note_empty(source, &filter, *table, count, report);
+        if out.namespace().is_none() {
+            list::note_empty(source, &filter, *table, count, report);
+        }
         let groups = std::mem::take(groups);
         rows(args, &groups, out)
     }

@@ -11,7 +11,7 @@ mod keys;
 mod list;
 mod options;
 mod page;
-mod rows;
+pub(super) mod rows;
 mod stats;
 mod text;
 mod values;
@@ -99,6 +99,10 @@ fn run(call: &mut Call) -> Result<(), Error> {
     };
     settle(&mut args)?;
     check(command, &args)?;
+    if call.is_of_all_namespaces() {
+        // The original's text cannot say of which namespace it is.
+        call.has_no_original();
+    }
     match command {
         Command::List(table) => list::run(call, &args, table),
         Command::Count(table) => count::run(call, &args, table),

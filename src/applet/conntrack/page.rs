@@ -37,10 +37,12 @@ const DESCRIPTION: [&str; 8] = [
      insert_failed: flows that clashed with another one and could not be resolved. invalid: packets that \
      cannot be tracked.",
     "-E shows events until SIGINT or SIGTERM ends it, which is status 0. -e picks which: NEW, UPDATES, \
-     DESTROY. -b sets the receive buffer, beyond net.core.rmem_max where the rights allow it, and the size \
-     that it got is said. Events that the kernel had to drop are counted exactly, and stand among the \
-     events as a record of their own; --resync then reads the table and shows what it missed as events that \
-     are marked so. Our formats are TSV, --shell and --json, one row an event.",
+     DESTROY. The receive buffer is of 8 MiB, beyond net.core.rmem_max where the rights allow it; -b sets \
+     another size, and the size that it got is said. Events that the kernel had to drop are counted exactly: \
+     standard error tells how many, our formats a row LOST. --resync dumps the table at the start and after \
+     each loss, and shows what was missed as events that are marked so, in text by [SYNTHETIC]. Our formats \
+     are TSV, --shell and --json, one row an event. Where net.netfilter.nf_conntrack_events is 2, as it is by \
+     default since Linux 6.0, flows that began when nobody listened report neither changes nor their end.",
     "A table is empty where no rule of the network namespace uses connection tracking, which is said on \
      standard error. It differs from conntrack-tools 1.4.7, which is wrong there, in the following.",
 ];

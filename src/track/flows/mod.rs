@@ -192,6 +192,21 @@ impl Flows {
         living.map(|record| (record.flow(self.rare_of(record)), record.since_seconds))
     }
 
+    /// How many places there are, for [`Flows::at`].
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.records.len()
+    }
+
+    /// The flow at a place and when it came into the cache; `None` if there is none. Who goes from the
+    /// last place to the first misses no flow that lives all the while, whatever comes and goes
+    /// meanwhile; but one that had been seen may move to a place before, and come again.
+    #[must_use]
+    pub fn at(&self, place: usize) -> Option<(Flow<'_>, u32)> {
+        let record = self.records.get(place).filter(|record| !record.is_ghost())?;
+        Some((record.flow(self.rare_of(record)), record.since_seconds))
+    }
+
     fn flow_at(&self, place: usize) -> Flow<'_> {
         let record = &self.records[place];
         record.flow(self.rare_of(record))

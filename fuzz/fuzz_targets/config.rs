@@ -1,0 +1,14 @@
+//! A conntrackd.conf of any kind is understood, or refused with a line that it has.
+#![no_main]
+
+use connbox::applet::conntrackd::config;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let lines = text.matches('\n').count() + 1;
+    match config::read(text) {
+        Ok(config) => assert!(config.ignored.iter().all(|(line, _)| (1..=lines).contains(line))),
+        Err((line, reason)) => assert!((1..=lines).contains(&line) && !reason.is_empty()),
+    }
+});

@@ -1,0 +1,347 @@
+//! Those who ask the daemon: many at once, each with little memory and little time.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::PollFlags;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags};
+
+use super::encode;
+use super::ledger::Now;
+use super::protocol::{self, Command, Received, Receiver};
+use crate::track::Flows;
+
+/// How many there are at most; the one that has been idle longest makes room for a new one.
+pub const MOST: usize = 64;
+/// How long a client may take to say what it wants.
+const ASKING: Duration = Duration::from_secs(5);
+/// How long it may take to read something of the answer: people look at it page by page.
+const READING: Duration = Duration::from_secs(30);
+/// How many bytes of flows are made at once. What has been read makes room for more.
+const PORTION: usize = 48 * 1024;
+
+/// What becomes of a client.
+#[derive(Debug)]
+enum State {
+    /// It says what it wants.
+    Asking(Receiver),
+    /// It gets the flows at this place and before.
+    Flows(usize),
+    /// It waits for the comparison of this number to end.
+    Waiting(u64),
+    /// It gets the end of its answer.
+    Ending,
+    /// It waits for the daemon's end.
+    Staying,
+}
+
+#[derive(Debug)]
+struct Client {
+    fd: OwnedFd,
+    state: State,
+    out: Vec<u8>,
+    sent: usize,
+    /// When it came, or took something.
+    since: Duration,
+}
+
+/// All clients.
+#[derive(Debug, Default)]
+pub struct Clients {
+    list: Vec<Client>,
+    /// Clients that came.
+    pub accepted: u64,
+    /// Clients that were slow, or idle where another needed room.
+    pub dropped: u64,
+    /// Requests that were none.
+    pub bad: u64,
+}
+
+impl Clients {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whom to wait for, and what.
+    pub fn wanted(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
+        self.list.iter().map(|client| {
+            let wanted = match client.state {
+                State::Asking(_) => PollFlags::IN,
+                State::Flows(_) | State::Ending => PollFlags::OUT,
+                State::Waiting(_) | State::Staying => PollFlags::empty(),
+            };
+            (client.fd.as_fd(), wanted)
+        })
+    }
+
+    /// Takes a new client.
+    pub fn accept(&mut self, fd: OwnedFd, clock: Duration) {
+        self.accepted += 1;
+        if self.list.len() >= MOST {
+            self.make_room();
+        }
+        let state = State::Asking(Receiver::default());
+        self.list.push(Client { fd, state, out: Vec::new(), sent: 0, since: clock });
+    }
+
+    /// Drops the client that has been idle longest, of those that have not asked first.
+    pub fn make_room(&mut self) {
+        let idle = |client: &Client| (!matches!(client.state, State::Asking(_)), client.since);
+        let oldest = (0..self.list.len()).min_by_key(|place| idle(&self.list[*place]));
+        if let Some(oldest) = oldest {
+            self.list.remove(oldest);
+            self.dropped += 1;
+        }
+    }
+
+    /// Drops those who are too slow.
+    pub fn drop_slow(&mut self, clock: Duration) {
+        let before = self.list.len();
+        self.list.retain(|client| {
+            let patience = match client.state {
+                State::Asking(_) => ASKING,
+                State::Flows(_) | State::Ending => READING,
+                State::Waiting(_) | State::Staying => return true,
+            };
+            clock.saturating_sub(client.since) < patience
+        });
+        self.dropped += (before - self.list.len()) as u64;
+    }
+
+    /// Goes on with the client at `place`, whose socket is ready: reads its request, or writes to it.
+    /// The result is what it wants, if it has just said so.
+    pub fn go_on(&mut self, place: usize, flows: &Flows, now: Now) -> Option<Command> {
+        let client = self.list.get_mut(place)?;
+        match &mut client.state {
+            State::Asking(receiver) => {
+                let mut bytes = [0u8; 512];
+                let length = match rustix::net::recv(&client.fd, &mut bytes, RecvFlags::DONTWAIT) {
+                    Ok((_, length)) if length > 0 => length,
+                    Err(Errno::AGAIN | Errno::INTR) => return None,
+                    // It has gone, or will not say more.
+                    _ => {
+                        client.state = State::Ending;
+                        return None;
+                    }
+                };
+                match receiver.take(bytes.get(..length).unwrap_or_default()) {
+                    Received::Part => {}
+                    Received::Whole(command) => return Some(command),
+                    Received::Bad(reason) => {
+                        self.bad += 1;
+                        client.last(protocol::FAILED, reason.as_bytes());
+                    }
+                }
+            }
+            State::Flows(_) | State::Ending => client.write(flows, now),
+            State::Waiting(_) | State::Staying => {
+                // Nothing is waited for but its end.
+                client.state = State::Ending;
+                client.out.clear();
+            }
+        }
+        None
+    }
+
+    /// Closes the connections of those who have got all.
+    pub fn close_ended(&mut self) {
+        self.list.retain(|client| !matches!(client.state, State::Ending) || !client.out.is_empty());
+    }
+
+    /// Answers the client at `place` with one frame, and the end.
+    pub fn answer(&mut self, place: usize, kind: u8, content: impl FnOnce(&mut Vec<u8>)) {
+        if let Some(client) = self.list.get_mut(place) {
+            protocol::frame(&mut client.out, kind, content);
+            client.last(protocol::DONE, &[]);
+        }
+    }
+
+    /// Answers it with all flows.
+    pub fn answer_flows(&mut self, place: usize, flows: &Flows) {
+        if let Some(client) = self.list.get_mut(place) {
+            client.state = State::Flows(flows.places());
+        }
+    }
+
+    /// Lets it wait for comparison `number`.
+    pub fn wait(&mut self, place: usize, number: u64) {
+        if let Some(client) = self.list.get_mut(place) {
+            client.state = State::Waiting(number);
+        }
+    }
+
+    /// Tells it that the daemon ends, and lets it wait for that.
+    pub fn stay(&mut self, place: usize, flows: &Flows, now: Now) {
+        if let Some(client) = self.list.get_mut(place) {
+            client.last(protocol::DONE, &[]);
+            client.write(flows, now);
+            client.state = State::Staying;
+        }
+    }
+
+    /// Answers those who wait for comparison `number` or an earlier one.
+    pub fn compared(&mut self, number: u64, clock: Duration) {
+        for client in &mut self.list {
+            if matches!(client.state, State::Waiting(wanted) if wanted <= number) {
+                client.since = clock;
+                client.last(protocol::DONE, &[]);
+            }
+        }
+    }
+}
+
+impl Client {
+    /// Ends the answer.
+    fn last(&mut self, kind: u8, content: &[u8]) {
+        protocol::frame(&mut self.out, kind, |bytes| bytes.extend_from_slice(content));
+        self.state = State::Ending;
+    }
+
+    /// Writes once what the socket takes.
+    fn write(&mut self, flows: &Flows, now: Now) {
+        if self.out.is_empty()
+            && let State::Flows(place) = self.state
+        {
+            self.portion(place, flows, now.seconds());
+        }
+        let rest = self.out.get(self.sent..).unwrap_or_default();
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        match rustix::net::send(&self.fd, rest, flags) {
+            Ok(length) => {
+                self.sent += length;
+                self.since = now.clock;
+            }
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(_) => {
+                // Nobody reads any more.
+                self.state = State::Ending;
+                self.sent = self.out.len();
+            }
+        }
+        if self.sent >= self.out.len() {
+            self.out.clear();
+            self.sent = 0;
+        }
+    }
+
+    /// Makes the next portion of flows, from `place` down.
+    fn portion(&mut self, place: usize, flows: &Flows, now_seconds: u32) {
+        let mut payload = Vec::with_capacity(512);
+        // Some may have gone meanwhile.
+        let mut place = place.min(flows.places());
+        while place > 0 && self.out.len() < PORTION {
+            place -= 1;
+            if let Some((flow, since)) = flows.at(place) {
+                // By itself, since attributes are aligned to where it begins.
+                payload.clear();
+                encode::flow(&mut payload, &flow);
+                protocol::frame(&mut self.out, protocol::FLOW, |bytes| {
+                    let age = now_seconds.saturating_sub(since);
+                    bytes.extend_from_slice(&age.to_le_bytes());
+                    bytes.extend_from_slice(&payload);
+                });
+            }
+        }
+        match place {
+            0 => self.last(protocol::DONE, &[]),
+            place => self.state = State::Flows(place),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::applet::conntrackd::protocol::Frames;
+    use crate::model::{Flow, Tuple};
+
+    fn flow(number: u32) -> Flow<'static> {
+        let orig = Tuple { source: std::net::Ipv4Addr::from(number).into(), ..Tuple::default() };
+        Flow { orig, reply: orig, id: Some(number), ..Flow::default() }
+    }
+
+    /// A client of `clients`, which has asked for all flows.
+    fn asking(clients: &mut Clients, flows: &Flows) -> UnixStream {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        clients.accept(ours.into(), Duration::ZERO);
+        (&theirs).write_all(&protocol::request(Command::Flows)).unwrap();
+        let place = clients.len() - 1;
+        assert_eq!(clients.go_on(place, flows, Now::default()), Some(Command::Flows));
+        clients.answer_flows(place, flows);
+        theirs
+    }
+
+    #[test]
+    fn flows_are_made_as_they_are_read_and_none_that_stays_is_missed() {
+        const FLOWS: u32 = 30_000;
+        let mut flows = Flows::new(None);
+        for number in 0..FLOWS {
+            flows.lives(&flow(number), 0);
+        }
+        let mut clients = Clients::default();
+        let mut theirs = asking(&mut clients, &flows);
+        let mut idle = asking(&mut clients, &flows);
+        let (mut frames, mut seen, mut is_done) = (Frames::default(), BTreeSet::new(), false);
+        let mut gone = 0;
+        while !is_done {
+            for place in 0..2 {
+                assert_eq!(clients.go_on(place, &flows, Now::default()), None);
+            }
+            let most = clients.list.iter().map(|client| client.out.capacity()).max();
+            assert!(most.unwrap() <= 128 * 1024);
+            // Odd ones end meanwhile, and others begin.
+            for _ in 0..50 {
+                flows.ended(&flow(gone * 2 + 1));
+                flows.lives(&flow(FLOWS + gone), 0);
+                gone += 1;
+            }
+            let mut bytes = [0; 32 * 1024];
+            theirs.set_nonblocking(true).unwrap();
+            let length = theirs.read(&mut bytes).unwrap_or_default();
+            frames.buffer.extend_from_slice(&bytes[..length]);
+            while let Some((kind, content)) = frames.next_frame().unwrap() {
+                is_done |= kind == protocol::DONE;
+                if kind == protocol::FLOW {
+                    seen.insert(crate::source::conntrack::flow(&content[4..]).unwrap().id.unwrap());
+                }
+            }
+            frames.forget();
+        }
+        assert!((0..FLOWS).step_by(2).all(|number| seen.contains(&number)));
+        // Who does not read holds one portion, and after a while goes.
+        clients.close_ended();
+        assert_eq!(clients.len(), 1);
+        clients.drop_slow(READING);
+        assert_eq!((clients.len(), clients.dropped), (0, 1));
+        idle.set_nonblocking(false).unwrap();
+        assert!(idle.read(&mut [0; 16]).unwrap() > 0);
+    }
+
+    #[test]
+    fn the_one_that_has_not_asked_makes_room_first() {
+        let flows = Flows::new(None);
+        let mut clients = Clients::default();
+        let served = asking(&mut clients, &flows);
+        let silent: Vec<_> = (1..=MOST)
+            .map(|second| {
+                let (ours, theirs) = UnixStream::pair().unwrap();
+                clients.accept(ours.into(), Duration::from_secs(second as u64));
+                theirs
+            })
+            .collect();
+        assert_eq!((clients.len(), clients.dropped), (MOST, 1));
+        assert_eq!((&silent[0]).read(&mut [0; 1]).unwrap(), 0);
+        assert!(matches!(clients.list[0].state, State::Flows(_)));
+        clients.drop_slow(Duration::from_secs(7));
+        assert_eq!((clients.len(), clients.dropped), (MOST - 1, 2));
+        drop(served);
+    }
+}

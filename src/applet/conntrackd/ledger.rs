@@ -1,0 +1,293 @@
+//! What the daemon knows: the flows, and what became of those that have ended.
+
+use std::time::Duration;
+
+use super::filter::Filter;
+use super::log::Log;
+use super::statistics::{Numbers, PROTOCOL, PROTOCOLS, STATEFUL};
+use crate::model::{Flow, Traffic};
+use crate::source::flow_events::Kind;
+use crate::track::Flows;
+use crate::track::flows::Change;
+
+/// A moment, on the clocks that matter.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Now {
+    /// Of the clock that never jumps.
+    pub clock: Duration,
+    /// Since 1970.
+    pub unix_seconds: u64,
+}
+
+impl Now {
+    /// The seconds in which flows are dated.
+    #[must_use]
+    pub fn seconds(self) -> u32 {
+        u32::try_from(self.clock.as_secs()).unwrap_or(u32::MAX)
+    }
+}
+
+/// What happened till now.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// Flows that came into the cache.
+    pub created: u64,
+    /// Changes of flows that were told.
+    pub updated: u64,
+    /// Flows that left the cache.
+    pub destroyed: u64,
+    /// Ends that were told of flows that were not in the cache.
+    pub destroy_unknown: u64,
+    /// Events of flows that the filter leaves out.
+    pub filtered: u64,
+    /// The traffic of flows that have ended: of the original direction and of the reply.
+    pub traffic: [Traffic; 2],
+    /// What dumps showed that no event had told: new flows, changes, and ends.
+    pub missed: [u64; 3],
+}
+
+/// The flows, and what became of them.
+#[derive(Debug)]
+pub struct Ledger {
+    /// The flows that live.
+    pub flows: Flows,
+    /// What happened.
+    pub counts: Counts,
+    /// The log of flows that have ended.
+    pub log: Option<Log>,
+    filter: Filter,
+    /// Whether no dump was read to its end: then nothing that it shows was missed.
+    is_loading: bool,
+}
+
+impl Ledger {
+    /// A ledger of at most `limit` flows that pass `filter`.
+    #[must_use]
+    pub fn new(limit: Option<usize>, filter: Filter, log: Option<Log>) -> Ledger {
+        let (flows, counts) = (Flows::new(limit), Counts::default());
+        Ledger { flows, counts, log, filter, is_loading: true }
+    }
+
+    /// Takes an event.
+    pub fn event(&mut self, kind: Kind, flow: &Flow<'_>, now: Now) {
+        if !self.filter.passes(flow, kind == Kind::Destroy) {
+            self.counts.filtered += 1;
+            return;
+        }
+        match kind {
+            Kind::Destroy => self.destroyed(flow, now),
+            Kind::New | Kind::Update => {
+                let change = self.flows.lives(flow, now.seconds());
+                self.counts.created += u64::from(change == Change::Created);
+                self.counts.updated += u64::from(kind == Kind::Update && change == Change::Updated);
+            }
+        }
+    }
+
+    fn destroyed(&mut self, flow: &Flow<'_>, now: Now) {
+        let known = self.flows.get(flow);
+        let last = match &known {
+            Some(known) => merged(flow, known),
+            None => *flow,
+        };
+        account(&mut self.counts, &last);
+        if let Some(log) = &mut self.log {
+            log.ended(&last, now.unix_seconds, now.clock);
+        }
+        match self.flows.ended(flow) {
+            Change::Destroyed => self.counts.destroyed += 1,
+            _ => self.counts.destroy_unknown += 1,
+        }
+    }
+
+    /// Begins to compare with a dump.
+    pub fn begin(&mut self) {
+        self.flows.begin_reconcile();
+    }
+
+    /// Takes a flow of the dump.
+    pub fn dumped(&mut self, flow: &Flow<'_>, now: Now) {
+        if !self.filter.passes(flow, false) {
+            return;
+        }
+        let change = self.flows.reconcile(flow, now.seconds());
+        let (is_new, is_changed) =
+            (change == Some(Change::Created), change == Some(Change::Updated));
+        self.counts.created += u64::from(is_new);
+        if !self.is_loading {
+            self.counts.missed[0] += u64::from(is_new);
+            self.counts.missed[1] += u64::from(is_changed);
+        }
+    }
+
+    /// Ends the comparison; if the dump was not read to its end nothing is taken for gone.
+    pub fn end(&mut self, is_whole: bool, now: Now) {
+        if !is_whole {
+            return self.flows.cancel_reconcile();
+        }
+        let Ledger { flows, counts, log, .. } = self;
+        flows.end_reconcile(|gone| {
+            counts.destroyed += 1;
+            counts.missed[2] += 1;
+            account(counts, gone);
+            if let Some(log) = log {
+                log.ended(gone, now.unix_seconds, now.clock);
+            }
+        });
+        self.is_loading = false;
+    }
+
+    /// Fills in what it knows.
+    pub fn tell(&self, numbers: &mut Numbers) {
+        let (counts, totals) = (&self.counts, self.flows.totals());
+        let [orig, reply] = counts.traffic;
+        let flows = [
+            ("active", self.flows.len() as u64),
+            ("assured", totals.assured.into()),
+            ("unreplied", totals.unreplied.into()),
+            ("created", counts.created),
+            ("failed", self.flows.refused()),
+            ("updated", counts.updated),
+            ("destroyed", counts.destroyed),
+            ("destroy_unknown", counts.destroy_unknown),
+        ];
+        numbers.set_all("flows", &flows);
+        let traffic = [
+            ("orig_packets", orig.packets),
+            ("orig_bytes", orig.bytes),
+            ("reply_packets", reply.packets),
+            ("reply_bytes", reply.bytes),
+        ];
+        numbers.set_all("traffic", &traffic);
+        let [new, update, destroy] = counts.missed;
+        let missed = [("missed_new", new), ("missed_update", update), ("missed_destroy", destroy)];
+        numbers.set_all("resync", &missed);
+        numbers.set("events", "filtered", counts.filtered);
+        self.tell_kinds(numbers);
+        if let Some(log) = &self.log {
+            let log =
+                [("lines", log.lines), ("lost", log.lost), ("is_failing", log.is_failing().into())];
+            numbers.set_all("log", &log);
+        }
+    }
+
+    fn tell_kinds(&self, numbers: &mut Numbers) {
+        let totals = self.flows.totals();
+        let mut other = 0;
+        for (protocol, count) in totals.protocols() {
+            match Flow::protocol_name(protocol).filter(|_| PROTOCOLS.contains(&protocol)) {
+                Some(name) => numbers.set(PROTOCOL, name, count.into()),
+                None => other += u64::from(count),
+            }
+        }
+        numbers.set(PROTOCOL, "other", other);
+        for (protocol, section, names) in STATEFUL {
+            for (state, count) in totals.states(protocol) {
+                // A state that has no name is shown as the first one, as it is in lines.
+                let name = names.get(usize::from(state)).filter(|_| state > 0);
+                if let Some(name) = name {
+                    numbers.set(section, name, count.into());
+                } else if let Some(name) = names.first() {
+                    numbers.set(section, name, numbers.get(section, name) + u64::from(count));
+                }
+            }
+        }
+    }
+}
+
+/// Adds the traffic of a flow that has ended.
+fn account(counts: &mut Counts, flow: &Flow<'_>) {
+    for (sum, traffic) in counts.traffic.iter_mut().zip(flow.traffic) {
+        let traffic = traffic.unwrap_or_default();
+        sum.packets = sum.packets.saturating_add(traffic.packets);
+        sum.bytes = sum.bytes.saturating_add(traffic.bytes);
+    }
+}
+
+/// A flow as an event shows it at its end, and as it was known where the event says nothing.
+fn merged<'a>(event: &Flow<'a>, known: &Flow<'a>) -> Flow<'a> {
+    let [orig, reply] = event.traffic;
+    Flow {
+        status: event.status.or(known.status),
+        state: event.state.or(known.state),
+        vtags: event.vtags.or(known.vtags),
+        traffic: [orig.or(known.traffic[0]), reply.or(known.traffic[1])],
+        mark: event.mark.or(known.mark),
+        secmark: event.secmark.or(known.secmark),
+        secctx: event.secctx.or(known.secctx),
+        start_nanoseconds: event.start_nanoseconds.or(known.start_nanoseconds),
+        helper: event.helper.or(known.helper),
+        labels: event.labels.or(known.labels),
+        master: event.master.or(known.master),
+        ..*event
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Ends, FlowStatus, Tuple};
+
+    fn flow(port: u16, bytes: Option<u64>) -> Flow<'static> {
+        let ends = Ends::Ports { source: port, destination: 80 };
+        let orig = Tuple { protocol: 6, ends, ..Tuple::default() };
+        let traffic = bytes.map(|bytes| Traffic { packets: 1, bytes });
+        Flow {
+            orig,
+            reply: orig,
+            id: Some(port.into()),
+            state: Some(3),
+            status: Some(FlowStatus(0xe)),
+            traffic: [traffic, traffic],
+            ..Flow::default()
+        }
+    }
+
+    fn numbers(ledger: &Ledger) -> Numbers {
+        let mut numbers = Numbers::default();
+        ledger.tell(&mut numbers);
+        numbers
+    }
+
+    #[test]
+    fn created_less_destroyed_is_active_whatever_was_missed() {
+        let mut ledger = Ledger::new(Some(100), Filter::default(), None);
+        let now = Now::default();
+        ledger.begin();
+        (0..10).for_each(|port| ledger.dumped(&flow(port, Some(5)), now));
+        ledger.end(true, now);
+        assert_eq!(ledger.counts.missed, [0; 3]);
+        (10..20).for_each(|port| ledger.event(Kind::New, &flow(port, None), now));
+        ledger.event(Kind::Update, &flow(3, None), now);
+        // The event of an end has the traffic of 64 bits; of one that has none the last dump's counts.
+        ledger.event(Kind::Destroy, &flow(3, Some(1 << 40)), now);
+        ledger.event(Kind::Destroy, &flow(4, None), now);
+        ledger.event(Kind::Destroy, &flow(99, None), now);
+        // Of 5 to 9 no end was told, and of 30 no beginning.
+        ledger.begin();
+        (10..20).chain([30]).for_each(|port| ledger.dumped(&flow(port, Some(7)), now));
+        ledger.end(true, now);
+        let numbers = numbers(&ledger);
+        let get = |name| numbers.get("flows", name);
+        assert_eq!(get("active"), 11);
+        assert_eq!(get("created") - get("destroyed"), get("active"));
+        assert_eq!([get("updated"), get("destroy_unknown")], [1, 1]);
+        assert_eq!(ledger.counts.missed, [1, 0, 8]);
+        assert_eq!(numbers.get("traffic", "orig_bytes"), (1 << 40) + 5 + 8 * 5);
+        assert_eq!(numbers.get("traffic", "reply_packets"), 10);
+        assert_eq!(numbers.get("tcp", "ESTABLISHED"), 11);
+        assert_eq!(numbers.get("protocol", "tcp"), 11);
+    }
+
+    #[test]
+    fn a_dump_that_was_cut_takes_nothing_for_gone_and_a_limit_holds() {
+        let mut ledger = Ledger::new(Some(5), Filter::default(), None);
+        let now = Now::default();
+        (0..8).for_each(|port| ledger.event(Kind::New, &flow(port, None), now));
+        assert_eq!([ledger.counts.created, ledger.flows.refused()], [5, 3]);
+        ledger.begin();
+        ledger.dumped(&flow(1, None), now);
+        ledger.end(false, now);
+        assert_eq!(numbers(&ledger).get("flows", "active"), 5);
+    }
+}

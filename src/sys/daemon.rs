@@ -1,0 +1,216 @@
+//! What a daemon needs of the system: a lock, a socket that only its user may open, a process of its
+//! own, and systemd's ear.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sockopt, sockopt::Timeout,
+};
+
+use super::{environment, write_all};
+use crate::error::Error;
+
+/// Makes the directory that a socket or lock is to be in, if it is not there, and checks that nobody
+/// else can put something in its place: it must belong to this user or to root, and what others may
+/// write there must be theirs to rename and remove alone (as in /tmp).
+///
+/// # Errors
+/// If it cannot be made, or belongs to somebody else.
+pub fn prepare_directory(path: &Path) -> Result<(), Error> {
+    let name = path.as_os_str().as_bytes();
+    match rustix::fs::mkdir(path, Mode::from_raw_mode(0o755)) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(Error::refused(name, error, "root, or --socket elsewhere")),
+    }
+    let stat = rustix::fs::stat(path).map_err(|error| Error::system(name, error))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+        return Err(Error::system(name, Errno::NOTDIR));
+    }
+    let (is_shared, is_sticky) = (stat.st_mode & 0o022 != 0, stat.st_mode & 0o1000 != 0);
+    if !is_ours(&stat) {
+        Err(Error::failed(name, "belongs to another user, who could take the socket's place"))
+    } else if is_shared && !is_sticky {
+        Err(Error::failed(name, "others may write there, and could take the socket's place"))
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether a file belongs to this user or to root.
+fn is_ours(stat: &Stat) -> bool {
+    stat.st_uid == 0 || stat.st_uid == rustix::process::geteuid().as_raw()
+}
+
+/// A lock that ends with the process, however that ends: what a `kill -9` leaves is a file that nobody
+/// holds.
+#[derive(Debug)]
+pub struct Lock {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+impl Lock {
+    /// Takes the lock.
+    ///
+    /// # Errors
+    /// The system's: `WOULDBLOCK` if another process holds it.
+    pub fn take(path: &Path) -> Result<Lock, Errno> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        loop {
+            let fd = rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?;
+            rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive)?;
+            let held = rustix::fs::fstat(&fd)?;
+            if !is_ours(&held) {
+                return Err(Errno::PERM);
+            }
+            // Its last holder may have removed it while this process opened it.
+            let is_there = rustix::fs::stat(path)
+                .is_ok_and(|stat| (stat.st_dev, stat.st_ino) == (held.st_dev, held.st_ino));
+            if is_there {
+                return Ok(Lock { fd, path: path.to_path_buf() });
+            }
+        }
+    }
+
+    /// Writes the number of this process into the file, for people.
+    pub fn sign(&self) {
+        let number = rustix::process::getpid().as_raw_nonzero().to_string();
+        if rustix::fs::ftruncate(&self.fd, 0).is_ok() {
+            let _ = write_all(&self.fd, [number.as_bytes(), b"\n"].concat().as_slice());
+        }
+    }
+
+    /// Removes the file and lets the lock go.
+    pub fn release(self) {
+        let _ = rustix::fs::unlink(&self.path);
+    }
+}
+
+/// Makes a socket at `path` that only this user may open, and listens there. What an earlier process
+/// has left there is removed: the caller holds the lock.
+///
+/// # Errors
+/// If something else is there, or somebody listens already.
+pub fn listen(path: &Path, backlog: i32) -> Result<OwnedFd, Error> {
+    let name = path.as_os_str().as_bytes();
+    let failed = |error| Error::system(name, error);
+    if let Ok(stat) = rustix::fs::lstat(path) {
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Socket {
+            return Err(Error::failed(name, "is there, and no socket"));
+        }
+        if connect(path).is_ok() {
+            return Err(Error::failed(name, "another daemon listens there"));
+        }
+        rustix::fs::unlink(path).map_err(failed)?;
+    }
+    let address = SocketAddrUnix::new(path).map_err(failed)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let fd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+        .map_err(failed)?;
+    // No other thread makes files meanwhile.
+    let mask = rustix::process::umask(Mode::from_raw_mode(0o177));
+    let bound = rustix::net::bind(&fd, &address);
+    rustix::process::umask(mask);
+    bound.and_then(|()| rustix::net::listen(&fd, backlog)).map_err(failed)?;
+    Ok(fd)
+}
+
+/// Connects to the socket at `path`; an answer that does not come within a minute is an error.
+///
+/// # Errors
+/// The system's.
+pub fn connect(path: &Path) -> Result<OwnedFd, Errno> {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let address = SocketAddrUnix::new(path)?;
+    let flags = SocketFlags::CLOEXEC;
+    let fd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    sockopt::set_socket_timeout(&fd, Timeout::Recv, Some(PATIENCE))?;
+    sockopt::set_socket_timeout(&fd, Timeout::Send, Some(PATIENCE))?;
+    rustix::io::retry_on_intr(|| rustix::net::connect(&fd, &address))?;
+    Ok(fd)
+}
+
+/// The next connection, if one waits.
+///
+/// # Errors
+/// The system's: `AGAIN` if none waits.
+pub fn accept(listener: impl AsFd) -> Result<OwnedFd, Errno> {
+    rustix::net::accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
+}
+
+/// Goes on as a process in the background, without a terminal, with the root directory as its own and
+/// the standard descriptors closed; `false` is for the process that was there before.
+///
+/// # Errors
+/// The system's.
+pub fn detach() -> Result<bool, Errno> {
+    if !super::fork()? {
+        return Ok(false);
+    }
+    rustix::process::setsid()?;
+    rustix::process::chdir("/")?;
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)?;
+    Ok(true)
+}
+
+/// Opens a file to append to, which only its user and group may read.
+///
+/// # Errors
+/// The system's.
+pub fn append_to(path: &Path) -> Result<OwnedFd, Errno> {
+    // A pipe that nobody reads must not hold the daemon.
+    let flags = OFlags::WRONLY
+        | OFlags::CREATE
+        | OFlags::APPEND
+        | OFlags::CLOEXEC
+        | OFlags::NONBLOCK
+        | OFlags::NOCTTY;
+    rustix::fs::open(path, flags, Mode::from_raw_mode(0o640))
+}
+
+/// Who is told how the daemon does: systemd, by sd_notify(3).
+#[derive(Debug, Default)]
+pub struct Notify {
+    socket: Option<OwnedFd>,
+    /// How often it wants to be told that the daemon lives.
+    pub watchdog: Option<Duration>,
+}
+
+impl Notify {
+    /// Whom the environment names in NOTIFY_SOCKET: a path, or an abstract name after `@`; and what it
+    /// says in WATCHDOG_USEC and WATCHDOG_PID.
+    #[must_use]
+    pub fn of_environment() -> Notify {
+        let Some(name) = environment("NOTIFY_SOCKET") else { return Notify::default() };
+        let address = match name.as_bytes().split_first() {
+            Some((b'@', name)) => SocketAddrUnix::new_abstract_name(name),
+            _ => SocketAddrUnix::new(name.as_bytes()),
+        };
+        let flags = SocketFlags::CLOEXEC;
+        let socket = address.and_then(|address| {
+            let fd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
+            rustix::net::connect(&fd, &address).map(|()| fd)
+        });
+        let number = |name| environment(name)?.to_str()?.parse::<u64>().ok();
+        let own = rustix::process::getpid().as_raw_nonzero().get().unsigned_abs();
+        let is_ours = number("WATCHDOG_PID").is_none_or(|other| other == own.into());
+        let watchdog = number("WATCHDOG_USEC").filter(|period| is_ours && *period > 0);
+        Notify { socket: socket.ok(), watchdog: watchdog.map(Duration::from_micros) }
+    }
+
+    /// Tells a state, such as `READY=1`; whom nobody hears, nobody is told.
+    pub fn tell(&self, state: &str) {
+        if let Some(socket) = &self.socket {
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            let _ = rustix::net::send(socket, state.as_bytes(), flags);
+        }
+    }
+}
