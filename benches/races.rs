@@ -29,6 +29,8 @@ mod machine;
 mod measure;
 #[path = "races/netns.rs"]
 mod netns;
+#[path = "races/replay.rs"]
+mod replay;
 #[path = "races/saved.rs"]
 mod saved;
 #[path = "races/scratch.rs"]
@@ -55,6 +57,8 @@ const SOCKETS: usize = 180_000;
 const FLOWS: usize = 200_000;
 /// Rows of the saved table.
 const ROWS: u64 = 1_000_000;
+/// Packets of the capture.
+const PACKETS: u32 = 1_000_000;
 /// A whole run that takes longer has hung somewhere.
 const LONGEST_SECONDS: u32 = 900;
 
@@ -92,10 +96,10 @@ impl Wanted {
             match argument.as_str() {
                 "--bench" => {}
                 "--quick" => wanted.quick = true,
-                "R1" | "R2" | "R3" | "R4" | "R5" | "R6" | "R7" | "R8" | "R9" => {
+                "R1" | "R2" | "R3" | "R4" | "R5" | "R6" | "R7" | "R8" | "R9" | "R10" => {
                     wanted.races.push(argument.clone())
                 }
-                other => return Err(format!("{other}: neither R1 ... R9 nor --quick").into()),
+                other => return Err(format!("{other}: neither R1 ... R10 nor --quick").into()),
             }
         }
         Ok(arguments.iter().any(|argument| argument == "--bench").then_some(wanted))
@@ -124,9 +128,10 @@ fn bench(arguments: &[String]) -> Result<bool, Box<dyn Error>> {
     let before = machine::load_average();
     let scratch = Scratch::new(Path::new(env!("CARGO_BIN_EXE_connbox")))?;
     let mut sheet = Sheet::new(&scratch);
-    let places = [Place::Idle, Place::Load, Place::Saved, Place::Flows, Place::Events];
+    let places =
+        [Place::Idle, Place::Load, Place::Saved, Place::Flows, Place::Events, Place::Replay];
     for place in places {
-        let saved = scratch.data.join("tcp");
+        let saved = place.file(&scratch.data);
         let mut races = listing::races(place, &scratch, &saved);
         races.retain(|race| wanted.wants(race));
         if !races.is_empty() {
@@ -147,7 +152,7 @@ fn bench(arguments: &[String]) -> Result<bool, Box<dyn Error>> {
 fn hold(place: Place, races: Vec<Race>, scratch: &Scratch, plan: Plan, sheet: &mut Sheet) {
     let start = Instant::now();
     // Bound to a name until the races are over: the ground is gone with its last use.
-    let ground = match Ground::make(place, &scratch.data.join("tcp")) {
+    let ground = match Ground::make(place, &place.file(&scratch.data)) {
         Ok(ground) => ground,
         Err(why) => {
             return races
@@ -175,6 +180,7 @@ enum Made {
     Idle(#[expect(dead_code, reason = "held, not used")] Company),
     Load(Load),
     Saved,
+    Replay,
     Flows(#[expect(dead_code, reason = "held, not used")] Namespace),
 }
 
@@ -195,6 +201,10 @@ impl Ground {
                 saved::write(saved, ROWS)?;
                 Ground { _home: None, made: Made::Saved }
             }
+            Place::Replay => {
+                replay::write(saved, PACKETS)?;
+                Ground { _home: None, made: Made::Replay }
+            }
             Place::Flows => Ground::of_flows(flows::full(FLOWS)?)?,
             Place::Events => Ground::of_flows(flows::tracking()?)?,
         })
@@ -211,6 +221,10 @@ impl Ground {
             Made::Idle(_) | Made::Flows(_) => None,
             Made::Load(ref load) => Some(format!("Load: made in {seconds:.1} s; {}.", load.memory)),
             Made::Saved => Some(format!("Saved table: {ROWS} rows, written in {seconds:.1} s.")),
+            Made::Replay => Some(format!(
+                "Capture: {PACKETS} packets of {} connections, written in {seconds:.1} s.",
+                replay::CONNECTIONS
+            )),
         }
     }
 }

@@ -23,16 +23,16 @@ _connbox() {
     COMPREPLY=()
     if [[ $applet == connbox ]]; then
         if ((COMP_CWORD == 1)); then
-            _connbox_words 'closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates help --list --help --version --install --textfile --man --completions'
+            _connbox_words 'closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack help --list --help --version --install --textfile --man --completions'
             return
         fi
         applet=${COMP_WORDS[1]}
     fi
     case $applet in
-    help|--man) _connbox_words 'closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates'; return ;;
+    help|--man) _connbox_words 'closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack'; return ;;
     --completions) _connbox_words 'bash zsh fish'; return ;;
     --install)
-        if ((COMP_CWORD == 2)); then _connbox_files -d; else _connbox_words 'closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates --force'; fi
+        if ((COMP_CWORD == 2)); then _connbox_files -d; else _connbox_words 'closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack --force'; fi
         return ;;
     --textfile)
         # The applet whose options come next stands behind the file, or behind the last +.
@@ -41,7 +41,7 @@ _connbox() {
             [[ ${COMP_WORDS[place]} == + ]] && first=$((place + 1))
         done
         if ((COMP_CWORD == 2)); then _connbox_files -f; return; fi
-        if ((COMP_CWORD == first)); then _connbox_words 'closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates'; return; fi
+        if ((COMP_CWORD == first)); then _connbox_words 'closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack'; return; fi
         applet=${COMP_WORDS[first]} ;;
     esac
     case $applet:$before in
@@ -207,6 +207,22 @@ _connbox() {
     tcpstates:--root) _connbox_files -d; return ;;
     tcpstates:--netns) :; return ;;
     tcpstates:--from) _connbox_files -f; return ;;
+    tcptrack:--interface) :; return ;;
+    tcptrack:--remove-after) :; return ;;
+    tcptrack:--read) _connbox_files -f; return ;;
+    tcptrack:--rate-interval) :; return ;;
+    tcptrack:--sort) _connbox_words 'rate bytes idle rx tx state client server none'; return ;;
+    tcptrack:--units) _connbox_words 'bytes bits'; return ;;
+    tcptrack:--count) :; return ;;
+    tcptrack:--interval) :; return ;;
+    tcptrack:--max-connections) :; return ;;
+    tcptrack:--by) _connbox_words 'client client_port server server_port state process pid'; return ;;
+    tcptrack:--top) :; return ;;
+    tcptrack:--min) :; return ;;
+    tcptrack:--format) _connbox_words 'tsv shell json prom'; return ;;
+    tcptrack:--prefix) :; return ;;
+    tcptrack:--output) _connbox_files -f; return ;;
+    tcptrack:--netns) :; return ;;
     esac
     case $applet in
     closedcalc) options='--by --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='closed unhashed alloc inuse inuse6 tw' ;;
@@ -217,6 +233,7 @@ _connbox() {
     snmpget-tcp) options='--all --oid --describe --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts' ;;
     sockstat) options='--limits --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='sockets TCP UDP UDPLITE RAW FRAG TCP6 UDP6 UDPLITE6 RAW6 FRAG6' ;;
     tcpstates) options='--by --hex --source --ipv4 --ipv6 --state --lport --rport --laddr --raddr --uid --process --cgroup --strict --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV all connected synchronized bucket big' ;;
+    tcptrack) options='--interface --only-new --fast --no-promiscuous --promiscuous --remove-after --read --rate-interval --sort --units --once --count --interval --conntrack --max-connections --by --top --min --tsv --shell --json --prom --format --header --prefix --value --output --netns --help --version' names='' ;;
     esac
     if [[ $current == -* ]]; then
         _connbox_words "$options"
@@ -225,4 +242,4 @@ _connbox() {
     fi
 }
 
-complete -F _connbox connbox closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates
+complete -F _connbox connbox closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack

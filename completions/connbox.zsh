@@ -1,4 +1,4 @@
-#compdef connbox closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates
+#compdef connbox closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack
 # zsh completion for connbox and its applets; made by: connbox --completions zsh
 
 _connbox_closedcalc() {
@@ -302,6 +302,40 @@ _connbox_tcpstates() {
     '*:name:(ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV all connected synchronized bucket big)'
 }
 
+_connbox_tcptrack() {
+  _arguments -s \
+    '(-i --interface)'{-i,--interface=}'[capture on this interface, or any]:IFACE: ' \
+    '(-d --only-new)'{-d,--only-new}'[leave out connections that were there before]' \
+    '(-f --fast)'{-f,--fast}'[ten ticks a second; of packets each shows the speed of the last second]' \
+    '(-p --no-promiscuous)'{-p,--no-promiscuous}'[do not set the interface promiscuous (the default)]' \
+    '--promiscuous''[set the interface promiscuous]' \
+    '(-r --remove-after)'{-r,--remove-after=}'[remove what is closed after SECONDS (2)]:SECONDS: ' \
+    '(-T --read)'{-T,--read=}'[read a capture instead, to its end]:FILE:_files' \
+    '--rate-interval=''[a tick, over which speeds are taken (1)]:SECONDS: ' \
+    '--sort=''[the order of the rows (rate; of -T bytes)]:ORDER:(rate bytes idle rx tx state client server none)' \
+    '--units=''[units of the screen]:UNIT:(bytes bits)' \
+    '--once''[write one set of rows and end]' \
+    '--count=''[write N sets of rows and end]:N: ' \
+    '--interval=''[write a set of rows every SECONDS, with a leading time]:SECONDS: ' \
+    '--conntrack''[read the flows of connection tracking]' \
+    '--max-connections=''[keep at most N connections (100000)]:N: ' \
+    '--by=''[count in groups, the largest first]:KEY[,...]:(client client_port server server_port state process pid)' \
+    '--top=''[show at most N rows]:N: ' \
+    '--min=''[show only groups of at least COUNT connections]:COUNT: ' \
+    '--tsv''[columns between tabs (the default)]' \
+    '--shell''[assignments for eval]' \
+    '--json''[JSON]' \
+    '--prom''[Prometheus text]' \
+    '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
+    '--header''[name the columns in a first row of TSV]' \
+    '--prefix=''[put P before every name of --shell]:P: ' \
+    '--value''[print only the values, one row a line]' \
+    '--output=''[write FILE, whole or not at all]:FILE:_files' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
+    '(-h --help)'{-h,--help}'[print this help]' \
+    '(-v --version)'{-v,--version}'[print the version]'
+}
+
 _connbox() {
   local applet=${service:-connbox}
   local -a applets options
@@ -314,6 +348,7 @@ _connbox() {
     'snmpget-tcp:print the kernel'\''s TCP counters by their SNMP names'
     'sockstat:print the kernel'\''s socket counts, and how full its limits are'
     'tcpstates:count TCP sockets by state'
+    'tcptrack:watch TCP connections live: who, how far, how fast'
   )
   options=(
     '--list:list the applets'\'' names'

@@ -8,7 +8,7 @@ mod words;
 pub use check::refuse;
 pub use near::{near, nearest};
 pub use original::{Original, common_docs};
-pub use words::{choose, number, set, words};
+pub use words::{choose, number, seconds, set, words};
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -229,14 +229,7 @@ fn prefix(common: &mut Common, value: &OsStr) -> Result<(), String> {
 }
 
 fn interval(common: &mut Common, value: &OsStr) -> Result<(), String> {
-    const MOST_SECONDS: f64 = 366.0 * 86_400.0;
-    const LEAST_SECONDS: f64 = 0.001;
-    let seconds = value.to_str().and_then(|text| text.parse::<f64>().ok());
-    let seconds = seconds.filter(|seconds| (LEAST_SECONDS..=MOST_SECONDS).contains(seconds));
-    let seconds = seconds.ok_or_else(|| {
-        format!("'{}' is no number of seconds from 0.001 to a year", value.display())
-    })?;
-    common.interval = Some(Duration::from_secs_f64(seconds));
+    common.interval = Some(seconds(value)?);
     Ok(())
 }
 

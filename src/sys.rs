@@ -10,12 +10,14 @@ mod clock;
 pub mod daemon;
 mod netlink;
 pub mod netns;
+pub mod packet;
 pub mod process;
 pub mod signals;
+pub mod terminal;
 mod wait;
 
 pub use atomic_file::AtomicFile;
-pub use clock::{monotonic, sleep_until, unix_microseconds, unix_milliseconds};
+pub use clock::{monotonic, realtime, sleep_until, unix_microseconds, unix_milliseconds};
 pub use netlink::{DATAGRAM_BYTES, Netlink};
 pub use netns::enter_network_namespace;
 pub use wait::{For, wait};

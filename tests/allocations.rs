@@ -17,7 +17,8 @@ use std::path::PathBuf;
 use connbox::error::Error;
 use connbox::model::{Family, Filter, Groups, StateSet, TcpState};
 use connbox::source::procfs::{self, Record};
-use connbox::source::{self, Method, Source};
+use connbox::source::{self, Method, Source, pcap_file};
+use connbox::track::tcp::{Options, Tracker};
 use connbox::wire::{inet_diag, netlink, text};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -186,6 +187,51 @@ fn grouping(rows: usize) -> (Taken, usize) {
     let sorted = groups.sorted(0, usize::MAX);
     assert_eq!(sorted.iter().map(|(_, tally)| tally.count).sum::<u64>(), rows as u64);
     (taken, sorted.len())
+}
+
+/// A capture (pcap, raw IP) of that many segments of ten connections, some of them ahead of others.
+fn capture(segments: u32) -> Vec<u8> {
+    let mut file = [0xa1b2_c3d4u32, 0x0004_0002, 0, 0, 100, 101].map(u32::to_le_bytes).concat();
+    for number in 0..segments {
+        let mut packet =
+            vec![0x45, 0, 0, 140, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+        packet.extend((40_000 + (number % 10) as u16).to_be_bytes());
+        packet.extend(80u16.to_be_bytes());
+        // In pairs the wrong way round: 0, 200, 100, 300, and so on.
+        let place = number / 10;
+        let place = place ^ if place % 4 == 1 || place % 4 == 2 { 3 } else { 0 };
+        packet.extend((place * 100).to_be_bytes());
+        packet.extend([0, 0, 0, 9, 0x50, 0x10, 0, 0, 0, 0, 0, 0]);
+        file.extend([number / 1000, 0, 40, 140].map(u32::to_le_bytes).concat());
+        file.extend(packet);
+    }
+    file
+}
+
+/// What following the connections of a capture takes.
+fn following(segments: u32) -> Taken {
+    let (_file, source) = saved(&capture(segments));
+    let (taken, tracker) = measured(|| {
+        let mut tracker = Tracker::new(Options::default());
+        let read = pcap_file::read(&source.saved[0], &mut |frame| {
+            let segment = frame.packet().as_ref().and_then(source::segment).unwrap();
+            tracker.segment(frame.time, &segment);
+            Ok(())
+        });
+        read.map(|()| tracker)
+    });
+    let tracker = tracker.unwrap();
+    let bytes: u64 = tracker.connections().map(|one| one.tx.bytes_total).sum();
+    assert_eq!((tracker.len(), bytes), (10, u64::from(segments) * 100));
+    taken
+}
+
+#[test]
+fn connections_take_memory_and_segments_do_not() {
+    let (few, many) = (following(1_000), following(100_000));
+    assert_eq!(few.peak_bytes, many.peak_bytes);
+    // A segment that is ahead of others takes room until they have come.
+    assert!(many.peak_bytes < 100 * 1024 && many.bytes == few.bytes, "{few:?} {many:?}");
 }
 
 #[test]

@@ -127,7 +127,8 @@ fn every_module_has_its_place_in_the_map() {
 fn what_may_stand_in_one_file_only() {
     // The needles are put together, so that this test does not find itself if it ever moves.
     let only = [
-        (concat!("unsafe", " {"), vec!["sys.rs", "main.rs"]),
+        // sys/packet.rs shares memory with the kernel, for which no crate here has a safe form.
+        (concat!("unsafe", " {"), vec!["sys.rs", "sys/packet.rs", "main.rs"]),
         (concat!("env::", "var"), vec!["sys.rs", "lib.rs"]),
         (concat!("process::", "exit"), vec!["lib.rs"]),
         (concat!("write_", "stderr"), vec!["lib.rs", "sys.rs"]),

@@ -47,6 +47,12 @@ pub fn assignments(text: &str) -> Answer {
     collect(pairs.map(|(name, number)| (name.to_lowercase(), number.trim_matches('"'))))
 }
 
+/// The payload of all connections in the rows of tcptrack, both ways.
+pub fn payload(text: &str) -> Answer {
+    let totals = text.lines().flat_map(|row| row.split('\t').skip(8).take(2));
+    collect(totals.map(|total| ("bytes".to_owned(), total)))
+}
+
 /// `TCP: inuse 11 orphan 0` as TCP.inuse and TCP.orphan.
 pub fn sockstat_files(text: &str) -> Answer {
     let mut answer = Answer::new();

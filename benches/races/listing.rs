@@ -1,6 +1,6 @@
 //! The races of the design: who runs what, and what is to be reached.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::answer::{self, Parse};
 use crate::contest::{Contender, FLOOR, Goal, Race};
@@ -69,10 +69,19 @@ pub enum Place {
     Load,
     /// On a saved table.
     Saved,
+    /// On a saved capture.
+    Replay,
     /// In a namespace whose table of flows is full.
     Flows,
     /// In a namespace where flows begin.
     Events,
+}
+
+impl Place {
+    /// The file that is needed there, in the folder for data.
+    pub fn file(self, data: &Path) -> PathBuf {
+        data.join(if self == Place::Replay { "pcap" } else { "tcp" })
+    }
 }
 
 /// The races held in one place.
@@ -92,6 +101,7 @@ pub fn races(place: Place, scratch: &Scratch, saved: &Path) -> Vec<Race> {
             ]
         }
         Place::Saved => vec![tcpstates_from(scratch, &saved.display().to_string())],
+        Place::Replay => vec![tcptrack_replay(scratch, &saved.display().to_string())],
         Place::Flows => tracked::listed(scratch),
         Place::Events => tracked::watched(scratch),
     }
@@ -326,5 +336,31 @@ fn tcpstates_from(scratch: &Scratch, saved: &str) -> Race {
             Goal { text: "≤ 1/10 of mawk", of: "mawk", against: &["mawk"], at_most: 0.1 },
             Goal { text: "≤ 2 × wc -l", of: "wc -l", against: &[FLOOR], at_most: 2.0 },
         ],
+    }
+}
+
+/// tcptrack wants a terminal, and leaves no answer: its end must do.
+fn tcptrack_replay(scratch: &Scratch, capture: &str) -> Race {
+    let script = format!("TERM=vt100 script -qec 'tcptrack -T {capture}' /dev/null");
+    let argv = ["bash", "-c", &script].map(str::to_owned).to_vec();
+    let original = Contender { name: "tcptrack", argv, parse: None, parse_ours: None, cost: None };
+    Race {
+        id: "R10",
+        title: "tcptrack -T, 1,000,000 packets, 10,000 connections",
+        ours: applet(scratch, &["tcptrack", "-T", capture], answer::payload),
+        peers: vec![original],
+        floor: Contender {
+            name: FLOOR,
+            argv: ["wc", "-l", capture].map(str::to_owned).to_vec(),
+            parse: None,
+            parse_ours: None,
+            cost: None,
+        },
+        goals: vec![Goal {
+            text: "≤ 1/4 of tcptrack",
+            of: "tcptrack",
+            against: &["tcptrack"],
+            at_most: 0.25,
+        }],
     }
 }

@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
 
 /// The applets that the races call by name.
-const APPLETS: [&str; 7] = [
+const APPLETS: [&str; 8] = [
     "sockstat",
     "tcpstates",
     "snmpget-tcp",
     "conncount",
     "closedcalc",
     "network-connections",
+    "tcptrack",
     "conntrack",
 ];
 /// The C programs in `benches/floors`.

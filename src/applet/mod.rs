@@ -13,6 +13,7 @@ mod report;
 mod snmpget_tcp;
 mod sockstat;
 mod tcpstates;
+mod tcptrack;
 
 pub use report::{Report, Say};
 use report::{note_missing, note_namespace};
@@ -67,7 +68,7 @@ pub struct Example {
 }
 
 /// All applets, sorted by name.
-pub static APPLETS: [&Applet; 8] = [
+pub static APPLETS: [&Applet; 9] = [
     &closedcalc::APPLET,
     &conncount::APPLET,
     &conntrack::APPLET,
@@ -76,7 +77,11 @@ pub static APPLETS: [&Applet; 8] = [
     &snmpget_tcp::APPLET,
     &sockstat::APPLET,
     &tcpstates::APPLET,
+    &tcptrack::APPLET,
 ];
+
+/// The keys of applets that have a screen: the applet's name, then each key and what it does.
+pub static KEYS: [(&str, &[(&str, &str)]); 1] = [("tcptrack", &tcptrack::KEYS)];
 
 /// The applet that answers to `name`.
 #[must_use]

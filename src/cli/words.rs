@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use super::{Effect, Opt, nearest};
 
@@ -26,6 +27,20 @@ pub fn number<T: TryFrom<u64>>(value: &OsStr) -> Result<T, String> {
     number
         .and_then(|number: u64| number.try_into().ok())
         .ok_or_else(|| format!("'{}' is no number from 1 up", value.display()))
+}
+
+/// A time in seconds, from a millisecond to a year.
+///
+/// # Errors
+/// The reason why it is none.
+pub fn seconds(value: &OsStr) -> Result<Duration, String> {
+    const MOST_SECONDS: f64 = 366.0 * 86_400.0;
+    const LEAST_SECONDS: f64 = 0.001;
+    let seconds = value.to_str().and_then(|text| text.parse::<f64>().ok());
+    let seconds = seconds.filter(|seconds| (LEAST_SECONDS..=MOST_SECONDS).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| {
+        format!("'{}' is no number of seconds from 0.001 to a year", value.display())
+    })
 }
 
 /// The words of a comma list, none of them empty.

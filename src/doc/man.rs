@@ -1,11 +1,23 @@
 //! Man pages in mdoc(7).
 
 use super::{BOX_OPTIONS, explained, has_names, options};
-use crate::applet::{APPLETS, Applet};
+use crate::applet::{APPLETS, Applet, KEYS};
 use crate::cli::{OptDoc, Original};
 
 /// The date of the pages: that of the release.
 const DATE: &str = "November 21, 2026";
+
+/// The table of an applet's keys, if it has a screen.
+fn keys(applet: &Applet) -> String {
+    let Some((_, keys)) = KEYS.iter().find(|(name, _)| *name == applet.name) else {
+        return String::new();
+    };
+    let mut text = ".Ss Keys\n.Bl -column \"Home, End\" \"what it does\"\n".to_owned();
+    for (key, meaning) in *keys {
+        text += &format!(".It {} Ta {}\n", escape(key), escape(meaning));
+    }
+    text + ".El\n"
+}
 
 /// The page of an applet, connbox-NAME(1).
 #[must_use]
@@ -33,6 +45,7 @@ pub fn applet(applet: &Applet) -> String {
         );
     }
     text += ".El\n";
+    text += &keys(applet);
     if !applet.options.is_empty() {
         text += ".Sh OPTIONS\nThe options that all applets share are in\n.Xr connbox 1 .\n";
         text += applet.original.map(original_options).unwrap_or_default().as_str();

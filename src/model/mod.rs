@@ -1,10 +1,12 @@
 //! Plain data, in the field's words; units stand in the names. Pure: no I/O, no output.
 
 mod expectation;
+pub mod expression;
 mod filter;
 mod flow;
 mod flow_filter;
 mod groups;
+mod segment;
 mod socket;
 mod sockstat;
 mod state;
@@ -16,6 +18,7 @@ pub use flow::{
 };
 pub use flow_filter::{FlowFilter, Masked, Side, Translation};
 pub use groups::{Groups, Tally};
+pub use segment::{Segment, TcpFlags};
 pub use socket::{Endpoint, Proto, Socket};
 pub use sockstat::{Protocol, Sockstat, TcpSockstat};
 pub use state::{StateCounts, StateSet, TcpState, UnknownState};

@@ -37,7 +37,7 @@ impl Proto {
 }
 
 /// One end of a connection. A v4-mapped address stands as the IPv6 address that it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
     /// The address; unspecified (`0.0.0.0`, `::`) for any.
     pub address: IpAddr,

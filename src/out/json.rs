@@ -2,7 +2,9 @@
 
 use bstr::ByteSlice;
 
-use super::{Cell, Kind, Value, push_addr, push_bool, push_int, push_millis, push_net};
+use super::{
+    Cell, Kind, Value, push_addr, push_bool, push_fraction, push_int, push_millis, push_net,
+};
 
 /// Appends one row as an object.
 pub fn row(buffer: &mut Vec<u8>, cells: &[Cell<'_>]) {
@@ -105,6 +107,7 @@ fn push_value(buffer: &mut Vec<u8>, value: &Value<'_>) {
         Value::Absent => buffer.extend_from_slice(b"null"),
         Value::Int(number) | Value::Level(number) => push_int(buffer, number),
         Value::Millis(thousandths) => push_millis(buffer, thousandths),
+        Value::Micros(millionths) => push_fraction(buffer, millionths, 6),
         Value::Bool(is_so) => push_bool(buffer, is_so),
         Value::List(words) => {
             buffer.push(b'[');

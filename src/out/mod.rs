@@ -33,6 +33,8 @@ pub enum Value<'a> {
     Level(i128),
     /// A number in thousandths: 1500 is 1.500.
     Millis(i128),
+    /// A number in millionths: 1500 is 0.001500.
+    Micros(i128),
     /// An IP address.
     Addr(IpAddr),
     /// A network: an address, and how many of its leading bits count.

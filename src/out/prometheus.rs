@@ -125,6 +125,7 @@ fn number(buffer: &mut Vec<u8>, cell: &Cell<'_>) {
             push_fraction(buffer, thousandths, 5);
         }
         Value::Millis(thousandths) => push_millis(buffer, thousandths),
+        Value::Micros(millionths) => push_fraction(buffer, millionths, 6),
         Value::Addr(address) => push_addr(buffer, address),
         Value::Net(address, length) => push_net(buffer, address, length),
         Value::Word(word) => buffer.extend_from_slice(word.as_bytes()),

@@ -1,6 +1,8 @@
 //! Assignments for `eval`: whatever the bytes are, evaluating them runs nothing.
 
-use super::{Cell, Kind, Value, push_addr, push_bool, push_int, push_millis, push_net};
+use super::{
+    Cell, Kind, Value, push_addr, push_bool, push_fraction, push_int, push_millis, push_net,
+};
 
 /// Appends the assignments of a row that Keys alone name: `TCP_ESTABLISHED="14"`. The first number
 /// bears the row's name, further ones append their column's: `TCP_MEM_LIMIT="575796"`.
@@ -79,6 +81,7 @@ fn push_value(buffer: &mut Vec<u8>, value: &Value<'_>) {
         Value::Absent => {}
         Value::Int(number) | Value::Level(number) => push_int(buffer, number),
         Value::Millis(thousandths) => push_millis(buffer, thousandths),
+        Value::Micros(millionths) => push_fraction(buffer, millionths, 6),
         Value::Addr(address) => push_addr(buffer, address),
         Value::Net(address, length) => push_net(buffer, address, length),
         Value::Word(word) => buffer.extend_from_slice(word.as_bytes()),

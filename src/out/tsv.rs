@@ -1,6 +1,6 @@
 //! Tab-separated values: one row a line, `-` for what is absent, so that no field is ever empty.
 
-use super::{Cell, Value, push_addr, push_bool, push_int, push_millis, push_net};
+use super::{Cell, Value, push_addr, push_bool, push_fraction, push_int, push_millis, push_net};
 
 /// Appends the line of column names.
 pub fn header<'a>(buffer: &mut Vec<u8>, names: impl Iterator<Item = &'a str>) {
@@ -30,6 +30,7 @@ pub fn value(buffer: &mut Vec<u8>, value: &Value<'_>) {
         Value::Absent => buffer.push(b'-'),
         Value::Int(number) | Value::Level(number) => push_int(buffer, number),
         Value::Millis(thousandths) => push_millis(buffer, thousandths),
+        Value::Micros(millionths) => push_fraction(buffer, millionths, 6),
         Value::Addr(address) => push_addr(buffer, address),
         Value::Net(address, length) => push_net(buffer, address, length),
         Value::Word(word) => buffer.extend_from_slice(word.as_bytes()),

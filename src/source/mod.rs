@@ -8,6 +8,7 @@ pub mod expectations;
 pub mod flow_dump;
 pub mod flow_events;
 pub mod flow_filter;
+mod frame;
 pub mod holders;
 pub mod labels;
 pub mod lines;
@@ -15,14 +16,18 @@ pub mod names;
 pub mod netlink;
 pub mod netns;
 pub mod owner;
+pub mod packet;
+pub mod pcap_file;
 pub mod procfs;
 pub mod programs;
 pub mod sock_diag;
 mod sockets;
+pub mod tcp_info;
 mod tcp_states;
 pub mod time_zone;
 
 pub use confirm::confirmed;
+pub use frame::{Frame, segment};
 pub use sockets::{from_kernel, sockets};
 pub use tcp_states::{Method, tcp_states};
 

@@ -25,6 +25,8 @@ pub struct Query<'a> {
     pub family: Option<Family>,
     /// In which states.
     pub states: StateSet,
+    /// Attributes to answer with, beside those that always come.
+    pub extensions: u8,
     /// The program that picks among them; empty for all. Old kernels may ignore it.
     pub bytecode: &'a [u8],
 }
@@ -33,7 +35,7 @@ impl Query<'static> {
     /// The TCP sockets of both families in `states`.
     #[must_use]
     pub fn tcp(states: StateSet) -> Query<'static> {
-        Query { proto: Proto::Tcp, family: None, states, bytecode: &[] }
+        Query { proto: Proto::Tcp, family: None, states, extensions: 0, bytecode: &[] }
     }
 }
 
@@ -70,12 +72,13 @@ pub fn dump(
 }
 
 fn request(query: &Query<'_>, family: Option<Family>, sequence: u32) -> Vec<u8> {
-    let states = query.states.mask();
+    let (states, extensions) = (query.states.mask(), query.extensions);
     match family {
-        None => inet_diag::tcpdiag_request(states, sequence, query.bytecode),
+        None => inet_diag::tcpdiag_request(states, extensions, sequence, query.bytecode),
         Some(family) => {
             let (family, proto) = (family.number(), query.proto.number());
-            inet_diag::sock_diag_request(family, proto, states, sequence, query.bytecode)
+            let bytecode = query.bytecode;
+            inet_diag::sock_diag_request(family, proto, states, extensions, sequence, bytecode)
         }
     }
 }

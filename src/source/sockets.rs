@@ -63,18 +63,28 @@ pub fn from_kernel(
     filter: &Filter,
     each: &mut impl FnMut(&Socket),
 ) -> Result<Dumped, Refusal> {
-    let bytecode = program(filter);
-    let query =
-        Query { proto, family: filter.family, states: filter.states(), bytecode: &bytecode };
     let mut take = |answer: InetDiag<'_>| {
         if let Some(socket) = of_answer(proto, &answer) {
             each(&socket);
         }
     };
-    match sock_diag::dump(kernel, &query, &mut take) {
+    answers(kernel, proto, filter, 0, &mut take)
+}
+
+/// The same, answers as they come, with the attributes that `extensions` ask for.
+pub(super) fn answers(
+    kernel: &mut impl Exchange,
+    proto: Proto,
+    filter: &Filter,
+    extensions: u8,
+    take: &mut impl FnMut(InetDiag<'_>),
+) -> Result<Dumped, Refusal> {
+    let (bytecode, states) = (program(filter), filter.states());
+    let query = Query { proto, family: filter.family, states, extensions, bytecode: &bytecode };
+    match sock_diag::dump(kernel, &query, &mut *take) {
         // A kernel that does not take our program gives all, and we choose.
         Err(Refusal { errno: Errno::INVAL, is_partial: false, .. }) if !bytecode.is_empty() => {
-            sock_diag::dump(kernel, &Query { bytecode: &[], ..query }, &mut take)
+            sock_diag::dump(kernel, &Query { bytecode: &[], ..query }, take)
         }
         done => done,
     }
@@ -98,7 +108,7 @@ fn program(filter: &Filter) -> Vec<u8> {
 
 /// A socket of sock_diag; `None` for one of an unknown family.
 #[inline]
-fn of_answer(proto: Proto, answer: &InetDiag<'_>) -> Option<Socket> {
+pub(super) fn of_answer(proto: Proto, answer: &InetDiag<'_>) -> Option<Socket> {
     let endpoint = |(address, port)| Endpoint { address, port };
     Some(Socket {
         proto,

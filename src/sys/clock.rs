@@ -20,6 +20,13 @@ pub fn unix_milliseconds() -> i64 {
     now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000)
 }
 
+/// Nanoseconds since 1970-01-01 00:00 UTC, on the clock that may be set.
+#[must_use]
+pub fn realtime() -> Duration {
+    let now = rustix::time::clock_gettime(ClockId::Realtime);
+    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
+}
+
 /// Nanoseconds on the clock that never jumps.
 #[must_use]
 pub fn monotonic() -> Duration {

@@ -2,6 +2,7 @@
 
 pub mod flows;
 mod rates;
+pub mod tcp;
 mod window;
 
 pub use flows::Flows;

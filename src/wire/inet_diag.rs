@@ -19,6 +19,10 @@ pub struct InetDiag<'a> {
 
 /// The length of `struct inet_diag_msg` in bytes.
 const FIXED: usize = 72;
+/// The attribute INET_DIAG_INFO.
+const INFO: u16 = 2;
+/// The extension of a request that asks for INET_DIAG_INFO: bit N is attribute N + 1.
+pub const INFO_EXTENSION: u8 = 1 << (INFO - 1);
 /// The attribute INET_DIAG_SHUTDOWN.
 const SHUTDOWN: u16 = 8;
 /// The attribute INET_DIAG_CGROUP_ID.
@@ -128,6 +132,14 @@ impl InetDiag<'_> {
         self.word(68)
     }
 
+    /// `struct tcp_info`, which full TCP sockets have if the request asks for it
+    /// ([`INFO_EXTENSION`]); as long as the kernel knows it.
+    #[must_use]
+    #[inline]
+    pub fn info(&self) -> Option<&'_ [u8]> {
+        attributes(self.attributes).find(|(kind, _)| *kind == INFO).map(|(_, value)| value)
+    }
+
     /// The number of the control group, which full sockets have (since Linux 5.9).
     #[must_use]
     #[inline]
@@ -138,12 +150,13 @@ impl InetDiag<'_> {
 }
 
 /// The older request for a dump of TCP sockets, message type `TCPDIAG_GETSOCK`, header included: it
-/// walks the kernel's table once for both families.
+/// walks the kernel's table once for both families. `extensions` are attributes to answer with.
 #[must_use]
-pub fn tcpdiag_request(states: u32, sequence: u32, bytecode: &[u8]) -> Vec<u8> {
+pub fn tcpdiag_request(states: u32, extensions: u8, sequence: u32, bytecode: &[u8]) -> Vec<u8> {
     const TCPDIAG_GETSOCK: u16 = 18;
     // struct inet_diag_req: family, two lengths, ext, the 48 bytes of an id, states, dbs.
-    let mut payload = vec![0; 52];
+    let mut payload = vec![0, 0, 0, extensions];
+    payload.resize(52, 0);
     payload.extend_from_slice(&states.to_ne_bytes());
     payload.extend_from_slice(&[0; 4]);
     with_bytecode(TCPDIAG_GETSOCK, sequence, payload, bytecode)
@@ -156,12 +169,13 @@ pub fn sock_diag_request(
     family: u8,
     protocol: u8,
     states: u32,
+    extensions: u8,
     sequence: u32,
     bytecode: &[u8],
 ) -> Vec<u8> {
     const SOCK_DIAG_BY_FAMILY: u16 = 20;
     // struct inet_diag_req_v2: family, protocol, ext, pad, states, the 48 bytes of an id.
-    let mut payload = vec![family, protocol, 0, 0];
+    let mut payload = vec![family, protocol, extensions, 0];
     payload.extend_from_slice(&states.to_ne_bytes());
     payload.extend_from_slice(&[0; 48]);
     with_bytecode(SOCK_DIAG_BY_FAMILY, sequence, payload, bytecode)
@@ -187,13 +201,14 @@ mod tests {
 
     #[test]
     fn requests_are_laid_out_as_the_kernel_reads_them() {
-        let request = tcpdiag_request(0x0e, 9, &[]);
+        let request = tcpdiag_request(0x0e, 2, 9, &[]);
         assert_eq!(request.len(), 76);
+        assert_eq!(request[16..20], [0, 0, 0, 2]);
         assert_eq!(request[..4], 76u32.to_ne_bytes());
         assert_eq!(request[68..72], 0x0eu32.to_ne_bytes());
-        let request = sock_diag_request(10, 17, 0x40, 9, &[1, 2, 3, 4]);
+        let request = sock_diag_request(10, 17, 0x40, 2, 9, &[1, 2, 3, 4]);
         assert_eq!(request.len(), 80);
-        assert_eq!(request[16..18], [10, 17]);
+        assert_eq!(request[16..20], [10, 17, 2, 0]);
         assert_eq!(request[20..24], 0x40u32.to_ne_bytes());
         assert_eq!(request[72..], [8, 0, 1, 0, 1, 2, 3, 4]);
     }

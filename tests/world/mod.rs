@@ -206,6 +206,16 @@ impl World {
     }
 }
 
+impl World {
+    /// Runs `work` in a thread inside the namespace that is the user 65534, without CAP_NET_RAW.
+    pub fn inside_as_nobody<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.inside(|| {
+            sys::become_user(65534).expect("become the user 65534");
+            work()
+        })
+    }
+}
+
 impl Drop for World {
     fn drop(&mut self) {
         let _shared = share_machine();

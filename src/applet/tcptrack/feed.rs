@@ -1,0 +1,267 @@
+//! Where connections come from: the kernel's counters, packets, or tracked flows.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use crate::error::Error;
+use crate::model::expression::{Expression, Facts};
+use crate::model::{Endpoint, Ends, Filter, Flow, FlowFilter, Proto, StateSet, TcpState};
+use crate::source::conntrack::{self, Table};
+use crate::source::netlink::Refusal;
+use crate::source::packet::{Capture, Request};
+use crate::source::{Frame, Method, Source, flow_filter, segment, sockets, tcp_info};
+use crate::sys::{Kernel, Netlink};
+use crate::track::tcp::{Counters, State, Tracker};
+
+/// What is to be seen.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// Of which connections.
+    pub expression: Expression,
+    /// Whether those are left out that were there before.
+    pub only_new: bool,
+    /// The interface to capture on, if packets are wanted.
+    pub interface: Option<Vec<u8>>,
+    /// Whether the interface is to take what is not for this machine.
+    pub is_promiscuous: bool,
+    /// Whether the flows of connection tracking are wanted.
+    pub conntrack: bool,
+}
+
+impl Wanted {
+    /// Whether a connection of these ends is meant.
+    fn has(&self, client: &Endpoint, server: &Endpoint) -> bool {
+        let address = |end: &Endpoint| SocketAddr::new(end.address, end.port);
+        self.expression.has_connection(address(client), address(server))
+    }
+
+    /// The segment in a frame, if it is meant.
+    pub fn segment(&self, frame: &Frame<'_>) -> Option<crate::model::Segment> {
+        let packet = frame.packet()?;
+        if self.expression.is_empty() {
+            return segment(&packet);
+        }
+        let facts = Facts {
+            source: packet.source,
+            destination: packet.destination,
+            protocol: packet.protocol,
+            is_later_fragment: packet.is_fragment && packet.ports.is_none(),
+            ports: packet.ports,
+        };
+        if self.expression.has(&facts) { segment(&packet) } else { None }
+    }
+}
+
+/// A running source.
+#[derive(Debug)]
+pub struct Feed<'a> {
+    wanted: &'a Wanted,
+    from: From,
+    /// Connections that were there before and are left out.
+    old: HashSet<(Endpoint, Endpoint)>,
+    is_first: bool,
+}
+
+#[derive(Debug)]
+enum From {
+    Sockets(Netlink),
+    Flows(Netlink),
+    Packets(Box<Capture>),
+}
+
+/// How much of a packet is looked at: headers up to TCP's, with options of both.
+const SNAP_BYTES: u32 = 128;
+
+impl<'a> Feed<'a> {
+    /// Begins.
+    ///
+    /// # Errors
+    /// If there is no such interface, or the right is missing, or the filter is too long for the kernel.
+    pub fn open(wanted: &'a Wanted, tracker: &mut Tracker) -> Result<Feed<'a>, Error> {
+        let from = if let Some(interface) = &wanted.interface {
+            listeners(tracker)?;
+            From::Packets(Box::new(capture(wanted, interface)?))
+        } else if wanted.conntrack {
+            From::Flows(Netlink::netfilter().map_err(refused)?)
+        } else {
+            From::Sockets(Netlink::sock_diag().map_err(Refusal::from)?)
+        };
+        Ok(Feed { wanted, from, old: HashSet::new(), is_first: true })
+    }
+
+    /// What to poll besides the clock.
+    #[must_use]
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        match &self.from {
+            From::Packets(capture) => Some(capture.as_fd()),
+            From::Sockets(_) | From::Flows(_) => None,
+        }
+    }
+
+    /// Takes the packets that wait, if it is about packets.
+    ///
+    /// # Errors
+    /// If the interface has gone.
+    pub fn drain(&mut self, tracker: &mut Tracker) -> Result<(), Error> {
+        let From::Packets(capture) = &mut self.from else { return Ok(()) };
+        let wanted = self.wanted;
+        capture.each(&mut |frame| {
+            if let Some(segment) = wanted.segment(frame) {
+                tracker.segment(frame.time, &segment);
+            }
+        })
+    }
+
+    /// Brings the tracker up to `now`: reads all counters, or what packets wait.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn tick(&mut self, now: Duration, tracker: &mut Tracker) -> Result<(), Error> {
+        let (wanted, is_first) = (self.wanted, std::mem::take(&mut self.is_first));
+        let old = &mut self.old;
+        let mut take = |counters: &Counters, tracker: &mut Tracker| {
+            let Counters { local, remote, .. } = *counters;
+            if !wanted.has(&local, &remote) {
+                return;
+            }
+            if wanted.only_new && is_first {
+                old.insert((local, remote));
+            } else if old.is_empty() || !old.contains(&(local, remote)) {
+                tracker.counters(now, counters);
+            }
+        };
+        match &mut self.from {
+            From::Sockets(kernel) => read_sockets(kernel, tracker, &mut take)?,
+            From::Flows(kernel) => read_flows(kernel, &mut |flow| {
+                if let Some(counters) = counters_of(flow) {
+                    take(&counters, tracker);
+                }
+            })?,
+            From::Packets(_) => return self.drain(tracker),
+        }
+        tracker.end_of_counters(now);
+        Ok(())
+    }
+
+    /// How many packets the kernel had to drop so far.
+    pub fn dropped(&mut self) -> u64 {
+        match &mut self.from {
+            From::Packets(capture) => capture.dropped(),
+            From::Sockets(_) | From::Flows(_) => 0,
+        }
+    }
+}
+
+fn refused(errno: Errno) -> Error {
+    Error::refused(conntrack::SUBJECT, errno, conntrack::RIGHT)
+}
+
+fn capture(wanted: &Wanted, interface: &[u8]) -> Result<Capture, Error> {
+    let program = wanted.expression.program(SNAP_BYTES).map_err(|_| {
+        Error::usage("filter", "too long: the kernel takes programs of at most 4096 instructions")
+    })?;
+    let program: Vec<_> = program.iter().map(|one| (one.code, one.jt, one.jf, one.k)).collect();
+    let is_promiscuous = wanted.is_promiscuous;
+    Capture::open(&Request { interface, program: &program, is_promiscuous })
+}
+
+/// Tells the tracker who listens on this machine: of connections that were there before, those are the
+/// servers.
+fn listeners(tracker: &mut Tracker) -> Result<(), Error> {
+    let states = Some(StateSet::only(TcpState::LISTEN));
+    let filter = Filter { protos: vec![Proto::Tcp], states, ..Filter::default() };
+    sockets(&Source::default(), Method::Auto, &filter, |socket| tracker.listener(socket.local))?;
+    Ok(())
+}
+
+/// What belongs to a connection, and listeners. What is in TIME_WAIT is over: there may be a great many.
+const STATES: StateSet =
+    StateSet::ALL.without(StateSet::TIME_WAIT).without(StateSet::only(TcpState::CLOSE));
+
+fn read_sockets(
+    kernel: &mut Netlink,
+    tracker: &mut Tracker,
+    take: &mut dyn FnMut(&Counters, &mut Tracker),
+) -> Result<(), Error> {
+    let filter = Filter { protos: vec![Proto::Tcp], states: Some(STATES), ..Filter::default() };
+    tcp_info::dump(kernel, &filter, &mut |socket, info| {
+        if socket.is_listening() {
+            tracker.listener(socket.local);
+            return;
+        }
+        let Some(state) = socket.tcp_state().and_then(State::of_socket) else { return };
+        let info = info.copied().unwrap_or_default();
+        let rtt = info.rtt_microseconds.filter(|rtt| *rtt > 0);
+        let counters = Counters {
+            local: socket.local,
+            remote: socket.remote,
+            is_client: (state == State::SynSent).then_some(true),
+            state,
+            sent_bytes_total: info.acknowledged_bytes,
+            received_bytes_total: info.received_bytes,
+            retransmits_total: info.retransmits_total,
+            rtt: rtt.map(|rtt| Duration::from_micros(rtt.into())),
+            idle: info.idle_milliseconds.map(|idle| Duration::from_millis(idle.into())),
+        };
+        take(&counters, tracker);
+    })?;
+    Ok(())
+}
+
+/// Asks for the flows of TCP, of one family after the other: the kernel's filter (Linux 5.8) wants one.
+fn read_flows(kernel: &mut Netlink, each: &mut dyn FnMut(&Flow<'_>)) -> Result<(), Error> {
+    let of_tcp =
+        flow_filter::attributes(&FlowFilter { protocol: Some(TCP), ..FlowFilter::default() });
+    for family in [2, 10] {
+        let mut read = |attributes: &[u8]| {
+            conntrack::flows(kernel, Table::Tracked, family, attributes, &mut *each)
+        };
+        let done = match read(&of_tcp) {
+            Err(Refusal { errno: Errno::INVAL | Errno::OPNOTSUPP, is_partial: false, .. }) => {
+                read(&[])
+            }
+            done => done,
+        };
+        done.map_err(|refusal| refusal.error(conntrack::SUBJECT, conntrack::RIGHT))?;
+    }
+    Ok(())
+}
+
+const TCP: u8 = 6;
+
+/// What a flow says; `None` for one of another protocol. Bytes are those of whole IP packets.
+fn counters_of(flow: &Flow<'_>) -> Option<Counters> {
+    let Ends::Ports { source, destination } = flow.orig.ends else { return None };
+    let end = |address, port| Endpoint { address, port };
+    // enum tcp_conntrack (include/uapi/linux/netfilter/nf_conntrack_tcp.h).
+    let state = match flow.state? {
+        1 | 9 => State::SynSent,
+        2 => State::SynAck,
+        3 => State::Established,
+        4..=6 => State::Closing,
+        7 => State::Closed,
+        _ => State::Reset,
+    };
+    let [sent, received] = flow.traffic.map(|traffic| traffic.map(|traffic| traffic.bytes));
+    (flow.orig.protocol == TCP).then_some(Counters {
+        local: end(flow.orig.source, source),
+        remote: end(flow.orig.destination, destination),
+        is_client: Some(true),
+        state,
+        sent_bytes_total: sent,
+        received_bytes_total: received,
+        retransmits_total: None,
+        rtt: None,
+        idle: None,
+    })
+}
+
+/// Whether connection tracking counts bytes in the running kernel.
+#[must_use]
+pub fn has_accounting() -> bool {
+    Kernel::default().sysctl("net/netfilter/nf_conntrack_acct").is_none_or(|text| text != b"0")
+}

@@ -1,0 +1,83 @@
+//! Which processes hold the ends of connections: looked up seldom, as it means a look at every
+//! descriptor of every process.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::view::Row;
+use crate::error::Error;
+use crate::model::{Endpoint, Filter, Proto, StateSet};
+use crate::source::owner::{Owners, Process};
+use crate::source::{Method, Source, sockets};
+use crate::sys;
+
+/// The processes, by the local and the remote end of their sockets.
+#[derive(Debug, Default)]
+pub struct Holders {
+    known: HashMap<(Endpoint, Endpoint), Rc<Process>>,
+    /// Connections up to this id were looked up.
+    last_id: u64,
+    /// When the next look may be taken, and when it must.
+    may: Duration,
+    must: Duration,
+    /// Whether some processes may not be looked at.
+    pub is_blind: bool,
+}
+
+impl Holders {
+    /// Looks again if there is something new to be found, or the last look is old; so seldom that it
+    /// takes a twentieth of the time at most.
+    ///
+    /// # Errors
+    /// If processes or sockets cannot be read at all.
+    pub fn look(&mut self, rows: &[Row], now: Duration) -> Result<(), Error> {
+        let last_id = rows.iter().map(|row| row.id).max().unwrap_or_default();
+        let is_due = last_id > self.last_id && now >= self.may || now >= self.must;
+        if rows.is_empty() || !is_due {
+            return Ok(());
+        }
+        self.read()?;
+        let took = sys::monotonic().saturating_sub(now);
+        self.last_id = last_id;
+        self.may = now + (took * 20).max(Duration::from_secs(1));
+        self.must = now + (took * 200).max(Duration::from_secs(30));
+        Ok(())
+    }
+
+    /// Looks now.
+    ///
+    /// # Errors
+    /// As [`Holders::look`].
+    pub fn read(&mut self) -> Result<(), Error> {
+        let source = Source::default();
+        let owners = Owners::read(&source.kernel, |_| true)?;
+        self.is_blind = owners.unreadable() > 0;
+        let states = StateSet::ALL.without(StateSet::TIME_WAIT);
+        let filter = Filter { protos: vec![Proto::Tcp], states: Some(states), ..Filter::default() };
+        let mut processes: HashMap<u32, Rc<Process>> = HashMap::new();
+        self.known.clear();
+        sockets(&source, Method::Auto, &filter, |socket| {
+            if let Some(process) = owners.of(socket.inode).filter(|_| !socket.is_listening()) {
+                let shared =
+                    processes.entry(process.pid).or_insert_with(|| Rc::new(process.clone()));
+                self.known.insert(key(&socket.local, &socket.remote), Rc::clone(shared));
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Tells the rows who holds their ends.
+    pub fn fill(&self, rows: &mut [Row]) {
+        for row in rows {
+            let of = |local, remote| self.known.get(&key(local, remote)).cloned();
+            row.holders = [of(&row.client, &row.server), of(&row.server, &row.client)];
+        }
+    }
+}
+
+/// A v4-mapped socket's packets are IPv4.
+fn key(local: &Endpoint, remote: &Endpoint) -> (Endpoint, Endpoint) {
+    let plain = |end: &Endpoint| Endpoint { address: end.canonical(), ..*end };
+    (plain(local), plain(remote))
+}

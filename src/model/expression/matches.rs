@@ -1,0 +1,97 @@
+//! Looks whether a packet or a connection is meant, as libpcap's own matcher would find.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{ACCEPT, Expression, Side, Test};
+
+/// The protocols whose ports `port` and `portrange` see: TCP, UDP, SCTP.
+const WITH_PORTS: [u8; 3] = [TCP, 17, 132];
+const TCP: u8 = 6;
+
+/// What an expression can ask of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Who sent it, as the packet says: the family is that of the packet.
+    pub source: IpAddr,
+    /// Whom it is for, of the same family.
+    pub destination: IpAddr,
+    /// The number of the transport protocol, behind the extension headers of IPv6.
+    pub protocol: u8,
+    /// Whether it is a fragment that does not begin with the transport header.
+    pub is_later_fragment: bool,
+    /// Source and destination port, where the protocol has them.
+    pub ports: Option<(u16, u16)>,
+}
+
+impl Facts {
+    /// A packet of TCP from one end of a connection to the other. IPv4 mapped into IPv6 is IPv4 on the
+    /// wire.
+    #[must_use]
+    pub fn of_tcp(from: SocketAddr, to: SocketAddr) -> Facts {
+        Facts {
+            source: from.ip().to_canonical(),
+            destination: to.ip().to_canonical(),
+            protocol: TCP,
+            is_later_fragment: false,
+            ports: Some((from.port(), to.port())),
+        }
+    }
+}
+
+impl Expression {
+    /// Whether it is the empty one, which means everything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// Whether the packet is meant.
+    #[must_use]
+    pub fn has(&self, facts: &Facts) -> bool {
+        let mut place = if self.nodes.is_empty() { ACCEPT } else { 0 };
+        // A node leads to later ones only, so this ends.
+        while let Some(node) = self.nodes.get(usize::from(place)) {
+            place = if node.test.holds(facts) { node.yes } else { node.no };
+        }
+        place == ACCEPT
+    }
+
+    /// Whether a TCP connection is meant: one whose packets, in one direction at least, are.
+    #[must_use]
+    pub fn has_connection(&self, client: SocketAddr, server: SocketAddr) -> bool {
+        self.has(&Facts::of_tcp(client, server)) || self.has(&Facts::of_tcp(server, client))
+    }
+}
+
+impl Test {
+    fn holds(&self, facts: &Facts) -> bool {
+        match *self {
+            Test::Tcp => facts.protocol == TCP,
+            Test::Ipv4(wanted) => facts.source.is_ipv4() == wanted,
+            Test::Address(side, wanted, mask) => {
+                let address = match side {
+                    Side::Source => facts.source,
+                    Side::Destination => facts.destination,
+                };
+                match (address, wanted, mask) {
+                    (IpAddr::V4(address), IpAddr::V4(wanted), IpAddr::V4(mask)) => {
+                        address & mask == wanted
+                    }
+                    (IpAddr::V6(address), IpAddr::V6(wanted), IpAddr::V6(mask)) => {
+                        address & mask == wanted
+                    }
+                    _ => false,
+                }
+            }
+            Test::Port(side, first, last) => {
+                let ports = facts
+                    .ports
+                    .filter(|_| !facts.is_later_fragment && WITH_PORTS.contains(&facts.protocol));
+                ports.is_some_and(|(source, destination)| {
+                    let port = if side == Side::Source { source } else { destination };
+                    (first..=last).contains(&port)
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Which packets and connections are meant: the connection part of the pcap language (pcap-filter(7)).
+//!
+//! ```text
+//! expression   = operand { ( and | or ) operand }            and, or: equal rank, from the left, as in libpcap
+//! operand      = { not } ( "(" expression ")" | tcp | ip | ip6 | [ qualifiers ] value )
+//! qualifiers   = [ tcp | ip | ip6 ] [ direction ] [ host | net | port | portrange ]
+//! direction    = src | dst | src or dst | src and dst
+//! value        = ADDRESS | ADDRESS/LENGTH | ADDRESS mask ADDRESS | PORT | NAME | PORT-PORT
+//! ```
+//!
+//! A value without qualifiers has those of the one before it: `port 80 or 443`. An expression is kept as
+//! tests that lead forward to one another (`Node`), however deep its parentheses were: it is looked
+//! up (matches.rs) and compiled for the kernel (compile.rs) without recursion.
+
+mod compile;
+mod matches;
+mod parse;
+mod values;
+mod words;
+
+use std::fmt;
+use std::net::IpAddr;
+
+pub use compile::{Instruction, TooLong};
+pub use matches::Facts;
+
+/// An expression. The empty one means everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expression {
+    /// The first is where a look begins; each leads to later ones only.
+    nodes: Vec<Node>,
+}
+
+/// A test, and where to go on. [`ACCEPT`] and [`REJECT`] are the ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Node {
+    test: Test,
+    yes: u16,
+    no: u16,
+}
+
+const ACCEPT: u16 = u16::MAX;
+const REJECT: u16 = u16::MAX - 1;
+
+/// One of the two ends of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Source,
+    Destination,
+}
+
+/// What a packet can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Test {
+    /// Is it TCP?
+    Tcp,
+    /// Is it IPv4 (true), IPv6 (false)?
+    Ipv4(bool),
+    /// Is an address, under the mask of the same family, this one?
+    Address(Side, IpAddr, IpAddr),
+    /// Is a port at least the first and at most the second? What has no ports has none between.
+    Port(Side, u16, u16),
+}
+
+/// What is wrong with an expression, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongExpression {
+    /// The byte of the expression where it goes wrong, counted from 0.
+    pub place: usize,
+    /// The word there, empty at the end of the expression.
+    pub word: String,
+    /// Why it cannot stand there.
+    pub reason: &'static str,
+}
+
+impl fmt::Display for WrongExpression {
+    /// Writes `"prt" at byte 5: reason`, bytes counted from 1.
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.word.is_empty() {
+            return write!(to, "at its end: {}", self.reason);
+        }
+        write!(to, "\"{}\" at byte {}: {}", self.word, self.place + 1, self.reason)
+    }
+}

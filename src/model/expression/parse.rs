@@ -1,0 +1,273 @@
+//! Reads an expression: one pass, no recursion; a node is written once, then only its exits change.
+
+use super::words::{Kind, Operator, Protocol, Sort, Token};
+use super::{ACCEPT, Expression, Node, REJECT, Side, Test, WrongExpression};
+
+/// The longest expression, in bytes. There is less than one node for a byte, so that 16 bits number them.
+const MOST_BYTES: usize = 16 * 1024;
+/// How deep parentheses may lie in one another.
+const MOST_DEPTH: usize = 64;
+
+pub(super) const NO_WORD: &str = "no part of the filter language here, which has host, net, port, portrange, src, \
+                       dst, tcp, ip, ip6, mask, and, or, not and parentheses";
+const NO_VALUE: &str = "an address or port, or a word such as port or tcp, belongs here";
+const NO_OPERATOR: &str = "and, or, a closing parenthesis or the end belongs here";
+
+/// The ends of a packet at which a value is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    Either,
+    Both,
+    One(Side),
+}
+
+/// What stands before a value, or stood before the last one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Qualifiers {
+    pub(super) protocol: Protocol,
+    pub(super) direction: Direction,
+    pub(super) sort: Sort,
+}
+
+const UNQUALIFIED: Qualifiers =
+    Qualifiers { protocol: Protocol::Any, direction: Direction::Either, sort: Sort::Any };
+
+/// What has been read since an opening parenthesis, or from the beginning.
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    /// Where the parenthesis stands.
+    place: Token,
+    /// Whether `not` stands before it.
+    is_negated: bool,
+    /// Whether qualifiers stand before it, so that only bare values may stand in it.
+    is_of_values: bool,
+    /// The qualifiers before it: those of the values behind it, too.
+    qualifiers: Qualifiers,
+    /// The first node that may lead to [`REJECT`], and the first that may lead to [`ACCEPT`]: of those
+    /// before, `or` and `and` have already changed the exits.
+    first_open: [usize; 2],
+    /// What joins the nodes before `right` with those from there on.
+    operator: Option<Operator>,
+    right: usize,
+}
+
+pub(super) struct Parser<'a> {
+    text: &'a [u8],
+    pub(super) services: &'a dyn Fn(&[u8]) -> Option<u16>,
+    /// The next word, not yet taken.
+    pub(super) next: Token,
+    pub(super) nodes: Vec<Node>,
+    pub(super) qualifiers: Qualifiers,
+}
+
+impl Expression {
+    /// Reads an expression; blanks alone mean everything. `services` finds the port of a service's name.
+    ///
+    /// Where libpcap leaves off, the obvious is taken: `1.2.3.4` is a host and `10.0.0.0/8` a network
+    /// without a word before it, and `net 10/8` is one too. A whole number where an address must stand,
+    /// which libpcap takes for 0.0.0.N, is refused.
+    ///
+    /// # Errors
+    /// The place and the reason, if it is none, is longer than 16 KiB, or nested deeper than 64 levels.
+    pub fn parse(
+        text: &[u8],
+        services: &dyn Fn(&[u8]) -> Option<u16>,
+    ) -> Result<Expression, WrongExpression> {
+        let start = Token { kind: Kind::End, start: 0, end: 0 };
+        let nodes = Vec::new();
+        let mut parser = Parser { text, services, next: start, nodes, qualifiers: UNQUALIFIED };
+        if text.len() > MOST_BYTES {
+            let place = Token { kind: Kind::Stray, start: MOST_BYTES, end: MOST_BYTES + 1 };
+            return Err(parser.wrong(place, "an expression is at most 16 KiB long"));
+        }
+        parser.take();
+        if parser.next.kind != Kind::End {
+            parser.expression()?;
+        }
+        Ok(Expression { nodes: parser.nodes })
+    }
+}
+
+impl Parser<'_> {
+    fn expression(&mut self) -> Result<(), WrongExpression> {
+        let mut outer: Vec<Group> = Vec::new();
+        let mut group = self.group(self.next, false, false);
+        loop {
+            // An operand: a group is opened, or a test written.
+            let mut is_negated = self.negations();
+            let is_of_values = self.qualify(group.is_of_values)?;
+            is_negated ^= self.negations();
+            if self.next.kind == Kind::Open {
+                if outer.len() == MOST_DEPTH {
+                    return Err(self.wrong(self.next, "parentheses are nested too deep"));
+                }
+                let place = self.take();
+                outer.push(group);
+                group = self.group(place, is_negated, is_of_values);
+                continue;
+            }
+            self.operand(is_of_values)?;
+            self.join(&mut group, is_negated);
+            while self.next.kind == Kind::Close {
+                let inner = group;
+                group = outer.pop().ok_or_else(|| self.wrong(self.next, "nothing to close"))?;
+                self.take();
+                self.qualifiers = inner.qualifiers;
+                self.join(&mut group, inner.is_negated);
+            }
+            match self.next.kind {
+                Kind::Operator(operator) => group.operator = Some(operator),
+                Kind::End if outer.is_empty() => return Ok(()),
+                Kind::End => return Err(self.wrong(group.place, "is never closed")),
+                Kind::Stray => return Err(self.wrong(self.next, NO_WORD)),
+                _ => return Err(self.wrong(self.next, NO_OPERATOR)),
+            }
+            group.right = self.nodes.len();
+            self.take();
+        }
+    }
+
+    fn group(&self, place: Token, is_negated: bool, is_of_values: bool) -> Group {
+        let (right, qualifiers) = (self.nodes.len(), self.qualifiers);
+        let (first_open, operator) = ([right; 2], None);
+        Group { place, is_negated, is_of_values, qualifiers, first_open, operator, right }
+    }
+
+    /// Whether the words that follow negate.
+    fn negations(&mut self) -> bool {
+        let mut is_negated = false;
+        while self.next.kind == Kind::Not {
+            self.take();
+            is_negated = !is_negated;
+        }
+        is_negated
+    }
+
+    /// Joins the nodes from `group.right` on, which may be negated, to those before them. `and` and `or`
+    /// have the same rank: all that stands before is one side.
+    fn join(&mut self, group: &mut Group, is_negated: bool) {
+        let (left, right) = self.nodes.split_at_mut(group.right);
+        let swapped = |exit| match exit {
+            ACCEPT => REJECT,
+            REJECT => ACCEPT,
+            inner => inner,
+        };
+        if is_negated {
+            for node in right {
+                (node.yes, node.no) = (swapped(node.yes), swapped(node.no));
+            }
+        }
+        let (goes_on, first) = match group.operator {
+            None => return,
+            Some(Operator::Or) => (REJECT, &mut group.first_open[0]),
+            Some(Operator::And) => (ACCEPT, &mut group.first_open[1]),
+        };
+        for node in &mut left[*first..] {
+            for exit in [&mut node.yes, &mut node.no] {
+                if *exit == goes_on {
+                    *exit = group.right as u16;
+                }
+            }
+        }
+        *first = group.right;
+    }
+
+    /// Takes the qualifiers that stand here, if any do and may, and says whether only values may follow.
+    fn qualify(&mut self, is_of_values: bool) -> Result<bool, WrongExpression> {
+        let mut new = UNQUALIFIED;
+        let first = self.next;
+        if let Kind::Protocol(protocol) = first.kind {
+            // Alone it is a test.
+            if !matches!(self.peek().kind, Kind::Side(_) | Kind::Sort(_)) {
+                return Ok(is_of_values);
+            }
+            new.protocol = protocol;
+            self.take();
+        }
+        if let Kind::Side(side) = self.next.kind {
+            self.take();
+            new.direction = self.direction(side)?;
+        }
+        if let Kind::Sort(sort) = self.next.kind {
+            self.take();
+            new.sort = sort;
+        }
+        if first.start == self.next.start {
+            return Ok(is_of_values);
+        }
+        if is_of_values {
+            return Err(self.wrong(first, "the words before the parenthesis qualify what is in it"));
+        }
+        self.qualifiers = new;
+        Ok(true)
+    }
+
+    /// What a side, which is taken, and `or` or `and` the other make.
+    fn direction(&mut self, side: Side) -> Result<Direction, WrongExpression> {
+        let Kind::Operator(operator) = self.next.kind else { return Ok(Direction::One(side)) };
+        self.take();
+        match self.next.kind {
+            Kind::Side(other) if other != side => {
+                self.take();
+                Ok(if operator == Operator::And { Direction::Both } else { Direction::Either })
+            }
+            _ => Err(self.wrong(self.next, "src or dst, or src and dst, belong together")),
+        }
+    }
+
+    /// A protocol that stands alone, or a value.
+    fn operand(&mut self, is_of_values: bool) -> Result<(), WrongExpression> {
+        let token = self.take();
+        match token.kind {
+            Kind::Value => self.value(token),
+            Kind::Protocol(protocol) if !is_of_values => {
+                self.qualifiers = UNQUALIFIED;
+                self.push(match protocol {
+                    Protocol::Any | Protocol::Tcp => Test::Tcp,
+                    Protocol::Ip => Test::Ipv4(true),
+                    Protocol::Ip6 => Test::Ipv4(false),
+                });
+                Ok(())
+            }
+            Kind::Stray => Err(self.wrong(token, NO_WORD)),
+            _ => Err(self.wrong(token, NO_VALUE)),
+        }
+    }
+
+    fn push(&mut self, test: Test) {
+        self.nodes.push(Node { test, yes: ACCEPT, no: REJECT });
+    }
+
+    /// Writes the tests of the sides that the qualifiers name.
+    pub(super) fn push_sides(&mut self, test: impl Fn(Side) -> Test) {
+        let next = self.nodes.len() as u16 + 1;
+        let source = Node { test: test(Side::Source), yes: ACCEPT, no: REJECT };
+        match self.qualifiers.direction {
+            Direction::One(side) => return self.push(test(side)),
+            Direction::Either => self.nodes.push(Node { no: next, ..source }),
+            Direction::Both => self.nodes.push(Node { yes: next, ..source }),
+        }
+        self.push(test(Side::Destination));
+    }
+
+    /// Gives the next word and goes on to the one behind it.
+    pub(super) fn take(&mut self) -> Token {
+        let token = self.next;
+        self.next = self.peek();
+        token
+    }
+
+    /// The word behind the next one.
+    fn peek(&self) -> Token {
+        Token::behind(self.next.end, self.text)
+    }
+
+    pub(super) fn word(&self, token: Token) -> &[u8] {
+        self.text.get(token.start..token.end).unwrap_or_default()
+    }
+
+    pub(super) fn wrong(&self, token: Token, reason: &'static str) -> WrongExpression {
+        let word = String::from_utf8_lossy(self.word(token)).into_owned();
+        WrongExpression { place: token.start, word, reason }
+    }
+}

@@ -1,0 +1,50 @@
+//! One TCP segment, as it went by.
+
+use super::Endpoint;
+
+/// The flags of a TCP header, its fourteenth byte (RFC 9293, 3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpFlags(pub u8);
+
+impl TcpFlags {
+    /// No more data from the sender.
+    pub const FIN: TcpFlags = TcpFlags(0x01);
+    /// The sequence number is the first of its direction.
+    pub const SYN: TcpFlags = TcpFlags(0x02);
+    /// The connection is no more.
+    pub const RST: TcpFlags = TcpFlags(0x04);
+    /// The acknowledgment number means something.
+    pub const ACK: TcpFlags = TcpFlags(0x10);
+
+    /// Whether all of `flags` are set.
+    #[must_use]
+    #[inline]
+    pub fn has(self, flags: TcpFlags) -> bool {
+        self.0 & flags.0 == flags.0
+    }
+
+    /// These flags and those of `flags`.
+    #[must_use]
+    pub const fn with(self, flags: TcpFlags) -> TcpFlags {
+        TcpFlags(self.0 | flags.0)
+    }
+}
+
+/// A TCP segment: what its headers say, without the payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Who sent it.
+    pub source: Endpoint,
+    /// Who is to have it.
+    pub destination: Endpoint,
+    /// The sequence number of its first byte, or of its SYN.
+    pub sequence: u32,
+    /// The next sequence number that the sender waits for; means nothing without ACK.
+    pub acknowledgment: u32,
+    /// Its flags.
+    pub flags: TcpFlags,
+    /// The bytes of payload, by the lengths of the headers: also those that were not captured.
+    pub payload_bytes: u32,
+    /// The index of the interface on which it was seen, 0 where that is not known.
+    pub interface: u32,
+}

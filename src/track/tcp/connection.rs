@@ -1,0 +1,360 @@
+//! One connection as it is known.
+
+use std::time::Duration;
+
+use super::direction::Direction;
+use crate::model::{Endpoint, Segment, TcpFlags, TcpState};
+
+/// How far a connection has come, in tcptrack's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// The client asks.
+    SynSent,
+    /// The server has answered.
+    SynAck,
+    /// Data may flow.
+    Established,
+    /// One end has said that it is done.
+    Closing,
+    /// Both ends have, and both know.
+    Closed,
+    /// One end has broken it off.
+    Reset,
+}
+
+impl State {
+    /// The state as tcptrack names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            State::SynSent => "SYN_SENT",
+            State::SynAck => "SYN|ACK-ACK",
+            State::Established => "ESTABLISHED",
+            State::Closing => "CLOSING",
+            State::Closed => "CLOSED",
+            State::Reset => "RESET",
+        }
+    }
+
+    /// The state of a connection one of whose sockets is in the kernel's `state`; `None` for a socket
+    /// that belongs to no connection.
+    #[must_use]
+    pub fn of_socket(state: TcpState) -> Option<State> {
+        Some(match state.name() {
+            "SYN_SENT" => State::SynSent,
+            "SYN_RECV" | "NEW_SYN_RECV" => State::SynAck,
+            "ESTABLISHED" => State::Established,
+            "FIN_WAIT1" | "FIN_WAIT2" | "CLOSE_WAIT" | "LAST_ACK" | "CLOSING" => State::Closing,
+            "TIME_WAIT" => State::Closed,
+            _ => return None,
+        })
+    }
+}
+
+/// One connection.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// What tells it from all others of this tracker, those before it on the same ports included.
+    pub id: u64,
+    /// Who opened it, or is taken for that.
+    pub client: Endpoint,
+    /// The other end.
+    pub server: Endpoint,
+    /// How far it has come.
+    pub state: State,
+    /// From client to server.
+    pub tx: Direction,
+    /// From server to client.
+    pub rx: Direction,
+    /// How often the SYN was sent again.
+    pub syn_retries_total: u32,
+    /// Whether its counters are somebody else's, and it ends when they are no longer given.
+    pub(super) is_counted: bool,
+    /// Whether its counters were among those of the current reading.
+    is_read: bool,
+    /// When it was last heard of, in nanoseconds.
+    pub(super) seen_at: u64,
+    /// The number of the interval of speeds; of counters, when they were last read, in nanoseconds.
+    pub(super) interval: u64,
+    /// What went by in the last ten intervals, where speeds slide.
+    pub(super) window: Option<Box<[[u64; 2]; 10]>>,
+}
+
+/// What is in flight longer than this will not be sent again: Linux waits at most 120 s before it
+/// sends again (TCP_RTO_MAX), and gives up in silence.
+const UNANSWERED_SECONDS: u64 = 150;
+/// A connection of which nothing is heard for so long has gone: keepalive probes come after 7200 s of
+/// silence, and nine of them in 75 s each (tcp(7)).
+const SILENT_SECONDS: u64 = 8100;
+
+impl Connection {
+    pub(super) fn new(id: u64, client: Endpoint, server: Endpoint, state: State) -> Connection {
+        Connection {
+            id,
+            client,
+            server,
+            state,
+            tx: Direction::default(),
+            rx: Direction::default(),
+            syn_retries_total: 0,
+            is_counted: false,
+            is_read: false,
+            seen_at: 0,
+            interval: 0,
+            window: None,
+        }
+    }
+
+    /// When something was last heard of it.
+    #[must_use]
+    pub fn last_seen(&self) -> Duration {
+        Duration::from_nanos(self.seen_at)
+    }
+
+    /// How long nothing was heard of it.
+    #[must_use]
+    pub fn idle(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.last_seen())
+    }
+
+    /// The round-trip time: the shortest from a byte to its acknowledgment, of both ends together. A
+    /// capture in the middle of the path measures either half; at one end, one of them is next to
+    /// nothing.
+    #[must_use]
+    pub fn rtt(&self) -> Option<Duration> {
+        let [tx, rx] = [self.tx.rtt_us, self.rx.rtt_us].map(u64::from);
+        // Counters of an end are those of the whole path.
+        let both = if self.is_counted && tx != 0 { tx } else { tx + rx };
+        (both != 0).then_some(Duration::from_micros(both))
+    }
+
+    /// All that was sent again, both ways, SYNs included.
+    #[must_use]
+    pub fn retransmits_total(&self) -> u64 {
+        [self.tx.retransmits_total, self.rx.retransmits_total, self.syn_retries_total]
+            .into_iter()
+            .map(u64::from)
+            .sum()
+    }
+
+    /// Takes a segment, from the client or from the server.
+    pub(super) fn take(&mut self, now: u64, segment: &Segment, is_tx: bool) {
+        let flags = segment.flags;
+        let (own, other) = match is_tx {
+            true => (&mut self.tx, &mut self.rx),
+            false => (&mut self.rx, &mut self.tx),
+        };
+        if flags.has(TcpFlags::RST) {
+            if self.state < State::Closed && own.accepts(segment.sequence) {
+                (self.state, self.seen_at) = (State::Reset, self.seen_at.max(now));
+            }
+            return;
+        }
+        // What still comes behind the end does not keep it: if it goes on, it is shown anew.
+        if self.state < State::Closed {
+            self.seen_at = self.seen_at.max(now);
+        }
+        if self.state == State::SynSent && !is_tx && !flags.has(TcpFlags::SYN) {
+            // An older connection's end may answer so (RFC 5961, 4); its numbers are not ours.
+            if segment.payload_bytes == 0 {
+                return;
+            }
+        }
+        if flags.has(TcpFlags::ACK) {
+            other.acknowledged(now, segment.acknowledgment);
+        }
+        let mut sequence = segment.sequence;
+        if flags.has(TcpFlags::SYN) {
+            let is_again = own.syn(now, sequence, segment.interface);
+            let retries =
+                if is_tx { &mut self.syn_retries_total } else { &mut own.retransmits_total };
+            *retries = retries.saturating_add(is_again.into());
+            sequence = sequence.wrapping_add(1);
+        }
+        if !flags.has(TcpFlags::SYN) || segment.payload_bytes > 0 {
+            let is_fin = flags.has(TcpFlags::FIN);
+            own.data(now, sequence, segment.payload_bytes, is_fin, segment.interface);
+        }
+        self.advance(flags, is_tx);
+    }
+
+    /// Moves the state on.
+    fn advance(&mut self, flags: TcpFlags, is_tx: bool) {
+        let is_syn = flags.has(TcpFlags::SYN);
+        self.state = match self.state {
+            State::Closed | State::Reset => self.state,
+            _ if self.tx.is_finished() && self.rx.is_finished() => State::Closed,
+            _ if self.tx.has_fin() || self.rx.has_fin() => State::Closing,
+            State::SynSent if !is_syn => State::Established,
+            State::SynSent if !is_tx => State::SynAck,
+            // Of a simultaneous open both ends send SYN|ACK.
+            State::SynAck if !is_syn || is_tx && flags.has(TcpFlags::ACK) => State::Established,
+            state => state,
+        };
+    }
+
+    /// Whether `segment` begins another connection on the same ports.
+    pub(super) fn is_replaced_by(&self, segment: &Segment) -> bool {
+        let own = if segment.source == self.client { &self.tx } else { &self.rx };
+        let flags = segment.flags;
+        if !flags.has(TcpFlags::SYN) || flags.has(TcpFlags::RST) || own.began_with(segment.sequence)
+        {
+            return false;
+        }
+        match self.state {
+            // Whoever is answered has been heard: the old connection is no more.
+            State::Established | State::Closing => flags.has(TcpFlags::ACK),
+            State::SynSent => own.has_syn(),
+            // A SYN|ACK for the SYN of an older try.
+            State::SynAck => own.has_syn() && flags.has(TcpFlags::ACK),
+            State::Closed | State::Reset => true,
+        }
+    }
+
+    /// Brings the speeds up to the interval `interval`, of which `per_second` make a second.
+    pub(super) fn settle(&mut self, interval: u64, interval_ns: u64) {
+        let passed = interval.saturating_sub(self.interval);
+        if passed == 0 || self.is_counted {
+            return;
+        }
+        for (which, direction) in [&mut self.tx, &mut self.rx].into_iter().enumerate() {
+            let bytes = direction.bytes_total - direction.mark;
+            direction.mark = direction.bytes_total;
+            direction.bytes_per_second = match &mut self.window {
+                None if passed == 1 => per_second(bytes, interval_ns),
+                None => 0,
+                Some(window) => {
+                    slide(window, which, self.interval, passed, bytes);
+                    let sum = window.iter().map(|tenth| tenth[which]).sum();
+                    per_second(sum, interval_ns.saturating_mul(10))
+                }
+            };
+        }
+        self.interval = interval;
+    }
+
+    /// Whether `counters` are those of another connection on the same ports: they have fallen.
+    pub(super) fn is_replaced_by_counters(&self, counters: &Counters, is_tx: bool) -> bool {
+        let (own, other) = if is_tx { (&self.tx, &self.rx) } else { (&self.rx, &self.tx) };
+        let has_fallen =
+            |now: Option<u64>, then: &Direction| now.is_some_and(|now| now < then.bytes_total);
+        let sent = has_fallen(counters.sent_bytes_total, own);
+        let received = has_fallen(counters.received_bytes_total, other);
+        // Of a connection within the machine both ends are read, not at the same moment.
+        sent && received
+            || self.state >= State::Closed && counters.state < State::Closed && (sent || received)
+    }
+
+    /// Takes counters of the client's end, or of the server's.
+    pub(super) fn take_counters(&mut self, now: u64, counters: &Counters, is_tx: bool) {
+        let before = (self.state, self.tx.bytes_total, self.rx.bytes_total);
+        let (own, other) = match is_tx {
+            true => (&mut self.tx, &mut self.rx),
+            false => (&mut self.rx, &mut self.tx),
+        };
+        own.bytes_total = own.bytes_total.max(counters.sent_bytes_total.unwrap_or_default());
+        other.bytes_total =
+            other.bytes_total.max(counters.received_bytes_total.unwrap_or_default());
+        own.retransmits_total = counters.retransmits_total.unwrap_or(own.retransmits_total);
+        let rtt = counters.rtt.map(|rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX));
+        own.rtt_us = rtt.unwrap_or(own.rtt_us);
+        self.state = if self.is_read { self.state.max(counters.state) } else { counters.state };
+        if !self.is_counted {
+            (self.tx.mark, self.rx.mark) = (self.tx.bytes_total, self.rx.bytes_total);
+            self.interval = now;
+        }
+        let has_changed = before != (self.state, self.tx.bytes_total, self.rx.bytes_total);
+        let seen_at = match counters.idle {
+            Some(idle) if self.state == before.0 || !self.is_counted => {
+                now.saturating_sub(u64::try_from(idle.as_nanos()).unwrap_or(u64::MAX)).max(1)
+            }
+            _ if has_changed || !self.is_counted => now,
+            _ => 0,
+        };
+        self.seen_at = self.seen_at.max(seen_at);
+        (self.is_counted, self.is_read) = (true, true);
+    }
+
+    /// Ends a reading of counters: brings the speeds up to it, and CLOSES what was not among them.
+    pub(super) fn end_reading(&mut self, now: u64) {
+        let elapsed = now.saturating_sub(self.interval);
+        for direction in [&mut self.tx, &mut self.rx] {
+            let bytes = direction.bytes_total - direction.mark;
+            direction.mark = direction.bytes_total;
+            direction.bytes_per_second = per_second(bytes, elapsed);
+        }
+        self.interval = now;
+        if !std::mem::take(&mut self.is_read) && self.state < State::Closed {
+            (self.state, self.seen_at) = (State::Closed, self.seen_at.max(now));
+        }
+    }
+
+    /// Whether nothing but empty segments of one end were seen: what comes behind the end of a
+    /// connection that is forgotten already looks like that.
+    fn is_doubtful(&self) -> bool {
+        let is_empty = self.tx.bytes_total == 0 && self.rx.bytes_total == 0;
+        is_empty && !(self.tx.is_seen() && self.rx.is_seen())
+    }
+
+    /// Whether it has ended, or been silent, for long enough to be forgotten.
+    pub(super) fn is_over(&self, now: u64, remove_after: u64) -> bool {
+        let is_unanswered = self.tx.is_unanswered() || self.rx.is_unanswered();
+        let limit = match self.state {
+            State::Closed | State::Reset => remove_after,
+            _ if self.is_counted => return false,
+            State::SynSent => seconds(30),
+            State::SynAck | State::Closing => seconds(60),
+            State::Established if self.is_doubtful() => seconds(60),
+            State::Established if is_unanswered => seconds(UNANSWERED_SECONDS),
+            State::Established => seconds(SILENT_SECONDS),
+        };
+        now.saturating_sub(self.seen_at) >= limit
+    }
+}
+
+const fn seconds(seconds: u64) -> u64 {
+    seconds * 1_000_000_000
+}
+
+/// Notes the bytes of one direction in the interval `last`, and that nothing went by in the intervals
+/// behind it.
+fn slide(window: &mut [[u64; 2]; 10], which: usize, last: u64, passed: u64, bytes: u64) {
+    let place = (last % 10) as usize;
+    window[place][which] = bytes;
+    for step in 1..passed.min(10) as usize {
+        window[(place + step) % 10][which] = 0;
+    }
+    if passed > 10 {
+        window[place][which] = 0;
+    }
+}
+
+fn per_second(bytes: u64, nanoseconds: u64) -> u64 {
+    let nanoseconds = u128::from(nanoseconds.max(1));
+    // Rounded to the nearest, not down: one byte in 1.0001 s is one a second.
+    let scaled = (u128::from(bytes) * 1_000_000_000 + nanoseconds / 2) / nanoseconds;
+    u64::try_from(scaled).unwrap_or(u64::MAX)
+}
+
+/// What a source that sees no segments knows of a connection at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Counters {
+    /// The end whose counters these are.
+    pub local: Endpoint,
+    /// The other end.
+    pub remote: Endpoint,
+    /// Whether `local` opened the connection; if that is not known, listeners and ports tell.
+    pub is_client: Option<bool>,
+    /// How far it has come.
+    pub state: State,
+    /// Payload bytes from `local` to `remote` since the connection began.
+    pub sent_bytes_total: Option<u64>,
+    /// Payload bytes from `remote` to `local`.
+    pub received_bytes_total: Option<u64>,
+    /// Segments that `local` sent again.
+    pub retransmits_total: Option<u32>,
+    /// The round-trip time.
+    pub rtt: Option<Duration>,
+    /// How long nothing has come or gone; where that is not known, the counters tell.
+    pub idle: Option<Duration>,
+}

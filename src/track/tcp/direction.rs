@@ -1,0 +1,282 @@
+//! What goes one way through a connection: which bytes were seen, in the space of sequence numbers.
+
+/// Ranges of sequence numbers, sorted, that were counted although bytes before them are missing.
+#[derive(Clone, Debug, Default)]
+struct Ahead {
+    ranges: [(u32, u32); 8],
+    used: usize,
+}
+
+/// What went one way.
+///
+/// A byte is counted when it is first seen, or when the other end acknowledges it: then it did go by
+/// and the capture has missed it. A FIN that was missed counts as one byte.
+#[derive(Clone, Debug, Default)]
+pub struct Direction {
+    /// Payload bytes, none of them counted twice.
+    pub bytes_total: u64,
+    /// Those of them that the capture has missed.
+    pub missed_bytes_total: u64,
+    /// The speed, as of the last tick.
+    pub bytes_per_second: u64,
+    /// Segments sent again. What a mirror port gives twice looks the same; what goes by on a second
+    /// interface is told apart.
+    pub retransmits_total: u32,
+    /// `bytes_total` when the current interval began.
+    pub(super) mark: u64,
+    /// When the byte before `timed_end` went by, in nanoseconds; 0 if none is timed.
+    timed_at: u64,
+    timed_end: u32,
+    /// The shortest time from a byte to its acknowledgment, in microseconds; 0 if there is none.
+    pub(super) rtt_us: u32,
+    /// All before it is counted.
+    next: u32,
+    /// The highest acknowledgment.
+    acked: u32,
+    /// The sequence number of the SYN.
+    isn: u32,
+    /// The sequence number of the FIN.
+    fin: u32,
+    /// The interface on which it was first seen: on others the same packets go by again.
+    interface: u32,
+    ahead: Option<Box<Ahead>>,
+    /// Whether `next` means something.
+    is_known: bool,
+    /// Whether a segment of this direction was seen, and not only acknowledgments of it.
+    is_seen: bool,
+    has_ack: bool,
+    has_syn: bool,
+    has_fin: bool,
+    /// Whether something was sent again, and nothing was heard of the other end since.
+    is_unanswered: bool,
+}
+
+/// What cannot be in flight at once: windows are at most 1 GiB (RFC 7323, 2.3).
+const WINDOW: u32 = 1 << 30;
+
+/// How far `number` is ahead of `base`; `None` if it is behind, or too far.
+fn ahead_of(base: u32, number: u32) -> Option<u32> {
+    Some(number.wrapping_sub(base)).filter(|distance| *distance <= WINDOW)
+}
+
+impl Direction {
+    /// Whether the direction began with a SYN of this sequence number.
+    pub fn began_with(&self, sequence: u32) -> bool {
+        self.has_syn && self.isn == sequence
+    }
+
+    /// Whether a segment of this direction was seen.
+    pub fn is_seen(&self) -> bool {
+        self.is_seen
+    }
+
+    /// Whether it is known how the direction began.
+    pub fn has_syn(&self) -> bool {
+        self.has_syn
+    }
+
+    /// Whether the sender has said that it is done.
+    pub fn has_fin(&self) -> bool {
+        self.has_fin
+    }
+
+    /// Whether the other end knows that the sender is done.
+    pub fn is_finished(&self) -> bool {
+        self.has_fin && self.has_ack && ahead_of(self.fin.wrapping_add(1), self.acked).is_some()
+    }
+
+    /// Whether something was sent again, and nothing was heard of the other end since.
+    pub fn is_unanswered(&self) -> bool {
+        self.is_unanswered
+    }
+
+    /// Whether a segment of this sequence number can belong to the connection.
+    pub fn accepts(&self, sequence: u32) -> bool {
+        !self.is_known
+            || ahead_of(self.next, sequence).is_some()
+            || ahead_of(sequence, self.next).is_some()
+    }
+
+    /// Takes a SYN, and says whether it was sent again.
+    pub fn syn(&mut self, now: u64, sequence: u32, interface: u32) -> bool {
+        if self.began_with(sequence) {
+            self.timed_at = 0;
+            return self.interface == interface;
+        }
+        if self.has_syn || self.is_seen {
+            return false;
+        }
+        (self.isn, self.next) = (sequence, sequence.wrapping_add(1));
+        (self.has_syn, self.is_known, self.is_seen) = (true, true, true);
+        self.interface = interface;
+        (self.timed_at, self.timed_end) = (now, self.next);
+        false
+    }
+
+    /// Takes the payload of a segment (or none), and its FIN, if it has one.
+    pub fn data(&mut self, now: u64, sequence: u32, length: u32, is_fin: bool, interface: u32) {
+        self.begin(sequence, interface);
+        let end = sequence.wrapping_add(length);
+        let mut is_again = false;
+        if length > 0 && !self.is_keep_alive(end, length) {
+            let counted = self.cover(sequence, end);
+            is_again = counted < length;
+            if !is_again && self.timed_at == 0 {
+                (self.timed_at, self.timed_end) = (now, end);
+            }
+        }
+        if is_fin {
+            is_again |= self.has_fin && length == 0;
+            (self.has_fin, self.fin) = (true, end);
+        }
+        if is_again && self.interface == interface {
+            self.retransmits_total = self.retransmits_total.saturating_add(1);
+            self.is_unanswered = true;
+            // Which of the two an acknowledgment answers cannot be told (Karn's algorithm).
+            self.timed_at = 0;
+        }
+    }
+
+    /// Finds the beginning of a direction whose SYN was not seen: what came before is not ours to
+    /// count. The same where the numbers have nothing to do with those before.
+    fn begin(&mut self, sequence: u32, interface: u32) {
+        if !self.is_seen {
+            self.interface = interface;
+            if !self.is_known || ahead_of(self.next, sequence).is_some() {
+                self.next = sequence;
+            }
+            (self.is_known, self.is_seen) = (true, true);
+        }
+        if !self.accepts(sequence) {
+            (self.next, self.ahead, self.timed_at) = (sequence, None, 0);
+            (self.has_ack, self.has_fin) = (false, false);
+        }
+    }
+
+    /// Whether it is a probe whether the other end is still there: at most one byte, long acknowledged
+    /// (RFC 9293, 3.8.4).
+    fn is_keep_alive(&self, end: u32, length: u32) -> bool {
+        length == 1 && self.has_ack && ahead_of(end, self.acked).is_some()
+    }
+
+    /// Takes the acknowledgment of all before `number`.
+    pub fn acknowledged(&mut self, now: u64, number: u32) {
+        self.is_unanswered = false;
+        if !self.is_known {
+            (self.next, self.acked) = (number, number);
+            (self.is_known, self.has_ack) = (true, true);
+            return;
+        }
+        if !self.accepts(number) || self.has_ack && ahead_of(self.acked, number).is_none() {
+            return;
+        }
+        (self.acked, self.has_ack) = (number, true);
+        if self.timed_at != 0 && ahead_of(self.timed_end, number).is_some() {
+            self.time(now);
+        }
+        // The FIN has a number, but is no byte.
+        let is_beyond_fin = self.has_fin && ahead_of(self.fin, number).is_some();
+        let end = if is_beyond_fin { self.fin } else { number };
+        if ahead_of(self.next, end).is_some() {
+            self.miss(end);
+        }
+    }
+
+    /// Takes the time that an acknowledgment took. The shortest is kept: a delayed acknowledgment
+    /// would raise a mean by up to 40 ms and more (RFC 9293, 3.8.6.3).
+    fn time(&mut self, now: u64) {
+        let elapsed_us = now.saturating_sub(self.timed_at) / 1000;
+        let elapsed_us = u32::try_from(elapsed_us).unwrap_or(u32::MAX).max(1);
+        if self.rtt_us == 0 || elapsed_us < self.rtt_us {
+            self.rtt_us = elapsed_us;
+        }
+        self.timed_at = 0;
+    }
+
+    /// Counts what is not yet counted before `end`.
+    fn miss(&mut self, end: u32) {
+        let missed = self.cover(self.next, end);
+        self.missed_bytes_total = self.missed_bytes_total.saturating_add(missed.into());
+    }
+
+    /// Counts the bytes from `start` to `end` that are not yet counted, and gives their number.
+    fn cover(&mut self, start: u32, end: u32) -> u32 {
+        let Some(length) = ahead_of(self.next, end) else { return 0 };
+        let from = ahead_of(self.next, start).unwrap_or_default();
+        let mut counted = length.saturating_sub(from);
+        for (first, last) in self.ranges() {
+            let overlap = last.min(length).saturating_sub(first.max(from));
+            counted = counted.saturating_sub(overlap);
+        }
+        self.bytes_total = self.bytes_total.saturating_add(counted.into());
+        if from == 0 {
+            self.advance(length);
+        } else if counted > 0 {
+            self.keep(from, length);
+        }
+        counted
+    }
+
+    /// The ranges counted beyond `next`, by their distance from it.
+    fn ranges(&self) -> impl Iterator<Item = (u32, u32)> + use<'_> {
+        let ranges = self.ahead.as_deref().map_or(&[][..], |ahead| &ahead.ranges[..ahead.used]);
+        ranges
+            .iter()
+            .map(|(first, last)| (first.wrapping_sub(self.next), last.wrapping_sub(self.next)))
+    }
+
+    /// Moves `next` on, and past the ranges that it reaches.
+    fn advance(&mut self, mut length: u32) {
+        let mut reached = 0;
+        for (first, last) in self.ranges() {
+            if first > length {
+                break;
+            }
+            length = length.max(last);
+            reached += 1;
+        }
+        self.next = self.next.wrapping_add(length);
+        let Some(ahead) = &mut self.ahead else { return };
+        ahead.ranges.copy_within(reached.., 0);
+        ahead.used -= reached;
+        if ahead.used == 0 {
+            self.ahead = None;
+        }
+    }
+
+    /// Keeps a range beyond `next`, joined with those that it touches. Where there is no room for one
+    /// more, the first gap is taken for missed: it will be filled or acknowledged sooner or later.
+    fn keep(&mut self, from: u32, to: u32) {
+        let (mut from, mut to) = (from, to);
+        let next = self.next;
+        let ahead = self.ahead.get_or_insert_default();
+        let (mut kept, mut place) = (Ahead::default(), 0);
+        for &(first, last) in &ahead.ranges[..ahead.used] {
+            let (low, high) = (first.wrapping_sub(next), last.wrapping_sub(next));
+            if low <= to && from <= high {
+                (from, to) = (from.min(low), to.max(high));
+                continue;
+            }
+            place += usize::from(high < from);
+            kept.ranges[kept.used] = (first, last);
+            kept.used += 1;
+        }
+        let (start, end) = (next.wrapping_add(from), next.wrapping_add(to));
+        if kept.used == kept.ranges.len() {
+            let first = if place == 0 { start } else { kept.ranges[0].0 };
+            // The new range is counted already, but stands in no list: it comes back behind the gap.
+            self.miss(first);
+            let (from, to) = (start.wrapping_sub(self.next), end.wrapping_sub(self.next));
+            if from == 0 {
+                self.advance(to)
+            } else {
+                self.keep(from, to)
+            }
+            return;
+        }
+        kept.ranges.copy_within(place..kept.used, place + 1);
+        kept.ranges[place] = (start, end);
+        kept.used += 1;
+        **ahead = kept;
+    }
+}

@@ -1,0 +1,528 @@
+//! Captured frames: from the link's header to the ports (RFC 791, RFC 8200, RFC 9293).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// What a captured frame begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkType {
+    /// An Ethernet header, VLAN tags and all.
+    Ethernet,
+    /// `struct sll_header`: Linux "cooked", as tcpdump writes it for `-i any`.
+    CookedV1,
+    /// `struct sll2_header`: the same of newer tcpdumps, with the interface's index.
+    CookedV2,
+    /// An IP header; its version says which.
+    Raw,
+    /// Four bytes of address family in the byte order of the machine that captured.
+    Null,
+    /// Four bytes of address family, big-endian.
+    Loop,
+    /// What an AF_PACKET socket of type SOCK_DGRAM gives: the header that belongs to this ethertype.
+    Network(u16),
+}
+
+impl LinkType {
+    /// The link type of a number in a pcap file (https://www.tcpdump.org/linktypes.html).
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<LinkType> {
+        Some(match number {
+            0 => LinkType::Null,
+            1 => LinkType::Ethernet,
+            // 12 and 14 are what DLT_RAW was on some systems, 228 and 229 IPv4 and IPv6 alone.
+            12 | 14 | 101 | 228 | 229 => LinkType::Raw,
+            108 => LinkType::Loop,
+            113 => LinkType::CookedV1,
+            276 => LinkType::CookedV2,
+            _ => return None,
+        })
+    }
+}
+
+/// An IP packet: what its headers say, as far as they were captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// How many VLAN tags (802.1Q, 802.1ad) stood before the IP header.
+    pub vlan_tags: u8,
+    /// The index of the interface, where the link's header has it (cooked v2), else 0.
+    pub interface: u32,
+    /// Where it comes from.
+    pub source: IpAddr,
+    /// Where it goes to.
+    pub destination: IpAddr,
+    /// The number of the protocol (6 TCP, 17 UDP, 132 SCTP), IPv6 extension headers left behind.
+    pub protocol: u8,
+    /// Whether it is a fragment.
+    pub is_fragment: bool,
+    /// Source and destination port of TCP, UDP, UDP-Lite, DCCP or SCTP; `None` too for any but the
+    /// first fragment, and where they were not captured.
+    pub ports: Option<(u16, u16)>,
+    /// The TCP header; `None` too where its flags were not captured.
+    pub tcp: Option<Tcp>,
+}
+
+/// What a TCP header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tcp {
+    /// The sequence number.
+    pub sequence: u32,
+    /// The acknowledgment number.
+    pub acknowledgment: u32,
+    /// The flags.
+    pub flags: u8,
+    /// The header's length in bytes, options included.
+    pub header_bytes: u8,
+    /// The bytes behind it, by the lengths of the headers: also those that were not captured.
+    pub payload_bytes: u32,
+}
+
+/// Reads what was captured of a frame; `None` for what is no IP packet. Lengths are what IP says.
+#[must_use]
+#[inline]
+pub fn packet(link: LinkType, bytes: &[u8]) -> Option<Packet> {
+    read(link, bytes, None)
+}
+
+/// The same where the length of the whole frame is known: no packet is then longer than its frame,
+/// and one without a length of its own (segmentation offload, beyond 64 KiB too) is as long.
+#[must_use]
+#[inline]
+pub fn packet_of(link: LinkType, bytes: &[u8], original_bytes: u32) -> Option<Packet> {
+    read(link, bytes, Some(original_bytes))
+}
+
+fn read(link: LinkType, bytes: &[u8], original_bytes: Option<u32>) -> Option<Packet> {
+    let layer = network(link, bytes, original_bytes)?;
+    let link_bytes = bytes.len().saturating_sub(layer.bytes.len());
+    let link_bytes = u32::try_from(link_bytes).ok()?;
+    let original = original_bytes.map(|original| original.saturating_sub(link_bytes));
+    let frame = Frame { bytes: layer.bytes, original };
+    let packet = match (layer.ethertype, layer.bytes.first()? >> 4) {
+        (Some(IPV4) | None, 4) => ipv4(frame),
+        (Some(IPV6) | None, 6) => ipv6(frame),
+        _ => None,
+    }?;
+    Some(Packet { vlan_tags: layer.vlan_tags, interface: layer.interface, ..packet })
+}
+
+const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
+
+/// What stands behind the link's header.
+struct Network<'a> {
+    /// `None` where the link does not say.
+    ethertype: Option<u16>,
+    vlan_tags: u8,
+    interface: u32,
+    bytes: &'a [u8],
+}
+
+fn network(link: LinkType, bytes: &[u8], original: Option<u32>) -> Option<Network<'_>> {
+    let plain = |bytes| Network { ethertype: None, vlan_tags: 0, interface: 0, bytes };
+    match link {
+        LinkType::Ethernet => untagged(be16(bytes, 12)?, 0, bytes.get(14..)?),
+        LinkType::CookedV1 => untagged(be16(bytes, 14)?, 0, bytes.get(16..)?),
+        LinkType::CookedV2 => untagged(be16(bytes, 0)?, be32(bytes, 4)?, bytes.get(20..)?),
+        LinkType::Network(ethertype) => behind_socket(ethertype, bytes, original),
+        LinkType::Raw => Some(plain(bytes)),
+        LinkType::Null | LinkType::Loop => {
+            let (family, rest) = bytes.split_first_chunk::<4>()?;
+            let is_null = link == LinkType::Null;
+            let is_ip = is_ip_family(u32::from_be_bytes(*family))
+                || is_null && is_ip_family(u32::from_le_bytes(*family));
+            is_ip.then_some(plain(rest))
+        }
+    }
+}
+
+/// Whether a number is AF_INET or AF_INET6 anywhere: Linux 10, NetBSD and OpenBSD 24, FreeBSD 28,
+/// macOS 30.
+fn is_ip_family(number: u32) -> bool {
+    matches!(number, 2 | 10 | 24 | 28 | 30)
+}
+
+/// What an AF_PACKET socket gives. The kernel takes off one tag of a frame that comes in and names the
+/// ethertype behind the next, which it leaves (seen with Linux 6.18); of a frame that goes out it may
+/// name that of the tag, whether or not the tag is there. So the bytes decide.
+fn behind_socket(ethertype: u16, bytes: &[u8], original: Option<u32>) -> Option<Network<'_>> {
+    if !is_tag(ethertype) && !matches!(ethertype, IPV4 | IPV6) {
+        return None;
+    }
+    let version = bytes.first()? >> 4;
+    let length = match (ethertype, version) {
+        (IPV4, 4) => be16(bytes, 2).map(u32::from),
+        (IPV6, 6) => be16(bytes, 4).map(|payload| u32::from(payload).saturating_add(40)),
+        _ => None,
+    };
+    let is_ip = length.is_some_and(|length| original.is_none_or(|original| length <= original));
+    let inner = be16(bytes, 2)?;
+    if !is_ip && (is_tag(inner) || matches!(inner, IPV4 | IPV6)) {
+        return untagged(VLAN, 0, bytes);
+    }
+    Some(Network { ethertype: None, vlan_tags: 0, interface: 0, bytes })
+}
+
+const VLAN: u16 = 0x8100;
+
+/// Whether a VLAN tag follows: 802.1Q, 802.1ad (QinQ), or what stood for the latter before it.
+fn is_tag(ethertype: u16) -> bool {
+    matches!(ethertype, VLAN | 0x88a8 | 0x9100)
+}
+
+/// Takes off VLAN tags.
+fn untagged(mut ethertype: u16, interface: u32, mut bytes: &[u8]) -> Option<Network<'_>> {
+    let mut vlan_tags = 0u8;
+    while is_tag(ethertype) {
+        vlan_tags = vlan_tags.saturating_add(1);
+        ethertype = be16(bytes, 2)?;
+        bytes = bytes.get(4..)?;
+    }
+    Some(Network { ethertype: Some(ethertype), vlan_tags, interface, bytes })
+}
+
+/// A frame from its IP header on.
+#[derive(Clone, Copy)]
+struct Frame<'a> {
+    bytes: &'a [u8],
+    /// Its length before it was cut, if that is known.
+    original: Option<u32>,
+}
+
+impl Frame<'_> {
+    /// The length of a packet that IP says is `length` long, 0 where IP does not say.
+    fn length(self, length: u32) -> u32 {
+        match (length, self.original) {
+            (0, Some(original)) => original,
+            (0, None) => u32::try_from(self.bytes.len()).unwrap_or(u32::MAX),
+            (length, original) => length.min(original.unwrap_or(u32::MAX)),
+        }
+    }
+}
+
+fn ipv4(frame: Frame<'_>) -> Option<Packet> {
+    let header: &[u8; 20] = frame.bytes.first_chunk()?;
+    let &[version, _, ab, cd, _, _, fragment, offset, _, protocol, _, _, addresses @ ..] = header;
+    let [a, b, c, d, e, f, g, h] = addresses;
+    let header_bytes = u32::from(version & 15).saturating_mul(4);
+    let total = frame.length(u16::from_be_bytes([ab, cd]).into());
+    let length = total.checked_sub(header_bytes).filter(|_| header_bytes >= 20)?;
+    let fragment = u16::from_be_bytes([fragment, offset]);
+    let (is_first, is_last) = (fragment & 0x1fff == 0, fragment & 0x2000 == 0);
+    let packet = Packet {
+        vlan_tags: 0,
+        interface: 0,
+        source: IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
+        destination: IpAddr::V4(Ipv4Addr::new(e, f, g, h)),
+        protocol,
+        is_fragment: !is_first || !is_last,
+        ports: None,
+        tcp: None,
+    };
+    let place = usize::try_from(header_bytes).ok()?;
+    let transport = frame.bytes.get(place..).filter(|_| is_first).unwrap_or_default();
+    Some(with_transport(packet, transport, length))
+}
+
+fn ipv6(frame: Frame<'_>) -> Option<Packet> {
+    let (header, rest) = frame.bytes.split_first_chunk::<40>()?;
+    let payload = match be16(header, 4)? {
+        0 => frame.length(0).checked_sub(40)?,
+        payload => frame.length(u32::from(payload).saturating_add(40)).checked_sub(40)?,
+    };
+    let address = |place| {
+        let octets = header.get(place..).and_then(<[u8]>::first_chunk::<16>);
+        octets.map(|octets| IpAddr::V6(Ipv6Addr::from(*octets)))
+    };
+    let packet = Packet {
+        vlan_tags: 0,
+        interface: 0,
+        source: address(8)?,
+        destination: address(24)?,
+        protocol: *header.get(6)?,
+        is_fragment: false,
+        ports: None,
+        tcp: None,
+    };
+    Some(behind_extensions(packet, rest, payload))
+}
+
+/// Walks the extension headers (RFC 8200, 4; RFC 4302 for AH): each is at least eight bytes long, so
+/// the walk ends.
+fn behind_extensions(mut packet: Packet, mut bytes: &[u8], mut length: u32) -> Packet {
+    const FRAGMENT: u8 = 44;
+    const AUTHENTICATION: u8 = 51;
+    while let 0 | 43 | FRAGMENT | AUTHENTICATION | 60 | 135 | 139 | 140 = packet.protocol {
+        let Some(&[next, units, high, low]) = bytes.first_chunk::<4>() else { return packet };
+        let units = u32::from(units);
+        let header_bytes = match packet.protocol {
+            FRAGMENT => 8,
+            AUTHENTICATION => units.saturating_add(2).saturating_mul(4),
+            _ => units.saturating_add(1).saturating_mul(8),
+        };
+        let place = usize::try_from(header_bytes).unwrap_or(usize::MAX);
+        let (Some(rest), Some(left)) = (bytes.get(place..), length.checked_sub(header_bytes))
+        else {
+            return packet;
+        };
+        let offset_and_more = u16::from_be_bytes([high, low]) & 0xfff9;
+        let is_fragment_header = packet.protocol == FRAGMENT;
+        packet.protocol = next;
+        if is_fragment_header {
+            packet.is_fragment |= offset_and_more != 0;
+            if offset_and_more > 1 {
+                return packet;
+            }
+        }
+        (bytes, length) = (rest, left);
+    }
+    with_transport(packet, bytes, length)
+}
+
+/// Adds what the transport header says: of `length` bytes by IP's account, of which `bytes` and
+/// perhaps something foreign behind them were captured.
+fn with_transport(packet: Packet, bytes: &[u8], length: u32) -> Packet {
+    const TCP: u8 = 6;
+    // The shortest header of all is that of UDP.
+    let is_whole = length >= 8 && bytes.len() >= 4;
+    if !matches!(packet.protocol, TCP | 17 | 33 | 132 | 136) || !is_whole {
+        return packet;
+    }
+    let ports = be16(bytes, 0).zip(be16(bytes, 2));
+    let tcp = if packet.protocol == TCP { tcp(bytes, length) } else { None };
+    Packet { ports, tcp, ..packet }
+}
+
+fn tcp(bytes: &[u8], length: u32) -> Option<Tcp> {
+    let &[_, _, _, _, s0, s1, s2, s3, a0, a1, a2, a3, offset, flags] = bytes.first_chunk()?;
+    let header_bytes = (offset >> 4).saturating_mul(4);
+    let payload_bytes = length.checked_sub(header_bytes.into())?;
+    (header_bytes >= 20).then_some(Tcp {
+        sequence: u32::from_be_bytes([s0, s1, s2, s3]),
+        acknowledgment: u32::from_be_bytes([a0, a1, a2, a3]),
+        flags,
+        header_bytes,
+        payload_bytes,
+    })
+}
+
+fn be16(bytes: &[u8], place: usize) -> Option<u16> {
+    bytes.get(place..)?.first_chunk().map(|chunk| u16::from_be_bytes(*chunk))
+}
+
+fn be32(bytes: &[u8], place: usize) -> Option<u32> {
+    bytes.get(place..)?.first_chunk().map(|chunk| u32::from_be_bytes(*chunk))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A TCP header with four bytes of options, and `payload` bytes.
+    fn segment(payload: usize) -> Vec<u8> {
+        let mut bytes = vec![0x1f, 0x90, 0xc0, 0x01, 0, 0, 1, 2, 0, 0, 3, 4, 0x60, 0x12, 0, 0];
+        bytes.resize(24 + payload, 0);
+        bytes
+    }
+
+    /// An IPv4 packet with `options` (of a length that four divides).
+    fn v4(protocol: u8, fragment: u16, options: &[u8], transport: &[u8]) -> Vec<u8> {
+        let header_bytes = 20 + options.len();
+        let total = (header_bytes + transport.len()) as u16;
+        let mut bytes = vec![0x40 | (header_bytes / 4) as u8, 0];
+        bytes.extend(total.to_be_bytes());
+        bytes.extend([0, 0]);
+        bytes.extend(fragment.to_be_bytes());
+        bytes.extend([64, protocol, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2]);
+        bytes.extend(options);
+        bytes.extend(transport);
+        bytes
+    }
+
+    /// An IPv6 packet whose extension headers, the last one's next header set, stand in `rest`.
+    fn v6(next: u8, rest: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0x60, 0, 0, 0];
+        bytes.extend((rest.len() as u16).to_be_bytes());
+        bytes.extend([next, 64]);
+        for last in [1, 2] {
+            bytes.extend([0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]);
+        }
+        bytes.extend(rest);
+        bytes
+    }
+
+    fn tcp_of(link: LinkType, bytes: &[u8]) -> Tcp {
+        let packet = packet(link, bytes).unwrap();
+        assert_eq!((packet.protocol, packet.ports), (6, Some((8080, 49153))));
+        packet.tcp.unwrap()
+    }
+
+    const WHOLE: Tcp = Tcp {
+        sequence: 0x102,
+        acknowledgment: 0x304,
+        flags: 0x12,
+        header_bytes: 24,
+        payload_bytes: 5,
+    };
+
+    /// Frames of every link type, each with the same segment.
+    fn frames() -> Vec<(LinkType, Vec<u8>)> {
+        let four = v4(6, 0x4000, &[], &segment(5));
+        let six = v6(6, &segment(5));
+        let mut frames = vec![(LinkType::Raw, four.clone()), (LinkType::Raw, six.clone())];
+        let link = |header: &[u8], packet: &[u8]| [header, packet].concat();
+        for (packet, ethertype, family) in [(&four, [8, 0], 2), (&six, [0x86, 0xdd], 10)] {
+            let mac = [2; 12];
+            frames.push((LinkType::Ethernet, link(&[&mac[..], &ethertype].concat(), packet)));
+            let vlan = [&mac[..], &[0x81, 0, 0, 7], &ethertype].concat();
+            frames.push((LinkType::Ethernet, link(&vlan, packet)));
+            let qinq = [&mac[..], &[0x88, 0xa8, 0, 7, 0x81, 0, 0, 8], &ethertype].concat();
+            frames.push((LinkType::Ethernet, link(&qinq, packet)));
+            let cooked = [&[0, 0, 3, 4, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0][..], &ethertype].concat();
+            frames.push((LinkType::CookedV1, link(&cooked, packet)));
+            let cooked = [&ethertype[..], &[0, 0, 0, 0, 0, 9, 3, 4, 0, 6], &[0; 8]].concat();
+            frames.push((LinkType::CookedV2, link(&cooked, packet)));
+            frames.push((LinkType::Null, link(&[family, 0, 0, 0], packet)));
+            frames.push((LinkType::Null, link(&[0, 0, 0, family], packet)));
+            frames.push((LinkType::Loop, link(&[0, 0, 0, family], packet)));
+            let number = u16::from_be_bytes(ethertype);
+            frames.push((LinkType::Network(number), packet.clone()));
+            let inner = [&[0, 7][..], &ethertype].concat();
+            frames.push((LinkType::Network(0x8100), link(&inner, packet)));
+            // As the kernel gives frames with two tags: the inner one is left but not named.
+            frames.push((LinkType::Network(number), link(&inner, packet)));
+            frames.push((LinkType::Network(0x88a8), packet.clone()));
+        }
+        frames
+    }
+
+    #[test]
+    fn every_link_type_leads_to_the_same_segment() {
+        for (link, bytes) in frames() {
+            assert_eq!(tcp_of(link, &bytes), WHOLE, "{link:?}");
+            // Ethernet pads short frames; that is no payload.
+            let padded = [&bytes[..], &[0; 9]].concat();
+            assert_eq!(tcp_of(link, &padded), WHOLE, "{link:?} padded");
+            let original = u32::try_from(padded.len()).unwrap();
+            assert_eq!(packet_of(link, &padded, original).unwrap().tcp, Some(WHOLE), "{link:?}");
+        }
+        let tags = |link| -> Vec<u8> {
+            let of = frames().into_iter().filter(|(one, _)| *one == link);
+            of.map(|(link, bytes)| packet(link, &bytes).unwrap().vlan_tags).collect()
+        };
+        assert_eq!(tags(LinkType::Ethernet), [0, 1, 2, 0, 1, 2]);
+        assert_eq!(tags(LinkType::Network(0x8100)), [1, 1]);
+        // A tag of priority 2 or 3 looks like the version of IP.
+        for first in [0x40, 0x45, 0x60] {
+            let tagged = [&[first, 7, 8, 0][..], &v4(6, 0, &[], &segment(5))].concat();
+            let original = u32::try_from(tagged.len()).unwrap();
+            let packet = packet_of(LinkType::Network(IPV4), &tagged, original).unwrap();
+            assert_eq!((packet.vlan_tags, packet.tcp), (1, Some(WHOLE)), "{first:x}");
+        }
+        let (link, bytes) = frames().swap_remove(6);
+        assert_eq!((link, packet(link, &bytes).unwrap().interface), (LinkType::CookedV2, 9));
+    }
+
+    #[test]
+    fn the_wrong_family_version_or_ethertype_is_no_packet() {
+        for (link, bytes) in [
+            (LinkType::Loop, [&[2, 0, 0, 0][..], &v4(6, 0, &[], &segment(0))].concat()),
+            (LinkType::Null, [&[0, 0, 0, 7][..], &v4(6, 0, &[], &segment(0))].concat()),
+            (LinkType::Network(0x0806), v4(6, 0, &[], &segment(0))),
+            // ARP has an ethertype where the tag of another frame has it.
+            (LinkType::Network(0x0806), [&[0, 1, 8, 0][..], &v4(6, 0, &[], &[])].concat()),
+            (LinkType::Raw, vec![0x50; 60]),
+            (LinkType::Raw, vec![0x44; 60]),
+        ] {
+            assert_eq!(packet(link, &bytes), None, "{link:?}");
+        }
+    }
+
+    #[test]
+    fn options_and_extension_headers_are_walked() {
+        assert_eq!(tcp_of(LinkType::Raw, &v4(6, 0, &[1; 40], &segment(5))), WHOLE);
+        let hop_by_hop = [43, 0, 5, 2, 0, 0, 0, 0];
+        let routing = [51, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let authentication = [60, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let destination = [44, 0, 1, 4, 0, 0, 0, 0];
+        let atomic = [6, 0, 0, 0, 0, 0, 0, 9];
+        let all: [&[u8]; 6] =
+            [&hop_by_hop, &routing, &authentication, &destination, &atomic, &segment(5)];
+        assert_eq!(tcp_of(LinkType::Raw, &v6(0, &all.concat())), WHOLE);
+    }
+
+    #[test]
+    fn only_first_fragments_have_ports() {
+        let of = |bytes: &[u8]| {
+            let packet = packet(LinkType::Raw, bytes).unwrap();
+            assert_eq!(packet.protocol, 6);
+            (packet.is_fragment, packet.ports.is_some(), packet.tcp.is_some())
+        };
+        assert_eq!(of(&v4(6, 0x4000, &[], &segment(8))), (false, true, true));
+        assert_eq!(of(&v4(6, 0x2000, &[], &segment(8))), (true, true, true));
+        assert_eq!(of(&v4(6, 0x2001, &[], &segment(8))), (true, false, false));
+        assert_eq!(of(&v4(6, 0x0001, &[], &segment(8))), (true, false, false));
+        let fragment = |low| [&[6, 0, 0, low, 0, 0, 0, 9][..], &segment(8)].concat();
+        assert_eq!(of(&v6(44, &fragment(0))), (false, true, true));
+        assert_eq!(of(&v6(44, &fragment(1))), (true, true, true));
+        assert_eq!(of(&v6(44, &fragment(9))), (true, false, false));
+        assert_eq!(of(&v6(44, &fragment(8))), (true, false, false));
+    }
+
+    #[test]
+    fn lengths_are_those_of_the_headers_but_no_longer_than_the_frame() {
+        let payload = |bytes: &[u8], original| {
+            packet_of(LinkType::Raw, bytes, original).unwrap().tcp.unwrap().payload_bytes
+        };
+        let whole = v4(6, 0, &[], &segment(1000));
+        assert_eq!(tcp_of(LinkType::Raw, &whole[..54]).payload_bytes, 1000);
+        assert_eq!(payload(&whole[..54], 1044), 1000);
+        assert_eq!(payload(&whole[..54], 544), 500);
+        let mut offloaded = whole;
+        offloaded[2..4].fill(0);
+        assert_eq!(payload(&offloaded[..54], 100_044), 100_000);
+        assert_eq!(tcp_of(LinkType::Raw, &offloaded).payload_bytes, 1000);
+        let jumbo = [&[6, 0, 0xc2, 4, 0, 1, 0, 0][..], &segment(100)].concat();
+        let mut jumbo = v6(0, &jumbo);
+        jumbo[4..6].fill(0);
+        assert_eq!(payload(&jumbo[..100], 72 + 100_000), 100_000);
+    }
+
+    #[test]
+    fn other_protocols_have_ports_too() {
+        for (protocol, ports) in [(17, true), (132, true), (33, true), (136, true), (1, false)] {
+            let udp = [0, 53, 1, 0, 0, 8, 0, 0];
+            let packet = packet(LinkType::Raw, &v4(protocol, 0, &[], &udp)).unwrap();
+            assert_eq!(packet.ports, ports.then_some((53, 256)), "{protocol}");
+            assert_eq!((packet.tcp, packet.protocol), (None, protocol));
+        }
+    }
+
+    #[test]
+    fn every_truncation_gives_less_and_never_other() {
+        for (link, bytes) in frames() {
+            let whole = packet(link, &bytes).unwrap();
+            for end in 0..bytes.len() {
+                let Some(cut) = packet(link, &bytes[..end]) else { continue };
+                assert_eq!((cut.source, cut.destination), (whole.source, whole.destination));
+                assert!(cut.ports.is_none_or(|ports| Some(ports) == whole.ports));
+                assert!(cut.tcp.is_none_or(|tcp| tcp == WHOLE), "{link:?} {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_corruption_panics_or_outgrows_the_frame() {
+        for (link, bytes) in frames() {
+            let original = u32::try_from(bytes.len()).unwrap();
+            for place in 0..bytes.len() {
+                for byte in 0..=255 {
+                    let mut bad = bytes.clone();
+                    bad[place] = byte;
+                    let read = packet_of(link, &bad, original);
+                    let payload = read.and_then(|packet| packet.tcp).map(|tcp| tcp.payload_bytes);
+                    assert!(payload.is_none_or(|payload| payload < original));
+                    let _ = packet(link, &bad);
+                }
+            }
+        }
+    }
+}

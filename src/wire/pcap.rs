@@ -1,0 +1,621 @@
+//! Capture files, pcap and pcapng (draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng), piece by piece.
+//!
+//! Only the beginning of each packet is looked at, so a file of any size, and with packets of any size,
+//! goes through one small buffer. The list of a capture's interfaces is all that is kept.
+
+use std::time::Duration;
+
+use super::packet::LinkType;
+
+/// A reader's state between two pieces of a capture file.
+#[derive(Debug, Default)]
+pub struct Reader {
+    format: Option<Format>,
+    is_big_endian: bool,
+    interfaces: Vec<Interface>,
+    /// The length that a pcapng block must repeat at its end.
+    trailer: Option<u32>,
+    /// When the last packet was captured: for blocks that do not say.
+    last: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Pcap,
+    PcapNg,
+}
+
+/// On what packets were captured.
+#[derive(Clone, Copy, Debug)]
+struct Interface {
+    /// The first of a pcapng file is 1; 0 in a pcap file.
+    number: u32,
+    link: u32,
+    /// Bytes that are kept of a packet, 0 for all.
+    snap_bytes: u32,
+    /// Parts of a second: 10^-n, or 2^-n with the highest bit set.
+    resolution: u8,
+    offset_seconds: i64,
+}
+
+/// A captured packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Captured<'a> {
+    /// When, since 1970.
+    pub time: Duration,
+    /// On which of the interfaces of a pcapng file, the first being 1; 0 in a pcap file.
+    pub interface: u32,
+    /// What it begins with.
+    pub link: LinkType,
+    /// Its length in bytes before it was cut.
+    pub original_bytes: u32,
+    /// What was captured, at most the first [`MOST_BYTES`].
+    pub bytes: &'a [u8],
+}
+
+/// One piece of a capture file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece<'a> {
+    /// How many bytes of the file it takes; more, perhaps, than were needed to read it.
+    pub length: u64,
+    /// What it holds.
+    pub content: Content<'a>,
+}
+
+/// What a piece of a capture file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content<'a> {
+    /// A packet.
+    Packet(Captured<'a>),
+    /// A packet of a link type (its number) that is not known.
+    UnknownLink(u32),
+    /// Something else.
+    Other,
+}
+
+/// Why a piece cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// More bytes are needed: so many from the beginning of the piece on, at most [`MOST_NEEDED`].
+    Short(usize),
+    /// The piece is not what it should be.
+    Damaged(&'static str),
+}
+
+/// So many bytes of a packet are given at most: more than all headers take.
+pub const MOST_BYTES: usize = 2048;
+/// So many bytes of a piece are needed at most.
+pub const MOST_NEEDED: usize = 60 * 1024;
+/// No packet is longer, whatever carries it.
+const MOST_CAPTURED: u32 = 1 << 26;
+const MOST_INTERFACES: usize = 1 << 16;
+
+const NO_CAPTURE: Trouble = Trouble::Damaged("no capture file (pcap or pcapng)");
+const TOO_LONG: Trouble = Trouble::Damaged("a packet longer than its block or than any packet");
+const WRONG_LENGTH: Trouble = Trouble::Damaged("a block of a wrong length");
+
+impl Reader {
+    /// Whether the file may end here.
+    #[must_use]
+    pub fn may_end(&self) -> bool {
+        self.format.is_some() && self.trailer.is_none()
+    }
+
+    /// Reads the piece that `bytes` begin with.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub fn next<'a>(&mut self, bytes: &'a [u8]) -> Result<Piece<'a>, Trouble> {
+        match self.format {
+            None => self.begin(bytes),
+            Some(Format::Pcap) => self.record(bytes),
+            Some(Format::PcapNg) => self.block(bytes),
+        }
+    }
+
+    fn begin<'a>(&mut self, bytes: &'a [u8]) -> Result<Piece<'a>, Trouble> {
+        const MICROSECONDS: u32 = 0xa1b2_c3d4;
+        const NANOSECONDS: u32 = 0xa1b2_3c4d;
+        let magic: [u8; 4] = *bytes.first_chunk().ok_or(Trouble::Short(4))?;
+        let (little, big) = (u32::from_le_bytes(magic), u32::from_be_bytes(magic));
+        if big == SECTION_HEADER {
+            let piece = self.block(bytes)?;
+            self.format = Some(Format::PcapNg);
+            return Ok(piece);
+        }
+        self.is_big_endian = matches!(big, MICROSECONDS | NANOSECONDS);
+        let resolution = match if self.is_big_endian { big } else { little } {
+            MICROSECONDS => 6,
+            NANOSECONDS => 9,
+            _ => return Err(NO_CAPTURE),
+        };
+        let header: &[u8; 24] = bytes.first_chunk().ok_or(Trouble::Short(24))?;
+        if self.u16(header, 4) != Some(2) {
+            return Err(NO_CAPTURE);
+        }
+        // The upper bits say how long frame check sequences are.
+        let link = self.u32(header, 20).unwrap_or_default() & 0x03ff_ffff;
+        self.interfaces =
+            vec![Interface { number: 0, link, snap_bytes: 0, resolution, offset_seconds: 0 }];
+        self.format = Some(Format::Pcap);
+        Ok(Piece { length: 24, content: Content::Other })
+    }
+
+    /// A packet of a pcap file.
+    fn record<'a>(&mut self, bytes: &'a [u8]) -> Result<Piece<'a>, Trouble> {
+        const HEADER: u32 = 16;
+        let header: &[u8; 16] = bytes.first_chunk().ok_or(Trouble::Short(16))?;
+        let field = |place| self.u32(header, place).unwrap_or_default();
+        let captured = field(8);
+        let packet = packet_bytes(bytes, HEADER, captured, u32::MAX)?;
+        let interface = *self.interfaces.first().ok_or(NO_CAPTURE)?;
+        // Whole seconds and their parts, instead of one number of parts.
+        let parts = interface.time(field(4).into());
+        let time = Duration::from_secs(field(0).into()).saturating_add(parts);
+        let content = self.content(interface, time, field(12), packet);
+        Ok(Piece { length: u64::from(HEADER).saturating_add(captured.into()), content })
+    }
+
+    fn content<'a>(
+        &mut self,
+        interface: Interface,
+        time: Duration,
+        original_bytes: u32,
+        bytes: &'a [u8],
+    ) -> Content<'a> {
+        self.last = time;
+        let Interface { number: interface, link, .. } = interface;
+        match LinkType::from_number(link) {
+            Some(link) => {
+                Content::Packet(Captured { time, interface, link, original_bytes, bytes })
+            }
+            None => Content::UnknownLink(link),
+        }
+    }
+
+    /// A block of a pcapng file, but for the length at its end, which is a piece of its own: what lies
+    /// between need not be in the buffer.
+    fn block<'a>(&mut self, bytes: &'a [u8]) -> Result<Piece<'a>, Trouble> {
+        if let Some(length) = self.trailer {
+            let trailer = bytes.first_chunk::<4>().ok_or(Trouble::Short(4))?;
+            if self.u32(trailer, 0) != Some(length) {
+                return Err(WRONG_LENGTH);
+            }
+            self.trailer = None;
+            return Ok(Piece { length: 4, content: Content::Other });
+        }
+        let header: &[u8; 12] = bytes.first_chunk().ok_or(Trouble::Short(12))?;
+        let is_section = header.starts_with(&SECTION_HEADER.to_be_bytes());
+        if is_section {
+            self.is_big_endian = match header.last_chunk() {
+                Some(b"\x1a\x2b\x3c\x4d") => true,
+                Some(b"\x4d\x3c\x2b\x1a") => false,
+                _ => return Err(NO_CAPTURE),
+            };
+        }
+        let kind = self.u32(header, 0).unwrap_or_default();
+        let total = self.u32(header, 4).unwrap_or_default();
+        let inner = total.checked_sub(4).filter(|inner| *inner >= 8 && inner % 4 == 0);
+        let inner = inner.ok_or(WRONG_LENGTH)?;
+        let content = match kind {
+            _ if is_section => self.section(bytes, inner)?,
+            INTERFACE => self.interface(bytes, inner)?,
+            SIMPLE_PACKET => self.simple_packet(bytes, inner)?,
+            PACKET | ENHANCED_PACKET => self.packet(bytes, inner, kind == PACKET)?,
+            _ => Content::Other,
+        };
+        self.trailer = Some(total);
+        Ok(Piece { length: inner.into(), content })
+    }
+
+    fn section(&mut self, bytes: &[u8], inner: u32) -> Result<Content<'static>, Trouble> {
+        let header: &[u8; 24] = bytes.first_chunk().ok_or(Trouble::Short(24))?;
+        if self.u16(header, 12) != Some(1) || inner < 24 {
+            return Err(NO_CAPTURE);
+        }
+        self.interfaces.clear();
+        Ok(Content::Other)
+    }
+
+    fn interface(&mut self, bytes: &[u8], inner: u32) -> Result<Content<'static>, Trouble> {
+        let needed = usize::try_from(inner).unwrap_or(usize::MAX).min(MOST_NEEDED);
+        let block = bytes.get(..needed).ok_or(Trouble::Short(needed))?;
+        let (Some(link), Some(snap_bytes)) = (self.u16(block, 8), self.u32(block, 12)) else {
+            return Err(WRONG_LENGTH);
+        };
+        let number = u32::try_from(self.interfaces.len()).unwrap_or_default().saturating_add(1);
+        let mut interface =
+            Interface { number, link: link.into(), snap_bytes, resolution: 6, offset_seconds: 0 };
+        let mut options = block.get(16..).unwrap_or_default();
+        while let (Some(kind), Some(length)) = (self.u16(options, 0), self.u16(options, 2)) {
+            let length = usize::from(length);
+            let Some(value) = options.get(4..).and_then(|rest| rest.get(..length)) else { break };
+            match (kind, value) {
+                (OPTION_END, _) => break,
+                (OPTION_RESOLUTION, [resolution]) => interface.resolution = *resolution,
+                (OPTION_OFFSET, value) => {
+                    let seconds = self.u64(value).unwrap_or_default();
+                    interface.offset_seconds = seconds.cast_signed();
+                }
+                _ => {}
+            }
+            let next = length.next_multiple_of(4).saturating_add(4);
+            options = options.get(next..).unwrap_or_default();
+        }
+        if self.interfaces.len() >= MOST_INTERFACES {
+            return Err(Trouble::Damaged("more than 65536 interfaces"));
+        }
+        self.interfaces.push(interface);
+        Ok(Content::Other)
+    }
+
+    /// The packet of an enhanced packet block, or of its predecessor.
+    fn packet<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        inner: u32,
+        is_obsolete: bool,
+    ) -> Result<Content<'a>, Trouble> {
+        const HEADER: u32 = 28;
+        let header: &[u8; 28] = bytes.first_chunk().ok_or(Trouble::Short(28))?;
+        let room = inner.checked_sub(HEADER).ok_or(WRONG_LENGTH)?;
+        let field = |place| self.u32(header, place).unwrap_or_default();
+        let number = if is_obsolete { self.u16(header, 8).map(u32::from) } else { Some(field(8)) };
+        let interface = *number
+            .and_then(|number| self.interfaces.get(usize::try_from(number).ok()?))
+            .ok_or(Trouble::Damaged("a packet of an interface that was not described"))?;
+        let time = interface.time(u64::from(field(12)) << 32 | u64::from(field(16)));
+        let packet = packet_bytes(bytes, HEADER, field(20), room)?;
+        Ok(self.content(interface, time, field(24), packet))
+    }
+
+    /// The packet of a simple packet block: of the first interface, at no time of its own.
+    fn simple_packet<'a>(&mut self, bytes: &'a [u8], inner: u32) -> Result<Content<'a>, Trouble> {
+        const HEADER: u32 = 12;
+        let header: &[u8; 12] = bytes.first_chunk().ok_or(Trouble::Short(12))?;
+        let room = inner.checked_sub(HEADER).ok_or(WRONG_LENGTH)?;
+        let interface = *self
+            .interfaces
+            .first()
+            .ok_or(Trouble::Damaged("a packet of an interface that was not described"))?;
+        let original = self.u32(header, 8).unwrap_or_default();
+        let snap_bytes = if interface.snap_bytes == 0 { u32::MAX } else { interface.snap_bytes };
+        let captured = original.min(snap_bytes).min(room);
+        let packet = packet_bytes(bytes, HEADER, captured, room)?;
+        Ok(self.content(interface, self.last, original, packet))
+    }
+
+    fn u16(&self, bytes: &[u8], place: usize) -> Option<u16> {
+        let bytes = *bytes.get(place..)?.first_chunk()?;
+        Some(if self.is_big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
+    }
+
+    fn u32(&self, bytes: &[u8], place: usize) -> Option<u32> {
+        let bytes = *bytes.get(place..)?.first_chunk()?;
+        Some(if self.is_big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
+    }
+
+    fn u64(&self, bytes: &[u8]) -> Option<u64> {
+        let bytes = *bytes.first_chunk()?;
+        Some(if self.is_big_endian { u64::from_be_bytes(bytes) } else { u64::from_le_bytes(bytes) })
+    }
+}
+
+const SECTION_HEADER: u32 = 0x0a0d_0d0a;
+const INTERFACE: u32 = 1;
+const PACKET: u32 = 2;
+const SIMPLE_PACKET: u32 = 3;
+const ENHANCED_PACKET: u32 = 6;
+const OPTION_END: u16 = 0;
+const OPTION_RESOLUTION: u16 = 9;
+const OPTION_OFFSET: u16 = 14;
+
+/// The beginning of a packet of `captured` bytes that stands behind `header` bytes and may take
+/// `room`.
+fn packet_bytes(bytes: &[u8], header: u32, captured: u32, room: u32) -> Result<&[u8], Trouble> {
+    if captured > room.min(MOST_CAPTURED) {
+        return Err(TOO_LONG);
+    }
+    let start = usize::try_from(header).unwrap_or(usize::MAX);
+    let length = usize::try_from(captured).unwrap_or(usize::MAX).min(MOST_BYTES);
+    let end = start.saturating_add(length);
+    bytes.get(start..end).ok_or(Trouble::Short(end))
+}
+
+impl Interface {
+    /// The moment of a number of parts of seconds, none before 1970.
+    fn time(self, parts: u64) -> Duration {
+        const SECOND: u128 = 1_000_000_000;
+        let exponent = u32::from(self.resolution & 0x7f);
+        let is_binary = self.resolution & 0x80 != 0;
+        let nanoseconds = match 9u32.checked_sub(exponent).filter(|_| !is_binary) {
+            // What nearly all files have, without a division.
+            Some(zeros) => parts.saturating_mul(10u64.saturating_pow(zeros)),
+            None => {
+                let scaled = u128::from(parts).saturating_mul(SECOND);
+                let unit = if is_binary {
+                    1u128.checked_shl(exponent)
+                } else {
+                    10u128.checked_pow(exponent)
+                };
+                let nanoseconds =
+                    unit.and_then(|unit| scaled.checked_div(unit)).unwrap_or_default();
+                u64::try_from(nanoseconds).unwrap_or(u64::MAX)
+            }
+        };
+        let offset = Duration::from_secs(self.offset_seconds.unsigned_abs());
+        let time = Duration::from_nanos(nanoseconds);
+        if self.offset_seconds < 0 {
+            time.saturating_sub(offset)
+        } else {
+            time.saturating_add(offset)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Time, length and bytes.
+    type Packets = Vec<(Duration, u32, Vec<u8>)>;
+
+    /// What a file holds, read from a buffer that grows by `step` bytes at a time.
+    fn packets(file: &[u8], step: usize) -> Result<Packets, (usize, Trouble)> {
+        let mut reader = Reader::default();
+        let (mut start, mut end) = (0, 0);
+        let mut all = Vec::new();
+        loop {
+            match reader.next(&file[start..end]) {
+                Ok(Piece { length, content }) => {
+                    if let Content::Packet(packet) = content {
+                        all.push((packet.time, packet.original_bytes, packet.bytes.to_vec()));
+                    }
+                    let length = usize::try_from(length).unwrap();
+                    assert!(length > 0);
+                    start += length;
+                    if start > file.len() {
+                        return Err((start - length, Trouble::Short(length)));
+                    }
+                    end = end.max(start);
+                }
+                Err(Trouble::Short(needed)) => {
+                    assert!(needed <= MOST_NEEDED && needed > end - start, "{needed}");
+                    if end == file.len() {
+                        let is_end = start == end && reader.may_end();
+                        return if is_end { Ok(all) } else { Err((start, Trouble::Short(needed))) };
+                    }
+                    end = (end + step).min(file.len());
+                }
+                Err(trouble) => return Err((start, trouble)),
+            }
+        }
+    }
+
+    fn words(is_big: bool, numbers: &[u32]) -> Vec<u8> {
+        let bytes = |number: &u32| if is_big { number.to_be_bytes() } else { number.to_le_bytes() };
+        numbers.iter().flat_map(bytes).collect()
+    }
+
+    fn halves(is_big: bool, one: u16, other: u16) -> Vec<u8> {
+        let bytes = |number: u16| if is_big { number.to_be_bytes() } else { number.to_le_bytes() };
+        [bytes(one), bytes(other)].concat()
+    }
+
+    /// Two packets, of 5 bytes and of 3 of 9.
+    fn pcap(is_big: bool, magic: u32) -> Vec<u8> {
+        let mut file = words(is_big, &[magic]);
+        file.extend(halves(is_big, 2, 4));
+        file.extend(words(is_big, &[0, 0, 100, 1]));
+        file.extend(words(is_big, &[1000, 7, 5, 5]));
+        file.extend(b"first");
+        file.extend(words(is_big, &[2000, 999_999, 3, 9]));
+        file.extend(b"sec");
+        file
+    }
+
+    fn block(is_big: bool, kind: u32, body: &[u8]) -> Vec<u8> {
+        let length = 12 + body.len().next_multiple_of(4);
+        let mut block = words(is_big, &[kind, length as u32]);
+        block.extend(body);
+        block.resize(length - 4, 0);
+        block.extend(words(is_big, &[length as u32]));
+        block
+    }
+
+    fn section(is_big: bool) -> Vec<u8> {
+        let mut body = words(is_big, &[0x1a2b_3c4d]);
+        body.extend(halves(is_big, 1, 0));
+        body.extend([0xff; 8]);
+        let mut section = block(is_big, SECTION_HEADER, &body);
+        section[..4].copy_from_slice(&SECTION_HEADER.to_be_bytes());
+        section
+    }
+
+    fn interface(is_big: bool, snap: u32, options: &[&[u8]]) -> Vec<u8> {
+        let mut body = halves(is_big, 1, 0);
+        body.extend(words(is_big, &[snap]));
+        body.extend(options.concat());
+        block(is_big, INTERFACE, &body)
+    }
+
+    fn enhanced(is_big: bool, head: &[u32], data: &[u8]) -> Vec<u8> {
+        block(is_big, ENHANCED_PACKET, &[words(is_big, head), data.to_vec()].concat())
+    }
+
+    /// Two sections, three interfaces, packets in blocks of every kind, and what is no packet.
+    fn pcapng(is_big: bool) -> Vec<u8> {
+        let option =
+            |kind, length, value: &[u8]| [halves(is_big, kind, length), value.to_vec()].concat();
+        let minus_ten = (-10i64).cast_unsigned();
+        let minus_ten = if is_big { minus_ten.to_be_bytes() } else { minus_ten.to_le_bytes() };
+        let nanoseconds = option(OPTION_RESOLUTION, 1, &[9, 0, 0, 0]);
+        let offset = option(OPTION_OFFSET, 8, &minus_ten);
+        let binary = option(OPTION_RESOLUTION, 1, &[0x8a, 0, 0, 0]);
+        let name = option(2, 3, b"lo\0\0");
+        let end = option(OPTION_END, 0, &[]);
+        let other = !is_big;
+        [
+            section(is_big),
+            interface(is_big, 0, &[]),
+            interface(is_big, 4, &[&name, &nanoseconds, &offset, &end, &binary]),
+            block(is_big, 0x0bad, &[1; 7]),
+            enhanced(is_big, &[0, 0, 5_000_007, 5, 5], b"first"),
+            enhanced(is_big, &[1, 4, 0x2540_be40, 3, 9], b"sec"),
+            block(is_big, SIMPLE_PACKET, &[words(is_big, &[4]), b"four".to_vec()].concat()),
+            section(other),
+            interface(other, 4, &[&option_of(other, &[0x8a, 0, 0, 0])]),
+            block(
+                other,
+                PACKET,
+                &[halves(other, 0, 9), words(other, &[0, 5 << 10 | 512, 1, 1]), b"x".to_vec()]
+                    .concat(),
+            ),
+            block(other, SIMPLE_PACKET, &[words(other, &[40]), b"snap".to_vec()].concat()),
+        ]
+        .concat()
+    }
+
+    fn option_of(is_big: bool, value: &[u8]) -> Vec<u8> {
+        [halves(is_big, OPTION_RESOLUTION, 1), value.to_vec()].concat()
+    }
+
+    #[test]
+    fn pcap_of_every_byte_order_and_resolution() {
+        for (magic, unit) in [(0xa1b2_c3d4, 1000), (0xa1b2_3c4d, 1)] {
+            for is_big in [false, true] {
+                let file = pcap(is_big, magic);
+                let wanted = [
+                    (Duration::new(1000, 7 * unit), 5, b"first".to_vec()),
+                    (Duration::new(2000, 999_999 * unit), 9, b"sec".to_vec()),
+                ];
+                for step in [1, 3, 1000] {
+                    assert_eq!(packets(&file, step).unwrap(), wanted, "{magic:x} {is_big} {step}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pcapng_with_all_that_it_may_hold() {
+        let wanted = [
+            (Duration::from_micros(5_000_007), 5, b"first".to_vec()),
+            (
+                Duration::from_nanos((4 << 32) + 0x2540_be40) - Duration::from_secs(10),
+                9,
+                b"sec".to_vec(),
+            ),
+            (
+                Duration::from_nanos((4 << 32) + 0x2540_be40) - Duration::from_secs(10),
+                4,
+                b"four".to_vec(),
+            ),
+            (Duration::from_millis(5500), 1, b"x".to_vec()),
+            (Duration::from_millis(5500), 40, b"snap".to_vec()),
+        ];
+        for is_big in [false, true] {
+            for step in [1, 7, 1000] {
+                assert_eq!(packets(&pcapng(is_big), step).unwrap(), wanted, "{is_big} {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn long_packets_need_no_long_buffer() {
+        let data = vec![7; 100_000];
+        let file = [
+            section(false),
+            interface(false, 0, &[]),
+            enhanced(false, &[0, 0, 1, 100_000, 100_000], &data),
+            enhanced(false, &[0, 0, 1, 1, 1], b"x"),
+        ]
+        .concat();
+        let all = packets(&file, 4096).unwrap();
+        assert_eq!((all[0].1, all[0].2.len(), all[1].2.len()), (100_000, MOST_BYTES, 1));
+    }
+
+    #[test]
+    fn damage_is_told_with_its_place() {
+        let place = |file: &[u8]| packets(file, 1000).unwrap_err();
+        assert_eq!(place(b"\x1f\x8b\x08\x00 anything"), (0, NO_CAPTURE));
+        assert_eq!(place(b""), (0, Trouble::Short(4)));
+        let mut file = pcap(false, 0xa1b2_c3d4);
+        file[24 + 21 + 11] = 0x7f;
+        assert_eq!(place(&file), (45, TOO_LONG));
+        let file = [section(false), enhanced(false, &[0, 0, 1, 0, 0], b"")].concat();
+        assert!(matches!(place(&file), (28, Trouble::Damaged(_))));
+        let mut file = [section(false), interface(false, 0, &[])].concat();
+        let last = file.len() - 4;
+        file[last] ^= 4;
+        assert_eq!(place(&file), (last, WRONG_LENGTH));
+        let file =
+            [section(false), interface(false, 0, &[]), enhanced(false, &[0, 0, 1, 9, 9], b"x")];
+        assert_eq!(place(&file.concat()), (48, TOO_LONG));
+    }
+
+    #[test]
+    fn resolutions_are_parts_of_seconds() {
+        for (resolution, parts, nanoseconds) in [
+            (0, 3, 3_000_000_000),
+            (3, 1, 1_000_000),
+            (6, 1_800_000_000_000_001, 1_800_000_000_000_001_000),
+            (9, 7, 7),
+            (12, 7000, 7),
+            (0x80, 3, 3_000_000_000),
+            (0x81, 1, 500_000_000),
+            (0xa0, 3 << 31, 1_500_000_000),
+            (19, u64::MAX, 1_844_674_407),
+            (0, u64::MAX, u64::MAX),
+        ] {
+            let interface =
+                Interface { number: 0, link: 1, snap_bytes: 0, resolution, offset_seconds: 0 };
+            assert_eq!(interface.time(parts), Duration::from_nanos(nanoseconds), "{resolution}");
+        }
+    }
+
+    #[test]
+    fn hostile_times_are_some_time() {
+        for resolution in 0..=255 {
+            for offset_seconds in [i64::MIN, -1, 0, i64::MAX] {
+                let interface =
+                    Interface { number: 0, link: 1, snap_bytes: 0, resolution, offset_seconds };
+                for parts in [0, 1, u64::MAX] {
+                    let _ = interface.time(parts);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_truncation_is_noticed_but_between_packets() {
+        for file in [pcap(true, 0xa1b2_3c4d), pcapng(false), pcapng(true)] {
+            let whole = packets(&file, 1000).unwrap();
+            let mut ends = 0;
+            for end in 0..file.len() {
+                match packets(&file[..end], 1000) {
+                    Ok(some) => {
+                        assert!(whole.starts_with(&some));
+                        ends += 1;
+                    }
+                    Err((place, trouble)) => {
+                        assert!(place <= end && matches!(trouble, Trouble::Short(_)));
+                    }
+                }
+            }
+            assert!((2..12).contains(&ends), "{ends}");
+        }
+    }
+
+    #[test]
+    fn no_corruption_panics_or_hangs() {
+        for file in [pcap(false, 0xa1b2_c3d4), pcapng(false), pcapng(true)] {
+            for place in 0..file.len() {
+                for byte in 0..=255 {
+                    let mut bad = file.clone();
+                    bad[place] = byte;
+                    let _ = packets(&bad, 1000);
+                }
+            }
+        }
+    }
+}

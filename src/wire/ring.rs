@@ -1,0 +1,124 @@
+//! Blocks of frames that the kernel has put into a packet socket's ring (TPACKET_V3,
+//! include/uapi/linux/if_packet.h).
+
+use super::netlink::{u16_at, u32_at};
+
+/// A frame of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingFrame<'a> {
+    /// When, in seconds since 1970.
+    pub seconds: u32,
+    /// And nanoseconds.
+    pub nanoseconds: u32,
+    /// The length of the frame before it was cut.
+    pub original_bytes: u32,
+    /// The ethertype of what it begins with.
+    pub ethertype: u16,
+    /// The index of the interface.
+    pub interface: u32,
+    /// Whether it is the first of the two times that a packet of the loopback interface goes by.
+    pub is_leaving_loopback: bool,
+    /// What was captured.
+    pub bytes: &'a [u8],
+}
+
+/// The frames of a block, its header (`struct tpacket_block_desc`) included. A frame that does not lie
+/// in the block ends them.
+pub fn frames(block: &[u8]) -> impl Iterator<Item = RingFrame<'_>> {
+    let count = u32_at(block, 12).unwrap_or_default();
+    let first = u32_at(block, 16).unwrap_or_default();
+    let mut rest = slice(block, first, None);
+    (0..count).map_while(move |_| {
+        let frame = rest?;
+        let next = u32_at(frame, 0).unwrap_or_default();
+        rest = if next == 0 { None } else { slice(frame, next, None) };
+        read(frame)
+    })
+}
+
+/// `struct tpacket3_hdr`, and `struct sockaddr_ll` behind it.
+fn read(frame: &[u8]) -> Option<RingFrame<'_>> {
+    const ADDRESS: usize = 48;
+    const PACKET_OUTGOING: u8 = 4;
+    const ARPHRD_LOOPBACK: u16 = 772;
+    let address = frame.get(ADDRESS..)?;
+    let start = u16_at(frame, 26)?;
+    let &[high, low] = address.get(2..)?.first_chunk()?;
+    Some(RingFrame {
+        seconds: u32_at(frame, 4)?,
+        nanoseconds: u32_at(frame, 8)?,
+        original_bytes: u32_at(frame, 16)?,
+        ethertype: u16::from_be_bytes([high, low]),
+        interface: u32_at(address, 4)?,
+        is_leaving_loopback: u16_at(address, 8)? == ARPHRD_LOOPBACK
+            && *address.get(10)? == PACKET_OUTGOING,
+        bytes: slice(frame, start.into(), Some(u32_at(frame, 12)?))?,
+    })
+}
+
+fn slice(bytes: &[u8], start: u32, length: Option<u32>) -> Option<&[u8]> {
+    let rest = bytes.get(usize::try_from(start).ok()?..)?;
+    match length {
+        Some(length) => rest.get(..usize::try_from(length).ok()?),
+        None => Some(rest),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A block of two frames, as the kernel lays them out.
+    fn block() -> Vec<u8> {
+        let mut block = vec![0; 48];
+        block[12..16].copy_from_slice(&2u32.to_ne_bytes());
+        block[16..20].copy_from_slice(&48u32.to_ne_bytes());
+        for (next, text, kind) in [(96u32, &b"first"[..], 4u8), (0, b"second", 0)] {
+            let mut frame = vec![0; 96];
+            for (place, number) in [(0, next), (4, 7), (8, 9), (12, text.len() as u32), (16, 1000)]
+            {
+                frame[place..place + 4].copy_from_slice(&number.to_ne_bytes());
+            }
+            frame[26..28].copy_from_slice(&80u16.to_ne_bytes());
+            frame[50..52].copy_from_slice(&[0x86, 0xdd]);
+            frame[52..56].copy_from_slice(&3u32.to_ne_bytes());
+            frame[56..58].copy_from_slice(&772u16.to_ne_bytes());
+            frame[58] = kind;
+            frame[80..80 + text.len()].copy_from_slice(text);
+            block.extend(frame);
+        }
+        block
+    }
+
+    #[test]
+    fn frames_are_read_as_the_kernel_lays_them_out() {
+        let block = block();
+        let all: Vec<_> = frames(&block).collect();
+        let first = RingFrame {
+            seconds: 7,
+            nanoseconds: 9,
+            original_bytes: 1000,
+            ethertype: 0x86dd,
+            interface: 3,
+            is_leaving_loopback: true,
+            bytes: b"first",
+        };
+        let second = RingFrame { is_leaving_loopback: false, bytes: b"second", ..first };
+        assert_eq!(all, [first, second]);
+    }
+
+    #[test]
+    fn neither_truncation_nor_corruption_leads_out_of_the_block() {
+        let whole = block();
+        for end in 0..whole.len() {
+            assert!(frames(&whole[..end]).count() <= 2);
+        }
+        for place in 0..whole.len() {
+            for byte in 0..=255 {
+                let mut bad = whole.clone();
+                bad[place] = byte;
+                assert!(frames(&bad).count() <= whole.len());
+            }
+        }
+    }
+}

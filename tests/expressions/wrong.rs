@@ -1,0 +1,81 @@
+//! What no expression is, the place where it goes wrong, the word there, and what is said of it.
+
+pub const NO_WORD: &str = "no part of the filter language here, which has host, net, port, portrange, src, dst, \
+                   tcp, ip, ip6, mask, and, or, not and parentheses";
+pub const NO_VALUE: &str = "an address or port, or a word such as port or tcp, belongs here";
+pub const NO_OPERATOR: &str = "and, or, a closing parenthesis or the end belongs here";
+pub const NO_PORT: &str = "no port, and no name of a TCP port in /etc/services";
+pub const NO_ADDRESS: &str = "no IP address; names of hosts are not resolved";
+pub const OUTSIDE: &str = "the address has bits set behind the network's";
+pub const NUMBER: &str = "a number alone: net or port must stand before it";
+pub const NO_MASK: &str = "a host has no mask: net";
+pub const LENGTH: &str = "a length is at most 32 bits, of ip6 128";
+
+pub const WRONG: &[(&str, usize, &str, &str)] = &[
+    ("dst prt 80", 4, "prt", NO_ADDRESS),
+    ("prt 80", 0, "prt", NO_WORD),
+    ("tcp[13] = 2", 3, "[", NO_WORD),
+    ("port 80 & port 90", 8, "&", NO_WORD),
+    ("port=80", 4, "=", NO_WORD),
+    ("udp port 53", 0, "udp", NO_WORD),
+    ("tcp or icmp", 7, "icmp", NO_WORD),
+    ("ether host 1:2:3:4:5:6", 0, "ether", NO_WORD),
+    ("len > 100", 0, "len", NO_WORD),
+    ("port 80 \u{fc}", 8, "\u{fc}", NO_WORD),
+    ("port", 4, "", NO_VALUE),
+    ("tcp and", 7, "", NO_VALUE),
+    ("not", 3, "", NO_VALUE),
+    ("()", 1, ")", NO_VALUE),
+    ("and tcp", 0, "and", NO_VALUE),
+    ("port tcp", 5, "tcp", NO_VALUE),
+    ("port 80 or src port", 19, "", NO_VALUE),
+    ("port 80 and and 90", 12, "and", NO_VALUE),
+    ("src host port 80", 9, "port", NO_VALUE),
+    ("net 10.0.0.0/", 13, "", LENGTH),
+    ("net 10.0.0.0/33", 13, "33", LENGTH),
+    ("net ::/129", 7, "129", LENGTH),
+    ("net 10.0.0.0/08", 13, "08", LENGTH),
+    ("port 80 90", 8, "90", NO_OPERATOR),
+    ("port 80 port 90", 8, "port", NO_OPERATOR),
+    ("ip tcp port 80", 3, "tcp", NO_OPERATOR),
+    ("ip 1.2.3.4", 3, "1.2.3.4", NO_OPERATOR),
+    ("port 80/2", 7, "/", NO_OPERATOR),
+    ("(port 80", 0, "(", "is never closed"),
+    ("port 80)", 7, ")", "nothing to close"),
+    ("src and port 80", 8, "port", "src or dst, or src and dst, belong together"),
+    ("src or src 1.2.3.4", 7, "src", "src or dst, or src and dst, belong together"),
+    ("port 65536", 5, "65536", "a port is at most 65535"),
+    ("portrange 1-70000", 10, "1-70000", "a port is at most 65535"),
+    ("port 99999999999", 5, "99999999999", NO_PORT),
+    ("port 80-90", 5, "80-90", NO_PORT),
+    ("port HTTP", 5, "HTTP", NO_PORT),
+    ("port 08", 5, "08", NO_PORT),
+    ("port 0x", 5, "0x", NO_PORT),
+    ("port -1", 5, "-1", NO_PORT),
+    ("portrange 5-", 10, "5-", NO_PORT),
+    ("portrange -", 10, "-", NO_PORT),
+    ("port 1.2.3.4", 5, "1.2.3.4", NO_PORT),
+    ("ip6 port 80", 9, "80", "ip and ip6 do not go with ports: `ip and port`"),
+    ("tcp host 1.2.3.4", 9, "1.2.3.4", "tcp goes with ports alone: `tcp and host`"),
+    ("ip host fe80::1", 8, "fe80::1", "ip has no such address: ip6"),
+    ("ip6 net 10.0.0.0/8", 8, "10.0.0.0", "ip6 has no such address: ip"),
+    ("host localhost", 5, "localhost", NO_ADDRESS),
+    ("host 1.2.3.256", 5, "1.2.3.256", NO_ADDRESS),
+    ("host 1.2.3.4.5", 5, "1.2.3.4.5", NO_ADDRESS),
+    ("host 1..2", 5, "1..2", NO_ADDRESS),
+    ("host 1::2::3", 5, "1::2::3", NO_ADDRESS),
+    ("host fe80::1%lo", 12, "%", NO_WORD),
+    ("net 10.0.0.1/8", 4, "10.0.0.1", OUTSIDE),
+    ("net fe80::1/10", 4, "fe80::1", OUTSIDE),
+    ("net 10.0.0.1 mask 255.0.0.0", 4, "10.0.0.1", OUTSIDE),
+    ("net 10.0.0.0 mask", 17, "", "no mask such as 255.255.0.0"),
+    ("net 10.0.0.0 mask ::", 18, "::", "no mask such as 255.255.0.0"),
+    ("host 10.0.0.0/8", 13, "/", NO_MASK),
+    ("host 10.0.0.0 mask 255.0.0.0", 14, "mask", NO_MASK),
+    ("80", 0, "80", NUMBER),
+    ("tcp or 443", 7, "443", NUMBER),
+    ("src 80", 4, "80", NUMBER),
+    ("host 10", 5, "10", NUMBER),
+    ("port (80 or port 90)", 12, "port", "the words before the parenthesis qualify what is in it"),
+    ("port (tcp)", 6, "tcp", NO_VALUE),
+];
