@@ -7,8 +7,8 @@ use super::{
 };
 
 /// Appends one row as an object.
-pub fn row(buffer: &mut Vec<u8>, cells: &[Cell<'_>]) {
-    object(buffer, cells.iter().map(|cell| (cell.column.name, cell.value)));
+pub fn row<'a>(buffer: &mut Vec<u8>, cells: impl Iterator<Item = Cell<'a>> + Clone) {
+    object(buffer, cells.clone().map(|cell| (cell.column.name, cell.value)));
     buffer.push(b'\n');
 }
 
@@ -28,17 +28,17 @@ enum Node {
 
 impl Tree {
     /// Takes one row.
-    pub fn row(&mut self, cells: &[Cell<'_>]) {
+    pub fn row<'a>(&mut self, cells: impl Iterator<Item = Cell<'a>> + Clone) {
         let mut leaf = Vec::new();
-        let mut numbers = cells.iter().filter(|cell| cell.column.kind != Kind::Key);
+        let mut numbers = cells.clone().filter(|cell| cell.column.kind != Kind::Key);
         match (numbers.clone().count(), numbers.next()) {
             (1, Some(cell)) => push_value(&mut leaf, &cell.value),
             _ => {
-                let numbers = cells.iter().filter(|cell| cell.column.kind != Kind::Key);
+                let numbers = cells.clone().filter(|cell| cell.column.kind != Kind::Key);
                 object(&mut leaf, numbers.map(|cell| (cell.column.name, cell.value)));
             }
         }
-        let mut keys = cells.iter().filter(|cell| cell.column.kind == Kind::Key).peekable();
+        let mut keys = cells.clone().filter(|cell| cell.column.kind == Kind::Key).peekable();
         let mut tree = self;
         while let Some(key) = keys.next() {
             let mut name = Vec::new();

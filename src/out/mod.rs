@@ -121,8 +121,6 @@ enum From {
     Rate(usize),
 }
 
-/// The most columns that a table may have, time and rates included.
-pub const MOST_COLUMNS: usize = 80;
 /// When the buffer is written before its end.
 const FLUSH_BYTES: usize = 64 * 1024;
 
@@ -148,7 +146,7 @@ impl Out {
     /// A writer of rows of `columns`; those for which `is_shown` is false are left out.
     #[must_use]
     pub fn new(style: Style, columns: &[Column], is_shown: impl Fn(&Column) -> bool) -> Out {
-        let mut shown = Vec::with_capacity(MOST_COLUMNS);
+        let mut shown = Vec::with_capacity(columns.len() + 3);
         if style.is_stream {
             shown.push((TIME, From::Time));
         }
@@ -216,23 +214,23 @@ impl Out {
     ///
     /// # Errors
     /// As [`Out::row`].
-    pub fn row_of(&mut self, values: &[Value<'_>]) -> Result<(), Error> {
-        let rates = self.style.rate.then(|| self.rates_of(values));
+    pub fn row_of<'a>(&mut self, values: &[Value<'a>]) -> Result<(), Error> {
+        let rates = if self.style.rate { self.rates_of(values) } else { Vec::new() };
         let [namespace, resident] =
             self.place.each_ref().map(|text| text.as_deref().map_or(Value::Absent, Value::Text));
-        let mut cells = [Cell { column: &TIME, value: Value::Absent }; MOST_COLUMNS];
-        let count = self.columns.len().min(MOST_COLUMNS);
-        for (cell, (column, from)) in cells.iter_mut().zip(&self.columns) {
-            cell.column = column;
-            cell.value = match *from {
-                From::Time => Value::Text(&self.time),
+        let at = |values: &[Value<'a>], place| values.get(place).copied().unwrap_or(Value::Absent);
+        let (columns, time) = (&self.columns, &self.time);
+        // Made as they are asked for: a table may have many columns, and a run many rows.
+        let cells = columns.iter().map(|(column, from)| {
+            let value = match *from {
+                From::Time => Value::Text(time),
                 From::Namespace => namespace,
                 From::Resident => resident,
-                From::Row(place) => values.get(place).copied().unwrap_or(Value::Absent),
-                From::Rate(place) => rates.map_or(Value::Absent, |rates| rates[place]),
+                From::Row(place) => at(values, place),
+                From::Rate(place) => at(&rates, place),
             };
-        }
-        let cells = &cells[..count];
+            Cell { column, value }
+        });
         match self.style.format {
             Format::Tsv | Format::Bare => tsv::row(&mut self.buffer, cells),
             Format::Shell if self.is_keyed => {
@@ -263,8 +261,8 @@ impl Out {
     }
 
     /// The rates of the Counter values of a row, at the places of the values.
-    fn rates_of(&mut self, values: &[Value<'_>]) -> [Value<'static>; MOST_COLUMNS] {
-        let mut rates = [Value::Absent; MOST_COLUMNS];
+    fn rates_of(&mut self, values: &[Value<'_>]) -> Vec<Value<'static>> {
+        let mut rates = vec![Value::Absent; values.len()];
         let mut key = self.place[0].clone().unwrap_or_default();
         key.push(b'\t');
         for (column, from) in &self.columns {

@@ -26,8 +26,8 @@ pub(super) struct Metric {
 
 impl Metrics {
     /// Takes one row: a sample for each of its numbers that is there.
-    pub(super) fn row(&mut self, cells: &[Cell<'_>]) {
-        for cell in cells {
+    pub(super) fn row<'a>(&mut self, cells: impl Iterator<Item = Cell<'a>> + Clone) {
+        for cell in cells.clone() {
             let kind = match (cell.column.kind, cell.value) {
                 (Kind::Key | Kind::Label, _) | (_, Value::Absent) => continue,
                 // Among counters, a level is a metric of its own.
@@ -36,9 +36,9 @@ impl Metrics {
             };
             let metric = self.metric(cell.column, kind);
             metric.samples.extend_from_slice(metric.name.as_bytes());
-            labels(&mut metric.samples, cells);
+            labels(&mut metric.samples, cells.clone());
             metric.samples.push(b' ');
-            number(&mut metric.samples, cell);
+            number(&mut metric.samples, &cell);
             metric.samples.push(b'\n');
         }
     }
@@ -97,16 +97,16 @@ impl Metric {
     }
 }
 
-fn labels(buffer: &mut Vec<u8>, cells: &[Cell<'_>]) {
+fn labels<'a>(buffer: &mut Vec<u8>, cells: impl Iterator<Item = Cell<'a>> + Clone) {
     let mut separator = b'{';
-    for cell in cells.iter().filter(|cell| !cell.column.kind.is_number()) {
+    for cell in cells.clone().filter(|cell| !cell.column.kind.is_number()) {
         buffer.push(separator);
         buffer.extend_from_slice(cell.column.name.as_bytes());
         buffer.extend_from_slice(b"=\"");
         match cell.value {
             Value::Absent => {}
             Value::Text(text) | Value::List(text) => escape(buffer, text),
-            _ => number(buffer, cell),
+            _ => number(buffer, &cell),
         }
         buffer.push(b'"');
         separator = b',';

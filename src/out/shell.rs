@@ -6,12 +6,16 @@ use super::{
 
 /// Appends the assignments of a row that Keys alone name: `TCP_ESTABLISHED="14"`. The first number
 /// bears the row's name, further ones append their column's: `TCP_MEM_LIMIT="575796"`.
-pub fn assignments(buffer: &mut Vec<u8>, prefix: &str, cells: &[Cell<'_>]) {
+pub fn assignments<'a>(
+    buffer: &mut Vec<u8>,
+    prefix: &str,
+    cells: impl Iterator<Item = Cell<'a>> + Clone,
+) {
     let mut is_first = true;
-    for cell in cells.iter().filter(|cell| cell.column.kind != Kind::Key) {
+    for cell in cells.clone().filter(|cell| cell.column.kind != Kind::Key) {
         let start = buffer.len();
         buffer.extend_from_slice(prefix.as_bytes());
-        for key in cells.iter().filter(|cell| cell.column.kind == Kind::Key) {
+        for key in cells.clone().filter(|cell| cell.column.kind == Kind::Key) {
             if buffer.len() > start + prefix.len() {
                 buffer.push(b'_');
             }
@@ -34,7 +38,7 @@ pub fn assignments(buffer: &mut Vec<u8>, prefix: &str, cells: &[Cell<'_>]) {
 }
 
 /// Appends a row that data names: `RADDR="10.0.0.1" COUNT="5"`.
-pub fn row(buffer: &mut Vec<u8>, prefix: &str, cells: &[Cell<'_>]) {
+pub fn row<'a>(buffer: &mut Vec<u8>, prefix: &str, cells: impl Iterator<Item = Cell<'a>> + Clone) {
     let mut separator: &[u8] = b"";
     for cell in cells {
         buffer.extend_from_slice(separator);
@@ -122,7 +126,7 @@ mod tests {
                 cells.push(Cell { column, value });
             }
             let mut line = Vec::new();
-            assignments(&mut line, "", &cells);
+            assignments(&mut line, "", cells.iter().copied());
             String::from_utf8(line).unwrap()
         };
         assert_eq!(line(b"TCP", b"inuse"), "TCP_INUSE=\"3\"\nTCP_INUSE_LIMIT=\"\"\n");

@@ -14,7 +14,7 @@ pub fn header<'a>(buffer: &mut Vec<u8>, names: impl Iterator<Item = &'a str>) {
 }
 
 /// Appends one row.
-pub fn row(buffer: &mut Vec<u8>, cells: &[Cell<'_>]) {
+pub fn row<'a>(buffer: &mut Vec<u8>, cells: impl Iterator<Item = Cell<'a>> + Clone) {
     let mut separator: &[u8] = b"";
     for cell in cells {
         buffer.extend_from_slice(separator);
