@@ -3,11 +3,39 @@
 
 use std::net::IpAddr;
 
-use crate::model::masked;
-use crate::out::Value;
+use crate::error::Error;
+use crate::model::{Groups, Tally, masked};
+use crate::out::{Out, Value};
 
 /// The first byte of what is there.
 pub const THERE: u8 = 1;
+
+/// Writes a row for each group of at least `min` rows, the largest first, at most `top` of them: what
+/// `value` reads of its keys, how many rows it has, and their sums. Without keys there is one group, be
+/// it empty.
+///
+/// # Errors
+/// If writing fails.
+pub fn rows<'a, K: Copy>(
+    groups: &'a Groups,
+    keys: &[K],
+    (min, top): (Option<u64>, Option<usize>),
+    value: impl Fn(K, &mut &'a [u8]) -> Value<'a>,
+    out: &mut Out,
+) -> Result<(), Error> {
+    let mut sorted = groups.sorted(min.unwrap_or(1), top.unwrap_or(usize::MAX));
+    if keys.is_empty() && sorted.is_empty() {
+        sorted.push((&[], Tally::default()));
+    }
+    let mut values = Vec::with_capacity(keys.len() + 3);
+    for (mut key, Tally { count, sums: [first, second] }) in sorted {
+        values.clear();
+        values.extend(keys.iter().map(|part| value(*part, &mut key)));
+        values.extend([count, first, second].map(|number| Value::Int(number.into())));
+        out.row_of(&values)?;
+    }
+    Ok(())
+}
 
 /// The lengths of networks: `24` or `24/64`, for IPv4 and IPv6.
 pub fn parse_lengths(text: &str) -> Option<[u8; 2]> {

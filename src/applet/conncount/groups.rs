@@ -4,11 +4,11 @@ use super::by::{self, Key};
 use super::{Args, COLUMNS};
 use crate::applet::facts::{self, Facts, Needs, Shared};
 use crate::applet::filter::Picked;
-use crate::applet::{Call, Report, Table};
+use crate::applet::{Call, Report, Table, keys};
 use crate::cli;
 use crate::error::Error;
 use crate::model::{Endpoint, Family, Filter, Groups, Proto, Socket, Tally, TcpState};
-use crate::out::{Column, Out, Value};
+use crate::out::{Column, Out};
 use crate::source::{self, Method, Source, sock_diag::Dumped};
 
 pub const COUNT: Column =
@@ -117,7 +117,8 @@ impl Grouping<'_> {
     fn rows(&mut self, out: &mut Out) -> Result<(), Error> {
         self.shared = None;
         let groups = std::mem::take(&mut self.groups);
-        rows(self.args, &groups, out)
+        let args = self.args;
+        keys::rows(&groups, &args.by, (args.min, args.top), Key::value, out)
     }
 }
 
@@ -225,21 +226,6 @@ fn in_state(state: TcpState) -> Socket {
         cookie: 0,
         cgroup: None,
     }
-}
-
-fn rows(args: &Args, groups: &Groups, out: &mut Out) -> Result<(), Error> {
-    let mut sorted = groups.sorted(args.min.unwrap_or(1), args.top.unwrap_or(usize::MAX));
-    if args.by.is_empty() && sorted.is_empty() {
-        sorted.push((&[], Tally::default()));
-    }
-    let mut values = Vec::with_capacity(args.by.len() + 3);
-    for (mut key, Tally { count, sums: [recv, send] }) in sorted {
-        values.clear();
-        values.extend(args.by.iter().map(|part| part.value(&mut key)));
-        values.extend([count, recv, send].map(|number| Value::Int(number.into())));
-        out.row_of(&values)?;
-    }
-    Ok(())
 }
 
 /// All columns that `conncount` may show.

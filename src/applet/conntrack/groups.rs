@@ -3,11 +3,11 @@
 use super::args::Args;
 use super::keys::Key;
 use super::list;
-use crate::applet::{Call, Report, Table};
+use crate::applet::{Call, Report, Table, keys};
 use crate::cli;
 use crate::error::Error;
-use crate::model::{Flow, Groups, Tally};
-use crate::out::{Column, Out, Value};
+use crate::model::{Flow, Groups};
+use crate::out::{Column, Out};
 use crate::source::Source;
 use crate::source::conntrack::Table as Flows;
 use crate::source::labels::Labels;
@@ -80,7 +80,7 @@ impl Table for Grouping<'_> {
             list::note_empty(source, &filter, *table, count, report);
         }
         let groups = std::mem::take(groups);
-        rows(args, &groups, out)
+        keys::rows(&groups, &args.by, (args.min, args.top), Key::value, out)
     }
 }
 
@@ -88,19 +88,4 @@ impl Table for Grouping<'_> {
 fn sums(flow: &Flow<'_>) -> [u64; 2] {
     let [orig, reply] = flow.traffic.map(Option::unwrap_or_default);
     [orig.packets.saturating_add(reply.packets), orig.bytes.saturating_add(reply.bytes)]
-}
-
-fn rows(args: &Args, groups: &Groups, out: &mut Out) -> Result<(), Error> {
-    let mut sorted = groups.sorted(args.min.unwrap_or(1), args.top.unwrap_or(usize::MAX));
-    if args.by.is_empty() && sorted.is_empty() {
-        sorted.push((&[], Tally::default()));
-    }
-    let mut values = Vec::with_capacity(args.by.len() + 3);
-    for (mut key, Tally { count, sums: [packets, bytes] }) in sorted {
-        values.clear();
-        values.extend(args.by.iter().map(|part| part.value(&mut key)));
-        values.extend([count, packets, bytes].map(|number| Value::Int(number.into())));
-        out.row_of(&values)?;
-    }
-    Ok(())
 }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use super::view::Row;
 use crate::applet::keys::{
-    THERE, address, parse_lengths, push_address, push_number, push_text, take, text,
+    self, THERE, address, parse_lengths, push_address, push_number, push_text, take, text,
 };
 use crate::cli;
 use crate::error::Error;
@@ -205,21 +205,15 @@ pub fn columns_of(keys: &[Key]) -> Vec<Column> {
 /// If writing fails.
 pub fn write_groups(
     rows: &[Row],
-    keys: &[Key],
-    (min, top): (u64, usize),
+    by: &[Key],
+    (min, top): (Option<u64>, Option<usize>),
     out: &mut Out,
 ) -> Result<(), Error> {
     let (mut groups, mut room) = (Groups::default(), Vec::with_capacity(64));
     for row in rows {
         room.clear();
-        keys.iter().for_each(|key| key.push(&mut room, row));
+        by.iter().for_each(|key| key.push(&mut room, row));
         groups.add(&room, [row.rx_bytes_per_second, row.tx_bytes_per_second]);
     }
-    for (mut key, tally) in groups.sorted(min, top) {
-        let mut values: Vec<Value<'_>> = keys.iter().map(|of| of.value(&mut key)).collect();
-        let [rx, tx] = tally.sums;
-        values.extend([tally.count, rx, tx].map(|number| Value::Int(number.into())));
-        out.row_of(&values)?;
-    }
-    Ok(())
+    keys::rows(&groups, by, (min, top), Key::value, out)
 }

@@ -157,8 +157,7 @@ fn collect(tracker: &Tracker, now: Duration, before: Duration) -> Vec<Row> {
 
 fn write(args: &Args, found: &mut [Row], out: &mut Out) -> Result<(), Error> {
     if !args.by.is_empty() {
-        let bounds = (args.min.unwrap_or(1), args.top.unwrap_or(usize::MAX));
-        return rows::write_groups(found, &args.by, bounds, out);
+        return rows::write_groups(found, &args.by, (args.min, args.top), out);
     }
     let mut view = View::sorted_by(args.sort());
     view.arrange(found);
