@@ -27,8 +27,13 @@ fn times_are_those_of_the_users_time_zone() {
         let (theirs, ours) = bench.both_in(tz, &["-L", "-p", "tcp", "-o", "ktimestamp"]);
         assert_eq!((theirs.status, theirs.stderr), (ours.status, ours.stderr));
         assert_eq!(theirs.stdout, ours.stdout, "{tz}");
-        assert!(ours.stdout.contains(" [start="), "{}", ours.stdout);
-        seen.push(ours.stdout);
+        // Of the lines only the dates: timeouts go down meanwhile.
+        let dates = ours.stdout.split(" [start=").skip(1);
+        let mut dates: Vec<_> =
+            dates.filter_map(|rest| Some(rest.split_once(']')?.0.to_owned())).collect();
+        dates.sort();
+        assert!(!dates.is_empty(), "{}", ours.stdout);
+        seen.push(dates);
     }
     assert!(seen[0] != seen[2] && seen[2] == seen[3]);
 }
@@ -65,6 +70,16 @@ fn what_is_saved_is_what_debians_conntrack_saves_and_the_mark() {
 #[test]
 fn debians_conntrack_loads_what_is_saved() {
     let Some(bench) = Bench::new("debians_conntrack_loads_what_is_saved") else { return };
+    // A packet that comes between the flush and the loading makes a flow of its own.
+    let mut tries = (0..4).map(|_| saved_and_loaded(&bench));
+    if !tries.any(|(saved, loaded)| saved == loaded) {
+        let (saved, loaded) = saved_and_loaded(&bench);
+        assert_eq!(saved, loaded);
+    }
+}
+
+/// What ours saves, and what it saves again after Debian's conntrack has loaded that into an empty table.
+fn saved_and_loaded(bench: &Bench) -> (Vec<String>, Vec<String>) {
     let words = ["-L", "-p", "tcp", "-f", "ipv4", "-o", "save"];
     // Neither of them can make a flow that was expected.
     let is_made = |line: &&str| !line.contains("EXPECTED");
@@ -87,7 +102,7 @@ fn debians_conntrack_loads_what_is_saved() {
         lines.sort();
         lines
     };
-    assert_eq!(sorted(&saved), sorted(&bench.ours(&words).clean_but_for_the_trailer()));
+    (sorted(&saved), sorted(&bench.ours(&words).clean_but_for_the_trailer()))
 }
 
 #[test]
