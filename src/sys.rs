@@ -8,6 +8,7 @@
 mod atomic_file;
 mod clock;
 pub mod daemon;
+pub mod helper;
 mod netlink;
 pub mod netns;
 pub mod packet;
@@ -30,6 +31,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType};
+use rustix::process::Pid;
 
 use crate::error::Error;
 
@@ -214,16 +216,23 @@ fn signal_descriptor(set: &[i32]) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Goes on as two processes; whether this is the child.
+/// Goes on as two processes: gives the child's number to the parent, and `None` to the child.
 ///
 /// # Errors
 /// The system's.
-fn fork() -> Result<bool, Errno> {
-    // SAFETY: no other thread runs, so that the child may do all that its parent may.
+fn fork() -> Result<Option<Pid>, Errno> {
+    // SAFETY: no other thread runs, so that the child may do all that its parent may. Tests have
+    // threads: there libc sees to it that the child can take memory, which is all that it needs.
     match unsafe { libc::fork() } {
         -1 => Err(last_error()),
-        child => Ok(child == 0),
+        child => Ok(Pid::from_raw(child)),
     }
+}
+
+/// Ends the process as it is: nothing is written, nothing dropped.
+fn end_at_once() -> ! {
+    // SAFETY: the call has no conditions, and does not return.
+    unsafe { libc::_exit(0) }
 }
 
 /// The reason why the last call into libc failed.

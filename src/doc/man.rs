@@ -356,7 +356,7 @@ fn see_also(own: Option<&Applet>) -> String {
     pages.extend(own.map(|_| ("connbox".to_owned(), 1)));
     let others = APPLETS.iter().filter(|applet| own.is_none_or(|own| own.name != applet.name));
     pages.extend(others.map(|applet| (format!("connbox-{}", applet.name), 1)));
-    pages.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
+    pages.sort_unstable_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
     let count = pages.len();
     let mut text = String::from(".Sh SEE ALSO\n");
     for (place, (page, section)) in pages.into_iter().enumerate() {

@@ -131,8 +131,10 @@ pub fn list() -> Result<Namespaces, Error> {
         }
     }
     let mut list: Vec<Namespace> = found.into_iter().map(|one| describe(&proc, one)).collect();
-    // Stable: the others stay sorted by inode.
-    list.sort_by(|a, b| (a.name.is_none(), &a.name).cmp(&(b.name.is_none(), &b.name)));
+    list.sort_unstable_by(|a, b| {
+        let (a, b) = ((a.name.is_none(), &a.name, a.inode), (b.name.is_none(), &b.name, b.inode));
+        a.cmp(&b)
+    });
     Ok(Namespaces { own, own_identity, list, hidden })
 }
 

@@ -6,14 +6,14 @@
 //! memory taken but that of the result. Threads that have closed their table of
 //! descriptors to the rest of their process (unshare(CLONE_FILES), rare) are not looked at.
 
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::sys::Kernel;
+use crate::sys::helper::{self, Helper, Places};
 use crate::sys::process::{self, Entries, Proc};
 
 /// What it takes to look into the processes of others, for a note: the first capability opens their
@@ -54,23 +54,26 @@ pub struct Descriptors {
 
 impl Descriptors {
     /// One pass over the descriptors of all processes for which `wanted` is true. Processes and
-    /// descriptors that vanish meanwhile are passed over.
+    /// descriptors that vanish meanwhile are passed over. Helper processes ask `wanted`, too: what it
+    /// changes may be lost.
     ///
     /// # Errors
     /// If /proc cannot be read.
-    pub fn read(
-        proc: &Proc,
-        wanted: impl Fn(&Process) -> bool + Sync,
-    ) -> Result<Descriptors, Error> {
-        let mut all = Descriptors::default();
-        for part in (Pass { proc, wanted, pids: proc.pids()?, next: AtomicUsize::new(0) }).run()? {
-            all.processes.extend(part.processes);
-            all.held.extend(part.held);
-            all.unreadable += part.unreadable;
-        }
-        all.processes.sort_unstable_by_key(|process| process.pid);
-        all.held.sort_unstable_by_key(|held| (held.inode, held.pid, held.fd));
-        Ok(all)
+    pub fn read(proc: &Proc, wanted: impl Fn(&Process) -> bool) -> Result<Descriptors, Error> {
+        Ok(Pass::new(proc, &wanted, &proc.pids()?).run()?.sorted())
+    }
+
+    fn sorted(mut self) -> Descriptors {
+        self.processes.sort_unstable_by_key(|process| process.pid);
+        self.held.sort_unstable_by_key(|held| (held.inode, held.pid, held.fd));
+        self
+    }
+
+    /// Forgets all but the memory taken.
+    fn clear(&mut self) {
+        self.processes.clear();
+        self.held.clear();
+        self.unreadable = 0;
     }
 
     /// The process of that number, if it holds a socket.
@@ -95,10 +98,7 @@ impl Owners {
     ///
     /// # Errors
     /// If /proc cannot be read.
-    pub fn read(
-        kernel: &Kernel,
-        wanted: impl Fn(&Process) -> bool + Sync,
-    ) -> Result<Owners, Error> {
+    pub fn read(kernel: &Kernel, wanted: impl Fn(&Process) -> bool) -> Result<Owners, Error> {
         let Descriptors { processes, held, unreadable } =
             Descriptors::read(&Proc::open(kernel)?, wanted)?;
         let mut places = HashMap::with_capacity(held.len());
@@ -123,57 +123,119 @@ impl Owners {
     }
 }
 
-/// A pass that threads share: each takes the next process. The kernel's work for different
-/// descriptors does not contend, so that two processors need half the time of one.
-struct Pass<'a, W> {
-    proc: &'a Proc,
-    wanted: W,
-    pids: Vec<u32>,
-    next: AtomicUsize,
-}
-
-/// From how many processes on helpers are worth their start.
-const WORTH_HELP: usize = 32;
+/// From how many descriptors and processes on helpers are worth their start, which costs as much as
+/// some hundred of them.
+const WORTH_HELP: usize = 1000;
 /// More would only take the machine from others.
 const MOST_HELPERS: usize = 3;
 
-impl<W: Fn(&Process) -> bool + Sync> Pass<'_, W> {
-    /// Looks at all processes, with helpers if there are many; gives what each thread found.
-    fn run(&self) -> Result<Vec<Descriptors>, Error> {
-        let others = match self.pids.len() {
-            WORTH_HELP.. => thread::available_parallelism().map_or(0, |all| all.get() - 1),
-            _ => 0,
-        };
-        thread::scope(|scope| {
-            let start = |_| thread::Builder::new().spawn_scoped(scope, || self.work()).ok();
-            // Where no thread can be had, the work is done without.
-            let helpers: Vec<_> = (0..others.min(MOST_HELPERS)).map_while(start).collect();
-            let mut parts = vec![self.work()?];
-            for helper in helpers {
-                let part = helper.join().map_err(|_| Error::failed("/proc", "a thread failed"))?;
-                parts.push(part?);
-            }
-            Ok(parts)
-        })
+/// A pass over processes, which helpers share once there turns out to be much to do: each takes the
+/// next process. The kernel's work for different descriptors does not contend, so that two processors
+/// need half the time of one.
+struct Pass<'a> {
+    proc: &'a Proc,
+    wanted: &'a dyn Fn(&Process) -> bool,
+    pids: &'a [u32],
+    /// How many helpers there may be, and from how much work on.
+    most_helpers: usize,
+    worth_help: usize,
+    /// How many processes were taken before there were helpers.
+    taken: Cell<usize>,
+    /// How many descriptors and processes were looked at here.
+    seen: Cell<usize>,
+    /// The places of the others, and who takes of them beside us.
+    others: OnceCell<Places>,
+    helpers: Cell<Vec<Helper>>,
+}
+
+impl<'a> Pass<'a> {
+    fn new(proc: &'a Proc, wanted: &'a dyn Fn(&Process) -> bool, pids: &'a [u32]) -> Pass<'a> {
+        Pass {
+            proc,
+            wanted,
+            pids,
+            most_helpers: MOST_HELPERS.min(helper::processors() - 1),
+            worth_help: WORTH_HELP,
+            taken: Cell::default(),
+            seen: Cell::default(),
+            others: OnceCell::new(),
+            helpers: Cell::default(),
+        }
     }
 
-    /// Looks at one process after the other until none is left.
-    fn work(&self) -> Result<Descriptors, Error> {
+    /// Looks at all processes. What helpers have not done, for whatever reason, is done here, so that
+    /// it shows here, too, if it cannot be done.
+    fn run(&self) -> Result<Descriptors, Error> {
         let mut found = Descriptors::default();
+        let mut left: Vec<_> = self.pids.iter().copied().map(Some).collect();
         let mut entries = process::entries();
-        while let Some(pid) = self.take() {
+        while let Some(place) = self.take() {
+            if let Some(pid) = left.get_mut(place).and_then(Option::take) {
+                self.look(pid, &mut found, &mut entries)?;
+            }
+        }
+        for helper in self.helpers.take() {
+            records::add(&helper.join(), &mut left, &mut found);
+        }
+        for pid in left.into_iter().flatten() {
             self.look(pid, &mut found, &mut entries)?;
         }
         Ok(found)
     }
 
-    fn take(&self) -> Option<u32> {
-        self.pids.get(self.next.fetch_add(1, Ordering::Relaxed)).copied()
+    /// The place of the next process that nobody has taken.
+    fn take(&self) -> Option<usize> {
+        match self.others.get() {
+            Some(others) => others.next(),
+            None => Some(self.taken.replace(self.taken.get() + 1))
+                .filter(|place| *place < self.pids.len()),
+        }
+    }
+
+    /// Counts a process or descriptor that is looked at, and calls for help at the right one.
+    fn count(&self) {
+        self.seen.set(self.seen.get() + 1);
+        if self.seen.get() == self.worth_help {
+            self.call_helpers();
+        }
+    }
+
+    /// Where there cannot be helpers, the work is done without.
+    #[cold]
+    fn call_helpers(&self) {
+        let others = self.taken.get()..self.pids.len();
+        let most = self.most_helpers.min(others.len());
+        if most > 0
+            && let Ok(others) = Places::new(others)
+            && self.others.set(others).is_ok()
+        {
+            let parent = std::process::id();
+            let start = |_| Helper::start(|| self.help(parent)).ok();
+            self.helpers.set((0..most).map_while(start).collect());
+        }
+    }
+
+    /// Looks at one process after the other until none is left, or one cannot be looked at.
+    fn help(&self, parent: u32) -> Vec<u8> {
+        let mut records = Vec::new();
+        let mut found = Descriptors::default();
+        let mut entries = process::entries();
+        while let Some(place) = self.take() {
+            // The parent may look at itself, even if nobody else may (PR_SET_DUMPABLE).
+            let Some(pid) = self.pids.get(place).filter(|pid| **pid != parent) else { continue };
+            if self.look(*pid, &mut found, &mut entries).is_err() {
+                break;
+            }
+            records::write(place, &found, &mut records);
+            found.clear();
+        }
+        records
     }
 
     /// Looks at all descriptors of one process.
     fn look(&self, pid: u32, found: &mut Descriptors, entries: &mut Entries) -> Result<(), Error> {
         let mut process = Process { pid, name: Vec::new() };
+        self.count();
         let result = self.proc.descriptors(pid).and_then(|descriptors| {
             let held = &mut found.held;
             let begun = held.len();
@@ -183,6 +245,7 @@ impl<W: Fn(&Process) -> bool + Sync> Pass<'_, W> {
                 (self.wanted)(&process)
             };
             let result = descriptors.links(entries, begin, |fd, link| {
+                self.count();
                 held.extend(inode(link).map(|inode| Held { inode, pid, fd }));
             });
             if result.is_err() {
@@ -201,6 +264,62 @@ impl<W: Fn(&Process) -> bool + Sync> Pass<'_, W> {
             Err(error) => return Err(Error::system(format!("/proc/{pid}/fd"), error)),
         }
         Ok(())
+    }
+}
+
+/// What helpers hand over: for each process that they have looked at a head and its sockets, in the
+/// machine's own order of bytes. A record that is not complete does not count.
+mod records {
+    use super::{Descriptors, Held, Process};
+
+    /// Appends a record: what was found of the process at `place`, and of no other.
+    pub fn write(place: usize, found: &Descriptors, records: &mut Vec<u8>) {
+        let name = found.processes.first().map_or(&[][..], |process| &process.name);
+        records.extend((place as u64).to_ne_bytes());
+        records.extend(found.unreadable.to_ne_bytes());
+        records.extend((name.len() as u64).to_ne_bytes());
+        records.extend((found.held.len() as u64).to_ne_bytes());
+        records.extend(name);
+        for held in &found.held {
+            records.extend(held.inode.to_ne_bytes());
+            records.extend(u64::from(held.fd).to_ne_bytes());
+        }
+    }
+
+    /// Adds to `found` what `records` have of the processes that are `left`, and takes those away.
+    pub fn add(mut records: &[u8], left: &mut [Option<u32>], found: &mut Descriptors) {
+        while add_one(&mut records, left, found).is_some() {}
+    }
+
+    fn add_one(
+        records: &mut &[u8],
+        left: &mut [Option<u32>],
+        found: &mut Descriptors,
+    ) -> Option<()> {
+        let [place, unreadable, name, sockets] = [(); 4].map(|()| word(records));
+        let (name, rest) = records.split_at_checked(size(name?)?)?;
+        let (sockets, rest) = rest.split_at_checked(size(sockets?)?.checked_mul(16)?)?;
+        *records = rest;
+        let pid = left.get_mut(size(place?)?)?.take()?;
+        found.unreadable += unreadable?;
+        if !sockets.is_empty() {
+            found.processes.push(Process { pid, name: name.to_vec() });
+        }
+        found.held.extend(sockets.chunks_exact(16).filter_map(|mut socket| {
+            let inode = word(&mut socket)?;
+            Some(Held { inode, pid, fd: u32::try_from(word(&mut socket)?).ok()? })
+        }));
+        Some(())
+    }
+
+    fn word(bytes: &mut &[u8]) -> Option<u64> {
+        let (word, rest) = bytes.split_first_chunk()?;
+        *bytes = rest;
+        Some(u64::from_ne_bytes(*word))
+    }
+
+    fn size(word: u64) -> Option<usize> {
+        usize::try_from(word).ok()
     }
 }
 
@@ -283,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn every_socket_of_ours_is_found_once_whatever_the_number_of_threads() {
+    fn every_socket_of_ours_is_found_once() {
         let sockets: Vec<_> =
             (0..100).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let again: Vec<_> = sockets.iter().map(|socket| socket.try_clone().unwrap()).collect();
@@ -299,5 +418,106 @@ mod tests {
         }
         assert!(found.held.iter().all(|held| held.pid == own));
         assert_eq!(found.process(own).unwrap().name, proc.name(own).unwrap());
+    }
+
+    /// A tree of 80 processes: of each four, two hold three and four sockets, one a file, one nothing.
+    fn crowd(test: &str) -> PathBuf {
+        let texts: Vec<_> = (0..80).map(|number| number.to_string()).collect();
+        let links: Vec<_> = (0..80).map(|number| format!("socket:[{}]", number / 2)).collect();
+        let links: Vec<Vec<_>> = (0..80)
+            .map(|place| match place % 4 {
+                most @ 2.. => (0..=most).map(|fd| (&*texts[fd], &*links[place - fd])).collect(),
+                1 => vec![("0", "/dev/null")],
+                _ => vec![],
+            })
+            .collect();
+        let made: Vec<Made<'_>> =
+            links.iter().zip(&texts).map(|(links, text)| (&**text, &**text, &**links)).collect();
+        tree(test, &made)
+    }
+
+    fn pass(
+        proc: &Proc,
+        most_helpers: usize,
+        worth_help: usize,
+        wanted: &dyn Fn(&Process) -> bool,
+    ) -> Result<Descriptors, Error> {
+        let pids = proc.pids()?;
+        let pass = Pass { most_helpers, worth_help, ..Pass::new(proc, wanted, &pids) };
+        pass.run().map(Descriptors::sorted)
+    }
+
+    #[test]
+    fn helpers_find_what_is_found_without_them() {
+        let root = crowd("helpers");
+        let proc = Proc::open(&Kernel::new(Some(root.clone())).unwrap()).unwrap();
+        let wanted = |process: &Process| process.pid != 7;
+        let alone = pass(&proc, 0, 1, &wanted).unwrap();
+        assert_eq!((alone.processes.len(), alone.held.len()), (39, 136));
+        for (helpers, worth_help) in [(1, 1), (2, 50), (3, 7), (9, 1), (3, 100_000)] {
+            let found = pass(&proc, helpers, worth_help, &wanted).unwrap();
+            assert_eq!(found.processes, alone.processes, "{helpers} helpers");
+            assert_eq!(found.held, alone.held, "{helpers} helpers");
+        }
+        std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn what_a_dead_helper_had_taken_is_not_lost() {
+        let root = crowd("dead-helper");
+        let proc = Proc::open(&Kernel::new(Some(root.clone())).unwrap()).unwrap();
+        let alone = pass(&proc, 0, 1, &|_| true).unwrap();
+        let own = std::process::id();
+        // Without the panic hook, which would want locks that another thread may have held.
+        let panics: fn() = || std::panic::resume_unwind(Box::new(()));
+        let is_killed: fn() = || {
+            let own = rustix::process::getpid();
+            rustix::process::kill_process(own, rustix::process::Signal::KILL).unwrap();
+        };
+        for die in [panics, is_killed] {
+            let (told, tell) = std::io::pipe().unwrap();
+            let is_first = Cell::new(true);
+            let found = pass(&proc, 2, 1, &|_| {
+                if std::process::id() != own {
+                    rustix::io::write(&tell, b"x").unwrap();
+                    die();
+                } else if is_first.replace(false) {
+                    // Until a helper has taken a process.
+                    let patience = Some(std::time::Duration::from_secs(60));
+                    let waits = [(std::os::fd::AsFd::as_fd(&told), crate::sys::For::Reading)];
+                    assert_eq!(crate::sys::wait(waits, patience), Ok([true]));
+                }
+                true
+            });
+            let found = found.unwrap();
+            assert_eq!((found.processes, &found.held), (alone.processes.clone(), &alone.held));
+        }
+        std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn a_record_counts_if_it_is_complete_and_once() {
+        let process = |pid| Process { pid, name: b"name".to_vec() };
+        let held = |pid, fd| Held { inode: 7, pid, fd };
+        let one = Descriptors {
+            processes: vec![process(20)],
+            held: vec![held(20, 3), held(20, 4)],
+            unreadable: 0,
+        };
+        let mut bytes = Vec::new();
+        records::write(1, &one, &mut bytes);
+        let whole = bytes.len();
+        records::write(0, &Descriptors { unreadable: 1, ..Descriptors::default() }, &mut bytes);
+        records::write(9, &one, &mut bytes);
+        for length in 0..bytes.len() {
+            let mut left = [Some(10), Some(20)];
+            let mut found = Descriptors::default();
+            records::add(&bytes[..length], &mut left, &mut found);
+            records::add(&bytes[..length], &mut left, &mut found);
+            assert_eq!(left[1].is_none(), length >= whole);
+            assert_eq!(left[0].is_none(), found.unreadable == 1);
+            assert_eq!(found.held, if length < whole { &[][..] } else { &one.held });
+            assert_eq!(found.processes, if length < whole { &[][..] } else { &one.processes });
+        }
     }
 }

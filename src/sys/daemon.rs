@@ -149,7 +149,7 @@ pub fn accept(listener: impl AsFd) -> Result<OwnedFd, Errno> {
 /// # Errors
 /// The system's.
 pub fn detach() -> Result<bool, Errno> {
-    if !super::fork()? {
+    if super::fork()?.is_some() {
         return Ok(false);
     }
     rustix::process::setsid()?;

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags, RawDir};
+use rustix::fs::{FileType, Mode, OFlags, RawDir, SeekFrom};
 use rustix::io::Errno;
 
 use super::Kernel;
@@ -64,11 +64,14 @@ impl Proc {
     /// The system's.
     pub fn pids(&self) -> Result<Vec<u32>, Error> {
         let mut pids = Vec::with_capacity(512);
-        each_entry(&self.fd, &mut entries()[..], |name| {
-            pids.extend(number(name.to_bytes()));
-            Ok(())
-        })
-        .map_err(|error| Error::system(self.path.as_os_str().as_bytes(), error))?;
+        let from_start = rustix::fs::seek(&self.fd, SeekFrom::Start(0));
+        let read = from_start.and_then(|_| {
+            each_entry(&self.fd, &mut entries()[..], |name| {
+                pids.extend(number(name.to_bytes()));
+                Ok(())
+            })
+        });
+        read.map_err(|error| Error::system(self.path.as_os_str().as_bytes(), error))?;
         pids.sort_unstable();
         Ok(pids)
     }
@@ -286,6 +289,8 @@ mod tests {
     fn our_own_socket_is_found_and_its_protocol_known() {
         let proc = Proc::open(&Kernel::default()).unwrap();
         let own = std::process::id();
+        // However often they are asked for.
+        assert!(proc.pids().unwrap().contains(&own));
         assert!(proc.pids().unwrap().contains(&own));
         assert!(!proc.name(own).unwrap().is_empty());
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -149,7 +149,12 @@ impl Counts {
             let known = TcpState::all().map(TcpState::name).chain([NONE]);
             known.into_iter().position(|name| name == status).unwrap_or(usize::MAX)
         };
-        self.counts.sort_by_key(|(kind, status, count)| (Reverse(*count), rank(status), *kind));
+        self.counts.sort_unstable_by(|a, b| {
+            let key = |(kind, status, count): &(usize, String, u64)| {
+                (Reverse(*count), rank(status), *kind)
+            };
+            key(a).cmp(&key(b)).then_with(|| a.1.cmp(&b.1))
+        });
         let label = |(kind, status, count): &(usize, String, u64)| {
             (format!("{}_{status}", TYPES[*kind]), *count)
         };
