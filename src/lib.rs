@@ -8,7 +8,7 @@
 //!   textfile           several applets into one file, for Prometheus
 //!     applet           what the user runs: one applet, one file
 //!       cli   out      words in, rows out
-//!         source       where facts come from: /proc files, sock_diag, namespaces
+//!         source       where facts come from: /proc files, sock_diag, ctnetlink, packets, captures
 //!           track      what follows from facts over time       (pure)
 //!             model    what the facts are                      (pure)
 //!           wire       bytes to fields                         (pure)

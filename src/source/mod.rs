@@ -1,4 +1,5 @@
-//! Where facts come from: the files of /proc, live or saved, and the kernel's netlink subsystems.
+//! Where facts come from: the files of /proc, live or saved, the kernel's netlink subsystems, packets and
+//! captures.
 
 pub mod cgroup;
 mod confirm;
