@@ -6,7 +6,7 @@ use connbox::calendar::{DateTime, days_to_month};
 use connbox::wire::{posix_tz, tzif};
 use libfuzzer_sys::fuzz_target;
 
-/// Input: a moment of eight bytes, and the file or the rule.
+// Input: a moment of eight bytes, and the file or the rule.
 fuzz_target!(|data: &[u8]| {
     let Some((moment, text)) = data.split_first_chunk() else { return };
     let moment = i64::from_be_bytes(*moment);
