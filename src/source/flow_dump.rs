@@ -5,11 +5,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 
 use super::conntrack;
-use super::netlink::Refusal;
+use super::netlink::{self, Dumped, Refusal};
 use crate::model::Flow;
 use crate::sys::Netlink;
 use crate::wire::ctnetlink as wire;
-use crate::wire::netlink::{self, dump_request};
+use crate::wire::netlink::dump_request;
 
 /// What one call of [`Dump::next`] came upon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,22 +59,12 @@ impl Dump {
             Err(Errno::INTR) => return Ok(Progress::Read),
             datagram => datagram?,
         };
-        for message in netlink::messages(datagram) {
-            let message = message.ok_or(Errno::BADMSG)?;
-            match message.kind {
-                _ if message.sequence != self.sequence => {}
-                netlink::DONE | netlink::ERROR => {
-                    let number = netlink::error_number(message.payload).ok_or(Errno::BADMSG)?;
-                    return match number {
-                        0 => Ok(Progress::Done),
-                        number => Err(Errno::from_raw_os_error(number).into()),
-                    };
-                }
-                netlink::NOOP => {}
-                _ => each(&conntrack::flow(message.payload).ok_or(Errno::BADMSG)?),
-            }
-        }
-        Ok(Progress::Read)
+        let is_done =
+            netlink::answers(datagram, self.sequence, &mut Dumped::default(), |message| {
+                each(&conntrack::flow(message.payload).ok_or(Errno::BADMSG)?);
+                Ok(())
+            })?;
+        Ok(if is_done { Progress::Done } else { Progress::Read })
     }
 }
 

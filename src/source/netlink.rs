@@ -85,19 +85,36 @@ pub fn receive(
             Err(Errno::INTR) => continue,
             datagram => datagram?,
         };
-        for message in netlink::messages(datagram) {
-            let message = message.ok_or(Errno::BADMSG)?;
-            if message.sequence != sequence {
-                continue;
-            }
-            dumped.is_interrupted |= message.flags & netlink::INTERRUPTED != 0;
-            match message.kind {
-                netlink::DONE | netlink::ERROR => return end(&message).map(|()| dumped),
-                netlink::NOOP => {}
-                _ => each(&message)?,
-            }
+        if answers(datagram, sequence, &mut dumped, &mut each)? {
+            return Ok(dumped);
         }
     }
+}
+
+/// Calls `each` with the answers to request number `sequence` in one datagram; whether their end is among
+/// them.
+///
+/// # Errors
+/// As [`receive`].
+pub fn answers(
+    datagram: &[u8],
+    sequence: u32,
+    dumped: &mut Dumped,
+    mut each: impl FnMut(&Message<'_>) -> Result<(), Errno>,
+) -> Result<bool, Refusal> {
+    for message in netlink::messages(datagram) {
+        let message = message.ok_or(Errno::BADMSG)?;
+        if message.sequence != sequence {
+            continue;
+        }
+        dumped.is_interrupted |= message.flags & netlink::INTERRUPTED != 0;
+        match message.kind {
+            netlink::DONE | netlink::ERROR => return end(&message).map(|()| true),
+            netlink::NOOP => {}
+            _ => each(&message)?,
+        }
+    }
+    Ok(false)
 }
 
 /// The result that the last message carries.

@@ -13,7 +13,7 @@ use crate::model::{Endpoint, Ends, Filter, Flow, FlowFilter, Proto, StateSet, Tc
 use crate::source::conntrack::{self, Table};
 use crate::source::netlink::Refusal;
 use crate::source::packet::{Capture, Request};
-use crate::source::{Frame, Method, Source, flow_filter, segment, sockets, tcp_info};
+use crate::source::{Frame, Method, Source, segment, sockets, tcp_info};
 use crate::sys::{Kernel, Netlink};
 use crate::track::tcp::{Counters, State, Tracker};
 
@@ -214,19 +214,11 @@ fn read_sockets(
 
 /// Asks for the flows of TCP, of one family after the other: the kernel's filter (Linux 5.8) wants one.
 fn read_flows(kernel: &mut Netlink, each: &mut dyn FnMut(&Flow<'_>)) -> Result<(), Error> {
-    let of_tcp =
-        flow_filter::attributes(&FlowFilter { protocol: Some(TCP), ..FlowFilter::default() });
     for family in [2, 10] {
-        let mut read = |attributes: &[u8]| {
-            conntrack::flows(kernel, Table::Tracked, family, attributes, &mut *each)
-        };
-        let done = match read(&of_tcp) {
-            Err(Refusal { errno: Errno::INVAL | Errno::OPNOTSUPP, is_partial: false, .. }) => {
-                read(&[])
-            }
-            done => done,
-        };
-        done.map_err(|refusal| refusal.error(conntrack::SUBJECT, conntrack::RIGHT))?;
+        let of_tcp =
+            FlowFilter { protocol: Some(TCP), family: Some(family), ..FlowFilter::default() };
+        conntrack::matching(kernel, Table::Tracked, &of_tcp, &mut *each)
+            .map_err(|refusal| refusal.error(conntrack::SUBJECT, conntrack::RIGHT))?;
     }
     Ok(())
 }
