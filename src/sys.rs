@@ -136,6 +136,21 @@ pub fn read(fd: impl AsFd, buffer: &mut Vec<u8>) -> Result<usize, Errno> {
     rustix::io::retry_on_intr(|| rustix::io::read(&fd, rustix::buffer::spare_capacity(buffer)))
 }
 
+/// Reads all of a file.
+///
+/// # Errors
+/// The system's; `FBIG` if it is longer than `most` bytes.
+pub fn read_all(fd: impl AsFd, most: usize) -> Result<Vec<u8>, Errno> {
+    let mut bytes = Vec::with_capacity(4096);
+    while read(&fd, &mut bytes)? > 0 {
+        if bytes.len() > most {
+            return Err(Errno::FBIG);
+        }
+        bytes.reserve(4096);
+    }
+    Ok(bytes)
+}
+
 /// Standard input, for `--from -`.
 #[must_use]
 pub fn stdin() -> BorrowedFd<'static> {

@@ -143,18 +143,7 @@ pub(super) fn file(kernel: &Kernel, name: &str) -> Result<Vec<u8>, Error> {
     /// Far more than any directory of users that people keep in a file.
     const MOST_BYTES: usize = 64 * 1024 * 1024;
     let path = format!("/etc/{name}");
-    let read = || {
-        let fd = kernel.open_etc(name)?;
-        let mut text = Vec::with_capacity(32 * 1024);
-        while sys::read(&fd, &mut text)? > 0 {
-            if text.len() > MOST_BYTES {
-                return Err(Errno::FBIG);
-            }
-            text.reserve(32 * 1024);
-        }
-        Ok(text)
-    };
-    match read() {
+    match kernel.open_etc(name).and_then(|fd| sys::read_all(fd, MOST_BYTES)) {
         Err(Errno::NOENT | Errno::NOTDIR) => Ok(Vec::new()),
         result => result.map_err(|error| Error::system(path, error)),
     }

@@ -69,10 +69,6 @@ impl Rules {
 /// The bytes of a file of a time zone; `None` if it cannot be read, or is none.
 fn file(path: &Path) -> Option<Vec<u8>> {
     let fd = sys::open(path).ok()?;
-    let mut bytes = Vec::with_capacity(tzif::MOST_BYTES);
-    while sys::read(&fd, &mut bytes).ok()? > 0 {}
-    // Reading stops where there is no room left, which no file of a zone fills.
-    bytes.shrink_to_fit();
-    let is_zone = bytes.len() < tzif::MOST_BYTES && tzif::offset(&bytes, 0).is_some();
-    is_zone.then_some(bytes)
+    let bytes = sys::read_all(fd, tzif::MOST_BYTES - 1).ok()?;
+    tzif::offset(&bytes, 0).is_some().then_some(bytes)
 }

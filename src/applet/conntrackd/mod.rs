@@ -20,6 +20,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use config::Config;
 use daemon::Daemon;
 use filter::Filter;
@@ -128,19 +130,8 @@ const STATISTICS: [Column; 3] = [
 ];
 
 /// All columns that `conntrackd` may show.
-const COLUMNS: [Column; STATISTICS.len() + rows::LISTED.len()] = {
-    let mut columns = [STATISTICS[0]; STATISTICS.len() + rows::LISTED.len()];
-    let mut place = 0;
-    while place < columns.len() {
-        columns[place] = if place < STATISTICS.len() {
-            STATISTICS[place]
-        } else {
-            rows::LISTED[place - STATISTICS.len()]
-        };
-        place += 1;
-    }
-    columns
-};
+const COLUMNS: [Column; STATISTICS.len() + rows::LISTED.len()] =
+    Column::joined(&[&STATISTICS, &rows::LISTED]);
 
 /// The table of expectations.
 const EXPECT: &str = "expect";
@@ -248,18 +239,11 @@ fn check(call: &Call, args: &Args, action: Action) -> Result<(), Error> {
 fn read_config(path: &Path) -> Result<Config, Error> {
     const MOST_BYTES: usize = 1 << 20;
     let name = path.as_os_str().as_bytes();
-    let failed = |error| Error::system(name, error);
-    let fd = sys::open(path).map_err(failed)?;
-    let mut text = Vec::new();
-    loop {
-        text.reserve(4096);
-        if sys::read(&fd, &mut text).map_err(failed)? == 0 {
-            break;
-        }
-        if text.len() > MOST_BYTES {
-            return Err(Error::failed(name, "is too long for a configuration"));
-        }
-    }
+    let text = sys::open(path).and_then(|fd| sys::read_all(fd, MOST_BYTES));
+    let text = text.map_err(|error| match error {
+        Errno::FBIG => Error::failed(name, "is too long for a configuration"),
+        error => Error::system(name, error),
+    })?;
     config::read(&String::from_utf8_lossy(&text)).map_err(|(line, reason)| {
         let mut place = name.to_vec();
         place.extend_from_slice(format!(":{line}").as_bytes());

@@ -318,18 +318,12 @@ impl Counts {
 
 /// All of a file; an empty name is an empty file.
 fn contents(name: &[u8]) -> Result<Vec<u8>, Error> {
-    let mut text = Vec::new();
     if name.is_empty() {
-        return Ok(text);
+        return Ok(Vec::new());
     }
-    let failed = |error| Error::system(name, error);
-    let file = sys::open(OsStr::from_bytes(name)).map_err(failed)?;
-    loop {
-        text.reserve(4096);
-        if sys::read(&file, &mut text).map_err(failed)? == 0 {
-            return Ok(text);
-        }
-    }
+    let file = sys::open(OsStr::from_bytes(name));
+    file.and_then(|file| sys::read_all(file, usize::MAX))
+        .map_err(|error| Error::system(name, error))
 }
 
 /// The first line of a text that has one.
