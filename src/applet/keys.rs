@@ -1,11 +1,81 @@
 //! Keys of groups: what rows have in common, as bytes in whose order the groups stand. A key's first
 //! byte says whether there is something.
 
+use std::ffi::OsStr;
 use std::net::IpAddr;
 
+use crate::cli;
 use crate::error::Error;
 use crate::model::{Groups, Tally, masked};
-use crate::out::{Out, Value};
+use crate::out::{Column, Out, Value};
+
+/// A key: its name, what it is, and its column.
+pub type Known<K> = (&'static str, K, Column);
+
+/// The names of keys.
+#[must_use]
+pub const fn names<K, const N: usize>(known: &[Known<K>; N]) -> [&'static str; N] {
+    let mut names = [""; N];
+    let mut place = 0;
+    while place < N {
+        names[place] = known[place].0;
+        place += 1;
+    }
+    names
+}
+
+/// The place of `key` among those that are known, whatever lengths it has.
+pub fn place_of<K>(known: &[Known<K>], key: &K) -> usize {
+    known.iter().position(|(_, other, _)| is_same(other, key)).unwrap_or_default()
+}
+
+fn is_same<K>(one: &K, other: &K) -> bool {
+    std::mem::discriminant(one) == std::mem::discriminant(other)
+}
+
+/// Adds the keys of a comma list, each of them once.
+///
+/// # Errors
+/// The reason of `parse`, or which key is there twice.
+pub fn add<K>(
+    keys: &mut Vec<K>,
+    value: &OsStr,
+    parse: impl Fn(&str) -> Result<K, String>,
+) -> Result<(), String> {
+    for word in cli::words(value)? {
+        let key = parse(word)?;
+        if keys.iter().any(|other| is_same(other, &key)) {
+            return Err(format!("'{word}' is there twice"));
+        }
+        keys.push(key);
+    }
+    Ok(())
+}
+
+/// Reads `state`, `raddr/24` or `raddr/24/64`. `measured` gives a key its lengths if it takes some, and
+/// `takers` says in words which do.
+///
+/// # Errors
+/// The reason why the word is no key.
+pub fn parse<K: Copy>(
+    known: &[Known<K>],
+    word: &str,
+    measured: fn(K, Option<[u8; 2]>) -> Option<K>,
+    takers: &str,
+) -> Result<K, String> {
+    let (name, lengths) = match word.split_once('/') {
+        Some((name, lengths)) => (name, Some(lengths)),
+        None => (word, None),
+    };
+    let (_, key, _) = known.iter().find(|(known, ..)| *known == name).ok_or_else(|| {
+        let near = cli::nearest(name, known.iter().map(|(name, ..)| *name));
+        let near = near.map(|near| format!("; {near} is near")).unwrap_or_default();
+        format!("'{name}' is no key{near}")
+    })?;
+    let Some(lengths) = lengths else { return Ok(*key) };
+    measured(*key, Some(parse_lengths(word, lengths)?))
+        .ok_or_else(|| format!("'{word}': only {takers} take a length"))
+}
 
 /// The first byte of what is there.
 pub const THERE: u8 = 1;
@@ -37,11 +107,17 @@ pub fn rows<'a, K: Copy>(
     Ok(())
 }
 
-/// The lengths of networks: `24` or `24/64`, for IPv4 and IPv6.
-pub fn parse_lengths(text: &str) -> Option<[u8; 2]> {
-    let (inet, inet6) = text.split_once('/').unwrap_or((text, "128"));
+/// The lengths of networks behind a key in `word`: `24` or `24/64`, for IPv4 and IPv6.
+///
+/// # Errors
+/// The reason why they are none.
+pub fn parse_lengths(word: &str, lengths: &str) -> Result<[u8; 2], String> {
+    let (inet, inet6) = lengths.split_once('/').unwrap_or((lengths, "128"));
     let number = |text: &str, most| text.parse::<u8>().ok().filter(|length| *length <= most);
-    Some([number(inet, 32)?, number(inet6, 128)?])
+    let both = number(inet, 32).zip(number(inet6, 128));
+    both.map(|(inet, inet6)| [inet, inet6]).ok_or_else(|| {
+        format!("'{word}': a length is up to 32 for IPv4, then /LEN up to 128 for IPv6")
+    })
 }
 
 /// Appends a number.

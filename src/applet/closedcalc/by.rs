@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 
-use crate::applet::keys::{push_number, push_text, take, text};
+use crate::applet::keys::{add, push_number, push_text, take, text};
 use crate::applet::{Call, Report, Table};
 use crate::cli;
 use crate::error::Error;
@@ -56,13 +56,7 @@ const UNREADABLE: &str = "the descriptors of some processes may not be read (nee
 /// The reason why a word is no key.
 pub fn keys(value: &OsStr) -> Result<Vec<Key>, String> {
     let mut keys = Vec::with_capacity(NAMES.len());
-    for word in cli::words(value)? {
-        let key = cli::choose(&KEYS, OsStr::new(word))?;
-        if keys.contains(&key) {
-            return Err(format!("'{word}' is there twice"));
-        }
-        keys.push(key);
-    }
+    add(&mut keys, value, |word| cli::choose(&KEYS, OsStr::new(word)))?;
     Ok(keys)
 }
 

@@ -83,16 +83,7 @@ const COLUMNS: [Column; 5] = [
 ];
 
 /// The columns of the numbers, then those of `--by`.
-const ALL_COLUMNS: [Column; 11] = {
-    let mut all = [COLUMNS[0]; 11];
-    let mut place = 0;
-    while place < all.len() {
-        let is_number = place < COLUMNS.len();
-        all[place] = if is_number { COLUMNS[place] } else { by::COLUMNS[place - COLUMNS.len()] };
-        place += 1;
-    }
-    all
-};
+const ALL_COLUMNS: [Column; 11] = Column::joined(&[&COLUMNS, &by::COLUMNS]);
 
 #[derive(Default)]
 struct Args {

@@ -2,7 +2,7 @@
 
 use crate::applet::facts::{DIRECTIONS, Facts, Needs};
 use crate::applet::keys::{
-    THERE, address, byte, parse_lengths, push_address, push_number, push_text, take, text, word,
+    self, THERE, address, byte, push_address, push_number, push_text, take, text, word,
 };
 use crate::model::{Family, Proto, Socket, TcpState};
 use crate::out::{Column, Value};
@@ -75,15 +75,7 @@ const KEYS: [(&str, Key, Column); 16] = [
 ];
 
 /// The names of the keys, for completions and errors.
-pub const NAMES: [&str; 16] = {
-    let mut names = [""; 16];
-    let mut place = 0;
-    while place < names.len() {
-        names[place] = KEYS[place].0;
-        place += 1;
-    }
-    names
-};
+pub const NAMES: [&str; 16] = keys::names(&KEYS);
 
 /// The columns of all keys.
 pub const COLUMNS: [Column; 16] = {
@@ -102,33 +94,18 @@ impl Key {
     /// # Errors
     /// The reason why the word is no key.
     pub fn parse(word: &str) -> Result<Key, String> {
-        let (name, lengths) = match word.split_once('/') {
-            Some((name, lengths)) => (name, Some(lengths)),
-            None => (word, None),
+        let measured = |key, lengths| match key {
+            Key::Laddr(_) => Some(Key::Laddr(lengths)),
+            Key::Raddr(_) => Some(Key::Raddr(lengths)),
+            _ => None,
         };
-        let known = KEYS.iter().find(|(known, ..)| *known == name);
-        let (_, key, _) = known.ok_or_else(|| {
-            let near = crate::cli::nearest(name, NAMES.into_iter());
-            let near = near.map(|near| format!("; {near} is near")).unwrap_or_default();
-            format!("'{name}' is no key{near}")
-        })?;
-        let Some(lengths) = lengths else { return Ok(*key) };
-        let lengths = Some(parse_lengths(lengths).ok_or_else(|| {
-            format!("'{word}': a length is up to 32 for IPv4, then /LEN up to 128 for IPv6")
-        })?);
-        match key {
-            Key::Laddr(_) => Ok(Key::Laddr(lengths)),
-            Key::Raddr(_) => Ok(Key::Raddr(lengths)),
-            _ => Err(format!("'{word}': only laddr and raddr take a length")),
-        }
+        keys::parse(&KEYS, word, measured, "laddr and raddr")
     }
 
     /// Its column.
     #[must_use]
     pub fn column(self) -> Column {
-        let is_same = |other: &Key| std::mem::discriminant(other) == std::mem::discriminant(&self);
-        let known = KEYS.iter().find(|(_, key, _)| is_same(key));
-        known.map_or(KEYS[0].2, |(.., column)| *column)
+        KEYS[keys::place_of(&KEYS, &self)].2
     }
 
     /// Notes what must be known for this key.

@@ -229,17 +229,5 @@ fn in_state(state: TcpState) -> Socket {
 }
 
 /// All columns that `conncount` may show.
-pub const ALL_COLUMNS: [Column; 24] = {
-    let mut all = [COUNT; 24];
-    let mut place = 0;
-    while place < 5 {
-        all[place] = COLUMNS[place];
-        place += 1;
-    }
-    while place < 21 {
-        all[place] = by::COLUMNS[place - 5];
-        place += 1;
-    }
-    [all[21], all[22], all[23]] = [COUNT, RECV_QUEUE, SEND_QUEUE];
-    all
-};
+pub const ALL_COLUMNS: [Column; 24] =
+    Column::joined(&[&COLUMNS, &by::COLUMNS, &[COUNT, RECV_QUEUE, SEND_QUEUE]]);

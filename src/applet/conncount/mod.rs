@@ -10,7 +10,7 @@ use by::Key;
 
 use super::filter;
 use super::filter::Picked;
-use super::{Applet, Call, Example, MEANING, Report, SCOPE, SOURCE};
+use super::{Applet, Call, Example, MEANING, Report, SCOPE, SOURCE, keys};
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
 use crate::model::{Proto, StateSet};
@@ -171,14 +171,7 @@ const OPTIONS: [Opt<Args>; 8] = [
 const DOCS: [OptDoc; 8] = cli::docs(&OPTIONS);
 
 fn keys(args: &mut Args, value: &OsStr) -> Result<(), String> {
-    for word in cli::words(value)? {
-        let key = Key::parse(word)?;
-        if args.by.iter().any(|other| other.column() == key.column()) {
-            return Err(format!("'{word}' is there twice"));
-        }
-        args.by.push(key);
-    }
-    Ok(())
+    keys::add(&mut args.by, value, Key::parse)
 }
 
 fn sums(args: &mut Args, value: &OsStr) -> Result<(), String> {

@@ -20,7 +20,7 @@ pub enum Command {
 /// What an option is about: not every command takes every option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum About {
-    /// Output of the tuple that `-G` needs.
+    /// The tuple of a flow, which `-G` needs.
     Tuple,
     Family,
     Zone,

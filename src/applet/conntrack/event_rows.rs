@@ -30,8 +30,8 @@ pub const COLUMNS: [Column; WIDTH] = Column::joined(&[&HEAD, &rows::COLUMNS, &TA
 pub const EXPECT_COLUMNS: [Column; EXPECT_WIDTH] =
     Column::joined(&[&HEAD, &expect::COLUMNS, &TAIL]);
 
-/// The row of `N` columns of an event, of the flow or expectation with these values, and what caused it if a request did: the port of
-/// its socket, and the program.
+/// The row of `N` columns of an event, of the flow or expectation with these values, and what caused it
+/// if a request did: the port of its socket, and the program.
 pub fn event<'a, const N: usize>(
     kind: Change,
     is_synthetic: bool,

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use super::rows;
 use crate::applet::keys::{
-    THERE, address, byte, parse_lengths, push_address, push_number, push_text, take, text,
+    self, THERE, address, byte, push_address, push_number, push_text, take, text,
 };
 use crate::cli;
 use crate::model::{Ends, Flow, FlowStatus};
@@ -58,15 +58,7 @@ const KEYS: [(&str, Key, Column); 18] = [
 ];
 
 /// The names of the keys, for completions and errors.
-pub const NAMES: [&str; 18] = {
-    let mut names = [""; 18];
-    let mut place = 0;
-    while place < names.len() {
-        names[place] = KEYS[place].0;
-        place += 1;
-    }
-    names
-};
+pub const NAMES: [&str; 18] = keys::names(&KEYS);
 
 /// What `--sum` may add up.
 pub const SUMS: [&str; 2] = ["packets", "bytes"];
@@ -81,15 +73,8 @@ const STATUSES: [(&str, FlowStatus); 5] = [
 ];
 
 /// Adds the keys of a list.
-pub fn parse(keys: &mut Vec<Key>, value: &OsStr) -> Result<(), String> {
-    for word in cli::words(value)? {
-        let key = Key::parse(word)?;
-        if keys.iter().any(|other| other.place() == key.place()) {
-            return Err(format!("'{word}' is there twice"));
-        }
-        keys.push(key);
-    }
-    Ok(())
+pub fn parse(list: &mut Vec<Key>, value: &OsStr) -> Result<(), String> {
+    keys::add(list, value, Key::parse)
 }
 
 /// Adds the sums of a list.
@@ -103,37 +88,19 @@ pub fn sums(wanted: &mut [bool; 2], value: &OsStr) -> Result<(), String> {
 impl Key {
     /// Reads `state`, `src/24` or `src/24/64`.
     fn parse(word: &str) -> Result<Key, String> {
-        let (name, lengths) = match word.split_once('/') {
-            Some((name, lengths)) => (name, Some(lengths)),
-            None => (word, None),
+        let measured = |key, lengths| match key {
+            Key::Src(_) => Some(Key::Src(lengths)),
+            Key::Dst(_) => Some(Key::Dst(lengths)),
+            Key::ReplySrc(_) => Some(Key::ReplySrc(lengths)),
+            Key::ReplyDst(_) => Some(Key::ReplyDst(lengths)),
+            _ => None,
         };
-        let known = KEYS.iter().find(|(known, ..)| *known == name);
-        let (_, key, _) = known.ok_or_else(|| {
-            let near = cli::nearest(name, NAMES.into_iter());
-            let near = near.map(|near| format!("; {near} is near")).unwrap_or_default();
-            format!("'{name}' is no key{near}")
-        })?;
-        let Some(lengths) = lengths else { return Ok(*key) };
-        let lengths = Some(parse_lengths(lengths).ok_or_else(|| {
-            format!("'{word}': a length is up to 32 for IPv4, then /LEN up to 128 for IPv6")
-        })?);
-        match key {
-            Key::Src(_) => Ok(Key::Src(lengths)),
-            Key::Dst(_) => Ok(Key::Dst(lengths)),
-            Key::ReplySrc(_) => Ok(Key::ReplySrc(lengths)),
-            Key::ReplyDst(_) => Ok(Key::ReplyDst(lengths)),
-            _ => Err(format!("'{word}': only addresses take a length")),
-        }
-    }
-
-    fn place(self) -> usize {
-        let is_same = |other: &Key| std::mem::discriminant(other) == std::mem::discriminant(&self);
-        KEYS.iter().position(|(_, key, _)| is_same(key)).unwrap_or_default()
+        keys::parse(&KEYS, word, measured, "addresses")
     }
 
     /// Its column.
     pub fn column(self) -> Column {
-        KEYS[self.place()].2
+        KEYS[keys::place_of(&KEYS, &self)].2
     }
 
     /// Appends what `flow` has for this key: bytes in whose order the groups stand, and from which

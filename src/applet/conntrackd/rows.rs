@@ -14,15 +14,7 @@ pub const ACTIVE: Column = Column::gauge(
 );
 
 /// The columns of `-i`: its own, then those of conntrack.
-pub const LISTED: [Column; COLUMNS.len() + 1] = {
-    let mut columns = [ACTIVE; COLUMNS.len() + 1];
-    let mut place = 0;
-    while place < COLUMNS.len() {
-        columns[place + 1] = COLUMNS[place];
-        place += 1;
-    }
-    columns
-};
+pub const LISTED: [Column; COLUMNS.len() + 1] = Column::joined(&[&[ACTIVE], &COLUMNS]);
 
 /// Makes rows of flows.
 #[derive(Debug)]

@@ -48,15 +48,7 @@ pub const COUNT: Column =
     Column::gauge("count", "tcptrack_connections", "connections in the group");
 
 /// All columns that there may be.
-pub const ALL_COLUMNS: [Column; 15] = {
-    let mut all = [COUNT; 15];
-    let mut place = 0;
-    while place < COLUMNS.len() {
-        all[place] = COLUMNS[place];
-        place += 1;
-    }
-    all
-};
+pub const ALL_COLUMNS: [Column; 15] = Column::joined(&[&COLUMNS, &[COUNT]]);
 
 /// Writes the row of a connection.
 ///
@@ -114,41 +106,22 @@ const KEYS: [(&str, Key, Column); 7] = [
 ];
 
 /// The names of the keys, for completions.
-pub const NAMES: [&str; 7] = {
-    let mut names = [""; 7];
-    let mut place = 0;
-    while place < names.len() {
-        names[place] = KEYS[place].0;
-        place += 1;
-    }
-    names
-};
+pub const NAMES: [&str; 7] = keys::names(&KEYS);
 
 /// Reads the keys of `--by`.
 ///
 /// # Errors
 /// The reason why the word is no list of keys.
 pub fn keys(value: &OsStr) -> Result<Vec<Key>, String> {
-    let mut keys: Vec<Key> = Vec::new();
-    for word in cli::words(value)? {
-        let key = Key::parse(word)?;
-        if keys.iter().any(|other| other.column() == key.column()) {
-            return Err(format!("'{word}' is there twice"));
-        }
-        keys.push(key);
-    }
+    let mut keys = Vec::new();
+    keys::add(&mut keys, value, Key::parse)?;
     Ok(keys)
 }
 
 impl Key {
     fn parse(word: &str) -> Result<Key, String> {
         let (name, lengths) = match word.split_once('/') {
-            Some((name, lengths)) => {
-                let lengths = parse_lengths(lengths).ok_or_else(|| {
-                    format!("'{word}': a length is up to 32 for IPv4, then /LEN up to 128 for IPv6")
-                })?;
-                (name, Some(lengths))
-            }
+            Some((name, lengths)) => (name, Some(parse_lengths(word, lengths)?)),
             None => (word, None),
         };
         let known = KEYS.map(|(name, key, _)| (name, key));
@@ -161,9 +134,7 @@ impl Key {
     }
 
     fn column(self) -> Column {
-        let is_same = |other: &Key| std::mem::discriminant(other) == std::mem::discriminant(&self);
-        let known = KEYS.iter().find(|(_, key, _)| is_same(key));
-        known.map_or(KEYS[0].2, |(.., column)| *column)
+        KEYS[keys::place_of(&KEYS, &self)].2
     }
 
     fn push(self, buffer: &mut Vec<u8>, row: &Row) {
