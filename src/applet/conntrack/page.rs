@@ -54,7 +54,7 @@ const OF_OPTIONS: [&str; 9] = [
      conntrack takes them for 34463 or 0. Addresses are written in full: 10.1 is none.",
     "-u ASSURED,!FIXED_TIMEOUT, several -u, and -u together with -m pick what has all of it; conntrack \
      lists nothing. UNSET picks nothing and is wrong.",
-    "The keys of GRE and -c are looked at. -r and -q take networks.",
+    "-c is looked at. -r and -q take networks.",
     "-C takes filters, and counts the tables dying and unconfirmed. Without rights -C and -S succeed.",
     "-G takes a zone, and the tuple of the answers alone.",
     "What is attached to an option is its value: -n9.9.9.9, --src-nat=9.9.9.9, --dump=expect; conntrack \
