@@ -3,18 +3,22 @@
 //! # The map
 //!
 //! ```text
-//! main, lib            dispatch; the only stderr, the only exit status
-//!   doc, install       people: help, man pages, completions, links    (read the applet table)
-//!   textfile           several applets into one file, for Prometheus
-//!     applet           what the user runs: one applet, one file
-//!       cli   out      words in, rows out
-//!         source       where facts come from: /proc files, sock_diag, ctnetlink, packets, captures
-//!           track      what follows from facts over time       (pure)
-//!             model    what the facts are                      (pure)
-//!           wire       bytes to fields                         (pure)
-//!             calendar days to dates                           (pure)
-//!             sys      the kernel, and all that is unsafe
-//!               error  what can go wrong, and the exit statuses
+//! main, lib                  dispatch; the only stderr, the only exit status
+//!   doc, install             people: help, man pages, completions, links    (read the applet table)
+//!   textfile                 several applets into one file, for Prometheus
+//!     applet                 what the user runs, and the one table of it: one applet, one file or folder
+//!       select               which sockets, in which groups: filter options, keys, what is known of a socket
+//!       flow                 the text of conntrack-tools, and what flows are shown as
+//!         frame              what runs an applet: Applet, Call, Table, Report
+//!           cli   out        words in, rows out
+//!             source         where facts come from: sockets, flows, packets, processes, files
+//!               track        what follows from facts over time       (pure)
+//!               capture_filter   the expressions of pcap-filter(7)   (pure)
+//!                 model      what the facts are                      (pure)
+//!               wire         bytes to fields                         (pure)
+//!                 calendar   days to dates                           (pure)
+//!                 sys        the kernel, and all that is unsafe
+//!                   error    what can go wrong, and the exit statuses
 //! ```
 //!
 //! Arrows point down only; `tests/tidy.rs` holds them. Data flows one way: kernel bytes → `wire`
@@ -28,12 +32,16 @@
 
 pub mod applet;
 pub mod calendar;
+pub mod capture_filter;
 pub mod cli;
 pub mod doc;
 pub mod error;
+pub mod flow;
+pub mod frame;
 mod install;
 pub mod model;
 pub mod out;
+mod select;
 pub mod source;
 pub mod sys;
 pub mod textfile;
@@ -44,8 +52,9 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use applet::{APPLETS, Applet, Call};
+use applet::APPLETS;
 use error::{Error, Status};
+use frame::{Applet, Call};
 
 /// Runs the program with its arguments, its own name first, and gives the exit status.
 #[must_use]

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use crate::applet::{self, Applet, Call, Say};
+use crate::applet;
 use crate::cli::Original;
 use crate::error::{Error, Status, reason};
+use crate::frame::{Applet, Call, Say};
 use crate::out::{Column, Exposition, Metrics};
-use crate::source::conntrack;
+use crate::source::flows::conntrack;
 use crate::sys::netns::NetworkNamespace;
 use crate::sys::{self, AtomicFile, Kernel};
 

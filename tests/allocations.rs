@@ -16,8 +16,9 @@ use std::path::PathBuf;
 
 use connbox::error::Error;
 use connbox::model::{Family, Filter, Groups, StateSet, TcpState};
-use connbox::source::procfs::{self, Record};
-use connbox::source::{self, Method, Source, pcap_file};
+use connbox::source::files::procfs::{self, Record};
+use connbox::source::packets::{pcap_file, segment};
+use connbox::source::{self, Method, Source};
 use connbox::track::tcp::{Options, Tracker};
 use connbox::wire::{inet_diag, netlink, text};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -214,7 +215,7 @@ fn following(segments: u32) -> Taken {
     let (taken, tracker) = measured(|| {
         let mut tracker = Tracker::new(Options::default());
         let read = pcap_file::read(&source.saved[0], &mut |frame| {
-            let segment = frame.packet().as_ref().and_then(source::segment).unwrap();
+            let segment = frame.packet().as_ref().and_then(segment).unwrap();
             tracker.segment(frame.time, &segment);
             Ok(())
         });

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use connbox::error::Error;
-use connbox::source::{pcap_file, segment};
+use connbox::source::packets::{pcap_file, segment};
 use connbox::track::tcp::{Options, Tracker};
 
 /// By client and server: bytes of payload from the client and from the server.

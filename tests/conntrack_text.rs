@@ -1,5 +1,5 @@
 //! conntrack on a router, against Debian's conntrack on the same table: byte for byte, but for what
-//! `connbox::applet::flow::DIFFERENCES` lists.
+//! `connbox::flow::DIFFERENCES` lists.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "conntrack_text/both.rs"]
@@ -13,7 +13,7 @@ mod forms;
 mod world;
 
 use connbox::model::{Flow, SCTP_STATES, TCP_STATES};
-use connbox::source::conntrack::{Table, flows};
+use connbox::source::flows::conntrack::{Table, flows};
 use connbox::sys::Netlink;
 use world::World;
 

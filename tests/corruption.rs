@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use connbox::error::{Error, Status};
 use connbox::model::{Family, Protocol, Sockstat, StateCounts, StateSet};
-use connbox::source::procfs::{self, Record};
+use connbox::source::files::procfs::{self, Record};
 use connbox::source::{self, Method, Source};
 use connbox::wire::text;
 

@@ -19,7 +19,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use connbox::model::expression::{Expression, WrongExpression};
+use connbox::capture_filter::{Expression, WrongExpression};
 use packets::{Dice, Packet, facts, packets};
 
 /// The names of ports that the expressions use, as every /etc/services has them.

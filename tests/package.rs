@@ -28,7 +28,7 @@ fn home() -> &'static Path {
 
 /// Every name that a link bears, and the applet behind it.
 fn names() -> Vec<(&'static str, &'static str)> {
-    let of = |applet: &&'static connbox::applet::Applet| {
+    let of = |applet: &&'static connbox::frame::Applet| {
         let (name, aliases) = (applet.name, applet.aliases);
         std::iter::once(name).chain(aliases.iter().copied()).map(move |each| (each, name))
     };

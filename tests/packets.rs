@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use connbox::error::Error;
 use connbox::model::{Filter, TcpState};
-use connbox::source::packet::{Capture, Instruction, Request};
-use connbox::source::{segment, tcp_info};
+use connbox::source::packets::capture::{Capture, Instruction, Request};
+use connbox::source::packets::segment;
+use connbox::source::sockets::tcp_info;
 use connbox::sys::{self, Netlink};
 use connbox::track::tcp::{Connection, Options, State, Tracker};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -63,7 +64,7 @@ fn until(capture: &mut Capture, tracker: &mut Tracker, is_wanted: impl Fn(&Track
 }
 
 fn take(capture: &mut Capture, tracker: &mut Tracker) {
-    let each = &mut |frame: &connbox::source::Frame<'_>| {
+    let each = &mut |frame: &connbox::source::packets::Frame<'_>| {
         if let Some(segment) = frame.packet().as_ref().and_then(segment) {
             tracker.segment(frame.time, &segment);
         }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use connbox::error::Error;
 use connbox::model::{Family, Filter, Ports, Prefix, Proto, Socket, StateSet};
-use connbox::source::sock_diag::{self, Dumped, Exchange, Query, Refusal};
+use connbox::source::sockets::sock_diag::{self, Dumped, Exchange, Query, Refusal};
 use connbox::source::{confirmed, from_kernel};
 use connbox::wire::netlink::{DONE, ERROR, dump_request, push_attribute};
 use rustix::io::Errno;

@@ -5,8 +5,9 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use connbox::applet::{APPLETS, Applet};
+use connbox::applet::APPLETS;
 use connbox::cli::{OptDoc, common_docs};
+use connbox::frame::Applet;
 use connbox::out::{Kind, NAMESPACE, RATE, RESIDENT, TIME};
 
 fn options(applet: &Applet) -> impl Iterator<Item = OptDoc> {

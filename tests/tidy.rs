@@ -5,18 +5,39 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Which modules each module may use. What is not listed may not be used: arrows point down.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("main", &["lib"]),
-    ("lib", &["applet", "cli", "doc", "error", "install", "sys", "textfile"]),
-    ("doc", &["applet", "cli", "out"]),
+    ("lib", &["applet", "cli", "doc", "error", "frame", "install", "sys", "textfile"]),
+    ("doc", &["applet", "frame", "cli", "out"]),
     ("install", &["applet", "error", "sys", "lib"]),
-    ("textfile", &["applet", "cli", "out", "source", "sys", "error", "lib"]),
-    ("applet", &["cli", "out", "source", "track", "model", "wire", "calendar", "sys", "error"]),
+    ("textfile", &["applet", "frame", "cli", "out", "source", "sys", "error", "lib"]),
+    (
+        "applet",
+        &[
+            "select",
+            "flow",
+            "frame",
+            "cli",
+            "out",
+            "source",
+            "track",
+            "capture_filter",
+            "model",
+            "wire",
+            "calendar",
+            "sys",
+            "error",
+        ],
+    ),
+    ("select", &["frame", "cli", "out", "source", "model", "sys", "error"]),
+    ("flow", &["source", "model", "calendar"]),
+    ("frame", &["cli", "out", "source", "sys", "error"]),
     ("cli", &["out", "error"]),
     // `out` does not know the model: a change there can never change the output in silence.
     ("out", &["track", "calendar", "sys", "error"]),
     ("source", &["track", "model", "wire", "calendar", "sys", "error"]),
     ("track", &["model"]),
+    ("capture_filter", &["model"]),
     ("model", &[]),
     ("wire", &["calendar"]),
     ("calendar", &[]),

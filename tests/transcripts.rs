@@ -6,7 +6,8 @@ mod support;
 
 use std::path::Path;
 
-use connbox::applet::{APPLETS, Applet, KEYS};
+use connbox::applet::APPLETS;
+use connbox::frame::Applet;
 
 /// Runs one command line where the saved worlds are, and gives all that it said.
 fn said(line: &str) -> String {
@@ -55,7 +56,7 @@ fn examples_of_the_man_pages_work() {
         return;
     }
     // Those of a screen would not end: tests/tcptrack.rs runs them.
-    let has_screen = |applet: &&&Applet| KEYS.iter().any(|(name, _)| *name == applet.name);
+    let has_screen = |applet: &&&Applet| !applet.keys.is_empty();
     for applet in APPLETS.iter().filter(|applet| !has_screen(applet)) {
         for example in applet.examples {
             let output = support::shell(example.command);

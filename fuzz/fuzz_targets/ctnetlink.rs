@@ -4,10 +4,10 @@
 
 use std::collections::VecDeque;
 
-use connbox::applet::flow::{self, Parts};
+use connbox::flow::{self, Parts};
 use connbox::model::{Change, Flow, Tuple};
-use connbox::source::flow_events::{Events, Step, Stream, Subject};
-use connbox::source::{conntrack, expectations};
+use connbox::source::flows::events::{Events, Step, Stream, Subject};
+use connbox::source::flows::{conntrack, expectations};
 use connbox::track::{Flows, flows};
 use connbox::wire::ctnetlink;
 use libfuzzer_sys::fuzz_target;

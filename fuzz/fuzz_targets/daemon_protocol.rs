@@ -2,7 +2,7 @@
 #![no_main]
 
 use connbox::applet::conntrackd::protocol::{self, Frames, Received, Receiver};
-use connbox::source::conntrack;
+use connbox::source::flows::conntrack;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

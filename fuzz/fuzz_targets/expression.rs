@@ -8,7 +8,7 @@ mod bpf;
 #[allow(dead_code)]
 mod packets;
 
-use connbox::model::expression::Expression;
+use connbox::capture_filter::Expression;
 use libfuzzer_sys::fuzz_target;
 use packets::{Packet, facts, packets};
 

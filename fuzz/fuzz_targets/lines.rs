@@ -6,8 +6,8 @@ mod memory;
 
 use connbox::error::{Error, Status};
 use connbox::model::{Family, Filter, StateSet};
-use connbox::source::lines::{Lines, Place};
-use connbox::source::procfs::{self, Record};
+use connbox::source::files::lines::{Lines, Place};
+use connbox::source::files::procfs::{self, Record};
 use connbox::source::{self, Method, Source};
 use connbox::wire::text;
 use libfuzzer_sys::fuzz_target;

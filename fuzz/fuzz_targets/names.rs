@@ -6,7 +6,8 @@ mod memory;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use connbox::applet::{APPLETS, Call};
+use connbox::applet::APPLETS;
+use connbox::frame::Call;
 use connbox::error::Error;
 use connbox::model::StateSet;
 use libfuzzer_sys::fuzz_target;
@@ -41,7 +42,7 @@ thread_local! {
 
 /// Input: a byte for the applet, one for its options, one for the format; a line of NAMEs between
 /// blanks; the file.
-fn arguments(data: &[u8]) -> Option<(&'static connbox::applet::Applet, Vec<OsString>)> {
+fn arguments(data: &[u8]) -> Option<(&'static connbox::frame::Applet, Vec<OsString>)> {
     let (&[which, own, format], data) = data.split_first_chunk()?;
     let mut parts = data.splitn(2, |byte| *byte == b'\n');
     let names = parts.next()?.split(|byte| *byte == b' ').filter(|name| !name.contains(&0));

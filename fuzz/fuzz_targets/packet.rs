@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use connbox::source::segment;
+use connbox::source::packets::segment;
 use connbox::track::tcp::{Options, State, Tracker};
 use connbox::wire::packet::{LinkType, Packet, packet, packet_of};
 use connbox::wire::ring;

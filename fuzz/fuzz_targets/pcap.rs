@@ -7,7 +7,7 @@ mod memory;
 use std::time::Duration;
 
 use connbox::error::{Error, Status};
-use connbox::source::pcap_file;
+use connbox::source::packets::pcap_file;
 use connbox::wire::packet::packet_of;
 use connbox::wire::pcap::{Content, MOST_BYTES, MOST_NEEDED, Reader, Trouble};
 use libfuzzer_sys::fuzz_target;

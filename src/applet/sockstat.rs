@@ -1,11 +1,11 @@
 //! `sockstat`: every number of /proc/net/sockstat and sockstat6, and how full the kernel's limits are.
 
-use super::{Applet, Call, Example, HOST, MEANING, NETNS, SCOPE, SOURCE};
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
+use crate::frame::{Applet, Call, Example, HOST, MEANING, NETNS, SCOPE, SOURCE};
 use crate::out::{Column, Out, Value};
 use crate::source::Source;
-use crate::source::procfs::{self, File, Record};
+use crate::source::files::procfs::{self, File, Record};
 use crate::sys::Kernel;
 use crate::wire::text;
 
@@ -44,6 +44,7 @@ pub static APPLET: Applet = Applet {
         "sockets", "TCP", "UDP", "UDPLITE", "RAW", "FRAG", "TCP6", "UDP6", "UDPLITE6", "RAW6",
         "FRAG6",
     ],
+    keys: &[],
     original: None,
     run,
 };

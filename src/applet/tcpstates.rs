@@ -2,14 +2,14 @@
 
 use std::ffi::OsString;
 
-use super::facts::{self, Facts, Needs, Shared};
-use super::filter::{self, Picked};
-use super::{Applet, Call, Example, MEANING, NETNS, Report, SCOPE, SOURCE, Table};
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
+use crate::frame::{Applet, Call, Example, MEANING, NETNS, Report, SCOPE, SOURCE, Table};
 use crate::model::{Family, Filter, StateCounts, StateSet, TcpState};
 use crate::out::{Column, Out, Value};
-use crate::source::sock_diag::Dumped;
+use crate::select::facts::{self, Facts, Needs, Shared};
+use crate::select::options::{self, Picked};
+use crate::source::sockets::sock_diag::Dumped;
 use crate::source::{self, Method, Source};
 
 pub static APPLET: Applet = Applet {
@@ -32,7 +32,7 @@ pub static APPLET: Applet = Applet {
          state; connbox-closedcalc(1) counts them.",
     ],
     options: &DOCS,
-    filters: &filter::DOCS,
+    filters: &options::DOCS,
     columns: &COLUMNS,
     examples: &[
         Example { about: "All states", command: "tcpstates" },
@@ -59,6 +59,7 @@ pub static APPLET: Applet = Applet {
            spelling (estab, ESTABLISHED, fin-wait-1, FIN_WAIT1, 01) or a group of ss(8): all, \
            connected, synchronized, bucket, big.",
     names: &StateSet::NAMES,
+    keys: &[],
     original: None,
     run,
 };
@@ -96,7 +97,7 @@ const OPTIONS: [Opt<Args>; 3] = [
 const DOCS: [OptDoc; 3] = cli::docs(&OPTIONS);
 
 fn run(call: &mut Call) -> Result<(), Error> {
-    let (args, picked) = call.args_and(&OPTIONS, &filter::FILTERS)?;
+    let (args, picked) = call.args_and(&OPTIONS, &options::FILTERS)?;
     let states = states(call.names(), picked.states())?;
     let shown = [("family", args.by_family)];
     let of_all = call.is_of_all_namespaces();

@@ -1,8 +1,9 @@
 //! Completions for bash, zsh and fish: applets, options, option values, and NAMEs.
 
 use super::{BOX_OPTIONS, options};
-use crate::applet::{APPLETS, Applet};
+use crate::applet::APPLETS;
 use crate::cli::OptDoc;
+use crate::frame::Applet;
 
 /// The shells for which there are completions.
 pub const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];

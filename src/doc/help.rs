@@ -1,8 +1,9 @@
 //! The texts of `--help` and `--list`.
 
 use super::{BOX_OPTIONS, explained, has_names, spelled};
-use crate::applet::{APPLETS, Applet};
+use crate::applet::APPLETS;
 use crate::cli::{OptDoc, common_docs};
+use crate::frame::Applet;
 
 /// The applets' names, one a line.
 #[must_use]

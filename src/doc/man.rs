@@ -1,19 +1,20 @@
 //! Man pages in mdoc(7).
 
 use super::{BOX_OPTIONS, explained, has_names, options};
-use crate::applet::{APPLETS, Applet, KEYS};
+use crate::applet::APPLETS;
 use crate::cli::{OptDoc, Original};
+use crate::frame::Applet;
 
 /// The date of the pages: that of the release.
 const DATE: &str = "November 21, 2026";
 
 /// The table of an applet's keys, if it has a screen.
 fn keys(applet: &Applet) -> String {
-    let Some((_, keys)) = KEYS.iter().find(|(name, _)| *name == applet.name) else {
+    if applet.keys.is_empty() {
         return String::new();
-    };
+    }
     let mut text = ".Ss Keys\n.Bl -column \"Home, End\" \"what it does\"\n".to_owned();
-    for (key, meaning) in *keys {
+    for (key, meaning) in applet.keys {
         text += &format!(".It {} Ta {}\n", escape(key), escape(meaning));
     }
     text + ".El\n"

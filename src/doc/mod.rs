@@ -4,8 +4,8 @@ pub mod completions;
 pub mod help;
 pub mod man;
 
-use crate::applet::Applet;
 use crate::cli::{OptDoc, common_docs};
+use crate::frame::Applet;
 
 /// An option of the box itself.
 pub struct BoxOption {

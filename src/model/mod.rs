@@ -1,7 +1,6 @@
 //! Plain data, in the field's words; units stand in the names. Pure: no I/O, no output.
 
 mod expectation;
-pub mod expression;
 mod filter;
 mod flow;
 mod flow_filter;

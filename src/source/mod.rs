@@ -1,36 +1,16 @@
 //! Where facts come from: the files of /proc, live or saved, the kernel's netlink subsystems, packets and
 //! captures.
 
-pub mod cgroup;
-mod confirm;
-pub mod conntrack;
-pub mod conntrack_counters;
-pub mod expectations;
-pub mod flow_dump;
-pub mod flow_events;
-pub mod flow_filter;
-mod frame;
-pub mod holders;
-pub mod labels;
-pub mod lines;
-pub mod names;
+pub mod files;
+pub mod flows;
 pub mod netlink;
 pub mod netns;
-pub mod owner;
-pub mod packet;
-pub mod pcap_file;
-pub mod procfs;
-pub mod programs;
-pub mod sock_diag;
-mod sockets;
-pub mod tcp_info;
-mod tcp_states;
+pub mod packets;
+pub mod processes;
+pub mod sockets;
 pub mod time_zone;
 
-pub use confirm::confirmed;
-pub use frame::{Frame, segment};
-pub use sockets::{from_kernel, sockets};
-pub use tcp_states::{Method, tcp_states};
+pub use sockets::{Method, confirmed, from_kernel, sockets, tcp_states};
 
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
 //! What the kernel leaves out for a filter, and what is left out here, are the same.
 
 use connbox::model::{Flow, FlowFilter, Masked, Side, Translation};
-use connbox::source::conntrack::{Table, flows, matching};
+use connbox::source::flows::conntrack::{Table, flows, matching};
 use connbox::source::netlink::Exchange;
 use connbox::sys::Netlink;
 use rustix::io::Errno;

@@ -1,6 +1,6 @@
 //! Classic BPF as a machine of its own: what the kernel would say of a program, and what it answers.
 
-use connbox::model::expression::Instruction;
+use connbox::capture_filter::Instruction;
 
 /// Whether the kernel would take the program (bpf_check_classic of net/core/filter.c): its length, its
 /// operations, jumps that stay inside, a return at the end.

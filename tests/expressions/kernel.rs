@@ -5,7 +5,7 @@ use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use connbox::model::expression::Instruction;
+use connbox::capture_filter::Instruction;
 
 use super::packets::Packet;
 

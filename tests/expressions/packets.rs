@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use connbox::model::expression::Facts;
+use connbox::capture_filter::Facts;
 
 /// A packet from its network header on.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use connbox::applet::flow::{self, Parts};
+use connbox::flow::{self, Parts};
 use connbox::model::{Change, Ends, Flow, FlowStatus, TCP_STATES, Traffic, Tuple};
 
 use crate::support::world;

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use connbox::applet::flow::{self, Parts};
+use connbox::flow::{self, Parts};
 use connbox::model::Change;
-use connbox::source::conntrack::flow as read_flow;
-use connbox::source::expectations::expectation;
-use connbox::source::labels::Labels;
+use connbox::source::flows::conntrack::flow as read_flow;
+use connbox::source::flows::expectations::expectation;
+use connbox::source::flows::labels::Labels;
 use connbox::source::time_zone::TimeZone;
 use connbox::wire::netlink::push_attribute;
 

@@ -3,11 +3,11 @@
 
 use std::fs;
 
-use connbox::applet::flow::{self, Parts};
+use connbox::flow::{self, Parts};
 use connbox::model::{Change, Flow};
-use connbox::source::conntrack::{Table, flow as read_flow, flows};
-use connbox::source::expectations::expectation;
-use connbox::source::labels::Labels;
+use connbox::source::flows::conntrack::{Table, flow as read_flow, flows};
+use connbox::source::flows::expectations::expectation;
+use connbox::source::flows::labels::Labels;
 use connbox::source::netlink::Exchange;
 use connbox::wire::netlink::{DONE, dump_request};
 use rustix::io::Errno;

@@ -29,7 +29,7 @@ pub fn tables() -> Vec<String> {
 
 /// Every name that an applet answers to, sorted.
 pub fn all_names() -> Vec<String> {
-    let names = |applet: &'static connbox::applet::Applet| {
+    let names = |applet: &'static connbox::frame::Applet| {
         std::iter::once(&applet.name).chain(applet.aliases).map(|name| (*name).to_owned())
     };
     let mut all: Vec<_> = connbox::applet::APPLETS.into_iter().flat_map(names).collect();

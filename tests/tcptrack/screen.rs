@@ -105,7 +105,7 @@ fn every_key_does_what_help_says() {
     terminal.wait("the list", has_two);
     terminal.press(&["?"]);
     let is_there = |lines: &[String], key: &str| lines.iter().any(|line| line.contains(key));
-    let keys = connbox::applet::KEYS[0].1;
+    let keys = connbox::applet::find("tcptrack").unwrap().keys;
     terminal.wait("all keys", |lines| keys.iter().all(|(key, _)| is_there(lines, key)));
     terminal.press(&["Escape"]);
     terminal.wait("the list", has_two);

@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 
-use crate::applet::keys::{add, push_number, push_text, take, text};
-use crate::applet::{Call, Report, Table};
 use crate::cli;
 use crate::error::Error;
+use crate::frame::{Call, Report, Table};
 use crate::model::Groups;
 use crate::out::{Column, Out, Value};
+use crate::select::cells::{add, push_number, push_text, take, text};
 use crate::source::Source;
-use crate::source::cgroup;
-use crate::source::holders::{Closed, Round};
-use crate::source::names::Users;
+use crate::source::files::names::Users;
+use crate::source::processes::cgroup;
+use crate::source::processes::holders::{Closed, Round};
 use crate::sys::Kernel;
 
 /// What holders may have in common.

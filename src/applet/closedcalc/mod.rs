@@ -2,15 +2,16 @@
 
 mod by;
 
-use super::{
-    Applet, Call, Example, HOST, HOST_MINUS_NETNS, MEANING, Report, SCOPE, SOURCE, Table, sockstat,
-};
+use crate::applet::sockstat;
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
+use crate::frame::{
+    Applet, Call, Example, HOST, HOST_MINUS_NETNS, MEANING, Report, SCOPE, SOURCE, Table,
+};
 use crate::model::TcpSockstat;
 use crate::out::{Column, Out, Value};
 use crate::source::Source;
-use crate::source::procfs;
+use crate::source::files::procfs;
 
 pub static APPLET: Applet = Applet {
     name: "closedcalc",
@@ -68,6 +69,7 @@ pub static APPLET: Applet = Applet {
     rows: "closed and unhashed, then the terms alloc, inuse, inuse6 and tw. NAME is one of these. \
            With --by a row a group and kind, without NAMEs.",
     names: &NAMES,
+    keys: &[],
     original: None,
     run,
 };
@@ -129,7 +131,7 @@ impl Table for Closed {
     ) -> Result<(), Error> {
         let tcp = procfs::sockstat(source)?.tcp().map_err(procfs::missing)?;
         if !self.of_all {
-            super::note_namespace(source, report);
+            crate::frame::note_namespace(source, report);
             return self.picked.iter().try_for_each(|name| write(row(&tcp, name), out));
         }
         self.machine.add_namespace(&tcp);
@@ -140,7 +142,7 @@ impl Table for Closed {
     fn machine(&mut self, out: &mut Out, report: &mut Report) -> Result<(), Error> {
         let tcp = std::mem::take(&mut self.machine);
         if self.picked.iter().any(|name| is_mixed(name)) {
-            super::note_missing(report);
+            crate::frame::note_missing(report);
         }
         let mut picked = self.picked.iter().filter(|name| is_of_machine(name));
         picked.try_for_each(|name| write(machine_row(&tcp, name), out))

@@ -1,11 +1,11 @@
 //! `conncount --by`: sockets in groups, by keys.
 
-use crate::applet::facts::{DIRECTIONS, Facts, Needs};
-use crate::applet::keys::{
-    self, THERE, address, byte, push_address, push_number, push_text, take, text, word,
-};
 use crate::model::{Family, Proto, Socket, TcpState};
 use crate::out::{Column, Value};
+use crate::select::cells::{
+    self, THERE, address, byte, push_address, push_number, push_text, take, text, word,
+};
+use crate::select::facts::{DIRECTIONS, Facts, Needs};
 
 /// What sockets may have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ const KEYS: [(&str, Key, Column); 16] = [
 ];
 
 /// The names of the keys, for completions and errors.
-pub const NAMES: [&str; 16] = keys::names(&KEYS);
+pub const NAMES: [&str; 16] = cells::names(&KEYS);
 
 /// The columns of all keys.
 pub const COLUMNS: [Column; 16] = {
@@ -99,13 +99,13 @@ impl Key {
             Key::Raddr(_) => Some(Key::Raddr(lengths)),
             _ => None,
         };
-        keys::parse(&KEYS, word, measured, "laddr and raddr")
+        cells::parse(&KEYS, word, measured, "laddr and raddr")
     }
 
     /// Its column.
     #[must_use]
     pub fn column(self) -> Column {
-        KEYS[keys::place_of(&KEYS, &self)].2
+        KEYS[cells::place_of(&KEYS, &self)].2
     }
 
     /// Notes what must be known for this key.

@@ -2,14 +2,16 @@
 
 use super::by::{self, Key};
 use super::{Args, COLUMNS};
-use crate::applet::facts::{self, Facts, Needs, Shared};
-use crate::applet::filter::Picked;
-use crate::applet::{Call, Report, Table, keys};
 use crate::cli;
 use crate::error::Error;
+use crate::frame::{Call, Report, Table};
 use crate::model::{Endpoint, Family, Filter, Groups, Proto, Socket, Tally, TcpState};
 use crate::out::{Column, Out};
-use crate::source::{self, Method, Source, sock_diag::Dumped};
+use crate::select::cells;
+use crate::select::facts::{self, Facts, Needs, Shared};
+use crate::select::options::Picked;
+use crate::source::sockets::sock_diag::Dumped;
+use crate::source::{self, Method, Source};
 
 pub const COUNT: Column =
     Column::gauge("count", "conncount_matching_sockets", "sockets that pass the filters");
@@ -118,7 +120,7 @@ impl Grouping<'_> {
         self.shared = None;
         let groups = std::mem::take(&mut self.groups);
         let args = self.args;
-        keys::rows(&groups, &args.by, (args.min, args.top), Key::value, out)
+        cells::rows(&groups, &args.by, (args.min, args.top), Key::value, out)
     }
 }
 

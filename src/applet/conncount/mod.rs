@@ -8,13 +8,14 @@ use std::ffi::OsStr;
 
 use by::Key;
 
-use super::filter;
-use super::filter::Picked;
-use super::{Applet, Call, Example, MEANING, Report, SCOPE, SOURCE, keys};
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
+use crate::frame::{Applet, Call, Example, MEANING, Report, SCOPE, SOURCE};
 use crate::model::{Proto, StateSet};
 use crate::out::Column;
+use crate::select::cells;
+use crate::select::options;
+use crate::select::options::Picked;
 use crate::source::Source;
 
 pub static APPLET: Applet = Applet {
@@ -53,7 +54,7 @@ pub static APPLET: Applet = Applet {
          is quick. By state alone sockets are counted by subtraction as in connbox-tcpstates(1).",
     ],
     options: &DOCS,
-    filters: &filter::DOCS,
+    filters: &options::DOCS,
     columns: &groups::ALL_COLUMNS,
     examples: &[
         Example { about: "The summary", command: "conncount" },
@@ -97,6 +98,7 @@ pub static APPLET: Applet = Applet {
            raw, udp, tcp_inuse, inet and frag, each followed by its IPv4 and IPv6 part (raw_ip, \
            raw_ip6, ..., tcp_ip, tcp_ip6, ...). NAME is one of them.",
     names: &SUMMARY,
+    keys: &[],
     original: None,
     run,
 };
@@ -171,7 +173,7 @@ const OPTIONS: [Opt<Args>; 8] = [
 const DOCS: [OptDoc; 8] = cli::docs(&OPTIONS);
 
 fn keys(args: &mut Args, value: &OsStr) -> Result<(), String> {
-    keys::add(&mut args.by, value, Key::parse)
+    cells::add(&mut args.by, value, Key::parse)
 }
 
 fn sums(args: &mut Args, value: &OsStr) -> Result<(), String> {
@@ -183,7 +185,7 @@ fn sums(args: &mut Args, value: &OsStr) -> Result<(), String> {
 }
 
 fn run(call: &mut Call) -> Result<(), Error> {
-    let (args, picked) = call.args_and(&OPTIONS, &filter::FILTERS)?;
+    let (args, picked) = call.args_and(&OPTIONS, &options::FILTERS)?;
     if picked.is_given() || args.counts_sockets() {
         return groups::run(call, args, &picked);
     }

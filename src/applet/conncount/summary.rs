@@ -4,14 +4,15 @@ use super::COLUMNS;
 use crate::applet::closedcalc::{
     CLOSED, CLOSED_MEANING, CLOSED_OF_ALL, UNHASHED, UNHASHED_MEANING, UNHASHED_OF_ALL,
 };
-use crate::applet::{
-    Call, HOST, HOST_MINUS_NETNS, NETNS, Report, Table, facts, note_missing, note_namespace,
-    sockstat,
-};
+use crate::applet::sockstat;
 use crate::error::Error;
+use crate::frame::{
+    Call, HOST, HOST_MINUS_NETNS, NETNS, Report, Table, note_missing, note_namespace,
+};
 use crate::model::{Family, Proto, Protocol, Sockstat, StateSet, TcpSockstat, TcpState};
 use crate::out::{Out, Value};
-use crate::source::procfs::{self, File, Record};
+use crate::select::facts;
+use crate::source::files::procfs::{self, File, Record};
 use crate::source::{self, Method, Source};
 use crate::wire::text;
 

@@ -5,12 +5,12 @@ use rustix::io::Errno;
 use super::args::Args;
 use super::values::Table;
 use super::{expect, groups, list};
-use crate::applet::{Call, Report};
 use crate::error::Error;
+use crate::frame::{Call, Report};
 use crate::out::{Column, Value};
 use crate::source::Source;
-use crate::source::conntrack::{self, Fill, RIGHT, SUBJECT, Table as Flows};
-use crate::source::conntrack_counters::{self as counters, About, Counter, Name};
+use crate::source::flows::conntrack::{self, Fill, RIGHT, SUBJECT, Table as Flows};
+use crate::source::flows::counters::{self as counters, About, Counter, Name};
 
 /// The columns of `-C` without a filter.
 pub const COLUMNS: [Column; 5] = [

@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::args::{Args, EVENT_DESTROY, EVENT_NEW, EVENT_UPDATE};
 use super::values::Table;
 use super::view::View;
-use crate::applet::{Call, Report};
 use crate::cli::refuse;
 use crate::error::{Error, Status};
+use crate::frame::{Call, Report};
 use crate::out::Format;
-use crate::source::conntrack::{self, RIGHT, SUBJECT};
-use crate::source::flow_events::{Counts, Events, Groups, Step, dump_beside};
+use crate::source::flows::conntrack::{self, RIGHT, SUBJECT};
+use crate::source::flows::events::{Counts, Events, Groups, Step, dump_beside};
 use crate::sys::signals::{SIGINT, SIGTERM, Signals};
 use crate::sys::{self, For, Kernel, Netlink};
 

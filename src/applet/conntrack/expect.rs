@@ -4,13 +4,14 @@ use super::args::Args;
 use super::list::{self, say_shown};
 use super::rows::{self, list as words};
 use super::text::Text;
-use crate::applet::Call;
 use crate::error::Error;
+use crate::frame::Call;
 use crate::model::Expectation;
 use crate::out::{Column, Value};
-use crate::source::conntrack::{RIGHT, SUBJECT};
-use crate::source::labels::Labels;
-use crate::source::{Source, expectations};
+use crate::source::Source;
+use crate::source::flows::conntrack::{RIGHT, SUBJECT};
+use crate::source::flows::expectations;
+use crate::source::flows::labels::Labels;
 
 /// The columns of an expectation.
 pub const COLUMNS: [Column; 18] = [

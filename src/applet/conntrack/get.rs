@@ -6,11 +6,11 @@ use super::args::Args;
 use super::list::{self, Writer};
 use super::rows::COLUMNS;
 use super::values::{self, Kind, Table};
-use crate::applet::Call;
 use crate::error::Error;
+use crate::frame::Call;
 use crate::model::{FlowFilter, Side};
-use crate::source::conntrack::{self, RIGHT, SUBJECT, Table as Flows};
-use crate::source::flow_filter;
+use crate::source::flows::conntrack::{self, RIGHT, SUBJECT, Table as Flows};
+use crate::source::flows::filter;
 
 /// Shows the flow that the options name: by the tuple of its first direction, or of its answers.
 ///
@@ -18,7 +18,7 @@ use crate::source::flow_filter;
 /// If the tuple is not whole, or there is no such flow.
 pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
     let filter = whole(args, table)?;
-    let attributes = flow_filter::one(&filter);
+    let attributes = filter::one(&filter);
     call.table(&COLUMNS, &[], |source, out, _| {
         let mut kernel = list::netlink(source)?;
         let mut writer = Writer::new(source, args)?;

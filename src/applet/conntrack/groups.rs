@@ -3,14 +3,15 @@
 use super::args::Args;
 use super::keys::Key;
 use super::list;
-use crate::applet::{Call, Report, Table, keys};
 use crate::cli;
 use crate::error::Error;
+use crate::frame::{Call, Report, Table};
 use crate::model::{Flow, Groups};
 use crate::out::{Column, Out};
+use crate::select::cells;
 use crate::source::Source;
-use crate::source::conntrack::Table as Flows;
-use crate::source::labels::Labels;
+use crate::source::flows::conntrack::Table as Flows;
+use crate::source::flows::labels::Labels;
 
 pub const COUNT: Column =
     Column::gauge("count", "conntrack_matching_flows", "flows that pass the filters");
@@ -80,7 +81,7 @@ impl Table for Grouping<'_> {
             list::note_empty(source, &filter, *table, count, report);
         }
         let groups = std::mem::take(groups);
-        keys::rows(&groups, &args.by, (args.min, args.top), Key::value, out)
+        cells::rows(&groups, &args.by, (args.min, args.top), Key::value, out)
     }
 }
 

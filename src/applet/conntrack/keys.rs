@@ -3,13 +3,13 @@
 use std::ffi::OsStr;
 
 use super::rows;
-use crate::applet::keys::{
-    self, THERE, address, byte, push_address, push_number, push_text, take, text,
-};
 use crate::cli;
 use crate::model::{Ends, Flow, FlowStatus};
 use crate::out::{Column, Value};
-use crate::source::labels::Labels;
+use crate::select::cells::{
+    self, THERE, address, byte, push_address, push_number, push_text, take, text,
+};
+use crate::source::flows::labels::Labels;
 
 /// What flows may have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ const KEYS: [(&str, Key, Column); 18] = [
 ];
 
 /// The names of the keys, for completions and errors.
-pub const NAMES: [&str; 18] = keys::names(&KEYS);
+pub const NAMES: [&str; 18] = cells::names(&KEYS);
 
 /// What `--sum` may add up.
 pub const SUMS: [&str; 2] = ["packets", "bytes"];
@@ -74,7 +74,7 @@ const STATUSES: [(&str, FlowStatus); 5] = [
 
 /// Adds the keys of a list.
 pub fn parse(list: &mut Vec<Key>, value: &OsStr) -> Result<(), String> {
-    keys::add(list, value, Key::parse)
+    cells::add(list, value, Key::parse)
 }
 
 /// Adds the sums of a list.
@@ -95,12 +95,12 @@ impl Key {
             Key::ReplyDst(_) => Some(Key::ReplyDst(lengths)),
             _ => None,
         };
-        keys::parse(&KEYS, word, measured, "addresses")
+        cells::parse(&KEYS, word, measured, "addresses")
     }
 
     /// Its column.
     pub fn column(self) -> Column {
-        KEYS[keys::place_of(&KEYS, &self)].2
+        KEYS[cells::place_of(&KEYS, &self)].2
     }
 
     /// Appends what `flow` has for this key: bytes in whose order the groups stand, and from which

@@ -5,13 +5,13 @@ use super::rows::{COLUMNS, Rows};
 use super::text::Text;
 use super::values::Table;
 use super::{BANNER, expect, groups};
-use crate::applet::{Call, Report};
 use crate::error::Error;
+use crate::frame::{Call, Report};
 use crate::model::{Flow, FlowFilter};
 use crate::out::Out;
 use crate::source::Source;
-use crate::source::conntrack::{self, RIGHT, SUBJECT, Table as Flows};
-use crate::source::labels::Labels;
+use crate::source::flows::conntrack::{self, RIGHT, SUBJECT, Table as Flows};
+use crate::source::flows::labels::Labels;
 use crate::sys::Netlink;
 
 const CHANGED: &str = "the table changed while it was read: flows may be missing or double";

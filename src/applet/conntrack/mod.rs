@@ -21,9 +21,9 @@ use args::{About, Args, Command, Output};
 use options::{DOCS, OPTIONS};
 use values::Table;
 
-use super::{Applet, Call};
 use crate::cli::Original;
 use crate::error::Error;
+use crate::frame::{Applet, Call};
 use crate::model::Masked;
 use crate::out::Column;
 
@@ -42,6 +42,7 @@ pub static APPLET: Applet = Applet {
            -C one row; -S one row for each counter of each CPU. With --by one row a group, as TSV if no \
            format is named.",
     names: &[],
+    keys: &[],
     original: Some(&ORIGINAL),
     run,
 };

@@ -1,7 +1,7 @@
 //! What the manual says of `conntrack`.
 
-use crate::applet::Example;
-use crate::applet::flow::DIFFERENCES as OF_TEXT;
+use crate::flow::DIFFERENCES as OF_TEXT;
+use crate::frame::Example;
 
 /// What one should know to use it.
 const DESCRIPTION: [&str; 8] = [

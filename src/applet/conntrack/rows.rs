@@ -2,7 +2,7 @@
 
 use crate::model::{Ends, Flow, FlowStatus};
 use crate::out::{Column, Value};
-use crate::source::labels::Labels;
+use crate::source::flows::labels::Labels;
 
 pub const FAMILY: Column = Column::label("family", "ipv4 or ipv6, or the number of another one");
 pub const PROTO: Column =

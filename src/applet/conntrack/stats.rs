@@ -2,10 +2,10 @@
 
 use super::count::all_counters;
 use super::values::Table;
-use crate::applet::Call;
 use crate::error::Error;
+use crate::frame::Call;
 use crate::out::{Column, Out, Value};
-use crate::source::conntrack_counters::{About, Counter, Name};
+use crate::source::flows::counters::{About, Counter, Name};
 
 pub const COLUMNS: [Column; 3] = [
     Column::label("cpu", "the number of the CPU"),

@@ -1,9 +1,9 @@
 //! The original's text, as `-o` asks for it.
 
 use super::args::Output;
-use crate::applet::flow::{self, Parts, XML_EXPECT_HEAD, XML_EXPECT_TAIL, XML_HEAD, XML_TAIL};
+use crate::flow::{self, Parts, XML_EXPECT_HEAD, XML_EXPECT_TAIL, XML_HEAD, XML_TAIL};
 use crate::model::{Expectation, Flow};
-use crate::source::labels::Labels;
+use crate::source::flows::labels::Labels;
 use crate::source::time_zone::TimeZone;
 use crate::sys;
 

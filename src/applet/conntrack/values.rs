@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::model::{Flow, FlowStatus, Masked, Prefix, Translation, masked};
-use crate::source::conntrack::Table as Flows;
+use crate::source::flows::conntrack::Table as Flows;
 
 /// The tables, the first for no word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,18 +6,19 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-use super::super::flow::{self, Parts};
-use super::super::{Call, Out};
 use super::layout;
 use super::protocol::{self, Command, Frames};
 use super::rows::{LISTED, Rows};
 use super::statistics::{ABSENT, Kind, Numbers};
 use super::{EXPECT, STATISTICS};
 use crate::error::{self, Error};
+use crate::flow::{self, Parts};
+use crate::frame::Call;
 use crate::model::Flow;
+use crate::out::Out;
 use crate::out::{Format, Value};
-use crate::source::conntrack;
-use crate::source::labels::Labels;
+use crate::source::flows::conntrack;
+use crate::source::flows::labels::Labels;
 use crate::sys::{self, daemon};
 
 /// How many bytes of an answer are read at once.

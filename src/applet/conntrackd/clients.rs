@@ -310,7 +310,9 @@ mod tests {
             while let Some((kind, content)) = frames.next_frame().unwrap() {
                 is_done |= kind == protocol::DONE;
                 if kind == protocol::FLOW {
-                    seen.insert(crate::source::conntrack::flow(&content[4..]).unwrap().id.unwrap());
+                    seen.insert(
+                        crate::source::flows::conntrack::flow(&content[4..]).unwrap().id.unwrap(),
+                    );
                 }
             }
             frames.forget();

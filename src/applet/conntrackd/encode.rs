@@ -138,7 +138,7 @@ fn state(buffer: &mut Vec<u8>, flow: &Flow<'_>) {
 mod tests {
     use super::*;
     use crate::model::FlowStatus;
-    use crate::source::conntrack;
+    use crate::source::flows::conntrack;
 
     #[test]
     fn what_is_written_is_read_as_it_was() {

@@ -6,7 +6,7 @@ use super::filter::Filter;
 use super::log::Log;
 use super::statistics::{Numbers, PROTOCOL, PROTOCOLS, STATEFUL};
 use crate::model::{Flow, Traffic};
-use crate::source::flow_events::Kind;
+use crate::source::flows::events::Kind;
 use crate::track::Flows;
 use crate::track::flows::Change;
 

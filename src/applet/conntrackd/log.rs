@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use super::super::flow;
 use super::rows::Lines;
 use crate::error::Error;
+use crate::flow;
 use crate::model::Flow;
-use crate::source::labels::Labels;
+use crate::source::flows::labels::Labels;
 use crate::source::time_zone::TimeZone;
 use crate::sys::daemon::append_to;
 

@@ -28,11 +28,11 @@ use filter::Filter;
 use log::Form;
 use options::{Action, Args, DOCS, OPTIONS};
 
-use super::{Applet, Call, Example};
 use crate::cli::Original;
 use crate::error::Error;
+use crate::frame::{Applet, Call, Example};
 use crate::out::{Column, Format};
-use crate::source::labels::Labels;
+use crate::source::flows::labels::Labels;
 use crate::sys;
 
 pub(super) static APPLET: Applet = Applet {
@@ -58,6 +58,7 @@ pub(super) static APPLET: Applet = Applet {
             user, or root.",
     rows: "-s: one row for each number, with its section and its name. -i: one row for each flow.",
     names: &[],
+    keys: &[],
     original: Some(&ORIGINAL),
     run,
 };

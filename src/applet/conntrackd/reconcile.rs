@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::ledger::{Ledger, Now};
 use super::statistics::Numbers;
-use crate::source::flow_dump::{Dump, Progress};
+use crate::source::flows::live_dump::{Dump, Progress};
 use crate::source::netlink::Refusal;
 
 /// Datagrams of the dump that are read in one turn of the loop: some 800 flows.

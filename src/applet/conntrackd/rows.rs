@@ -4,7 +4,7 @@ use super::super::conntrack::rows::{self as flow_rows, COLUMNS};
 use super::log::Form;
 use crate::model::Flow;
 use crate::out::{Column, Format, Out, Style, Value};
-use crate::source::labels::Labels;
+use crate::source::flows::labels::Labels;
 
 /// The column that leads a flow of `-i`.
 pub const ACTIVE: Column = Column::gauge(

@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::applet::Report;
 use crate::cli;
 use crate::error::Error;
+use crate::frame::Report;
 use crate::model::{Family, Filter, Proto, StateSet, TcpState};
-use crate::source::procfs::{self, File, Record};
+use crate::source::files::procfs::{self, File, Record};
 use crate::source::{self, Method, Source};
 use crate::sys;
 use crate::wire::json;

@@ -12,9 +12,9 @@ use check::{Finding, Threshold};
 use counts::{Counts, Wanted};
 use rules::{Rule, Rules};
 
-use super::{Applet, Call, Example, Report, Table};
 use crate::cli::{self, Opt, OptDoc, Original};
 use crate::error::{Error, Status};
+use crate::frame::{Applet, Call, Example, Report, Table};
 use crate::model::Verdict;
 use crate::out::{Column, Format, Out};
 use crate::source::Source;
@@ -52,6 +52,7 @@ pub static APPLET: Applet = Applet {
     rows: "With --tsv, --shell, --json or --prom one row for each thing that was checked, in the order of \
            the text.",
     names: &[],
+    keys: &[],
     original: Some(&ORIGINAL),
     run,
 };

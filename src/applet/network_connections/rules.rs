@@ -4,12 +4,15 @@ use std::ffi::OsStr;
 
 use super::check::{Amount, Finding, Threshold};
 use super::counts::{CHANGED, NONE, TYPES};
-use crate::applet::filter::{FILTERS, Picked};
-use crate::applet::{Call, Report, conncount, facts, sockstat};
+use crate::applet::{conncount, sockstat};
 use crate::cli;
 use crate::error::{Error, Status};
+use crate::frame::{Call, Report};
 use crate::model::{Family, Filter, Proto, StateCounts, StateSet};
-use crate::source::{self, Method, Source, conntrack};
+use crate::select::facts;
+use crate::select::options::{FILTERS, Picked};
+use crate::source::flows::conntrack;
+use crate::source::{self, Method, Source};
 
 /// A rule: what to look at, and when to alert.
 #[derive(Clone, Debug)]

@@ -3,12 +3,13 @@
 mod mib;
 mod names;
 
-use super::{Applet, Call, Example, MEANING, NETNS, Report, SCOPE, SOURCE};
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
+use crate::frame::{Applet, Call, Example, MEANING, NETNS, Report, SCOPE, SOURCE};
 use crate::out::{Column, Out, Value};
-use crate::source::procfs::{self, File, Record};
-use crate::source::{Source, lines::Place};
+use crate::source::Source;
+use crate::source::files::lines::Place;
+use crate::source::files::procfs::{self, File, Record};
 use crate::wire::text;
 use mib::{OBJECTS, Syntax};
 use names::Name;
@@ -55,6 +56,7 @@ pub static APPLET: Applet = Applet {
            ('*Retrans*'), in any case where only one counter fits. NAMEs are looked up in all \
            groups, with or without --all.",
     names: &FIELDS,
+    keys: &[],
     original: None,
     run,
 };

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
+use crate::capture_filter::{Expression, Facts};
 use crate::error::Error;
-use crate::model::expression::{Expression, Facts};
 use crate::model::{Endpoint, Ends, Filter, Flow, FlowFilter, Proto, StateSet, TcpState};
-use crate::source::conntrack::{self, Table};
+use crate::source::flows::conntrack::{self, Table};
 use crate::source::netlink::Refusal;
-use crate::source::packet::{Capture, Request};
-use crate::source::{Frame, Method, Source, segment, sockets, tcp_info};
+use crate::source::packets::capture::{Capture, Request};
+use crate::source::packets::{Frame, segment};
+use crate::source::sockets::tcp_info;
+use crate::source::{Method, Source, sockets};
 use crate::sys::{Kernel, Netlink};
 use crate::track::tcp::{Counters, State, Tracker};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::view::Row;
 use crate::error::Error;
 use crate::model::{Endpoint, Filter, Proto, StateSet};
-use crate::source::owner::{Owners, Process};
+use crate::source::processes::owner::{Owners, Process};
 use crate::source::{Method, Source, sockets};
 use crate::sys;
 

@@ -338,7 +338,7 @@ mod tests {
     use super::super::keys::Key;
     use super::super::view::tests::row;
     use super::*;
-    use crate::source::owner::Process;
+    use crate::source::processes::owner::Process;
     use std::rc::Rc;
 
     fn picture(columns: usize, lines: usize, view: &mut View, rows: &[Row]) -> Vec<String> {

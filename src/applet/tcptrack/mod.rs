@@ -13,8 +13,6 @@ mod stream;
 mod text;
 mod view;
 
-pub use details::KEYS;
-
 use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -25,12 +23,12 @@ use feed::Wanted;
 use text::Units;
 use view::Sort;
 
-use super::{Applet, Call, Example};
+use crate::capture_filter::Expression;
 use crate::cli::{self, Opt, OptDoc, Original};
 use crate::error::Error;
-use crate::model::expression::Expression;
+use crate::frame::{Applet, Call, Example};
 use crate::out::Format;
-use crate::source::names::Services;
+use crate::source::files::names::Services;
 use crate::sys::{self, Kernel, terminal};
 use crate::track::tcp::Options;
 
@@ -63,6 +61,7 @@ pub static APPLET: Applet = Applet {
     rows: "One row a connection, in the order of --sort; with --by one row a group, the largest first. \
            The last arguments are the filter expression.",
     names: &[],
+    keys: &details::KEYS,
     original: Some(&ORIGINAL),
     run,
 };
@@ -319,8 +318,8 @@ fn run(call: &mut Call) -> Result<(), Error> {
     if args.conntrack && !feed::has_accounting() {
         call.report.note("net.netfilter.nf_conntrack_acct is 0: no bytes are counted");
     }
-    let wants_rows = args.wants_rows() || call.common.style.format != Format::Original;
-    if wants_rows || call.common.style.output.is_some() || !terminal::is_terminal() {
+    let wants_rows = args.wants_rows() || call.common().style.format != Format::Original;
+    if wants_rows || call.common().style.output.is_some() || !terminal::is_terminal() {
         return stream::run(call, &args, &wanted);
     }
     if sys::environment("TERM").is_none_or(|term| term == "dumb") {
@@ -333,7 +332,7 @@ fn run(call: &mut Call) -> Result<(), Error> {
 fn refuse(call: &Call, args: &Args) -> Result<(), Error> {
     let is_replay = args.file.is_some();
     let is_one = args.once || is_replay || args.count == Some(1) && args.interval.is_none();
-    let style = &call.common.style;
+    let style = &call.common().style;
     let is_prometheus = style.format == Format::Prometheus;
     cli::refuse([
         (
@@ -357,7 +356,7 @@ fn refuse(call: &Call, args: &Args) -> Result<(), Error> {
             "needs -i: only a capture can be",
         ),
         (call.is_of_all_namespaces(), "--netns", "one namespace at a time can be watched"),
-        (is_prometheus && !is_one && !call.common.is_collected, "--prom", "needs --once"),
+        (is_prometheus && !is_one && !call.common().is_collected, "--prom", "needs --once"),
         (
             style.output.is_some() && !is_one && args.count.is_none(),
             "--output",

@@ -3,13 +3,13 @@
 use std::ffi::OsStr;
 
 use super::view::Row;
-use crate::applet::keys::{
-    self, THERE, address, parse_lengths, push_address, push_number, push_text, take, text,
-};
 use crate::cli;
 use crate::error::Error;
 use crate::model::Groups;
 use crate::out::{Column, Out, Value};
+use crate::select::cells::{
+    self, THERE, address, parse_lengths, push_address, push_number, push_text, take, text,
+};
 use crate::track::tcp::State;
 
 /// The columns of connections.
@@ -106,7 +106,7 @@ const KEYS: [(&str, Key, Column); 7] = [
 ];
 
 /// The names of the keys, for completions.
-pub const NAMES: [&str; 7] = keys::names(&KEYS);
+pub const NAMES: [&str; 7] = cells::names(&KEYS);
 
 /// Reads the keys of `--by`.
 ///
@@ -114,7 +114,7 @@ pub const NAMES: [&str; 7] = keys::names(&KEYS);
 /// The reason why the word is no list of keys.
 pub fn keys(value: &OsStr) -> Result<Vec<Key>, String> {
     let mut keys = Vec::new();
-    keys::add(&mut keys, value, Key::parse)?;
+    cells::add(&mut keys, value, Key::parse)?;
     Ok(keys)
 }
 
@@ -134,7 +134,7 @@ impl Key {
     }
 
     fn column(self) -> Column {
-        KEYS[keys::place_of(&KEYS, &self)].2
+        KEYS[cells::place_of(&KEYS, &self)].2
     }
 
     fn push(self, buffer: &mut Vec<u8>, row: &Row) {
@@ -186,5 +186,5 @@ pub fn write_groups(
         by.iter().for_each(|key| key.push(&mut room, row));
         groups.add(&room, [row.rx_bytes_per_second, row.tx_bytes_per_second]);
     }
-    keys::rows(&groups, by, (min, top), Key::value, out)
+    cells::rows(&groups, by, (min, top), Key::value, out)
 }

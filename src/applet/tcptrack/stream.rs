@@ -8,10 +8,11 @@ use super::feed::{Feed, Wanted};
 use super::holders::Holders;
 use super::rows;
 use super::view::{Row, View};
-use crate::applet::{Call, Report, facts};
 use crate::error::Error;
+use crate::frame::{Call, Report};
 use crate::out::{Format, Out};
-use crate::source::pcap_file;
+use crate::select::facts;
+use crate::source::packets::pcap_file;
 use crate::sys::{self, For};
 use crate::track::tcp::Tracker;
 
@@ -25,11 +26,11 @@ const EVICTED: &str = "there were more connections than --max-connections: the o
 /// # Errors
 /// If the source cannot be read or the rows not be written.
 pub fn run(call: &mut Call, args: &Args, wanted: &Wanted) -> Result<(), Error> {
-    let mut style = call.common.style.clone();
+    let mut style = call.common().style.clone();
     if style.format == Format::Original {
         style.format = Format::Tsv;
     }
-    let is_once = args.once || args.file.is_some() || call.common.is_collected;
+    let is_once = args.once || args.file.is_some() || call.common().is_collected;
     style.is_stream = !is_once && style.format != Format::Prometheus;
     let mut out = match args.by.as_slice() {
         [] => Out::new(style, &rows::COLUMNS, |_| true),
@@ -47,11 +48,7 @@ pub fn run(call: &mut Call, args: &Args, wanted: &Wanted) -> Result<(), Error> {
             repeat(args, wanted, count, &mut tracker, &mut out, &mut call.report)?;
         }
     }
-    if call.common.is_collected {
-        call.collected = Some(out.into_metrics());
-        return Ok(());
-    }
-    out.finish()
+    call.finish(out)
 }
 
 /// Takes all segments of a capture, and gives the moment of the last packet.
@@ -96,7 +93,7 @@ fn repeat(
     feed.tick(before, tracker)?;
     let start = if feed.fd().is_some() { next_whole(before, tick) + LATE } else { before };
     for done in 1u64.. {
-        wait(&mut feed, crate::applet::moment(start, tick, done), tracker)?;
+        wait(&mut feed, crate::frame::moment(start, tick, done), tracker)?;
         let now = sys::monotonic();
         feed.tick(now, tracker)?;
         tracker.tick(now);

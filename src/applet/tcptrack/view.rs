@@ -9,7 +9,7 @@ use bstr::ByteSlice;
 use super::keys::Key;
 use super::text;
 use crate::model::Endpoint;
-use crate::source::owner::Process;
+use crate::source::processes::owner::Process;
 use crate::track::tcp::{Connection, State};
 
 /// A connection as it was at the last tick.

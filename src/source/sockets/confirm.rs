@@ -1,9 +1,10 @@
 //! Counting until nothing changed meanwhile.
 
 use super::sock_diag::Dumped;
-use super::{Source, procfs};
 use crate::error::Error;
 use crate::model::{Family, Protocol};
+use crate::source::Source;
+use crate::source::files::procfs;
 
 /// How often a count is repeated at most.
 const MOST_COUNTS: usize = 5;

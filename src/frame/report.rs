@@ -15,7 +15,7 @@ pub struct Report {
     /// Whether something could not be read, which was said.
     pub(super) is_troubled: bool,
     /// Whether network namespaces that were to be counted are missing, which was said.
-    pub(super) is_partial: bool,
+    pub(crate) is_partial: bool,
 }
 
 impl Report {
@@ -38,7 +38,7 @@ impl Report {
     }
 
     /// Whether [`Report::note`] has said this.
-    pub(super) fn has_said(&self, text: &'static str) -> bool {
+    pub(crate) fn has_said(&self, text: &'static str) -> bool {
         self.noted.contains(&text)
     }
 
@@ -66,7 +66,7 @@ impl Report {
 
 /// Says once that numbers of this network namespace are subtracted from numbers of the whole
 /// machine, if there is more than this namespace.
-pub(super) fn note_namespace(source: &Source, report: &mut Report) {
+pub(crate) fn note_namespace(source: &Source, report: &mut Report) {
     if source.saved.is_empty() && source.kernel.is_other_namespace() {
         report.note(
             "not the machine's first network namespace: alloc and orphan count the whole machine, \
@@ -77,7 +77,7 @@ pub(super) fn note_namespace(source: &Source, report: &mut Report) {
 
 /// Says once that sockets of the namespaces that could not be counted are in numbers of the whole
 /// machine from which those of the namespaces were subtracted.
-pub(super) fn note_missing(report: &mut Report) {
+pub(crate) fn note_missing(report: &mut Report) {
     if report.is_partial {
         report.note("closed and unhashed count the sockets of the missing namespaces too");
     }

@@ -18,7 +18,7 @@ pub use xml::xml;
 
 use crate::calendar::DateTime;
 use crate::model::Change;
-use crate::source::labels::Labels;
+use crate::source::flows::labels::Labels;
 use crate::source::time_zone::TimeZone;
 
 /// What begins a document of flows in XML.

@@ -2,14 +2,15 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 
-use super::Report;
-use super::filter::Picked;
+use super::options::Picked;
 use crate::error::Error;
+use crate::frame::Report;
 use crate::model::{Filter, Proto, Socket, StateSet, TcpState};
-use crate::source::cgroup::{self, Cgroups};
-use crate::source::names::{Services, Users};
-use crate::source::owner::{Owners, Process};
-use crate::source::{self, Method, Source, sock_diag::Dumped};
+use crate::source::files::names::{Services, Users};
+use crate::source::processes::cgroup::{self, Cgroups};
+use crate::source::processes::owner::{Owners, Process};
+use crate::source::sockets::sock_diag::Dumped;
+use crate::source::{self, Method, Source};
 use crate::sys::{self, Kernel};
 
 /// What will be asked, so that nothing is read in vain.

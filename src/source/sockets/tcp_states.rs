@@ -11,11 +11,11 @@
 
 use rustix::io::Errno;
 
-use super::Source;
-use super::procfs::{self, File, Record};
 use super::sock_diag::{self, Dumped, Query, Refusal};
 use crate::error::Error;
 use crate::model::{Family, Proto, Protocol, Sockstat, StateCounts, StateSet, TcpState};
+use crate::source::Source;
+use crate::source::files::procfs::{self, File, Record};
 use crate::sys::Netlink;
 
 /// How to count.
@@ -46,7 +46,7 @@ pub fn tcp_states(
     by_family: bool,
 ) -> Result<(StateCounts, Dumped), Error> {
     if method == Method::Netlink && !source.is_live() {
-        return Err(super::needs_live_kernel());
+        return Err(crate::source::needs_live_kernel());
     }
     if method == Method::Procfs || !source.is_live() {
         return from_rows(source).map(|counts| (counts, Dumped::default()));
@@ -74,7 +74,7 @@ fn from_rows(source: &Source) -> Result<StateCounts, Error> {
         }
         Ok(())
     })?;
-    if found { Ok(counts) } else { Err(super::no_table(&[Proto::Tcp])) }
+    if found { Ok(counts) } else { Err(crate::source::no_table(&[Proto::Tcp])) }
 }
 
 /// What a walk counts beside the sockets by state.

@@ -2,9 +2,9 @@
 
 use rustix::io::Errno;
 
-use super::lines::Lines;
-use super::netlink::{self, Exchange, Refusal};
 use crate::error::Error;
+use crate::source::files::lines::Lines;
+use crate::source::netlink::{self, Exchange, Refusal};
 use crate::sys::Kernel;
 use crate::wire::ctnetlink as wire;
 use crate::wire::netlink::{attributes, dump_request};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::dump::{answers, of_answer};
 use super::sock_diag::{Dumped, Exchange, Refusal};
-use super::sockets::{answers, of_answer};
 use crate::model::{Filter, Proto, Socket};
 use crate::track::tcp::{Counters, State};
 use crate::wire::inet_diag::INFO_EXTENSION;

@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 
 use super::conntrack;
-use super::netlink::{self, Dumped, Refusal};
 use crate::model::Flow;
+use crate::source::netlink::{self, Dumped, Refusal};
 use crate::sys::Netlink;
 use crate::wire::ctnetlink as wire;
 use crate::wire::netlink::dump_request;

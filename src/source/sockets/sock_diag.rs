@@ -2,11 +2,11 @@
 
 use rustix::io::Errno;
 
-pub use super::netlink::{Dumped, Exchange, Refusal};
+pub use crate::source::netlink::{Dumped, Exchange, Refusal};
 
-use super::netlink;
 use crate::error::Error;
 use crate::model::{Family, Proto, StateSet};
+use crate::source::netlink;
 use crate::wire::inet_diag::{self, InetDiag};
 use crate::wire::netlink::Message;
 

@@ -9,11 +9,11 @@
 
 use std::collections::HashMap;
 
-use super::netns;
 use super::owner::{Descriptors, Held, Process};
-use super::sock_diag::{self, Query, Refusal};
 use crate::error::Error;
 use crate::model::StateSet;
+use crate::source::netns;
+use crate::source::sockets::sock_diag::{self, Query, Refusal};
 use crate::sys::process::{Proc, SocketFile};
 use crate::sys::{self, Kernel, Netlink};
 use crate::wire::inet_diag::InetDiag;

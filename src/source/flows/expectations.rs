@@ -3,8 +3,8 @@
 use rustix::io::Errno;
 
 use super::conntrack::{text, tuple};
-use super::netlink::{self, Dumped, Exchange, Refusal};
 use crate::model::{Expectation, ExpectationFlags};
+use crate::source::netlink::{self, Dumped, Exchange, Refusal};
 use crate::wire::ctnetlink as wire;
 use crate::wire::netlink::dump_request;
 

@@ -26,7 +26,7 @@ impl Labels {
     /// # Errors
     /// If the file is there and cannot be read.
     pub fn read(kernel: &Kernel) -> Result<Labels, Error> {
-        super::names::file(kernel, FILE).map(|text| Labels::of(&text))
+        crate::source::files::names::file(kernel, FILE).map(|text| Labels::of(&text))
     }
 
     /// Reads the lines of such a file. What is no line of a label is passed over; of several lines for

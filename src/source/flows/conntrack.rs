@@ -2,9 +2,9 @@
 
 use rustix::io::Errno;
 
-use super::flow_filter;
-use super::netlink::{self, Dumped, Exchange, Refusal};
+use super::filter;
 use crate::model::{Ends, Flow, FlowFilter, FlowStatus, Traffic, Tuple};
+use crate::source::netlink::{self, Dumped, Exchange, Refusal};
 use crate::sys::Kernel;
 use crate::wire::ctnetlink::{self as wire, Entry, attribute};
 use crate::wire::netlink::{dump_request, single_request};
@@ -75,7 +75,7 @@ pub fn matching(
     let family = filter.family.unwrap_or(0);
     // The other tables are walked without a filter.
     let attributes = match table {
-        Table::Tracked => flow_filter::attributes(filter),
+        Table::Tracked => filter::attributes(filter),
         Table::Dying | Table::Unconfirmed => Vec::new(),
     };
     let mut meant = |flow: &Flow<'_>| {

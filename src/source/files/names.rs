@@ -139,7 +139,7 @@ fn number(text: &[u8]) -> Option<u32> {
 }
 
 /// The text of a file of /etc, empty if it is not there.
-pub(super) fn file(kernel: &Kernel, name: &str) -> Result<Vec<u8>, Error> {
+pub(in crate::source) fn file(kernel: &Kernel, name: &str) -> Result<Vec<u8>, Error> {
     /// Far more than any directory of users that people keep in a file.
     const MOST_BYTES: usize = 64 * 1024 * 1024;
     let path = format!("/etc/{name}");

@@ -8,10 +8,10 @@ use rustix::io::Errno;
 
 use super::conntrack::{self, RIGHT, SUBJECT, Table};
 use super::expectations;
-use super::netlink::{Dumped, Exchange, Refusal};
 use crate::error::Error;
 pub use crate::model::Change as Kind;
 use crate::model::{Expectation, Flow};
+use crate::source::netlink::{Dumped, Exchange, Refusal};
 use crate::sys::Netlink;
 use crate::wire::ctnetlink as wire;
 use crate::wire::netlink::{self, Message};

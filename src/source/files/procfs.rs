@@ -9,10 +9,10 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-use super::Source;
 use super::lines::{Lines, Place};
 use crate::error::Error;
 use crate::model::{Family, Proto, Sockstat};
+use crate::source::Source;
 use crate::sys;
 use crate::wire::text::{self, Columns, Group, Header, TcpRow};
 

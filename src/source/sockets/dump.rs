@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::procfs::{self, File, Record};
 use super::sock_diag::{self, Dumped, Exchange, Query, Refusal};
-use super::{Method, Source};
 use crate::error::Error;
 use crate::model::{Endpoint, Family, Filter, Proto, Socket};
+use crate::source::files::procfs::{self, File, Record};
+use crate::source::{Method, Source};
 use crate::sys::Netlink;
 use crate::wire::bytecode::{self, Wanted};
 use crate::wire::inet_diag::InetDiag;
@@ -26,7 +26,7 @@ pub fn sockets(
     mut each: impl FnMut(&Socket),
 ) -> Result<Dumped, Error> {
     if method == Method::Netlink && !source.is_live() {
-        return Err(super::needs_live_kernel());
+        return Err(crate::source::needs_live_kernel());
     }
     let mut wanted = |socket: &Socket| {
         if filter.has(socket) {
@@ -162,7 +162,7 @@ fn from_files(
         each(&of_row(proto, family, &row));
         Ok(())
     })?;
-    if has_table { Ok(Dumped::default()) } else { Err(super::no_table(protos)) }
+    if has_table { Ok(Dumped::default()) } else { Err(crate::source::no_table(protos)) }
 }
 
 /// Whether the addresses of a row are of its table's family.

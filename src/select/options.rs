@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
 use crate::model::{Family, Filter, Ports, Prefix, StateSet};
-use crate::source::names::{Services, Users};
+use crate::source::files::names::{Services, Users};
 use crate::sys::Kernel;
 
 /// What the options say, before names of services and users are looked up.

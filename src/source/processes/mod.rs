@@ -1,0 +1,6 @@
+//! Processes: who holds sockets, control groups, names of programs.
+
+pub mod cgroup;
+pub mod holders;
+pub mod owner;
+pub mod programs;
