@@ -16,7 +16,6 @@
 //!               capture_filter   the expressions of pcap-filter(7)   (pure)
 //!                 model      what the facts are                      (pure)
 //!               wire         bytes to fields                         (pure)
-//!                 calendar   days to dates                           (pure)
 //!                 sys        the kernel, and all that is unsafe
 //!                   error    what can go wrong, and the exit statuses
 //! ```
@@ -31,7 +30,6 @@
 //! nothing to other crates.
 
 pub mod applet;
-pub mod calendar;
 pub mod capture_filter;
 pub mod cli;
 pub mod doc;

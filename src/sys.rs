@@ -18,7 +18,9 @@ pub mod terminal;
 mod wait;
 
 pub use atomic_file::AtomicFile;
-pub use clock::{monotonic, realtime, sleep_until, unix_microseconds, unix_milliseconds};
+pub use clock::{
+    LocalTime, local_time, monotonic, realtime, sleep_until, unix_microseconds, unix_milliseconds,
+};
 pub use netlink::{DATAGRAM_BYTES, Netlink};
 pub use netns::enter_network_namespace;
 pub use wait::{For, wait};
@@ -27,6 +29,7 @@ use std::ffi::{CStr, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use rustix::fs::{Access, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -287,13 +290,22 @@ pub fn own_binary() -> Result<PathBuf, Errno> {
 /// The value of an environment variable, unless it is empty.
 #[must_use]
 pub fn environment(name: &str) -> Option<OsString> {
-    variable(name).filter(|value| !value.is_empty())
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// The value of an environment variable whose empty value means something.
-#[must_use]
-pub fn variable(name: &str) -> Option<OsString> {
-    std::env::var_os(name)
+/// A moment by the clock of the time zone that TZ names, or /etc/localtime: as it was at the first call.
+fn local(unix_seconds: libc::time_t) -> libc::tm {
+    unsafe extern "C" {
+        safe fn tzset();
+    }
+    static ZONE: Once = Once::new();
+    // POSIX does not ask this of localtime_r.
+    ZONE.call_once(|| tzset());
+    // SAFETY: zeros are a valid `tm`, whose only pointer may be null.
+    let mut time = unsafe { std::mem::zeroed() };
+    // SAFETY: both values live during the call, which keeps neither pointer.
+    unsafe { libc::localtime_r(&raw const unix_seconds, &raw mut time) };
+    time
 }
 
 /// Where the facts come from: the running kernel, or a tree that looks like it.

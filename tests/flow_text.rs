@@ -2,6 +2,8 @@
 //! events, and Debian's libnetfilter_conntrack for any message.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "flow_text/dates.rs"]
+mod dates;
 #[path = "flow_text/events.rs"]
 mod events;
 #[path = "flow_text/library.rs"]
@@ -9,3 +11,23 @@ mod library;
 #[path = "flow_text/recorded.rs"]
 mod recorded;
 mod support;
+
+use std::env;
+use std::process::Command;
+
+/// Runs a test again in a process for each of some time zones, as libc reads TZ once; true in those.
+fn in_zones(test: &str, zones: &[&str]) -> bool {
+    const AGAIN: &str = "CONNBOX_TEST_AGAIN";
+    if env::var_os(AGAIN).is_some() {
+        return true;
+    }
+    for zone in zones {
+        let mut again = Command::new(env::current_exe().unwrap());
+        again.args(["--exact", test, "--nocapture"]).env("TZ", zone).env(AGAIN, "1");
+        let output = again.output().unwrap();
+        let text = String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned();
+        assert!(output.status.success() && text.contains(" 1 passed"), "TZ={zone}: {text}");
+        eprint!("{text}");
+    }
+    false
+}

@@ -126,7 +126,7 @@ fn times(buffer: &mut Vec<u8>, flow: &Flow<'_>, parts: &Parts<'_>) {
         for (words, moment) in [(" [start=", start), (" [stop=", stop)] {
             let Some(nanoseconds) = moment else { continue };
             buffer.extend_from_slice(words.as_bytes());
-            date(buffer, nanoseconds / SECOND, parts.time_zone);
+            date(buffer, nanoseconds / SECOND);
             buffer.push(b']');
         }
     }

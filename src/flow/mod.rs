@@ -16,10 +16,9 @@ pub use line::line;
 pub use save::save;
 pub use xml::xml;
 
-use crate::calendar::DateTime;
 use crate::model::Change;
 use crate::source::flows::labels::Labels;
-use crate::source::time_zone::TimeZone;
+use crate::sys;
 
 /// What begins a document of flows in XML.
 pub const XML_HEAD: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<conntrack>\n";
@@ -67,8 +66,6 @@ pub struct Parts<'a> {
     pub when_seconds: Option<u64>,
     /// The moment up to which `delta-time` counts, in seconds since 1970.
     pub now_seconds: u64,
-    /// The time zone of `ktimestamp` and `when_seconds`; UTC for `None`.
-    pub time_zone: Option<&'a TimeZone>,
 }
 
 /// Appends what `-o timestamp` puts before events, and before expectations of a list: the moment, in
@@ -107,12 +104,12 @@ pub fn cause(buffer: &mut Vec<u8>, port: u32, program: Option<&[u8]>) {
     }
 }
 
-/// Appends a moment as ctime(3) writes it, `Tue Nov 14 22:13:20 2023`, in UTC if there is no time zone.
-pub fn date(buffer: &mut Vec<u8>, unix_seconds: u64, time_zone: Option<&TimeZone>) {
+/// Appends a moment as ctime(3) writes it, `Tue Nov 14 22:13:20 2023`.
+pub fn date(buffer: &mut Vec<u8>, unix_seconds: u64) {
     const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let time = local(unix_seconds, time_zone);
+    let time = sys::local_time(unix_seconds);
     let word = |words: &[&'static str], place: usize| words.get(place).copied().unwrap_or("???");
     buffer.extend_from_slice(word(&DAYS, time.weekday.into()).as_bytes());
     buffer.push(b' ');
@@ -124,12 +121,7 @@ pub fn date(buffer: &mut Vec<u8>, unix_seconds: u64, time_zone: Option<&TimeZone
         push::two(buffer, part);
     }
     buffer.push(b' ');
-    push::number(buffer, time.year.unsigned_abs());
-}
-
-fn local(unix_seconds: u64, time_zone: Option<&TimeZone>) -> DateTime {
-    let seconds = i64::try_from(unix_seconds).unwrap_or(i64::MAX);
-    time_zone.map_or_else(|| DateTime::of(seconds), |time_zone| time_zone.local(seconds))
+    push::number(buffer, time.year);
 }
 
 /// Nanoseconds in a second.

@@ -1,8 +1,9 @@
 //! A flow in XML.
 
 use super::push::{self, number};
-use super::{Parts, SECOND, family_name, local};
+use super::{Parts, SECOND, family_name};
 use crate::model::{Change, Ends, Flow, FlowStatus, Traffic, Tuple};
+use crate::sys;
 
 /// Appends the element of a flow, which says what happened to it if that is why it is shown.
 pub fn xml(buffer: &mut Vec<u8>, flow: &Flow<'_>, parts: &Parts<'_>, change: Option<Change>) {
@@ -121,10 +122,10 @@ fn independent(buffer: &mut Vec<u8>, flow: &Flow<'_>, parts: &Parts<'_>) {
     element(buffer, "deltatime", age);
 }
 
-/// Appends the moment of the text, by the clock of the time zone.
+/// Appends the moment of the text, by local time.
 pub(super) fn when(buffer: &mut Vec<u8>, parts: &Parts<'_>) {
     let Some(seconds) = parts.when_seconds else { return };
-    let time = local(seconds, parts.time_zone);
+    let time = sys::local_time(seconds);
     words(buffer, &["<when>"]);
     for (name, part) in [("hour", time.hour), ("min", time.minute), ("sec", time.second)] {
         words(buffer, &["<", name, ">"]);
@@ -134,7 +135,7 @@ pub(super) fn when(buffer: &mut Vec<u8>, parts: &Parts<'_>) {
     element(buffer, "wday", Some(u64::from(time.weekday) + 1));
     element(buffer, "day", Some(time.day.into()));
     element(buffer, "month", Some(time.month.into()));
-    element(buffer, "year", Some(time.year.unsigned_abs()));
+    element(buffer, "year", Some(time.year));
     words(buffer, &["</when>"]);
 }
 

@@ -1,6 +1,6 @@
 //! Points in time as RFC 3339 writes them.
 
-use crate::calendar::DateTime;
+const DAY: i64 = 86_400;
 
 /// `2026-11-21T11:33:36.123Z`: the time at `unix_milliseconds` since 1970, UTC, for the years 1970
 /// to 9999; a clock set outside of them is shown at the nearer end.
@@ -8,7 +8,8 @@ use crate::calendar::DateTime;
 pub fn rfc3339(unix_milliseconds: i64) -> [u8; 24] {
     const END_OF_9999: i64 = 253_402_300_799_999;
     let milliseconds = unix_milliseconds.clamp(0, END_OF_9999);
-    let time = DateTime::of(milliseconds / 1000);
+    let seconds = milliseconds / 1000;
+    let (year, month, day) = date(seconds / DAY);
     let mut text = *b"0000-00-00T00:00:00.000Z";
     let mut put = |place: usize, width: usize, mut number: i64| {
         for digit in text[place..place + width].iter_mut().rev() {
@@ -16,19 +17,57 @@ pub fn rfc3339(unix_milliseconds: i64) -> [u8; 24] {
             number /= 10;
         }
     };
-    put(0, 4, time.year);
-    put(5, 2, time.month.into());
-    put(8, 2, time.day.into());
-    put(11, 2, time.hour.into());
-    put(14, 2, time.minute.into());
-    put(17, 2, time.second.into());
+    put(0, 4, year);
+    put(5, 2, month);
+    put(8, 2, day);
+    put(11, 2, seconds % DAY / 3600);
+    put(14, 2, seconds / 60 % 60);
+    put(17, 2, seconds % 60);
     put(20, 3, milliseconds % 1000);
     text
+}
+
+/// Year, month and day, `days` after 1970-01-01. Years are taken to begin in March, so that the leap day
+/// is their last, and to repeat themselves after 400.
+fn date(days: i64) -> (i64, i64, i64) {
+    const DAYS_OF_400_YEARS: i64 = 146_097;
+    let since_march_0000 = days + 719_468;
+    let (era, day_of_era) =
+        (since_march_0000 / DAYS_OF_400_YEARS, since_march_0000 % DAYS_OF_400_YEARS);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every day of 800 years, counted one by one.
+    #[test]
+    fn days_follow_one_another() {
+        let mut wanted = (1970, 1, 1);
+        for days in 0..292_194 {
+            assert_eq!(date(days), wanted);
+            let (year, month, _) = wanted;
+            let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let length = match month {
+                2 => 28 + i64::from(is_leap),
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            wanted = match wanted {
+                (year, 12, 31) => (year + 1, 1, 1),
+                (year, month, day) if day == length => (year, month + 1, 1),
+                (year, month, day) => (year, month, day + 1),
+            };
+        }
+        assert_eq!(wanted, (2770, 1, 1));
+    }
 
     #[test]
     fn known_moments() {

@@ -8,7 +8,6 @@ pub mod netns;
 pub mod packets;
 pub mod processes;
 pub mod sockets;
-pub mod time_zone;
 
 pub use sockets::{Method, confirmed, from_kernel, sockets, tcp_states};
 

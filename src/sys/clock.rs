@@ -1,4 +1,4 @@
-//! The clocks.
+//! The clocks, and local time.
 
 use std::time::Duration;
 
@@ -40,4 +40,37 @@ pub fn sleep_until(moment: Duration) {
     let request = Timespec { tv_sec: seconds, tv_nsec: i64::from(moment.subsec_nanos()) };
     let sleep = || rustix::thread::clock_nanosleep_absolute(ClockId::Monotonic, &request);
     while sleep() == Err(Errno::INTR) {}
+}
+
+/// A moment as local calendars and clocks show it.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "the words are common")]
+pub struct LocalTime {
+    pub year: u64,
+    /// From 1.
+    pub month: u8,
+    pub day: u8,
+    pub hour: u8,
+    pub minute: u8,
+    pub second: u8,
+    /// From 0, Sunday.
+    pub weekday: u8,
+}
+
+/// Local time, as libc tells it: conntrack's and conntrackd's own answer. Like theirs, it does not notice
+/// that the time zone of the machine is changed while the program runs.
+pub fn local_time(unix_seconds: u64) -> LocalTime {
+    // Microseconds in 64 bits end in a year that libc can show.
+    let seconds = unix_seconds.min(u64::MAX / 1_000_000);
+    let time = super::local(libc::time_t::try_from(seconds).unwrap_or(libc::time_t::MAX));
+    let small = |number| u8::try_from(number).unwrap_or_default();
+    LocalTime {
+        year: u64::try_from(i64::from(time.tm_year) + 1900).unwrap_or_default(),
+        month: small(time.tm_mon + 1),
+        day: small(time.tm_mday),
+        hour: small(time.tm_hour),
+        minute: small(time.tm_min),
+        second: small(time.tm_sec),
+        weekday: small(time.tm_wday),
+    }
 }

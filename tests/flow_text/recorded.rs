@@ -131,7 +131,6 @@ fn no_damage_to_a_message_reaches_the_terminal() {
         labels: Some(&names),
         when_seconds: Some(0),
         now_seconds: 1 << 40,
-        time_zone: None,
     };
     let check = |payload: &[u8]| {
         let mut text = Vec::new();

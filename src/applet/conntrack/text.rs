@@ -4,7 +4,6 @@ use super::args::Output;
 use crate::flow::{self, Parts, XML_EXPECT_HEAD, XML_EXPECT_TAIL, XML_HEAD, XML_TAIL};
 use crate::model::{Expectation, Flow};
 use crate::source::flows::labels::Labels;
-use crate::source::time_zone::TimeZone;
 use crate::sys;
 
 /// Writes the text of flows or of expectations, one after another.
@@ -13,7 +12,6 @@ pub struct Text {
     output: Output,
     /// The names of labels.
     pub labels: Labels,
-    time_zone: TimeZone,
     now_milliseconds: u64,
     buffer: Vec<u8>,
     /// What ends the document, if it has begun.
@@ -24,21 +22,14 @@ impl Text {
     /// The text that `output` asks for, of this moment.
     pub fn new(output: Output, labels: Labels) -> Text {
         let now_milliseconds = u64::try_from(sys::unix_milliseconds()).unwrap_or_default();
-        Text {
-            output,
-            labels,
-            time_zone: TimeZone::default(),
-            now_milliseconds,
-            buffer: Vec::with_capacity(512),
-            tail: "",
-        }
+        Text { output, labels, now_milliseconds, buffer: Vec::with_capacity(512), tail: "" }
     }
 
     /// The text of a flow, with the line end and what goes before the first one.
     pub fn flow(&mut self, one: &Flow<'_>) -> &[u8] {
         self.begin(XML_HEAD, XML_TAIL);
-        let Text { output, labels, time_zone, now_milliseconds, buffer, .. } = self;
-        let parts = parts(*output, labels, time_zone, *now_milliseconds);
+        let Text { output, labels, now_milliseconds, buffer, .. } = self;
+        let parts = parts(*output, labels, *now_milliseconds);
         // Of lists of flows not even XML tells when they were read.
         let parts = Parts { when_seconds: None, ..parts };
         match output {
@@ -53,8 +44,8 @@ impl Text {
     /// The text of an expectation, likewise.
     pub fn expectation(&mut self, one: &Expectation<'_>) -> &[u8] {
         self.begin(XML_EXPECT_HEAD, XML_EXPECT_TAIL);
-        let Text { output, labels, time_zone, now_milliseconds, buffer, .. } = self;
-        let parts = parts(*output, labels, time_zone, *now_milliseconds);
+        let Text { output, labels, now_milliseconds, buffer, .. } = self;
+        let parts = parts(*output, labels, *now_milliseconds);
         if output.xml {
             flow::expectation_xml(buffer, one, &parts, None);
         } else {
@@ -81,12 +72,7 @@ impl Text {
     }
 }
 
-fn parts<'a>(
-    output: Output,
-    labels: &'a Labels,
-    time_zone: &'a TimeZone,
-    now_milliseconds: u64,
-) -> Parts<'a> {
+fn parts(output: Output, labels: &Labels, now_milliseconds: u64) -> Parts<'_> {
     let now_seconds = now_milliseconds / 1000;
     Parts {
         extended: output.extended,
@@ -95,6 +81,5 @@ fn parts<'a>(
         labels: output.labels.then_some(labels),
         when_seconds: output.timestamp.then_some(now_seconds),
         now_seconds,
-        time_zone: Some(time_zone),
     }
 }

@@ -17,7 +17,6 @@ use crate::source::flows::events::{Event, Groups, Seen, Subject};
 use crate::source::flows::labels::Labels;
 use crate::source::netlink::Dumped;
 use crate::source::processes::programs::Programs;
-use crate::source::time_zone::TimeZone;
 use crate::sys::signals::Signals;
 use crate::sys::{self, For};
 use crate::track::Flows;
@@ -46,7 +45,6 @@ pub struct View<'a> {
     source: &'a Source,
     out: Out,
     labels: Labels,
-    time_zone: TimeZone,
     filter: FlowFilter,
     /// The flags of an expectation.
     flags: Vec<u8>,
@@ -89,7 +87,6 @@ impl<'a> View<'a> {
             source,
             out: Out::new(style, columns, |_| true),
             labels: Labels::read(&source.kernel)?,
-            time_zone: TimeZone::default(),
             filter: list::filter(source, args)?,
             flags: Vec::new(),
             wanted,
@@ -170,7 +167,6 @@ impl<'a> View<'a> {
             labels: form.labels.then_some(&self.labels),
             when_seconds: form.timestamp.then_some(micros / 1_000_000),
             now_seconds: micros / 1_000_000,
-            time_zone: Some(&self.time_zone),
         };
         let buffer = self.out.pending();
         if form.xml {
@@ -231,8 +227,7 @@ impl<'a> View<'a> {
             if !std::mem::replace(&mut self.is_head_written, true) {
                 buffer.extend_from_slice(flow::XML_EXPECT_HEAD.as_bytes());
             }
-            let time_zone = Some(&self.time_zone);
-            let parts = Parts { when_seconds, time_zone, ..Parts::default() };
+            let parts = Parts { when_seconds, ..Parts::default() };
             flow::expectation_xml(buffer, expectation, &parts, Some(kind));
         } else {
             if form.timestamp {

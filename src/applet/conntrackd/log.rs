@@ -12,7 +12,6 @@ use crate::error::Error;
 use crate::flow;
 use crate::model::Flow;
 use crate::source::flows::labels::Labels;
-use crate::source::time_zone::TimeZone;
 use crate::sys::daemon::append_to;
 
 /// Lines wait for one another till there are so many bytes of them, at most for a turn of the loop.
@@ -38,7 +37,6 @@ pub struct Log {
     path: PathBuf,
     /// What makes lines that are rows.
     rows: Option<Lines>,
-    time_zone: TimeZone,
     file: Option<OwnedFd>,
     buffer: Vec<u8>,
     waiting: u64,
@@ -63,7 +61,6 @@ impl Log {
         Ok(Log {
             path,
             rows: Lines::of(form, labels),
-            time_zone: TimeZone::default(),
             file: Some(file),
             buffer: Vec::with_capacity(WRITE_BYTES + 1024),
             waiting: 0,
@@ -91,7 +88,7 @@ impl Log {
             None => {
                 let mark = ended.mark.filter(|mark| *mark != 0);
                 let line = Flow { timeout_seconds: None, uses: None, mark, ..*ended };
-                flow::date(&mut self.buffer, unix_seconds, Some(&self.time_zone));
+                flow::date(&mut self.buffer, unix_seconds);
                 self.buffer.push(b'\t');
                 let parts = flow::Parts { now_seconds: unix_seconds, ..flow::Parts::default() };
                 flow::line(&mut self.buffer, &line, &parts);
