@@ -185,8 +185,17 @@ fn a_recorded_run_may_hold_anything() {
         out,
         "tcp LISTEN: 1, udp ODD!'=&lt;b>\\x1b\\x0a: 1|'tcp_LISTEN'=1 'udp_ODD!'':&lt;b>\\x1b\\x0a'=1\n"
     );
+    let deep = format!("[{{\"pid\":{}", "[".repeat(100_000));
+    // Of a name that stands twice the last counts.
+    let (_, out, _) = test(r#"[{"proto":"sctp","status":"LISTEN","proto":"tcp6"}]"#);
+    assert!(out.starts_with("tcp6 LISTEN: 1"), "{out}");
     for (json, reason) in [
         ("", ":1: no list of objects with proto and status, in JSON"),
+        ("[{},\n7]", ":2: no list of objects"),
+        ("[]\n[]", ":2: no list of objects"),
+        ("{}", ":1: no list of objects"),
+        (&deep, ":1: no list of objects"),
+        ("[{\"proto\":6,\"status\":\"LISTEN\"}]", ": a proto is none of"),
         ("[\n{\"proto\":\"tcp\",}]", ":2: no list of objects"),
         ("[{\"proto\":\"tcp\"}]", ": an object has no status"),
         ("[{\"status\":\"LISTEN\"}]", ": a proto is none of tcp, tcp6, udp, udp6"),

@@ -201,7 +201,7 @@ impl Notify {
         });
         let number = |name| environment(name)?.to_str()?.parse::<u64>().ok();
         let own = rustix::process::getpid().as_raw_nonzero().get().unsigned_abs();
-        let is_ours = number("WATCHDOG_PID").is_none_or(|other| other == own.into());
+        let is_ours = number("WATCHDOG_PID").is_none_or(|other| other == u64::from(own));
         let watchdog = number("WATCHDOG_USEC").filter(|period| is_ours && *period > 0);
         Notify { socket: socket.ok(), watchdog: watchdog.map(Duration::from_micros) }
     }

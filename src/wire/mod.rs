@@ -7,7 +7,6 @@
 pub mod bytecode;
 pub mod ctnetlink;
 pub mod inet_diag;
-pub mod json;
 pub mod netlink;
 pub mod packet;
 pub mod pcap;

@@ -4,6 +4,8 @@ use std::cmp::Reverse;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
+use serde_json::{Map, Value};
+
 use crate::cli;
 use crate::error::Error;
 use crate::frame::Report;
@@ -11,7 +13,6 @@ use crate::model::{Family, Filter, Proto, StateSet, TcpState};
 use crate::source::files::procfs::{self, File, Record};
 use crate::source::{self, Method, Source};
 use crate::sys;
-use crate::wire::json;
 
 /// The types, in the order of equal numbers.
 pub const TYPES: [&str; 4] = ["tcp", "tcp6", "udp", "udp6"];
@@ -287,32 +288,26 @@ impl Counts {
             Err(_) if name.starts_with(b"[") => name.to_vec(),
             text => text?,
         };
-        let mut wrong = None;
-        let read = json::objects(&text, ["proto", "status"], |[proto, status]| {
-            let proto: Option<String> = proto.map(|raw| json::unescaped(raw).collect());
-            let status: Option<String> = status.map(|raw| json::unescaped(raw).collect());
-            let kind = proto.as_ref().and_then(|proto| TYPES.iter().position(|one| one == proto));
-            match (kind, status) {
+        let objects: Vec<Map<String, Value>> = serde_json::from_slice(&text).map_err(|error| {
+            let place = [name, format!(":{}", error.line()).as_bytes()].concat();
+            Error::failed(place, "no list of objects with proto and status, in JSON")
+        })?;
+        for object in &objects {
+            let word = |key| object.get(key).and_then(Value::as_str);
+            let kind = word("proto").and_then(|proto| TYPES.iter().position(|one| *one == proto));
+            let reason = match (kind, word("status")) {
                 (Some(kind), Some(status)) => {
-                    if wanted.has_type(kind) && wanted.has_status(&status) {
-                        self.add(kind, &status, 1);
+                    if wanted.has_type(kind) && wanted.has_status(status) {
+                        self.add(kind, status, 1);
                     }
+                    continue;
                 }
-                (None, _) => {
-                    wrong = wrong.take().or(Some("a proto is none of tcp, tcp6, udp, udp6"))
-                }
-                (_, None) => wrong = wrong.take().or(Some("an object has no status")),
-            }
-        });
-        let place = |line: usize| [name, format!(":{line}").as_bytes()].concat();
-        match (read, wrong) {
-            (Err(line), _) => {
-                let reason = "no list of objects with proto and status, in JSON";
-                Err(Error::failed(place(line), reason))
-            }
-            (Ok(()), Some(reason)) => Err(Error::failed(name, reason)),
-            (Ok(()), None) => Ok(()),
+                (None, _) => "a proto is none of tcp, tcp6, udp, udp6",
+                (_, None) => "an object has no status",
+            };
+            return Err(Error::failed(name, reason));
         }
+        Ok(())
     }
 }
 
