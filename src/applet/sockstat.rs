@@ -2,7 +2,7 @@
 
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
-use crate::frame::{Applet, Call, Example, HOST, MEANING, NETNS, SCOPE, SOURCE};
+use crate::frame::{Applet, Call, Example, HOST, MEANING, NETNS, SCOPE, SOURCE, Sample};
 use crate::out::{Column, Out, Value};
 use crate::source::Source;
 use crate::source::files::procfs::{self, File, Record};
@@ -80,7 +80,7 @@ fn run(call: &mut Call) -> Result<(), Error> {
     }
     let names: Vec<Name> = call.names().iter().map(|name| Name::parse(name)).collect();
     let optional = [("limit", args.limits), ("percent", args.limits)];
-    call.table(&COLUMNS, &optional, |source, out, _| {
+    call.table(&COLUMNS, &optional, &mut |Sample { source, out, .. }: Sample<'_>| {
         let fields = read(source, args.limits)?;
         pick(&fields, &names)?.try_for_each(|field| row(source, args.limits, field, out))
     })

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
-use crate::frame::{Applet, Call, Example, MEANING, NETNS, Report, SCOPE, SOURCE, Table};
+use crate::frame::{Applet, Call, Example, MEANING, NETNS, SCOPE, SOURCE, Sample, Table};
 use crate::model::{Family, Filter, StateCounts, StateSet, TcpState};
 use crate::out::{Column, Out, Value};
 use crate::select::facts::{self, Facts, Needs, Shared};
@@ -101,7 +101,7 @@ fn run(call: &mut Call) -> Result<(), Error> {
     let states = states(call.names(), picked.states())?;
     let shown = [("family", args.by_family)];
     let of_all = call.is_of_all_namespaces();
-    call.table_of(&COLUMNS, &shown, &mut Counting { args, picked, states, of_all, shared: None })
+    call.table(&COLUMNS, &shown, &mut Counting { args, picked, states, of_all, shared: None })
 }
 
 /// One table of states.
@@ -115,12 +115,7 @@ struct Counting {
 }
 
 impl Table for Counting {
-    fn snapshot(
-        &mut self,
-        source: &Source,
-        out: &mut Out,
-        report: &mut Report,
-    ) -> Result<(), Error> {
+    fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
         let shared = match self.shared.take() {
             Some(shared) => shared,
             None => Shared::read(source, &self.picked, Needs::default())?,
@@ -134,7 +129,7 @@ impl Table for Counting {
         self.rows(&filter, &counts, out)
     }
 
-    fn machine(&mut self, _: &mut Out, _: &mut Report) -> Result<(), Error> {
+    fn machine(&mut self, _: Sample<'_>) -> Result<(), Error> {
         self.shared = None;
         Ok(())
     }

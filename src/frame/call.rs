@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use super::{Applet, MEANING, Report, SCOPE, SOURCE, Say, Table};
+use super::{Applet, MEANING, Report, SCOPE, SOURCE, Sample, Say, Table};
 use crate::cli::{self, Common, Opt, Original};
 use crate::error::Error;
 use crate::out::{Column, Format, Kind, Metrics, Out};
@@ -110,27 +110,13 @@ impl Call {
         self.common.style.by_namespace
     }
 
-    /// Makes the table, as often as `--interval` wants: `snapshot` reads and gives its rows, with
-    /// `--netns all` once in every namespace.
+    /// Makes the table, as often as `--interval` wants, with `--netns all` of every namespace.
     /// `optional` says of columns by name whether they are shown; those of `--explain` are if it
     /// was given, and all others are.
     ///
     /// # Errors
     /// If the source cannot be had, a snapshot fails, or writing does.
     pub fn table(
-        &mut self,
-        columns: &[Column],
-        optional: &[(&str, bool)],
-        mut snapshot: impl FnMut(&Source, &mut Out, &mut Report) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        self.table_of(columns, optional, &mut snapshot)
-    }
-
-    /// The same for a table that also has rows of the whole machine.
-    ///
-    /// # Errors
-    /// As [`Call::table`].
-    pub fn table_of(
         &mut self,
         columns: &[Column],
         optional: &[(&str, bool)],
@@ -187,15 +173,15 @@ impl Call {
     ) -> Result<(), Error> {
         let report = &mut self.report;
         if !self.common.style.by_namespace {
-            return table.snapshot(source, out, report);
+            return table.snapshot(Sample { source, out, report });
         }
         let missing = netns::list()?.visit(|namespace| {
             out.enter(Some(namespace.label()), namespace.resident.clone());
-            table.snapshot(source, out, report)
+            table.snapshot(Sample { source, out, report })
         })?;
         report.missing(missing);
         out.enter(None, None);
-        table.machine(out, report)
+        table.machine(Sample { source, out, report })
     }
 
     /// Ends the output: it is written, or its samples are kept if this run is to keep them.

@@ -10,4 +10,4 @@ pub use call::Call;
 pub(crate) use call::moment;
 pub use report::{Report, Say};
 pub(crate) use report::{note_missing, note_namespace};
-pub use table::{HOST, HOST_MINUS_NETNS, MEANING, NETNS, SCOPE, SOURCE, Table};
+pub use table::{HOST, HOST_MINUS_NETNS, MEANING, NETNS, SCOPE, SOURCE, Sample, Table};

@@ -19,35 +19,30 @@ pub const HOST: &str = "host";
 /// The scope of a number of a namespace that is subtracted from one of the host.
 pub const HOST_MINUS_NETNS: &str = "host-netns";
 
-/// What gives the rows of a table.
+/// What one snapshot reads from and writes to: that of a namespace, if all are visited.
+#[derive(Debug)]
+pub struct Sample<'a> {
+    /// Where facts come from.
+    pub source: &'a Source,
+    /// Where rows go.
+    pub out: &'a mut Out,
+    /// Where words for people go.
+    pub report: &'a mut Report,
+}
+
+/// What gives the rows of a table; a closure, if no row is of the whole machine.
 pub trait Table {
     /// Reads and gives the rows of one snapshot: with `--netns all`, those of one of the namespaces.
-    ///
-    /// # Errors
-    /// If reading or writing fails.
-    fn snapshot(
-        &mut self,
-        source: &Source,
-        out: &mut Out,
-        report: &mut Report,
-    ) -> Result<(), Error>;
+    fn snapshot(&mut self, sample: Sample<'_>) -> Result<(), Error>;
 
     /// With `--netns all`, gives the rows of the whole machine, after those of the namespaces.
-    ///
-    /// # Errors
-    /// If writing fails.
-    fn machine(&mut self, _: &mut Out, _: &mut Report) -> Result<(), Error> {
+    fn machine(&mut self, _: Sample<'_>) -> Result<(), Error> {
         Ok(())
     }
 }
 
-impl<F: FnMut(&Source, &mut Out, &mut Report) -> Result<(), Error>> Table for F {
-    fn snapshot(
-        &mut self,
-        source: &Source,
-        out: &mut Out,
-        report: &mut Report,
-    ) -> Result<(), Error> {
-        self(source, out, report)
+impl<F: FnMut(Sample<'_>) -> Result<(), Error>> Table for F {
+    fn snapshot(&mut self, sample: Sample<'_>) -> Result<(), Error> {
+        self(sample)
     }
 }

@@ -5,9 +5,9 @@ use std::ffi::OsStr;
 
 use crate::cli;
 use crate::error::Error;
-use crate::frame::{Call, Report, Table};
+use crate::frame::{Call, Report, Sample, Table};
 use crate::model::Groups;
-use crate::out::{Column, Out, Value};
+use crate::out::{Column, Value};
 use crate::select::cells::{add, push_number, push_text, take, text};
 use crate::source::Source;
 use crate::source::files::names::Users;
@@ -70,7 +70,7 @@ pub fn run(call: &mut Call, keys: &[Key]) -> Result<(), Error> {
     let columns: Vec<Column> =
         keys.iter().map(|key| COLUMNS[*key as usize]).chain([kind, count]).collect();
     let is_of_all = call.is_of_all_namespaces();
-    call.table_of(&columns, &[], &mut By { keys, is_of_all, round: None })
+    call.table(&columns, &[], &mut By { keys, is_of_all, round: None })
 }
 
 fn check(call: &Call) -> Result<(), Error> {
@@ -93,12 +93,7 @@ struct By<'a> {
 }
 
 impl Table for By<'_> {
-    fn snapshot(
-        &mut self,
-        source: &Source,
-        out: &mut Out,
-        report: &mut Report,
-    ) -> Result<(), Error> {
+    fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
         if !source.is_live() {
             return Err(Error::usage("CONNBOX_ROOT", "with --by the running kernel is asked"));
         }
@@ -113,7 +108,7 @@ impl Table for By<'_> {
         Ok(())
     }
 
-    fn machine(&mut self, _: &mut Out, _: &mut Report) -> Result<(), Error> {
+    fn machine(&mut self, _: Sample<'_>) -> Result<(), Error> {
         self.round = None;
         Ok(())
     }

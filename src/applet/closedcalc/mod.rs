@@ -6,11 +6,10 @@ use crate::applet::sockstat;
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
 use crate::frame::{
-    Applet, Call, Example, HOST, HOST_MINUS_NETNS, MEANING, Report, SCOPE, SOURCE, Table,
+    Applet, Call, Example, HOST, HOST_MINUS_NETNS, MEANING, SCOPE, SOURCE, Sample, Table,
 };
 use crate::model::TcpSockstat;
 use crate::out::{Column, Out, Value};
-use crate::source::Source;
 use crate::source::files::procfs;
 
 pub static APPLET: Applet = Applet {
@@ -111,7 +110,7 @@ fn run(call: &mut Call) -> Result<(), Error> {
     }
     let picked = cli::pick(call.names(), &NAMES)?;
     let of_all = call.is_of_all_namespaces();
-    call.table_of(&COLUMNS, &[], &mut Closed { picked, of_all, machine: TcpSockstat::default() })
+    call.table(&COLUMNS, &[], &mut Closed { picked, of_all, machine: TcpSockstat::default() })
 }
 
 struct Closed {
@@ -123,12 +122,7 @@ struct Closed {
 }
 
 impl Table for Closed {
-    fn snapshot(
-        &mut self,
-        source: &Source,
-        out: &mut Out,
-        report: &mut Report,
-    ) -> Result<(), Error> {
+    fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
         let tcp = procfs::sockstat(source)?.tcp().map_err(procfs::missing)?;
         if !self.of_all {
             crate::frame::note_namespace(source, report);
@@ -139,7 +133,7 @@ impl Table for Closed {
         picked.try_for_each(|name| write(row(&tcp, name), out))
     }
 
-    fn machine(&mut self, out: &mut Out, report: &mut Report) -> Result<(), Error> {
+    fn machine(&mut self, Sample { out, report, .. }: Sample<'_>) -> Result<(), Error> {
         let tcp = std::mem::take(&mut self.machine);
         if self.picked.iter().any(|name| is_mixed(name)) {
             crate::frame::note_missing(report);

@@ -4,7 +4,7 @@ use super::by::{self, Key};
 use super::{Args, COLUMNS};
 use crate::cli;
 use crate::error::Error;
-use crate::frame::{Call, Report, Table};
+use crate::frame::{Call, Report, Sample, Table};
 use crate::model::{Endpoint, Family, Filter, Groups, Proto, Socket, Tally, TcpState};
 use crate::out::{Column, Out};
 use crate::select::cells;
@@ -32,7 +32,7 @@ pub const SUMS: [&str; 2] = ["recv_queue", "send_queue"];
 /// Counts the sockets that pass, in groups if there are keys.
 ///
 /// # Errors
-/// As [`Call::table_of`].
+/// As [`Call::table`].
 pub fn run(call: &mut Call, mut args: Args, picked: &Picked) -> Result<(), Error> {
     check(call, &args)?;
     let of_all = call.is_of_all_namespaces();
@@ -46,7 +46,7 @@ pub fn run(call: &mut Call, mut args: Args, picked: &Picked) -> Result<(), Error
     args.by.iter().for_each(|key| key.note_needs(&mut needs));
     let groups = Groups::default();
     let mut grouping = Grouping { args: &args, picked, needs, of_all, groups, shared: None };
-    call.table_of(&columns, &shown, &mut grouping)
+    call.table(&columns, &shown, &mut grouping)
 }
 
 /// Counts the sockets that pass, all together.
@@ -78,12 +78,7 @@ struct Grouping<'a> {
 }
 
 impl Table for Grouping<'_> {
-    fn snapshot(
-        &mut self,
-        source: &Source,
-        out: &mut Out,
-        report: &mut Report,
-    ) -> Result<(), Error> {
+    fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
         let netns = match out.namespace() {
             Some(name) => name.to_vec(),
             None if self.args.by.contains(&Key::Netns) => source::netns::own_name(),
@@ -93,7 +88,7 @@ impl Table for Grouping<'_> {
         if self.of_all { Ok(()) } else { self.rows(out) }
     }
 
-    fn machine(&mut self, out: &mut Out, _: &mut Report) -> Result<(), Error> {
+    fn machine(&mut self, Sample { out, .. }: Sample<'_>) -> Result<(), Error> {
         self.rows(out)
     }
 }

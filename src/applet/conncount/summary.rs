@@ -7,7 +7,7 @@ use crate::applet::closedcalc::{
 use crate::applet::sockstat;
 use crate::error::Error;
 use crate::frame::{
-    Call, HOST, HOST_MINUS_NETNS, NETNS, Report, Table, note_missing, note_namespace,
+    Call, HOST, HOST_MINUS_NETNS, NETNS, Report, Sample, Table, note_missing, note_namespace,
 };
 use crate::model::{Family, Proto, Protocol, Sockstat, StateSet, TcpSockstat, TcpState};
 use crate::out::{Out, Value};
@@ -19,11 +19,11 @@ use crate::wire::text;
 /// Prints the rows `picked`.
 ///
 /// # Errors
-/// As [`Call::table_of`].
+/// As [`Call::table`].
 pub fn run(call: &mut Call, picked: Vec<&'static str>, is_strict: bool) -> Result<(), Error> {
     let of_all = call.is_of_all_namespaces();
     let machine = TcpSockstat::default();
-    call.table_of(&COLUMNS, &[], &mut Summary { picked, of_all, is_strict, machine })
+    call.table(&COLUMNS, &[], &mut Summary { picked, of_all, is_strict, machine })
 }
 
 struct Summary {
@@ -36,12 +36,7 @@ struct Summary {
 }
 
 impl Table for Summary {
-    fn snapshot(
-        &mut self,
-        source: &Source,
-        out: &mut Out,
-        report: &mut Report,
-    ) -> Result<(), Error> {
+    fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
         let seen = Seen::read(source, self.picked.contains(&"synrecv"), self.is_strict, report)?;
         self.machine.add_namespace(&seen.tcp);
         if !self.of_all && self.picked.iter().any(|name| is_mixed(name)) {
@@ -51,7 +46,7 @@ impl Table for Summary {
         picked.try_for_each(|name| row(&seen, name, out))
     }
 
-    fn machine(&mut self, out: &mut Out, report: &mut Report) -> Result<(), Error> {
+    fn machine(&mut self, Sample { out, report, .. }: Sample<'_>) -> Result<(), Error> {
         let tcp = std::mem::take(&mut self.machine);
         if self.picked.iter().any(|name| matches!(*name, "closed" | "unhashed")) {
             note_missing(report);

@@ -6,7 +6,7 @@ use super::args::Args;
 use super::values::Table;
 use super::{expect, groups, list};
 use crate::error::Error;
-use crate::frame::{Call, Report};
+use crate::frame::{Call, Sample};
 use crate::out::{Column, Value};
 use crate::source::Source;
 use crate::source::flows::conntrack::{self, Fill, RIGHT, SUBJECT, Table as Flows};
@@ -45,7 +45,7 @@ pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
     }
     let mut shown = [true, args.limits, args.limits, args.limits, args.limits].into_iter();
     let shown = COLUMNS.map(|column| (column.name, shown.next().unwrap_or_default()));
-    call.table(&COLUMNS, &shown, |source, out, _| {
+    call.table(&COLUMNS, &shown, &mut |Sample { source, out, .. }: Sample<'_>| {
         let fill = fill(source)?;
         if out.is_original() {
             return out.text(format!("{}\n", fill.entries).as_bytes());
@@ -70,7 +70,7 @@ fn refuse_limits(args: &Args) -> Result<(), Error> {
 
 /// Counts the flows that pass.
 fn matching(call: &mut Call, args: &Args, table: Flows) -> Result<(), Error> {
-    call.table(&[groups::COUNT], &[], |source, out, report: &mut Report| {
+    call.table(&[groups::COUNT], &[], &mut |Sample { source, out, report }: Sample<'_>| {
         let mut count = 0u64;
         let filter = list::filter(source, args)?;
         list::matching(source, table, &filter, report, |_| count += 1)?;

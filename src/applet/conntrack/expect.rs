@@ -5,7 +5,7 @@ use super::list::{self, say_shown};
 use super::rows::{self, list as words};
 use super::text::Text;
 use crate::error::Error;
-use crate::frame::Call;
+use crate::frame::{Call, Sample};
 use crate::model::Expectation;
 use crate::out::{Column, Value};
 use crate::source::Source;
@@ -53,7 +53,7 @@ pub const MORE: [Column; 8] = [
 /// As [`Call::table`].
 pub fn list(call: &mut Call, args: &Args) -> Result<(), Error> {
     let mut shown = 0;
-    call.table(&COLUMNS, &[], |source, out, _| {
+    call.table(&COLUMNS, &[], &mut |Sample { source, out, .. }: Sample<'_>| {
         shown = 0;
         let (mut text, mut flags) = (Text::new(args.output, Labels::default()), Vec::new());
         let mut result = Ok(());
@@ -78,7 +78,7 @@ pub fn list(call: &mut Call, args: &Args) -> Result<(), Error> {
 /// # Errors
 /// As [`Call::table`].
 pub fn count(call: &mut Call, args: &Args) -> Result<(), Error> {
-    call.table(&[super::groups::COUNT], &[], |source, out, _| {
+    call.table(&[super::groups::COUNT], &[], &mut |Sample { source, out, .. }: Sample<'_>| {
         let mut count = 0u64;
         each(source, args, |_| count += 1)?;
         match out.is_original() {

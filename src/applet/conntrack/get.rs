@@ -7,7 +7,7 @@ use super::list::{self, Writer};
 use super::rows::COLUMNS;
 use super::values::{self, Kind, Table};
 use crate::error::Error;
-use crate::frame::Call;
+use crate::frame::{Call, Sample};
 use crate::model::{FlowFilter, Side};
 use crate::source::flows::conntrack::{self, RIGHT, SUBJECT, Table as Flows};
 use crate::source::flows::filter;
@@ -19,7 +19,7 @@ use crate::source::flows::filter;
 pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
     let filter = whole(args, table)?;
     let attributes = filter::one(&filter);
-    call.table(&COLUMNS, &[], |source, out, _| {
+    call.table(&COLUMNS, &[], &mut |Sample { source, out, .. }: Sample<'_>| {
         let mut kernel = list::netlink(source)?;
         let mut writer = Writer::new(source, args)?;
         let family = filter.family.unwrap_or_default();

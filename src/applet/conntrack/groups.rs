@@ -5,11 +5,10 @@ use super::keys::Key;
 use super::list;
 use crate::cli;
 use crate::error::Error;
-use crate::frame::{Call, Report, Table};
+use crate::frame::{Call, Sample, Table};
 use crate::model::{Flow, Groups};
-use crate::out::{Column, Out};
+use crate::out::Column;
 use crate::select::cells;
-use crate::source::Source;
 use crate::source::flows::conntrack::Table as Flows;
 use crate::source::flows::labels::Labels;
 
@@ -40,7 +39,7 @@ pub fn refuse_without_keys(args: &Args) -> Result<(), Error> {
 /// Counts the flows that pass in groups.
 ///
 /// # Errors
-/// As [`Call::table_of`].
+/// As [`Call::table`].
 pub fn run(call: &mut Call, args: &Args, table: Flows) -> Result<(), Error> {
     refuse_without_keys(args)?;
     let keys = args.by.iter().map(|key| key.column());
@@ -48,7 +47,7 @@ pub fn run(call: &mut Call, args: &Args, table: Flows) -> Result<(), Error> {
     let shown = [(PACKETS.name, args.sums[0]), (BYTES.name, args.sums[1])];
     call.has_no_original();
     let groups = Groups::default();
-    call.table_of(&columns, &shown, &mut Grouping { args, table, groups })
+    call.table(&columns, &shown, &mut Grouping { args, table, groups })
 }
 
 struct Grouping<'a> {
@@ -58,12 +57,7 @@ struct Grouping<'a> {
 }
 
 impl Table for Grouping<'_> {
-    fn snapshot(
-        &mut self,
-        source: &Source,
-        out: &mut Out,
-        report: &mut Report,
-    ) -> Result<(), Error> {
+    fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
         let Grouping { args, table, groups } = self;
         let labels = match args.by.contains(&Key::Labels) {
             true => Labels::read(&source.kernel)?,

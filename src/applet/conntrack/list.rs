@@ -6,7 +6,7 @@ use super::text::Text;
 use super::values::Table;
 use super::{BANNER, expect, groups};
 use crate::error::Error;
-use crate::frame::{Call, Report};
+use crate::frame::{Call, Report, Sample};
 use crate::model::{Flow, FlowFilter};
 use crate::out::Out;
 use crate::source::Source;
@@ -29,7 +29,7 @@ pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
     }
     groups::refuse_without_keys(args)?;
     let mut shown = 0;
-    call.table(&COLUMNS, &[], |source, out, report| {
+    call.table(&COLUMNS, &[], &mut |Sample { source, out, report }: Sample<'_>| {
         shown = 0;
         let (mut writer, filter) = (Writer::new(source, args)?, filter(source, args)?);
         matching(source, table, &filter, report, |flow| {

@@ -3,7 +3,7 @@
 use super::count::all_counters;
 use super::values::Table;
 use crate::error::Error;
-use crate::frame::Call;
+use crate::frame::{Call, Sample};
 use crate::out::{Column, Out, Value};
 use crate::source::flows::counters::{About, Counter, Name};
 
@@ -22,7 +22,7 @@ pub fn run(call: &mut Call, table: Table) -> Result<(), Error> {
         Table::Flows(_) => About::Flows,
         Table::Expectations => About::Expectations,
     };
-    call.table(&COLUMNS, &[], |source, out, _| {
+    call.table(&COLUMNS, &[], &mut |Sample { source, out, .. }: Sample<'_>| {
         let all = all_counters(source, about)?.ok_or_else(|| {
             Error::failed("/proc/net/stat/nf_conntrack", "is not there: nothing tracks connections")
         })?;

@@ -13,9 +13,8 @@ use super::statistics::{ABSENT, Kind, Numbers};
 use super::{EXPECT, STATISTICS};
 use crate::error::{self, Error};
 use crate::flow::{self, Parts};
-use crate::frame::Call;
+use crate::frame::{Call, Sample};
 use crate::model::Flow;
-use crate::out::Out;
 use crate::out::{Format, Value};
 use crate::source::flows::conntrack;
 use crate::source::flows::labels::Labels;
@@ -75,7 +74,7 @@ fn strange(socket: &Path) -> Error {
 /// Shows the statistics: the layout of a topic, or rows.
 pub fn statistics(call: &mut Call, socket: &Path, topic: &'static str) -> Result<(), Error> {
     let format = call.common().style.format;
-    call.table(&STATISTICS, &[], |_, out, _| {
+    call.table(&STATISTICS, &[], &mut |Sample { out, .. }: Sample<'_>| {
         let mut numbers = None;
         ask(socket, Command::Statistics, |kind, content| {
             if kind == protocol::NUMBERS {
@@ -109,7 +108,7 @@ pub fn flows(
     topic: &'static str,
     is_xml: bool,
 ) -> Result<(), Error> {
-    call.table(&LISTED, &[], |source, out, _| {
+    call.table(&LISTED, &[], &mut |Sample { source, out, .. }: Sample<'_>| {
         let mut rows = Rows::new(Labels::read(&source.kernel)?);
         let mut text = Vec::new();
         let now = u64::try_from(sys::unix_milliseconds() / 1000).unwrap_or_default();
@@ -162,5 +161,5 @@ pub fn stop(socket: &Path) -> Result<(), Error> {
 
 /// Makes nothing of what the daemon does not have: an empty table in every format.
 pub fn nothing(call: &mut Call) -> Result<(), Error> {
-    call.table(&LISTED, &[], |_, _: &mut Out, _| Ok(()))
+    call.table(&LISTED, &[], &mut |_: Sample<'_>| Ok(()))
 }

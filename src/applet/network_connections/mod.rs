@@ -14,10 +14,9 @@ use rules::{Rule, Rules};
 
 use crate::cli::{self, Opt, OptDoc, Original};
 use crate::error::{Error, Status};
-use crate::frame::{Applet, Call, Example, Report, Table};
+use crate::frame::{Applet, Call, Example, Report, Sample, Table};
 use crate::model::Verdict;
 use crate::out::{Column, Format, Out};
-use crate::source::Source;
 use crate::sys;
 
 pub static APPLET: Applet = Applet {
@@ -264,7 +263,7 @@ fn check(call: &mut Call, args: &Args) -> Result<(), Error> {
     let is_prometheus = call.common().style.format == Format::Prometheus;
     let shown =
         [("result", !is_prometheus), ("reason", !is_prometheus), ("result_number", is_prometheus)];
-    let result = call.table_of(&COLUMNS, &shown, &mut check);
+    let result = call.table(&COLUMNS, &shown, &mut check);
     let verdict = check.verdict.map(|verdict| if args.always_ok { Verdict::Ok } else { verdict });
     match (result, verdict) {
         // What was said beside the table is in the verdict; nobody may be left to read it.
@@ -295,12 +294,7 @@ struct Check<'a> {
 }
 
 impl Table for Check<'_> {
-    fn snapshot(
-        &mut self,
-        source: &Source,
-        out: &mut Out,
-        report: &mut Report,
-    ) -> Result<(), Error> {
+    fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
         if !self.args.rules.is_empty() {
             self.rules.read(source, report)?;
         } else if self.args.test.is_none() {
@@ -309,7 +303,7 @@ impl Table for Check<'_> {
         if self.of_all { Ok(()) } else { self.finish(out, report) }
     }
 
-    fn machine(&mut self, out: &mut Out, report: &mut Report) -> Result<(), Error> {
+    fn machine(&mut self, Sample { out, report, .. }: Sample<'_>) -> Result<(), Error> {
         self.finish(out, report)
     }
 }

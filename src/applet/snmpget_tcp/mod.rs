@@ -5,7 +5,7 @@ mod names;
 
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
-use crate::frame::{Applet, Call, Example, MEANING, NETNS, Report, SCOPE, SOURCE};
+use crate::frame::{Applet, Call, Example, MEANING, NETNS, Report, SCOPE, SOURCE, Sample};
 use crate::out::{Column, Out, Value};
 use crate::source::Source;
 use crate::source::files::lines::Place;
@@ -108,7 +108,7 @@ fn run(call: &mut Call) -> Result<(), Error> {
     let names: Vec<Name> = call.names().iter().map(|name| Name::parse(name)).collect();
     let meaning = args.describe || call.common().explain;
     let optional = [("oid", args.oid), ("type", args.oid), ("meaning", meaning)];
-    call.table(&COLUMNS, &optional, |source, out, report| {
+    call.table(&COLUMNS, &optional, &mut |Sample { source, out, report }: Sample<'_>| {
         let counters = read(source, args.all, &names, report)?;
         for place in names::pick(&counters, &names)? {
             row(&args, &counters[place], out)?;
