@@ -118,7 +118,7 @@ impl Table for Counting {
     fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
         let shared = match self.shared.take() {
             Some(shared) => shared,
-            None => Shared::read(source, &self.picked, Needs::default())?,
+            None => Shared::read(source, &self.picked, Needs::NONE)?,
         };
         let filter = self.picked.filter(&source.kernel)?;
         let (counts, dumped) = source::confirmed(source, self.picked.is_strict, || {
@@ -150,7 +150,7 @@ impl Counting {
             return source::tcp_states(source, method, wanted, split);
         }
         let filter = Filter { states: Some(wanted), ..filter.clone() };
-        let facts = Facts::read(source, shared, &filter, Needs::default())?;
+        let facts = Facts::read(source, shared, &filter, Needs::NONE)?;
         let mut counts = StateCounts::default();
         let dumped = facts::sockets(source, method, &self.picked, &filter, &facts, |socket| {
             if let Some(state) = socket.tcp_state() {

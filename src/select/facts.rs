@@ -14,18 +14,30 @@ use crate::source::{self, Method, Source};
 use crate::sys::{self, Kernel};
 
 /// What will be asked, so that nothing is read in vain.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Needs {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs(u8);
+
+impl Needs {
+    pub const NONE: Needs = Needs(0);
     /// Processes.
-    pub holders: bool,
+    pub const HOLDERS: Needs = Needs(1);
     /// Control groups.
-    pub cgroups: bool,
+    pub const CGROUPS: Needs = Needs(1 << 1);
     /// Ports that something listens on.
-    pub listeners: bool,
-    /// Names of ports.
-    pub services: bool,
+    pub const LISTENERS: Needs = Needs(1 << 2);
+    /// Names of ports, which take the listeners too.
+    pub const SERVICES: Needs = Needs(1 << 3 | 1 << 2);
     /// Names of users.
-    pub users: bool,
+    pub const USERS: Needs = Needs(1 << 4);
+
+    pub const fn with(self, other: Needs) -> Needs {
+        Needs(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is asked.
+    pub const fn has(self, other: Needs) -> bool {
+        self.0 & other.0 == other.0
+    }
 }
 
 /// The facts that are the same in every network namespace, read before the sockets are.
@@ -50,14 +62,16 @@ pub struct Facts<'a> {
     shared: &'a Shared,
     listeners: Option<Box<[PortSet; 2]>>,
     interfaces: RefCell<Vec<(u32, Option<Vec<u8>>)>>,
+    /// The name of the namespace, where it is a key.
+    pub netns: Vec<u8>,
 }
 
 /// Said where descriptors of others may not be read; see `owner::CAPABILITIES`.
 pub const UNREADABLE: &str = "the descriptors of some processes may not be read (needs \
     CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE): their sockets seem to be nobody's, '-'";
 
-/// Sockets by way: as `direction` says them.
-pub const DIRECTIONS: [&str; 3] = ["in", "out", "listen"];
+/// Sockets by way: as `direction` says them, in the order of groups.
+pub const DIRECTIONS: [&str; 3] = ["in", "listen", "out"];
 
 impl Shared {
     /// Reads what `needs` and the filter ask for.
@@ -66,7 +80,7 @@ impl Shared {
     /// If the processes cannot be read at all, or if there are none: in saved files.
     pub fn read(source: &Source, picked: &Picked, needs: Needs) -> Result<Shared, Error> {
         let kernel = &source.kernel;
-        let looks_at_holders = needs.holders || picked.looks_at_holders();
+        let looks_at_holders = needs.has(Needs::HOLDERS) || picked.looks_at_holders();
         if looks_at_holders && !source.saved.is_empty() {
             return Err(Error::usage("--from", "saved files do not say who holds a socket"));
         }
@@ -78,10 +92,11 @@ impl Shared {
         }
         Ok(Shared {
             owners,
-            cgroups: (needs.cgroups || !picked.cgroups.is_empty()).then(|| Cgroups::read(kernel)),
+            cgroups: (needs.has(Needs::CGROUPS) || !picked.cgroups.is_empty())
+                .then(|| Cgroups::read(kernel)),
             cgroups_of: RefCell::default(),
-            services: needs.services.then(|| Services::read(kernel)).transpose()?,
-            users: needs.users.then(|| Users::read(kernel)).transpose()?,
+            services: needs.has(Needs::SERVICES).then(|| Services::read(kernel)).transpose()?,
+            users: needs.has(Needs::USERS).then(|| Users::read(kernel)).transpose()?,
             has_gaps: Cell::new(false),
         })
     }
@@ -116,8 +131,10 @@ impl<'a> Facts<'a> {
         filter: &Filter,
         needs: Needs,
     ) -> Result<Facts<'a>, Error> {
-        let listeners = needs.listeners.then(|| listeners(source, filter)).transpose()?;
-        Ok(Facts { kernel: &source.kernel, shared, listeners, interfaces: RefCell::default() })
+        let listeners =
+            needs.has(Needs::LISTENERS).then(|| listeners(source, filter)).transpose()?;
+        let (kernel, interfaces) = (&source.kernel, RefCell::default());
+        Ok(Facts { kernel, shared, listeners, interfaces, netns: Vec::new() })
     }
 
     /// The process that holds the socket.
@@ -181,7 +198,7 @@ impl<'a> Facts<'a> {
     /// `listen`; `in` if something listens on the local port; else `out`.
     #[must_use]
     pub fn direction(&self, socket: &Socket) -> &'static str {
-        let [inward, outward, listen] = DIRECTIONS;
+        let [inward, listen, outward] = DIRECTIONS;
         let listeners = self.listeners.as_deref();
         if socket.is_listening() {
             listen

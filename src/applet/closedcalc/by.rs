@@ -1,76 +1,91 @@
 //! `closedcalc --by`: who holds TCP sockets that are neither connected nor listening.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::ffi::OsStr;
 
 use crate::cli;
 use crate::error::Error;
 use crate::frame::{Call, Report, Sample, Table};
 use crate::model::Groups;
-use crate::out::{Column, Value};
-use crate::select::cells::{add, push_number, push_text, take, text};
+use crate::out::Column;
+use crate::select::facts::Needs;
+use crate::select::grouping::Grouping;
+use crate::select::keys::Shape::{Number, Text, Word};
+use crate::select::keys::{Counted, Key, columns, names, push_text, word};
+use crate::select::socket_keys::named_or_number;
 use crate::source::Source;
 use crate::source::files::names::Users;
 use crate::source::processes::cgroup;
 use crate::source::processes::holders::{Closed, Round};
 use crate::sys::Kernel;
 
-/// What holders may have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
-    Process,
-    Pid,
-    User,
-    Cgroup,
+/// Those who hold closed sockets, counted in groups.
+#[derive(Debug, Default)]
+pub struct Holders;
+
+impl Counted for Holders {
+    type One<'a> = (&'a Closed, &'a Known<'a>);
+    const KEYS: &'static [Key<Holders>] = &KEYS;
+    const NAMES: &'static [&'static str] = &names(&KEYS);
+    const NUMBERS: &'static [Column] = &[COUNT];
+    const SUMS: &'static [&'static str] = &[];
 }
 
-/// The names of the keys.
-pub const NAMES: [&str; 4] = ["process", "pid", "user", "cgroup"];
-
-const KEYS: [(&str, Key); 4] = [
-    (NAMES[0], Key::Process),
-    (NAMES[1], Key::Pid),
-    (NAMES[2], Key::User),
-    (NAMES[3], Key::Cgroup),
-];
+const COUNT: Column =
+    Column::gauge("count", "closedcalc_holders", "TCP sockets neither connected nor listening");
 
 /// All columns of this table; a run has those of its keys, and the last two.
-pub const COLUMNS: [Column; 6] = [
-    Column::label("process", "the name of the process that holds the sockets"),
-    Column::label("pid", "its number: the lowest of several that hold a socket"),
+pub const COLUMNS: [Column; 6] = Column::joined(&[&columns(&KEYS), &[KIND.column, COUNT]]);
+
+const KEYS: [Key<Holders>; 4] = [
+    Key::new(
+        "process",
+        Column::label("process", "the name of the process that holds the sockets"),
+        Text(|to, (socket, known)| {
+            let process = socket.pid.and_then(|pid| known.round.process(pid));
+            push_text(to, process.map(|process| process.name.as_slice()));
+        }),
+    ),
+    Key::new(
+        "pid",
+        Column::label("pid", "its number: the lowest of several that hold a socket"),
+        Number(|(socket, _)| socket.pid),
+    ),
     // The shells own USER.
-    Column::label("owner", "who made the sockets, by name"),
-    Column::label("cgroup", "the control group of the process"),
-    Column::label("kind", "bound: has a port, and no more; unbound: is in no table at all"),
-    Column::gauge("count", "closedcalc_holders", "TCP sockets neither connected nor listening"),
+    Key::needing(
+        Needs::USERS,
+        "user",
+        Column::label("owner", "who made the sockets, by name"),
+        Text(|to, (socket, known)| named_or_number(to, known.users.name(socket.uid), socket.uid)),
+    ),
+    Key::new(
+        "cgroup",
+        Column::label("cgroup", "the control group of the process"),
+        Text(|to, (socket, known)| known.push_cgroup(to, socket)),
+    ),
 ];
+
+/// The key that always stands behind the others.
+static KIND: Key<Holders> = Key::new(
+    "kind",
+    Column::label("kind", "bound: has a port, and no more; unbound: is in no table at all"),
+    Word(|(socket, _)| socket.is_bound.map(u16::from), |place| word(&["unbound", "bound"], place)),
+);
 
 /// Said where descriptors of others may not be read; see `owner::CAPABILITIES`.
 const UNREADABLE: &str = "the descriptors of some processes may not be read (needs \
     CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE): their unbound sockets are not found, and their bound \
     ones seem to be nobody's, '-'";
 
-/// Reads `--by`.
-///
-/// # Errors
-/// The reason why a word is no key.
-pub fn keys(value: &OsStr) -> Result<Vec<Key>, String> {
-    let mut keys = Vec::with_capacity(NAMES.len());
-    add(&mut keys, value, |word| cli::choose(&KEYS, OsStr::new(word)))?;
-    Ok(keys)
-}
-
 /// Prints the holders in groups.
 ///
 /// # Errors
 /// As [`Call::table`], and for options that mean nothing here.
-pub fn run(call: &mut Call, keys: &[Key]) -> Result<(), Error> {
+pub fn run(call: &mut Call, mut grouping: Grouping<Holders>) -> Result<(), Error> {
     check(call)?;
-    let [.., kind, count] = COLUMNS;
-    let columns: Vec<Column> =
-        keys.iter().map(|key| COLUMNS[*key as usize]).chain([kind, count]).collect();
-    let is_of_all = call.is_of_all_namespaces();
-    call.table(&columns, &[], &mut By { keys, is_of_all, round: None })
+    grouping.end_with(&KIND);
+    let (columns, is_of_all) = (grouping.columns(), call.is_of_all_namespaces());
+    call.table(&columns, &[], &mut By { grouping, is_of_all, round: None })
 }
 
 fn check(call: &Call) -> Result<(), Error> {
@@ -84,28 +99,21 @@ fn check(call: &Call) -> Result<(), Error> {
     ])
 }
 
-struct By<'a> {
-    keys: &'a [Key],
+struct By {
+    grouping: Grouping<Holders>,
     /// Whether all namespaces are visited.
     is_of_all: bool,
     /// Then kept until the last.
     round: Option<Round>,
 }
 
-impl Table for By<'_> {
+impl Table for By {
     fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
         if !source.is_live() {
             return Err(Error::usage("CONNBOX_ROOT", "with --by the running kernel is asked"));
         }
         let groups = self.groups(source, report)?;
-        for (mut key, tally) in groups.sorted(0, usize::MAX) {
-            let mut values = Vec::with_capacity(self.keys.len() + 2);
-            values.extend(self.keys.iter().map(|of| of.value(&mut key)));
-            values.push(kind(&mut key));
-            values.push(Value::Int(tally.count.into()));
-            out.row_of(&values)?;
-        }
-        Ok(())
+        self.grouping.rows(&groups, out)
     }
 
     fn machine(&mut self, _: Sample<'_>) -> Result<(), Error> {
@@ -114,7 +122,7 @@ impl Table for By<'_> {
     }
 }
 
-impl By<'_> {
+impl By {
     fn groups(&mut self, source: &Source, report: &mut Report) -> Result<Groups, Error> {
         let kernel = &source.kernel;
         let round = match self.round.take() {
@@ -125,16 +133,14 @@ impl By<'_> {
         if round.unreadable() > 0 {
             report.note(UNREADABLE);
         }
-        let has_users = self.keys.contains(&Key::User);
+        let has_users = self.grouping.needs().has(Needs::USERS);
         let users = if has_users { Users::read(kernel)? } else { Users::default() };
-        let mut facts = Facts { kernel, round: &round, users, cgroups: HashMap::new() };
+        let known = Known { kernel, round: &round, users, cgroups: RefCell::default() };
         let mut groups = Groups::default();
-        let mut buffer = Vec::with_capacity(128);
+        let mut key = Vec::with_capacity(128);
         for socket in &round.closed(kernel)? {
-            buffer.clear();
-            self.keys.iter().for_each(|key| key.push(&mut buffer, socket, &mut facts));
-            push_number(&mut buffer, socket.is_bound.map(u32::from));
-            groups.add(&buffer, [0; 2]);
+            self.grouping.key(&mut key, (socket, &known));
+            groups.add(&key, [0; 2]);
         }
         self.round = Some(round).filter(|_| self.is_of_all);
         Ok(groups)
@@ -142,80 +148,21 @@ impl By<'_> {
 }
 
 /// What is known of the holders.
-struct Facts<'a> {
+pub struct Known<'a> {
     kernel: &'a Kernel,
     round: &'a Round,
     users: Users,
     /// The control groups of processes, each read once.
-    cgroups: HashMap<u32, Option<Vec<u8>>>,
+    cgroups: RefCell<HashMap<u32, Option<Vec<u8>>>>,
 }
 
-impl Key {
-    /// Appends what `socket` has for this key: bytes in whose order the groups stand.
-    fn push(self, buffer: &mut Vec<u8>, socket: &Closed, facts: &mut Facts<'_>) {
-        match self {
-            Key::Process => {
-                let process = socket.pid.and_then(|pid| facts.round.process(pid));
-                push_text(buffer, process.map(|process| process.name.as_slice()));
-            }
-            Key::Pid => push_number(buffer, socket.pid),
-            Key::User => match facts.users.name(socket.uid) {
-                Some(name) => push_text(buffer, Some(name)),
-                None => push_text(buffer, Some(socket.uid.to_string().as_bytes())),
-            },
-            Key::Cgroup => {
-                let kernel = facts.kernel;
-                let path = socket.pid.and_then(|pid| {
-                    let of = facts.cgroups.entry(pid);
-                    of.or_insert_with(|| cgroup::of_process(kernel, pid)).as_deref()
-                });
-                push_text(buffer, path);
-            }
-        }
-    }
-
-    /// Reads what [`Key::push`] appended; `rest` is left behind it.
-    fn value<'a>(self, rest: &mut &'a [u8]) -> Value<'a> {
-        match (take(rest, 1), self) {
-            ([0] | [], _) => Value::Absent,
-            (_, Key::Pid) => Value::Int(number(rest).into()),
-            _ => Value::Text(text(rest)),
-        }
-    }
-}
-
-fn number(rest: &mut &[u8]) -> u32 {
-    u32::from_be_bytes(take(rest, 4).first_chunk().copied().unwrap_or_default())
-}
-
-/// The word for what `is_bound` says.
-fn kind(rest: &mut &[u8]) -> Value<'static> {
-    match (take(rest, 1), number(rest)) {
-        ([0] | [], _) => Value::Absent,
-        (_, 0) => Value::Word("unbound"),
-        _ => Value::Word("bound"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_key_has_its_column() {
-        for (place, (name, key)) in KEYS.into_iter().enumerate() {
-            assert_eq!(key as usize, place);
-            let column = COLUMNS[place].name;
-            assert!(column == name || (name, column) == ("user", "owner"), "{name} {column}");
-        }
-    }
-
-    #[test]
-    fn keys_are_a_list_without_doubles() {
-        let keys = |text: &str| keys(OsStr::new(text));
-        assert_eq!(keys("user,pid"), Ok(vec![Key::User, Key::Pid]));
-        assert_eq!(keys("pid,pid").unwrap_err(), "'pid' is there twice");
-        assert_eq!(keys("uid").unwrap_err(), "'uid' is none of process, pid, user, cgroup");
-        assert!(keys("").is_err() && keys("pid,").is_err());
+impl Known<'_> {
+    fn push_cgroup(&self, to: &mut Vec<u8>, socket: &Closed) {
+        let mut cgroups = self.cgroups.borrow_mut();
+        let path = socket.pid.and_then(|pid| {
+            let of = cgroups.entry(pid);
+            of.or_insert_with(|| cgroup::of_process(self.kernel, pid)).as_deref()
+        });
+        push_text(to, path);
     }
 }

@@ -2,6 +2,8 @@
 
 mod by;
 
+use by::Holders;
+
 use crate::applet::sockstat;
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
@@ -10,6 +12,7 @@ use crate::frame::{
 };
 use crate::model::TcpSockstat;
 use crate::out::{Column, Out, Value};
+use crate::select::grouping::{self, Grouping, TakesGrouping};
 use crate::source::files::procfs;
 
 pub static APPLET: Applet = Applet {
@@ -88,25 +91,24 @@ const ALL_COLUMNS: [Column; 11] = Column::joined(&[&COLUMNS, &by::COLUMNS]);
 
 #[derive(Default)]
 struct Args {
-    by: Vec<by::Key>,
+    grouping: Grouping<Holders>,
 }
 
-const OPTIONS: [Opt<Args>; 1] = [Opt::word(
-    "by",
-    "KEY[,...]",
-    &by::NAMES,
-    "list who holds sockets that are neither connected nor listening",
-    |args, value| {
-        args.by = by::keys(value)?;
-        Ok(())
-    },
-)];
+impl TakesGrouping for Args {
+    type Of = Holders;
+    fn grouping(&mut self, _: &'static str) -> &mut Grouping<Holders> {
+        &mut self.grouping
+    }
+}
+
+const OPTIONS: [Opt<Args>; 1] =
+    [grouping::by("list who holds sockets that are neither connected nor listening")];
 const DOCS: [OptDoc; 1] = cli::docs(&OPTIONS);
 
 fn run(call: &mut Call) -> Result<(), Error> {
     let args = call.args(&OPTIONS)?;
-    if !args.by.is_empty() {
-        return by::run(call, &args.by);
+    if args.grouping.has_keys() {
+        return by::run(call, args.grouping);
     }
     let picked = cli::pick(call.names(), &NAMES)?;
     let of_all = call.is_of_all_namespaces();

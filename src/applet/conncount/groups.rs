@@ -1,33 +1,15 @@
 //! `conncount` with a filter or `--by`: how many sockets pass, by group.
 
-use super::by::{self, Key};
-use super::{Args, COLUMNS};
+use super::Args;
 use crate::cli;
 use crate::error::Error;
 use crate::frame::{Call, Report, Sample, Table};
 use crate::model::{Endpoint, Family, Filter, Groups, Proto, Socket, Tally, TcpState};
-use crate::out::{Column, Out};
-use crate::select::cells;
-use crate::select::facts::{self, Facts, Needs, Shared};
+use crate::out::Out;
+use crate::select::facts::{self, Facts, Shared};
 use crate::select::options::Picked;
 use crate::source::sockets::sock_diag::Dumped;
 use crate::source::{self, Method, Source};
-
-pub const COUNT: Column =
-    Column::gauge("count", "conncount_matching_sockets", "sockets that pass the filters");
-pub const RECV_QUEUE: Column = Column::gauge(
-    "recv_queue_bytes",
-    "conncount_recv_queue_bytes",
-    "bytes that wait to be read, without those of listening sockets",
-);
-pub const SEND_QUEUE: Column = Column::gauge(
-    "send_queue_bytes",
-    "conncount_send_queue_bytes",
-    "bytes that wait to be sent or acknowledged, without those of listening sockets",
-);
-
-/// What `--sum` may add up.
-pub const SUMS: [&str; 2] = ["recv_queue", "send_queue"];
 
 /// Counts the sockets that pass, in groups if there are keys.
 ///
@@ -36,17 +18,13 @@ pub const SUMS: [&str; 2] = ["recv_queue", "send_queue"];
 pub fn run(call: &mut Call, mut args: Args, picked: &Picked) -> Result<(), Error> {
     check(call, &args)?;
     let of_all = call.is_of_all_namespaces();
-    if of_all && !args.by.contains(&Key::Netns) {
-        args.by.insert(0, Key::Netns);
+    if of_all {
+        args.grouping.lead_with("netns");
     }
-    let sums = [COUNT, RECV_QUEUE, SEND_QUEUE];
-    let columns: Vec<Column> = args.by.iter().map(|key| key.column()).chain(sums).collect();
-    let shown = [(RECV_QUEUE.name, args.sums[0]), (SEND_QUEUE.name, args.sums[1])];
-    let mut needs = Needs::default();
-    args.by.iter().for_each(|key| key.note_needs(&mut needs));
-    let groups = Groups::default();
-    let mut grouping = Grouping { args: &args, picked, needs, of_all, groups, shared: None };
-    call.table(&columns, &shown, &mut grouping)
+    let grouping = &args.grouping;
+    let mut table =
+        Grouped { args: &args, picked, of_all, groups: Groups::default(), shared: None };
+    call.table(&grouping.columns(), &grouping.shown(), &mut table)
 }
 
 /// Counts the sockets that pass, all together.
@@ -59,17 +37,16 @@ pub fn count(
     source: &Source,
     report: &mut Report,
 ) -> Result<u64, Error> {
-    let (needs, groups) = (Needs::default(), Groups::default());
-    let mut grouping = Grouping { args, picked, needs, of_all: false, groups, shared: None };
-    grouping.count(source, &[], report)?;
-    Ok(grouping.groups.sorted(0, 1).first().map_or(0, |(_, tally)| tally.count))
+    let groups = Groups::default();
+    let mut table = Grouped { args, picked, of_all: false, groups, shared: None };
+    table.count(source, Vec::new(), report)?;
+    Ok(table.groups.sorted(0, 1).first().map_or(0, |(_, tally)| tally.count))
 }
 
 /// One table of groups.
-struct Grouping<'a> {
+struct Grouped<'a> {
     args: &'a Args,
     picked: &'a Picked,
-    needs: Needs,
     /// Whether the groups are those of all namespaces together.
     of_all: bool,
     groups: Groups,
@@ -77,14 +54,14 @@ struct Grouping<'a> {
     shared: Option<Shared>,
 }
 
-impl Table for Grouping<'_> {
+impl Table for Grouped<'_> {
     fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
         let netns = match out.namespace() {
             Some(name) => name.to_vec(),
-            None if self.args.by.contains(&Key::Netns) => source::netns::own_name(),
+            None if self.args.grouping.has("netns") => source::netns::own_name(),
             None => Vec::new(),
         };
-        self.count(source, &netns, report)?;
+        self.count(source, netns, report)?;
         if self.of_all { Ok(()) } else { self.rows(out) }
     }
 
@@ -93,17 +70,19 @@ impl Table for Grouping<'_> {
     }
 }
 
-impl Grouping<'_> {
+impl Grouped<'_> {
     /// Adds the sockets of one namespace.
-    fn count(&mut self, source: &Source, netns: &[u8], report: &mut Report) -> Result<(), Error> {
-        let Grouping { args, picked, needs, .. } = *self;
+    fn count(&mut self, source: &Source, netns: Vec<u8>, report: &mut Report) -> Result<(), Error> {
+        let Grouped { args, picked, .. } = *self;
+        let needs = args.grouping.needs();
         let filter = Filter { protos: args.protos(), ..picked.filter(&source.kernel)? };
         let shared = match self.shared.take() {
             Some(shared) => shared,
             None => Shared::read(source, picked, needs)?,
         };
-        let facts = Facts::read(source, &shared, &filter, needs)?;
-        let counting = Counting { source, args, picked, filter: &filter, facts: &facts, netns };
+        let mut facts = Facts::read(source, &shared, &filter, needs)?;
+        facts.netns = netns;
+        let counting = Counting { source, args, picked, filter: &filter, facts: &facts };
         let (groups, dumped) = source::confirmed(source, picked.is_strict, || counting.groups())?;
         self.groups.merge(groups);
         shared.note_gaps(picked, dumped, report);
@@ -113,23 +92,19 @@ impl Grouping<'_> {
 
     fn rows(&mut self, out: &mut Out) -> Result<(), Error> {
         self.shared = None;
-        let groups = std::mem::take(&mut self.groups);
-        let args = self.args;
-        cells::rows(&groups, &args.by, (args.min, args.top), Key::value, out)
+        self.args.grouping.rows(&std::mem::take(&mut self.groups), out)
     }
 }
 
 fn check(call: &Call, args: &Args) -> Result<(), Error> {
-    let has_keys = !args.by.is_empty();
     let name = call.names().first().map(|name| name.as_encoded_bytes()).unwrap_or_default();
     cli::refuse([
         (!name.is_empty(), name, "is a row of the summary; with a filter or --by there is none"),
         (args.transport, b"--transport", "belongs to the summary: not with a filter or --by"),
         (args.quick, b"--quick", "belongs to the summary: not with a filter or --by"),
         (call.common().explain, b"--explain", "explains the summary: not with a filter or --by"),
-        (args.top.is_some() && !has_keys, b"--top", "needs --by"),
-        (args.min.is_some() && !has_keys, b"--min", "needs --by"),
-    ])
+    ])?;
+    args.grouping.refuse_without_keys()
 }
 
 /// One way to count and all that it needs.
@@ -139,7 +114,6 @@ struct Counting<'a> {
     picked: &'a Picked,
     filter: &'a Filter,
     facts: &'a Facts<'a>,
-    netns: &'a [u8],
 }
 
 impl Counting<'_> {
@@ -163,9 +137,8 @@ impl Counting<'_> {
 
     /// Whether the number of sockets in each state says all: it is had many times faster.
     fn needs_states_alone(&self) -> bool {
-        let is_plain = |key: &Key| matches!(key, Key::State | Key::Proto | Key::Netns);
-        self.args.by.iter().all(is_plain)
-            && !self.args.sums.contains(&true)
+        self.args.grouping.is_among(&["state", "proto", "netns"])
+            && !self.args.grouping.has_sums()
             && !self.filter.looks_at_ends()
             && !self.picked.looks_at_holders()
     }
@@ -174,7 +147,7 @@ impl Counting<'_> {
         let filter = Filter { protos: protos.to_vec(), ..self.filter.clone() };
         let mut key = Vec::with_capacity(128);
         facts::sockets(self.source, Method::Auto, self.picked, &filter, self.facts, |socket| {
-            self.key(&mut key, socket);
+            self.args.grouping.key(&mut key, (socket, self.facts));
             // A listening socket's numbers are connections, not bytes.
             let is_listener = socket.tcp_state() == Some(TcpState::LISTEN);
             let bytes = |queue: u32| if is_listener { 0 } else { queue.into() };
@@ -190,18 +163,11 @@ impl Counting<'_> {
         for state in states.iter() {
             let count = only.map_or(counts.both(state), |family| counts.get(family, state));
             if count > 0 {
-                self.key(&mut key, &in_state(state));
+                self.args.grouping.key(&mut key, (&in_state(state), self.facts));
                 groups.add_all(&key, Tally { count, sums: [0; 2] });
             }
         }
         Ok(dumped)
-    }
-
-    fn key(&self, key: &mut Vec<u8>, socket: &Socket) {
-        key.clear();
-        for part in &self.args.by {
-            part.push(key, socket, self.facts, self.netns);
-        }
     }
 }
 
@@ -224,7 +190,3 @@ fn in_state(state: TcpState) -> Socket {
         cgroup: None,
     }
 }
-
-/// All columns that `conncount` may show.
-pub const ALL_COLUMNS: [Column; 24] =
-    Column::joined(&[&COLUMNS, &by::COLUMNS, &[COUNT, RECV_QUEUE, SEND_QUEUE]]);

@@ -1,21 +1,17 @@
 //! `conncount`: the summary of `ss -s` as rows, with the truth behind its "closed".
 
-mod by;
 mod groups;
 mod summary;
-
-use std::ffi::OsStr;
-
-use by::Key;
 
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
 use crate::frame::{Applet, Call, Example, MEANING, Report, SCOPE, SOURCE};
 use crate::model::{Proto, StateSet};
 use crate::out::Column;
-use crate::select::cells;
+use crate::select::grouping::{self, Grouping, TakesGrouping};
 use crate::select::options;
 use crate::select::options::Picked;
+use crate::select::socket_keys::{self, NUMBERS, Sockets};
 use crate::source::Source;
 
 pub static APPLET: Applet = Applet {
@@ -55,7 +51,7 @@ pub static APPLET: Applet = Applet {
     ],
     options: &DOCS,
     filters: &options::DOCS,
-    columns: &groups::ALL_COLUMNS,
+    columns: &ALL_COLUMNS,
     examples: &[
         Example { about: "The summary", command: "conncount" },
         Example {
@@ -114,17 +110,23 @@ const COLUMNS: [Column; 5] = [
     MEANING,
 ];
 
+/// All columns that there may be.
+const ALL_COLUMNS: [Column; 24] = Column::joined(&[&COLUMNS, &socket_keys::COLUMNS, &NUMBERS]);
+
 #[derive(Default)]
 struct Args {
     quick: bool,
     transport: bool,
     tcp: bool,
     udp: bool,
-    by: Vec<Key>,
-    top: Option<usize>,
-    min: Option<u64>,
-    /// Which of [`groups::SUMS`] are wanted.
-    sums: [bool; 2],
+    grouping: Grouping<Sockets>,
+}
+
+impl TakesGrouping for Args {
+    type Of = Sockets;
+    fn grouping(&mut self, _: &'static str) -> &mut Grouping<Sockets> {
+        &mut self.grouping
+    }
 }
 
 impl Args {
@@ -136,8 +138,7 @@ impl Args {
 
     /// Whether sockets are counted one by one, and not the summary printed.
     fn counts_sockets(&self) -> bool {
-        let Args { tcp, udp, by, top, min, sums, .. } = self;
-        *tcp || *udp || !by.is_empty() || top.is_some() || min.is_some() || sums.contains(&true)
+        self.tcp || self.udp || self.grouping.is_given()
     }
 }
 
@@ -153,36 +154,12 @@ const OPTIONS: [Opt<Args>; 8] = [
     ),
     Opt::switch('t', "tcp", "count TCP sockets (the default)", |args| args.tcp = true),
     Opt::switch('u', "udp", "count UDP sockets; with -t both", |args| args.udp = true),
-    Opt::word("by", "KEY[,...]", &by::NAMES, "count in groups, the largest first", keys),
-    Opt::value('\0', "top", "N", "show at most N groups", |args, value| {
-        args.top = Some(cli::number(value)?);
-        Ok(())
-    }),
-    Opt::value(
-        '\0',
-        "min",
-        "COUNT",
-        "show only groups of at least COUNT sockets",
-        |args, value| {
-            args.min = Some(cli::number(value)?);
-            Ok(())
-        },
-    ),
-    Opt::word("sum", "QUEUE[,...]", &groups::SUMS, "add the bytes in these queues", sums),
+    grouping::by("count in groups, the largest first"),
+    grouping::top("show at most N groups"),
+    grouping::min("show only groups of at least COUNT sockets"),
+    grouping::sum("QUEUE[,...]", "add the bytes in these queues"),
 ];
 const DOCS: [OptDoc; 8] = cli::docs(&OPTIONS);
-
-fn keys(args: &mut Args, value: &OsStr) -> Result<(), String> {
-    cells::add(&mut args.by, value, Key::parse)
-}
-
-fn sums(args: &mut Args, value: &OsStr) -> Result<(), String> {
-    let places = [(groups::SUMS[0], 0), (groups::SUMS[1], 1)];
-    for word in cli::words(value)? {
-        args.sums[cli::choose::<usize>(&places, OsStr::new(word))?] = true;
-    }
-    Ok(())
-}
 
 fn run(call: &mut Call) -> Result<(), Error> {
     let (args, picked) = call.args_and(&OPTIONS, &options::FILTERS)?;

@@ -3,9 +3,10 @@
 use std::ffi::OsStr;
 use std::net::IpAddr;
 
-use super::keys::Key;
+use super::flow_keys::Flows;
 use super::values::{self, Kind, Table, address, bare_address, number_of, translation};
 use crate::model::{FlowFilter, Masked, Translation};
+use crate::select::grouping::{Grouping, TakesGrouping};
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,14 +64,17 @@ pub struct Args {
     pub buffer_bytes: Option<usize>,
     /// `--resync`: whether a dump tells what was lost.
     pub resync: bool,
-    pub by: Vec<Key>,
-    pub top: Option<usize>,
-    pub min: Option<u64>,
-    /// Which of [`keys::SUMS`] are wanted.
-    pub sums: [bool; 2],
+    pub grouping: Grouping<Flows>,
     pub limits: bool,
     /// The options that were given, and what they are about.
     pub given: Vec<(About, &'static str)>,
+}
+
+impl TakesGrouping for Args {
+    type Of = Flows;
+    fn grouping(&mut self, option: &'static str) -> &mut Grouping<Flows> {
+        &mut self.note(About::Groups, option).grouping
+    }
 }
 
 impl Args {

@@ -4,7 +4,7 @@ use rustix::io::Errno;
 
 use super::args::Args;
 use super::values::Table;
-use super::{expect, groups, list};
+use super::{expect, flow_keys, groups, list};
 use crate::error::Error;
 use crate::frame::{Call, Sample};
 use crate::out::{Column, Value};
@@ -31,11 +31,11 @@ pub const COLUMNS: [Column; 5] = [
 /// As [`Call::table`].
 pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
     let Table::Flows(table) = table else { return expect::count(call, args) };
-    if !args.by.is_empty() || args.sums.contains(&true) {
+    if args.grouping.has_keys() || args.grouping.has_sums() {
         refuse_limits(args)?;
         return groups::run(call, args, table);
     }
-    groups::refuse_without_keys(args)?;
+    args.grouping.refuse_without_keys()?;
     if table != Flows::Tracked || !args.filter.is_empty() || !args.labels.is_empty() {
         refuse_limits(args)?;
         return matching(call, args, table);
@@ -70,7 +70,7 @@ fn refuse_limits(args: &Args) -> Result<(), Error> {
 
 /// Counts the flows that pass.
 fn matching(call: &mut Call, args: &Args, table: Flows) -> Result<(), Error> {
-    call.table(&[groups::COUNT], &[], &mut |Sample { source, out, report }: Sample<'_>| {
+    call.table(&flow_keys::NUMBERS[..1], &[], &mut |Sample { source, out, report }: Sample<'_>| {
         let mut count = 0u64;
         let filter = list::filter(source, args)?;
         list::matching(source, table, &filter, report, |_| count += 1)?;

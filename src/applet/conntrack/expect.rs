@@ -78,7 +78,9 @@ pub fn list(call: &mut Call, args: &Args) -> Result<(), Error> {
 /// # Errors
 /// As [`Call::table`].
 pub fn count(call: &mut Call, args: &Args) -> Result<(), Error> {
-    call.table(&[super::groups::COUNT], &[], &mut |Sample { source, out, .. }: Sample<'_>| {
+    call.table(&super::flow_keys::NUMBERS[..1], &[], &mut |Sample { source, out, .. }: Sample<
+        '_,
+    >| {
         let mut count = 0u64;
         each(source, args, |_| count += 1)?;
         match out.is_original() {

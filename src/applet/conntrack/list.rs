@@ -24,10 +24,10 @@ const NOTHING: &str =
 /// As [`Call::table`].
 pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
     let Table::Flows(table) = table else { return expect::list(call, args) };
-    if !args.by.is_empty() || args.sums.contains(&true) {
+    if args.grouping.has_keys() || args.grouping.has_sums() {
         return groups::run(call, args, table);
     }
-    groups::refuse_without_keys(args)?;
+    args.grouping.refuse_without_keys()?;
     let mut shown = 0;
     call.table(&COLUMNS, &[], &mut |Sample { source, out, report }: Sample<'_>| {
         shown = 0;

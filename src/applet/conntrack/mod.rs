@@ -5,9 +5,9 @@ mod count;
 mod event_rows;
 mod events;
 mod expect;
+mod flow_keys;
 mod get;
 mod groups;
-mod keys;
 mod list;
 mod options;
 mod page;
@@ -71,7 +71,7 @@ const COLUMNS: [Column; WIDTH] = Column::joined(&[
     &rows::COLUMNS,
     &count::COLUMNS,
     &stats::COLUMNS,
-    &[groups::COUNT, groups::PACKETS, groups::BYTES],
+    &flow_keys::NUMBERS,
     &expect::MORE,
     &event_rows::HEAD,
     &event_rows::TAIL,

@@ -3,9 +3,9 @@
 use super::args::{
     About, Args, Command, EVENTS, PARTS, each_word, end, mask, nat, set_family, zone,
 };
-use super::keys;
 use super::values::{self, Kind, number_of};
 use crate::cli::{self, Opt, OptDoc};
+use crate::select::grouping;
 
 const CHANGES: &str = "refused, as it changes the table";
 const ONLY_LOOKS: &str = "connbox only looks at the table of flows and never changes it";
@@ -321,28 +321,10 @@ pub const OPTIONS: [Opt<Args>; 60] = [
         args.of("--reply-key-dst", Kind::Keys)?.reply.ports[1] = Some(number_of(value, 65_535)?);
         Ok(())
     }),
-    Opt::<Args>::word(
-        "by",
-        "KEY[,...]",
-        &keys::NAMES,
-        "count in groups, the largest first",
-        |args, value| keys::parse(&mut args.note(About::Groups, "--by").by, value),
-    ),
-    Opt::<Args>::word(
-        "sum",
-        "SUM[,...]",
-        &keys::SUMS,
-        "add up these of both directions",
-        |args, value| keys::sums(&mut args.note(About::Groups, "--sum").sums, value),
-    ),
-    Opt::value('\0', "top", "N", "show at most N groups", |args, value| {
-        args.note(About::Groups, "--top").top = Some(cli::number(value)?);
-        Ok(())
-    }),
-    Opt::value('\0', "min", "COUNT", "show only groups of at least COUNT flows", |args, value| {
-        args.note(About::Groups, "--min").min = Some(cli::number(value)?);
-        Ok(())
-    }),
+    grouping::by("count in groups, the largest first"),
+    grouping::sum("SUM[,...]", "add up these of both directions"),
+    grouping::top("show at most N groups"),
+    grouping::min("show only groups of at least COUNT flows"),
     Opt::switch(
         '\0',
         "limits",

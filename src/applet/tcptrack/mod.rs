@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use feed::Wanted;
+use rows::Connections;
 use text::Units;
 use view::Sort;
 
@@ -28,6 +29,7 @@ use crate::cli::{self, Opt, OptDoc, Original};
 use crate::error::Error;
 use crate::frame::{Applet, Call, Example};
 use crate::out::Format;
+use crate::select::grouping::{self, Grouping, TakesGrouping};
 use crate::source::files::names::Services;
 use crate::sys::{self, Kernel, terminal};
 use crate::track::tcp::Options;
@@ -130,9 +132,14 @@ struct Args {
     conntrack: bool,
     max_connections: Option<usize>,
     is_promiscuous: bool,
-    by: Vec<rows::Key>,
-    top: Option<usize>,
-    min: Option<u64>,
+    grouping: Grouping<Connections>,
+}
+
+impl TakesGrouping for Args {
+    type Of = Connections;
+    fn grouping(&mut self, _: &'static str) -> &mut Grouping<Connections> {
+        &mut self.grouping
+    }
 }
 
 const SORTS: [&str; 9] = {
@@ -238,30 +245,9 @@ const OPTIONS: [Opt<Args>; 18] = [
             Ok(())
         },
     ),
-    Opt::word(
-        "by",
-        "KEY[,...]",
-        &rows::NAMES,
-        "count in groups, the largest first",
-        |args, value| {
-            args.by = rows::keys(value)?;
-            Ok(())
-        },
-    ),
-    Opt::value('\0', "top", "N", "show at most N rows", |args, value| {
-        args.top = Some(cli::number(value)?);
-        Ok(())
-    }),
-    Opt::value(
-        '\0',
-        "min",
-        "COUNT",
-        "show only groups of at least COUNT connections",
-        |args, value| {
-            args.min = Some(cli::number(value)?);
-            Ok(())
-        },
-    ),
+    grouping::by("count in groups, the largest first"),
+    grouping::top("show at most N rows"),
+    grouping::min("show only groups of at least COUNT connections"),
 ];
 const DOCS: [OptDoc; 18] = cli::docs(&OPTIONS);
 
@@ -286,13 +272,13 @@ impl Args {
     }
 
     fn wants_rows(&self) -> bool {
-        let Args { once, count, interval, file, by, top, .. } = self;
+        let Args { once, count, interval, file, grouping, .. } = self;
         *once
             || count.is_some()
             || interval.is_some()
             || file.is_some()
-            || !by.is_empty()
-            || top.is_some()
+            || grouping.has_keys()
+            || grouping.top.is_some()
     }
 
     fn sort(&self) -> Sort {
@@ -349,7 +335,7 @@ fn refuse(call: &Call, args: &Args) -> Result<(), Error> {
             "not with -T, which ends with a result",
         ),
         (is_replay && args.count.is_some(), "--count", "not with -T, which ends with a result"),
-        (args.min.is_some() && args.by.is_empty(), "--min", "needs --by"),
+        (args.grouping.lacks_keys(), "--min", grouping::NEEDS_KEYS),
         (
             args.is_promiscuous && args.interface.is_none(),
             "--promiscuous",

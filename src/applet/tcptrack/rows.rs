@@ -1,15 +1,12 @@
 //! Connections as rows: one each, or in groups.
 
-use std::ffi::OsStr;
-
 use super::view::Row;
-use crate::cli;
 use crate::error::Error;
 use crate::model::Groups;
 use crate::out::{Column, Out, Value};
-use crate::select::cells::{
-    self, THERE, address, parse_lengths, push_address, push_number, push_text, take, text,
-};
+use crate::select::grouping::Grouping;
+use crate::select::keys::Shape::{Address, Number, Text};
+use crate::select::keys::{Counted, Key, names, push_text};
 use crate::track::tcp::State;
 
 /// The columns of connections.
@@ -82,109 +79,45 @@ fn word(state: State) -> &'static str {
     if state == State::SynAck { "SYN_RECV" } else { state.name() }
 }
 
-/// What connections may have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
-    /// The address, or the network of so many bits, for IPv4 and IPv6.
-    Client(Option<[u8; 2]>),
-    ClientPort,
-    Server(Option<[u8; 2]>),
-    ServerPort,
-    State,
-    Process,
-    Pid,
+/// Connections, counted in groups.
+#[derive(Debug, Default)]
+pub struct Connections;
+
+impl Counted for Connections {
+    type One<'a> = &'a Row;
+    const KEYS: &'static [Key<Connections>] = &KEYS;
+    const NAMES: &'static [&'static str] = &names(&KEYS);
+    const NUMBERS: &'static [Column] = &[COUNT, RX, TX];
+    const SUMS: &'static [&'static str] = &[];
 }
 
-const KEYS: [(&str, Key, Column); 7] = [
-    ("client", Key::Client(None), COLUMNS[0]),
-    ("client_port", Key::ClientPort, COLUMNS[1]),
-    ("server", Key::Server(None), COLUMNS[2]),
-    ("server_port", Key::ServerPort, COLUMNS[3]),
-    ("state", Key::State, COLUMNS[4]),
-    ("process", Key::Process, COLUMNS[12]),
-    ("pid", Key::Pid, COLUMNS[13]),
+const KEYS: [Key<Connections>; 7] = [
+    Key::new("client", COLUMNS[0], Address(|row| row.client.canonical())),
+    Key::new("client_port", COLUMNS[1], Number(|row| Some(row.client.port.into()))),
+    Key::new("server", COLUMNS[2], Address(|row| row.server.canonical())),
+    Key::new("server_port", COLUMNS[3], Number(|row| Some(row.server.port.into()))),
+    Key::new("state", COLUMNS[4], Text(|to, row| push_text(to, Some(word(row.state).as_bytes())))),
+    Key::new(
+        "process",
+        COLUMNS[12],
+        Text(|to, row| push_text(to, row.holder().map(|process| process.name.as_slice()))),
+    ),
+    Key::new("pid", COLUMNS[13], Number(|row| row.holder().map(|process| process.pid))),
 ];
 
-/// The names of the keys, for completions.
-pub const NAMES: [&str; 7] = cells::names(&KEYS);
-
-/// Reads the keys of `--by`.
-///
-/// # Errors
-/// The reason why the word is no list of keys.
-pub fn keys(value: &OsStr) -> Result<Vec<Key>, String> {
-    let mut keys = Vec::new();
-    cells::add(&mut keys, value, Key::parse)?;
-    Ok(keys)
-}
-
-impl Key {
-    fn parse(word: &str) -> Result<Key, String> {
-        let (name, lengths) = match word.split_once('/') {
-            Some((name, lengths)) => (name, Some(parse_lengths(word, lengths)?)),
-            None => (word, None),
-        };
-        let known = KEYS.map(|(name, key, _)| (name, key));
-        match (cli::choose(&known, OsStr::new(name))?, lengths) {
-            (Key::Client(_), lengths) => Ok(Key::Client(lengths)),
-            (Key::Server(_), lengths) => Ok(Key::Server(lengths)),
-            (key, None) => Ok(key),
-            _ => Err(format!("'{word}': only client and server take a length")),
-        }
-    }
-
-    fn column(self) -> Column {
-        KEYS[cells::place_of(&KEYS, &self)].2
-    }
-
-    fn push(self, buffer: &mut Vec<u8>, row: &Row) {
-        match self {
-            Key::Client(lengths) => push_address(buffer, row.client.canonical(), lengths),
-            Key::ClientPort => push_number(buffer, Some(row.client.port.into())),
-            Key::Server(lengths) => push_address(buffer, row.server.canonical(), lengths),
-            Key::ServerPort => push_number(buffer, Some(row.server.port.into())),
-            Key::State => push_text(buffer, Some(word(row.state).as_bytes())),
-            Key::Process => push_text(buffer, row.holder().map(|process| process.name.as_slice())),
-            Key::Pid => push_number(buffer, row.holder().map(|process| process.pid)),
-        }
-    }
-
-    fn value<'a>(self, rest: &mut &'a [u8]) -> Value<'a> {
-        if take(rest, 1) != [THERE] {
-            return Value::Absent;
-        }
-        match self {
-            Key::Client(lengths) | Key::Server(lengths) => address(rest, lengths),
-            Key::ClientPort | Key::ServerPort | Key::Pid => {
-                let bytes = take(rest, 4).first_chunk().copied().unwrap_or_default();
-                Value::Int(u32::from_be_bytes(bytes).into())
-            }
-            Key::State | Key::Process => Value::Text(text(rest)),
-        }
-    }
-}
-
-/// The columns of groups by `keys`.
-#[must_use]
-pub fn columns_of(keys: &[Key]) -> Vec<Column> {
-    keys.iter().map(|key| key.column()).chain([COUNT, RX, TX]).collect()
-}
-
-/// Writes the rows of groups: the largest first, at least `min` connections each, at most `top` of them.
+/// Writes the rows of groups.
 ///
 /// # Errors
 /// If writing fails.
 pub fn write_groups(
     rows: &[Row],
-    by: &[Key],
-    (min, top): (Option<u64>, Option<usize>),
+    grouping: &Grouping<Connections>,
     out: &mut Out,
 ) -> Result<(), Error> {
-    let (mut groups, mut room) = (Groups::default(), Vec::with_capacity(64));
+    let (mut groups, mut key) = (Groups::default(), Vec::with_capacity(64));
     for row in rows {
-        room.clear();
-        by.iter().for_each(|key| key.push(&mut room, row));
-        groups.add(&room, [row.rx_bytes_per_second, row.tx_bytes_per_second]);
+        grouping.key(&mut key, row);
+        groups.add(&key, [row.rx_bytes_per_second, row.tx_bytes_per_second]);
     }
-    cells::rows(&groups, by, (min, top), Key::value, out)
+    grouping.rows(&groups, out)
 }

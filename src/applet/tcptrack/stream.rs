@@ -32,9 +32,9 @@ pub fn run(call: &mut Call, args: &Args, wanted: &Wanted) -> Result<(), Error> {
     }
     let is_once = args.once || args.file.is_some() || call.common().is_collected;
     style.is_stream = !is_once && style.format != Format::Prometheus;
-    let mut out = match args.by.as_slice() {
-        [] => Out::new(style, &rows::COLUMNS, |_| true),
-        keys => Out::new(style, &rows::columns_of(keys), |_| true),
+    let mut out = match args.grouping.has_keys() {
+        false => Out::new(style, &rows::COLUMNS, |_| true),
+        true => Out::new(style, &args.grouping.columns(), |_| true),
     };
     let mut tracker = Tracker::new(args.options());
     match &args.file {
@@ -153,12 +153,12 @@ fn collect(tracker: &Tracker, now: Duration, before: Duration) -> Vec<Row> {
 }
 
 fn write(args: &Args, found: &mut [Row], out: &mut Out) -> Result<(), Error> {
-    if !args.by.is_empty() {
-        return rows::write_groups(found, &args.by, (args.min, args.top), out);
+    if args.grouping.has_keys() {
+        return rows::write_groups(found, &args.grouping, out);
     }
     let mut view = View::sorted_by(args.sort());
     view.arrange(found);
-    let most = args.top.unwrap_or(usize::MAX);
+    let most = args.grouping.top.unwrap_or(usize::MAX);
     for row in view.order.iter().take(most).filter_map(|place| found.get(*place)) {
         rows::write(row, out)?;
     }

@@ -1,0 +1,334 @@
+//! Keys of groups: what rows have in common, as bytes in whose order the groups stand. A key's first
+//! byte says whether there is something.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use super::facts::Needs;
+use crate::cli;
+use crate::model::masked;
+use crate::out::{Column, Value};
+
+/// What is counted in groups: sockets, flows, connections.
+pub trait Counted: fmt::Debug + Default + 'static {
+    /// One of them, with what is known of it.
+    type One<'a>: Copy;
+    const KEYS: &'static [Key<Self>];
+    /// The names of the keys.
+    const NAMES: &'static [&'static str];
+    /// The columns behind the keys: how many there are, then at most two sums.
+    const NUMBERS: &'static [Column];
+    /// The words of `--sum` for these sums; without words they are always shown.
+    const SUMS: &'static [&'static str];
+}
+
+/// Something that rows may have in common.
+pub struct Key<K: Counted> {
+    pub name: &'static str,
+    pub column: Column,
+    /// What must be known for it.
+    pub needs: Needs,
+    shape: Shape<K>,
+}
+
+/// What a key is, and how it is had of what is counted.
+pub enum Shape<K: Counted> {
+    Number(for<'a> fn(K::One<'a>) -> Option<u32>),
+    /// An address, or its network if the key has lengths.
+    Address(for<'a> fn(K::One<'a>) -> IpAddr),
+    /// Appends by [`push_text`].
+    Text(for<'a> fn(&mut Vec<u8>, K::One<'a>)),
+    /// The same; words between commas.
+    List(for<'a> fn(&mut Vec<u8>, K::One<'a>)),
+    /// A number that stands for a word.
+    Word(for<'a> fn(K::One<'a>) -> Option<u16>, fn(u16) -> Value<'static>),
+}
+
+impl<K: Counted> Key<K> {
+    pub const fn new(name: &'static str, column: Column, shape: Shape<K>) -> Key<K> {
+        Key { name, column, needs: Needs::NONE, shape }
+    }
+
+    /// A key for which something must be known beside the row.
+    pub const fn needing(
+        needs: Needs,
+        name: &'static str,
+        column: Column,
+        shape: Shape<K>,
+    ) -> Key<K> {
+        Key { name, column, needs, shape }
+    }
+
+    const fn takes_lengths(&self) -> bool {
+        matches!(self.shape, Shape::Address(_))
+    }
+}
+
+/// A key as `--by` asks for it.
+#[derive(Debug)]
+pub struct Part<K: Counted> {
+    pub key: &'static Key<K>,
+    /// How long networks are, for IPv4 and IPv6.
+    pub lengths: Option<[u8; 2]>,
+}
+
+impl<K: Counted> fmt::Debug for Key<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl<K: Counted> Part<K> {
+    /// Reads `state`, `raddr/24` or `raddr/24/64`.
+    pub fn parse(word: &str) -> Result<Part<K>, String> {
+        let (name, lengths) = match word.split_once('/') {
+            Some((name, lengths)) => (name, Some(lengths)),
+            None => (word, None),
+        };
+        let key = K::KEYS.iter().find(|key| key.name == name).ok_or_else(|| unknown::<K>(name))?;
+        let Some(lengths) = lengths else { return Ok(Part { key, lengths: None }) };
+        let lengths = Some(parse_lengths(word, lengths)?);
+        if key.takes_lengths() {
+            return Ok(Part { key, lengths });
+        }
+        let takers = K::KEYS.iter().filter(|key| key.takes_lengths()).map(|key| key.name);
+        let takers = match takers.collect::<Vec<_>>().as_slice() {
+            [one, other] => [one, " and ", other].concat(),
+            _ => "addresses".to_owned(),
+        };
+        Err(format!("'{word}': only {takers} take a length"))
+    }
+
+    #[inline]
+    pub fn push(&self, buffer: &mut Vec<u8>, one: K::One<'_>) {
+        match self.key.shape {
+            Shape::Number(get) => push_number(buffer, get(one)),
+            Shape::Address(get) => push_address(buffer, get(one), self.lengths),
+            Shape::Text(push) | Shape::List(push) => push(buffer, one),
+            Shape::Word(get, _) => match get(one) {
+                None => buffer.push(0),
+                Some(word) => {
+                    let [high, low] = word.to_be_bytes();
+                    buffer.extend_from_slice(&[THERE, high, low]);
+                }
+            },
+        }
+    }
+
+    /// Reads what [`Part::push`] appended; `rest` is left behind it.
+    pub fn value<'a>(&self, rest: &mut &'a [u8]) -> Value<'a> {
+        if take(rest, 1) != [THERE] {
+            return Value::Absent;
+        }
+        match self.key.shape {
+            Shape::Number(_) => Value::Int(u32::from_be_bytes(array(rest)).into()),
+            Shape::Address(_) => address(rest, self.lengths),
+            Shape::Text(_) => Value::Text(text(rest)),
+            Shape::List(_) => Value::List(text(rest)),
+            Shape::Word(_, word) => word(u16::from_be_bytes(array(rest))),
+        }
+    }
+}
+
+/// Where keys are few they are listed.
+fn unknown<K: Counted>(name: &str) -> String {
+    match K::NAMES {
+        names if names.len() < 8 => format!("'{name}' is none of {}", names.join(", ")),
+        names => {
+            let near = cli::nearest(name, names.iter().copied());
+            let near = near.map(|near| format!("; {near} is near")).unwrap_or_default();
+            format!("'{name}' is no key{near}")
+        }
+    }
+}
+
+/// The names of keys.
+pub const fn names<K: Counted, const N: usize>(keys: &[Key<K>; N]) -> [&'static str; N] {
+    let mut names = [""; N];
+    let mut place = 0;
+    while place < N {
+        names[place] = keys[place].name;
+        place += 1;
+    }
+    names
+}
+
+/// The columns of keys.
+pub const fn columns<K: Counted, const N: usize>(keys: &[Key<K>; N]) -> [Column; N] {
+    let mut columns = [keys[0].column; N];
+    let mut place = 0;
+    while place < N {
+        columns[place] = keys[place].column;
+        place += 1;
+    }
+    columns
+}
+
+/// The first byte of what is there.
+const THERE: u8 = 1;
+
+/// The lengths of networks behind a key in `word`: `24` or `24/64`, for IPv4 and IPv6.
+fn parse_lengths(word: &str, lengths: &str) -> Result<[u8; 2], String> {
+    let (inet, inet6) = lengths.split_once('/').unwrap_or((lengths, "128"));
+    let number = |text: &str, most| text.parse::<u8>().ok().filter(|length| *length <= most);
+    let both = number(inet, 32).zip(number(inet6, 128));
+    both.map(|(inet, inet6)| [inet, inet6]).ok_or_else(|| {
+        format!("'{word}': a length is up to 32 for IPv4, then /LEN up to 128 for IPv6")
+    })
+}
+
+/// Appends a number.
+fn push_number(buffer: &mut Vec<u8>, number: Option<u32>) {
+    match number {
+        None => buffer.push(0),
+        Some(number) => {
+            buffer.push(THERE);
+            buffer.extend_from_slice(&number.to_be_bytes());
+        }
+    }
+}
+
+/// Names and paths hold no NUL; what should is cut there, lest keys run into one another.
+pub fn push_text(buffer: &mut Vec<u8>, text: Option<&[u8]>) {
+    let Some(text) = text else { return buffer.push(0) };
+    buffer.push(THERE);
+    buffer.extend(text.iter().take_while(|byte| **byte != 0));
+    buffer.push(0);
+}
+
+/// Appends an address, or its network of so many bits.
+fn push_address(buffer: &mut Vec<u8>, address: IpAddr, lengths: Option<[u8; 2]>) {
+    let [inet, inet6] = lengths.unwrap_or([32, 128]);
+    match masked(address, if address.is_ipv4() { inet } else { inet6 }) {
+        IpAddr::V4(address) => {
+            buffer.extend_from_slice(&[THERE, 4]);
+            buffer.extend_from_slice(&address.octets());
+        }
+        IpAddr::V6(address) => {
+            buffer.extend_from_slice(&[THERE, 6]);
+            buffer.extend_from_slice(&address.octets());
+        }
+    }
+}
+
+/// Takes `length` bytes off the front.
+fn take<'a>(rest: &mut &'a [u8], length: usize) -> &'a [u8] {
+    let (taken, left) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+    *rest = left;
+    taken
+}
+
+/// Takes as many bytes as are wanted.
+fn array<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
+    take(rest, N).first_chunk().copied().unwrap_or([0; N])
+}
+
+/// Takes what [`push_text`] appended.
+fn text<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
+    let length = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
+    let text = take(rest, length);
+    take(rest, 1);
+    text
+}
+
+/// The place of `word` in `words`.
+pub fn position(words: &[&str], word: &str) -> Option<u16> {
+    words.iter().position(|one| *one == word)?.try_into().ok()
+}
+
+/// The word at a place of `words`.
+pub fn word(words: &[&'static str], place: u16) -> Value<'static> {
+    words.get(usize::from(place)).map_or(Value::Absent, |word| Value::Word(word))
+}
+
+/// Takes what [`push_address`] appended.
+fn address(rest: &mut &[u8], lengths: Option<[u8; 2]>) -> Value<'static> {
+    let is_v4 = take(rest, 1) == [4];
+    let address: IpAddr = if is_v4 { array::<4>(rest).into() } else { array::<16>(rest).into() };
+    match lengths {
+        None => Value::Addr(address),
+        Some([inet, inet6]) => Value::Net(address, if is_v4 { inet } else { inet6 }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default)]
+    struct Pair;
+
+    impl Counted for Pair {
+        type One<'a> = (IpAddr, Option<u32>, Option<&'a [u8]>);
+        const KEYS: &'static [Key<Pair>] = &KEYS;
+        const NAMES: &'static [&'static str] = &names(&KEYS);
+        const NUMBERS: &'static [Column] = &[];
+        const SUMS: &'static [&'static str] = &[];
+    }
+
+    const COLUMN: Column = Column::label("", "");
+    const KEYS: [Key<Pair>; 5] = [
+        Key::new("address", COLUMN, Shape::Address(|one| one.0)),
+        Key::new("number", COLUMN, Shape::Number(|one| one.1)),
+        Key::new("text", COLUMN, Shape::Text(|to, one| push_text(to, one.2))),
+        Key::new("list", COLUMN, Shape::List(|to, one| push_text(to, one.2))),
+        Key::new(
+            "word",
+            COLUMN,
+            Shape::Word(|one| Some(one.1? as u16), |place| word(&["no", "yes"], place)),
+        ),
+    ];
+
+    fn pushed(word: &str, one: <Pair as Counted>::One<'_>) -> Vec<u8> {
+        let mut buffer = Vec::new();
+        Part::<Pair>::parse(word).unwrap().push(&mut buffer, one);
+        buffer
+    }
+
+    #[test]
+    fn keys_are_read_as_they_are_written() {
+        let lengths = |word| Part::<Pair>::parse(word).map(|part| (part.key.name, part.lengths));
+        assert_eq!(lengths("address/24/64"), Ok(("address", Some([24, 64]))));
+        assert_eq!(lengths("address/8"), Ok(("address", Some([8, 128]))));
+        for key in KEYS {
+            assert_eq!(lengths(key.name), Ok((key.name, None)));
+        }
+        for wrong in
+            ["", "addres", "address/", "address/33", "address/24/129", "word/8", "address/24/64/1"]
+        {
+            assert!(lengths(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_keys_is_that_of_what_they_mean() {
+        let address = IpAddr::from([10, 0, 0, 7]);
+        let number = |number| pushed("number", (address, number, None));
+        assert!(number(None) < number(Some(2)) && number(Some(2)) < number(Some(10)));
+        let text = |text: &[u8]| pushed("text", (address, None, Some(text)));
+        assert!(text(b"a") < text(b"ab") && text(b"ab") < text(b"b"));
+        assert_eq!(text(b"a\0b"), text(b"a"));
+    }
+
+    #[test]
+    fn what_is_appended_is_read_back() {
+        let address = IpAddr::from([10, 0, 0, 7]);
+        let known = (address, Some(1), Some(&b"x,y"[..]));
+        for (word, one, wanted) in [
+            ("address", known, Value::Addr(address)),
+            ("address/8", known, Value::Net("10.0.0.0".parse().unwrap(), 8)),
+            ("number", known, Value::Int(1)),
+            ("number", (address, None, None), Value::Absent),
+            ("text", known, Value::Text(b"x,y")),
+            ("text", (address, None, None), Value::Absent),
+            ("list", known, Value::List(b"x,y")),
+            ("word", known, Value::Word("yes")),
+            ("word", (address, Some(2), None), Value::Absent),
+        ] {
+            let buffer = [pushed(word, one), b"rest".to_vec()].concat();
+            let mut rest = &buffer[..];
+            assert_eq!(Part::<Pair>::parse(word).unwrap().value(&mut rest), wanted, "{word}");
+            assert_eq!(rest, b"rest");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The keys of sockets: what they may have in common.
+
+use super::facts::{DIRECTIONS, Facts, Needs};
+use super::keys::Shape::{Address, Number, Text, Word};
+use super::keys::{Counted, Key, columns, names, position, push_text, word};
+use crate::model::{Family, Proto, Socket, TcpState};
+use crate::out::{Column, Value};
+
+/// Sockets, counted in groups.
+#[derive(Debug, Default)]
+pub struct Sockets;
+
+impl Counted for Sockets {
+    type One<'a> = (&'a Socket, &'a Facts<'a>);
+    const KEYS: &'static [Key<Sockets>] = &KEYS;
+    const NAMES: &'static [&'static str] = &names(&KEYS);
+    const NUMBERS: &'static [Column] = &NUMBERS;
+    const SUMS: &'static [&'static str] = &["recv_queue", "send_queue"];
+}
+
+pub const NUMBERS: [Column; 3] = [
+    Column::gauge("count", "conncount_matching_sockets", "sockets that pass the filters"),
+    Column::gauge(
+        "recv_queue_bytes",
+        "conncount_recv_queue_bytes",
+        "bytes that wait to be read, without those of listening sockets",
+    ),
+    Column::gauge(
+        "send_queue_bytes",
+        "conncount_send_queue_bytes",
+        "bytes that wait to be sent or acknowledged, without those of listening sockets",
+    ),
+];
+
+/// The columns of all keys.
+pub const COLUMNS: [Column; 16] = columns(&KEYS);
+
+const KEYS: [Key<Sockets>; 16] = [
+    Key::new(
+        "state",
+        Column::label("state", "the state"),
+        Word(|(socket, _)| Some(socket.state.into()), state),
+    ),
+    Key::new(
+        "proto",
+        Column::label("proto", "tcp or udp"),
+        Word(
+            |(socket, _)| Some(socket.proto as u16),
+            |place| word(&Proto::ALL.map(Proto::name), place),
+        ),
+    ),
+    Key::new(
+        "family",
+        Column::label("family", "inet, inet6 or inet6-mapped"),
+        Word(|(socket, _)| Some(family(socket)), |place| word(&FAMILIES, place)),
+    ),
+    Key::new(
+        "laddr",
+        Column::label("laddr", "the local address or network"),
+        Address(|(socket, _)| socket.local.canonical()),
+    ),
+    Key::new(
+        "raddr",
+        Column::label("raddr", "the remote address or network"),
+        Address(|(socket, _)| socket.remote.canonical()),
+    ),
+    Key::new(
+        "lport",
+        Column::label("lport", "the local port"),
+        Number(|(socket, _)| Some(socket.local.port.into())),
+    ),
+    Key::new(
+        "rport",
+        Column::label("rport", "the remote port"),
+        Number(|(socket, _)| Some(socket.remote.port.into())),
+    ),
+    Key::needing(
+        Needs::LISTENERS,
+        "direction",
+        Column::label("direction", "listen; in if something listens on the local port; else out"),
+        Word(
+            |(socket, facts)| position(&DIRECTIONS, facts.direction(socket)),
+            |place| word(&DIRECTIONS, place),
+        ),
+    ),
+    Key::needing(
+        Needs::SERVICES,
+        "service",
+        Column::label(
+            "service",
+            "the name or number of the port that serves: for out the remote one",
+        ),
+        Text(|to, (socket, facts)| {
+            let (port, name) = facts.service(socket);
+            named_or_number(to, name, port.into());
+        }),
+    ),
+    // The shells own UID and USER.
+    Key::new(
+        "uid",
+        Column::label("owner_uid", "who made the socket, by number"),
+        Number(|(socket, _)| socket.owner_uid()),
+    ),
+    Key::needing(
+        Needs::USERS,
+        "user",
+        Column::label("owner", "who made the socket, by name"),
+        Text(|to, (socket, facts)| match socket.owner_uid() {
+            Some(uid) => named_or_number(to, facts.user(uid), uid),
+            None => push_text(to, None),
+        }),
+    ),
+    Key::needing(
+        Needs::HOLDERS,
+        "pid",
+        Column::label("pid", "the process that holds the socket: the lowest of several"),
+        Number(|(socket, facts)| facts.process(socket).map(|process| process.pid)),
+    ),
+    Key::needing(
+        Needs::HOLDERS,
+        "process",
+        Column::label("process", "the name of that process"),
+        Text(|to, (socket, facts)| {
+            push_text(to, facts.process(socket).map(|process| process.name.as_slice()));
+        }),
+    ),
+    Key::needing(
+        Needs::CGROUPS,
+        "cgroup",
+        Column::label("cgroup", "the control group in which the socket was made"),
+        Text(|to, (socket, facts)| facts.with_cgroup(socket, |path| push_text(to, path))),
+    ),
+    Key::new(
+        "iface",
+        Column::label("iface", "the interface that the socket is bound to"),
+        Text(|to, (socket, facts)| {
+            facts.with_interface(socket.interface, |name| push_text(to, name));
+        }),
+    ),
+    Key::new(
+        "netns",
+        Column::label("netns", "the network namespace: its name, else its inode"),
+        Text(|to, (_, facts)| push_text(to, Some(&facts.netns))),
+    ),
+];
+
+/// Appends a name, or the number of what has none.
+pub fn named_or_number(to: &mut Vec<u8>, name: Option<&[u8]>, number: u32) {
+    match name {
+        Some(name) => push_text(to, Some(name)),
+        None => push_text(to, Some(number.to_string().as_bytes())),
+    }
+}
+
+const FAMILIES: [&str; 3] = ["inet", "inet6", "inet6-mapped"];
+
+fn family(socket: &Socket) -> u16 {
+    match socket.family {
+        Family::Inet => 0,
+        Family::Inet6 if !socket.is_mapped() => 1,
+        Family::Inet6 => 2,
+    }
+}
+
+/// A state's name; a state that is not known is its number.
+fn state(number: u16) -> Value<'static> {
+    let known = u8::try_from(number).ok().and_then(TcpState::from_number);
+    known.map_or(Value::Int(number.into()), |state| Value::Word(state.name()))
+}
