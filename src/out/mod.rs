@@ -12,6 +12,8 @@ mod tsv;
 
 pub use column::{Column, Kind, NAMESPACE, RATE, RESIDENT, TIME};
 pub use exposition::Exposition;
+#[doc(hidden)]
+pub use owned::OWNED;
 pub use prometheus::Metrics;
 
 use std::net::IpAddr;

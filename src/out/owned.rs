@@ -1,261 +1,59 @@
 //! The variables that shells keep for themselves: some are read-only, so that `eval` fails whole, some
-//! belong to the process, some are read by the next command. From the manuals of dash, bash, ksh93,
-//! zsh, busybox and fish.
+//! belong to the process (setting UID in a root zsh changes the user), some are read by the next
+//! command (PATH, IFS).
+
+use memchr::memmem;
 
 /// Whether `name`, whatever its case, is a variable of one of the shells.
 pub fn is_owned(name: &[u8]) -> bool {
-    let name = name.to_ascii_uppercase();
-    OWNED.binary_search_by(|owned| owned.as_bytes().cmp(&name)).is_ok()
+    let word = [b" ", name.to_ascii_uppercase().as_slice(), b" "].concat();
+    memmem::find(OWNED.as_bytes(), &word).is_some()
 }
 
-/// In upper case, sorted.
-const OWNED: [&str; 237] = [
-    "ALIASES",
-    "ARGC",
-    "ARGV",
-    "ARGV0",
-    "AUTO_RESUME",
-    "BASH",
-    "BASHOPTS",
-    "BASHPID",
-    "BASH_ALIASES",
-    "BASH_ARGC",
-    "BASH_ARGV",
-    "BASH_ARGV0",
-    "BASH_CMDS",
-    "BASH_COMMAND",
-    "BASH_COMPAT",
-    "BASH_ENV",
-    "BASH_EXECUTION_STRING",
-    "BASH_LINENO",
-    "BASH_LOADABLES_PATH",
-    "BASH_REMATCH",
-    "BASH_SOURCE",
-    "BASH_SUBSHELL",
-    "BASH_VERSINFO",
-    "BASH_VERSION",
-    "BASH_XTRACEFD",
-    "BAUD",
-    "BUFFER",
-    "BUILTINS",
-    "CDPATH",
-    "CHILD_MAX",
-    "CMD_DURATION",
-    "COLUMN",
-    "COLUMNS",
-    "COMMANDS",
-    "COMPREPLY",
-    "COMP_CWORD",
-    "COMP_KEY",
-    "COMP_LINE",
-    "COMP_POINT",
-    "COMP_TYPE",
-    "COMP_WORDBREAKS",
-    "COMP_WORDS",
-    "COPROC",
-    "CORRECT_IGNORE",
-    "CORRECT_IGNORE_FILE",
-    "CPUTYPE",
-    "CURSOR",
-    "DIRSTACK",
-    "DIRSTACKSIZE",
-    "EDITOR",
-    "EGID",
-    "EMACS",
-    "ENV",
-    "EPOCHREALTIME",
-    "EPOCHSECONDS",
-    "EPOCHTIME",
-    "ERRNO",
-    "ERRNOS",
-    "EUID",
-    "EXECIGNORE",
-    "FCEDIT",
-    "FIGNORE",
-    "FISH_PID",
-    "FPATH",
-    "FUNCNAME",
-    "FUNCNEST",
-    "FUNCTIONS",
-    "GALIASES",
-    "GID",
-    "GLOBIGNORE",
-    "GROUPS",
-    "HISTCHARS",
-    "HISTCMD",
-    "HISTCONTROL",
-    "HISTEDIT",
-    "HISTFILE",
-    "HISTFILESIZE",
-    "HISTIGNORE",
-    "HISTNO",
-    "HISTORY",
-    "HISTORYWORDS",
-    "HISTORY_IGNORE",
-    "HISTSIZE",
-    "HISTTIMEFORMAT",
-    "HOME",
-    "HOST",
-    "HOSTFILE",
-    "HOSTNAME",
-    "HOSTTYPE",
-    "IFS",
-    "IGNOREEOF",
-    "INPUTRC",
-    "INSIDE_EMACS",
-    "JOBDIRS",
-    "JOBMAX",
-    "JOBSTATES",
-    "JOBTEXTS",
-    "KEYBD",
-    "KEYBOARD_HACK",
-    "KEYMAP",
-    "KEYMAPS",
-    "KEYS",
-    "KEYTIMEOUT",
-    "KSH_VERSION",
-    "LANG",
-    "LANGINFO",
-    "LASTWIDGET",
-    "LBUFFER",
-    "LC_ALL",
-    "LC_COLLATE",
-    "LC_CTYPE",
-    "LC_MESSAGES",
-    "LC_MONETARY",
-    "LC_NUMERIC",
-    "LC_TIME",
-    "LINENO",
-    "LINES",
-    "LISTMAX",
-    "LISTPROMPT",
-    "LOGCHECK",
-    "LOGNAME",
-    "MACHTYPE",
-    "MAIL",
-    "MAILCHECK",
-    "MAILPATH",
-    "MANPATH",
-    "MAPFILE",
-    "MARK",
-    "MATCH",
-    "MBEGIN",
-    "MEND",
-    "MENUSELECT",
-    "MODULES",
-    "MODULE_PATH",
-    "NAMEDDIRS",
-    "NULLCMD",
-    "OLDPWD",
-    "OPTARG",
-    "OPTERR",
-    "OPTIND",
-    "OPTIONS",
-    "OSTYPE",
-    "PARAMETERS",
-    "PATCHARS",
-    "PATH",
-    "PENDING",
-    "PIPESTATUS",
-    "POSIXLY_CORRECT",
-    "POSTEDIT",
-    "PPID",
-    "PREDISPLAY",
-    "PROMPT",
-    "PROMPT2",
-    "PROMPT3",
-    "PROMPT4",
-    "PROMPT_COMMAND",
-    "PROMPT_DIRTRIM",
-    "PROMPT_EOL_MARK",
-    "PS0",
-    "PS1",
-    "PS2",
-    "PS3",
-    "PS4",
-    "PSVAR",
-    "PWD",
-    "RANDOM",
-    "RBUFFER",
-    "READLINE_ARGUMENT",
-    "READLINE_LINE",
-    "READLINE_MARK",
-    "READLINE_POINT",
-    "READNULLCMD",
-    "REPLY",
-    "REPORTMEMORY",
-    "REPORTTIME",
-    "RESWORDS",
-    "RPROMPT",
-    "RPROMPT2",
-    "RPS1",
-    "RPS2",
-    "SALIASES",
-    "SAVEHIST",
-    "SECONDS",
-    "SHELL",
-    "SHELLOPTS",
-    "SHLVL",
-    "SIGNALS",
-    "SPROMPT",
-    "SRANDOM",
-    "STATUS",
-    "STATUS_GENERATION",
-    "STTY",
-    "SVPIPESTATUS",
-    "SYSPARAMS",
-    "TERM",
-    "TERMCAP",
-    "TERMINFO",
-    "TERMINFO_DIRS",
-    "TIMEFMT",
-    "TIMEFORMAT",
-    "TMOUT",
-    "TMPDIR",
-    "TMPPREFIX",
-    "TMPSUFFIX",
-    "TRY_BLOCK_ERROR",
-    "TRY_BLOCK_INTERRUPT",
-    "TTY",
-    "TTYIDLE",
-    "UID",
-    "UMASK",
-    "USER",
-    "USERDIRS",
-    "USERGROUPS",
-    "USERNAME",
-    "VENDOR",
-    "VERSION",
-    "VISUAL",
-    "WATCH",
-    "WATCHFMT",
-    "WIDGET",
-    "WIDGETS",
-    "WORDCHARS",
-    "ZBEEP",
-    "ZDOTDIR",
-    "ZLE_RPROMPT_INDENT",
-    "ZLE_STATE",
-    "ZLS_COLORS",
-    "ZSH_ARGZERO",
-    "ZSH_EVAL_CONTEXT",
-    "ZSH_EXECUTION_STRING",
-    "ZSH_NAME",
-    "ZSH_PATCHLEVEL",
-    "ZSH_SCHEDULED_EVENTS",
-    "ZSH_SCRIPT",
-    "ZSH_SUBSHELL",
-    "ZSH_VERSION",
-    "_",
-];
+/// What the manuals of dash 0.5.12, bash 5.2, ksh93u+m, zsh 5.9, busybox 1.35 and fish 3.6 list as
+/// set or used by the shell itself, and by its line editor: in upper case, a space around each.
+#[doc(hidden)]
+pub const OWNED: &str = " \
+    ALIASES ARGC ARGV ARGV0 AUTO_RESUME BASH BASHOPTS BASHPID BASH_ALIASES BASH_ARGC BASH_ARGV \
+    BASH_ARGV0 BASH_CMDS BASH_COMMAND BASH_COMPAT BASH_ENV BASH_EXECUTION_STRING BASH_LINENO \
+    BASH_LOADABLES_PATH BASH_REMATCH BASH_SOURCE BASH_SUBSHELL BASH_VERSINFO BASH_VERSION \
+    BASH_XTRACEFD BAUD BUFFER BUILTINS CDPATH CHILD_MAX CMD_DURATION COLUMN COLUMNS COMMANDS \
+    COMPREPLY COMP_CWORD COMP_KEY COMP_LINE COMP_POINT COMP_TYPE COMP_WORDBREAKS COMP_WORDS \
+    COPROC CORRECT_IGNORE CORRECT_IGNORE_FILE CPUTYPE CURSOR DIRSTACK DIRSTACKSIZE EDITOR EGID \
+    EMACS ENV EPOCHREALTIME EPOCHSECONDS EPOCHTIME ERRNO ERRNOS EUID EXECIGNORE FCEDIT FIGNORE \
+    FISH_PID FPATH FUNCNAME FUNCNEST FUNCTIONS GALIASES GID GLOBIGNORE GROUPS HISTCHARS HISTCMD \
+    HISTCONTROL HISTEDIT HISTFILE HISTFILESIZE HISTIGNORE HISTNO HISTORY HISTORYWORDS \
+    HISTORY_IGNORE HISTSIZE HISTTIMEFORMAT HOME HOST HOSTFILE HOSTNAME HOSTTYPE IFS IGNOREEOF \
+    INPUTRC INSIDE_EMACS JOBDIRS JOBMAX JOBSTATES JOBTEXTS KEYBD KEYBOARD_HACK KEYMAP KEYMAPS \
+    KEYS KEYTIMEOUT KSH_VERSION LANG LANGINFO LASTWIDGET LBUFFER LC_ALL LC_COLLATE LC_CTYPE \
+    LC_MESSAGES LC_MONETARY LC_NUMERIC LC_TIME LINENO LINES LISTMAX LISTPROMPT LOGCHECK LOGNAME \
+    MACHTYPE MAIL MAILCHECK MAILPATH MANPATH MAPFILE MARK MATCH MBEGIN MEND MENUSELECT MODULES \
+    MODULE_PATH NAMEDDIRS NULLCMD OLDPWD OPTARG OPTERR OPTIND OPTIONS OSTYPE PARAMETERS PATCHARS \
+    PATH PENDING PIPESTATUS POSIXLY_CORRECT POSTEDIT PPID PREDISPLAY PROMPT PROMPT2 PROMPT3 \
+    PROMPT4 PROMPT_COMMAND PROMPT_DIRTRIM PROMPT_EOL_MARK PS0 PS1 PS2 PS3 PS4 PSVAR PWD RANDOM \
+    RBUFFER READLINE_ARGUMENT READLINE_LINE READLINE_MARK READLINE_POINT READNULLCMD REPLY \
+    REPORTMEMORY REPORTTIME RESWORDS RPROMPT RPROMPT2 RPS1 RPS2 SALIASES SAVEHIST SECONDS SHELL \
+    SHELLOPTS SHLVL SIGNALS SPROMPT SRANDOM STATUS STATUS_GENERATION STTY SVPIPESTATUS SYSPARAMS \
+    TERM TERMCAP TERMINFO TERMINFO_DIRS TIMEFMT TIMEFORMAT TMOUT TMPDIR TMPPREFIX TMPSUFFIX \
+    TRY_BLOCK_ERROR TRY_BLOCK_INTERRUPT TTY TTYIDLE UID UMASK USER USERDIRS USERGROUPS USERNAME \
+    VENDOR VERSION VISUAL WATCH WATCHFMT WIDGET WIDGETS WORDCHARS ZBEEP ZDOTDIR \
+    ZLE_RPROMPT_INDENT ZLE_STATE ZLS_COLORS ZSH_ARGZERO ZSH_EVAL_CONTEXT ZSH_EXECUTION_STRING \
+    ZSH_NAME ZSH_PATCHLEVEL ZSH_SCHEDULED_EVENTS ZSH_SCRIPT ZSH_SUBSHELL ZSH_VERSION _ ";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_list_is_sorted() {
-        assert!(OWNED.is_sorted());
-        assert!(is_owned(b"path") && is_owned(b"UID") && !is_owned(b"TCP_INUSE"));
+    fn every_name_of_the_list_is_found_whole_in_any_case() {
+        let names: Vec<&str> = OWNED.split_whitespace().collect();
+        assert_eq!(names.len(), 237);
+        assert_eq!(OWNED, format!(" {} ", names.join(" ")));
+        for name in names {
+            assert!(is_owned(name.as_bytes()) && is_owned(name.to_ascii_lowercase().as_bytes()));
+        }
+        for free in ["", "TCP_INUSE", "PAT", "ATH", "PATHS", "Z"] {
+            assert!(!is_owned(free.as_bytes()), "{free}");
+        }
     }
 }

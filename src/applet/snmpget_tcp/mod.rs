@@ -11,7 +11,7 @@ use crate::source::Source;
 use crate::source::files::lines::Place;
 use crate::source::files::procfs::{self, File, Record};
 use crate::wire::text;
-use mib::{OBJECTS, Syntax};
+use mib::{Meanings, OBJECTS, Syntax};
 use names::Name;
 
 pub static APPLET: Applet = Applet {
@@ -106,12 +106,12 @@ const DOCS: [OptDoc; 3] = cli::docs(&OPTIONS);
 fn run(call: &mut Call) -> Result<(), Error> {
     let args = call.args(&OPTIONS)?;
     let names: Vec<Name> = call.names().iter().map(|name| Name::parse(name)).collect();
-    let meaning = args.describe || call.common().explain;
-    let optional = [("oid", args.oid), ("type", args.oid), ("meaning", meaning)];
+    let meanings = (args.describe || call.common().explain).then(Meanings::read);
+    let optional = [("oid", args.oid), ("type", args.oid), ("meaning", meanings.is_some())];
     call.table(&COLUMNS, &optional, &mut |Sample { source, out, report }: Sample<'_>| {
         let counters = read(source, args.all, &names, report)?;
         for place in names::pick(&counters, &names)? {
-            row(&args, &counters[place], out)?;
+            row(&args, &counters[place], meanings.as_ref(), out)?;
         }
         Ok(())
     })
@@ -206,7 +206,12 @@ fn take<'a>(
     Ok(())
 }
 
-fn row(args: &Args, counter: &Counter, out: &mut Out) -> Result<(), Error> {
+fn row(
+    args: &Args,
+    counter: &Counter,
+    meanings: Option<&Meanings>,
+    out: &mut Out,
+) -> Result<(), Error> {
     let is_standard = counter.name.starts_with("Tcp") && counter.field == "Tcp".len();
     let object = OBJECTS.iter().find(|object| is_standard && object.field == counter.field());
     let value = match object.map(|object| object.syntax) {
@@ -215,6 +220,7 @@ fn row(args: &Args, counter: &Counter, out: &mut Out) -> Result<(), Error> {
         _ => counter.value,
     };
     let name = counter.name.as_bytes();
+    let meaning = meanings.and_then(|meanings| meanings.of(name));
     let oid = object.map(|object| format!("{}.{}.0", names::TCP_GROUP_OID, object.number));
     out.row([
         Value::Text(name),
@@ -223,6 +229,6 @@ fn row(args: &Args, counter: &Counter, out: &mut Out) -> Result<(), Error> {
         object.map_or(Value::Absent, |object| Value::Word(object.syntax.name())),
         Value::Word(NETNS),
         Value::Text(counter.source.as_bytes()),
-        mib::meaning(name).map_or(Value::Absent, |text| Value::Text(text.as_bytes())),
+        meaning.map_or(Value::Absent, |text| Value::Text(text.as_bytes())),
     ])
 }
