@@ -57,6 +57,9 @@ fn columns_fit_the_formats() {
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit());
             assert!(is_snake, "{} {}", applet.name, column.name);
+            // The names say what the numbers are: percents here, ratios for Prometheus.
+            let names = [column.name.ends_with("percent"), column.metric.ends_with("_ratio")];
+            assert_eq!(names, [column.is_percent; 2], "{} {}", applet.name, column.name);
         }
         let metrics: Vec<_> =
             applet.columns.iter().map(|c| c.metric).filter(|m| !m.is_empty()).collect();

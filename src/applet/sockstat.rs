@@ -54,7 +54,7 @@ const COLUMNS: [Column; 8] = [
     Column::key("item", "the field"),
     Column::gauge("value", "sockstat", "the number: sockets, pages for mem, bytes for memory"),
     Column::gauge("limit", "sockstat_limit", "where the kernel stops, in the unit of value"),
-    Column::gauge("percent", "sockstat_limit_used_ratio", "how much of limit is used"),
+    Column::percent("percent", "sockstat_limit_used_ratio", "how much of limit is used"),
     SCOPE,
     SOURCE,
     MEANING,

@@ -41,31 +41,39 @@ pub struct Column {
     pub help: &'static str,
     /// A number's name in Prometheus text, without `connbox_` and `_total`; empty for the others.
     pub metric: &'static str,
+    /// Whether its numbers are percents, which Prometheus' text has as ratios, its base unit.
+    pub is_percent: bool,
 }
 
 impl Column {
     /// A column that names the row from a fixed vocabulary.
     #[must_use]
     pub const fn key(name: &'static str, help: &'static str) -> Column {
-        Column { name, kind: Kind::Key, help, metric: "" }
+        Column { name, kind: Kind::Key, help, metric: "", is_percent: false }
     }
 
     /// A column that names the row with data, or says more about it.
     #[must_use]
     pub const fn label(name: &'static str, help: &'static str) -> Column {
-        Column { name, kind: Kind::Label, help, metric: "" }
+        Column { name, kind: Kind::Label, help, metric: "", is_percent: false }
     }
 
     /// A number that goes up and down.
     #[must_use]
     pub const fn gauge(name: &'static str, metric: &'static str, help: &'static str) -> Column {
-        Column { name, kind: Kind::Gauge, help, metric }
+        Column { name, kind: Kind::Gauge, help, metric, is_percent: false }
+    }
+
+    /// A gauge of percents, whose `metric` is a ratio.
+    #[must_use]
+    pub const fn percent(name: &'static str, metric: &'static str, help: &'static str) -> Column {
+        Column { is_percent: true, ..Column::gauge(name, metric, help) }
     }
 
     /// A number that only goes up.
     #[must_use]
     pub const fn counter(name: &'static str, metric: &'static str, help: &'static str) -> Column {
-        Column { name, kind: Kind::Counter, help, metric }
+        Column { name, kind: Kind::Counter, help, metric, is_percent: false }
     }
 
     /// The columns of several tables in one, of which there must be `N`.

@@ -121,7 +121,7 @@ fn number(buffer: &mut Vec<u8>, cell: &Cell<'_>) {
     match cell.value {
         Value::Absent | Value::Text(_) | Value::List(_) => {}
         Value::Int(number) | Value::Level(number) => push_int(buffer, number),
-        Value::Millis(thousandths) if cell.column.metric.ends_with("_ratio") => {
+        Value::Millis(thousandths) if cell.column.is_percent => {
             push_fraction(buffer, thousandths, 5);
         }
         Value::Millis(thousandths) => push_millis(buffer, thousandths),

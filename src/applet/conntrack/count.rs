@@ -16,7 +16,7 @@ use crate::source::flows::counters::{self as counters, About, Counter, Name};
 pub const COLUMNS: [Column; 5] = [
     Column::gauge("entries", "conntrack_entries", "flows that the kernel tracks in the namespace"),
     Column::gauge("limit", "conntrack_entries_limit", "how many it tracks at most"),
-    Column::gauge("percent", "conntrack_limit_used_ratio", "how much of limit is used"),
+    Column::percent("percent", "conntrack_limit_used_ratio", "how much of limit is used"),
     Column::counter(
         "early_drops",
         "conntrack_early_drops",
