@@ -79,10 +79,8 @@ _connbox() {
     conntrack:--event) _connbox_words 'conntrack expect dying unconfirmed'; return ;;
     conntrack:--get) _connbox_words 'conntrack expect dying unconfirmed'; return ;;
     conntrack:--stats) _connbox_words 'conntrack expect dying unconfirmed'; return ;;
-    conntrack:--src) :; return ;;
-    conntrack:--orig-src) :; return ;;
-    conntrack:--dst) :; return ;;
-    conntrack:--orig-dst) :; return ;;
+    conntrack:--src|conntrack:--orig-src) :; return ;;
+    conntrack:--dst|conntrack:--orig-dst) :; return ;;
     conntrack:--reply-src) :; return ;;
     conntrack:--reply-dst) :; return ;;
     conntrack:--mask-src) :; return ;;
@@ -102,10 +100,8 @@ _connbox() {
     conntrack:--event-mask) _connbox_words 'ALL NEW UPDATES DESTROY'; return ;;
     conntrack:--output) _connbox_words 'xml extended timestamp id ktimestamp labels save'; return ;;
     conntrack:--buffer-size) :; return ;;
-    conntrack:--sport) :; return ;;
-    conntrack:--orig-port-src) :; return ;;
-    conntrack:--dport) :; return ;;
-    conntrack:--orig-port-dst) :; return ;;
+    conntrack:--sport|conntrack:--orig-port-src) :; return ;;
+    conntrack:--dport|conntrack:--orig-port-dst) :; return ;;
     conntrack:--reply-port-src) :; return ;;
     conntrack:--reply-port-dst) :; return ;;
     conntrack:--state) :; return ;;
@@ -115,10 +111,8 @@ _connbox() {
     conntrack:--icmpv6-type) :; return ;;
     conntrack:--icmpv6-code) :; return ;;
     conntrack:--icmpv6-id) :; return ;;
-    conntrack:--srckey) :; return ;;
-    conntrack:--orig-key-src) :; return ;;
-    conntrack:--dstkey) :; return ;;
-    conntrack:--orig-key-dst) :; return ;;
+    conntrack:--srckey|conntrack:--orig-key-src) :; return ;;
+    conntrack:--dstkey|conntrack:--orig-key-dst) :; return ;;
     conntrack:--reply-key-src) :; return ;;
     conntrack:--reply-key-dst) :; return ;;
     conntrack:--by) _connbox_words 'proto state family src dst reply_src reply_dst sport dport reply_sport reply_dport zone orig_zone reply_zone mark status helper labels'; return ;;

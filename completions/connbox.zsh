@@ -74,10 +74,8 @@ _connbox_conntrack() {
     '(-E --event)'{-E,--event=}'[show events as they come]:[TABLE]:(conntrack expect dying unconfirmed)' \
     '(-G --get)'{-G,--get=}'[show the one flow that the options name]:[TABLE]:(conntrack expect dying unconfirmed)' \
     '(-S --stats)'{-S,--stats=}'[show the counters of each CPU]:[TABLE]:(conntrack expect dying unconfirmed)' \
-    '(-s --src)'{-s,--src=}'[source address of the first packet, or its network]:ADDR[/LEN]: ' \
-    '--orig-src=''[the same as --src]:ADDR[/LEN]: ' \
-    '(-d --dst)'{-d,--dst=}'[destination address of the first packet, or its network]:ADDR[/LEN]: ' \
-    '--orig-dst=''[the same as --dst]:ADDR[/LEN]: ' \
+    '(-s --src --orig-src)'{-s,--src=,--orig-src=}'[source address of the first packet, or its network]:ADDR[/LEN]: ' \
+    '(-d --dst --orig-dst)'{-d,--dst=,--orig-dst=}'[destination address of the first packet, or its network]:ADDR[/LEN]: ' \
     '(-r --reply-src)'{-r,--reply-src=}'[source address of the answers, or its network]:ADDR[/LEN]: ' \
     '(-q --reply-dst)'{-q,--reply-dst=}'[destination address of the answers, or its network]:ADDR[/LEN]: ' \
     '--mask-src=''[the bits of --src that matter]:MASK: ' \
@@ -98,10 +96,8 @@ _connbox_conntrack() {
     '(-o --output)'{-o,--output=}'[what the original text shows, and its form]:PART[,...]:(xml extended timestamp id ktimestamp labels save)' \
     '(-b --buffer-size)'{-b,--buffer-size=}'[with -E, the size of the receive buffer]:BYTES: ' \
     '--resync''[with -E, dump the table after a loss, and show what was missed]' \
-    '--sport=''[source port of the first packet]:PORT: ' \
-    '--orig-port-src=''[the same as --sport]:PORT: ' \
-    '--dport=''[destination port of the first packet]:PORT: ' \
-    '--orig-port-dst=''[the same as --dport]:PORT: ' \
+    '(--sport --orig-port-src)'{--sport=,--orig-port-src=}'[source port of the first packet]:PORT: ' \
+    '(--dport --orig-port-dst)'{--dport=,--orig-port-dst=}'[destination port of the first packet]:PORT: ' \
     '--reply-port-src=''[source port of the answers]:PORT: ' \
     '--reply-port-dst=''[destination port of the answers]:PORT: ' \
     '--state=''[state of TCP, SCTP or DCCP, as conntrack writes it]:STATE: ' \
@@ -111,10 +107,8 @@ _connbox_conntrack() {
     '--icmpv6-type=''[type of ICMPv6]:NUMBER: ' \
     '--icmpv6-code=''[code of ICMPv6]:NUMBER: ' \
     '--icmpv6-id=''[identifier of ICMPv6]:NUMBER: ' \
-    '--srckey=''[key of GRE of the original direction]:KEY: ' \
-    '--orig-key-src=''[the same as --srckey]:KEY: ' \
-    '--dstkey=''[key of GRE of the other direction]:KEY: ' \
-    '--orig-key-dst=''[the same as --dstkey]:KEY: ' \
+    '(--srckey --orig-key-src)'{--srckey=,--orig-key-src=}'[key of GRE of the original direction]:KEY: ' \
+    '(--dstkey --orig-key-dst)'{--dstkey=,--orig-key-dst=}'[key of GRE of the other direction]:KEY: ' \
     '--reply-key-src=''[key of the answers]:KEY: ' \
     '--reply-key-dst=''[the other key of the answers]:KEY: ' \
     '--by=''[count in groups, the largest first]:KEY[,...]:(proto state family src dst reply_src reply_dst sport dport reply_sport reply_dport zone orig_zone reply_zone mark status helper labels)' \

@@ -2,11 +2,13 @@
 
 mod check;
 mod near;
+mod option;
 mod original;
 mod words;
 
 pub use check::refuse;
 pub use near::{near, nearest};
+pub use option::{Opt, OptDoc, docs};
 pub use original::{Original, common_docs};
 pub use words::{choose, number, seconds, set, words};
 
@@ -15,116 +17,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use option::Effect;
+
 use crate::error::Error;
 use crate::out::{Format, Style};
-
-/// The documented half of an option.
-#[derive(Clone, Copy, Debug)]
-pub struct OptDoc {
-    /// The letter behind one dash.
-    pub short: Option<char>,
-    /// The word behind two dashes.
-    pub long: &'static str,
-    /// The name of its value, if it takes one.
-    pub value: Option<&'static str>,
-    /// The values that it takes, where they are words of a fixed set.
-    pub words: &'static [&'static str],
-    /// What it does, one clause.
-    pub help: &'static str,
-}
-
-/// An option: what it is called, what it does, and how.
-pub struct Opt<A> {
-    doc: OptDoc,
-    effect: Effect<A>,
-}
-
-enum Effect<A> {
-    Switch(fn(&mut A)),
-    /// The error is the reason why the value cannot be.
-    Value(fn(&mut A, &OsStr) -> Result<(), String>),
-    /// The same for a value that may be left out.
-    Optional(fn(&mut A, Option<&OsStr>) -> Result<(), String>),
-}
-
-impl<A> Opt<A> {
-    /// An option without a value. The letter `'\0'` is none.
-    #[must_use]
-    pub const fn switch(
-        short: char,
-        long: &'static str,
-        help: &'static str,
-        effect: fn(&mut A),
-    ) -> Opt<A> {
-        Opt { doc: doc(short, long, None, &[], help), effect: Effect::Switch(effect) }
-    }
-
-    /// An option with a value.
-    #[must_use]
-    pub const fn value(
-        short: char,
-        long: &'static str,
-        value: &'static str,
-        help: &'static str,
-        effect: fn(&mut A, &OsStr) -> Result<(), String>,
-    ) -> Opt<A> {
-        Opt { doc: doc(short, long, Some(value), &[], help), effect: Effect::Value(effect) }
-    }
-
-    /// An option whose value is one of `words`.
-    #[must_use]
-    pub const fn word(
-        long: &'static str,
-        value: &'static str,
-        words: &'static [&'static str],
-        help: &'static str,
-        effect: fn(&mut A, &OsStr) -> Result<(), String>,
-    ) -> Opt<A> {
-        Opt { doc: doc('\0', long, Some(value), words, help), effect: Effect::Value(effect) }
-    }
-
-    /// An option whose value may be left out, which `value` shows in brackets: what stands behind
-    /// the option is its value unless it begins with a dash.
-    #[must_use]
-    pub const fn optional(
-        long: &'static str,
-        value: &'static str,
-        words: &'static [&'static str],
-        help: &'static str,
-        effect: fn(&mut A, Option<&OsStr>) -> Result<(), String>,
-    ) -> Opt<A> {
-        Opt { doc: doc('\0', long, Some(value), words, help), effect: Effect::Optional(effect) }
-    }
-
-    /// The same option with a letter.
-    #[must_use]
-    pub const fn letter(self, letter: char) -> Opt<A> {
-        Opt { doc: OptDoc { short: Some(letter), ..self.doc }, effect: self.effect }
-    }
-}
-
-const fn doc(
-    short: char,
-    long: &'static str,
-    value: Option<&'static str>,
-    words: &'static [&'static str],
-    help: &'static str,
-) -> OptDoc {
-    let short = if short == '\0' { None } else { Some(short) };
-    OptDoc { short, long, value, words, help }
-}
-
-/// The documented halves of `options`, for the applet's entry in the table.
-#[must_use]
-pub const fn docs<A, const N: usize>(options: &[Opt<A>; N]) -> [OptDoc; N] {
-    let mut docs = [doc('\0', "", None, &[], ""); N];
-    let mut place = 0;
-    while place < N {
-        docs[place] = options[place].doc;
-        place += 1;
-    }
-    docs
-}
 
 /// What the options that all applets share say.
 #[derive(Clone, Debug, Default)]
@@ -157,51 +53,47 @@ const FORMATS: [(&str, Format); 4] = [
 ];
 
 const COMMON: [Opt<Common>; 18] = [
-    Opt::switch('\0', "tsv", "columns between tabs (the default)", |c| {
-        c.style.format = Format::Tsv
-    }),
-    Opt::switch('\0', "shell", "assignments for eval", |c| c.style.format = Format::Shell),
-    Opt::switch('\0', "json", "JSON", |c| c.style.format = Format::Json),
-    Opt::switch('\0', "prom", "Prometheus text", |c| c.style.format = Format::Prometheus),
+    Opt::switch("tsv", "columns between tabs (the default)", |c| c.style.format = Format::Tsv),
+    Opt::switch("shell", "assignments for eval", |c| c.style.format = Format::Shell),
+    Opt::switch("json", "JSON", |c| c.style.format = Format::Json),
+    Opt::switch("prom", "Prometheus text", |c| c.style.format = Format::Prometheus),
     Opt::word("format", "NAME", &["tsv", "shell", "json", "prom"], "one of these formats", format),
-    Opt::switch('H', "header", "name the columns in a first row of TSV", |c| c.style.header = true),
-    Opt::value('\0', "prefix", "P", "put P before every name of --shell", prefix),
-    Opt::switch('v', "value", "print only the values, one row a line", |c| {
+    Opt::<Common>::switch("header", "name the columns in a first row of TSV", |c| {
+        c.style.header = true
+    })
+    .short('H'),
+    Opt::value("prefix", "P", "put P before every name of --shell", prefix),
+    Opt::<Common>::switch("value", "print only the values, one row a line", |c| {
         c.style.format = Format::Bare;
-    }),
-    Opt::value('\0', "output", "FILE", "write FILE, whole or not at all", |c, value| {
+    })
+    .short('v'),
+    Opt::value("output", "FILE", "write FILE, whole or not at all", |c, value| {
         c.style.output = Some(path(value)?);
         Ok(())
     }),
-    Opt::value('\0', "interval", "SECONDS", "repeat every SECONDS, with a leading time", interval),
-    Opt::value('\0', "count", "N", "stop after N snapshots", count),
-    Opt::switch('\0', "rate", "follow each counter by its growth per second", |c| {
+    Opt::value("interval", "SECONDS", "repeat every SECONDS, with a leading time", interval),
+    Opt::value("count", "N", "stop after N snapshots", count),
+    Opt::switch("rate", "follow each counter by its growth per second", |c| {
         c.style.rate = true;
     }),
-    Opt::value('\0', "root", "DIR", "read DIR/proc instead of /proc", |c, value| {
+    Opt::value("root", "DIR", "read DIR/proc instead of /proc", |c, value| {
         c.root = Some(path(value)?);
         Ok(())
     }),
-    Opt::value(
-        '\0',
-        "netns",
-        "NAME|PID|PATH|all",
-        "look at other network namespaces",
-        |c, value| {
-            c.style.by_namespace = value == "all";
-            c.netns = Some(value.to_os_string()).filter(|value| value != "all");
-            Ok(())
-        },
-    ),
-    Opt::value('\0', "from", "FILE", "read saved kernel files; - is standard input", |c, value| {
+    Opt::value("netns", "NAME|PID|PATH|all", "look at other network namespaces", |c, value| {
+        c.style.by_namespace = value == "all";
+        c.netns = Some(value.to_os_string()).filter(|value| value != "all");
+        Ok(())
+    }),
+    Opt::value("from", "FILE", "read saved kernel files; - is standard input", |c, value| {
         c.from.push(path(value)?);
         Ok(())
     }),
-    Opt::switch('\0', "explain", "add the columns scope, source and meaning", |c| {
+    Opt::switch("explain", "add the columns scope, source and meaning", |c| {
         c.explain = true;
     }),
-    Opt::switch('h', "help", "print this help", |_| {}),
-    Opt::switch('\0', "version", "print the version", |_| {}),
+    Opt::<Common>::switch("help", "print this help", |_| {}).short('h'),
+    Opt::switch("version", "print the version", |_| {}),
 ];
 
 /// The documented halves of the options that all applets share.
@@ -265,38 +157,48 @@ pub fn parse<A: Default, B: Default>(
             lexopt::Arg::Short(letter) => (Some(letter), String::new()),
             lexopt::Arg::Long(word) => (None, original::whole(original, word, own).to_owned()),
         };
-        let [help, version] = original::letters(original);
-        if long == "help" || short.is_some() && short == help {
-            return Err(Error::Help);
-        } else if long == "version" || short.is_some() && short == version {
-            return Err(Error::Version);
+        if let Some(asked) = original::is_about_itself(original, short, &long) {
+            return Err(surplus(&long, &mut parser).unwrap_or(asked));
         }
         let is_it = |doc: &OptDoc| match short {
             Some(letter) => doc.short == Some(letter),
-            None => doc.long == long,
+            None => doc.longs().any(|name| name == long),
         };
         // The letters are those of the tool whose name the applet bears.
         let is_offered = |short: Option<char>| short.is_none() || original.is_none();
         if let Some(opt) = own.iter().find(|opt| is_it(&opt.doc)) {
-            apply(opt, &mut args, &mut parser)?;
+            apply(opt, &long, &mut args, &mut parser)?;
         } else if let Some(opt) = shared.iter().find(|opt| is_it(&opt.doc)) {
-            apply(opt, &mut others, &mut parser)?;
+            apply(opt, &long, &mut others, &mut parser)?;
         } else if let Some(opt) = COMMON.iter().find(|opt| {
             original::is_called(original, opt.doc.long, &long, || is_it(&opt.doc))
                 && is_offered(short)
         }) {
             original::refuse(original, opt.doc.long)?;
-            apply(opt, &mut common, &mut parser)?;
+            apply(opt, &long, &mut common, &mut parser)?;
         } else {
-            let known = own.iter().map(|opt| opt.doc.long);
-            return Err(unknown(short, &long, known.chain(shared.iter().map(|opt| opt.doc.long))));
+            let known = own.iter().flat_map(|opt| opt.doc.longs());
+            let known = known.chain(shared.iter().flat_map(|opt| opt.doc.longs()));
+            return Err(unknown(short, &long, known));
         }
     }
     check::check(&mut common, original)?;
     Ok((args, others, common))
 }
 
-fn apply<A>(opt: &Opt<A>, args: &mut A, parser: &mut lexopt::Parser) -> Result<(), Error> {
+/// The error for a value behind `--help` or `--version`.
+fn surplus(long: &str, parser: &mut lexopt::Parser) -> Option<Error> {
+    let value = if long.is_empty() { None } else { parser.optional_value() }?;
+    Some(lexopt_error(lexopt::Error::UnexpectedValue { option: ["--", long].concat(), value }))
+}
+
+/// Does what `opt` does, which was called by `called` or, if that is empty, by its letter.
+fn apply<A>(
+    opt: &Opt<A>,
+    called: &str,
+    args: &mut A,
+    parser: &mut lexopt::Parser,
+) -> Result<(), Error> {
     let result = match opt.effect {
         Effect::Switch(effect) => {
             effect(args);
@@ -311,7 +213,8 @@ fn apply<A>(opt: &Opt<A>, args: &mut A, parser: &mut lexopt::Parser) -> Result<(
             effect(args, value.as_deref())
         }
     };
-    result.map_err(|reason| Error::usage(["--", opt.doc.long].concat(), reason))
+    let name = if called.is_empty() { opt.doc.long } else { called };
+    result.map_err(|reason| Error::usage(["--", name].concat(), reason))
 }
 
 /// The value of an option that may have none: what is attached to it, or the next argument unless

@@ -355,7 +355,7 @@ fn the_check_has_the_options_that_are_used() {
     // The applet is made beside this.
     let Some(applet) = applet::find("network-connections") else { return };
     for option in used {
-        let is_there = applet.options.iter().any(|doc| doc.long == option);
+        let is_there = applet.options.iter().any(|doc| doc.longs().any(|long| long == option));
         assert!(is_there, "network-connections has no --{option}");
     }
     for check in CHECKS {

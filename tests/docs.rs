@@ -6,7 +6,7 @@ mod support;
 use std::process::Command;
 
 use connbox::applet::APPLETS;
-use connbox::doc::{completions, man};
+use connbox::doc::{completions, help, man};
 
 /// All man pages: file name and text.
 fn pages() -> Vec<(String, String)> {
@@ -26,6 +26,26 @@ fn completions_hold_the_generated_scripts() {
     for shell in completions::SHELLS {
         let file = format!("completions/connbox.{shell}");
         support::same_as_file(&file, &completions::script(shell).unwrap());
+    }
+}
+
+#[test]
+fn every_name_of_an_option_is_mentioned_everywhere() {
+    for applet in APPLETS {
+        let page = man::applet(applet).replace("\\-", "-");
+        let scripts = completions::SHELLS.map(|shell| completions::script(shell).unwrap());
+        for option in applet.options.iter().chain(applet.filters) {
+            for long in option.longs() {
+                let has = |text: &str, name: &str| {
+                    text.split([' ', '\n', '\'', ',', '=', '{', '}', ')', ':']).any(|w| w == name)
+                };
+                let dashed = format!("--{long}");
+                assert!(has(&help::applet(applet), &dashed), "help of {}: {long}", applet.name);
+                assert!(has(&page, &format!("-{long}")), "man page of {}: {long}", applet.name);
+                assert!(has(&scripts[0], &dashed) && has(&scripts[1], &dashed), "{long}");
+                assert!(scripts[2].contains(&format!(" -l {long} ")), "{long}");
+            }
+        }
     }
 }
 
@@ -101,6 +121,7 @@ fn fish_completes() {
         ("sockstat --from Cargo.to", "Cargo.toml"),
         ("connbox --textfile Cargo.to", "Cargo.toml"),
         ("connbox --textfile x.prom tcp", "tcpstates"),
+        ("conntrack --orig-sr", "--orig-src"),
         ("connbox --textfile x.prom tcpstates --he", "--hex"),
         ("connbox --textfile x.prom tcpstates + conn", "conncount"),
         ("connbox --textfile x.prom tcpstates + conncount --transp", "--transport"),
@@ -150,8 +171,10 @@ fn zsh_completes() {
         ("connbox tcpstates --he", "--hex"),
         ("tcpstates --source=", "netlink"),
         ("conncount --transp", "--transport"),
+        ("connbox conntrack --orig-port-s", "--orig-port-src"),
         ("conncount est", "estab"),
         ("connbox --textfile x.prom tcpst", "tcpstates"),
+        ("conntrack --orig-sr", "--orig-src"),
         ("connbox --textfile x.prom tcpstates --he", "--hex"),
         ("connbox --textfile x.prom tcpstates + conncount --transp", "--transport"),
     ] {

@@ -26,7 +26,7 @@ fn the_table_is_sorted_and_its_names_are_unique() {
 #[test]
 fn no_option_is_called_as_another() {
     for applet in APPLETS {
-        let longs: Vec<_> = options(applet).map(|option| option.long).collect();
+        let longs: Vec<_> = options(applet).flat_map(|option| option.longs()).collect();
         assert_eq!(longs.iter().collect::<BTreeSet<_>>().len(), longs.len(), "{}", applet.name);
         let shorts: Vec<_> = options(applet).filter_map(|option| option.short).collect();
         assert_eq!(shorts.iter().collect::<BTreeSet<_>>().len(), shorts.len(), "{}", applet.name);

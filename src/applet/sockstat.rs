@@ -65,12 +65,10 @@ struct Args {
     limits: bool,
 }
 
-const OPTIONS: [Opt<Args>; 1] = [Opt::switch(
-    '\0',
-    "limits",
-    "add the columns limit and percent, and the row file used",
-    |args| args.limits = true,
-)];
+const OPTIONS: [Opt<Args>; 1] =
+    [Opt::switch("limits", "add the columns limit and percent, and the row file used", |args| {
+        args.limits = true
+    })];
 const DOCS: [OptDoc; 1] = cli::docs(&OPTIONS);
 
 fn run(call: &mut Call) -> Result<(), Error> {

@@ -88,7 +88,7 @@ const OPTIONS: [Opt<Args>; 3] = [
         args.by_family = cli::choose(&[("family", true)], value)?;
         Ok(())
     }),
-    Opt::switch('\0', "hex", "write states as in /proc/net/tcp: 01 to 0C", |args| args.hex = true),
+    Opt::switch("hex", "write states as in /proc/net/tcp: 01 to 0C", |args| args.hex = true),
     Opt::word("source", "SOURCE", &["auto", "netlink", "procfs"], "how to count", |args, value| {
         args.method = cli::choose(&METHODS, value)?;
         Ok(())

@@ -33,15 +33,36 @@ pub(super) fn letters(original: Option<&Original>) -> [Option<char>; 2] {
     original.map_or([Some('h'), None], |original| [original.help, original.version])
 }
 
+/// What is asked about the applet itself, if it is: for its help or its version.
+pub(super) fn is_about_itself(
+    original: Option<&Original>,
+    short: Option<char>,
+    long: &str,
+) -> Option<Error> {
+    let [help, version] = letters(original);
+    match long {
+        "help" => Some(Error::Help),
+        "version" => Some(Error::Version),
+        _ if short.is_none() => None,
+        _ if short == help => Some(Error::Help),
+        _ if short == version => Some(Error::Version),
+        _ => None,
+    }
+}
+
 /// The option that `word` is short for: getopt_long(3) and argparse take the beginning of an option
 /// of theirs where it is that of no other.
 pub(super) fn whole<'a, A>(original: Option<&Original>, word: &'a str, own: &[Opt<A>]) -> &'a str {
     let is_common = COMMON_DOCS.iter().any(|doc| name(original, doc.long) == word);
-    if original.is_none() || is_common || own.iter().any(|opt| opt.doc.long == word) {
+    if original.is_none()
+        || is_common
+        || own.iter().flat_map(|opt| opt.doc.longs()).any(|long| long == word)
+    {
         return word;
     }
-    let known = own.iter().map(|opt| opt.doc.long).chain(["help", "version"]);
-    let mut found = known.filter(|long| long.starts_with(word));
+    let is_begun = |long: &&str| long.starts_with(word);
+    let known = own.iter().filter_map(|opt| opt.doc.longs().find(is_begun));
+    let mut found = known.chain(["help", "version"].into_iter().filter(is_begun));
     match (found.next(), found.next()) {
         (Some(long), None) => long,
         _ => word,
@@ -86,7 +107,7 @@ pub fn common_docs<'a>(
         .into_iter()
         .filter(move |doc| !is_refused(doc))
         .map(move |doc| OptDoc { long: name(original, doc.long), ..doc })
-        .filter(move |doc| own.iter().all(|other| other.long != doc.long))
+        .filter(move |doc| own.iter().flat_map(OptDoc::longs).all(|long| long != doc.long))
         .map(move |doc| match (doc.long, original) {
             ("help", Some(_)) => OptDoc { short: help, ..doc },
             ("version", Some(_)) => OptDoc { short: version, ..doc },
@@ -103,6 +124,7 @@ mod tests {
 
     #[derive(Debug, Default, PartialEq)]
     struct Args {
+        source: String,
         warning: String,
         count: bool,
         verbose: bool,
@@ -120,13 +142,20 @@ mod tests {
         statuses: "",
     };
 
-    const OPTIONS: [Opt<Args>; 3] = [
-        Opt::value('w', "warning", "RANGE", "a range", |args, value| {
+    const OPTIONS: [Opt<Args>; 4] = [
+        Opt::<Args>::value("src", "ADDR", "where from", |args, value| {
+            args.source = value.to_str().filter(|text| *text != "x").ok_or("is x")?.to_owned();
+            Ok(())
+        })
+        .short('s')
+        .alias("orig-src"),
+        Opt::<Args>::value("warning", "RANGE", "a range", |args, value| {
             args.warning = value.to_string_lossy().into_owned();
             Ok(())
-        }),
-        Opt::switch('C', "count", "count", |args| args.count = true),
-        Opt::switch('v', "verbose", "say more", |args| args.verbose = true),
+        })
+        .short('w'),
+        Opt::<Args>::switch("count", "count", |args| args.count = true).short('C'),
+        Opt::<Args>::switch("verbose", "say more", |args| args.verbose = true).short('v'),
     ];
 
     fn parsed(words: &[&str]) -> Result<Args, String> {
@@ -141,7 +170,7 @@ mod tests {
 
     #[test]
     fn letters_are_those_of_the_tool() {
-        let wanted = Args { warning: "5".into(), count: true, verbose: true };
+        let wanted = Args { warning: "5".into(), count: true, verbose: true, ..Args::default() };
         assert_eq!(parsed(&["-w", "5", "-Cv"]), Ok(wanted));
         assert_eq!(parsed(&["-h"]), Err("Help".into()));
         assert_eq!(parsed(&["-V"]), Err("Version".into()));
@@ -164,10 +193,42 @@ mod tests {
     }
 
     #[test]
+    fn an_alias_is_the_option_by_another_name() {
+        for words in [&["-s", "1"][..], &["--src=1"], &["--orig-src", "1"], &["--orig=1"]] {
+            assert_eq!(parsed(words), Ok(Args { source: "1".into(), ..Args::default() }));
+        }
+        // Errors name what was written.
+        assert_eq!(parsed(&["--orig-src=x"]), Err("--orig-src: is x".into()));
+        assert_eq!(parsed(&["--o=x"]), Err("--orig-src: is x".into()));
+        assert_eq!(parsed(&["-sx"]), Err("--src: is x".into()));
+        let near = "--orig-srcc: no such option; --orig-src is near";
+        assert_eq!(parsed(&["--orig-srcc=1"]), Err(near.into()));
+    }
+
+    #[test]
+    fn nothing_stands_behind_help_and_version() {
+        let wrong = |name| format!("{name}: takes no value, but '1' was given");
+        for (word, name) in [
+            ("--help=1", "--help"),
+            ("--he=1", "--help"),
+            ("--version=1", "--version"),
+            ("--vers=1", "--version"),
+        ] {
+            assert_eq!(parsed(&[word]), Err(wrong(name)), "{word}");
+        }
+        assert_eq!(parsed(&["--help="]), Err("--help: takes no value, but '' was given".into()));
+        assert_eq!(parsed(&["--help", "1"]), Err("Help".into()));
+        assert_eq!(parsed(&["-h1"]), Err("Help".into()));
+    }
+
+    #[test]
     fn the_common_options_are_shown_as_they_are() {
         let docs: Vec<_> = common_docs(Some(&ORIGINAL), &super::super::docs(&OPTIONS)).collect();
         let shorts: Vec<_> = docs.iter().filter_map(|doc| doc.short).collect();
         assert_eq!(shorts, ['h', 'V']);
+        // An option of the tool hides the common one of that name, by its alias too.
+        let own = OptDoc { alias: Some("json"), ..OPTIONS[0].doc };
+        assert!(common_docs(Some(&ORIGINAL), &[own]).all(|doc| doc.long != "json"));
         assert!(docs.iter().all(|doc| !["count", "interval"].contains(&doc.long)));
         assert_eq!(common_docs(None, &[]).count(), COMMON_DOCS.len());
     }

@@ -4,7 +4,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use super::{Effect, Opt, nearest};
+use super::nearest;
+use super::option::{Effect, Opt};
 
 /// The meaning of a word of a fixed set.
 ///
@@ -63,8 +64,8 @@ pub fn set<A>(
     name: &str,
     value: Option<&OsStr>,
 ) -> Result<(), String> {
-    let Some(opt) = options.iter().find(|opt| opt.doc.long == name) else {
-        let near = nearest(name, options.iter().map(|opt| opt.doc.long));
+    let Some(opt) = options.iter().find(|opt| opt.doc.longs().any(|long| long == name)) else {
+        let near = nearest(name, options.iter().flat_map(|opt| opt.doc.longs()));
         let near = near.map(|near| format!("; {near} is near")).unwrap_or_default();
         return Err(format!("'{name}' is no filter{near}"));
     };

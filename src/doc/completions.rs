@@ -68,11 +68,13 @@ fn bash() -> String {
             };
             let pattern: Vec<_> = std::iter::once(&applet.name)
                 .chain(applet.aliases)
-                .map(|name| format!("{name}:--{}", option.long))
+                .flat_map(|name| option.longs().map(move |long| format!("{name}:--{long}")))
                 .collect();
             values += &format!("    {}) {action}; return ;;\n", pattern.join("|"));
         }
-        let flags: Vec<_> = options(applet).map(|option| format!("--{}", option.long)).collect();
+        let flags: Vec<_> = options(applet)
+            .flat_map(|option| option.longs().map(|long| format!("--{long}")))
+            .collect();
         words += &format!(
             "    {}) options='{}' names='{}' ;;\n",
             pattern(applet),
@@ -190,11 +192,14 @@ fn zsh_option(option: &OptDoc) -> String {
     let equals = if option.value.is_some() { "=" } else { "" };
     let repeats = if option.long == "from" { "*" } else { "" };
     let rest = quoted(&format!("[{help}]{action}"));
-    match option.short {
-        Some(letter) => {
-            format!("'(-{letter} --{0})'{{-{letter},--{0}{equals}}}{rest}", option.long)
-        }
-        None => format!("'{repeats}--{}{equals}'{rest}", option.long),
+    let short = option.short.map(|letter| format!("-{letter}"));
+    let names: Vec<_> =
+        short.iter().cloned().chain(option.longs().map(|long| format!("--{long}"))).collect();
+    let written: Vec<_> =
+        short.into_iter().chain(option.longs().map(|l| format!("--{l}{equals}"))).collect();
+    match written.as_slice() {
+        [only] => format!("'{repeats}{only}'{rest}"),
+        _ => format!("'({})'{{{}}}{rest}", names.join(" "), written.join(",")),
     }
 }
 
@@ -299,8 +304,9 @@ fn fish_applet(applet: &Applet, command: &str) -> String {
             Some(Operand::Other) => " -x".into(),
             None => String::new(),
         };
+        let longs: String = option.longs().map(|long| format!(" -l {long}")).collect();
         let help = quoted(option.help);
-        text += &format!("complete {command}{short} -l {}{operand} -d {help}\n", option.long);
+        text += &format!("complete {command}{short}{longs}{operand} -d {help}\n");
     }
     text
 }

@@ -306,11 +306,13 @@ fn head(page: &str, about: &str) -> String {
 fn option_list(options: impl Iterator<Item = OptDoc>) -> String {
     let mut text = String::from(".Bl -tag -width Ds\n");
     for option in options {
-        let short = option.short.map(|letter| format!("{letter} , Fl ")).unwrap_or_default();
+        let short = option.short.map(String::from);
+        let longs = option.longs().map(|long| format!("-{}", escape(long)));
+        let names: Vec<_> = short.into_iter().chain(longs).collect();
         let value = option.value.map(|value| format!(" Ar {}", escape(value))).unwrap_or_default();
         text += &format!(
-            ".It Fl {short}-{}{value}\n{}",
-            escape(option.long),
+            ".It Fl {}{value}\n{}",
+            names.join(" , Fl "),
             paragraph_of(&explained(&option))
         );
     }

@@ -51,11 +51,13 @@ fn has_names(applet: &Applet) -> bool {
     applet.original.is_none() || !applet.names.is_empty()
 }
 
-/// `-4, --ipv4`, `--by KEY`.
+/// `-4, --ipv4`, `--by KEY`, `-s, --src, --orig-src ADDR`.
 fn spelled(option: &OptDoc) -> String {
-    let short = option.short.map(|letter| format!("-{letter}, ")).unwrap_or_default();
+    let short = option.short.map(|letter| format!("-{letter}"));
+    let longs = option.longs().map(|long| format!("--{long}"));
+    let names: Vec<_> = short.into_iter().chain(longs).collect();
     let value = option.value.map(|value| format!(" {value}")).unwrap_or_default();
-    format!("{short}--{}{value}", option.long)
+    format!("{}{value}", names.join(", "))
 }
 
 /// What an option does, with the words that it takes.

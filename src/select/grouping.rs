@@ -34,14 +34,14 @@ pub const fn sum<A: TakesGrouping>(value: &'static str, help: &'static str) -> O
 }
 
 pub const fn top<A: TakesGrouping>(help: &'static str) -> Opt<A> {
-    Opt::value('\0', "top", "N", help, |args, value| {
+    Opt::value("top", "N", help, |args, value| {
         args.grouping("--top").top = Some(cli::number(value)?);
         Ok(())
     })
 }
 
 pub const fn min<A: TakesGrouping>(help: &'static str) -> Opt<A> {
-    Opt::value('\0', "min", "COUNT", help, |args, value| {
+    Opt::value("min", "COUNT", help, |args, value| {
         args.grouping("--min").min = Some(cli::number(value)?);
         Ok(())
     })

@@ -26,65 +26,45 @@ pub struct Picked {
 }
 
 pub const FILTERS: [Opt<Picked>; 11] = [
-    Opt::switch('4', "ipv4", "IPv4 sockets only", |picked| {
+    Opt::<Picked>::switch("ipv4", "IPv4 sockets only", |picked| {
         picked.given().filter.family = Some(Family::Inet);
-    }),
-    Opt::switch('6', "ipv6", "IPv6 sockets only, v4-mapped ones included", |picked| {
+    })
+    .short('4'),
+    Opt::<Picked>::switch("ipv6", "IPv6 sockets only, v4-mapped ones included", |picked| {
         picked.given().filter.family = Some(Family::Inet6);
+    })
+    .short('6'),
+    Opt::value("state", "STATE[,...]", "in these states or groups of states", states),
+    Opt::value("lport", "PORT[,...]", "with this local port, range A-B or service", |p, v| {
+        ports(v, |p| (&mut p.filter.lport, &mut p.lport), p.given())
     }),
-    Opt::value('\0', "state", "STATE[,...]", "in these states or groups of states", states),
-    Opt::value(
-        '\0',
-        "lport",
-        "PORT[,...]",
-        "with this local port, range A-B or service",
-        |p, v| ports(v, |p| (&mut p.filter.lport, &mut p.lport), p.given()),
-    ),
-    Opt::value(
-        '\0',
-        "rport",
-        "PORT[,...]",
-        "with this remote port, range A-B or service",
-        |p, v| ports(v, |p| (&mut p.filter.rport, &mut p.rport), p.given()),
-    ),
-    Opt::value(
-        '\0',
-        "laddr",
-        "ADDR[/LEN][,...]",
-        "with a local address in this network",
-        |p, v| networks(v, &mut p.given().filter.laddr),
-    ),
-    Opt::value(
-        '\0',
-        "raddr",
-        "ADDR[/LEN][,...]",
-        "with a remote address in this network",
-        |p, v| networks(v, &mut p.given().filter.raddr),
-    ),
-    Opt::value('\0', "uid", "USER|UID[,...]", "made by this user", |picked, value| {
+    Opt::value("rport", "PORT[,...]", "with this remote port, range A-B or service", |p, v| {
+        ports(v, |p| (&mut p.filter.rport, &mut p.rport), p.given())
+    }),
+    Opt::value("laddr", "ADDR[/LEN][,...]", "with a local address in this network", |p, v| {
+        networks(v, &mut p.given().filter.laddr)
+    }),
+    Opt::value("raddr", "ADDR[/LEN][,...]", "with a remote address in this network", |p, v| {
+        networks(v, &mut p.given().filter.raddr)
+    }),
+    Opt::value("uid", "USER|UID[,...]", "made by this user", |picked, value| {
         let users = cli::words(value)?.map(str::to_owned);
         picked.given().users.extend(users);
         Ok(())
     }),
-    Opt::value('\0', "process", "NAME|PID", "held by this process", |picked, value| {
+    Opt::value("process", "NAME|PID", "held by this process", |picked, value| {
         picked.given().processes.push(value.as_bytes().to_vec());
         Ok(())
     }),
-    Opt::value(
-        '\0',
-        "cgroup",
-        "PATH",
-        "made in this control group or below it",
-        |picked, value| {
-            let path = value.as_bytes().strip_suffix(b"/").unwrap_or(value.as_bytes());
-            if !value.as_bytes().starts_with(b"/") {
-                return Err(format!("'{}' does not begin with /", value.display()));
-            }
-            picked.given().cgroups.push(path.to_vec());
-            Ok(())
-        },
-    ),
-    Opt::switch('\0', "strict", "repeat until the count is confirmed, fail otherwise", |picked| {
+    Opt::value("cgroup", "PATH", "made in this control group or below it", |picked, value| {
+        let path = value.as_bytes().strip_suffix(b"/").unwrap_or(value.as_bytes());
+        if !value.as_bytes().starts_with(b"/") {
+            return Err(format!("'{}' does not begin with /", value.display()));
+        }
+        picked.given().cgroups.push(path.to_vec());
+        Ok(())
+    }),
+    Opt::switch("strict", "repeat until the count is confirmed, fail otherwise", |picked| {
         picked.is_strict = true;
     }),
 ];

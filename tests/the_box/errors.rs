@@ -34,6 +34,8 @@ fn common_options_that_are_wrong() {
             (&["--format", "xml"], "--format", "tsv, shell, json, prom"),
             (&["--format=JSON"], "--format", "tsv, shell, json, prom"),
             (&["--json=yes"], "--json", "no value"),
+            (&["--help=yes"], "--help", "no value"),
+            (&["--version=1"], "--version", "no value"),
             (&["--interval", "0"], "--interval", "'0'"),
             (&["--interval", "-1"], "--interval", "'-1'"),
             (&["--interval", "inf"], "--interval", "'inf'"),

@@ -143,17 +143,16 @@ impl Args {
 }
 
 const OPTIONS: [Opt<Args>; 8] = [
-    Opt::switch('\0', "transport", "add the table of protocols and families of ss -s", |args| {
+    Opt::switch("transport", "add the table of protocols and families of ss -s", |args| {
         args.transport = true;
     }),
-    Opt::switch(
-        '\0',
-        "quick",
-        "leave synrecv out, which takes a walk of the socket table",
-        |args| args.quick = true,
-    ),
-    Opt::switch('t', "tcp", "count TCP sockets (the default)", |args| args.tcp = true),
-    Opt::switch('u', "udp", "count UDP sockets; with -t both", |args| args.udp = true),
+    Opt::switch("quick", "leave synrecv out, which takes a walk of the socket table", |args| {
+        args.quick = true
+    }),
+    Opt::<Args>::switch("tcp", "count TCP sockets (the default)", |args| args.tcp = true)
+        .short('t'),
+    Opt::<Args>::switch("udp", "count UDP sockets; with -t both", |args| args.udp = true)
+        .short('u'),
     grouping::by("count in groups, the largest first"),
     grouping::top("show at most N groups"),
     grouping::min("show only groups of at least COUNT sockets"),

@@ -10,7 +10,7 @@ use crate::select::grouping;
 const CHANGES: &str = "refused, as it changes the table";
 const ONLY_LOOKS: &str = "connbox only looks at the table of flows and never changes it";
 
-pub const OPTIONS: [Opt<Args>; 60] = [
+pub const OPTIONS: [Opt<Args>; 54] = [
     Opt::<Args>::optional(
         "dump",
         "[TABLE]",
@@ -21,7 +21,7 @@ pub const OPTIONS: [Opt<Args>; 60] = [
             Ok(())
         },
     )
-    .letter('L'),
+    .short('L'),
     Opt::<Args>::optional(
         "counter",
         "[TABLE]",
@@ -32,7 +32,7 @@ pub const OPTIONS: [Opt<Args>; 60] = [
             Ok(())
         },
     )
-    .letter('C'),
+    .short('C'),
     Opt::<Args>::optional(
         "event",
         "[TABLE]",
@@ -43,7 +43,7 @@ pub const OPTIONS: [Opt<Args>; 60] = [
             Ok(())
         },
     )
-    .letter('E'),
+    .short('E'),
     Opt::<Args>::optional(
         "get",
         "[TABLE]",
@@ -54,7 +54,7 @@ pub const OPTIONS: [Opt<Args>; 60] = [
             Ok(())
         },
     )
-    .letter('G'),
+    .short('G'),
     Opt::<Args>::optional(
         "stats",
         "[TABLE]",
@@ -65,49 +65,44 @@ pub const OPTIONS: [Opt<Args>; 60] = [
             Ok(())
         },
     )
-    .letter('S'),
-    Opt::value(
-        's',
+    .short('S'),
+    Opt::<Args>::value(
         "src",
         "ADDR[/LEN]",
         "source address of the first packet, or its network",
         |args, value| end(args, "--src", value, |filter| &mut filter.orig.source),
-    ),
-    Opt::value('\0', "orig-src", "ADDR[/LEN]", "the same as --src", |args, value| {
-        end(args, "--orig-src", value, |filter| &mut filter.orig.source)
-    }),
-    Opt::value(
-        'd',
+    )
+    .alias("orig-src")
+    .short('s'),
+    Opt::<Args>::value(
         "dst",
         "ADDR[/LEN]",
         "destination address of the first packet, or its network",
         |args, value| end(args, "--dst", value, |filter| &mut filter.orig.destination),
-    ),
-    Opt::value('\0', "orig-dst", "ADDR[/LEN]", "the same as --dst", |args, value| {
-        end(args, "--orig-dst", value, |filter| &mut filter.orig.destination)
-    }),
-    Opt::value(
-        'r',
+    )
+    .alias("orig-dst")
+    .short('d'),
+    Opt::<Args>::value(
         "reply-src",
         "ADDR[/LEN]",
         "source address of the answers, or its network",
         |args, value| end(args, "--reply-src", value, |filter| &mut filter.reply.source),
-    ),
-    Opt::value(
-        'q',
+    )
+    .short('r'),
+    Opt::<Args>::value(
         "reply-dst",
         "ADDR[/LEN]",
         "destination address of the answers, or its network",
         |args, value| end(args, "--reply-dst", value, |filter| &mut filter.reply.destination),
-    ),
-    Opt::value('\0', "mask-src", "MASK", "the bits of --src that matter", |args, value| {
+    )
+    .short('q'),
+    Opt::value("mask-src", "MASK", "the bits of --src that matter", |args, value| {
         mask(args, "--mask-src", value, 0)
     }),
-    Opt::value('\0', "mask-dst", "MASK", "the bits of --dst that matter", |args, value| {
+    Opt::value("mask-dst", "MASK", "the bits of --dst that matter", |args, value| {
         mask(args, "--mask-dst", value, 1)
     }),
-    Opt::value(
-        'p',
+    Opt::<Args>::value(
         "protonum",
         "PROTO",
         "transport protocol, by name or number; its own options stand behind it",
@@ -115,12 +110,13 @@ pub const OPTIONS: [Opt<Args>; 60] = [
             args.note(About::Tuple, "--protonum").filter.protocol = Some(values::protocol(value)?);
             Ok(())
         },
-    ),
+    )
+    .short('p'),
     Opt::<Args>::word("family", "FAMILY", &["ipv4", "ipv6"], "network protocol", |args, value| {
         args.note(About::Family, "--family");
         set_family(args, cli::choose(&[("ipv4", 2), ("ipv6", 10)], value)?)
     })
-    .letter('f'),
+    .short('f'),
     Opt::<Args>::word(
         "status",
         "STATUS[,...]",
@@ -130,21 +126,23 @@ pub const OPTIONS: [Opt<Args>; 60] = [
             values::statuses(&mut args.note(About::Filter, "--status").filter.status, value)
         },
     )
-    .letter('u'),
-    Opt::value('m', "mark", "VALUE[/MASK]", "with this mark", |args, value| {
+    .short('u'),
+    Opt::<Args>::value("mark", "VALUE[/MASK]", "with this mark", |args, value| {
         args.note(About::Filter, "--mark").filter.mark = Some(values::mark(value)?);
         Ok(())
-    }),
-    Opt::value('c', "secmark", "VALUE", "with this mark of a security module", |args, value| {
+    })
+    .short('m'),
+    Opt::<Args>::value("secmark", "VALUE", "with this mark of a security module", |args, value| {
         args.note(About::Filter, "--secmark").filter.secmark = Some(number_of(value, u32::MAX)?);
         Ok(())
-    }),
-    Opt::value('w', "zone", "ZONE", "in this zone for both directions", |args, value| {
+    })
+    .short('c'),
+    Opt::<Args>::value("zone", "ZONE", "in this zone for both directions", |args, value| {
         args.note(About::Zone, "--zone").filter.zone = Some(zone(value)?);
         Ok(())
-    }),
+    })
+    .short('w'),
     Opt::value(
-        '\0',
         "orig-zone",
         "ZONE",
         "in this zone for the original direction alone",
@@ -153,15 +151,16 @@ pub const OPTIONS: [Opt<Args>; 60] = [
             Ok(())
         },
     ),
-    Opt::value('\0', "reply-zone", "ZONE", "in this zone for the answers alone", |args, value| {
+    Opt::value("reply-zone", "ZONE", "in this zone for the answers alone", |args, value| {
         args.note(About::Zone, "--reply-zone").filter.reply.zone = Some(zone(value)?);
         Ok(())
     }),
-    Opt::value('l', "label", "LABEL[,...]", "with all of these labels", |args, value| {
+    Opt::<Args>::value("label", "LABEL[,...]", "with all of these labels", |args, value| {
         args.note(About::Filter, "--label");
         args.labels.extend(cli::words(value)?.map(str::to_owned));
         Ok(())
-    }),
+    })
+    .short('l'),
     Opt::<Args>::optional(
         "src-nat",
         "[ADDR[:PORT]]",
@@ -173,7 +172,7 @@ pub const OPTIONS: [Opt<Args>; 60] = [
             Ok(())
         },
     )
-    .letter('n'),
+    .short('n'),
     Opt::<Args>::optional(
         "dst-nat",
         "[ADDR[:PORT]]",
@@ -185,7 +184,7 @@ pub const OPTIONS: [Opt<Args>; 60] = [
             Ok(())
         },
     )
-    .letter('g'),
+    .short('g'),
     Opt::<Args>::optional(
         "any-nat",
         "[ADDR[:PORT]]",
@@ -197,7 +196,7 @@ pub const OPTIONS: [Opt<Args>; 60] = [
             Ok(())
         },
     )
-    .letter('j'),
+    .short('j'),
     Opt::<Args>::word(
         "event-mask",
         "EVENT[,...]",
@@ -209,7 +208,7 @@ pub const OPTIONS: [Opt<Args>; 60] = [
             })
         },
     )
-    .letter('e'),
+    .short('e'),
     Opt::<Args>::word(
         "output",
         "PART[,...]",
@@ -221,9 +220,8 @@ pub const OPTIONS: [Opt<Args>; 60] = [
             })
         },
     )
-    .letter('o'),
-    Opt::value(
-        'b',
+    .short('o'),
+    Opt::<Args>::value(
         "buffer-size",
         "BYTES",
         "with -E, the size of the receive buffer",
@@ -231,39 +229,32 @@ pub const OPTIONS: [Opt<Args>; 60] = [
             args.note(About::Events, "--buffer-size").buffer_bytes = Some(cli::number(value)?);
             Ok(())
         },
-    ),
+    )
+    .short('b'),
     Opt::switch(
-        '\0',
         "resync",
         "with -E, dump the table after a loss, and show what was missed",
         |args| args.note(About::Events, "--resync").resync = true,
     ),
-    Opt::value('\0', "sport", "PORT", "source port of the first packet", |args, value| {
+    Opt::<Args>::value("sport", "PORT", "source port of the first packet", |args, value| {
         args.of("--sport", Kind::Ports)?.orig.ports[0] = Some(number_of(value, 65_535)?);
         Ok(())
-    }),
-    Opt::value('\0', "orig-port-src", "PORT", "the same as --sport", |args, value| {
-        args.of("--orig-port-src", Kind::Ports)?.orig.ports[0] = Some(number_of(value, 65_535)?);
-        Ok(())
-    }),
-    Opt::value('\0', "dport", "PORT", "destination port of the first packet", |args, value| {
+    })
+    .alias("orig-port-src"),
+    Opt::<Args>::value("dport", "PORT", "destination port of the first packet", |args, value| {
         args.of("--dport", Kind::Ports)?.orig.ports[1] = Some(number_of(value, 65_535)?);
         Ok(())
-    }),
-    Opt::value('\0', "orig-port-dst", "PORT", "the same as --dport", |args, value| {
-        args.of("--orig-port-dst", Kind::Ports)?.orig.ports[1] = Some(number_of(value, 65_535)?);
-        Ok(())
-    }),
-    Opt::value('\0', "reply-port-src", "PORT", "source port of the answers", |args, value| {
+    })
+    .alias("orig-port-dst"),
+    Opt::value("reply-port-src", "PORT", "source port of the answers", |args, value| {
         args.of("--reply-port-src", Kind::Ports)?.reply.ports[0] = Some(number_of(value, 65_535)?);
         Ok(())
     }),
-    Opt::value('\0', "reply-port-dst", "PORT", "destination port of the answers", |args, value| {
+    Opt::value("reply-port-dst", "PORT", "destination port of the answers", |args, value| {
         args.of("--reply-port-dst", Kind::Ports)?.reply.ports[1] = Some(number_of(value, 65_535)?);
         Ok(())
     }),
     Opt::value(
-        '\0',
         "state",
         "STATE",
         "state of TCP, SCTP or DCCP, as conntrack writes it",
@@ -273,51 +264,45 @@ pub const OPTIONS: [Opt<Args>; 60] = [
             Ok(())
         },
     ),
-    Opt::value('\0', "icmp-type", "NUMBER", "type of ICMP", |args, value| {
+    Opt::value("icmp-type", "NUMBER", "type of ICMP", |args, value| {
         args.of("--icmp-type", Kind::Icmp)?.orig.icmp[0] = Some(number_of(value, 255)?);
         Ok(())
     }),
-    Opt::value('\0', "icmp-code", "NUMBER", "code of ICMP", |args, value| {
+    Opt::value("icmp-code", "NUMBER", "code of ICMP", |args, value| {
         args.of("--icmp-code", Kind::Icmp)?.orig.icmp[1] = Some(number_of(value, 255)?);
         Ok(())
     }),
-    Opt::value('\0', "icmp-id", "NUMBER", "identifier of ICMP", |args, value| {
+    Opt::value("icmp-id", "NUMBER", "identifier of ICMP", |args, value| {
         args.of("--icmp-id", Kind::Icmp)?.orig.icmp_id = Some(number_of(value, 65_535)?);
         Ok(())
     }),
-    Opt::value('\0', "icmpv6-type", "NUMBER", "type of ICMPv6", |args, value| {
+    Opt::value("icmpv6-type", "NUMBER", "type of ICMPv6", |args, value| {
         args.of("--icmpv6-type", Kind::Icmp6)?.orig.icmp[0] = Some(number_of(value, 255)?);
         Ok(())
     }),
-    Opt::value('\0', "icmpv6-code", "NUMBER", "code of ICMPv6", |args, value| {
+    Opt::value("icmpv6-code", "NUMBER", "code of ICMPv6", |args, value| {
         args.of("--icmpv6-code", Kind::Icmp6)?.orig.icmp[1] = Some(number_of(value, 255)?);
         Ok(())
     }),
-    Opt::value('\0', "icmpv6-id", "NUMBER", "identifier of ICMPv6", |args, value| {
+    Opt::value("icmpv6-id", "NUMBER", "identifier of ICMPv6", |args, value| {
         args.of("--icmpv6-id", Kind::Icmp6)?.orig.icmp_id = Some(number_of(value, 65_535)?);
         Ok(())
     }),
-    Opt::value('\0', "srckey", "KEY", "key of GRE of the original direction", |args, value| {
+    Opt::<Args>::value("srckey", "KEY", "key of GRE of the original direction", |args, value| {
         args.of("--srckey", Kind::Keys)?.orig.ports[0] = Some(number_of(value, 65_535)?);
         Ok(())
-    }),
-    Opt::value('\0', "orig-key-src", "KEY", "the same as --srckey", |args, value| {
-        args.of("--orig-key-src", Kind::Keys)?.orig.ports[0] = Some(number_of(value, 65_535)?);
-        Ok(())
-    }),
-    Opt::value('\0', "dstkey", "KEY", "key of GRE of the other direction", |args, value| {
+    })
+    .alias("orig-key-src"),
+    Opt::<Args>::value("dstkey", "KEY", "key of GRE of the other direction", |args, value| {
         args.of("--dstkey", Kind::Keys)?.orig.ports[1] = Some(number_of(value, 65_535)?);
         Ok(())
-    }),
-    Opt::value('\0', "orig-key-dst", "KEY", "the same as --dstkey", |args, value| {
-        args.of("--orig-key-dst", Kind::Keys)?.orig.ports[1] = Some(number_of(value, 65_535)?);
-        Ok(())
-    }),
-    Opt::value('\0', "reply-key-src", "KEY", "key of the answers", |args, value| {
+    })
+    .alias("orig-key-dst"),
+    Opt::value("reply-key-src", "KEY", "key of the answers", |args, value| {
         args.of("--reply-key-src", Kind::Keys)?.reply.ports[0] = Some(number_of(value, 65_535)?);
         Ok(())
     }),
-    Opt::value('\0', "reply-key-dst", "KEY", "the other key of the answers", |args, value| {
+    Opt::value("reply-key-dst", "KEY", "the other key of the answers", |args, value| {
         args.of("--reply-key-dst", Kind::Keys)?.reply.ports[1] = Some(number_of(value, 65_535)?);
         Ok(())
     }),
@@ -325,25 +310,19 @@ pub const OPTIONS: [Opt<Args>; 60] = [
     grouping::sum("SUM[,...]", "add up these of both directions"),
     grouping::top("show at most N groups"),
     grouping::min("show only groups of at least COUNT flows"),
-    Opt::switch(
-        '\0',
-        "limits",
-        "with -C, add the maximum, percent, early drops and buckets",
-        |args| {
-            args.note(About::Limits, "--limits").limits = true;
-        },
-    ),
+    Opt::switch("limits", "with -C, add the maximum, percent, early drops and buckets", |args| {
+        args.note(About::Limits, "--limits").limits = true;
+    }),
     Opt::<Args>::optional("create", "[...]", &[], CHANGES, |_, _| Err(ONLY_LOOKS.into()))
-        .letter('I'),
+        .short('I'),
     Opt::<Args>::optional("delete", "[...]", &[], CHANGES, |_, _| Err(ONLY_LOOKS.into()))
-        .letter('D'),
+        .short('D'),
     Opt::<Args>::optional("update", "[...]", &[], CHANGES, |_, _| Err(ONLY_LOOKS.into()))
-        .letter('U'),
-    Opt::<Args>::optional("add", "[...]", &[], CHANGES, |_, _| Err(ONLY_LOOKS.into())).letter('A'),
-    Opt::<Args>::optional("flush", "[...]", &[], CHANGES, |_, _| Err(ONLY_LOOKS.into()))
-        .letter('F'),
+        .short('U'),
+    Opt::<Args>::optional("add", "[...]", &[], CHANGES, |_, _| Err(ONLY_LOOKS.into())).short('A'),
+    Opt::<Args>::optional("flush", "[...]", &[], CHANGES, |_, _| Err(ONLY_LOOKS.into())).short('F'),
     Opt::<Args>::optional("load-file", "[...]", &[], CHANGES, |_, _| Err(ONLY_LOOKS.into()))
-        .letter('R'),
-    Opt::<Args>::optional("zero", "[...]", &[], CHANGES, |_, _| Err(ONLY_LOOKS.into())).letter('z'),
+        .short('R'),
+    Opt::<Args>::optional("zero", "[...]", &[], CHANGES, |_, _| Err(ONLY_LOOKS.into())).short('z'),
 ];
-pub const DOCS: [OptDoc; 60] = cli::docs(&OPTIONS);
+pub const DOCS: [OptDoc; OPTIONS.len()] = cli::docs(&OPTIONS);

@@ -49,16 +49,18 @@ const FORMS: [(&str, Form); 3] =
     [("conntrackd", Form::Original), ("json", Form::Json), ("tsv", Form::Tsv)];
 
 pub const OPTIONS: [Opt<Args>; 20] = [
-    Opt::<Args>::switch('d', "daemon", "run as a daemon in the background", |args| {
+    Opt::<Args>::switch("daemon", "run as a daemon in the background", |args| {
         args.actions.push(Action::Run { is_background: true });
-    }),
-    Opt::switch('\0', "foreground", "run as a daemon in the foreground, for systemd", |args| {
+    })
+    .short('d'),
+    Opt::switch("foreground", "run as a daemon in the foreground, for systemd", |args| {
         args.actions.push(Action::Run { is_background: false });
     }),
-    Opt::value('C', "config", "FILE", "read a conntrackd.conf", |args, value| {
+    Opt::<Args>::value("config", "FILE", "read a conntrackd.conf", |args, value| {
         args.config = Some(value.into());
         Ok(())
-    }),
+    })
+    .short('C'),
     Opt::<Args>::optional("stats", "[TOPIC]", &TOPICS, "show the statistics", |args, value| {
         let word = value.map_or("ct", |value| value.to_str().unwrap_or_default());
         let topic =
@@ -66,7 +68,7 @@ pub const OPTIONS: [Opt<Args>; 20] = [
         args.actions.push(Action::Statistics(topic));
         Ok(())
     })
-    .letter('s'),
+    .short('s'),
     Opt::<Args>::optional(
         "internal",
         "[TABLE]",
@@ -78,7 +80,7 @@ pub const OPTIONS: [Opt<Args>; 20] = [
             Ok(())
         },
     )
-    .letter('i'),
+    .short('i'),
     Opt::<Args>::optional(
         "external",
         "[TABLE]",
@@ -90,8 +92,8 @@ pub const OPTIONS: [Opt<Args>; 20] = [
             Ok(())
         },
     )
-    .letter('e'),
-    Opt::switch('x', "xml", "show the flows of -i as XML", |args| args.is_xml = true),
+    .short('e'),
+    Opt::<Args>::switch("xml", "show the flows of -i as XML", |args| args.is_xml = true).short('x'),
     Opt::<Args>::optional(
         "resync",
         "[TABLE]",
@@ -103,14 +105,14 @@ pub const OPTIONS: [Opt<Args>; 20] = [
             Ok(())
         },
     )
-    .letter('R'),
-    Opt::switch('k', "kill", "end the daemon", |args| args.actions.push(Action::Stop)),
-    Opt::value('\0', "socket", "PATH", "the socket of the daemon", |args, value| {
+    .short('R'),
+    Opt::<Args>::switch("kill", "end the daemon", |args| args.actions.push(Action::Stop))
+        .short('k'),
+    Opt::value("socket", "PATH", "the socket of the daemon", |args, value| {
         args.socket = Some(absolute(value)?);
         Ok(())
     }),
     Opt::value(
-        '\0',
         "reconcile",
         "SECONDS",
         "compare with the kernel's table so often",
@@ -119,11 +121,11 @@ pub const OPTIONS: [Opt<Args>; 20] = [
             Ok(())
         },
     ),
-    Opt::value('\0', "hash-limit", "N", "know at most N flows", |args, value| {
+    Opt::value("hash-limit", "N", "know at most N flows", |args, value| {
         args.limit = Some(cli::number(value)?);
         Ok(())
     }),
-    Opt::value('\0', "log", "FILE", "append the flows that have ended to FILE", |args, value| {
+    Opt::value("log", "FILE", "append the flows that have ended to FILE", |args, value| {
         args.log = Some(absolute(value)?);
         Ok(())
     }),
@@ -138,16 +140,15 @@ pub const OPTIONS: [Opt<Args>; 20] = [
         },
     ),
     Opt::<Args>::optional("flush-cache", "[WHICH]", &[], "refused", |_, _| Err(CACHE.into()))
-        .letter('f'),
+        .short('f'),
     Opt::<Args>::optional("flush-kernel", "[TABLE]", &[], "refused", |_, _| Err(LOOKS.into()))
-        .letter('F'),
-    Opt::<Args>::optional("commit", "[TABLE]", &[], "refused", |_, _| Err(LOOKS.into()))
-        .letter('c'),
-    Opt::<Args>::optional("bulk", "[TABLE]", &[], "refused", |_, _| Err(LOOKS.into())).letter('B'),
+        .short('F'),
+    Opt::<Args>::optional("commit", "[TABLE]", &[], "refused", |_, _| Err(LOOKS.into())).short('c'),
+    Opt::<Args>::optional("bulk", "[TABLE]", &[], "refused", |_, _| Err(LOOKS.into())).short('B'),
     Opt::<Args>::optional("request", "[TABLE]", &[], "refused", |_, _| Err(LOOKS.into()))
-        .letter('n'),
+        .short('n'),
     Opt::<Args>::optional("reset-timers", "[TABLE]", &[], "refused", |_, _| Err(LOOKS.into()))
-        .letter('t'),
+        .short('t'),
 ];
 
 pub const DOCS: [OptDoc; OPTIONS.len()] = cli::docs(&OPTIONS);

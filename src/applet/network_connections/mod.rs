@@ -146,7 +146,7 @@ struct Args {
 }
 
 const OPTIONS: [Opt<Args>; 9] = [
-    Opt::switch('\0', "always-ok", "end with status 0 whatever was found", |args| {
+    Opt::switch("always-ok", "end with status 0 whatever was found", |args| {
         args.always_ok = true;
     }),
     Opt::word(
@@ -163,30 +163,29 @@ const OPTIONS: [Opt<Args>; 9] = [
         "count only sockets of this type; may be repeated",
         |args, value| args.wanted.add_type(value),
     ),
-    Opt::value('c', "critical", "RANGE", "the critical threshold of each number", |args, value| {
-        args.critical = Some(value.to_os_string());
-        Ok(())
-    }),
-    Opt::switch('\0', "no-perfdata", "leave the performance data out", |args| {
+    Opt::<Args>::value(
+        "critical",
+        "RANGE",
+        "the critical threshold of each number",
+        |args, value| {
+            args.critical = Some(value.to_os_string());
+            Ok(())
+        },
+    )
+    .short('c'),
+    Opt::switch("no-perfdata", "leave the performance data out", |args| {
         args.no_perfdata = true;
     }),
     Opt::value(
-        '\0',
         "rule",
         "KEY;WARNING;CRITICAL",
         "check this instead, with thresholds of its own; may be repeated",
         |args, value| rules::add(&mut args.rules, value),
     ),
-    Opt::switch(
-        '\0',
-        "strict",
-        "show and test what was asked for and is not there, as 0",
-        |args| {
-            args.is_strict = true;
-        },
-    ),
+    Opt::switch("strict", "show and test what was asked for and is not there, as 0", |args| {
+        args.is_strict = true;
+    }),
     Opt::value(
-        '\0',
         "test",
         "STDOUT[,STDERR[,STATUS]]",
         "read the sockets from this JSON file",
@@ -195,10 +194,16 @@ const OPTIONS: [Opt<Args>; 9] = [
             Ok(())
         },
     ),
-    Opt::value('w', "warning", "RANGE", "the warning threshold of each number", |args, value| {
-        args.warning = Some(value.to_os_string());
-        Ok(())
-    }),
+    Opt::<Args>::value(
+        "warning",
+        "RANGE",
+        "the warning threshold of each number",
+        |args, value| {
+            args.warning = Some(value.to_os_string());
+            Ok(())
+        },
+    )
+    .short('w'),
 ];
 const DOCS: [OptDoc; 9] = cli::docs(&OPTIONS);
 

@@ -90,16 +90,12 @@ struct Args {
 }
 
 const OPTIONS: [Opt<Args>; 3] = [
-    Opt::switch('a', "all", "add TcpExt, MPTcpExt and unknown groups", |args| args.all = true),
-    Opt::switch(
-        '\0',
-        "oid",
-        "add the columns oid and type, and wrap values as SNMP does",
-        |args| {
-            args.oid = true;
-        },
-    ),
-    Opt::switch('\0', "describe", "add the column meaning", |args| args.describe = true),
+    Opt::<Args>::switch("all", "add TcpExt, MPTcpExt and unknown groups", |args| args.all = true)
+        .short('a'),
+    Opt::switch("oid", "add the columns oid and type, and wrap values as SNMP does", |args| {
+        args.oid = true;
+    }),
+    Opt::switch("describe", "add the column meaning", |args| args.describe = true),
 ];
 const DOCS: [OptDoc; 3] = cli::docs(&OPTIONS);
 

@@ -153,34 +153,35 @@ const SORTS: [&str; 9] = {
 };
 
 const OPTIONS: [Opt<Args>; 18] = [
-    Opt::value('i', "interface", "IFACE", "capture on this interface, or any", |args, value| {
+    Opt::<Args>::value("interface", "IFACE", "capture on this interface, or any", |args, value| {
         args.interface = Some(value.to_os_string());
         Ok(())
-    }),
-    Opt::switch('d', "only-new", "leave out connections that were there before", |args| {
+    })
+    .short('i'),
+    Opt::<Args>::switch("only-new", "leave out connections that were there before", |args| {
         args.only_new = true;
-    }),
-    Opt::switch(
-        'f',
+    })
+    .short('d'),
+    Opt::<Args>::switch(
         "fast",
         "ten ticks a second; of packets each shows the speed of the last second",
         |args| {
             args.is_fast = true;
         },
-    ),
-    Opt::switch(
-        'p',
+    )
+    .short('f'),
+    Opt::<Args>::switch(
         "no-promiscuous",
         "do not set the interface promiscuous (the default)",
         |args| {
             args.is_promiscuous = false;
         },
-    ),
-    Opt::switch('\0', "promiscuous", "set the interface promiscuous", |args| {
+    )
+    .short('p'),
+    Opt::switch("promiscuous", "set the interface promiscuous", |args| {
         args.is_promiscuous = true;
     }),
-    Opt::value(
-        'r',
+    Opt::<Args>::value(
         "remove-after",
         "SECONDS",
         "remove what is closed after SECONDS (2)",
@@ -188,13 +189,14 @@ const OPTIONS: [Opt<Args>; 18] = [
             args.remove_after = Some(cli::seconds(value)?);
             Ok(())
         },
-    ),
-    Opt::value('T', "read", "FILE", "read a capture instead, to its end", |args, value| {
+    )
+    .short('r'),
+    Opt::<Args>::value("read", "FILE", "read a capture instead, to its end", |args, value| {
         args.file = Some(value.into());
         Ok(())
-    }),
+    })
+    .short('T'),
     Opt::value(
-        '\0',
         "rate-interval",
         "SECONDS",
         "a tick, over which speeds are taken (1)",
@@ -217,13 +219,12 @@ const OPTIONS: [Opt<Args>; 18] = [
         args.units = cli::choose(&[("bytes", Units::Bytes), ("bits", Units::Bits)], value)?;
         Ok(())
     }),
-    Opt::switch('\0', "once", "write one set of rows and end", |args| args.once = true),
-    Opt::value('\0', "count", "N", "write N sets of rows and end", |args, value| {
+    Opt::switch("once", "write one set of rows and end", |args| args.once = true),
+    Opt::value("count", "N", "write N sets of rows and end", |args, value| {
         args.count = Some(cli::number(value)?);
         Ok(())
     }),
     Opt::value(
-        '\0',
         "interval",
         "SECONDS",
         "write a set of rows every SECONDS, with a leading time",
@@ -232,19 +233,13 @@ const OPTIONS: [Opt<Args>; 18] = [
             Ok(())
         },
     ),
-    Opt::switch('\0', "conntrack", "read the flows of connection tracking", |args| {
+    Opt::switch("conntrack", "read the flows of connection tracking", |args| {
         args.conntrack = true;
     }),
-    Opt::value(
-        '\0',
-        "max-connections",
-        "N",
-        "keep at most N connections (100000)",
-        |args, value| {
-            args.max_connections = Some(cli::number(value)?);
-            Ok(())
-        },
-    ),
+    Opt::value("max-connections", "N", "keep at most N connections (100000)", |args, value| {
+        args.max_connections = Some(cli::number(value)?);
+        Ok(())
+    }),
     grouping::by("count in groups, the largest first"),
     grouping::top("show at most N rows"),
     grouping::min("show only groups of at least COUNT connections"),
