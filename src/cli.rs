@@ -10,7 +10,7 @@ pub use check::refuse;
 pub use near::{near, nearest};
 pub use option::{Opt, OptDoc, docs};
 pub use original::{Original, common_docs};
-pub use words::{choose, number, seconds, set, words};
+pub use words::{choose, digits, number, seconds, set, words};
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;

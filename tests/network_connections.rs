@@ -119,6 +119,7 @@ fn what_is_wrong_is_unknown_and_said_where_it_is_looked_for() {
         &["--explain"],
         &["--test=a,b,c"],
         &["--test=a,,0,1"],
+        &["--test=[],,+1"],
         &["--test=x", "--root=/"],
         &["--rule=LISTEN", "-w1"],
         &["--rule=LISTEN", "--conn-type=all"],

@@ -31,7 +31,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("select", &["frame", "cli", "out", "source", "model", "sys", "error"]),
     ("flow", &["source", "model", "sys"]),
     ("frame", &["cli", "out", "source", "sys", "error"]),
-    ("cli", &["out", "error"]),
+    ("cli", &["out", "wire", "error"]),
     // `out` does not know the model: a change there can never change the output in silence.
     ("out", &["track", "sys", "error"]),
     ("source", &["track", "model", "wire", "sys", "error"]),

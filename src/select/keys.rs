@@ -170,7 +170,7 @@ const THERE: u8 = 1;
 /// The lengths of networks behind a key in `word`: `24` or `24/64`, for IPv4 and IPv6.
 fn parse_lengths(word: &str, lengths: &str) -> Result<[u8; 2], String> {
     let (inet, inet6) = lengths.split_once('/').unwrap_or((lengths, "128"));
-    let number = |text: &str, most| text.parse::<u8>().ok().filter(|length| *length <= most);
+    let number = |text: &str, most| cli::digits::<u8>(text).filter(|length| *length <= most);
     let both = number(inet, 32).zip(number(inet6, 128));
     both.map(|(inet, inet6)| [inet, inet6]).ok_or_else(|| {
         format!("'{word}': a length is up to 32 for IPv4, then /LEN up to 128 for IPv6")

@@ -97,8 +97,8 @@ fn ports(
             names.push(word.to_owned());
             continue;
         }
-        match (first.parse(), last.parse()) {
-            (Ok(first), Ok(last)) if first <= last => ranges.push(Ports { first, last }),
+        match (cli::digits(first), cli::digits(last)) {
+            (Some(first), Some(last)) if first <= last => ranges.push(Ports { first, last }),
             _ => return Err(format!("'{word}' is no port and no range of ports up to 65535")),
         }
     }
@@ -147,13 +147,14 @@ impl Picked {
             filter.lport.extend(known_ports(&services, "--lport", &self.lport)?);
             filter.rport.extend(known_ports(&services, "--rport", &self.rport)?);
         }
-        if self.users.iter().any(|user| user.parse::<u32>().is_err()) {
-            let users = Users::read(kernel)?;
-            filter.uids =
-                self.users.iter().map(|user| uid(&users, user)).collect::<Result<_, _>>()?;
-        } else {
-            filter.uids = self.users.iter().filter_map(|user| user.parse().ok()).collect();
-        }
+        let numbers: Option<Vec<u32>> = self.users.iter().map(|user| cli::digits(user)).collect();
+        filter.uids = match numbers {
+            Some(uids) => uids,
+            None => {
+                let users = Users::read(kernel)?;
+                self.users.iter().map(|user| uid(&users, user)).collect::<Result<_, _>>()?
+            }
+        };
         Ok(filter)
     }
 }
@@ -174,7 +175,7 @@ fn known_ports(services: &Services, option: &str, names: &[String]) -> Result<Ve
 }
 
 fn uid(users: &Users, user: &str) -> Result<u32, Error> {
-    let known = user.parse().ok().or_else(|| users.uid(user));
+    let known = cli::digits(user).or_else(|| users.uid(user));
     known.ok_or_else(|| {
         Error::usage("--uid", format_args!("'{user}' is no number, and no user of /etc/passwd"))
     })

@@ -75,6 +75,67 @@ fn options_and_names_of_the_applets_that_are_wrong() {
     }
 }
 
+/// Scripts that add a sign to a number mean something else than a number: no reader takes one.
+#[test]
+fn no_number_has_a_plus() {
+    for line in [
+        "tcpstates --interval +1",
+        "tcpstates --interval 1 --count +5",
+        "tcpstates --lport +5",
+        "tcpstates --lport 1-+5",
+        "tcpstates --rport +5",
+        "tcpstates --uid +5",
+        "tcpstates --laddr 10.0.0.0/+24",
+        "tcpstates --raddr fd00::/+64",
+        "conncount --by raddr --top +5",
+        "conncount --by raddr --min +5",
+        "conncount --by raddr/+24",
+        "conncount --by raddr/24/+64",
+        "conntrack -L --by src --top +5",
+        "conntrack -L --by src --min +5",
+        "conntrack -L --by src/+24",
+        "conntrack -E -b +5",
+        "conntrack -L -s 10.0.0.0/+24",
+        "conntrack -L --mask-src 10.0.0.0/+24",
+        "conntrack -L -m +5",
+        "conntrack -L -m 5/+5",
+        "conntrack -L -m 0x+5",
+        "conntrack -L -c +5",
+        "conntrack -L -w +5",
+        "conntrack -L --orig-zone +5",
+        "conntrack -L --reply-zone +5",
+        "conntrack -L -l +5",
+        "conntrack -L -n 10.0.0.1:+5",
+        "conntrack -L -p +6",
+        "conntrack -L -p tcp --sport +5",
+        "conntrack -L -p tcp --reply-port-dst +5",
+        "conntrack -L -p icmp --icmp-type +5",
+        "conntrack -L -p icmp --icmp-id +5",
+        "conntrack -L -p gre --srckey +5",
+        "conntrackd -d --hash-limit +5",
+        "conntrackd -d --reconcile +5",
+        "tcptrack --once --top +5",
+        "tcptrack --once --min +5",
+        "tcptrack --interval 1 --count +5",
+        "tcptrack --interval +1",
+        "tcptrack --once --rate-interval +1",
+        "tcptrack --once -r +1",
+        "tcptrack --once --max-connections +5",
+        "tcptrack --once port +5",
+        "network-connections --rule [lport=+5];1",
+        "snmpget-tcp 1.3.6.1.2.1.6.+9.0",
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let output = support::run(&words);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let applet = connbox::applet::find(words[0]).unwrap();
+        let usage = applet.original.map_or(2, |original| i32::from(original.status_of_usage));
+        // What names no user and no port is known only when their files have been read.
+        assert_eq!(output.status.code(), Some(usage), "{line}: {said}");
+        assert!(output.stdout.is_empty() && said.contains('+'), "{line}: {said}");
+    }
+}
+
 #[test]
 fn what_conncount_does_not_count_points_to_tcpstates() {
     // A family is a filter: it counts sockets, of which the summary has no rows.

@@ -5,6 +5,7 @@ use super::rows::{COLUMNS, Rows};
 use super::text::Text;
 use super::values::Table;
 use super::{BANNER, expect, groups};
+use crate::cli;
 use crate::error::Error;
 use crate::frame::{Call, Report, Sample};
 use crate::model::{Flow, FlowFilter};
@@ -67,7 +68,7 @@ pub fn filter(source: &Source, args: &Args) -> Result<FlowFilter, Error> {
     let known = Labels::read(&source.kernel)?;
     for name in &args.labels {
         // A label without a name can be meant by its number.
-        let bit = known.bit(name.as_bytes()).or_else(|| name.parse().ok());
+        let bit = known.bit(name.as_bytes()).or_else(|| cli::digits(name));
         let byte = bit.and_then(|bit| filter.labels.get_mut(bit / 8));
         let (Some(bit), Some(byte)) = (bit, byte) else {
             let reason = "is no number from 0 to 127, and no name in /etc/xtables/connlabel.conf";

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 
+use crate::cli;
 use crate::model::{Flow, FlowStatus, Masked, Prefix, Translation, masked};
 use crate::source::flows::conntrack::Table as Flows;
 
@@ -36,11 +37,10 @@ pub fn table(value: Option<&OsStr>) -> Result<Table, String> {
 
 /// A number, decimal or after 0x hexadecimal, that is at most `most`.
 pub fn number(text: &str, most: u32) -> Option<u32> {
-    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
-    let number = match digits {
-        Some(digits) if !digits.starts_with('+') => u32::from_str_radix(digits, 16).ok(),
-        None if !text.starts_with('+') => text.parse().ok(),
-        _ => None,
+    let number = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) if digits.starts_with('+') => None,
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => cli::digits(text),
     };
     number.filter(|number| *number <= most)
 }

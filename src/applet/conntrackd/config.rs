@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use super::filter::{Filter, Policy};
+use crate::cli;
 use crate::model::{Flow, Prefix, TCP_STATES};
 
 /// What a file says.
@@ -155,7 +156,7 @@ impl Config {
         let number = || {
             let value = value()?;
             let number =
-                value.parse::<u32>().map_err(|_| format!("{word}: '{value}' is no number"));
+                cli::digits::<u32>(value).ok_or_else(|| format!("{word}: '{value}' is no number"));
             number.map(|number| number as usize)
         };
         match block {
@@ -224,7 +225,7 @@ fn path(word: &str, value: &str) -> Result<PathBuf, String> {
 fn protocol(word: &str) -> Result<u8, String> {
     let name = word.to_ascii_lowercase();
     let name = if name == "ipv6-icmp" { "icmpv6" } else { &name };
-    let number = Flow::protocol_number(name.as_bytes()).or_else(|| name.parse().ok());
+    let number = Flow::protocol_number(name.as_bytes()).or_else(|| cli::digits(name));
     number.ok_or_else(|| format!("Protocol: '{word}' is none"))
 }
 

@@ -14,6 +14,8 @@ use crate::source::files::procfs::{self, File, Record};
 use crate::source::{self, Method, Source};
 use crate::sys;
 
+use crate::wire::text;
+
 /// The types, in the order of equal numbers.
 pub const TYPES: [&str; 4] = ["tcp", "tcp6", "udp", "udp6"];
 /// The state of every UDP socket.
@@ -258,21 +260,19 @@ impl Counts {
         let parts: Vec<&[u8]> =
             test.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).collect();
         let part = |place: usize| parts.get(place).copied().unwrap_or_default();
-        let status = std::str::from_utf8(part(2)).ok().filter(|status| !status.is_empty());
-        let status = status.map_or(Ok(0), str::parse::<i64>);
-        if parts.len() > 3 || status.is_err() {
+        let status = if part(2).is_empty() { Some(0) } else { text::number(part(2)) };
+        let Some(status) = status.filter(|_| parts.len() <= 3) else {
             let reason = "takes two files and a number: STDOUT,STDERR,STATUS";
             return Err(Error::usage("--test", reason));
-        }
+        };
         let said = contents(part(1)).unwrap_or_else(|_| part(1).to_vec());
         match (status, first_line(&said)) {
-            (Ok(0), None) => self.read_json(part(0), wanted),
+            (0, None) => self.read_json(part(0), wanted),
             (_, Some(line)) => {
                 let line = String::from_utf8_lossy(line).into_owned();
                 Err(Error::failed("--test", format_args!("the recorded run said: {line}")))
             }
             (status, None) => {
-                let status = status.unwrap_or_default();
                 let reason = format_args!("the recorded run ended with status {status}");
                 Err(Error::failed("--test", reason))
             }

@@ -107,7 +107,7 @@ fn by_oid(text: &str) -> Option<String> {
         None => text.strip_prefix(TCP_GROUP_OID)?,
     };
     let number = below.strip_prefix('.')?;
-    let number: u32 = number.strip_suffix(".0").unwrap_or(number).parse().ok()?;
+    let number: u32 = cli::digits(number.strip_suffix(".0").unwrap_or(number))?;
     let object = OBJECTS.iter().find(|object| object.number == number)?;
     Some(format!("Tcp{}", object.field))
 }
