@@ -150,6 +150,10 @@ pub fn parse<A: Default, B: Default>(
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next().map_err(lexopt_error)? {
         let (short, long) = match argument {
+            // As an empty variable of a script gives it: it would mean no row, or all of them.
+            lexopt::Arg::Value(name) if name.is_empty() && original.is_none() => {
+                return Err(Error::usage("", "an empty NAME"));
+            }
             lexopt::Arg::Value(name) => {
                 common.names.push(name);
                 continue;

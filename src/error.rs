@@ -56,12 +56,12 @@ pub enum Error {
 impl Error {
     /// A fault of the command line: `subject` is the option or argument.
     pub fn usage(subject: impl AsRef<[u8]>, reason: impl fmt::Display) -> Error {
-        Error::fault(Status::Usage, subject.as_ref(), &reason)
+        Error::of(Status::Usage, subject, reason)
     }
 
     /// A failure at run time: `subject` is the file or the thing that was asked for.
     pub fn failed(subject: impl AsRef<[u8]>, reason: impl fmt::Display) -> Error {
-        Error::fault(Status::Failed, subject.as_ref(), &reason)
+        Error::of(Status::Failed, subject, reason)
     }
 
     /// A failed system call, in the system's own words.
@@ -79,9 +79,14 @@ impl Error {
         }
     }
 
+    /// A fault that gives `status`. An empty subject is shown as the empty word that it is.
+    pub fn of(status: Status, subject: impl AsRef<[u8]>, reason: impl fmt::Display) -> Error {
+        Error::fault(status, subject.as_ref(), &reason)
+    }
+
     fn fault(status: Status, subject: &[u8], reason: &dyn fmt::Display) -> Error {
-        let mut text = subject.to_vec();
-        text.extend_from_slice(format!(": {reason}").as_bytes());
+        let subject = if subject.is_empty() { b"''" } else { subject };
+        let text = [subject, format!(": {reason}").as_bytes()].concat();
         Error::Fault { status, text }
     }
 
@@ -110,6 +115,12 @@ pub fn reason(error: rustix::io::Errno) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_empty_subject_is_to_be_seen() {
+        let Error::Fault { text, .. } = Error::usage("", "no such file") else { panic!() };
+        assert_eq!(text, b"'': no such file");
+    }
 
     #[test]
     fn a_refused_call_names_the_right_and_not_the_number() {

@@ -167,12 +167,8 @@ fn unknown_applet(name: &OsStr) -> Error {
     let known =
         APPLETS.iter().flat_map(|applet| std::iter::once(&applet.name).chain(applet.aliases));
     let near = cli::nearest(&name.to_string_lossy(), known.copied());
-    let mut text = name.as_bytes().to_vec();
-    text.extend_from_slice(b": no such applet");
-    if let Some(near) = near {
-        text.extend_from_slice(format!("; {near} is near").as_bytes());
-    }
-    Error::Fault { status: Status::NoApplet, text }
+    let near = near.map(|near| format!("; {near} is near")).unwrap_or_default();
+    Error::of(Status::NoApplet, name.as_bytes(), format_args!("no such applet{near}"))
 }
 
 /// Says how a run ended, if there is something to say, and gives its status.

@@ -182,8 +182,26 @@ fn an_unknown_applet_has_a_status_of_its_own_and_the_nearest_name() {
 }
 
 #[test]
+fn an_empty_word_is_to_be_seen_in_an_error() {
+    for words in [
+        &[""][..],
+        &["help", ""],
+        &["--man", ""],
+        &["--completions", ""],
+        &["--install", ""],
+        &["--textfile", ""],
+        &["--textfile", "x.prom", ""],
+    ] {
+        let said = String::from_utf8(support::run(words).stderr).unwrap();
+        assert!(said.contains(": ''") && said.lines().count() == 1, "{words:?}: {said}");
+    }
+}
+
+#[test]
 fn an_unknown_option_of_the_box_is_a_usage_error() {
-    for (option, near) in [("--lst", "--list"), ("--helb", "--help"), ("--xyzzy", ""), ("-q", "")] {
+    let near = [("--lst", "--list"), ("--helb", "--help"), ("--xyzzy", ""), ("-q", "")];
+    for (option, near) in near.into_iter().chain([("--help=1", "--help"), ("--version=1", "--ver")])
+    {
         let output = support::run(&[option]);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{option}: {said}");

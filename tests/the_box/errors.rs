@@ -63,7 +63,6 @@ fn options_and_names_of_the_applets_that_are_wrong() {
         (&["tcpstates", "OPEN"], "OPEN", "no row"),
         (&["tcpstates", "13"], "13", "no row"),
         (&["sockstat", "TCP.in"], "TCP.in", "no row"),
-        (&["sockstat", "--root", &root(), ""], "", "no row"),
         (&["snmpget-tcp", "1.3.6.1.2.1.6.99.0"], "1.3.6.1.2.1.6.99.0", "no row"),
         (&["snmpget-tcp", "*Nothing*"], "*Nothing*", "no row"),
         (&["closedcalc", "open"], "open", "no row"),
@@ -72,6 +71,33 @@ fn options_and_names_of_the_applets_that_are_wrong() {
         (&["sockstat", "--limits", "--from", "x"], "--limits", "--root"),
     ] {
         assert_error(words, 2, subject, reason);
+    }
+}
+
+/// What an empty variable of a script gives.
+#[test]
+fn empty_words_are_named_and_refused() {
+    let with_names = support::tables();
+    for applet in &with_names {
+        assert_error(&[applet, ""], 2, "''", "an empty NAME");
+        assert_error(&[applet, "--root", &root(), "", "--json"], 2, "''", "an empty NAME");
+        assert_error(&[applet, "--", ""], 2, "''", "an empty NAME");
+    }
+    for (words, status, reason) in [
+        (&["tcpstates", "LISTEN", ""][..], 2, "an empty NAME"),
+        (&["tcpstates", "--by", "family", ""], 2, "an empty NAME"),
+        (&["sockstat", "--limits", ""], 2, "an empty NAME"),
+        (&["snmpget-tcp", "--all", ""], 2, "an empty NAME"),
+        (&["conncount", "--by", "raddr", ""], 2, "an empty NAME"),
+        (&["conncount", "-4", ""], 2, "an empty NAME"),
+        (&["conncount", "--quick", ""], 2, "an empty NAME"),
+        (&["conncount", "--transport", ""], 2, "an empty NAME"),
+        (&["closedcalc", "--by", "process", ""], 2, "an empty NAME"),
+        (&["conntrack", "-L", "expect", ""], 2, "a table stands behind"),
+        (&["conntrackd", ""], 1, "a topic stands behind"),
+        (&["network-connections", ""], 3, "options only"),
+    ] {
+        assert_error(words, status, "''", reason);
     }
 }
 
