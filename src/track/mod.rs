@@ -1,6 +1,7 @@
 //! What follows from facts over time. Pure: the clock comes in as an argument.
 
 pub mod flows;
+mod indexed;
 mod rates;
 pub mod tcp;
 mod window;

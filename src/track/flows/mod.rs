@@ -5,8 +5,9 @@ mod totals;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
+use super::indexed::Indexed;
 use crate::model::Flow;
-use record::{NONE, Rare, Record};
+use record::{Rare, Record};
 pub use totals::Totals;
 
 /// What an event or a dump changed.
@@ -41,9 +42,7 @@ pub enum Change {
 /// as a ghost till the end, so that the dump does not bring it back.
 #[derive(Debug)]
 pub struct Flows {
-    records: Vec<Record>,
-    /// The first record of each chain; a power of two of them.
-    heads: Vec<u32>,
+    records: Indexed<Record>,
     rares: Vec<Option<Box<Rare>>>,
     free_rares: Vec<u32>,
     random: RandomState,
@@ -55,21 +54,16 @@ pub struct Flows {
     totals: Totals,
 }
 
-/// The fewest chains.
-const FEWEST_CHAINS: usize = 64;
-
 impl Flows {
     /// A cache of at most `limit` flows, of any number for `None`.
     #[must_use]
     pub fn new(limit: Option<usize>) -> Flows {
         Flows {
-            records: Vec::new(),
-            heads: vec![NONE; FEWEST_CHAINS],
+            records: Indexed::default(),
             rares: Vec::new(),
             free_rares: Vec::new(),
             random: RandomState::new(),
-            // Places are numbers of 32 bits, of which one means none.
-            limit: limit.unwrap_or(usize::MAX).min(u32::MAX as usize - 1),
+            limit: limit.unwrap_or(usize::MAX).min(Indexed::<Record>::MOST),
             refused: 0,
             ghosts: 0,
             generation: 0,
@@ -106,8 +100,8 @@ impl Flows {
     /// flow that is known already is one that a dump was faster to show; a change of a flow that is not
     /// known makes it known.
     pub fn lives(&mut self, flow: &Flow<'_>, now_seconds: u32) -> Change {
-        let record = self.key_of(flow);
-        match self.find(&record) {
+        let (hash, record) = self.key_of(flow);
+        match self.find(hash, &record) {
             Some(place) if !self.records[place].is_ghost() => {
                 self.update(place, flow);
                 return Change::Updated;
@@ -116,13 +110,13 @@ impl Flows {
             Some(ghost) => self.remove(ghost),
             None => {}
         }
-        self.insert(record, flow, now_seconds)
+        self.insert(hash, record, flow, now_seconds)
     }
 
     /// Takes an event of a flow that has ended. While a dump is read, that may show the flow still.
     pub fn ended(&mut self, flow: &Flow<'_>) -> Change {
-        let mut record = self.key_of(flow);
-        let found = self.find(&record);
+        let (hash, mut record) = self.key_of(flow);
+        let found = self.find(hash, &record);
         let is_known = found.is_some_and(|place| !self.records[place].is_ghost());
         match found {
             Some(place) if is_known => self.forget(place),
@@ -133,7 +127,7 @@ impl Flows {
             record.generation = self.generation;
             record.set_ghost(true);
             self.ghosts += 1;
-            self.push(record);
+            self.records.push(hash, record);
         }
         if is_known { Change::Destroyed } else { Change::Unknown }
     }
@@ -148,9 +142,9 @@ impl Flows {
     /// Takes a flow of the dump that began; `None` if nothing follows from it but newer counters and
     /// timeouts.
     pub fn reconcile(&mut self, flow: &Flow<'_>, now_seconds: u32) -> Option<Change> {
-        let record = self.key_of(flow);
-        let Some(place) = self.find(&record) else {
-            return Some(self.insert(record, flow, now_seconds));
+        let (hash, record) = self.key_of(flow);
+        let Some(place) = self.find(hash, &record) else {
+            return Some(self.insert(hash, record, flow, now_seconds));
         };
         let is_told = self.records[place].generation == self.generation;
         (!is_told && self.update(place, flow)).then_some(Change::Updated)
@@ -170,7 +164,7 @@ impl Flows {
                 self.forget(place);
             }
         }
-        self.shrink();
+        self.records.shrink();
     }
 
     /// Ends the comparison with a dump that was not read to its end: no flow is taken for gone.
@@ -182,7 +176,8 @@ impl Flows {
     /// What is known of a flow, found by its original tuple, zone and identifier.
     #[must_use]
     pub fn get(&self, flow: &Flow<'_>) -> Option<Flow<'_>> {
-        let place = self.find(&self.key_of(flow))?;
+        let (hash, record) = self.key_of(flow);
+        let place = self.find(hash, &record)?;
         (!self.records[place].is_ghost()).then(|| self.flow_at(place))
     }
 
@@ -216,32 +211,26 @@ impl Flows {
         self.rares.get(record.rare as usize)?.as_deref()
     }
 
-    /// The record of a flow with its hash.
-    fn key_of(&self, flow: &Flow<'_>) -> Record {
-        let mut record = Record::of(flow);
-        // Keyed at random, so that nobody can choose flows that fall into one chain.
+    /// The record of a flow, and the hash of its key.
+    fn key_of(&self, flow: &Flow<'_>) -> (u64, Record) {
+        let record = Record::of(flow);
+        // Keyed at random, so that nobody can choose flows that collide.
         let mut hasher = self.random.build_hasher();
         record.key(|bytes| hasher.write(bytes));
-        record.hash = (hasher.finish() >> 32) as u32;
-        record
+        (hasher.finish(), record)
     }
 
-    fn chain(&self, hash: u32) -> usize {
-        hash as usize & (self.heads.len() - 1)
+    fn find(&self, hash: u64, key: &Record) -> Option<usize> {
+        self.records.find(hash, |record| record.is(key))
     }
 
-    fn find(&self, key: &Record) -> Option<usize> {
-        let mut place = self.heads[self.chain(key.hash)];
-        while let Some(record) = self.records.get(place as usize) {
-            if record.hash == key.hash && record.is(key) {
-                return Some(place as usize);
-            }
-            place = record.next;
-        }
-        None
-    }
-
-    fn insert(&mut self, mut record: Record, flow: &Flow<'_>, now_seconds: u32) -> Change {
+    fn insert(
+        &mut self,
+        hash: u64,
+        mut record: Record,
+        flow: &Flow<'_>,
+        now_seconds: u32,
+    ) -> Change {
         if self.records.len() >= self.limit {
             self.refused = self.refused.saturating_add(1);
             return Change::Refused;
@@ -251,19 +240,8 @@ impl Flows {
             record.rare = self.keep_rare(rare);
         }
         self.totals.count(&record, |count| *count += 1);
-        self.push(record);
+        self.records.push(hash, record);
         Change::Created
-    }
-
-    /// Puts a record at the head of its chain.
-    fn push(&mut self, mut record: Record) {
-        if self.records.len() >= self.heads.len() {
-            self.rechain(self.heads.len() * 2);
-        }
-        let chain = self.chain(record.hash);
-        record.next = self.heads[chain];
-        self.heads[chain] = self.records.len() as u32;
-        self.records.push(record);
     }
 
     /// Brings a record up to date and says whether what the kernel tells of by events has changed.
@@ -294,34 +272,12 @@ impl Flows {
 
     /// Removes a record; the last one takes its place.
     fn remove(&mut self, place: usize) {
-        self.relink(place as u32, self.records[place].next);
-        let last = self.records.len() - 1;
-        if last != place {
-            self.relink(last as u32, place as u32);
-        }
         let record = self.records.swap_remove(place);
         if let Some(slot) = self.rares.get_mut(record.rare as usize) {
             *slot = None;
             self.free_rares.push(record.rare);
         }
         self.ghosts -= usize::from(record.is_ghost());
-    }
-
-    /// Lets what leads to the record at `place` lead to `other`.
-    fn relink(&mut self, place: u32, other: u32) {
-        let chain = self.chain(self.records[place as usize].hash);
-        if self.heads[chain] == place {
-            self.heads[chain] = other;
-            return;
-        }
-        let mut before = self.heads[chain];
-        while let Some(record) = self.records.get_mut(before as usize) {
-            if record.next == place {
-                record.next = other;
-                return;
-            }
-            before = record.next;
-        }
     }
 
     fn keep_rare(&mut self, rare: Box<Rare>) -> u32 {
@@ -345,24 +301,6 @@ impl Flows {
             } else {
                 place += 1;
             }
-        }
-    }
-
-    /// Gives memory back when most of it is not used any more.
-    fn shrink(&mut self) {
-        let wanted = self.records.len().next_power_of_two().max(FEWEST_CHAINS);
-        if self.heads.len() / wanted >= 8 {
-            self.records.shrink_to(wanted);
-            self.rechain(wanted);
-        }
-    }
-
-    /// Lays the records into `chains` chains.
-    fn rechain(&mut self, chains: usize) {
-        self.heads = vec![NONE; chains];
-        for place in 0..self.records.len() {
-            let chain = self.chain(self.records[place].hash);
-            self.records[place].next = std::mem::replace(&mut self.heads[chain], place as u32);
         }
     }
 }
@@ -603,6 +541,6 @@ mod tests {
         assert!(each >= 150, "{each} bytes a flow");
         flows.begin_reconcile();
         flows.end_reconcile(|_| {});
-        assert!(flows.is_empty() && flows.records.capacity() < 1000);
+        assert!(flows.is_empty() && resident_bytes() < before + 20 * FLOWS as usize);
     }
 }

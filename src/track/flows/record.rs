@@ -1,11 +1,11 @@
-//! How a flow is kept: 160 bytes for what every flow has, and a box for what few have.
+//! How a flow is kept: 152 bytes for what every flow has, and a box for what few have.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::model::{Ends, Flow, FlowStatus, Traffic, Tuple};
 
-/// No record: the end of a chain, or no rare parts.
-pub const NONE: u32 = u32::MAX;
+/// The place of rare parts that are not there.
+const NONE: u32 = u32::MAX;
 
 /// What is there, as bits of [`Record::flags`]. Those of tuples are for the original direction; those of
 /// the reply stand [`REPLY`] bits higher.
@@ -48,15 +48,11 @@ pub struct Record {
     family: u8,
     /// When it was last seen, counted in reconciliations.
     pub generation: u8,
-    /// The end of its key's hash, so that growing need not hash again.
-    pub hash: u32,
     flags: u32,
     status: u32,
     timeout_seconds: u32,
     mark: u32,
     id: u32,
-    /// The next one in its chain.
-    pub next: u32,
     /// The place of its rare parts.
     pub rare: u32,
     /// When it came into the cache, in seconds of the caller's clock.
@@ -112,13 +108,11 @@ impl Record {
             state: 0,
             family: flow.family,
             generation: 0,
-            hash: 0,
             flags: tuple_flags(&flow.orig) | tuple_flags(&flow.reply) << REPLY,
             status: 0,
             timeout_seconds: 0,
             mark: 0,
             id: flow.id.unwrap_or_default(),
-            next: NONE,
             rare: NONE,
             since_seconds: 0,
             traffic: [Traffic::default(); 2],
@@ -312,6 +306,6 @@ mod tests {
 
     #[test]
     fn a_record_is_small() {
-        assert_eq!(size_of::<Record>(), 160);
+        assert_eq!(size_of::<Record>(), 152);
     }
 }

@@ -2,16 +2,18 @@
 
 mod connection;
 mod direction;
-mod index;
+mod hash;
 
 use std::collections::HashSet;
+use std::hash::RandomState;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use super::indexed::Indexed;
 use crate::model::{Endpoint, Segment, TcpFlags};
 pub use connection::{Connection, Counters, State};
 pub use direction::Direction;
-use index::Index;
+use hash::hash;
 
 /// How to track.
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +47,8 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct Tracker {
     options: Options,
-    connections: Vec<Connection>,
-    index: Index,
+    connections: Indexed<Connection>,
+    random: RandomState,
     listeners: HashSet<Endpoint>,
     next_id: u64,
     evicted: u64,
@@ -59,11 +61,11 @@ impl Tracker {
     /// A tracker that knows of no connection yet.
     #[must_use]
     pub fn new(options: Options) -> Tracker {
-        let most = options.max_connections.clamp(1, u32::MAX as usize - 2);
+        let most = options.max_connections.clamp(1, Indexed::<Connection>::MOST);
         Tracker {
             options: Options { max_connections: most, ..options },
-            connections: Vec::new(),
-            index: Index::default(),
+            connections: Indexed::default(),
+            random: RandomState::new(),
             listeners: HashSet::new(),
             next_id: 1,
             evicted: 0,
@@ -102,7 +104,7 @@ impl Tracker {
         if segment.flags.has(TcpFlags::SYN.with(TcpFlags::ACK)) {
             self.listener(*source);
         }
-        let hash = self.index.hash(source, destination);
+        let hash = hash(&self.random, source, destination);
         let place = match self.find(hash, source, destination) {
             Some(place) if self.connections[place].is_replaced_by(segment) => {
                 let Some(connection) = self.opened(segment) else { return };
@@ -156,36 +158,17 @@ impl Tracker {
         if self.options.is_sliding { interval / 10 } else { interval }.max(1)
     }
 
-    fn find(&self, hash: u32, one: &Endpoint, other: &Endpoint) -> Option<usize> {
-        self.index.find(hash, |place| {
-            let Connection { client, server, .. } = &self.connections[place];
+    fn find(&self, hash: u64, one: &Endpoint, other: &Endpoint) -> Option<usize> {
+        self.connections.find(hash, |Connection { client, server, .. }| {
             client == one && server == other || client == other && server == one
         })
     }
 
-    fn insert(&mut self, hash: u32, connection: Connection) -> usize {
+    fn insert(&mut self, hash: u64, connection: Connection) -> usize {
         if self.connections.len() >= self.options.max_connections {
             self.evict();
         }
-        let place = self.connections.len();
-        self.connections.push(connection);
-        self.index.insert(hash, place);
-        place
-    }
-
-    /// Removes the connection at `place`; the last one takes the place.
-    fn remove(&mut self, place: usize) {
-        let last = self.connections.len() - 1;
-        let hash_at = |place: usize| {
-            let connection = &self.connections[place];
-            self.index.hash(&connection.client, &connection.server)
-        };
-        let (hash, last_hash) = (hash_at(place), hash_at(last));
-        self.index.remove(hash, place);
-        if place != last {
-            self.index.moved(last_hash, last, place);
-        }
-        self.connections.swap_remove(place);
+        self.connections.push(hash, connection)
     }
 
     /// Removes those that are longest idle: one in sixteen at once, so that a flood of new connections
@@ -193,14 +176,16 @@ impl Tracker {
     fn evict(&mut self) {
         let count = (self.connections.len() / 16).max(1);
         let mut ages: Vec<(u64, u32)> =
-            (0..).zip(&self.connections).map(|(place, one)| (one.seen_at, place)).collect();
+            (0..).zip(self.connections.iter()).map(|(place, one)| (one.seen_at, place)).collect();
         if count < ages.len() {
             ages.select_nth_unstable(count);
         }
         let mut places: Vec<_> = ages.iter().take(count).map(|(_, place)| *place).collect();
         // From the last on, so that what takes a free place is none of those to go.
         places.sort_unstable();
-        places.iter().rev().for_each(|place| self.remove(*place as usize));
+        for place in places.into_iter().rev() {
+            self.connections.swap_remove(place as usize);
+        }
         self.evicted += count as u64;
     }
 
@@ -209,7 +194,7 @@ impl Tracker {
     pub fn counters(&mut self, now: Duration, counters: &Counters) {
         let now = nanoseconds(now);
         let (local, remote) = (canonical(&counters.local), canonical(&counters.remote));
-        let hash = self.index.hash(&local, &remote);
+        let hash = hash(&self.random, &local, &remote);
         let found = self.find(hash, &local, &remote);
         let is_new = found.is_none_or(|place| {
             let one = &self.connections[place];
@@ -250,7 +235,7 @@ impl Tracker {
     /// Brings speeds up to `now`, and removes nothing.
     pub fn settle(&mut self, now: Duration) {
         let (now, interval_ns) = (nanoseconds(now), self.interval_ns());
-        for connection in &mut self.connections {
+        for connection in self.connections.iter_mut() {
             connection.settle(now / interval_ns, interval_ns);
         }
     }
@@ -266,7 +251,7 @@ impl Tracker {
             let connection = &mut self.connections[place];
             connection.settle(now / interval_ns, interval_ns);
             if connection.is_over(now, remove_after) {
-                self.remove(place);
+                self.connections.swap_remove(place);
             }
         }
     }
@@ -659,7 +644,7 @@ mod tests {
         }
         assert_eq!(tracker.len(), ports.len());
         tracker.tick(Duration::from_secs(9000));
-        assert!(tracker.is_empty() && tracker.index.find(0, |_| true).is_none());
+        assert!(tracker.is_empty());
     }
 
     #[test]
