@@ -159,8 +159,8 @@ fn reading(text: &[u8]) -> (Taken, usize) {
                 Record::Mib { names, values, .. } => {
                     text::pairs(names, values).into_iter().flatten().count()
                 }
-                Record::Header(_) | Record::Udp(..) => 0,
-                Record::Tcp(..) => 1,
+                Record::Header(_) => 0,
+                Record::Row(..) => 1,
             };
             Ok(())
         })

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use connbox::error::{Error, Status};
-use connbox::model::{Family, Protocol, Sockstat, StateCounts, StateSet};
+use connbox::model::{Family, Proto, Protocol, Sockstat, StateCounts, StateSet};
 use connbox::source::files::procfs::{self, Record};
 use connbox::source::{self, Method, Source};
 use connbox::wire::text;
@@ -76,8 +76,10 @@ impl Digest {
 
     fn take(&mut self, record: &Record<'_>) {
         match *record {
-            Record::Header(_) | Record::Udp(..) => {}
-            Record::Tcp(family, row, _) => self.rows[family as usize][usize::from(row.state)] += 1,
+            Record::Header(_) | Record::Row(Proto::Udp, ..) => {}
+            Record::Row(Proto::Tcp, family, row) => {
+                self.rows[family as usize][usize::from(row.state)] += 1;
+            }
             Record::Counts { protocol, fields } => text::counts(fields)
                 .flatten()
                 .for_each(|(item, value)| self.add(protocol, item, value.into())),

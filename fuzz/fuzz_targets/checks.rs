@@ -2,23 +2,13 @@
 #![no_main]
 
 use connbox::model::{Prefix, Range, masked};
-use connbox::wire::socket_row;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    row(data);
     let Ok(text) = std::str::from_utf8(data) else { return };
     range(text);
     network(text);
 });
-
-/// The state of a row is what stands in its fourth column.
-fn row(data: &[u8]) {
-    let Some(row) = socket_row::socket_row(data) else { return };
-    let state = connbox::wire::text::Fields::new(data).nth(3).unwrap();
-    let digits = std::str::from_utf8(state).unwrap();
-    assert_eq!(u32::from_str_radix(digits, 16), Ok(row.state.into()));
-}
 
 /// A range alerts inside or outside, and never both; its ends are in order.
 fn range(text: &str) {

@@ -5,7 +5,7 @@
 mod memory;
 
 use connbox::error::{Error, Status};
-use connbox::model::{Family, Filter, StateSet};
+use connbox::model::{Family, Filter, Proto, StateSet};
 use connbox::source::files::lines::{Lines, Place};
 use connbox::source::files::procfs::{self, Record};
 use connbox::source::{self, Method, Source};
@@ -87,11 +87,8 @@ fn check(source: &Source, parts: &[&[u8]], place: Place<'_>, record: &Record<'_>
             format!("{group:?} {pairs:?}")
         }
         Record::Header(_) => String::from("table"),
-        Record::Udp(_, row) => {
-            assert_eq!(row, line);
-            String::from("udp")
-        }
-        Record::Tcp(family, row, _) => {
+        Record::Row(Proto::Udp, ..) => String::from("udp"),
+        Record::Row(Proto::Tcp, family, row) => {
             let digits = format!("{:02X}", row.state);
             let state = text::Fields::new(line).nth(3).unwrap();
             assert!(state.eq_ignore_ascii_case(digits.as_bytes()), "{state:?}");

@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::text::{Fields, unsigned};
 
-/// A row of a socket table.
+/// What a row of a socket table says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SocketRow {
+pub struct Columns {
     /// Our address and port.
     pub local: (IpAddr, u16),
     /// The other end's address and port.
@@ -26,27 +26,82 @@ pub struct SocketRow {
     pub inode: u64,
 }
 
-/// Reads a row, without its line end; `None` if it is none.
-#[must_use]
-pub fn socket_row(line: &[u8]) -> Option<SocketRow> {
-    let mut fields = Fields::new(line);
-    unsigned(fields.next()?.strip_suffix(b":")?)?;
-    let (local, remote) = (endpoint(fields.next()?)?, endpoint(fields.next()?)?);
-    let state = u8::try_from(hex(fields.next()?)?).ok()?;
-    let (send_queue, recv_queue) = pair(fields.next()?)?;
-    let (timer, _when) = pair(fields.next()?)?;
-    hex(fields.next()?)?;
-    let uid = u32::try_from(unsigned(fields.next()?)?).ok()?;
-    unsigned(fields.next()?)?;
-    let inode = unsigned(fields.next()?)?;
-    let timer = u8::try_from(timer).ok()?;
-    Some(SocketRow { local, remote, state, send_queue, recv_queue, timer, uid, inode })
+/// A row of a socket table that has the shape of one. There may be a million rows, and most callers want
+/// the state alone: the other columns are read when they are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketRow<'a> {
+    /// The state's number, column `st`.
+    pub state: u8,
+    /// Whether the addresses are of IPv4, not of IPv6.
+    pub is_v4: bool,
+    /// From the local address on.
+    columns: &'a [u8],
 }
 
-/// `0100007F:1F41`: the address as words in the byte order of the machine, the port.
-fn endpoint(token: &[u8]) -> Option<(IpAddr, u16)> {
-    let (port, rest) = token.split_last_chunk::<4>().map(|(rest, port)| (port, rest))?;
-    let address = rest.strip_suffix(b":")?;
+/// Reads a row, without its line end; `None` if it is not one. The columns must stand where the kernel
+/// writes them, counted from the colon behind the row's number.
+#[must_use]
+#[inline]
+pub fn socket_row(line: &[u8]) -> Option<SocketRow<'_>> {
+    let colon = line.iter().position(|&byte| byte == b':')?;
+    let (number, rest) = line.split_at_checked(colon)?;
+    is_row_number(number).then_some(())?;
+    // A local address of IPv4 has ended there.
+    if rest.get(10) == Some(&b':') {
+        placed(rest, line.len() == PADDED_ROW, true, &ROW)
+    } else {
+        placed(rest, false, false, &ROW6)
+    }
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "the template must be a constant where it is used")]
+fn placed<'a, const WORDS: usize>(
+    row: &'a [u8],
+    is_padded: bool,
+    is_v4: bool,
+    template: &Template<WORDS>,
+) -> Option<SocketRow<'a>> {
+    let words = row.as_chunks::<8>().0.first_chunk::<WORDS>()?;
+    template.fits(words).then_some(())?;
+    let (_, from_state) = row.split_at_checked(words.as_flattened().len().checked_sub(STATE)?)?;
+    let state = u8::try_from(hex(from_state.first_chunk::<2>()?)?).ok()?;
+    // A row of full length has its end; of any other the columns are looked at.
+    let is_whole = || tail(Fields::new(from_state.get(STATE.checked_sub(NUMBERS)?..)?));
+    let columns = row.get(2..)?;
+    (is_padded || is_whole().is_some()).then_some(SocketRow { state, is_v4, columns })
+}
+
+impl SocketRow<'_> {
+    /// All columns; `None` if a decimal one is not a number.
+    #[must_use]
+    pub fn columns(&self) -> Option<Columns> {
+        let tokens = self.columns.split(|byte| matches!(byte, b' ' | b':'));
+        let mut tokens = tokens.filter(|token| !token.is_empty());
+        let local = endpoint(tokens.next()?, tokens.next()?)?;
+        let remote = endpoint(tokens.next()?, tokens.next()?)?;
+        let mut number = || hex(tokens.next()?);
+        let (_state, send_queue, recv_queue) = (number()?, number()?, number()?);
+        let timer = u8::try_from(number()?).ok()?;
+        let (_when, _retransmits) = (number()?, number()?);
+        let uid = u32::try_from(unsigned(tokens.next()?)?).ok()?;
+        let _timeout = unsigned(tokens.next()?)?;
+        let inode = unsigned(tokens.next()?)?;
+        Some(Columns {
+            local,
+            remote,
+            state: self.state,
+            send_queue,
+            recv_queue,
+            timer,
+            uid,
+            inode,
+        })
+    }
+}
+
+/// `0100007F` and `1F41`: the address as words in the byte order of the machine, the port.
+fn endpoint(address: &[u8], port: &[u8]) -> Option<(IpAddr, u16)> {
     let port = u16::try_from(hex(port)?).ok()?;
     let (words, &[]) = address.as_chunks::<8>() else { return None };
     let address = match *words {
@@ -63,12 +118,6 @@ fn endpoint(token: &[u8]) -> Option<(IpAddr, u16)> {
     Some((address, port))
 }
 
-/// `00000000:00000001`.
-fn pair(token: &[u8]) -> Option<(u32, u32)> {
-    let colon = token.iter().position(|&byte| byte == b':')?;
-    Some((hex(token.get(..colon)?)?, hex(token.get(colon.checked_add(1)?..)?)?))
-}
-
 /// A hexadecimal number of at most 32 bits.
 fn hex(token: &[u8]) -> Option<u32> {
     if token.is_empty() || token.len() > 8 {
@@ -80,6 +129,128 @@ fn hex(token: &[u8]) -> Option<u32> {
     })
 }
 
+/// How a row goes on behind its number: `H` stands for a hexadecimal digit, `N` for a digit or a
+/// blank, `?` for any byte, anything else for itself. Up to the first digit of the inode, with the
+/// widths that `tcp4_seq_show` and `tcp6_seq_show` give their fields.
+const ROW: Template<TCP_WORDS> = Template::new(
+    b": HHHHHHHH:HHHH HHHHHHHH:HHHH HH HHHHHHHH:HHHHHHHH HH:HHHHHHHH HHHHHHHH NNNNNNNNNNNNNNNN\
+    ????????",
+);
+/// The same for IPv6.
+const ROW6: Template<18> = Template::new(
+    b": HHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHH:HHHH HHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHH:HHHH HH \
+    HHHHHHHH:HHHHHHHH HH:HHHHHHHH HHHHHHHH NNNNNNNNNNNNNNNN????????",
+);
+
+/// What the bytes of a row must be, eight of them in a word, the first one lowest. There may be a
+/// million rows: the words are kept so that the compiler can test several of them at once.
+struct Template<const WORDS: usize> {
+    /// The bytes that stand for themselves.
+    literal: [u64; WORDS],
+    /// 0xff where a byte stands for itself.
+    is_literal: [u64; WORDS],
+    /// 0x80 where a hexadecimal digit stands.
+    is_hex: [u64; WORDS],
+    /// 0x80 where a digit or a blank stands.
+    is_number: [u64; WORDS],
+}
+
+impl<const WORDS: usize> Template<WORDS> {
+    /// Compiles a template; a text of another length than its words does not compile.
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "at compile time")]
+    const fn new<const LENGTH: usize>(text: &[u8; LENGTH]) -> Template<WORDS> {
+        const { assert!(LENGTH == WORDS * 8) };
+        let [mut literal, mut is_literal, mut is_hex, mut is_number] = [[0; WORDS]; 4];
+        let mut place = 0;
+        while place < LENGTH {
+            let (word, shift) = (place / 8, place % 8 * 8);
+            match text[place] {
+                b'H' => is_hex[word] |= 0x80 << shift,
+                b'N' => is_number[word] |= 0x80 << shift,
+                b'?' => {}
+                byte => {
+                    literal[word] |= (byte as u64) << shift;
+                    is_literal[word] |= 0xff << shift;
+                }
+            }
+            place += 1;
+        }
+        Template { literal, is_literal, is_hex, is_number }
+    }
+
+    /// Whether the words fit.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the template must be a constant where it is used")]
+    fn fits(&self, row: &[[u8; 8]; WORDS]) -> bool {
+        const HIGH: u64 = each(0x80);
+        let at_least = |bytes: u64, n: u8| bytes.wrapping_add(each(0x80u8.wrapping_sub(n)));
+        let masks =
+            self.literal.iter().zip(&self.is_literal).zip(&self.is_hex).zip(&self.is_number);
+        let wrong = row.iter().zip(masks).fold(0, |wrong, (bytes, masks)| {
+            let (((literal, is_literal), is_hex), is_number) = masks;
+            let word = u64::from_le_bytes(*bytes);
+            // With every byte below 0x80, adding (0x80 - n) sets a byte's high bit if it is at
+            // least n, and nothing carries over into the next byte.
+            let low = word & !HIGH;
+            let digit = at_least(low, b'0') & !at_least(low, b'9'.wrapping_add(1));
+            // Folding the case maps some signs onto digits too, but none onto a letter.
+            let folded = low | each(0x20);
+            let letter = at_least(folded, b'a') & !at_least(folded, b'f'.wrapping_add(1));
+            let blank = !at_least(low ^ each(b' '), 1);
+            wrong
+                | ((word ^ literal) & is_literal)
+                | ((word | !(digit | letter)) & is_hex)
+                | ((word | !(digit | blank)) & is_number)
+        });
+        wrong == 0
+    }
+}
+
+/// A word of eight times `byte`.
+const fn each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// The length of the template of /proc/net/tcp, whose rows alone are padded.
+const TCP_WORDS: usize = 12;
+/// Where the state stands, in bytes before the end of the templates.
+const STATE: usize = 66;
+/// Where uid, timeout and inode stand, likewise.
+const NUMBERS: usize = 24;
+
+/// Whether `number` is blanks, then digits.
+#[inline]
+fn is_row_number(number: &[u8]) -> bool {
+    // More digits than any 64-bit number has are no row number.
+    if number.len() > 20 {
+        return false;
+    }
+    let mut was_digit = false;
+    for byte in number {
+        match byte {
+            b'0'..=b'9' => was_digit = true,
+            b' ' if !was_digit => {}
+            _ => return false,
+        }
+    }
+    was_digit
+}
+
+/// The kernel fills rows of /proc/net/tcp with blanks to this length (net/ipv4/tcp_ipv4.c, TMPSZ).
+const PADDED_ROW: usize = 149;
+
+/// Reads what follows the timers: uid, timeout, inode, reference count, and the socket's address,
+/// 8 or 16 digits of it. Further fields depend on the state; a row that is cut short before them
+/// still says all of what connbox reads.
+fn tail(mut fields: Fields<'_>) -> Option<()> {
+    for _uid_timeout_inode_references in 0..4 {
+        unsigned(fields.next()?)?;
+    }
+    let address = fields.next()?;
+    let is_hex = address.iter().all(u8::is_ascii_hexdigit);
+    (matches!(address.len(), 8 | 16) && is_hex).then_some(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,14 +259,33 @@ mod tests {
     const ROW6: &[u8] = b"   4: 0000000000000000FFFF00000100007F:2198 B80D0120000000000000000001000000:AE60 06 00000000:00000000 03:00000000 00000000     0        0 0 3 00000000668ee070";
 
     #[test]
+    fn templates_tell_every_byte_at_every_place() {
+        const TEXT: &[u8; 8] = b"HN:?NHN ";
+        let template = Template::<1>::new(TEXT);
+        for place in 0..8 {
+            for byte in 0..=255u8 {
+                let mut word = *b"f :A9c0 ";
+                word[place] = byte;
+                let fits = match TEXT[place] {
+                    b'H' => byte.is_ascii_hexdigit(),
+                    b'N' => byte.is_ascii_digit() || byte == b' ',
+                    b'?' => true,
+                    literal => byte == literal,
+                };
+                assert_eq!(template.fits(&[word]), fits, "{place} {byte:#x}");
+            }
+        }
+    }
+
+    #[test]
     #[cfg(target_endian = "little")]
     fn a_row_gives_its_fields() {
-        let row = socket_row(ROW).unwrap();
+        let row = socket_row(ROW).unwrap().columns().unwrap();
         assert_eq!(row.local, ("127.0.0.1".parse().unwrap(), 8001));
         assert_eq!(row.remote, ("127.0.0.2".parse().unwrap(), 44640));
         assert_eq!((row.state, row.send_queue, row.recv_queue), (8, 2, 1));
         assert_eq!((row.timer, row.uid, row.inode), (2, 1000, 5_161_857));
-        let row = socket_row(ROW6).unwrap();
+        let row = socket_row(ROW6).unwrap().columns().unwrap();
         assert_eq!(row.local.0, "::ffff:127.0.0.1".parse::<IpAddr>().unwrap());
         assert_eq!(row.remote.0, "2001:db8::1".parse::<IpAddr>().unwrap());
         assert_eq!((row.timer, row.inode), (3, 0));
@@ -103,18 +293,44 @@ mod tests {
 
     #[test]
     fn what_is_no_row_is_none() {
-        for length in 0..ROW.len() {
-            let _ = socket_row(&ROW[..length]);
-        }
-        for place in 0..ROW.len() {
-            for byte in 0..=255 {
-                let mut bad = ROW.to_vec();
-                bad[place] = byte;
-                let _ = socket_row(&bad);
+        for row in [ROW, ROW6] {
+            let address =
+                row.windows(9).rposition(|nine| nine[0] == b' ' && !nine[1..].contains(&b' '));
+            let needed = address.unwrap() + 17;
+            // Cut to 8 digits, it would be the address of a 32-bit kernel.
+            for length in (0..needed).filter(|length| *length != needed - 8) {
+                assert_eq!(socket_row(&row[..length]), None, "{length}");
             }
         }
-        assert_eq!(socket_row(&ROW[..80]), None);
         assert_eq!(socket_row(b"   1: 0100007F0:1F41 0200007F:AE60 08"), None);
-        assert_eq!(socket_row(b""), None);
+        // Addresses of two families.
+        assert_eq!(socket_row(&[&ROW[..20], &ROW6[43..]].concat()), None);
+    }
+
+    #[test]
+    fn a_row_with_one_byte_changed_is_refused_or_means_that_byte() {
+        for row in [ROW, ROW6] {
+            for place in 0..row.len() {
+                for byte in 0..=255u8 {
+                    let mut bad = row.to_vec();
+                    bad[place] = byte;
+                    let Some(read) = socket_row(&bad) else { continue };
+                    let state = bad.split(|byte| *byte == b' ').filter(|field| !field.is_empty());
+                    let state = str::from_utf8(state.clone().nth(3).unwrap()).unwrap();
+                    assert_eq!(u8::from_str_radix(state, 16), Ok(read.state), "{place} {byte:#x}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn row_numbers_may_be_wide() {
+        for number in ["   9", "  99", "9999", "10000", "1234567", "0", "99999999999999999999"] {
+            let row = [number.as_bytes(), &ROW[4..]].concat();
+            assert_eq!(socket_row(&row), socket_row(ROW), "{number}");
+        }
+        for number in ["", "    ", "1 2", "-1", "x", "100000000000000000000"] {
+            assert_eq!(socket_row(&[number.as_bytes(), &ROW[4..]].concat()), None, "{number}");
+        }
     }
 }

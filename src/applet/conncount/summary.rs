@@ -114,7 +114,7 @@ impl Seen {
                 syn_recv.get_or_insert(0);
                 Ok(())
             }
-            Record::Tcp(_, row, _) => {
+            Record::Row(Proto::Tcp, _, row) => {
                 let is_one = TcpState::from_number(row.state) == Some(TcpState::SYN_RECV);
                 *syn_recv.get_or_insert(0) += u64::from(is_one);
                 Ok(())

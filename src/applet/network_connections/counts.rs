@@ -225,7 +225,7 @@ impl Counts {
         procfs::read(source, &files, |place, record| {
             match record {
                 Record::Header(proto) => has_table[proto as usize] = true,
-                Record::Tcp(family, row, _) if is_wanted(Proto::Tcp, family) => {
+                Record::Row(Proto::Tcp, family, row) if is_wanted(Proto::Tcp, family) => {
                     let state = TcpState::from_number(row.state).ok_or_else(|| {
                         let state = row.state;
                         place.error(format_args!("{state:02X} is none of the twelve states"))
@@ -234,7 +234,7 @@ impl Counts {
                         self.add(kind(Proto::Tcp, family), state.name(), 1);
                     }
                 }
-                Record::Udp(family, _) if is_wanted(Proto::Udp, family) => {
+                Record::Row(Proto::Udp, family, _) if is_wanted(Proto::Udp, family) => {
                     self.add(kind(Proto::Udp, family), NONE, 1);
                 }
                 _ => {}

@@ -14,7 +14,8 @@ use crate::error::Error;
 use crate::model::{Family, Proto, Sockstat};
 use crate::source::Source;
 use crate::sys;
-use crate::wire::text::{self, Columns, Group, Header, TcpRow};
+use crate::wire::socket_row::{SocketRow, socket_row};
+use crate::wire::text::{self, Group, Header};
 
 /// A file of /proc/net that connbox reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,10 +80,8 @@ pub enum Record<'a> {
     },
     /// The header of a table of sockets: there is one, even if it has no rows.
     Header(Proto),
-    /// A row of tcp or tcp6, and the whole of it; see [`socket_row`](crate::wire::socket_row).
-    Tcp(Family, TcpRow, &'a [u8]),
-    /// A row of udp or udp6.
-    Udp(Family, &'a [u8]),
+    /// A row of a table of sockets.
+    Row(Proto, Family, SocketRow<'a>),
 }
 
 /// Reads `files` of the kernel, or all saved files, and calls `each` with what they hold; what is
@@ -180,10 +179,11 @@ fn read_one(
     lines.each(fd, file, |place, line| {
         last.line = place.line;
         // Rows are tried first: there may be a million of them.
-        if let Some(Table::Tcp(family, columns)) = &mut reader.table
-            && let Some(row) = columns.row(line)
+        if let Some(Table::Of(proto, family)) = reader.table
+            && let Some(row) = socket_row(line)
+            && row.is_v4 == (family == Family::Inet)
         {
-            return each(place, Record::Tcp(*family, row, line));
+            return each(place, Record::Row(proto, family, row));
         }
         reader.line(place, line, each)
     })?;
@@ -192,31 +192,22 @@ fn read_one(
 
 const NO_VALUES: &str = "a line of names without its line of values";
 
-/// A table of sockets, one a row.
+/// A table of sockets, one per row.
 #[derive(Clone, Copy, Debug)]
 enum Table {
-    Tcp(Family, Columns),
-    Udp(Family),
+    Of(Proto, Family),
+    /// One that connbox does not read.
     Other,
-}
-
-impl Table {
-    fn tcp(family: Family) -> Table {
-        match family {
-            Family::Inet => Table::Tcp(family, Columns::TCP),
-            Family::Inet6 => Table::Tcp(family, Columns::TCP6),
-        }
-    }
 }
 
 /// What the kernel's own name for a file says that it holds: old kernels gave udp the header of tcp.
 fn table_by_name(file: &[u8]) -> Option<Table> {
     let name = file.rsplit(|&byte| byte == b'/').next().unwrap_or(file);
     match name {
-        b"tcp" => Some(Table::tcp(Family::Inet)),
-        b"tcp6" => Some(Table::tcp(Family::Inet6)),
-        b"udp" => Some(Table::Udp(Family::Inet)),
-        b"udp6" => Some(Table::Udp(Family::Inet6)),
+        b"tcp" => Some(Table::Of(Proto::Tcp, Family::Inet)),
+        b"tcp6" => Some(Table::Of(Proto::Tcp, Family::Inet6)),
+        b"udp" => Some(Table::Of(Proto::Udp, Family::Inet)),
+        b"udp6" => Some(Table::Of(Proto::Udp, Family::Inet6)),
         b"udplite" | b"udplite6" | b"raw" | b"raw6" => Some(Table::Other),
         _ => None,
     }
@@ -232,7 +223,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Reads a line that is no row of a TCP table.
+    /// Reads a line that is not a row of a socket table.
     #[cold]
     fn line(&mut self, place: Place<'_>, line: &[u8], each: &mut Each<'_>) -> Result<(), Error> {
         let group = text::group(line);
@@ -266,19 +257,18 @@ impl Reader {
         Ok(())
     }
 
-    /// Takes a header, a row of a table other than TCP's, or a blank line.
+    /// Takes a header, a row of a table that connbox does not read, or a blank line.
     fn other(&mut self, place: Place<'_>, line: &[u8], each: &mut Each<'_>) -> Result<(), Error> {
         if let Some(header) = text::header(line) {
             self.table = self.named.or(Some(match header {
-                Header::Tcp => Table::tcp(Family::Inet),
-                Header::Tcp6 => Table::tcp(Family::Inet6),
+                Header::Tcp => Table::Of(Proto::Tcp, Family::Inet),
+                Header::Tcp6 => Table::Of(Proto::Tcp, Family::Inet6),
                 // RAW and UDP-Lite have the same header; only a file's name tells them.
-                Header::Udp => Table::Udp(Family::Inet),
-                Header::Udp6 => Table::Udp(Family::Inet6),
+                Header::Udp => Table::Of(Proto::Udp, Family::Inet),
+                Header::Udp6 => Table::Of(Proto::Udp, Family::Inet6),
             }));
             return match self.table {
-                Some(Table::Tcp(..)) => each(place, Record::Header(Proto::Tcp)),
-                Some(Table::Udp(_)) => each(place, Record::Header(Proto::Udp)),
+                Some(Table::Of(proto, _)) => each(place, Record::Header(proto)),
                 _ => Ok(()),
             };
         }
@@ -286,7 +276,6 @@ impl Reader {
         let Some(first) = fields.next() else { return Ok(()) };
         let is_row = first.strip_suffix(b":").and_then(text::unsigned).is_some();
         match self.table {
-            Some(Table::Udp(family)) if is_row => each(place, Record::Udp(family, line)),
             Some(Table::Other) if is_row => Ok(()),
             _ => Err(place.error(self.unknown())),
         }
@@ -294,7 +283,8 @@ impl Reader {
 
     fn unknown(&self) -> &'static str {
         match self.table {
-            Some(Table::Tcp(..)) => "not a row of a TCP table",
+            Some(Table::Of(Proto::Tcp, _)) => "not a row of a TCP table",
+            Some(Table::Of(Proto::Udp, _)) => "not a row of a UDP table",
             _ => "not a line of sockstat, snmp, netstat, or of a socket table with its header",
         }
     }
@@ -314,8 +304,8 @@ mod tests {
             all.push(match record {
                 Record::Counts { protocol, .. } => format!("{} {protocol:?}", place.line),
                 Record::Mib { group, .. } => format!("{} {group:?}", place.line),
-                Record::Header(_) | Record::Udp(..) => return Ok(()),
-                Record::Tcp(family, row, _) => format!("{} {family:?} {}", place.line, row.state),
+                Record::Header(_) | Record::Row(Proto::Udp, ..) => return Ok(()),
+                Record::Row(_, family, row) => format!("{} {family:?} {}", place.line, row.state),
             });
             Ok(())
         })?;

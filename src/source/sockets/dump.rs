@@ -10,7 +10,7 @@ use crate::source::{Method, Source};
 use crate::sys::Netlink;
 use crate::wire::bytecode::{self, Wanted};
 use crate::wire::inet_diag::InetDiag;
-use crate::wire::socket_row::{SocketRow, socket_row};
+use crate::wire::socket_row::Columns;
 
 use rustix::io::Errno;
 
@@ -145,33 +145,21 @@ fn from_files(
     }
     let mut has_table = source.saved.is_empty();
     procfs::read(source, &files, |place, record| {
-        let (proto, family, line) = match record {
-            Record::Header(proto) => {
-                has_table |= protos.contains(&proto);
-                return Ok(());
+        match record {
+            Record::Header(proto) => has_table |= protos.contains(&proto),
+            Record::Row(proto, family, row) if protos.contains(&proto) => {
+                let columns = row.columns();
+                let columns = columns.ok_or_else(|| place.error("not a row of a socket table"))?;
+                each(&of_row(proto, family, &columns));
             }
-            Record::Tcp(family, _, line) => (Proto::Tcp, family, line),
-            Record::Udp(family, line) => (Proto::Udp, family, line),
-            _ => return Ok(()),
-        };
-        if !protos.contains(&proto) {
-            return Ok(());
+            _ => {}
         }
-        let row = socket_row(line).filter(|row| is_of(row, family));
-        let row = row.ok_or_else(|| place.error("not a row of a socket table"))?;
-        each(&of_row(proto, family, &row));
         Ok(())
     })?;
     if has_table { Ok(Dumped::default()) } else { Err(crate::source::no_table(protos)) }
 }
 
-/// Whether the addresses of a row are of its table's family.
-fn is_of(row: &SocketRow, family: Family) -> bool {
-    let is_v4 = family == Family::Inet;
-    row.local.0.is_ipv4() == is_v4 && row.remote.0.is_ipv4() == is_v4
-}
-
-fn of_row(proto: Proto, family: Family, row: &SocketRow) -> Socket {
+fn of_row(proto: Proto, family: Family, row: &Columns) -> Socket {
     let endpoint = |(address, port)| Endpoint { address, port };
     Socket {
         proto,

@@ -66,7 +66,7 @@ fn from_rows(source: &Source) -> Result<StateCounts, Error> {
     let mut found = source.saved.is_empty();
     procfs::read(source, &[File::Tcp, File::Tcp6], |place, record| {
         found |= matches!(record, Record::Header(Proto::Tcp));
-        if let Record::Tcp(family, row, _) = record {
+        if let Record::Row(Proto::Tcp, family, row) = record {
             let state = TcpState::from_number(row.state).ok_or_else(|| {
                 place.error(format_args!("{:02X} is none of the twelve states", row.state))
             })?;
