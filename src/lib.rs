@@ -7,17 +7,18 @@
 //!   doc, install             people: help, man pages, completions, links    (read the applet table)
 //!   textfile                 several applets into one file, for Prometheus
 //!     applet                 what the user runs, and the one table of it: one applet, one file or folder
-//!       select               which sockets, in which groups: filter options, keys, what is known of a socket
+//!       measure              numbers with scope and meaning, which several applets show
+//!         select             which sockets, in which groups: filter options, keys, what is known of a socket
 //!       flow                 the text of conntrack-tools, and what flows are shown as
-//!         frame              what runs an applet: Applet, Call, Table, Report
-//!           cli   out        words in, rows out
-//!             source         where facts come from: sockets, flows, packets, processes, files
-//!               track        what follows from facts over time       (pure)
-//!               capture_filter   the expressions of pcap-filter(7)   (pure)
-//!                 model      what the facts are                      (pure)
-//!               wire         bytes to fields                         (pure)
-//!                 sys        the kernel, and all that is unsafe
-//!                   error    what can go wrong, and the exit statuses
+//!           frame            what runs an applet: Applet, Call, Table, Report
+//!             cli   out      words in, rows out
+//!               source       where facts come from: sockets, flows, packets, processes, files
+//!                 track      what follows from facts over time       (pure)
+//!                 capture_filter   the expressions of pcap-filter(7) (pure)
+//!                   model    what the facts are                      (pure)
+//!                 wire       bytes to fields                         (pure)
+//!                   sys      the kernel, and all that is unsafe
+//!                     error  what can go wrong, and the exit statuses
 //! ```
 //!
 //! Arrows point down only; `tests/tidy.rs` holds them. Data flows one way: kernel bytes → `wire`
@@ -37,6 +38,7 @@ pub mod error;
 pub mod flow;
 pub mod frame;
 mod install;
+mod measure;
 pub mod model;
 pub mod out;
 mod select;

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
-use crate::frame::{Applet, Call, Example, MEANING, NETNS, SCOPE, SOURCE, Sample, Table};
+use crate::frame::{Applet, Call, Example, MEANING, SCOPE, SOURCE, Sample, Table};
+use crate::measure::NETNS;
 use crate::model::{Family, Filter, StateCounts, StateSet, TcpState};
 use crate::out::{Column, Out, Value};
 use crate::select::facts::{self, Facts, Needs, Shared};

@@ -9,5 +9,4 @@ pub use applet::{Applet, Example};
 pub use call::Call;
 pub(crate) use call::moment;
 pub use report::{Report, Say};
-pub(crate) use report::{note_missing, note_namespace};
-pub use table::{HOST, HOST_MINUS_NETNS, MEANING, NETNS, SCOPE, SOURCE, Sample, Table};
+pub use table::{MEANING, SCOPE, SOURCE, Sample, Table};

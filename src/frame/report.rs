@@ -1,7 +1,7 @@
 //! What a run says beside its rows, on standard error.
 
 use crate::error::Error;
-use crate::source::{Source, netns};
+use crate::source::netns;
 
 /// Takes a line for standard error, and whose it is.
 pub type Say = fn(&str, &[u8]);
@@ -61,24 +61,5 @@ impl Report {
         if !std::mem::replace(&mut self.is_partial, true) {
             self.trouble(&Error::failed("--netns all", text));
         }
-    }
-}
-
-/// Says once that numbers of this network namespace are subtracted from numbers of the whole
-/// machine, if there is more than this namespace.
-pub(crate) fn note_namespace(source: &Source, report: &mut Report) {
-    if source.saved.is_empty() && source.kernel.is_other_namespace() {
-        report.note(
-            "not the machine's first network namespace: alloc and orphan count the whole machine, \
-             inuse and tw this namespace alone; so their difference counts sockets of others too",
-        );
-    }
-}
-
-/// Says once that sockets of the namespaces that could not be counted are in numbers of the whole
-/// machine from which those of the namespaces were subtracted.
-pub(crate) fn note_missing(report: &mut Report) {
-    if report.is_partial {
-        report.note("closed and unhashed count the sockets of the missing namespaces too");
     }
 }

@@ -12,13 +12,6 @@ pub const SOURCE: Column = Column::label("source", "the kernel file and field, o
 /// See [`SCOPE`].
 pub const MEANING: Column = Column::label("meaning", "what the number says");
 
-/// The scopes of a number.
-pub const NETNS: &str = "netns";
-/// See [`NETNS`].
-pub const HOST: &str = "host";
-/// The scope of a number of a namespace that is subtracted from one of the host.
-pub const HOST_MINUS_NETNS: &str = "host-netns";
-
 /// What one snapshot reads from and writes to: that of a namespace, if all are visited.
 #[derive(Debug)]
 pub struct Sample<'a> {

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
-use crate::model::{Family, Filter, Ports, Prefix, StateSet};
+use crate::model::{Family, Filter, Ports, Prefix, Proto, StateSet};
 use crate::source::files::names::{Services, Users};
 use crate::sys::Kernel;
 
@@ -122,6 +122,11 @@ impl Picked {
     #[must_use]
     pub fn is_given(&self) -> bool {
         self.is_given
+    }
+
+    /// Means the sockets of these protocols.
+    pub fn set_protos(&mut self, protos: Vec<Proto>) {
+        self.filter.protos = protos;
     }
 
     /// The states that are meant.

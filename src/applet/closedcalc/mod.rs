@@ -4,15 +4,15 @@ mod by;
 
 use by::Holders;
 
-use crate::applet::sockstat;
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
-use crate::frame::{
-    Applet, Call, Example, HOST, HOST_MINUS_NETNS, MEANING, SCOPE, SOURCE, Sample, Table,
-};
+use crate::frame::{Applet, Call, Example, MEANING, Report, SCOPE, SOURCE};
+use crate::measure::summary::{self, Readings};
+use crate::measure::{self, Measure, Measures, sockstat};
 use crate::model::TcpSockstat;
-use crate::out::{Column, Out, Value};
+use crate::out::Column;
 use crate::select::grouping::{self, Grouping, TakesGrouping};
+use crate::source::Source;
 use crate::source::files::procfs;
 
 pub static APPLET: Applet = Applet {
@@ -110,122 +110,32 @@ fn run(call: &mut Call) -> Result<(), Error> {
     if args.grouping.has_keys() {
         return by::run(call, args.grouping);
     }
-    let picked = cli::pick(call.names(), &NAMES)?;
-    let of_all = call.is_of_all_namespaces();
-    call.table(&COLUMNS, &[], &mut Closed { picked, of_all, machine: TcpSockstat::default() })
+    let names = cli::pick(call.names(), &NAMES)?;
+    measure::run(call, &COLUMNS, names, Closed)
 }
 
-struct Closed {
-    picked: Vec<&'static str>,
-    /// Whether every namespace is visited: then each number has its row once.
-    of_all: bool,
-    /// The namespaces that were visited so far.
-    machine: TcpSockstat,
-}
+struct Closed;
 
-impl Table for Closed {
-    fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
+impl Measures for Closed {
+    const OF_MACHINE: &'static [&'static str] = &["closed", "unhashed", "alloc"];
+    const MIXED: &'static [&'static str] = &NAMES;
+
+    fn read(&self, _: &[&'static str], source: &Source, _: &mut Report) -> Result<Readings, Error> {
         let tcp = procfs::sockstat(source)?.tcp().map_err(procfs::missing)?;
-        if !self.of_all {
-            crate::frame::note_namespace(source, report);
-            return self.picked.iter().try_for_each(|name| write(row(&tcp, name), out));
-        }
-        self.machine.add_namespace(&tcp);
-        let mut picked = self.picked.iter().filter(|name| !is_of_machine(name));
-        picked.try_for_each(|name| write(row(&tcp, name), out))
+        Ok(Readings { tcp, ..Readings::default() })
     }
 
-    fn machine(&mut self, Sample { out, report, .. }: Sample<'_>) -> Result<(), Error> {
-        let tcp = std::mem::take(&mut self.machine);
-        if self.picked.iter().any(|name| is_mixed(name)) {
-            crate::frame::note_missing(report);
-        }
-        let mut picked = self.picked.iter().filter(|name| is_of_machine(name));
-        picked.try_for_each(|name| write(machine_row(&tcp, name), out))
+    fn measure(readings: &Readings, name: &str, of_machine: bool) -> Measure {
+        let TcpSockstat { alloc, inuse, inuse6, tw, .. } = readings.tcp;
+        let figures = match name {
+            "closed" => format!(" = {alloc} - ({inuse} + {inuse6} - {tw})"),
+            "unhashed" => format!(" = {alloc} - {inuse} - {inuse6}"),
+            "alloc" => return sockstat::measure(Some(alloc), "TCP", "alloc"),
+            "inuse" => return sockstat::measure(Some(inuse), "TCP", "inuse"),
+            "inuse6" => return sockstat::measure(Some(inuse6), "TCP6", "inuse"),
+            _ => return sockstat::measure(Some(tw), "TCP", "tw"),
+        };
+        let one = summary::measure(readings, name, of_machine);
+        Measure { source: (one.source.into_owned() + &figures).into(), ..one }
     }
-}
-
-/// Whether a row counts the whole machine, once all namespaces are known.
-fn is_of_machine(name: &str) -> bool {
-    is_mixed(name) || name == "alloc"
-}
-
-/// Whether a row is made of numbers of the machine and of namespaces.
-fn is_mixed(name: &str) -> bool {
-    matches!(name, "closed" | "unhashed")
-}
-
-fn write(row: Row, out: &mut Out) -> Result<(), Error> {
-    out.row([
-        Value::Word(row.name),
-        Value::Int(row.value),
-        Value::Word(row.scope),
-        Value::Text(row.source.as_bytes()),
-        Value::Text(row.meaning.as_bytes()),
-    ])
-}
-
-/// The formulae and what they give; `conncount` shows the same two numbers. `_OF_ALL`: with the sums
-/// over all namespaces.
-pub(super) const CLOSED: &str = "alloc - (inuse + inuse6 - tw)";
-pub(super) const CLOSED_MEANING: &str =
-    "what ss -s and the documents call closed; it counts every TIME_WAIT socket too";
-pub(super) const UNHASHED: &str = "alloc - inuse - inuse6";
-pub(super) const CLOSED_OF_ALL: &str = "alloc - (sum of inuse + sum of inuse6 - sum of tw)";
-pub(super) const UNHASHED_OF_ALL: &str = "alloc - sum of inuse - sum of inuse6";
-pub(super) const UNHASHED_MEANING: &str =
-    "TCP sockets in no table: never connected, only bound, or closed and not yet released";
-
-struct Row {
-    name: &'static str,
-    value: i128,
-    scope: &'static str,
-    source: String,
-    meaning: &'static str,
-}
-
-fn row(tcp: &TcpSockstat, name: &str) -> Row {
-    let TcpSockstat { alloc, inuse, inuse6, tw, .. } = *tcp;
-    let term = |name, value: u64, protocol: &str, item: &str| {
-        let known = sockstat::explain(protocol.as_bytes(), item.as_bytes());
-        Row {
-            name,
-            value: i128::from(value),
-            scope: known.scope,
-            source: sockstat::source(protocol, item),
-            meaning: known.meaning,
-        }
-    };
-    match name {
-        "closed" => Row {
-            name: "closed",
-            value: tcp.closed(),
-            scope: HOST_MINUS_NETNS,
-            source: format!("{CLOSED} = {alloc} - ({inuse} + {inuse6} - {tw})"),
-            meaning: CLOSED_MEANING,
-        },
-        "unhashed" => Row {
-            name: "unhashed",
-            value: tcp.unhashed(),
-            scope: HOST_MINUS_NETNS,
-            source: format!("{UNHASHED} = {alloc} - {inuse} - {inuse6}"),
-            meaning: UNHASHED_MEANING,
-        },
-        "alloc" => term("alloc", alloc, "TCP", "alloc"),
-        "inuse" => term("inuse", inuse, "TCP", "inuse"),
-        "inuse6" => term("inuse6", inuse6, "TCP6", "inuse"),
-        _ => term("tw", tw, "TCP", "tw"),
-    }
-}
-
-/// A row of the whole machine: `tcp` holds the sums over its namespaces.
-fn machine_row(tcp: &TcpSockstat, name: &str) -> Row {
-    let row = row(tcp, name);
-    let TcpSockstat { alloc, inuse, inuse6, tw, .. } = *tcp;
-    let source = match name {
-        "closed" => format!("{CLOSED_OF_ALL} = {alloc} - ({inuse} + {inuse6} - {tw})"),
-        "unhashed" => format!("{UNHASHED_OF_ALL} = {alloc} - {inuse} - {inuse6}"),
-        _ => row.source,
-    };
-    Row { scope: HOST, source, ..row }
 }

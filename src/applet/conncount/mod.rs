@@ -1,18 +1,17 @@
 //! `conncount`: the summary of `ss -s` as rows, with the truth behind its "closed".
 
 mod groups;
-mod summary;
 
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
-use crate::frame::{Applet, Call, Example, MEANING, Report, SCOPE, SOURCE};
+use crate::frame::{Applet, Call, Example, MEANING, SCOPE, SOURCE};
+use crate::measure;
+use crate::measure::summary::{self, Summary};
 use crate::model::{Proto, StateSet};
 use crate::out::Column;
 use crate::select::grouping::{self, Grouping, TakesGrouping};
 use crate::select::options;
-use crate::select::options::Picked;
 use crate::select::socket_keys::{self, NUMBERS, Sockets};
-use crate::source::Source;
 
 pub static APPLET: Applet = Applet {
     name: "conncount",
@@ -93,14 +92,11 @@ pub static APPLET: Applet = Applet {
     rows: "Without filter and --by: total, tcp, estab, closed, orphaned, synrecv, timewait, unhashed; with --transport also \
            raw, udp, tcp_inuse, inet and frag, each followed by its IPv4 and IPv6 part (raw_ip, \
            raw_ip6, ..., tcp_ip, tcp_ip6, ...). NAME is one of them.",
-    names: &SUMMARY,
+    names: &summary::NAMES,
     keys: &[],
     original: None,
     run,
 };
-
-const SUMMARY: [&str; 8] =
-    ["total", "tcp", "estab", "closed", "orphaned", "synrecv", "timewait", "unhashed"];
 
 const COLUMNS: [Column; 5] = [
     Column::key("name", "the row's name"),
@@ -161,16 +157,17 @@ const OPTIONS: [Opt<Args>; 8] = [
 const DOCS: [OptDoc; 8] = cli::docs(&OPTIONS);
 
 fn run(call: &mut Call) -> Result<(), Error> {
-    let (args, picked) = call.args_and(&OPTIONS, &options::FILTERS)?;
+    let (args, mut picked) = call.args_and(&OPTIONS, &options::FILTERS)?;
     if picked.is_given() || args.counts_sockets() {
+        picked.set_protos(args.protos());
         return groups::run(call, args, &picked);
     }
     let names = picked_rows(call, &args)?;
-    summary::run(call, names, picked.is_strict)
+    measure::run(call, &COLUMNS, names, Summary { is_strict: picked.is_strict })
 }
 
 fn picked_rows(call: &Call, args: &Args) -> Result<Vec<&'static str>, Error> {
-    let mut known: Vec<&str> = SUMMARY.to_vec();
+    let mut known: Vec<&str> = summary::NAMES.to_vec();
     known.retain(|name| !(args.quick && *name == "synrecv"));
     if args.transport {
         known.extend(summary::TRANSPORT.iter().flat_map(|(names, _)| names));
@@ -190,40 +187,4 @@ fn picked_rows(call: &Call, args: &Args) -> Result<Vec<&'static str>, Error> {
         }
     }
     cli::pick(call.names(), &known)
-}
-
-/// The names of all rows of the summary.
-pub(super) fn row_names() -> impl Iterator<Item = &'static str> {
-    SUMMARY.into_iter().chain(summary::TRANSPORT.iter().flat_map(|(names, _)| *names))
-}
-
-/// The row of the summary that is called `name`, in lower case.
-pub(super) fn row_named(name: &str) -> Option<&'static str> {
-    row_names().find(|row| *row == name)
-}
-
-/// The number of a row of the summary; `None` where it is not known.
-///
-/// # Errors
-/// If the files cannot be read.
-pub(super) fn number(
-    row: &'static str,
-    source: &Source,
-    report: &mut Report,
-) -> Result<Option<i128>, Error> {
-    summary::number(row, source, report)
-}
-
-/// How many sockets of these protocols pass the filters.
-///
-/// # Errors
-/// If they cannot be counted.
-pub(super) fn matching(
-    protos: &[Proto],
-    picked: &Picked,
-    source: &Source,
-    report: &mut Report,
-) -> Result<u64, Error> {
-    let [tcp, udp] = Proto::ALL.map(|proto| protos.contains(&proto));
-    groups::count(&Args { tcp, udp, ..Args::default() }, picked, source, report)
 }

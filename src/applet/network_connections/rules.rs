@@ -4,10 +4,10 @@ use std::ffi::OsStr;
 
 use super::check::{Amount, Finding, Threshold};
 use super::counts::{CHANGED, NONE, TYPES};
-use crate::applet::{conncount, sockstat};
 use crate::cli;
 use crate::error::{Error, Status};
 use crate::frame::{Call, Report};
+use crate::measure::{sockets, sockstat, summary};
 use crate::model::{Family, Filter, Proto, StateCounts, StateSet};
 use crate::select::facts;
 use crate::select::options::{FILTERS, Picked};
@@ -38,8 +38,8 @@ enum Key {
     SockstatPercent(&'static str),
     /// The conntrack table over its limit.
     ConntrackPercent,
-    /// Sockets of these protocols that pass filters.
-    Filters(Vec<Proto>, Box<Picked>),
+    /// Sockets that pass filters.
+    Filters(Box<Picked>),
 }
 
 /// The keys that compare with a limit; `None` is the conntrack table.
@@ -106,19 +106,19 @@ impl Key {
         let percent = PERCENTS.iter().find(|(name, _)| *name == text);
         if let Some(filters) = text.strip_prefix('[') {
             let filters = filters.strip_suffix(']').ok_or("the bracket is not closed")?;
-            let (protos, picked) = filters_of(filters)?;
-            return Ok((text.to_owned(), Key::Filters(protos, Box::new(picked))));
+            let picked = filters_of(filters)?;
+            return Ok((text.to_owned(), Key::Filters(Box::new(picked))));
         } else if let Some((_, item)) = percent {
             let key = item.map_or(Key::ConntrackPercent, Key::SockstatPercent);
             return Ok((text.to_owned(), key));
-        } else if let Some(row) = conncount::row_named(text) {
+        } else if let Some(row) = summary::names().find(|row| *row == text) {
             return Ok((text.to_owned(), Key::Summary(row)));
         } else if text.contains('.') {
             return Ok((text.to_owned(), Key::Sockstat(text.to_owned())));
         }
         Key::of_state(text).ok_or_else(|| {
             let percents = PERCENTS.iter().map(|(name, _)| *name);
-            let known = StateSet::NAMES.into_iter().chain(percents).chain(conncount::row_names());
+            let known = StateSet::NAMES.into_iter().chain(percents).chain(summary::names());
             let near = cli::nearest(text, known);
             let near = near.map(|near| format!("; {near} is near")).unwrap_or_default();
             format!("no such key{near}")
@@ -153,7 +153,7 @@ impl Key {
 }
 
 /// Reads switches, then `FILTER=VALUE` pairs; a word without `=` behind a pair belongs to its value.
-fn filters_of(text: &str) -> Result<(Vec<Proto>, Picked), String> {
+fn filters_of(text: &str) -> Result<Picked, String> {
     let (mut protos, mut picked) = (Vec::new(), Picked::default());
     let mut pairs: Vec<(&str, String)> = Vec::new();
     for word in text.split(',') {
@@ -173,7 +173,8 @@ fn filters_of(text: &str) -> Result<(Vec<Proto>, Picked), String> {
     for (name, value) in pairs {
         cli::set(&FILTERS, &mut picked, name, Some(OsStr::new(&value)))?;
     }
-    Ok((protos, picked))
+    picked.set_protos(protos);
+    Ok(picked)
 }
 
 /// What is known of a rule's number.
@@ -320,7 +321,7 @@ fn read(
             let number = read(conntrack::COUNT_FILE, fill.map(|fill| fill.entries))?;
             Ok(percent(number, read(conntrack::LIMIT_FILE, fill.and_then(|fill| fill.limit))?))
         }
-        Key::Filters(protos, picked) => filters(protos, picked, source, report),
+        Key::Filters(picked) => filters(picked, source, report),
     }
 }
 
@@ -334,7 +335,7 @@ fn limit_is_there(source: &Source, file: &str, number: Option<u64>) -> Result<u6
 }
 
 fn summary(row: &'static str, source: &Source, report: &mut Report) -> Result<Reading, Error> {
-    let number = conncount::number(row, source, report)?;
+    let number = summary::number(row, source, report)?;
     let amount = number.map(Amount::Count).ok_or_else(|| "is not known here".to_owned());
     // The differences may be negative.
     let least = Some(0).filter(|_| !matches!(row, "closed" | "unhashed"));
@@ -347,13 +348,8 @@ fn summary(row: &'static str, source: &Source, report: &mut Report) -> Result<Re
     Ok(Reading { amount, bounds: [least, limit.map(i128::from)] })
 }
 
-fn filters(
-    protos: &[Proto],
-    picked: &Picked,
-    source: &Source,
-    report: &mut Report,
-) -> Result<Reading, Error> {
-    let number = conncount::matching(protos, picked, source, report)?;
+fn filters(picked: &Picked, source: &Source, report: &mut Report) -> Result<Reading, Error> {
+    let number = sockets::number(source, picked, report)?;
     if picked.looks_at_holders() && report.has_said(facts::UNREADABLE) {
         return Err(Error::failed("/proc", "the descriptors of some processes may not be read"));
     }
@@ -389,8 +385,12 @@ mod tests {
             ("TCP.mem", "TCP.mem", "Sockstat(\"TCP.mem\")"),
             ("tw_percent", "tw_percent", "SockstatPercent(\"TCP.tw\")"),
             ("conntrack_percent;80;90", "conntrack_percent", "ConntrackPercent"),
-            ("[lport=22,80];1;2", "[lport=22,80]", "Filters([]"),
-            ("[udp,ipv6,process=a;b]x];1", "[udp,ipv6,process=a;b]x]", "Filters([Udp]"),
+            ("[lport=22,80];1;2", "[lport=22,80]", "Filters(Picked { filter: Filter { protos: []"),
+            (
+                "[udp,ipv6,process=a;b]x];1",
+                "[udp,ipv6,process=a;b]x]",
+                "Filters(Picked { filter: Filter { protos: [Udp]",
+            ),
         ] {
             let rule = parsed(text).unwrap();
             assert_eq!(rule.label, label);
@@ -401,13 +401,13 @@ mod tests {
 
     #[test]
     fn words_behind_a_pair_belong_to_its_value() {
-        let (protos, picked) = filters_of("udp,ipv6,lport=22,80-90,state=estab,listen").unwrap();
+        let picked = filters_of("udp,ipv6,lport=22,80-90,state=estab,listen").unwrap();
         let filter = picked.filter(&crate::sys::Kernel::default()).unwrap();
-        assert_eq!((protos, filter.family), (vec![Proto::Udp], Some(Family::Inet6)));
+        assert_eq!((filter.protos(), filter.family), (&[Proto::Udp][..], Some(Family::Inet6)));
         assert_eq!((filter.lport.len(), filter.states().iter().count()), (2, 2));
-        let (_, picked) = filters_of("process=a,b=").unwrap_or_default();
+        let picked = filters_of("process=a,b=").unwrap_or_default();
         assert!(picked.processes.is_empty(), "b is no filter");
-        let (_, picked) = filters_of("process=a,b").unwrap();
+        let picked = filters_of("process=a,b").unwrap();
         assert_eq!(picked.processes, [b"a,b"]);
     }
 

@@ -5,7 +5,8 @@ mod names;
 
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
-use crate::frame::{Applet, Call, Example, MEANING, NETNS, Report, SCOPE, SOURCE, Sample};
+use crate::frame::{Applet, Call, Example, MEANING, Report, SCOPE, SOURCE, Sample};
+use crate::measure::NETNS;
 use crate::out::{Column, Out, Value};
 use crate::source::Source;
 use crate::source::files::lines::Place;

@@ -1,0 +1,130 @@
+//! Numbers with their scope and meaning, which several applets show.
+
+pub(crate) mod sockets;
+pub(crate) mod sockstat;
+pub(crate) mod summary;
+
+use std::borrow::Cow;
+
+use crate::error::Error;
+use crate::frame::{Call, Report, Sample, Table};
+use crate::model::TcpSockstat;
+use crate::out::{Column, Out, Value};
+use crate::source::Source;
+use summary::Readings;
+
+/// The scopes of a number.
+pub const NETNS: &str = "netns";
+pub const HOST: &str = "host";
+/// The scope of a number of a namespace that is subtracted from one of the host.
+pub const HOST_MINUS_NETNS: &str = "host-netns";
+
+/// A number, where it is known, and what it says.
+#[derive(Debug)]
+pub struct Measure {
+    pub value: Option<i128>,
+    pub scope: &'static str,
+    pub source: Cow<'static, str>,
+    pub meaning: &'static str,
+}
+
+impl Measure {
+    pub fn of(
+        value: Option<i128>,
+        scope: &'static str,
+        source: impl Into<Cow<'static, str>>,
+        meaning: &'static str,
+    ) -> Measure {
+        Measure { value, scope, source: source.into(), meaning }
+    }
+
+    fn row(&self, name: &'static str, out: &mut Out) -> Result<(), Error> {
+        out.row([
+            Value::Word(name),
+            self.value.map_or(Value::Absent, Value::Int),
+            Value::Word(self.scope),
+            Value::Text(self.source.as_bytes()),
+            Value::Text(self.meaning.as_bytes()),
+        ])
+    }
+}
+
+/// A table of measures by name. With `--netns all` some are those of the whole machine.
+pub trait Measures {
+    /// The measures that have one row of the whole machine.
+    const OF_MACHINE: &'static [&'static str];
+    /// The measures that mix numbers of the machine and of the namespace, which is said.
+    const MIXED: &'static [&'static str];
+
+    /// Reads what the measures of one namespace are made of.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn read(
+        &self,
+        names: &[&'static str],
+        source: &Source,
+        report: &mut Report,
+    ) -> Result<Readings, Error>;
+
+    /// One of them; for the whole machine `readings` hold the sums over its namespaces.
+    fn measure(readings: &Readings, name: &str, of_machine: bool) -> Measure;
+}
+
+/// Prints the measures called `names`.
+///
+/// # Errors
+/// As [`Call::table`].
+pub fn run<M: Measures>(
+    call: &mut Call,
+    columns: &[Column],
+    names: Vec<&'static str>,
+    measures: M,
+) -> Result<(), Error> {
+    let of_all = call.is_of_all_namespaces();
+    call.table(columns, &[], &mut Rows { measures, names, of_all, machine: TcpSockstat::default() })
+}
+
+struct Rows<M> {
+    measures: M,
+    names: Vec<&'static str>,
+    /// Whether every namespace is visited: then each number has its row once.
+    of_all: bool,
+    /// The namespaces that were visited so far.
+    machine: TcpSockstat,
+}
+
+impl<M: Measures> Table for Rows<M> {
+    fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
+        let readings = self.measures.read(&self.names, source, report)?;
+        self.machine.add_namespace(&readings.tcp);
+        if !self.of_all && self.names.iter().any(|name| M::MIXED.contains(name)) {
+            note_namespace(source, report);
+        }
+        let is_elsewhere = |name: &str| self.of_all && M::OF_MACHINE.contains(&name);
+        let mut names = self.names.iter().filter(|name| !is_elsewhere(name));
+        names.try_for_each(|name| M::measure(&readings, name, false).row(name, out))
+    }
+
+    fn machine(&mut self, Sample { out, report, .. }: Sample<'_>) -> Result<(), Error> {
+        let tcp = std::mem::take(&mut self.machine);
+        let readings = Readings { tcp, ..Readings::default() };
+        let is_difference = |name: &&str| matches!(*name, "closed" | "unhashed");
+        if report.is_partial && self.names.iter().any(is_difference) {
+            report.note("closed and unhashed count the sockets of the missing namespaces too");
+        }
+        let mut names = self.names.iter().filter(|name| M::OF_MACHINE.contains(name));
+        names.try_for_each(|name| M::measure(&readings, name, true).row(name, out))
+    }
+}
+
+/// Says once that numbers of this network namespace are subtracted from numbers of the whole
+/// machine, if there is more than this namespace.
+fn note_namespace(source: &Source, report: &mut Report) {
+    if source.saved.is_empty() && source.kernel.is_other_namespace() {
+        report.note(
+            "not the machine's first network namespace: alloc and orphan count the whole machine, \
+             inuse and tw this namespace alone; so their difference counts sockets of others too",
+        );
+    }
+}

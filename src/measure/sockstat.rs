@@ -1,0 +1,195 @@
+//! The numbers of /proc/net/sockstat and sockstat6, what they count, and their limits.
+
+use std::ffi::{OsStr, OsString};
+
+use super::{HOST, Measure, NETNS};
+use crate::cli;
+use crate::error::Error;
+use crate::source::Source;
+use crate::source::files::procfs::{self, File, Record};
+use crate::sys::Kernel;
+use crate::wire::text;
+
+/// One number and where it stands.
+pub struct Field {
+    pub protocol: String,
+    pub item: String,
+    pub value: u64,
+}
+
+/// Reads all fields, in file order; there are some twenty, however many sockets there are.
+pub fn read(source: &Source, limits: bool) -> Result<Vec<Field>, Error> {
+    let mut fields: Vec<Field> = Vec::with_capacity(32);
+    procfs::read(source, &[File::Sockstat, File::Sockstat6], |place, record| {
+        let Record::Counts { protocol, fields: counts } = record else { return Ok(()) };
+        for pair in text::counts(counts) {
+            let (item, value) = pair.ok_or_else(|| place.error(procfs::NOT_A_COUNT))?;
+            let [protocol, item] =
+                [protocol, item].map(|name| String::from_utf8_lossy(name).into_owned());
+            if fields.iter().any(|field| field.protocol == protocol && field.item == item) {
+                return Err(place.error("stands here a second time"));
+            }
+            fields.push(Field { protocol, item, value });
+        }
+        Ok(())
+    })?;
+    if fields.is_empty() {
+        return Err(procfs::missing("line"));
+    }
+    fields.extend(limits.then(|| open_files(&source.kernel)).flatten());
+    Ok(fields)
+}
+
+/// The machine's open files: the first number of file-nr.
+fn open_files(kernel: &Kernel) -> Option<Field> {
+    let value = numbers(&kernel.sysctl("fs/file-nr")?).next()?;
+    Some(Field { protocol: "file".into(), item: "used".into(), value })
+}
+
+/// A NAME: `TCP` or `TCP.inuse`.
+pub struct Name {
+    text: OsString,
+    protocol: String,
+    item: Option<String>,
+}
+
+impl Name {
+    pub fn parse(text: &OsStr) -> Name {
+        let name = text.to_string_lossy();
+        let (protocol, item) = match name.split_once('.') {
+            Some((protocol, item)) => (protocol, Some(item.to_owned())),
+            None => (&*name, None),
+        };
+        Name { text: text.to_os_string(), protocol: protocol.to_owned(), item }
+    }
+
+    fn is(&self, field: &Field) -> bool {
+        self.protocol.eq_ignore_ascii_case(&field.protocol)
+            && self.item.as_ref().is_none_or(|item| item.eq_ignore_ascii_case(&field.item))
+    }
+}
+
+/// The fields that `names` pick, in the order given, each once; all of them without names.
+pub fn pick<'a>(
+    fields: &'a [Field],
+    names: &[Name],
+) -> Result<impl Iterator<Item = &'a Field>, Error> {
+    let mut places: Vec<usize> = Vec::with_capacity(fields.len());
+    for name in names {
+        let mut found = (0..fields.len()).filter(|place| name.is(&fields[*place])).peekable();
+        if found.peek().is_none() {
+            let known: Vec<_> =
+                fields.iter().map(|f| format!("{}.{}", f.protocol, f.item)).collect();
+            let protocols = fields.iter().map(|field| field.protocol.as_str());
+            return Err(cli::unknown_name(
+                &name.text,
+                known.iter().map(String::as_str).chain(protocols),
+            ));
+        }
+        for place in found {
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+    }
+    if names.is_empty() {
+        places.extend(0..fields.len());
+    }
+    Ok(places.into_iter().map(|place| &fields[place]))
+}
+
+/// Where the kernel stops.
+#[derive(Clone, Copy)]
+pub struct Limit {
+    /// The file below /proc/sys that holds it.
+    pub file: &'static str,
+    /// The limit; `None` where this network namespace does not show it, and for saved files.
+    pub number: Option<u64>,
+}
+
+/// The one field that a NAME picks, and its limit if it has one.
+///
+/// # Errors
+/// If the files cannot be read, or hold no such field.
+pub fn number(source: &Source, name: &str) -> Result<(u64, Option<Limit>), Error> {
+    let is_live = source.saved.is_empty();
+    let (fields, wanted) = (read(source, is_live)?, Name::parse(name.as_ref()));
+    let field = fields.iter().find(|field| wanted.is(field));
+    let field = field.ok_or_else(|| procfs::missing(name))?;
+    let known = explain(field.protocol.as_bytes(), field.item.as_bytes());
+    let limit =
+        known.limit.map(|file| Limit { file, number: limit(source, file).filter(|_| is_live) });
+    Ok((field.value, limit))
+}
+
+/// The limit that a file below /proc/sys holds.
+pub fn limit(source: &Source, file: &str) -> Option<u64> {
+    // tcp_mem and udp_mem hold three numbers; the last is where allocation fails.
+    numbers(&source.kernel.sysctl(file)?).last()
+}
+
+fn numbers(text: &[u8]) -> impl Iterator<Item = u64> {
+    text::Fields::new(text).map_while(text::unsigned)
+}
+
+/// The file and field of a number.
+pub fn source(protocol: &str, item: &str) -> String {
+    match protocol {
+        "file" => "/proc/sys/fs/file-nr, first number".to_owned(),
+        _ if protocol.ends_with('6') => format!("/proc/net/sockstat6 {protocol} {item}"),
+        _ => format!("/proc/net/sockstat {protocol} {item}"),
+    }
+}
+
+/// What is known of a field.
+pub struct Explanation {
+    pub scope: &'static str,
+    /// The file below /proc/sys that holds its limit.
+    pub limit: Option<&'static str>,
+    /// Empty for a field that connbox does not know.
+    pub meaning: &'static str,
+}
+
+/// A field that is a measure by itself.
+pub fn measure(value: Option<u64>, protocol: &str, item: &str) -> Measure {
+    let known = explain(protocol.as_bytes(), item.as_bytes());
+    Measure::of(value.map(i128::from), known.scope, source(protocol, item), known.meaning)
+}
+
+/// What is known of a field of sockstat (net/ipv4/proc.c, sockstat_seq_show).
+pub fn explain(protocol: &[u8], item: &[u8]) -> Explanation {
+    let (scope, limit, meaning) = match (protocol.strip_suffix(b"6").unwrap_or(protocol), item) {
+        (b"sockets", b"used") => {
+            (NETNS, None, "sockets of every kind, TCP, UDP, UNIX and all others")
+        }
+        (b"TCP", b"inuse") => (
+            NETNS,
+            None,
+            "full TCP sockets of the family, connected or listening; no TIME_WAIT, no SYN_RECV",
+        ),
+        (b"TCP", b"orphan") => (
+            HOST,
+            Some("net/ipv4/tcp_max_orphans"),
+            "full TCP sockets that no process holds any more and that still have to close",
+        ),
+        (b"TCP", b"tw") => (
+            NETNS,
+            Some("net/ipv4/tcp_max_tw_buckets"),
+            "TCP minisockets of both families: TIME_WAIT and orphaned FIN_WAIT2",
+        ),
+        (b"TCP", b"alloc") => (HOST, None, "full TCP sockets of both families, connected or not"),
+        (b"TCP", b"mem") => (HOST, Some("net/ipv4/tcp_mem"), "pages in TCP's buffers"),
+        (b"UDP", b"mem") => (HOST, Some("net/ipv4/udp_mem"), "pages in UDP's buffers"),
+        (b"UDP" | b"UDPLITE" | b"RAW", b"inuse") => {
+            (NETNS, None, "sockets of the protocol and family that are bound")
+        }
+        (b"FRAG", b"inuse") => (NETNS, None, "packets that wait for missing fragments"),
+        (b"FRAG", b"memory") => (NETNS, None, "bytes held by fragments that wait"),
+        (b"file", b"used") => {
+            (HOST, Some("fs/file-max"), "open files of every kind, sockets among them")
+        }
+        (_, b"mem") => (HOST, None, ""),
+        _ => (NETNS, None, ""),
+    };
+    Explanation { scope, limit, meaning }
+}
