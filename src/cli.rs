@@ -7,7 +7,7 @@ mod original;
 mod words;
 
 pub use check::refuse;
-pub use near::{near, nearest};
+pub use near::{hint, near};
 pub use option::{Opt, OptDoc, docs};
 pub use original::{Original, common_docs};
 pub use words::{choose, digits, number, seconds, set, words};
@@ -235,9 +235,8 @@ fn unknown<'a>(short: Option<char>, long: &str, own: impl Iterator<Item = &'a st
         Some(letter) => Error::usage(format!("-{letter}"), "no such option"),
         None => {
             let known = own.chain(COMMON_DOCS.iter().map(|doc| doc.long));
-            let near = nearest(long, known).map(|near| format!("; --{near} is near"));
-            let reason = format!("no such option{}", near.unwrap_or_default());
-            Error::usage(format!("--{long}"), reason)
+            let hint = hint(long, known).replace("; ", "; --");
+            Error::usage(format!("--{long}"), format_args!("no such option{hint}"))
         }
     }
 }

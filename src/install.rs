@@ -45,7 +45,7 @@ fn applets<'a>(words: impl Iterator<Item = &'a OsString>) -> Result<Vec<&'static
     let mut names = Vec::new();
     for word in words {
         let name = word.to_string_lossy();
-        let applet = applet::find(&name).ok_or_else(|| crate::unknown_applet(word))?;
+        let applet = applet::find(&name).ok_or_else(|| applet::unknown(word))?;
         let alias = applet.aliases.iter().find(|alias| **alias == name);
         names.push(alias.map_or(applet.name, |alias| *alias));
     }

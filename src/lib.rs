@@ -52,7 +52,6 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use applet::APPLETS;
 use error::{Error, Status};
 use frame::{Applet, Call};
 
@@ -126,8 +125,7 @@ fn box_option(option: &str, operands: &[OsString]) -> Result<(), Error> {
         }
         _ => {
             let known = doc::BOX_OPTIONS.iter().map(|option| option.name);
-            let near = cli::nearest(option, known).map(|near| format!("; {near} is near"));
-            Err(Error::usage(option, format!("no such option{}", near.unwrap_or_default())))
+            Err(Error::usage(option, format!("no such option{}", cli::hint(option, known))))
         }
     }
 }
@@ -139,7 +137,7 @@ fn version() -> Result<(), Error> {
 fn help(name: &OsStr) -> Result<(), Error> {
     match applet::find(&name.to_string_lossy()) {
         Some(applet) => sys::write_stdout(doc::help::applet(applet).as_bytes()),
-        None => Err(unknown_applet(name)),
+        None => Err(applet::unknown(name)),
     }
 }
 
@@ -152,7 +150,7 @@ fn man(page: &OsStr) -> Result<String, Error> {
         None => applet::find(name),
     }
     .map(doc::man::applet)
-    .ok_or_else(|| unknown_applet(page))
+    .ok_or_else(|| applet::unknown(page))
 }
 
 fn completions(shell: &OsStr) -> Result<String, Error> {
@@ -162,15 +160,7 @@ fn completions(shell: &OsStr) -> Result<String, Error> {
 }
 
 fn no_applet(name: &str) -> Status {
-    report("connbox", Err(unknown_applet(OsStr::new(name))))
-}
-
-fn unknown_applet(name: &OsStr) -> Error {
-    let known =
-        APPLETS.iter().flat_map(|applet| std::iter::once(&applet.name).chain(applet.aliases));
-    let near = cli::nearest(&name.to_string_lossy(), known.copied());
-    let near = near.map(|near| format!("; {near} is near")).unwrap_or_default();
-    Error::of(Status::NoApplet, name.as_bytes(), format_args!("no such applet{near}"))
+    report("connbox", Err(applet::unknown(OsStr::new(name))))
 }
 
 /// Says how a run ended, if there is something to say, and gives its status.

@@ -114,7 +114,7 @@ fn part(words: &[OsString]) -> Result<Part, Error> {
         // The applet needs a command; without one the two numbers are meant that everybody may read.
         Some(_) if name == CONNTRACK && arguments.is_empty() => What::Conntrack { is_wanted: true },
         Some(applet) => What::Applet(applet),
-        None => return Err(crate::unknown_applet(name)),
+        None => return Err(applet::unknown(name)),
     };
     Ok(Part { what, arguments: arguments.to_vec() })
 }

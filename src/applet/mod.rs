@@ -10,6 +10,11 @@ mod sockstat;
 mod tcpstates;
 mod tcptrack;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::cli;
+use crate::error::{Error, Status};
 use crate::frame::Applet;
 
 /// All applets, sorted by name.
@@ -29,4 +34,12 @@ pub static APPLETS: [&Applet; 9] = [
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Applet> {
     APPLETS.into_iter().find(|applet| applet.name == name || applet.aliases.contains(&name))
+}
+
+/// An error for a name that no applet answers to.
+pub(crate) fn unknown(name: &OsStr) -> Error {
+    let known =
+        APPLETS.iter().flat_map(|applet| std::iter::once(&applet.name).chain(applet.aliases));
+    let hint = cli::hint(&name.to_string_lossy(), known.copied());
+    Error::of(Status::NoApplet, name.as_bytes(), format_args!("no such applet{hint}"))
 }

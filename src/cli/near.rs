@@ -1,13 +1,16 @@
 //! Words that are nearly the one that was written.
 
-/// Which of `known` is most like `word`: at most a third of it, at least one letter, may differ.
-pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    near(word, known).into_iter().next()
+/// What ends an error about `word`: which of `known` is most like it, if one is near.
+pub fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
+    match near(word, known).first() {
+        Some(near) => format!("; {near} is near"),
+        None => String::new(),
+    }
 }
 
-/// At most three of `known` that are near to `word`, the nearest first.
-pub fn near<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut known = known;
+/// At most three of `known` that are near to `word`, the nearest first: at most a third of it, at least one
+/// letter, may differ.
+pub fn near<'a>(word: &str, mut known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     near_of(word, &mut known)
 }
 
@@ -52,8 +55,8 @@ mod tests {
     #[test]
     fn near_names_are_near() {
         let known = ["sockstat", "tcpstates", "conncount", "closedcalc"];
-        assert_eq!(nearest("conncuont", known.into_iter()), Some("conncount"));
-        assert_eq!(nearest("sockstats", known.into_iter()), Some("sockstat"));
-        assert_eq!(nearest("ls", known.into_iter()), None);
+        assert_eq!(hint("conncuont", known.into_iter()), "; conncount is near");
+        assert_eq!(hint("sockstats", known.into_iter()), "; sockstat is near");
+        assert_eq!(hint("ls", known.into_iter()), "");
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use super::nearest;
+use super::hint;
 use super::option::{Effect, Opt};
 use crate::wire::text;
 
@@ -72,9 +72,8 @@ pub fn set<A>(
     value: Option<&OsStr>,
 ) -> Result<(), String> {
     let Some(opt) = options.iter().find(|opt| opt.doc.longs().any(|long| long == name)) else {
-        let near = nearest(name, options.iter().flat_map(|opt| opt.doc.longs()));
-        let near = near.map(|near| format!("; {near} is near")).unwrap_or_default();
-        return Err(format!("'{name}' is no filter{near}"));
+        let hint = hint(name, options.iter().flat_map(|opt| opt.doc.longs()));
+        return Err(format!("'{name}' is no filter{hint}"));
     };
     match (&opt.effect, value) {
         (Effect::Switch(effect), None) => {

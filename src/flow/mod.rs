@@ -8,6 +8,7 @@
 mod expect;
 mod line;
 mod push;
+pub(crate) mod row;
 mod save;
 mod xml;
 

@@ -135,9 +135,7 @@ fn unknown<K: Counted>(name: &str) -> String {
     match K::NAMES {
         names if names.len() < 8 => format!("'{name}' is none of {}", names.join(", ")),
         names => {
-            let near = cli::nearest(name, names.iter().copied());
-            let near = near.map(|near| format!("; {near} is near")).unwrap_or_default();
-            format!("'{name}' is no key{near}")
+            format!("'{name}' is no key{}", cli::hint(name, names.iter().copied()))
         }
     }
 }

@@ -74,9 +74,7 @@ fn states(picked: &mut Picked, value: &OsStr) -> Result<(), String> {
     let filter = &mut picked.given().filter;
     for word in cli::words(value)? {
         let set = StateSet::parse(word.as_bytes()).map_err(|_| {
-            let near = cli::nearest(word, StateSet::NAMES.into_iter());
-            let near = near.map(|near| format!("; {near} is near")).unwrap_or_default();
-            format!("'{word}' is no state{near}")
+            format!("'{word}' is no state{}", cli::hint(word, StateSet::NAMES.into_iter()))
         })?;
         filter.states = Some(filter.states.unwrap_or_default().with(set));
     }

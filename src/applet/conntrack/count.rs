@@ -3,8 +3,7 @@
 use rustix::io::Errno;
 
 use super::args::Args;
-use super::values::Table;
-use super::{expect, flow_keys, groups, list};
+use super::{flow_keys, groups, list};
 use crate::error::Error;
 use crate::frame::{Call, Sample};
 use crate::out::{Column, Value};
@@ -25,13 +24,12 @@ pub const COLUMNS: [Column; 5] = [
     Column::gauge("buckets", "conntrack_buckets", "buckets of the table of the machine"),
 ];
 
-/// Counts a table.
+/// Counts the flows of a table.
 ///
 /// # Errors
 /// As [`Call::table`].
-pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
-    let Table::Flows(table) = table else { return expect::count(call, args) };
-    if args.grouping.has_keys() || args.grouping.has_sums() {
+pub fn run(call: &mut Call, args: &Args, table: Flows) -> Result<(), Error> {
+    if groups::are_wanted(args) {
         refuse_limits(args)?;
         return groups::run(call, args, table);
     }

@@ -1,6 +1,7 @@
 //! An event as a row of columns.
 
-use super::{expect, rows};
+use super::expect;
+use crate::flow::row;
 use crate::model::Change;
 use crate::out::{Column, Value};
 
@@ -20,12 +21,12 @@ pub const TAIL: [Column; 2] = [
     Column::label("progname", "the name of the program that the socket belongs to"),
 ];
 /// How many columns an event of a flow has.
-pub const WIDTH: usize = HEAD.len() + rows::COLUMNS.len() + TAIL.len();
+pub const WIDTH: usize = HEAD.len() + row::COLUMNS.len() + TAIL.len();
 /// How many columns an event of an expectation has.
 pub const EXPECT_WIDTH: usize = HEAD.len() + expect::COLUMNS.len() + TAIL.len();
 
 /// The columns of events of flows; the time stands before them.
-pub const COLUMNS: [Column; WIDTH] = Column::joined(&[&HEAD, &rows::COLUMNS, &TAIL]);
+pub const COLUMNS: [Column; WIDTH] = Column::joined(&[&HEAD, &row::COLUMNS, &TAIL]);
 /// The columns of events of expectations, likewise.
 pub const EXPECT_COLUMNS: [Column; EXPECT_WIDTH] =
     Column::joined(&[&HEAD, &expect::COLUMNS, &TAIL]);

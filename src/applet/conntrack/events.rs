@@ -4,8 +4,8 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::args::{Args, EVENT_DESTROY, EVENT_NEW, EVENT_UPDATE};
+use super::event_view::View;
 use super::values::Table;
-use super::view::View;
 use crate::cli::refuse;
 use crate::error::{Error, Status};
 use crate::frame::{Call, Report};

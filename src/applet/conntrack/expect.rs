@@ -2,9 +2,9 @@
 
 use super::args::Args;
 use super::list::{self, say_shown};
-use super::rows::{self, list as words};
 use super::text::Text;
 use crate::error::Error;
+use crate::flow::row::{self, list as words};
 use crate::frame::{Call, Sample};
 use crate::model::Expectation;
 use crate::out::{Column, Value};
@@ -15,13 +15,13 @@ use crate::source::flows::labels::Labels;
 
 /// The columns of an expectation.
 pub const COLUMNS: [Column; 18] = [
-    rows::FAMILY,
-    rows::PROTO,
-    rows::TIMEOUT,
-    rows::SRC,
-    rows::DST,
-    rows::SPORT,
-    rows::DPORT,
+    row::FAMILY,
+    row::PROTO,
+    row::TIMEOUT,
+    row::SRC,
+    row::DST,
+    row::SPORT,
+    row::DPORT,
     MORE[0],
     MORE[1],
     MORE[2],
@@ -30,9 +30,9 @@ pub const COLUMNS: [Column; 18] = [
     MORE[5],
     MORE[6],
     MORE[7],
-    rows::ZONE,
-    rows::HELPER,
-    rows::ID,
+    row::ZONE,
+    row::HELPER,
+    row::ID,
 ];
 
 /// Those that a flow has not.
@@ -99,17 +99,17 @@ fn each(source: &Source, args: &Args, each: impl FnMut(&Expectation<'_>)) -> Res
 
 /// The values of the [`COLUMNS`] of an expectation, whose flags are written to `flags`.
 pub fn values<'a>(one: &Expectation<'a>, flags: &'a mut Vec<u8>) -> [Value<'a>; COLUMNS.len()] {
-    let [sport, dport, ..] = rows::ends(one.expected.ends);
-    let [mask_sport, mask_dport, ..] = rows::ends(one.mask.ends);
+    let [sport, dport, ..] = row::ends(one.expected.ends);
+    let [mask_sport, mask_dport, ..] = row::ends(one.mask.ends);
     flags.clear();
     for (place, name) in one.flags.unwrap_or_default().names().enumerate() {
         flags.extend_from_slice(if place > 0 { b"," } else { b"" });
         flags.extend_from_slice(name.as_bytes());
     }
     [
-        rows::family(one.family),
-        rows::proto(one.expected.protocol),
-        rows::int(one.timeout_seconds),
+        row::family(one.family),
+        row::proto(one.expected.protocol),
+        row::int(one.timeout_seconds),
         Value::Addr(one.expected.source),
         Value::Addr(one.expected.destination),
         sport,
@@ -120,10 +120,10 @@ pub fn values<'a>(one: &Expectation<'a>, flags: &'a mut Vec<u8>) -> [Value<'a>; 
         mask_dport,
         Value::Addr(one.master.source),
         Value::Addr(one.master.destination),
-        rows::int(one.class),
+        row::int(one.class),
         words(flags, one.flags.is_some()),
-        rows::int(one.zone),
-        rows::text(one.helper),
-        rows::int(one.id),
+        row::int(one.zone),
+        row::text(one.helper),
+        row::int(one.id),
     ]
 }

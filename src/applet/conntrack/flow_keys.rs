@@ -1,6 +1,6 @@
 //! The keys of flows: what they may have in common.
 
-use super::rows;
+use crate::flow::row;
 use crate::model::{Ends, Flow, FlowStatus};
 use crate::out::Column;
 use crate::select::keys::Shape::{Address, List, Number, Text, Word};
@@ -36,38 +36,38 @@ pub const NUMBERS: [Column; 3] = [
 const KEYS: [Key<Flows>; 18] = [
     Key::new(
         "proto",
-        rows::PROTO,
-        Word(|(flow, _)| Some(flow.orig.protocol.into()), |number| rows::proto(low(number))),
+        row::PROTO,
+        Word(|(flow, _)| Some(flow.orig.protocol.into()), |number| row::proto(low(number))),
     ),
     Key::new(
         "state",
-        rows::STATE,
-        Word(|(flow, _)| state(flow), |both| rows::state(high(both), Some(low(both)))),
+        row::STATE,
+        Word(|(flow, _)| state(flow), |both| row::state(high(both), Some(low(both)))),
     ),
     Key::new(
         "family",
-        rows::FAMILY,
-        Word(|(flow, _)| Some(flow.family.into()), |number| rows::family(low(number))),
+        row::FAMILY,
+        Word(|(flow, _)| Some(flow.family.into()), |number| row::family(low(number))),
     ),
-    Key::new("src", rows::SRC, Address(|(flow, _)| flow.orig.source)),
-    Key::new("dst", rows::DST, Address(|(flow, _)| flow.orig.destination)),
-    Key::new("reply_src", rows::REPLY_SRC, Address(|(flow, _)| flow.reply.source)),
-    Key::new("reply_dst", rows::REPLY_DST, Address(|(flow, _)| flow.reply.destination)),
-    Key::new("sport", rows::SPORT, Number(|(flow, _)| ports(flow.orig.ends)[0])),
-    Key::new("dport", rows::DPORT, Number(|(flow, _)| ports(flow.orig.ends)[1])),
-    Key::new("reply_sport", rows::REPLY_SPORT, Number(|(flow, _)| ports(flow.reply.ends)[0])),
-    Key::new("reply_dport", rows::REPLY_DPORT, Number(|(flow, _)| ports(flow.reply.ends)[1])),
-    Key::new("zone", rows::ZONE, Number(|(flow, _)| flow.zone.map(u32::from))),
-    Key::new("orig_zone", rows::ORIG_ZONE, Number(|(flow, _)| flow.orig.zone.map(u32::from))),
-    Key::new("reply_zone", rows::REPLY_ZONE, Number(|(flow, _)| flow.reply.zone.map(u32::from))),
-    Key::new("mark", rows::MARK, Number(|(flow, _)| flow.mark)),
+    Key::new("src", row::SRC, Address(|(flow, _)| flow.orig.source)),
+    Key::new("dst", row::DST, Address(|(flow, _)| flow.orig.destination)),
+    Key::new("reply_src", row::REPLY_SRC, Address(|(flow, _)| flow.reply.source)),
+    Key::new("reply_dst", row::REPLY_DST, Address(|(flow, _)| flow.reply.destination)),
+    Key::new("sport", row::SPORT, Number(|(flow, _)| ports(flow.orig.ends)[0])),
+    Key::new("dport", row::DPORT, Number(|(flow, _)| ports(flow.orig.ends)[1])),
+    Key::new("reply_sport", row::REPLY_SPORT, Number(|(flow, _)| ports(flow.reply.ends)[0])),
+    Key::new("reply_dport", row::REPLY_DPORT, Number(|(flow, _)| ports(flow.reply.ends)[1])),
+    Key::new("zone", row::ZONE, Number(|(flow, _)| flow.zone.map(u32::from))),
+    Key::new("orig_zone", row::ORIG_ZONE, Number(|(flow, _)| flow.orig.zone.map(u32::from))),
+    Key::new("reply_zone", row::REPLY_ZONE, Number(|(flow, _)| flow.reply.zone.map(u32::from))),
+    Key::new("mark", row::MARK, Number(|(flow, _)| flow.mark)),
     Key::new(
         "status",
-        rows::STATUS,
+        row::STATUS,
         Word(|(flow, _)| status(flow), |place| word(&STATUSES.map(|(word, _)| word), place)),
     ),
-    Key::new("helper", rows::HELPER, Text(|to, (flow, _)| push_text(to, flow.helper))),
-    Key::new("labels", rows::LABELS, List(|to, (flow, labels)| push_labels(to, flow, labels))),
+    Key::new("helper", row::HELPER, Text(|to, (flow, _)| push_text(to, flow.helper))),
+    Key::new("labels", row::LABELS, List(|to, (flow, labels)| push_labels(to, flow, labels))),
 ];
 
 /// What became of a flow, in one word each: the first that is so.
@@ -100,7 +100,7 @@ fn low(both: u16) -> u8 {
 fn push_labels(to: &mut Vec<u8>, flow: &Flow<'_>, labels: &Labels) {
     let set = flow.labels.map(|set| {
         let mut names = Vec::new();
-        rows::push_labels(&mut names, set, labels);
+        row::push_labels(&mut names, set, labels);
         names
     });
     push_text(to, set.as_deref());

@@ -4,9 +4,9 @@ use rustix::io::Errno;
 
 use super::args::Args;
 use super::list::{self, Writer};
-use super::rows::COLUMNS;
 use super::values::{self, Kind, Table};
 use crate::error::Error;
+use crate::flow::row::COLUMNS;
 use crate::frame::{Call, Sample};
 use crate::model::{FlowFilter, Side};
 use crate::source::flows::conntrack::{self, RIGHT, SUBJECT, Table as Flows};

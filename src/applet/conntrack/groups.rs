@@ -8,6 +8,11 @@ use crate::model::{Flow, Groups};
 use crate::source::flows::conntrack::Table as Flows;
 use crate::source::flows::labels::Labels;
 
+/// Whether the flows are to be counted in groups, be it in one.
+pub fn are_wanted(args: &Args) -> bool {
+    args.grouping.has_keys() || args.grouping.has_sums()
+}
+
 /// Counts the flows that pass in groups.
 ///
 /// # Errors

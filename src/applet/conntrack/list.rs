@@ -1,12 +1,11 @@
 //! `conntrack -L`: the flows that pass.
 
+use super::BANNER;
 use super::args::{Args, Output};
-use super::rows::{COLUMNS, Rows};
 use super::text::Text;
-use super::values::Table;
-use super::{BANNER, expect, groups};
 use crate::cli;
 use crate::error::Error;
+use crate::flow::row::{COLUMNS, Rows};
 use crate::frame::{Call, Report, Sample};
 use crate::model::{Flow, FlowFilter};
 use crate::out::Out;
@@ -19,15 +18,11 @@ const CHANGED: &str = "the table changed while it was read: flows may be missing
 const NOTHING: &str =
     "no flow is tracked: perhaps no rule of this network namespace uses connection tracking";
 
-/// Lists a table, or counts it in groups.
+/// Lists the flows of a table.
 ///
 /// # Errors
 /// As [`Call::table`].
-pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
-    let Table::Flows(table) = table else { return expect::list(call, args) };
-    if args.grouping.has_keys() || args.grouping.has_sums() {
-        return groups::run(call, args, table);
-    }
+pub fn run(call: &mut Call, args: &Args, table: Flows) -> Result<(), Error> {
     args.grouping.refuse_without_keys()?;
     let mut shown = 0;
     call.table(&COLUMNS, &[], &mut |Sample { source, out, report }: Sample<'_>| {

@@ -3,6 +3,7 @@
 mod args;
 mod count;
 mod event_rows;
+mod event_view;
 mod events;
 mod expect;
 mod flow_keys;
@@ -11,11 +12,9 @@ mod groups;
 mod list;
 mod options;
 mod page;
-pub(super) mod rows;
 mod stats;
 mod text;
 mod values;
-mod view;
 
 use args::{About, Args, Command, Output};
 use options::{DOCS, OPTIONS};
@@ -23,6 +22,7 @@ use values::Table;
 
 use crate::cli::Original;
 use crate::error::Error;
+use crate::flow::row;
 use crate::frame::{Applet, Call};
 use crate::model::Masked;
 use crate::out::Column;
@@ -68,7 +68,7 @@ const ORIGINAL: Original = Original {
 
 /// All columns that `conntrack` may show.
 const COLUMNS: [Column; WIDTH] = Column::joined(&[
-    &rows::COLUMNS,
+    &row::COLUMNS,
     &count::COLUMNS,
     &stats::COLUMNS,
     &flow_keys::NUMBERS,
@@ -76,7 +76,7 @@ const COLUMNS: [Column; WIDTH] = Column::joined(&[
     &event_rows::HEAD,
     &event_rows::TAIL,
 ]);
-const WIDTH: usize = rows::COLUMNS.len()
+const WIDTH: usize = row::COLUMNS.len()
     + count::COLUMNS.len()
     + stats::COLUMNS.len()
     + 3
@@ -105,8 +105,13 @@ fn run(call: &mut Call) -> Result<(), Error> {
         call.has_no_original();
     }
     match command {
-        Command::List(table) => list::run(call, &args, table),
-        Command::Count(table) => count::run(call, &args, table),
+        Command::List(Table::Expectations) => expect::list(call, &args),
+        Command::Count(Table::Expectations) => expect::count(call, &args),
+        Command::List(Table::Flows(table)) if groups::are_wanted(&args) => {
+            groups::run(call, &args, table)
+        }
+        Command::List(Table::Flows(table)) => list::run(call, &args, table),
+        Command::Count(Table::Flows(table)) => count::run(call, &args, table),
         Command::Events(table) => events::run(call, &args, table),
         Command::Get(table) => get::run(call, &args, table),
         Command::Stats(table) => stats::run(call, table),

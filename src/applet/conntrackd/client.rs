@@ -7,8 +7,8 @@ use std::path::Path;
 use rustix::io::Errno;
 
 use super::layout;
+use super::lines::{LISTED, Rows};
 use super::protocol::{self, Command, Frames};
-use super::rows::{LISTED, Rows};
 use super::statistics::{ABSENT, Kind, Numbers};
 use super::{EXPECT, STATISTICS};
 use crate::error::{self, Error};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use super::rows::Lines;
+use super::lines::{Form, Lines};
 use crate::error::Error;
 use crate::flow;
 use crate::model::Flow;
@@ -18,18 +18,6 @@ use crate::sys::daemon::append_to;
 const WRITE_BYTES: usize = 32 * 1024;
 /// How long to wait after a failure.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How the lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Form {
-    /// As conntrackd writes them.
-    #[default]
-    Original,
-    /// JSON Lines.
-    Json,
-    /// Columns between tabs.
-    Tsv,
-}
 
 /// The log.
 #[derive(Debug)]

@@ -9,11 +9,11 @@ mod encode;
 mod filter;
 mod layout;
 mod ledger;
+mod lines;
 mod log;
 mod options;
 pub mod protocol;
 mod reconcile;
-mod rows;
 mod statistics;
 
 use std::os::unix::ffi::OsStrExt;
@@ -25,7 +25,7 @@ use rustix::io::Errno;
 use config::Config;
 use daemon::Daemon;
 use filter::Filter;
-use log::Form;
+use lines::Form;
 use options::{Action, Args, DOCS, OPTIONS};
 
 use crate::cli::Original;
@@ -131,8 +131,8 @@ const STATISTICS: [Column; 3] = [
 ];
 
 /// All columns that `conntrackd` may show.
-const COLUMNS: [Column; STATISTICS.len() + rows::LISTED.len()] =
-    Column::joined(&[&STATISTICS, &rows::LISTED]);
+const COLUMNS: [Column; STATISTICS.len() + lines::LISTED.len()] =
+    Column::joined(&[&STATISTICS, &lines::LISTED]);
 
 /// The table of expectations.
 const EXPECT: &str = "expect";

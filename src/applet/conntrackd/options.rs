@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::EXPECT;
 use super::layout::{TOPICS, topic};
-use super::log::Form;
+use super::lines::Form;
 use crate::cli::{self, Opt, OptDoc};
 
 /// What is to be done.

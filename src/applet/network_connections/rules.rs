@@ -119,9 +119,7 @@ impl Key {
         Key::of_state(text).ok_or_else(|| {
             let percents = PERCENTS.iter().map(|(name, _)| *name);
             let known = StateSet::NAMES.into_iter().chain(percents).chain(summary::names());
-            let near = cli::nearest(text, known);
-            let near = near.map(|near| format!("; {near} is near")).unwrap_or_default();
-            format!("no such key{near}")
+            format!("no such key{}", cli::hint(text, known))
         })
     }
 

@@ -1,6 +1,6 @@
 //! The pictures of one connection and of the keys.
 
-use super::layout::{Scene, look};
+use super::scene::{Scene, look};
 use super::screen::{Frame, Look, letters};
 use super::text;
 use super::view::Row;

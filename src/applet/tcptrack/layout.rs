@@ -1,25 +1,12 @@
 //! Where things stand on the screen: tcptrack's columns at 80, more where there is room, two lines a
 //! connection where there is little.
 
-use super::history::{History, TICKS};
+use super::history::TICKS;
+use super::scene::{Scene, look};
 use super::screen::{Frame, Look, letters};
 use super::text::{self, Units};
 use super::view::{Picture, Row, Sort, Total, View};
 use crate::track::tcp::State;
-
-/// What is drawn besides the rows.
-#[derive(Debug, Default)]
-pub struct Scene {
-    pub units: Units,
-    /// Whether letters beyond ASCII may be shown.
-    pub is_utf8: bool,
-    /// The speeds of the last ticks.
-    pub history: History,
-    /// Packets that the kernel had to drop.
-    pub dropped: u64,
-    /// Connections that had to make room for others.
-    pub evicted: u64,
-}
 
 /// A column that is there if the terminal is wide enough for it and those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -265,16 +252,6 @@ fn short(state: State) -> &'static str {
     }
 }
 
-/// How a state looks.
-pub fn look(state: State) -> Look {
-    match state {
-        State::Established => Look::Green,
-        State::SynSent | State::SynAck | State::Closing => Look::Yellow,
-        State::Closed => Look::Dim,
-        State::Reset => Look::Red,
-    }
-}
-
 fn total(frame: &mut Frame, line: usize, total: &Total, layout: &Layout, units: Units) {
     frame.put(line, 1, "TOTAL", Look::Bold);
     let both = total.rx_bytes_per_second.saturating_add(total.tx_bytes_per_second);
@@ -335,7 +312,7 @@ fn status(frame: &mut Frame, line: usize, view: &View, shown: (usize, usize), sc
 
 #[cfg(test)]
 mod tests {
-    use super::super::keys::Key;
+    use super::super::keyboard::Key;
     use super::super::view::tests::row;
     use super::*;
     use crate::source::processes::owner::Process;

@@ -1,13 +1,14 @@
 //! `tcptrack`: connections live, on a screen or as rows.
 
+mod connections;
 mod details;
 mod feed;
 mod history;
 mod holders;
-mod keys;
+mod keyboard;
 mod layout;
 mod live;
-mod rows;
+mod scene;
 mod screen;
 mod stream;
 mod text;
@@ -19,8 +20,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use connections::Connections;
 use feed::Wanted;
-use rows::Connections;
 use text::Units;
 use view::Sort;
 
@@ -41,7 +42,7 @@ pub static APPLET: Applet = Applet {
     details: &DETAILS,
     options: &DOCS,
     filters: &[],
-    columns: &rows::ALL_COLUMNS,
+    columns: &connections::ALL_COLUMNS,
     examples: &[
         Example { about: "The connections of this host, live", command: "tcptrack" },
         Example {

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Args;
+use super::connections;
 use super::feed::{Feed, Wanted};
 use super::holders::Holders;
-use super::rows;
 use super::view::{Row, View};
 use crate::error::Error;
 use crate::frame::{Call, Report};
@@ -33,7 +33,7 @@ pub fn run(call: &mut Call, args: &Args, wanted: &Wanted) -> Result<(), Error> {
     let is_once = args.once || args.file.is_some() || call.common().is_collected;
     style.is_stream = !is_once && style.format != Format::Prometheus;
     let mut out = match args.grouping.has_keys() {
-        false => Out::new(style, &rows::COLUMNS, |_| true),
+        false => Out::new(style, &connections::COLUMNS, |_| true),
         true => Out::new(style, &args.grouping.columns(), |_| true),
     };
     let mut tracker = Tracker::new(args.options());
@@ -154,13 +154,13 @@ fn collect(tracker: &Tracker, now: Duration, before: Duration) -> Vec<Row> {
 
 fn write(args: &Args, found: &mut [Row], out: &mut Out) -> Result<(), Error> {
     if args.grouping.has_keys() {
-        return rows::write_groups(found, &args.grouping, out);
+        return connections::write_groups(found, &args.grouping, out);
     }
     let mut view = View::sorted_by(args.sort());
     view.arrange(found);
     let most = args.grouping.top.unwrap_or(usize::MAX);
     for row in view.order.iter().take(most).filter_map(|place| found.get(*place)) {
-        rows::write(row, out)?;
+        connections::write(row, out)?;
     }
     Ok(())
 }

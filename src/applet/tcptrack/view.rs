@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bstr::ByteSlice;
 
-use super::keys::Key;
+use super::keyboard::Key;
 use super::text;
 use crate::model::Endpoint;
 use crate::source::processes::owner::Process;

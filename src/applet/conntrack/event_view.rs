@@ -4,10 +4,10 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::args::Args;
-use super::rows::Rows;
 use super::values::Table;
 use super::{BANNER, event_rows, expect, list};
 use crate::error::{Error, Status};
+use crate::flow::row::Rows;
 use crate::flow::{self, Parts};
 use crate::frame::{Call, Report};
 use crate::model::{Change, Expectation, Flow, FlowFilter};

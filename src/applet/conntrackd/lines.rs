@@ -1,10 +1,21 @@
 //! Flows as rows: those of `-i` and of the log.
 
-use super::super::conntrack::rows::{self as flow_rows, COLUMNS};
-use super::log::Form;
+use crate::flow::row::{self, COLUMNS};
 use crate::model::Flow;
 use crate::out::{Column, Format, Out, Style, Value};
 use crate::source::flows::labels::Labels;
+
+/// How the lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// As conntrackd writes them.
+    #[default]
+    Original,
+    /// JSON Lines.
+    Json,
+    /// Columns between tabs.
+    Tsv,
+}
 
 /// The column that leads a flow of `-i`.
 pub const ACTIVE: Column = Column::gauge(
@@ -19,7 +30,7 @@ pub const LISTED: [Column; COLUMNS.len() + 1] = Column::joined(&[&[ACTIVE], &COL
 /// Makes rows of flows.
 #[derive(Debug)]
 pub struct Rows {
-    rows: flow_rows::Rows,
+    rows: row::Rows,
     labels: Labels,
 }
 
@@ -27,7 +38,7 @@ impl Rows {
     /// Rows in which labels have the names of `labels`.
     #[must_use]
     pub fn new(labels: Labels) -> Rows {
-        Rows { rows: flow_rows::Rows::default(), labels }
+        Rows { rows: row::Rows::default(), labels }
     }
 
     /// The values of [`LISTED`].
