@@ -181,6 +181,7 @@ fn grouping(rows: usize) -> (Taken, usize) {
             key.extend_from_slice(&socket.remote.port.to_be_bytes());
             key.push(socket.state);
             groups.add(&key, [0; 2]);
+            Ok(())
         })
         .unwrap();
         groups

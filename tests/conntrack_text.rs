@@ -36,6 +36,7 @@ fn the_router_has_flows_of_every_kind() {
                 (flow.is_source_translated(), flow.is_destination_translated());
             seen.extend(source.then(|| format!("{} snat", flow.family)));
             seen.extend(destination.then(|| format!("{} dnat", flow.family)));
+            Ok(())
         })
         .unwrap();
         seen

@@ -270,8 +270,8 @@ fn an_interface_that_goes_is_noticed() {
 fn counted(state: TcpState) -> Vec<(u16, u64, u64)> {
     let mut all = Vec::new();
     let mut kernel = Netlink::sock_diag().unwrap();
-    let take = &mut |socket: &connbox::model::Socket,
-                     info: Option<&connbox::wire::tcp_info::TcpInfo>| {
+    let take = |socket: &connbox::model::Socket,
+                info: Option<&connbox::wire::tcp_info::TcpInfo>| {
         if socket.tcp_state() == Some(state) {
             let info = info.unwrap();
             assert!(info.rtt_microseconds.is_some() && info.retransmits_total.is_some());
@@ -279,6 +279,7 @@ fn counted(state: TcpState) -> Vec<(u16, u64, u64)> {
             let bytes = (info.acknowledged_bytes.unwrap(), info.received_bytes.unwrap());
             all.push((socket.local.port, bytes.0, bytes.1));
         }
+        Ok(())
     };
     tcp_info::dump(&mut kernel, &Filter::default(), take).unwrap();
     all.sort_unstable();
@@ -331,13 +332,14 @@ fn the_kernels_counters_make_connections() {
         let mut round = || {
             let (mut kernel, now) = (Netlink::sock_diag().unwrap(), sys::monotonic());
             let mut all = Vec::new();
-            let mut each = |socket: &connbox::model::Socket, info: Option<&_>| {
+            let each = |socket: &connbox::model::Socket, info: Option<&_>| {
                 if socket.is_listening() {
                     tracker.listener(socket.local);
                 }
                 all.extend(tcp_info::counters(socket, info));
+                Ok(())
             };
-            tcp_info::dump(&mut kernel, &Filter::default(), &mut each).unwrap();
+            tcp_info::dump(&mut kernel, &Filter::default(), each).unwrap();
             all.iter().for_each(|counters| tracker.counters(now, counters));
             tracker.end_of_counters(now);
             let all: Vec<_> = tracker.connections().cloned().collect();

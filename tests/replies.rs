@@ -6,7 +6,8 @@ use std::collections::VecDeque;
 
 use connbox::error::Error;
 use connbox::model::{Family, Filter, Ports, Prefix, Proto, Socket, StateSet};
-use connbox::source::sockets::sock_diag::{self, Dumped, Exchange, Query, Refusal};
+use connbox::source::netlink::{Failure, Messages, Refusal, Wait};
+use connbox::source::sockets::sock_diag::{self, Dumped, Exchange, Query};
 use connbox::source::{confirmed, from_kernel};
 use connbox::wire::netlink::{DONE, ERROR, dump_request, push_attribute};
 use rustix::io::Errno;
@@ -32,8 +33,10 @@ impl Exchange for Script {
         self.current = self.answers.pop_front().expect("a request too many").into();
         Ok(())
     }
+}
 
-    fn receive(&mut self) -> Result<&[u8], Errno> {
+impl Messages for Script {
+    fn receive(&mut self, _: Wait) -> Result<&[u8], Errno> {
         self.datagram = self.current.pop_front().expect("a receive too many")?;
         Ok(&self.datagram)
     }
@@ -75,8 +78,13 @@ fn ports(script: &mut Script) -> (Result<Dumped, Refusal>, Vec<u16>) {
     let mut ports = Vec::new();
     let result = sock_diag::dump(script, &Query::tcp(StateSet::ALL), |answer| {
         ports.push(answer.local().1);
+        Ok(())
     });
-    (result, ports)
+    let refused = |failure| match failure {
+        Failure::Refused(refusal) => refusal,
+        Failure::Stopped(error) => panic!("{error:?}"),
+    };
+    (result.map_err(refused), ports)
 }
 
 #[test]
@@ -155,6 +163,26 @@ fn lost_answers_are_no_count() {
     assert_eq!(result.unwrap_err().errno, Errno::NOBUFS);
 }
 
+/// A receive after the one whose row was refused would find the script empty, and panic.
+#[test]
+fn a_failure_of_what_takes_the_rows_stops_the_dump_and_comes_back() {
+    for rows_before in 0..3 {
+        let rows: Vec<_> = (1..=4).map(|port| socket(1, 2, 1, port)).collect();
+        let (mut script, mut taken) = (Script::new(vec![vec![Ok(rows.concat())]]), 0);
+        let result = sock_diag::dump(&mut script, &Query::tcp(StateSet::ALL), |_| {
+            taken += 1;
+            if taken > rows_before { Err(Error::ClosedPipe) } else { Ok(()) }
+        });
+        assert!(matches!(result, Err(Failure::Stopped(Error::ClosedPipe))), "{result:?}");
+        assert_eq!(taken, rows_before + 1);
+    }
+    let filter = Filter { protos: vec![Proto::Udp], ..Filter::default() };
+    let mut script = Script::new(vec![vec![Ok(socket(1, 2, 1, 5))]]);
+    let result = from_kernel(&mut script, Proto::Udp, &filter, &mut |_| Err(Error::ClosedPipe));
+    assert!(matches!(result, Err(Failure::Stopped(Error::ClosedPipe))), "{result:?}");
+    assert_eq!(script.requests.len(), 1, "the other family was asked for");
+}
+
 #[test]
 fn the_kernels_sentence_reaches_the_user() {
     let script = |sentence| Script::new(vec![vec![Ok(error(1, 1, sentence))]]);
@@ -187,6 +215,7 @@ fn picked(script: &mut Script, filter: &Filter, proto: Proto) -> Vec<u16> {
         if filter.has(socket) {
             ports.push(socket.local.port);
         }
+        Ok(())
     };
     from_kernel(script, proto, filter, &mut take).unwrap();
     ports

@@ -117,7 +117,10 @@ fn states_agree(source: &Source, seen: &Result<Vec<String>, String>) {
 fn sockets_agree(source: &Source) {
     let counts = source::tcp_states(source, Method::Auto, StateSet::ALL, true);
     let mut sockets = 0;
-    let whole = source::sockets(source, Method::Auto, &Filter::default(), |_| sockets += 1);
+    let whole = source::sockets(source, Method::Auto, &Filter::default(), |_| {
+        sockets += 1;
+        Ok(())
+    });
     if let (Ok((counts, _)), Ok(_)) = (counts, whole) {
         let sum: u64 = Family::ALL.iter().map(|family| counts.total(*family)).sum();
         assert_eq!(sum, sockets);

@@ -157,6 +157,7 @@ impl Counting {
             if let Some(state) = socket.tcp_state() {
                 counts.add(socket.family, state);
             }
+            Ok(())
         })?;
         Ok((counts, dumped))
     }

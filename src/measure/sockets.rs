@@ -90,6 +90,7 @@ impl Counting<'_> {
             let is_listener = socket.tcp_state() == Some(TcpState::LISTEN);
             let bytes = |queue: u32| if is_listener { 0 } else { queue.into() };
             groups.add(&key, [bytes(socket.recv_queue_bytes), bytes(socket.send_queue_bytes)]);
+            Ok(())
         })
     }
 

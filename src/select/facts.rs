@@ -250,12 +250,11 @@ pub fn sockets(
     picked: &Picked,
     filter: &Filter,
     facts: &Facts<'_>,
-    mut each: impl FnMut(&Socket),
+    mut each: impl FnMut(&Socket) -> Result<(), Error>,
 ) -> Result<Dumped, Error> {
-    source::sockets(source, method, filter, |socket| {
-        if facts.lets_pass(picked, socket) {
-            each(socket);
-        }
+    source::sockets(source, method, filter, |socket| match facts.lets_pass(picked, socket) {
+        true => each(socket),
+        false => Ok(()),
     })
 }
 
@@ -300,6 +299,7 @@ fn listeners(source: &Source, filter: &Filter) -> Result<Box<[PortSet; 2]>, Erro
             if socket.is_listening() {
                 sets[proto as usize].add(socket.local.port);
             }
+            Ok(())
         })?;
     }
     Ok(sets)

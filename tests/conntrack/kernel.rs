@@ -2,7 +2,7 @@
 
 use connbox::model::{Flow, FlowFilter, Masked, Side, Translation};
 use connbox::source::flows::conntrack::{Table, flows, matching};
-use connbox::source::netlink::Exchange;
+use connbox::source::netlink::{Exchange, Failure, Messages, Wait};
 use connbox::sys::Netlink;
 use rustix::io::Errno;
 
@@ -70,6 +70,7 @@ fn passing(kernel: &mut Netlink, filters: &[FlowFilter]) -> Vec<Vec<u32>> {
         for (ids, filter) in passing.iter_mut().zip(filters) {
             ids.extend(filter.has(flow).then(|| id(flow)));
         }
+        Ok(())
     })
     .unwrap();
     passing.iter_mut().for_each(|ids| ids.sort_unstable());
@@ -79,7 +80,11 @@ fn passing(kernel: &mut Netlink, filters: &[FlowFilter]) -> Vec<Vec<u32>> {
 /// The flows of a filter that goes into the kernel.
 fn asked(kernel: &mut impl Exchange, filter: &FlowFilter) -> Vec<u32> {
     let mut ids = Vec::new();
-    matching(kernel, Table::Tracked, filter, |flow| ids.push(id(flow))).unwrap();
+    matching(kernel, Table::Tracked, filter, |flow| {
+        ids.push(id(flow));
+        Ok(())
+    })
+    .unwrap();
     ids.sort_unstable();
     ids
 }
@@ -118,8 +123,10 @@ impl Exchange for Old<'_> {
         // It knows the family.
         self.kernel.send(&plain)
     }
+}
 
-    fn receive(&mut self) -> Result<&[u8], Errno> {
+impl Messages for Old<'_> {
+    fn receive(&mut self, _: Wait) -> Result<&[u8], Errno> {
         self.kernel.receive()
     }
 }
@@ -143,7 +150,8 @@ fn a_kernel_without_filters_gives_the_same_flows() {
         let refuses = Some(Errno::PERM);
         let mut old = Old { kernel: &mut kernel, refuses, requests: 0 };
         let filter = FlowFilter { mark: Some([1, 1]), ..FlowFilter::default() };
-        let refusal = matching(&mut old, Table::Tracked, &filter, |_| {}).unwrap_err();
+        let result = matching(&mut old, Table::Tracked, &filter, |_| Ok(()));
+        let Err(Failure::Refused(refusal)) = result else { panic!("{result:?}") };
         assert_eq!((refusal.errno, old.requests), (Errno::PERM, 1));
     });
 }

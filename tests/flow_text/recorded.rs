@@ -8,7 +8,7 @@ use connbox::model::{Change, Flow};
 use connbox::source::flows::conntrack::{Table, flow as read_flow, flows};
 use connbox::source::flows::expectations::expectation;
 use connbox::source::flows::labels::Labels;
-use connbox::source::netlink::Exchange;
+use connbox::source::netlink::{Exchange, Messages, Wait};
 use connbox::wire::netlink::{DONE, dump_request};
 use rustix::io::Errno;
 
@@ -21,8 +21,10 @@ impl Exchange for Recorded {
     fn send(&mut self, _request: &[u8]) -> Result<(), Errno> {
         Ok(())
     }
+}
 
-    fn receive(&mut self) -> Result<&[u8], Errno> {
+impl Messages for Recorded {
+    fn receive(&mut self, _: Wait) -> Result<&[u8], Errno> {
         self.1 = self.0.remove(0);
         Ok(&self.1)
     }
@@ -62,6 +64,7 @@ fn written(in_a_datagram: usize, write: impl Fn(&mut Vec<u8>, &Flow<'_>)) -> Str
     flows(&mut recorded_dump(in_a_datagram), Table::Tracked, 0, &[], |flow| {
         write(&mut text, flow);
         text.push(b'\n');
+        Ok(())
     })
     .unwrap();
     String::from_utf8(text).unwrap()

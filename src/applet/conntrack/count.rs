@@ -8,8 +8,9 @@ use crate::error::Error;
 use crate::frame::{Call, Sample};
 use crate::out::{Column, Value};
 use crate::source::Source;
-use crate::source::flows::conntrack::{self, Fill, RIGHT, SUBJECT, Table as Flows};
+use crate::source::flows::conntrack::{self, Fill, Table as Flows};
 use crate::source::flows::counters::{self as counters, About, Counter, Name};
+use crate::source::netlink::or_files;
 
 /// The columns of `-C` without a filter.
 pub const COLUMNS: [Column; 5] = [
@@ -71,7 +72,10 @@ fn matching(call: &mut Call, args: &Args, table: Flows) -> Result<(), Error> {
     call.table(&flow_keys::NUMBERS[..1], &[], &mut |Sample { source, out, report }: Sample<'_>| {
         let mut count = 0u64;
         let filter = list::filter(source, args)?;
-        list::matching(source, table, &filter, report, |_| count += 1)?;
+        list::matching(source, table, &filter, report, |_| {
+            count += 1;
+            Ok(())
+        })?;
         match out.is_original() {
             true => out.text(format!("{count}\n").as_bytes()),
             false => out.row([Value::Int(count.into())]),
@@ -81,18 +85,15 @@ fn matching(call: &mut Call, args: &Args, table: Flows) -> Result<(), Error> {
 
 /// The kernel's counter: by one message, or without the right from /proc.
 fn fill(source: &Source) -> Result<Fill, Error> {
-    let of_proc = |error: Error| conntrack::fill_of_proc(&source.kernel).ok_or(error);
+    let of_proc = || conntrack::fill_of_proc(&source.kernel);
     if !source.is_live() {
         let path = ["/proc/sys/", conntrack::COUNT_FILE].concat();
-        return of_proc(Error::failed(path, "is not there, or holds no number"));
+        return of_proc().ok_or_else(|| Error::failed(path, "is not there, or holds no number"));
     }
-    match conntrack::fill(&mut list::netlink(source)?) {
-        Ok(Fill { entries, limit }) => {
-            let limit = limit.or_else(|| conntrack::fill_of_proc(&source.kernel)?.limit);
-            Ok(Fill { entries, limit })
-        }
-        Err(refusal) => of_proc(refusal.error(SUBJECT, RIGHT)),
-    }
+    let asked = conntrack::open().and_then(|mut kernel| conntrack::fill(&mut kernel));
+    let Fill { entries, limit } =
+        or_files(asked, |refusal| of_proc().ok_or_else(|| refusal.into()))?;
+    Ok(Fill { entries, limit: limit.or_else(|| of_proc()?.limit) })
 }
 
 /// How many flows had to go, on all CPUs.
@@ -112,11 +113,9 @@ pub fn all_counters(source: &Source, about: About) -> Result<Option<Vec<Counter>
     if !source.is_live() {
         return counters::counters_of_proc(&source.kernel, about);
     }
-    match counters::counters(&mut list::netlink(source)?, about) {
-        Ok(all) => Ok(Some(all)),
-        Err(refusal) => match counters::counters_of_proc(&source.kernel, about)? {
-            None if refusal.errno != Errno::PERM => Err(refusal.error(SUBJECT, RIGHT)),
-            all => Ok(all),
-        },
-    }
+    let asked = conntrack::open().and_then(|mut kernel| counters::counters(&mut kernel, about));
+    or_files(asked.map(Some), |refusal| match counters::counters_of_proc(&source.kernel, about)? {
+        None if refusal.errno != Errno::PERM => Err(refusal.into()),
+        all => Ok(all),
+    })
 }

@@ -302,23 +302,19 @@ impl<'a> View<'a> {
     /// Why the dump was cut short; or if writing fails, or a signal ends it all.
     pub fn end_dump(&mut self, dumped: Result<Dumped, Error>) -> Result<(), Error> {
         let Some(mut cache) = self.cache.take() else { return dumped.map(|_| ()) };
-        let mut result = Ok(());
-        match dumped {
+        let result = match dumped {
             // It may have missed some.
             Ok(Dumped { is_interrupted: true }) => {
                 cache.cancel_reconcile();
                 self.wants_dump = true;
+                Ok(())
             }
             Ok(_) => {
                 self.is_first = false;
-                cache.end_reconcile(|flow| {
-                    if result.is_ok() {
-                        result = self.show(Change::Destroy, flow, Origin::Dump);
-                    }
-                });
+                cache.end_reconcile(|flow| self.show(Change::Destroy, flow, Origin::Dump))
             }
-            Err(error) => result = Err(error),
-        }
+            Err(error) => Err(error),
+        };
         self.cache = Some(cache);
         result
     }

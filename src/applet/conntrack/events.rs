@@ -10,10 +10,11 @@ use crate::cli::refuse;
 use crate::error::{Error, Status};
 use crate::frame::{Call, Report};
 use crate::out::Format;
-use crate::source::flows::conntrack::{self, RIGHT, SUBJECT};
+use crate::source::flows::conntrack;
 use crate::source::flows::events::{Counts, Events, Groups, Step, dump_beside};
+use crate::source::netlink::CTNETLINK;
 use crate::sys::signals::{SIGINT, SIGTERM, Signals};
-use crate::sys::{self, For, Kernel, Netlink};
+use crate::sys::{self, For, Kernel};
 
 /// The receive buffer without `-b`: some ten thousand events, which come within a tenth of a second on
 /// a machine that opens all the connections it can.
@@ -50,9 +51,8 @@ pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
         Signals::of(&[SIGINT, SIGTERM]).map_err(|error| Error::system("signals", error))?;
     let (groups, shown) = groups(args, table);
     let bytes = args.buffer_bytes.unwrap_or(BUFFER_BYTES);
-    let events =
-        Events::open(groups, Some(bytes)).map_err(|refusal| refusal.error(SUBJECT, RIGHT))?;
-    let size = events.receive_buffer().map_err(|error| Error::system(SUBJECT, error))?;
+    let events = Events::open(groups, Some(bytes))?;
+    let size = events.receive_buffer().map_err(|errno| CTNETLINK.refused(errno))?;
     if args.buffer_bytes.is_some() {
         let text = format!("NOTICE: Netlink socket buffer size has been set to {size} bytes.");
         call.report.line(&text);
@@ -109,8 +109,8 @@ fn note(kernel: &Kernel, table: Table, shown: Groups, report: &mut Report) {
 
 /// Whether there are flows already, or that cannot be known.
 fn has_flows() -> bool {
-    let fill = Netlink::netfilter().ok().and_then(|mut kernel| conntrack::fill(&mut kernel).ok());
-    fill.is_none_or(|fill| fill.entries > 0)
+    let fill = conntrack::open().and_then(|mut kernel| conntrack::fill(&mut kernel));
+    fill.map_or(true, |fill| fill.entries > 0)
 }
 
 /// The events on their way from the kernel to the reader.
@@ -186,7 +186,7 @@ impl Watch<'_> {
 
     /// Dumps the table and shows what the events did not tell.
     fn dump(&mut self, report: &mut Report) -> Result<(), Error> {
-        let mut kernel = Netlink::netfilter().map_err(|error| Error::system(SUBJECT, error))?;
+        let mut kernel = conntrack::open()?;
         self.view.begin_dump();
         let dumped =
             dump_beside(&mut kernel, &mut self.events, |seen| self.view.seen(&seen, report));

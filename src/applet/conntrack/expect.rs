@@ -9,7 +9,6 @@ use crate::frame::{Call, Sample};
 use crate::model::Expectation;
 use crate::out::{Column, Value};
 use crate::source::Source;
-use crate::source::flows::conntrack::{RIGHT, SUBJECT};
 use crate::source::flows::expectations;
 use crate::source::flows::labels::Labels;
 
@@ -56,17 +55,13 @@ pub fn list(call: &mut Call, args: &Args) -> Result<(), Error> {
     call.table(&COLUMNS, &[], &mut |Sample { source, out, .. }: Sample<'_>| {
         shown = 0;
         let (mut text, mut flags) = (Text::new(args.output, Labels::default()), Vec::new());
-        let mut result = Ok(());
         each(source, args, |one| {
             shown += 1;
-            if result.is_ok() {
-                result = match out.is_original() {
-                    true => out.text(text.expectation(one)),
-                    false => out.row(values(one, &mut flags)),
-                };
+            match out.is_original() {
+                true => out.text(text.expectation(one)),
+                false => out.row(values(one, &mut flags)),
             }
         })?;
-        result?;
         if out.is_original() { out.text(text.end()) } else { Ok(()) }
     })?;
     say_shown(call, shown, "expectations");
@@ -82,7 +77,10 @@ pub fn count(call: &mut Call, args: &Args) -> Result<(), Error> {
         '_,
     >| {
         let mut count = 0u64;
-        each(source, args, |_| count += 1)?;
+        each(source, args, |_| {
+            count += 1;
+            Ok(())
+        })?;
         match out.is_original() {
             true => out.text(format!("{count}\n").as_bytes()),
             false => out.row([Value::Int(count.into())]),
@@ -90,11 +88,14 @@ pub fn count(call: &mut Call, args: &Args) -> Result<(), Error> {
     })
 }
 
-fn each(source: &Source, args: &Args, each: impl FnMut(&Expectation<'_>)) -> Result<(), Error> {
+fn each(
+    source: &Source,
+    args: &Args,
+    each: impl FnMut(&Expectation<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
     let mut kernel = list::netlink(source)?;
-    expectations::expectations(&mut kernel, args.filter.family.unwrap_or(0), each)
-        .map(|_| ())
-        .map_err(|refusal| refusal.error(SUBJECT, RIGHT))
+    expectations::expectations(&mut kernel, args.filter.family.unwrap_or(0), each)?;
+    Ok(())
 }
 
 /// The values of the [`COLUMNS`] of an expectation, whose flags are written to `flags`.

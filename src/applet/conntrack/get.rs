@@ -9,8 +9,9 @@ use crate::error::Error;
 use crate::flow::row::COLUMNS;
 use crate::frame::{Call, Sample};
 use crate::model::{FlowFilter, Side};
-use crate::source::flows::conntrack::{self, RIGHT, SUBJECT, Table as Flows};
+use crate::source::flows::conntrack::{self, Table as Flows};
 use crate::source::flows::filter;
+use crate::source::netlink::Failure;
 
 /// Shows the flow that the options name: by the tuple of its first direction, or of its answers.
 ///
@@ -25,9 +26,11 @@ pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
         let family = filter.family.unwrap_or_default();
         let asked =
             conntrack::flow_of(&mut kernel, family, &attributes, |flow| writer.write(flow, out));
-        asked.map_err(|refusal| match refusal.errno {
-            Errno::NOENT => Error::failed("--get", "there is no such flow"),
-            _ => refusal.error(SUBJECT, RIGHT),
+        asked.map_err(|failure| match failure {
+            Failure::Refused(refusal) if refusal.errno == Errno::NOENT => {
+                Error::failed("--get", "there is no such flow")
+            }
+            failure => failure.into(),
         })?;
         writer.end(out)
     })?;

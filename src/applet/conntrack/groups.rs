@@ -43,6 +43,7 @@ impl Table for Grouped<'_> {
             count += 1;
             args.grouping.key(&mut key, (flow, &labels));
             groups.add(&key, sums(flow));
+            Ok(())
         })?;
         if out.namespace().is_none() {
             list::note_empty(source, &filter, *table, count, report);

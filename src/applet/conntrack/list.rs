@@ -10,7 +10,7 @@ use crate::frame::{Call, Report, Sample};
 use crate::model::{Flow, FlowFilter};
 use crate::out::Out;
 use crate::source::Source;
-use crate::source::flows::conntrack::{self, RIGHT, SUBJECT, Table as Flows};
+use crate::source::flows::conntrack::{self, Table as Flows};
 use crate::source::flows::labels::Labels;
 use crate::sys::Netlink;
 
@@ -30,7 +30,7 @@ pub fn run(call: &mut Call, args: &Args, table: Flows) -> Result<(), Error> {
         let (mut writer, filter) = (Writer::new(source, args)?, filter(source, args)?);
         matching(source, table, &filter, report, |flow| {
             shown += 1;
-            writer.write(flow, out);
+            writer.write(flow, out)
         })?;
         writer.end(out)?;
         // Of many network namespaces, most track nothing.
@@ -77,17 +77,16 @@ pub fn filter(source: &Source, args: &Args) -> Result<FlowFilter, Error> {
 /// Calls `each` with the flows of the running kernel that pass.
 ///
 /// # Errors
-/// If there is no running kernel, or it refuses.
+/// If there is no running kernel, it refuses, or `each` fails.
 pub fn matching(
     source: &Source,
     table: Flows,
     filter: &FlowFilter,
     report: &mut Report,
-    each: impl FnMut(&Flow<'_>),
+    each: impl FnMut(&Flow<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut kernel = netlink(source)?;
-    let dumped = conntrack::matching(&mut kernel, table, filter, each)
-        .map_err(|refusal| refusal.error(SUBJECT, RIGHT))?;
+    let dumped = conntrack::matching(&mut kernel, table, filter, each)?;
     if dumped.is_interrupted {
         report.note(CHANGED);
     }
@@ -102,7 +101,7 @@ pub fn netlink(source: &Source) -> Result<Netlink, Error> {
     if !source.is_live() {
         return Err(Error::usage("--root", "flows are asked of the running kernel"));
     }
-    Netlink::netfilter().map_err(|error| Error::system(SUBJECT, error))
+    Ok(conntrack::open()?)
 }
 
 /// Says once why a table may be empty.
@@ -120,11 +119,10 @@ pub fn note_empty(
     }
 }
 
-/// Writes flows as text or rows, up to the first error.
+/// Writes flows as text or rows.
 pub struct Writer {
     rows: Rows,
     text: Text,
-    result: Result<(), Error>,
 }
 
 impl Writer {
@@ -137,25 +135,25 @@ impl Writer {
         // Who asks for labels sees them.
         let shows_labels = args.output.labels || !args.labels.is_empty();
         let text = Text::new(Output { labels: shows_labels, ..args.output }, labels);
-        Ok(Writer { rows: Rows::default(), text, result: Ok(()) })
+        Ok(Writer { rows: Rows::default(), text })
     }
 
     /// Writes one flow.
-    pub fn write(&mut self, flow: &Flow<'_>, out: &mut Out) {
-        if self.result.is_ok() {
-            self.result = match out.is_original() {
-                true => out.text(self.text.flow(flow)),
-                false => out.row_of(&self.rows.values(flow, &self.text.labels)),
-            };
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn write(&mut self, flow: &Flow<'_>, out: &mut Out) -> Result<(), Error> {
+        match out.is_original() {
+            true => out.text(self.text.flow(flow)),
+            false => out.row_of(&self.rows.values(flow, &self.text.labels)),
         }
     }
 
     /// Writes what stands behind the last flow.
     ///
     /// # Errors
-    /// That of the flow which could not be written.
+    /// If writing fails.
     pub fn end(self, out: &mut Out) -> Result<(), Error> {
-        self.result?;
         if out.is_original() { out.text(self.text.end()) } else { Ok(()) }
     }
 }

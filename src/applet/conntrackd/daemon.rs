@@ -17,7 +17,7 @@ use super::protocol::{self, Command};
 use super::reconcile::Reconciler;
 use super::statistics::{ABSENT, Numbers, RATE_NAMES, RATED, RATES, SPANS};
 use crate::error::Error;
-use crate::source::flows::conntrack::{self, RIGHT, SUBJECT};
+use crate::source::flows::conntrack;
 use crate::source::flows::events::{Events, Groups, Step, Subject};
 use crate::source::flows::labels::Labels;
 use crate::sys::daemon::{self, Lock, Notify};
@@ -62,13 +62,11 @@ impl Daemon {
     /// # Errors
     /// If a right is missing, another daemon runs, or a file cannot be made.
     pub fn start(settings: Settings, labels: Labels) -> Result<Daemon, Error> {
-        let failed = |error| Error::refused(SUBJECT, error, RIGHT);
         let signals = Signals::of(&[SIGTERM, SIGINT, SIGHUP]);
         let signals = signals.map_err(|error| Error::system("signals", error))?;
-        let events = Events::open(Groups::FLOWS, Some(settings.buffer_bytes));
-        let events = events.map_err(|refusal| refusal.error(SUBJECT, RIGHT))?;
-        let reconciler = Reconciler::new(settings.reconcile).map_err(failed)?;
-        let kernel = Netlink::netfilter().map_err(failed)?;
+        let events = Events::open(Groups::FLOWS, Some(settings.buffer_bytes))?;
+        let reconciler = Reconciler::new(settings.reconcile)?;
+        let kernel = conntrack::open()?;
         daemon::prepare_directory(settings.socket.parent().unwrap_or(Path::new("/")))?;
         let lock = lock(&settings.lock)?;
         let listener = daemon::listen(&settings.socket, 128)?;
@@ -99,8 +97,8 @@ impl Daemon {
         };
         while daemon.reconciler.completed() == 0 && !daemon.is_stopping {
             daemon.turn()?;
-            if let Some(refusal) = daemon.reconciler.is_hopeless() {
-                return Err(refusal.error(SUBJECT, RIGHT));
+            if let Some(failure) = daemon.reconciler.hopeless() {
+                return Err(failure.into());
             }
         }
         Ok(daemon)

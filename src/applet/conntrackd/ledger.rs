@@ -1,5 +1,6 @@
 //! What the daemon knows: the flows, and what became of those that have ended.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use super::filter::Filter;
@@ -126,13 +127,14 @@ impl Ledger {
             return self.flows.cancel_reconcile();
         }
         let Ledger { flows, counts, log, .. } = self;
-        flows.end_reconcile(|gone| {
+        let Ok(()) = flows.end_reconcile(|gone| {
             counts.destroyed += 1;
             counts.missed[2] += 1;
             account(counts, gone);
             if let Some(log) = log {
                 log.ended(gone, now.unix_seconds, now.clock);
             }
+            Ok::<(), Infallible>(())
         });
         self.is_loading = false;
     }

@@ -4,12 +4,10 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use rustix::io::Errno;
-
 use super::ledger::{Ledger, Now};
 use super::statistics::Numbers;
 use crate::source::flows::live_dump::{Dump, Progress};
-use crate::source::netlink::Refusal;
+use crate::source::netlink::Failure;
 
 /// Datagrams of the dump that are read in one turn of the loop: some 800 flows.
 const DATAGRAMS_A_TURN: usize = 8;
@@ -42,7 +40,7 @@ pub struct Reconciler {
     asked: u64,
     last: Duration,
     /// Why the last one failed.
-    refusal: Option<Refusal>,
+    failure: Option<Failure>,
 }
 
 impl Reconciler {
@@ -50,11 +48,11 @@ impl Reconciler {
     ///
     /// # Errors
     /// The system's.
-    pub fn new(period: Duration) -> Result<Reconciler, Errno> {
+    pub fn new(period: Duration) -> Result<Reconciler, Failure> {
         let (due, last) = (Duration::ZERO, Duration::ZERO);
         let (begun, completed, failed, asked) = (0, 0, 0, 0);
-        let (dump, phase, refusal) = (Dump::open()?, Phase::Rest, None);
-        Ok(Reconciler { dump, phase, period, due, begun, completed, failed, asked, last, refusal })
+        let (dump, phase, failure) = (Dump::open()?, Phase::Rest, None);
+        Ok(Reconciler { dump, phase, period, due, begun, completed, failed, asked, last, failure })
     }
 
     /// When the next one begins, or now if one goes on.
@@ -71,9 +69,9 @@ impl Reconciler {
 
     /// Why there is none that was read to its end, if that has been tried a few times.
     #[must_use]
-    pub fn is_hopeless(&self) -> Option<&Refusal> {
+    pub fn hopeless(&mut self) -> Option<Failure> {
         const TRIES: u64 = 3;
-        self.refusal.as_ref().filter(|_| self.completed == 0 && self.failed >= TRIES)
+        self.failure.take_if(|_| self.completed == 0 && self.failed >= TRIES)
     }
 
     /// Whether there is something to do although nothing is ready.
@@ -114,7 +112,7 @@ impl Reconciler {
                         ledger.begin();
                         self.phase = Phase::Dumping;
                     }
-                    Err(error) => self.fail(error.into(), now),
+                    Err(failure) => self.fail(failure, now),
                 }
                 None
             }
@@ -139,26 +137,30 @@ impl Reconciler {
 
     fn read(&mut self, ledger: &mut Ledger, now: Now) {
         for _ in 0..DATAGRAMS_A_TURN {
-            match self.dump.next(|flow| ledger.dumped(flow, now)) {
+            let next = self.dump.next(|flow| {
+                ledger.dumped(flow, now);
+                Ok(())
+            });
+            match next {
                 Ok(Progress::Read) => {}
                 Ok(Progress::Idle) => return,
                 Ok(Progress::Done) => {
                     self.phase = Phase::Draining(TURNS_BEHIND);
                     return;
                 }
-                Err(refusal) => {
+                Err(failure) => {
                     ledger.end(false, now);
-                    self.fail(refusal, now);
+                    self.fail(failure, now);
                     return;
                 }
             }
         }
     }
 
-    fn fail(&mut self, refusal: Refusal, now: Now) {
+    fn fail(&mut self, failure: Failure, now: Now) {
         self.phase = Phase::Rest;
         self.failed += 1;
-        self.refusal = Some(refusal);
+        self.failure = Some(failure);
         // What is left of the dump would stand before the next one.
         if let Ok(dump) = Dump::open() {
             self.dump = dump;

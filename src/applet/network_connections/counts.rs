@@ -195,6 +195,7 @@ impl Counts {
             let mut counts = [0; 2];
             let dumped = source::sockets(source, Method::Auto, &filter, |socket| {
                 counts[socket.family as usize] += 1;
+                Ok(())
             })?;
             is_interrupted |= dumped.is_interrupted;
             for family in wanted.kinds(Proto::Udp).filter(|family| counts[*family as usize] > 0) {

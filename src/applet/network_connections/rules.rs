@@ -296,7 +296,10 @@ fn read(
             let (family, protos) = (Some(*family), vec![Proto::Udp]);
             let mut sockets = 0;
             let filter = Filter { protos, family, ..Filter::default() };
-            let dumped = source::sockets(source, Method::Auto, &filter, |_| sockets += 1)?;
+            let dumped = source::sockets(source, Method::Auto, &filter, |_| {
+                sockets += 1;
+                Ok(())
+            })?;
             if dumped.is_interrupted {
                 report.note(CHANGED);
             }

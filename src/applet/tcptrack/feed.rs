@@ -5,16 +5,13 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use rustix::io::Errno;
-
 use crate::capture_filter::{Expression, Facts};
 use crate::error::Error;
 use crate::model::{Endpoint, Ends, Filter, Flow, FlowFilter, Proto, StateSet, TcpState};
 use crate::source::flows::conntrack::{self, Table};
-use crate::source::netlink::Refusal;
 use crate::source::packets::capture::{Capture, Request};
 use crate::source::packets::{Frame, segment};
-use crate::source::sockets::tcp_info;
+use crate::source::sockets::{sock_diag, tcp_info};
 use crate::source::{Method, Source, sockets};
 use crate::sys::{Kernel, Netlink};
 use crate::track::tcp::{Counters, State, Tracker};
@@ -88,9 +85,9 @@ impl<'a> Feed<'a> {
             listeners(tracker)?;
             From::Packets(Box::new(capture(wanted, interface)?))
         } else if wanted.conntrack {
-            From::Flows(Netlink::netfilter().map_err(refused)?)
+            From::Flows(conntrack::open()?)
         } else {
-            From::Sockets(Netlink::sock_diag().map_err(Refusal::from)?)
+            From::Sockets(sock_diag::open()?)
         };
         Ok(Feed { wanted, from, old: HashSet::new(), is_first: true })
     }
@@ -138,10 +135,11 @@ impl<'a> Feed<'a> {
         };
         match &mut self.from {
             From::Sockets(kernel) => read_sockets(kernel, tracker, &mut take)?,
-            From::Flows(kernel) => read_flows(kernel, &mut |flow| {
+            From::Flows(kernel) => read_flows(kernel, |flow| {
                 if let Some(counters) = counters_of(flow) {
                     take(&counters, tracker);
                 }
+                Ok(())
             })?,
             From::Packets(_) => return self.drain(tracker),
         }
@@ -158,10 +156,6 @@ impl<'a> Feed<'a> {
     }
 }
 
-fn refused(errno: Errno) -> Error {
-    Error::refused(conntrack::SUBJECT, errno, conntrack::RIGHT)
-}
-
 fn capture(wanted: &Wanted, interface: &[u8]) -> Result<Capture, Error> {
     let program = wanted.expression.program(SNAP_BYTES).map_err(|_| {
         Error::usage("filter", "too long: the kernel takes programs of at most 4096 instructions")
@@ -176,7 +170,10 @@ fn capture(wanted: &Wanted, interface: &[u8]) -> Result<Capture, Error> {
 fn listeners(tracker: &mut Tracker) -> Result<(), Error> {
     let states = Some(StateSet::only(TcpState::LISTEN));
     let filter = Filter { protos: vec![Proto::Tcp], states, ..Filter::default() };
-    sockets(&Source::default(), Method::Auto, &filter, |socket| tracker.listener(socket.local))?;
+    sockets(&Source::default(), Method::Auto, &filter, |socket| {
+        tracker.listener(socket.local);
+        Ok(())
+    })?;
     Ok(())
 }
 
@@ -190,12 +187,12 @@ fn read_sockets(
     take: &mut dyn FnMut(&Counters, &mut Tracker),
 ) -> Result<(), Error> {
     let filter = Filter { protos: vec![Proto::Tcp], states: Some(STATES), ..Filter::default() };
-    tcp_info::dump(kernel, &filter, &mut |socket, info| {
+    tcp_info::dump(kernel, &filter, |socket, info| {
         if socket.is_listening() {
             tracker.listener(socket.local);
-            return;
+            return Ok(());
         }
-        let Some(state) = socket.tcp_state().and_then(State::of_socket) else { return };
+        let Some(state) = socket.tcp_state().and_then(State::of_socket) else { return Ok(()) };
         let info = info.copied().unwrap_or_default();
         let rtt = info.rtt_microseconds.filter(|rtt| *rtt > 0);
         let counters = Counters {
@@ -210,17 +207,20 @@ fn read_sockets(
             idle: info.idle_milliseconds.map(|idle| Duration::from_millis(idle.into())),
         };
         take(&counters, tracker);
+        Ok(())
     })?;
     Ok(())
 }
 
 /// Asks for the flows of TCP, of one family after the other: the kernel's filter (Linux 5.8) wants one.
-fn read_flows(kernel: &mut Netlink, each: &mut dyn FnMut(&Flow<'_>)) -> Result<(), Error> {
+fn read_flows(
+    kernel: &mut Netlink,
+    mut each: impl FnMut(&Flow<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
     for family in [2, 10] {
         let of_tcp =
             FlowFilter { protocol: Some(TCP), family: Some(family), ..FlowFilter::default() };
-        conntrack::matching(kernel, Table::Tracked, &of_tcp, &mut *each)
-            .map_err(|refusal| refusal.error(conntrack::SUBJECT, conntrack::RIGHT))?;
+        conntrack::matching(kernel, Table::Tracked, &of_tcp, &mut each)?;
     }
     Ok(())
 }

@@ -63,6 +63,7 @@ impl Holders {
                     processes.entry(process.pid).or_insert_with(|| Rc::new(process.clone()));
                 self.known.insert(key(&socket.local, &socket.remote), Rc::clone(shared));
             }
+            Ok(())
         })?;
         Ok(())
     }

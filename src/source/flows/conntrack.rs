@@ -3,16 +3,12 @@
 use rustix::io::Errno;
 
 use super::filter;
+use crate::error::Error;
 use crate::model::{Ends, Flow, FlowFilter, FlowStatus, Traffic, Tuple};
-use crate::source::netlink::{self, Dumped, Exchange, Refusal};
-use crate::sys::Kernel;
+use crate::source::netlink::{self, CTNETLINK, Dumped, Exchange, Failure, ONE, Refusal};
+use crate::sys::{Kernel, Netlink};
 use crate::wire::ctnetlink::{self as wire, Entry, attribute};
 use crate::wire::netlink::{dump_request, single_request};
-
-/// What reading and watching flows needs.
-pub const RIGHT: &str = "CAP_NET_ADMIN";
-/// The subject of errors.
-pub const SUBJECT: &str = "ctnetlink";
 
 /// A table of flows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,28 +33,34 @@ impl Table {
     }
 }
 
+/// A socket to ask for those of the network namespace of this thread.
+///
+/// # Errors
+/// [`Failure::Refused`]: `PROTONOSUPPORT` if the kernel has no netfilter.
+pub fn open() -> Result<Netlink, Failure> {
+    Netlink::netfilter().map_err(|errno| CTNETLINK.refused(errno).into())
+}
+
 /// Calls `each` with the flows of `table` that pass the kernel's filter: `attributes` of a request for
 /// `family` (0 for both). Old kernels ignore attributes that they do not know.
 ///
 /// # Errors
-/// [`Refusal`] if the kernel refuses or the dump is cut short.
+/// [`Failure`] if the kernel refuses, the dump is cut short, or `each` fails.
 pub fn flows(
     kernel: &mut impl Exchange,
     table: Table,
     family: u8,
     attributes: &[u8],
-    mut each: impl FnMut(&Flow<'_>),
-) -> Result<Dumped, Refusal> {
+    mut each: impl FnMut(&Flow<'_>) -> Result<(), Error>,
+) -> Result<Dumped, Failure> {
+    let request = request_for(table, ONE, family, attributes);
+    netlink::ask(kernel, CTNETLINK, &request, |message| Some(each(&flow(message.payload)?)))
+}
+
+/// Request number `sequence` for a table.
+pub(super) fn request_for(table: Table, sequence: u32, family: u8, attributes: &[u8]) -> Vec<u8> {
     let payload = [&wire::head(family, 0), attributes].concat();
-    let mut is_partial = false;
-    kernel.send(&dump_request(table.kind(), 1, &payload))?;
-    let dumped = netlink::receive(kernel, 1, |message| {
-        let flow = flow(message.payload).ok_or(Errno::BADMSG)?;
-        is_partial = true;
-        each(&flow);
-        Ok(())
-    });
-    dumped.map_err(|refusal| Refusal { is_partial, ..refusal })
+    dump_request(table.kind(), sequence, &payload)
 }
 
 /// Calls `each` with the flows of `table` that are meant. The kernel leaves out what it can; where it
@@ -70,27 +72,21 @@ pub fn matching(
     kernel: &mut impl Exchange,
     table: Table,
     filter: &FlowFilter,
-    mut each: impl FnMut(&Flow<'_>),
-) -> Result<Dumped, Refusal> {
+    mut each: impl FnMut(&Flow<'_>) -> Result<(), Error>,
+) -> Result<Dumped, Failure> {
     let family = filter.family.unwrap_or(0);
     // The other tables are walked without a filter.
     let attributes = match table {
         Table::Tracked => filter::attributes(filter),
         Table::Dying | Table::Unconfirmed => Vec::new(),
     };
-    let mut meant = |flow: &Flow<'_>| {
-        if filter.has(flow) {
-            each(flow);
-        }
-    };
-    let asked = flows(kernel, table, family, &attributes, &mut meant);
-    let is_too_much = |refusal: &Refusal| {
-        !attributes.is_empty()
-            && !refusal.is_partial
-            && matches!(refusal.errno, Errno::INVAL | Errno::OPNOTSUPP)
-    };
-    match asked {
-        Err(refusal) if is_too_much(&refusal) => flows(kernel, table, family, &[], meant),
+    let mut meant = |flow: &Flow<'_>| if filter.has(flow) { each(flow) } else { Ok(()) };
+    match flows(kernel, table, family, &attributes, &mut meant) {
+        Err(Failure::Refused(Refusal {
+            errno: Errno::INVAL | Errno::OPNOTSUPP,
+            is_partial: false,
+            ..
+        })) if !attributes.is_empty() => flows(kernel, table, family, &[], meant),
         asked => asked,
     }
 }
@@ -98,20 +94,17 @@ pub fn matching(
 /// Calls `each` with the one flow that has a tuple, which `attributes` hold.
 ///
 /// # Errors
-/// [`Refusal`]: `NOENT` if there is none.
+/// [`Failure`]: `NOENT` if there is none.
 pub fn flow_of(
     kernel: &mut impl Exchange,
     family: u8,
     attributes: &[u8],
-    mut each: impl FnMut(&Flow<'_>),
-) -> Result<(), Refusal> {
+    mut each: impl FnMut(&Flow<'_>) -> Result<(), Error>,
+) -> Result<(), Failure> {
     let payload = [&wire::head(family, 0), attributes].concat();
-    kernel.send(&single_request(wire::FLOWS | wire::GET, 1, &payload))?;
-    netlink::receive(kernel, 1, |message| {
-        each(&flow(message.payload).ok_or(Errno::BADMSG)?);
-        Ok(())
-    })
-    .map(|_| ())
+    let request = single_request(wire::FLOWS | wire::GET, ONE, &payload);
+    netlink::ask(kernel, CTNETLINK, &request, |message| Some(each(&flow(message.payload)?)))
+        .map(|_| ())
 }
 
 /// How full the table of a namespace is.
@@ -126,19 +119,19 @@ pub struct Fill {
 /// The number of flows and its limit, both of one moment.
 ///
 /// # Errors
-/// [`Refusal`], `PERM` without [`RIGHT`].
-pub fn fill(kernel: &mut impl Exchange) -> Result<Fill, Refusal> {
+/// [`Failure::Refused`], `PERM` without the right.
+pub fn fill(kernel: &mut impl Exchange) -> Result<Fill, Failure> {
     const ENTRIES: u16 = 1;
     const MOST: u16 = 2;
-    kernel.send(&single_request(wire::FLOWS | wire::GET_STATS, 1, &wire::head(0, 0)))?;
+    let request = single_request(wire::FLOWS | wire::GET_STATS, ONE, &wire::head(0, 0));
     let mut fill = None;
-    netlink::receive(kernel, 1, |message| {
-        let entry = wire::entry(message.payload).ok_or(Errno::BADMSG)?;
-        let entries = entry.word(ENTRIES).ok_or(Errno::BADMSG)?.into();
+    netlink::ask(kernel, CTNETLINK, &request, |message| {
+        let entry = wire::entry(message.payload)?;
+        let entries = entry.word(ENTRIES)?.into();
         fill = Some(Fill { entries, limit: entry.word(MOST).map(Into::into) });
-        Ok(())
+        Some(Ok(()))
     })?;
-    fill.ok_or_else(|| Errno::BADMSG.into())
+    fill.ok_or_else(|| CTNETLINK.refused(Errno::BADMSG).into())
 }
 
 /// The number of flows and its limit as everybody may read them; `None` where nothing tracks

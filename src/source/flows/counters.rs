@@ -4,7 +4,7 @@ use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::source::files::lines::Lines;
-use crate::source::netlink::{self, Exchange, Refusal};
+use crate::source::netlink::{self, CTNETLINK, Exchange, Failure, ONE};
 use crate::sys::Kernel;
 use crate::wire::ctnetlink as wire;
 use crate::wire::netlink::{attributes, dump_request};
@@ -80,20 +80,19 @@ impl About {
 /// The counters of every CPU, in the kernel's order.
 ///
 /// # Errors
-/// [`Refusal`], `PERM` without [`RIGHT`](super::conntrack::RIGHT).
-pub fn counters(kernel: &mut impl Exchange, about: About) -> Result<Vec<Counter>, Refusal> {
+/// [`Failure::Refused`], `PERM` without the right.
+pub fn counters(kernel: &mut impl Exchange, about: About) -> Result<Vec<Counter>, Failure> {
     const HEAD: usize = 4;
     let mut counters = Vec::with_capacity(128);
-    kernel.send(&dump_request(about.kind(), 1, &wire::head(0, 0)))?;
-    netlink::receive(kernel, 1, |message| {
-        let entry = wire::entry(message.payload).ok_or(Errno::BADMSG)?;
+    let request = dump_request(about.kind(), ONE, &wire::head(0, 0));
+    netlink::ask(kernel, CTNETLINK, &request, |message| {
+        let entry = wire::entry(message.payload)?;
         for (kind, value) in attributes(message.payload.get(HEAD..).unwrap_or_default()) {
             let name = usize::from(kind).checked_sub(1).and_then(|place| about.names().get(place));
             let name = name.map_or(Name::Number(kind), |name| Name::Known(name));
-            let value = wire::word(value).ok_or(Errno::BADMSG)?;
-            counters.push(Counter { cpu: entry.resource, name, value });
+            counters.push(Counter { cpu: entry.resource, name, value: wire::word(value)? });
         }
-        Ok(())
+        Some(Ok(()))
     })?;
     Ok(counters)
 }

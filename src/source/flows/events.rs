@@ -1,17 +1,18 @@
 //! What becomes of flows, as the kernel tells it: events of ctnetlink, and how many of them were lost
 //! (net/netfilter/nf_conntrack_netlink.c, net/netlink/af_netlink.c).
 
-use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::io::Errno;
 
-use super::conntrack::{self, RIGHT, SUBJECT, Table};
+use super::conntrack::{self, Table};
 use super::expectations;
 use crate::error::Error;
 pub use crate::model::Change as Kind;
 use crate::model::{Expectation, Flow};
-use crate::source::netlink::{Dumped, Exchange, Refusal};
+use crate::source::netlink::{
+    Answers, CTNETLINK, Dumped, Exchange, Failure, Messages, ONE, Progress, Wait,
+};
 use crate::sys::Netlink;
 use crate::wire::ctnetlink as wire;
 use crate::wire::netlink::{self, Message};
@@ -88,13 +89,7 @@ pub struct Counts {
 }
 
 /// A socket that events come from; tests script it.
-pub trait Stream {
-    /// Receives one datagram without waiting.
-    ///
-    /// # Errors
-    /// `AGAIN` if there is none; `NOBUFS` once after messages were dropped.
-    fn receive_now(&mut self) -> Result<&[u8], Errno>;
-
+pub trait Stream: Messages {
     /// How many messages were dropped till now, modulo 2^32.
     ///
     /// # Errors
@@ -103,10 +98,6 @@ pub trait Stream {
 }
 
 impl Stream for Netlink {
-    fn receive_now(&mut self) -> Result<&[u8], Errno> {
-        Netlink::receive_now(self)
-    }
-
     fn drops(&self) -> Result<u32, Errno> {
         Netlink::drops(self)
     }
@@ -134,13 +125,14 @@ impl Events {
     /// 1.4.9 set that of another socket, without effect.
     ///
     /// # Errors
-    /// [`Refusal`]: `PERM` without [`RIGHT`].
-    pub fn open(groups: Groups, buffer_bytes: Option<usize>) -> Result<Events, Refusal> {
-        let socket = Netlink::netfilter()?;
+    /// [`Failure::Refused`]: `PERM` without the right.
+    pub fn open(groups: Groups, buffer_bytes: Option<usize>) -> Result<Events, Failure> {
+        let socket = conntrack::open()?;
+        let refused = |errno| CTNETLINK.refused(errno);
         if let Some(bytes) = buffer_bytes {
-            socket.set_receive_buffer(bytes)?;
+            socket.set_receive_buffer(bytes).map_err(refused)?;
         }
-        socket.join(groups.0)?;
+        socket.join(groups.0).map_err(refused)?;
         Ok(Events::of(socket))
     }
 
@@ -192,11 +184,12 @@ impl<S: Stream> Events<S> {
     /// Those of the system but for losses, and those of `each`.
     pub fn next(
         &mut self,
-        each: impl FnMut(&Event<'_>) -> Result<(), Error>,
+        mut each: impl FnMut(&Event<'_>) -> Result<(), Error>,
     ) -> Result<Step, Error> {
         let was_counted = std::mem::take(&mut self.is_counted);
-        match self.stream.receive_now() {
-            Ok(datagram) => read(datagram, &mut self.counts, each).map(|()| Step::Read),
+        let counts = &mut self.counts;
+        match self.stream.walk(Wait::No, |message| take(message, counts, &mut each)) {
+            Ok(taken) => taken.map(|()| Step::Read),
             Err(Errno::AGAIN) => Ok(self.at_rest()),
             Err(Errno::NOBUFS) => {
                 self.counts.overruns = self.counts.overruns.saturating_add(1);
@@ -210,7 +203,7 @@ impl<S: Stream> Events<S> {
                 self.counts.malformed = self.counts.malformed.saturating_add(1);
                 Ok(Step::Read)
             }
-            Err(error) => Err(Refusal::from(error).error(SUBJECT, RIGHT)),
+            Err(errno) => Err(CTNETLINK.refused(errno).into()),
         }
     }
 
@@ -236,38 +229,35 @@ impl<S: Stream> Events<S> {
     }
 }
 
-/// Gives the events of a datagram.
-fn read(
-    datagram: &[u8],
+/// Gives the event that a message tells, and counts it.
+fn take(
+    message: Option<Message<'_>>,
     counts: &mut Counts,
-    mut each: impl FnMut(&Event<'_>) -> Result<(), Error>,
+    each: &mut impl FnMut(&Event<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    for message in netlink::messages(datagram) {
-        let Some(message) = message else {
-            counts.malformed = counts.malformed.saturating_add(1);
-            break;
-        };
-        let Some((kind, is_flow)) = kind(&message) else {
-            counts.unknown =
-                counts.unknown.saturating_add(u64::from(message.kind != netlink::NOOP));
-            continue;
-        };
-        let port = message.port;
-        let given = match is_flow {
-            true => conntrack::flow(message.payload)
-                .map(|flow| each(&Event { kind, subject: Subject::Flow(&flow), port })),
-            false => expectations::expectation(message.payload)
-                .map(|seen| each(&Event { kind, subject: Subject::Expectation(&seen), port })),
-        };
-        let count = match given {
-            None => &mut counts.malformed,
-            Some(result) => {
-                result?;
-                &mut counts.events
-            }
-        };
-        *count = count.saturating_add(1);
-    }
+    let Some(message) = message else {
+        counts.malformed = counts.malformed.saturating_add(1);
+        return Ok(());
+    };
+    let Some((kind, is_flow)) = kind(&message) else {
+        counts.unknown = counts.unknown.saturating_add(u64::from(message.kind != netlink::NOOP));
+        return Ok(());
+    };
+    let port = message.port;
+    let given = match is_flow {
+        true => conntrack::flow(message.payload)
+            .map(|flow| each(&Event { kind, subject: Subject::Flow(&flow), port })),
+        false => expectations::expectation(message.payload)
+            .map(|seen| each(&Event { kind, subject: Subject::Expectation(&seen), port })),
+    };
+    let count = match given {
+        None => &mut counts.malformed,
+        Some(result) => {
+            result?;
+            &mut counts.events
+        }
+    };
+    *count = count.saturating_add(1);
     Ok(())
 }
 
@@ -310,62 +300,46 @@ const EVENTS_BEHIND: usize = 1 << 20;
 /// what the dump shows, since the kernel prepares parts of a dump some time before they are read.
 ///
 /// # Errors
-/// If the kernel refuses the dump, or `each` fails.
+/// If the kernel refuses the dump, the events cannot be read any more, or `each` fails.
 pub fn dump_beside(
     kernel: &mut impl Exchange,
     events: &mut Events<impl Stream>,
     mut each: impl FnMut(Seen<'_>) -> Result<(), Error>,
 ) -> Result<Dumped, Error> {
-    let sink = RefCell::new((&mut each, Ok(())));
-    let give = |seen: Seen<'_>| {
-        let (each, result) = &mut *sink.borrow_mut();
-        if result.is_ok() {
-            *result = each(seen);
-        }
-    };
-    let mut beside = Beside { kernel, events, give: &give };
-    let dumped = conntrack::flows(&mut beside, Table::Tracked, 0, &[], |flow| {
-        give(Seen::Dumped(flow));
-    });
-    drain(beside.events, beside.give, EVENTS_BEHIND);
-    sink.into_inner().1?;
-    dumped.map_err(|refusal| refusal.error(SUBJECT, RIGHT))
+    let mut answers = Answers::of(CTNETLINK);
+    answers.begin(kernel, ONE, &conntrack::request_for(Table::Tracked, ONE, 0, &[]))?;
+    let mut progress = Progress::Read;
+    while progress != Progress::Done {
+        let mut is_first = true;
+        progress = answers.next(kernel, Wait::Yes, |message| {
+            let flow = conntrack::flow(message.payload)?;
+            // The events that came till then go before a part of the dump: so a flow that it shows was
+            // told of before, unless its event was lost.
+            let drained = match std::mem::take(&mut is_first) {
+                true => drain(events, &mut each, EVENTS_BETWEEN),
+                false => Ok(()),
+            };
+            Some(drained.and_then(|()| each(Seen::Dumped(&flow))))
+        })?;
+    }
+    drain(events, &mut each, EVENTS_BEHIND)?;
+    Ok(answers.dumped)
 }
 
-/// A kernel beside which events are read.
-struct Beside<'a, K, S, F> {
-    kernel: &'a mut K,
-    events: &'a mut Events<S>,
-    give: &'a F,
-}
-
-/// Reads the events that wait, at most so many. A failure comes again at the next reading.
-fn drain<S: Stream>(events: &mut Events<S>, give: &impl Fn(Seen<'_>), most: usize) {
+/// Reads the events that wait, at most so many datagrams.
+fn drain(
+    events: &mut Events<impl Stream>,
+    each: &mut impl FnMut(Seen<'_>) -> Result<(), Error>,
+    most: usize,
+) -> Result<(), Error> {
     for _ in 0..most {
-        let step = events.next(|event| {
-            give(Seen::Event(event));
-            Ok(())
-        });
-        match step {
-            Ok(Step::Read) => {}
-            Ok(Step::Lost(lost)) => give(Seen::Lost(lost)),
-            Ok(Step::Idle) | Err(_) => return,
+        match events.next(|event| each(Seen::Event(event)))? {
+            Step::Read => {}
+            Step::Lost(lost) => each(Seen::Lost(lost))?,
+            Step::Idle => break,
         }
     }
-}
-
-impl<K: Exchange, S: Stream, F: Fn(Seen<'_>)> Exchange for Beside<'_, K, S, F> {
-    fn send(&mut self, request: &[u8]) -> Result<(), Errno> {
-        self.kernel.send(request)
-    }
-
-    /// Receives a part of the dump, and gives the events that came till then before it: so a flow that
-    /// the part shows was told of before, unless its event was lost.
-    fn receive(&mut self) -> Result<&[u8], Errno> {
-        let part = self.kernel.receive()?;
-        drain(self.events, self.give, EVENTS_BETWEEN);
-        Ok(part)
-    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -389,14 +363,16 @@ mod tests {
         }
     }
 
-    impl Stream for Script {
-        fn receive_now(&mut self) -> Result<&[u8], Errno> {
+    impl Messages for Script {
+        fn receive(&mut self, _: Wait) -> Result<&[u8], Errno> {
             let (result, drops) = self.left.pop_front().unwrap_or((Err(Errno::AGAIN), self.drops));
             self.drops = drops;
             self.now = result?;
             Ok(&self.now)
         }
+    }
 
+    impl Stream for Script {
         fn drops(&self) -> Result<u32, Errno> {
             Ok(self.drops)
         }
@@ -528,8 +504,10 @@ mod tests {
         fn send(&mut self, _: &[u8]) -> Result<(), Errno> {
             Ok(())
         }
+    }
 
-        fn receive(&mut self) -> Result<&[u8], Errno> {
+    impl Messages for Kernel {
+        fn receive(&mut self, _: Wait) -> Result<&[u8], Errno> {
             self.1 = self.0.remove(0);
             Ok(&self.1)
         }
@@ -559,5 +537,30 @@ mod tests {
         });
         assert_eq!(dumped.unwrap(), Dumped::default());
         assert_eq!(order, "E1 D E2 L3 D E3 ");
+    }
+
+    #[test]
+    fn a_failure_stops_the_dump_and_the_events_beside_it() {
+        let entry = dump_request(0x100, 1, &message(0x100, 2, 0)[HEADER..]);
+        for (failing, steps_left) in [(1, 1), (2, 1), (3, 0)] {
+            let parts = vec![[entry.clone(), entry.clone()].concat(), entry.clone()];
+            let mut kernel = Kernel(parts, Vec::new());
+            let mut events = Script::of([
+                (Ok([message(0x102, 0, 1), message(0x102, 0, 2)].concat()), 0),
+                (Err(Errno::AGAIN), 0),
+            ]);
+            let mut seen = 0;
+            let dumped = dump_beside(&mut kernel, &mut events, |_| {
+                seen += 1;
+                if seen == failing { Err(Error::ClosedPipe) } else { Ok(()) }
+            });
+            assert!(matches!(dumped, Err(Error::ClosedPipe)), "{dumped:?}");
+            assert_eq!((seen, kernel.0.len()), (failing, 1));
+            assert_eq!(events.stream.left.len(), steps_left);
+        }
+        let mut events = Script::of([(Err(Errno::PERM), 0)]);
+        let mut kernel = Kernel(vec![entry.clone(), entry], Vec::new());
+        let dumped = dump_beside(&mut kernel, &mut events, |_| Ok(()));
+        assert!(dumped.is_err() && kernel.0.len() == 1, "{dumped:?}");
     }
 }

@@ -1,32 +1,23 @@
 //! The flows that the kernel expects because others announced them, by ctnetlink.
 
-use rustix::io::Errno;
-
 use super::conntrack::{text, tuple};
+use crate::error::Error;
 use crate::model::{Expectation, ExpectationFlags};
-use crate::source::netlink::{self, Dumped, Exchange, Refusal};
+use crate::source::netlink::{self, CTNETLINK, Dumped, Exchange, Failure, ONE};
 use crate::wire::ctnetlink as wire;
 use crate::wire::netlink::dump_request;
 
 /// Calls `each` with the expectations of `family` (0 for both).
 ///
 /// # Errors
-/// [`Refusal`] if the kernel refuses or the dump is cut short.
+/// [`Failure`] if the kernel refuses, the dump is cut short, or `each` fails.
 pub fn expectations(
     kernel: &mut impl Exchange,
     family: u8,
-    mut each: impl FnMut(&Expectation<'_>),
-) -> Result<Dumped, Refusal> {
-    let request = dump_request(wire::EXPECTATIONS | wire::GET, 1, &wire::head(family, 0));
-    let mut is_partial = false;
-    kernel.send(&request)?;
-    let dumped = netlink::receive(kernel, 1, |message| {
-        let expectation = expectation(message.payload).ok_or(Errno::BADMSG)?;
-        is_partial = true;
-        each(&expectation);
-        Ok(())
-    });
-    dumped.map_err(|refusal| Refusal { is_partial, ..refusal })
+    mut each: impl FnMut(&Expectation<'_>) -> Result<(), Error>,
+) -> Result<Dumped, Failure> {
+    let request = dump_request(wire::EXPECTATIONS | wire::GET, ONE, &wire::head(family, 0));
+    netlink::ask(kernel, CTNETLINK, &request, |message| Some(each(&expectation(message.payload)?)))
 }
 
 /// Reads the expectation that a payload tells of; `None` for an unknown shape.

@@ -13,9 +13,9 @@ use super::owner::{Descriptors, Held, Process};
 use crate::error::Error;
 use crate::model::StateSet;
 use crate::source::netns;
-use crate::source::sockets::sock_diag::{self, Query, Refusal};
+use crate::source::sockets::sock_diag::{self, Query};
 use crate::sys::process::{Proc, SocketFile};
-use crate::sys::{self, Kernel, Netlink};
+use crate::sys::{self, Kernel};
 use crate::wire::inet_diag::InetDiag;
 
 /// A TCP socket that is neither connected nor listening.
@@ -139,9 +139,11 @@ fn in_all_tables() -> Result<Vec<u32>, Error> {
 const HELD: StateSet = StateSet::ALL.without(StateSet::TIME_WAIT).with(StateSet::BOUND);
 
 /// Walks the tables of the network namespace in which we are.
-fn walk(states: StateSet, each: impl FnMut(InetDiag<'_>)) -> Result<(), Error> {
-    let mut kernel = Netlink::sock_diag().map_err(Refusal::from)?;
-    sock_diag::dump(&mut kernel, &Query::tcp(states), each)?;
+fn walk(states: StateSet, mut each: impl FnMut(InetDiag<'_>)) -> Result<(), Error> {
+    sock_diag::dump(&mut sock_diag::open()?, &Query::tcp(states), |socket| {
+        each(socket);
+        Ok(())
+    })?;
     Ok(())
 }
 

@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use super::sock_diag::{self, Dumped, Exchange, Query, Refusal};
+use super::sock_diag::{self, Dumped, Exchange, Query};
 use crate::error::Error;
 use crate::model::{Endpoint, Family, Filter, Proto, Socket};
 use crate::source::files::procfs::{self, File, Record};
+use crate::source::netlink::{Failure, Refusal, or_files};
 use crate::source::{Method, Source};
-use crate::sys::Netlink;
 use crate::wire::bytecode::{self, Wanted};
 use crate::wire::inet_diag::InetDiag;
 use crate::wire::socket_row::Columns;
@@ -18,37 +18,31 @@ use rustix::io::Errno;
 /// of it, and checked again here: old kernels ignore what they do not know.
 ///
 /// # Errors
-/// If the source cannot be read, a dump is cut short, or a row is of unknown shape.
+/// If the source cannot be read, a dump is cut short, a row is of unknown shape, or `each` fails.
 pub fn sockets(
     source: &Source,
     method: Method,
     filter: &Filter,
-    mut each: impl FnMut(&Socket),
+    mut each: impl FnMut(&Socket) -> Result<(), Error>,
 ) -> Result<Dumped, Error> {
     if method == Method::Netlink && !source.is_live() {
         return Err(crate::source::needs_live_kernel());
     }
-    let mut wanted = |socket: &Socket| {
-        if filter.has(socket) {
-            each(socket);
-        }
-    };
+    let mut wanted = |socket: &Socket| if filter.has(socket) { each(socket) } else { Ok(()) };
     if method == Method::Procfs || !source.is_live() {
         return from_files(source, filter.protos(), filter.family, &mut wanted);
     }
     let mut dumped = Dumped::default();
     for &proto in filter.protos() {
-        let dump = Netlink::sock_diag()
-            .map_err(Refusal::from)
+        let asked = sock_diag::open()
             .and_then(|mut kernel| from_kernel(&mut kernel, proto, filter, &mut wanted));
-        dumped.is_interrupted |= match dump {
-            Ok(dumped) => dumped.is_interrupted,
-            // Refused altogether: then the files serve. A part of the truth is none.
-            Err(refusal) if method == Method::Auto && !refusal.is_partial => {
-                from_files(source, &[proto], filter.family, &mut wanted)?.is_interrupted
+        let one = match method {
+            Method::Auto => {
+                or_files(asked, |_| from_files(source, &[proto], filter.family, &mut wanted))
             }
-            Err(refusal) => return Err(refusal.into()),
+            Method::Netlink | Method::Procfs => asked.map_err(Error::from),
         };
+        dumped.is_interrupted |= one?.is_interrupted;
     }
     Ok(dumped)
 }
@@ -56,17 +50,16 @@ pub fn sockets(
 /// Dumps the sockets of one protocol that `filter` may mean.
 ///
 /// # Errors
-/// [`Refusal`] if the kernel refuses or the dump is cut short.
+/// [`Failure`] if the kernel refuses, the dump is cut short, or `each` fails.
 pub fn from_kernel(
     kernel: &mut impl Exchange,
     proto: Proto,
     filter: &Filter,
-    each: &mut impl FnMut(&Socket),
-) -> Result<Dumped, Refusal> {
-    let mut take = |answer: InetDiag<'_>| {
-        if let Some(socket) = of_answer(proto, &answer) {
-            each(&socket);
-        }
+    each: &mut impl FnMut(&Socket) -> Result<(), Error>,
+) -> Result<Dumped, Failure> {
+    let mut take = |answer: InetDiag<'_>| match of_answer(proto, &answer) {
+        Some(socket) => each(&socket),
+        None => Ok(()),
     };
     answers(kernel, proto, filter, 0, &mut take)
 }
@@ -77,13 +70,15 @@ pub(super) fn answers(
     proto: Proto,
     filter: &Filter,
     extensions: u8,
-    take: &mut impl FnMut(InetDiag<'_>),
-) -> Result<Dumped, Refusal> {
+    take: &mut impl FnMut(InetDiag<'_>) -> Result<(), Error>,
+) -> Result<Dumped, Failure> {
     let (bytecode, states) = (program(filter), filter.states());
     let query = Query { proto, family: filter.family, states, extensions, bytecode: &bytecode };
     match sock_diag::dump(kernel, &query, &mut *take) {
         // A kernel that does not take our program gives all, and we choose.
-        Err(Refusal { errno: Errno::INVAL, is_partial: false, .. }) if !bytecode.is_empty() => {
+        Err(Failure::Refused(Refusal { errno: Errno::INVAL, is_partial: false, .. }))
+            if !bytecode.is_empty() =>
+        {
             sock_diag::dump(kernel, &Query { bytecode: &[], ..query }, take)
         }
         done => done,
@@ -132,7 +127,7 @@ fn from_files(
     source: &Source,
     protos: &[Proto],
     family: Option<Family>,
-    each: &mut dyn FnMut(&Socket),
+    each: &mut dyn FnMut(&Socket) -> Result<(), Error>,
 ) -> Result<Dumped, Error> {
     let mut files = Vec::with_capacity(4);
     for proto in protos {
@@ -150,7 +145,7 @@ fn from_files(
             Record::Row(proto, family, row) if protos.contains(&proto) => {
                 let columns = row.columns();
                 let columns = columns.ok_or_else(|| place.error("not a row of a socket table"))?;
-                each(&of_row(proto, family, &columns));
+                each(&of_row(proto, family, &columns))?;
             }
             _ => {}
         }

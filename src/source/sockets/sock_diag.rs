@@ -1,20 +1,12 @@
 //! Dumps of the kernel's TCP and UDP sockets by netlink (net/ipv4/inet_diag.c).
 
-use rustix::io::Errno;
-
-pub use crate::source::netlink::{Dumped, Exchange, Refusal};
+pub use crate::source::netlink::{Dumped, Exchange};
 
 use crate::error::Error;
 use crate::model::{Family, Proto, StateSet};
-use crate::source::netlink;
+use crate::source::netlink::{Answers, Failure, SOCK_DIAG};
+use crate::sys::Netlink;
 use crate::wire::inet_diag::{self, InetDiag};
-use crate::wire::netlink::Message;
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Error {
-        refusal.error("sock_diag", "")
-    }
-}
 
 /// Which sockets to dump.
 #[derive(Clone, Copy, Debug)]
@@ -39,36 +31,34 @@ impl Query<'static> {
     }
 }
 
+/// A socket to ask for those of the network namespace of this thread.
+///
+/// # Errors
+/// [`Failure::Refused`]; a sandbox may refuse it.
+pub fn open() -> Result<Netlink, Failure> {
+    Netlink::sock_diag().map_err(|errno| SOCK_DIAG.refused(errno).into())
+}
+
 /// Calls `each` with every socket that `query` asks for.
 ///
 /// # Errors
-/// [`Refusal`] if the kernel refuses or the dump is cut short.
+/// [`Failure`] if the kernel refuses, the dump is cut short, or `each` fails.
 pub fn dump(
     kernel: &mut impl Exchange,
     query: &Query<'_>,
-    mut each: impl FnMut(InetDiag<'_>),
-) -> Result<Dumped, Refusal> {
-    let mut is_partial = false;
-    let mut dumped = Dumped::default();
+    mut each: impl FnMut(InetDiag<'_>) -> Result<(), Error>,
+) -> Result<Dumped, Failure> {
+    let mut answers = Answers::of(SOCK_DIAG);
     let families: &[Option<Family>] = match (query.proto, query.family) {
         (Proto::Udp, None) => &[Some(Family::Inet), Some(Family::Inet6)],
         (_, family) => &[family],
     };
     for (sequence, family) in (1..).zip(families) {
-        let take = |message: &Message<'_>| {
-            let socket = inet_diag::answer(message.payload).ok_or(Errno::BADMSG)?;
-            is_partial = true;
-            each(socket);
-            Ok(())
-        };
-        let done = kernel
-            .send(&request(query, *family, sequence))
-            .map_err(Refusal::from)
-            .and_then(|()| netlink::receive(kernel, sequence, take))
-            .map_err(|refusal| Refusal { is_partial, ..refusal })?;
-        dumped.is_interrupted |= done.is_interrupted;
+        answers.ask(kernel, sequence, &request(query, *family, sequence), |message| {
+            Some(each(inet_diag::answer(message.payload)?))
+        })?;
     }
-    Ok(dumped)
+    Ok(answers.dumped)
 }
 
 fn request(query: &Query<'_>, family: Option<Family>, sequence: u32) -> Vec<u8> {

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::dump::{answers, of_answer};
-use super::sock_diag::{Dumped, Exchange, Refusal};
+use super::sock_diag::{Dumped, Exchange};
+use crate::error::Error;
 use crate::model::{Filter, Proto, Socket};
+use crate::source::netlink::Failure;
 use crate::track::tcp::{Counters, State};
 use crate::wire::inet_diag::INFO_EXTENSION;
 use crate::wire::tcp_info::{TcpInfo, tcp_info};
@@ -13,18 +15,19 @@ use crate::wire::tcp_info::{TcpInfo, tcp_info};
 /// counts for it.
 ///
 /// # Errors
-/// [`Refusal`] if the kernel refuses or the dump is cut short.
+/// [`Failure`] if the kernel refuses, the dump is cut short, or `each` fails.
 pub fn dump(
     kernel: &mut impl Exchange,
     filter: &Filter,
-    each: &mut dyn FnMut(&Socket, Option<&TcpInfo>),
-) -> Result<Dumped, Refusal> {
+    mut each: impl FnMut(&Socket, Option<&TcpInfo>) -> Result<(), Error>,
+) -> Result<Dumped, Failure> {
     answers(kernel, Proto::Tcp, filter, INFO_EXTENSION, &mut |answer| {
-        let Some(socket) = of_answer(Proto::Tcp, &answer) else { return };
-        if filter.has(&socket) {
-            let info = answer.info().map(|info| tcp_info(info, socket.state));
-            each(&socket, info.as_ref());
+        let Some(socket) = of_answer(Proto::Tcp, &answer) else { return Ok(()) };
+        if !filter.has(&socket) {
+            return Ok(());
         }
+        let info = answer.info().map(|info| tcp_info(info, socket.state));
+        each(&socket, info.as_ref())
     })
 }
 

@@ -9,14 +9,14 @@
 //! TIME_WAIT               = tw - the minisockets in FIN_WAIT2                  (both families together)
 //! ```
 
-use rustix::io::Errno;
-
-use super::sock_diag::{self, Dumped, Query, Refusal};
+use super::sock_diag::{self, Dumped, Query};
 use crate::error::Error;
 use crate::model::{Family, Proto, Protocol, Sockstat, StateCounts, StateSet, TcpState};
 use crate::source::Source;
 use crate::source::files::procfs::{self, File, Record};
+use crate::source::netlink::{Failure, SOCK_DIAG, or_files};
 use crate::sys::Netlink;
+use crate::wire::inet_diag::InetDiag;
 
 /// How to count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,19 +49,17 @@ pub fn tcp_states(
         return Err(crate::source::needs_live_kernel());
     }
     if method == Method::Procfs || !source.is_live() {
-        return from_rows(source).map(|counts| (counts, Dumped::default()));
+        return from_rows(source);
     }
-    match from_netlink(source, wanted, by_family) {
-        Ok(counts) => Ok(counts),
-        Err(_) if method == Method::Auto => {
-            from_rows(source).map(|counts| (counts, Dumped::default()))
-        }
-        Err(refusal) => Err(refusal.into()),
+    let asked = from_netlink(source, wanted, by_family);
+    match method {
+        Method::Auto => or_files(asked, |_| from_rows(source)),
+        Method::Netlink | Method::Procfs => asked.map_err(Error::from),
     }
 }
 
 /// Counts rows of /proc/net/tcp and tcp6.
-fn from_rows(source: &Source) -> Result<StateCounts, Error> {
+fn from_rows(source: &Source) -> Result<(StateCounts, Dumped), Error> {
     let mut counts = StateCounts::default();
     let mut found = source.saved.is_empty();
     procfs::read(source, &[File::Tcp, File::Tcp6], |place, record| {
@@ -74,7 +72,10 @@ fn from_rows(source: &Source) -> Result<StateCounts, Error> {
         }
         Ok(())
     })?;
-    if found { Ok(counts) } else { Err(crate::source::no_table(&[Proto::Tcp])) }
+    match found {
+        true => Ok((counts, Dumped::default())),
+        false => Err(crate::source::no_table(&[Proto::Tcp])),
+    }
 }
 
 /// What a walk counts beside the sockets by state.
@@ -85,17 +86,14 @@ struct Walked {
     full: [u64; 2],
     /// Minisockets in FIN_WAIT2, which `tw` of sockstat counts too.
     fin_wait2_minisockets: u64,
-    /// A socket of a family or state that is not known: then nothing can be had by subtraction.
-    strange: bool,
 }
 
 impl Walked {
     #[inline]
-    fn take(&mut self, socket: &crate::wire::inet_diag::InetDiag<'_>) {
+    fn take(&mut self, socket: &InetDiag<'_>) -> Result<(), Error> {
         let family = Family::from_number(socket.family);
         let (Some(family), Some(state)) = (family, TcpState::from_number(socket.state)) else {
-            self.strange = true;
-            return;
+            return Err(strange(socket));
         };
         self.counts.add(family, state);
         if socket.is_full() {
@@ -103,21 +101,27 @@ impl Walked {
         } else if state == TcpState::FIN_WAIT2 {
             self.fin_wait2_minisockets += 1;
         }
+        Ok(())
     }
+}
+
+/// The error for a socket that belongs to none of the numbers: nothing could be had by subtraction.
+#[cold]
+fn strange(socket: &InetDiag<'_>) -> Error {
+    let InetDiag { family, state, .. } = socket;
+    let reason = format_args!("a socket of family {family} in state {state}, which are not known");
+    Error::failed(SOCK_DIAG.name, reason)
 }
 
 fn from_netlink(
     source: &Source,
     wanted: StateSet,
     by_family: bool,
-) -> Result<(StateCounts, Dumped), Refusal> {
-    let mut socket = Netlink::sock_diag()?;
+) -> Result<(StateCounts, Dumped), Failure> {
+    let mut socket = sock_diag::open()?;
     let mut walked = Walked::default();
     let query = Query::tcp(to_walk(wanted));
     let dumped = sock_diag::dump(&mut socket, &query, |answer| walked.take(&answer))?;
-    if walked.strange {
-        return Err(Errno::BADMSG.into());
-    }
     let subtract = wanted.has(TcpState::ESTABLISHED) || wanted.has(TcpState::TIME_WAIT);
     if !subtract {
         return Ok((walked.counts, dumped));
@@ -127,7 +131,7 @@ fn from_netlink(
         Some(sockstat) => by_subtraction(walked, &sockstat, &mut socket, wanted, by_family),
         None => by_dump(&mut socket),
     };
-    counts.map(|counts| (counts, dumped))
+    counts.map(|counts| (counts, dumped)).map_err(Failure::midway)
 }
 
 /// The states that must be walked to know those of `wanted`.
@@ -148,7 +152,7 @@ fn by_subtraction(
     socket: &mut Netlink,
     wanted: StateSet,
     by_family: bool,
-) -> Result<StateCounts, Refusal> {
+) -> Result<StateCounts, Failure> {
     let mut counts = walked.counts;
     if wanted.has(TcpState::ESTABLISHED) {
         for family in Family::ALL {
@@ -163,7 +167,10 @@ fn by_subtraction(
         // The one that costs a second walk: spared where there is nothing to split.
         if by_family && both > 0 {
             let query = Query { family: Some(Family::Inet6), ..Query::tcp(TIME_WAIT) };
-            sock_diag::dump(socket, &query, |_| inet6 += 1)?;
+            sock_diag::dump(socket, &query, |_| {
+                inet6 += 1;
+                Ok(())
+            })?;
         }
         counts.set(Family::Inet, TcpState::TIME_WAIT, both.saturating_sub(inet6));
         counts.set(Family::Inet6, TcpState::TIME_WAIT, inet6);
@@ -172,7 +179,7 @@ fn by_subtraction(
 }
 
 /// Counts by a dump of every socket, where sockstat cannot be read.
-fn by_dump(socket: &mut Netlink) -> Result<StateCounts, Refusal> {
+fn by_dump(socket: &mut Netlink) -> Result<StateCounts, Failure> {
     let mut walked = Walked::default();
     sock_diag::dump(socket, &Query::tcp(StateSet::ALL), |answer| walked.take(&answer))?;
     Ok(walked.counts)

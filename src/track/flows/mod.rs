@@ -152,19 +152,26 @@ impl Flows {
 
     /// Ends the comparison with a dump that was read to its end, removes the flows that are gone and
     /// calls `gone` with each.
-    pub fn end_reconcile(&mut self, mut gone: impl FnMut(&Flow<'_>)) {
+    ///
+    /// # Errors
+    /// That of `gone`, which is called no more then; all of them are removed.
+    pub fn end_reconcile<E>(
+        &mut self,
+        mut gone: impl FnMut(&Flow<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.drop_ghosts();
         self.is_reconciling = false;
-        let mut place = 0;
+        let (mut place, mut result) = (0, Ok(()));
         while place < self.records.len() {
             if self.records[place].generation == self.generation {
                 place += 1;
             } else {
-                gone(&self.flow_at(place));
+                result = result.and_then(|()| gone(&self.flow_at(place)));
                 self.forget(place);
             }
         }
         self.records.shrink();
+        result
     }
 
     /// Ends the comparison with a dump that was not read to its end: no flow is taken for gone.
@@ -308,6 +315,7 @@ impl Flows {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::convert::Infallible;
     use std::net::{Ipv4Addr, Ipv6Addr};
 
     use super::*;
@@ -475,7 +483,10 @@ mod tests {
     /// A dump is at its end.
     fn end(flows: &mut Flows, model: &mut Model, is_dumping: &mut bool) {
         let mut gone = Vec::new();
-        flows.end_reconcile(|flow| gone.extend(flow.id));
+        let Ok(()) = flows.end_reconcile(|flow| {
+            gone.extend(flow.id);
+            Ok::<(), Infallible>(())
+        });
         gone.sort_unstable();
         let wanted: Vec<_> =
             model.iter().filter(|(_, (_, is_told))| !is_told).map(|(number, _)| *number).collect();
@@ -516,7 +527,7 @@ mod tests {
         (0..100).for_each(|number| {
             flows.reconcile(&flow(number, 0), 0);
         });
-        flows.end_reconcile(|flow| panic!("{flow:?} is not gone"));
+        flows.end_reconcile(|flow| Err(flow.id)).unwrap();
         assert_eq!(flows.len(), 100);
     }
 
@@ -540,7 +551,13 @@ mod tests {
         // Other tests may give some back meanwhile, but not as much.
         assert!(each >= 150, "{each} bytes a flow");
         flows.begin_reconcile();
-        flows.end_reconcile(|_| {});
+        let mut gone = 0;
+        // The first one fails: no other is told, and all are removed.
+        let result = flows.end_reconcile(|_| {
+            gone += 1;
+            Err(gone)
+        });
+        assert_eq!((result, gone), (Err(1), 1));
         assert!(flows.is_empty() && resident_bytes() < before + 20 * FLOWS as usize);
     }
 }
