@@ -1,24 +1,31 @@
 //! The races: connbox against the tools in use and against bare C floors, as whole processes, from
 //! outside.
 //!
-//! `cargo bench --bench races [-- R1 R3] [-- --quick]` prints two Markdown tables. It needs root
-//! for the network namespaces it makes its loads in, and `cc` for the floors; what it lacks it says
-//! in the table. The exit status is 1 if connbox failed or a peer gave another answer; a goal
-//! missed is only said.
+//! `cargo bench --bench races [-- R1 R3] [-- --quick]` prints two Markdown tables; README.md in this
+//! folder says what they mean. It needs root for the network namespaces it makes its loads in, and
+//! `cc` for the floors; what it lacks it says in the table. The exit status is 1 if connbox failed or
+//! a peer gave another answer; a goal missed is only said.
 
 use std::env;
 use std::error::Error;
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 #[path = "races/answer.rs"]
 mod answer;
+#[path = "races/before.rs"]
+mod before;
 #[path = "races/contest.rs"]
 mod contest;
+#[path = "races/crowd.rs"]
+mod crowd;
 #[path = "races/flows.rs"]
 mod flows;
+#[path = "races/ground.rs"]
+mod ground;
 #[path = "races/listing.rs"]
 mod listing;
 #[path = "races/load.rs"]
@@ -29,8 +36,12 @@ mod machine;
 mod measure;
 #[path = "races/netns.rs"]
 mod netns;
+#[path = "races/parallel.rs"]
+mod parallel;
 #[path = "races/replay.rs"]
 mod replay;
+#[path = "races/report.rs"]
+mod report;
 #[path = "races/saved.rs"]
 mod saved;
 #[path = "races/scratch.rs"]
@@ -45,27 +56,20 @@ mod table;
 mod tracked;
 
 use contest::{Plan, Race};
-use listing::Place;
-use load::{Company, Load};
-use netns::{Home, Namespace};
+use ground::Ground;
+use listing::{PLACES, Place};
 use scratch::Scratch;
 use sheet::Sheet;
 
-/// Sockets of the load.
-const SOCKETS: usize = 180_000;
-/// Flows in a table.
-const FLOWS: usize = 200_000;
-/// Rows of the saved table.
-const ROWS: u64 = 1_000_000;
-/// Packets of the capture.
-const PACKETS: u32 = 1_000_000;
+/// The races have numbers.
+const RACES: RangeInclusive<u8> = 1..=13;
 /// A whole run that takes longer has hung somewhere.
 const LONGEST_SECONDS: u32 = 900;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let done = match arguments.split_first() {
-        Some((role, rest)) if role == "--hold" => load::hold(rest).map(|()| true),
+        Some((role, rest)) if role == "--hold" => crowd::hold(rest).map(|()| true),
         Some((role, rest)) if role == "--watch" => flows::watch(rest).map(|()| true),
         Some((role, rest)) if role == "--sweep" => scratch::sweep(rest).map(|()| true),
         _ => bench(&arguments),
@@ -96,10 +100,8 @@ impl Wanted {
             match argument.as_str() {
                 "--bench" => {}
                 "--quick" => wanted.quick = true,
-                "R1" | "R2" | "R3" | "R4" | "R5" | "R6" | "R7" | "R8" | "R9" | "R10" => {
-                    wanted.races.push(argument.clone())
-                }
-                other => return Err(format!("{other}: neither R1 ... R10 nor --quick").into()),
+                id if is_race(id) => wanted.races.push(id.to_owned()),
+                other => return Err(format!("{other}: neither R1 ... R13 nor --quick").into()),
             }
         }
         Ok(arguments.iter().any(|argument| argument == "--bench").then_some(wanted))
@@ -117,20 +119,24 @@ impl Wanted {
     }
 }
 
+/// Whether there is a race of this name.
+fn is_race(id: &str) -> bool {
+    id.strip_prefix('R').is_some_and(|number| RACES.contains(&number.parse().unwrap_or(0)))
+}
+
 /// Runs the wanted races and prints; true if every answer was right.
 fn bench(arguments: &[String]) -> Result<bool, Box<dyn Error>> {
     let Some(wanted) = Wanted::parse(arguments)? else {
         writeln!(io::stdout().lock(), "the races are run by `cargo bench --bench races`")?;
         return Ok(true);
     };
+    let binary = env::var_os("CONNBOX").unwrap_or_else(|| env!("CARGO_BIN_EXE_connbox").into());
+    let scratch = Scratch::new(Path::new(&binary))?;
     sys::end_after(LONGEST_SECONDS);
     let start = Instant::now();
     let before = machine::load_average();
-    let scratch = Scratch::new(Path::new(env!("CARGO_BIN_EXE_connbox")))?;
     let mut sheet = Sheet::new(&scratch);
-    let places =
-        [Place::Idle, Place::Load, Place::Saved, Place::Flows, Place::Events, Place::Replay];
-    for place in places {
+    for place in PLACES {
         let saved = place.file(&scratch.data);
         let mut races = listing::races(place, &scratch, &saved);
         races.retain(|race| wanted.wants(race));
@@ -166,65 +172,5 @@ fn hold(place: Place, races: Vec<Race>, scratch: &Scratch, plan: Plan, sheet: &m
         // Standard error is for a person who waits; nobody may be there.
         let _ = writeln!(io::stderr().lock(), "{} {} ...", race.id, race.title);
         sheet.add(race.run(plan, &scratch.programs, peak.as_deref()));
-    }
-}
-
-/// A place that has been made, with this process in it until it is dropped.
-struct Ground {
-    made: Made,
-    /// The way back.
-    _home: Option<Home>,
-}
-
-enum Made {
-    Idle(#[expect(dead_code, reason = "held, not used")] Company),
-    Load(Load),
-    Saved,
-    Replay,
-    Flows(#[expect(dead_code, reason = "held, not used")] Namespace),
-}
-
-impl Ground {
-    fn make(place: Place, saved: &Path) -> Result<Ground, Box<dyn Error>> {
-        Ok(match place {
-            Place::Idle => {
-                let company = Company::new()?;
-                let home = company.namespace.enter()?;
-                Ground { _home: Some(home), made: Made::Idle(company) }
-            }
-            Place::Load => {
-                let load = Load::new(SOCKETS)?;
-                let home = load.namespace.enter()?;
-                Ground { _home: Some(home), made: Made::Load(load) }
-            }
-            Place::Saved => {
-                saved::write(saved, ROWS)?;
-                Ground { _home: None, made: Made::Saved }
-            }
-            Place::Replay => {
-                replay::write(saved, PACKETS)?;
-                Ground { _home: None, made: Made::Replay }
-            }
-            Place::Flows => Ground::of_flows(flows::full(FLOWS)?)?,
-            Place::Events => Ground::of_flows(flows::tracking()?)?,
-        })
-    }
-
-    fn of_flows(namespace: Namespace) -> Result<Ground, Box<dyn Error>> {
-        let home = namespace.enter()?;
-        Ok(Ground { _home: Some(home), made: Made::Flows(namespace) })
-    }
-
-    fn note(&self, took: Duration) -> Option<String> {
-        let seconds = took.as_secs_f64();
-        match self.made {
-            Made::Idle(_) | Made::Flows(_) => None,
-            Made::Load(ref load) => Some(format!("Load: made in {seconds:.1} s; {}.", load.memory)),
-            Made::Saved => Some(format!("Saved table: {ROWS} rows, written in {seconds:.1} s.")),
-            Made::Replay => Some(format!(
-                "Capture: {PACKETS} packets of {} connections, written in {seconds:.1} s.",
-                replay::CONNECTIONS
-            )),
-        }
     }
 }

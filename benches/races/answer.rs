@@ -1,6 +1,6 @@
 //! Reading the answers of connbox and its peers into the same words, to see that they agree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Names and numbers; what is zero is left out, because some tools do not mention it.
@@ -39,6 +39,48 @@ pub fn ss_summary(text: &str) -> Answer {
         text.split([' ', '(', ')', ',', ':']).filter(|word| !word.is_empty()).collect();
     let pairs = words.chunks_exact(2);
     collect(pairs.filter_map(|pair| Some((pair.first()?.to_lowercase(), *pair.get(1)?))))
+}
+
+/// Rows of the states in several namespaces: name, process, state, number. Namespaces that are not the
+/// bench's have other names; each that is counts, even if it has no socket.
+pub fn namespaces(text: &str) -> Answer {
+    let rows = text.lines().map(|line| line.split('\t').collect::<Vec<&str>>());
+    let ours: Vec<Vec<&str>> = rows
+        .filter(|row| row.first().is_some_and(|name| name.starts_with(crate::netns::OURS)))
+        .collect();
+    let mut answer = collect(ours.iter().filter_map(|row| match row[..] {
+        [name, _, state, number] => Some((format!("{name} {state}"), number)),
+        _ => None,
+    }));
+    let names: BTreeSet<&str> = ours.iter().filter_map(|row| row.first().copied()).collect();
+    answer.insert("namespaces".to_owned(), i64::try_from(names.len()).unwrap_or_default());
+    answer
+}
+
+/// The rows of `ss -p` by the name of the first process, as connbox writes them.
+pub fn processes_of_ss(text: &str) -> Answer {
+    let mut answer = Answer::new();
+    for line in text.lines() {
+        let name = line.split_once("users:((\"").and_then(|(_, rest)| rest.split('"').next());
+        *answer.entry(name.unwrap_or("-").to_owned()).or_insert(0) += 1;
+    }
+    answer
+}
+
+/// The rows of lsof, which begin with a command, below a header.
+pub fn processes_of_lsof(text: &str) -> Answer {
+    let mut answer = Answer::new();
+    for name in text.lines().skip(1).filter_map(|line| line.split(' ').next()) {
+        *answer.entry(name.to_owned()).or_insert(0) += 1;
+    }
+    answer
+}
+
+/// Groups without those sockets that no process holds.
+pub fn held(text: &str) -> Answer {
+    let mut answer = groups(text);
+    answer.remove("-");
+    answer
 }
 
 /// Lines like `ESTAB=10` or `ESTAB="10"`, names in lower case.

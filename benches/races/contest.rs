@@ -1,15 +1,28 @@
 //! One race: the same answer from everybody first, then everybody in turn, then medians.
 
 use std::path::Path;
+use std::thread::sleep;
 use std::time::Duration;
 
 use crate::answer::{Parse, difference};
 use crate::measure::{Job, Sample, find};
+use crate::report::{Goal, Outcome, Report, Stats};
 
 /// The name under which goals speak of the floor.
 pub const FLOOR: &str = "floor";
+/// The binary of the commit that `benches/before` names.
+pub const BEFORE: &str = "before";
+/// connbox itself, with fewer sockets, its time multiplied as if there were as many.
+pub const SCALED: &str = "connbox, scaled";
 /// Live counters may move between two reads; an answer that differs so often differs.
 const ATTEMPTS: usize = 5;
+/// Whoever takes longer runs fewer times: the whole run has an end.
+const SLOW: Duration = Duration::from_millis(1500);
+const LEAST_OF_SLOW: usize = 5;
+const VERY_SLOW: Duration = Duration::from_secs(5);
+const LEAST_OF_VERY_SLOW: usize = 3;
+/// What a process leaves to the kernel to clean up later, such as a socket, is gone after this.
+const SETTLE: Duration = Duration::from_millis(100);
 /// So many numbers of an answer go on the sheet.
 const MOST_SHOWN: usize = 15;
 
@@ -21,11 +34,43 @@ pub struct Contender {
     pub parse: Option<Parse>,
     /// How to read connbox's answer, where this one says only a part of it.
     pub parse_ours: Option<Parse>,
-    /// What to race for instead of the time of the whole, as the answer tells it.
-    pub cost: Option<fn(&str) -> Option<Duration>>,
+    pub cost: Cost,
+    /// The name of the namespace to run in, where it is not the one of all others.
+    pub within: Option<&'static str>,
+    /// Both times count multiplied by this.
+    pub scale: f64,
+}
+
+/// What is compared.
+#[derive(Clone, Copy)]
+pub enum Cost {
+    /// The time from start to end.
+    Wall,
+    /// User and system time: for a command that lasts as long as it is told to.
+    Cpu,
+    /// What the answer says that it cost.
+    Told(fn(&str) -> Option<Duration>),
 }
 
 impl Contender {
+    /// Somebody who is measured by the clock, and whose answer nobody reads.
+    pub fn new(name: &'static str, argv: Vec<String>) -> Contender {
+        Contender {
+            name,
+            argv,
+            parse: None,
+            parse_ours: None,
+            cost: Cost::Wall,
+            within: None,
+            scale: 1.0,
+        }
+    }
+
+    /// The same under another name, with some of the words of its command changed.
+    pub fn changed(&self, name: &'static str, change: impl Fn(&String) -> String) -> Contender {
+        Contender { name, argv: self.argv.iter().map(change).collect(), ..*self }
+    }
+
     /// The same with connbox's answer read in another way than for everybody else.
     pub fn against(self, parse: Parse) -> Contender {
         Contender { parse_ours: Some(parse), ..self }
@@ -47,22 +92,13 @@ impl Contender {
     }
 }
 
-/// connbox's time is to be at most so much of the best of the named contenders'.
-pub struct Goal {
-    pub text: &'static str,
-    /// What the contenders are called together.
-    pub of: &'static str,
-    pub against: &'static [&'static str],
-    pub at_most: f64,
-}
-
 /// A row of the table before it is run.
 pub struct Race {
     pub id: &'static str,
-    pub title: &'static str,
+    pub title: String,
     pub ours: Contender,
     pub peers: Vec<Contender>,
-    pub floor: Contender,
+    pub floor: Option<Contender>,
     pub goals: Vec<Goal>,
 }
 
@@ -75,41 +111,25 @@ pub struct Plan {
     pub budget: Duration,
 }
 
-/// What many runs of one contender cost.
-pub struct Stats {
-    pub rounds: usize,
-    pub median: Duration,
-    pub best: Duration,
-    pub cpu: Duration,
-}
-
-/// One contender after the race: numbers, or why there are none.
-pub struct Outcome {
-    pub name: &'static str,
-    pub command: String,
-    /// Peak resident memory in KiB.
-    pub peak: String,
-    pub stats: Result<Stats, String>,
-}
-
-/// A row of the table: the first outcome is ours, the last the floor's.
-pub struct Report {
-    pub id: &'static str,
-    pub title: &'static str,
-    pub outcomes: Vec<Outcome>,
-    pub goals: Vec<Goal>,
-    /// What connbox answered, in the words of the comparison.
-    pub answer: String,
-    /// What else a contender told, one line each.
-    pub notes: Vec<String>,
-    /// connbox failed, or somebody gave another answer than connbox.
-    pub wrong: bool,
+impl Plan {
+    /// How often to run what takes so long.
+    fn rounds(&self, one: Duration) -> usize {
+        let least = match one {
+            _ if one > VERY_SLOW => self.least.min(LEAST_OF_VERY_SLOW),
+            _ if one > SLOW => self.least.min(LEAST_OF_SLOW),
+            _ => self.least,
+        };
+        let affordable = self.budget.as_nanos() / one.as_nanos().max(1);
+        usize::try_from(affordable).unwrap_or(self.most).clamp(least, self.most)
+    }
 }
 
 /// A contender during the race.
 struct Runner {
     contender: Contender,
     job: Result<Job, String>,
+    /// The shortest time that was seen before the rounds.
+    quickest: Duration,
     rounds: usize,
     samples: Vec<Sample>,
 }
@@ -118,14 +138,15 @@ impl Race {
     /// Checks, runs and sums up. `scratch` takes the complaints of the commands.
     pub fn run(self, plan: Plan, scratch: &Path, peak: Option<&str>) -> Report {
         let complaints = scratch.join("stderr");
-        let contenders = std::iter::once(self.ours).chain(self.peers).chain([self.floor]);
+        let contenders = std::iter::once(self.ours).chain(self.peers).chain(self.floor);
         let mut runners: Vec<Runner> =
             contenders.map(|contender| Runner::new(contender, &complaints)).collect();
-        let wrong = check_all(&mut runners);
+        let differs = check_all(&mut runners);
         for runner in &mut runners {
             runner.plan(plan);
         }
         take_turns(&mut runners);
+        let wrong = differs || runners.first().is_none_or(|ours| ours.job.is_err());
         let answer = runners.first().map(Runner::answer).unwrap_or_default();
         let notes = runners.iter().filter_map(Runner::note).collect();
         let outcomes =
@@ -135,7 +156,7 @@ impl Race {
 
     /// The row of a race that could not be held at all. The reason stands where our time would.
     pub fn not_run(self, why: &str) -> Report {
-        let contenders = std::iter::once(self.ours).chain(self.peers).chain([self.floor]);
+        let contenders = std::iter::once(self.ours).chain(self.peers).chain(self.floor);
         let outcome = |(index, contender): (usize, Contender)| Outcome {
             command: contender.shown(),
             name: contender.name,
@@ -158,8 +179,9 @@ impl Race {
 
 impl Runner {
     fn new(contender: Contender, complaints: &Path) -> Runner {
-        let job = Job::new(&contender.argv, complaints).map_err(|error| error.to_string());
-        Runner { contender, job, rounds: 0, samples: Vec::new() }
+        let job = Job::new(&contender.argv, contender.within, complaints);
+        let job = job.map_err(|error| error.to_string());
+        Runner { contender, job, quickest: Duration::MAX, rounds: 0, samples: Vec::new() }
     }
 
     /// Runs once. A failure is remembered: this runner runs no more.
@@ -167,11 +189,18 @@ impl Runner {
         let job = self.job.as_mut().ok()?;
         match job.run() {
             Ok(mut sample) => {
-                if let Some(cost) = self.contender.cost {
-                    let text = String::from_utf8_lossy(&sample.output);
-                    sample.wall = cost(&text).unwrap_or(sample.wall);
-                    sample.cpu = sample.wall;
+                self.quickest = self.quickest.min(sample.wall);
+                match self.contender.cost {
+                    Cost::Wall => {}
+                    Cost::Cpu => sample.wall = sample.cpu,
+                    Cost::Told(cost) => {
+                        let text = String::from_utf8_lossy(&sample.output);
+                        sample.wall = cost(&text).unwrap_or(sample.wall);
+                        sample.cpu = sample.wall;
+                    }
                 }
+                sample.wall = sample.wall.mul_f64(self.contender.scale);
+                sample.cpu = sample.cpu.mul_f64(self.contender.scale);
                 Some(sample)
             }
             Err(error) => {
@@ -181,24 +210,32 @@ impl Runner {
         }
     }
 
-    /// Sets the number of rounds from the quickest of three runs, which also warm the caches.
+    /// Sets the number of rounds from the quickest of a few runs, which also warm the caches.
     fn plan(&mut self, plan: Plan) {
-        let mut quickest = Duration::MAX;
         for _ in 0..3 {
-            let Some(sample) = self.run() else { return };
-            quickest = quickest.min(sample.wall);
-            if quickest > plan.budget / 4 {
+            let is_slow = (plan.budget / 4..Duration::MAX).contains(&self.quickest);
+            if is_slow || self.run().is_none() {
                 break;
             }
         }
-        if self.contender.cost.is_some() {
-            // What it costs does not say how long it takes: too long for more than must be.
-            self.rounds = plan.least;
-            return;
+        // What it costs may not say how long it takes: too long for more than must be.
+        let is_wall = matches!(self.contender.cost, Cost::Wall);
+        self.rounds = if is_wall { plan.rounds(self.quickest) } else { plan.least };
+    }
+
+    /// Keeps a sample, and of the answers only the last one, unless each tells of its run.
+    fn keep(&mut self, sample: Sample) {
+        let is_told = self.is_told();
+        if let Some(last) = self.samples.last_mut()
+            && !is_told
+        {
+            last.output = Vec::new();
         }
-        let affordable = plan.budget.as_nanos() / quickest.as_nanos().max(1);
-        let affordable = usize::try_from(affordable).unwrap_or(plan.most);
-        self.rounds = affordable.clamp(plan.least, plan.most);
+        self.samples.push(sample);
+    }
+
+    fn is_told(&self) -> bool {
+        matches!(self.contender.cost, Cost::Told(_))
     }
 
     /// The last answer in the words of the comparison.
@@ -217,7 +254,9 @@ impl Runner {
 
     /// What a contender that races for something else than time told of its runs, beside the cost.
     fn note(&self) -> Option<String> {
-        self.contender.cost?;
+        if !self.is_told() {
+            return None;
+        }
         let lost = self.samples.iter().filter_map(|sample| {
             let text = String::from_utf8_lossy(&sample.output);
             text.lines().find_map(|line| line.strip_prefix("lost ")?.parse::<u64>().ok())
@@ -233,7 +272,7 @@ impl Runner {
     /// Peak resident memory: by the helper program, or, without a C compiler, the bound that wait4
     /// gives.
     fn peak(&self, complaints: &Path, helper: Option<&str>) -> String {
-        if self.contender.cost.is_some() {
+        if self.is_told() {
             let told = self.samples.last().map(|sample| String::from_utf8_lossy(&sample.output));
             let line = |text: &str| {
                 text.lines().find_map(|line| line.strip_prefix("kib ").map(str::to_owned))
@@ -245,7 +284,8 @@ impl Runner {
             let arguments = self.contender.argv.iter().skip(1).cloned();
             let argv: Vec<String> =
                 [helper.to_owned(), program].into_iter().chain(arguments).collect();
-            let sample = Job::new(&argv, complaints).and_then(|mut job| job.run()).ok()?;
+            let mut job = Job::new(&argv, self.contender.within, complaints).ok()?;
+            let sample = job.run().ok()?;
             String::from_utf8_lossy(&sample.output).trim().strip_prefix("kib ").map(str::to_owned)
         });
         let bound = || self.samples.iter().map(|sample| sample.peak_kib).min();
@@ -261,7 +301,7 @@ impl Runner {
 }
 
 /// Compares every peer's answer with ours; a peer whose answer differs is not timed. Says whether
-/// anything is wrong.
+/// there was one.
 fn check_all(runners: &mut [Runner]) -> bool {
     let Some((ours, others)) = runners.split_first_mut() else { return true };
     let mut wrong = false;
@@ -272,13 +312,17 @@ fn check_all(runners: &mut [Runner]) -> bool {
             wrong = true;
         }
     }
-    wrong | ours.job.is_err()
+    wrong
 }
 
 fn check(ours: &mut Runner, other: &mut Runner) -> Result<(), String> {
     let mut why = String::new();
     for _ in 0..ATTEMPTS {
-        let (Some(theirs), Some(own)) = (other.run(), ours.run()) else { return Ok(()) };
+        let Some(theirs) = other.run() else { return Ok(()) };
+        if !why.is_empty() {
+            sleep(SETTLE);
+        }
+        let Some(own) = ours.run() else { return Ok(()) };
         let read_own = other.contender.parse_ours.or(ours.contender.parse);
         let (Some(read_theirs), Some(read_own)) = (other.contender.parse, read_own) else {
             return Ok(());
@@ -288,6 +332,7 @@ fn check(ours: &mut Runner, other: &mut Runner) -> Result<(), String> {
             None => return Ok(()),
             Some(difference) => why = difference,
         }
+        sleep(SETTLE);
     }
     Err(why)
 }
@@ -303,9 +348,10 @@ fn take_turns(runners: &mut [Runner]) {
         for &index in &order {
             let Some(runner) = runners.get_mut(index) else { continue };
             let turns = |round: usize| round * runner.rounds / most;
-            if turns(round) < turns(round + 1) {
-                let sample = runner.run();
-                runner.samples.extend(sample);
+            if turns(round) < turns(round + 1)
+                && let Some(sample) = runner.run()
+            {
+                runner.keep(sample);
             }
         }
     }
@@ -338,72 +384,4 @@ fn median(mut times: Vec<Duration>) -> Option<Duration> {
 
 fn median_or_zero(times: Vec<Duration>) -> Duration {
     median(times).unwrap_or_default()
-}
-
-impl Report {
-    /// Our outcome.
-    pub fn ours(&self) -> Option<&Outcome> {
-        self.outcomes.first()
-    }
-
-    /// Everybody but us and the floor.
-    pub fn peers(&self) -> &[Outcome] {
-        self.outcomes.get(1..self.outcomes.len().saturating_sub(1)).unwrap_or_default()
-    }
-
-    /// The floor's outcome.
-    pub fn floor(&self) -> Option<&Outcome> {
-        self.outcomes.last()
-    }
-
-    /// Our median as a part of the best median among the given outcomes, where there are both.
-    fn ratio<'a>(&self, others: impl Iterator<Item = &'a Outcome>) -> Option<f64> {
-        let own = self.ours()?.stats.as_ref().ok()?.median;
-        let best =
-            others.filter_map(|other| other.stats.as_ref().ok()).map(|stats| stats.median).min()?;
-        Some(own.as_secs_f64() / best.as_secs_f64())
-    }
-
-    /// Our time as a part of the best peer's.
-    pub fn ratio_to_best_peer(&self) -> Option<f64> {
-        self.ratio(self.peers().iter())
-    }
-
-    /// Our time as a multiple of the floor's.
-    pub fn ratio_to_floor(&self) -> Option<f64> {
-        self.ratio(self.floor().into_iter())
-    }
-
-    /// "yes", or "no" and what was reached instead of each goal that is missed. Unknown is what has
-    /// nobody to compare with.
-    pub fn verdict(&self) -> String {
-        let (mut missed, mut unknown) = (Vec::new(), Vec::new());
-        for goal in &self.goals {
-            let named = |other: &&Outcome| goal.against.contains(&other.name);
-            match self.ratio(self.outcomes.iter().filter(named)) {
-                Some(ratio) if ratio <= goal.at_most => {}
-                Some(ratio) => missed.push(format!("{} of {}", ratio_text(ratio), goal.of)),
-                None => unknown.push(goal.of),
-            }
-        }
-        let unknown = unknown.join(", ");
-        match (self.wrong, missed.is_empty(), unknown.is_empty()) {
-            (true, ..) => "no: WRONG ANSWER".to_owned(),
-            (false, true, true) => "yes".to_owned(),
-            (false, true, false) => format!("unknown: {unknown}"),
-            (false, false, true) => format!("no: {}", missed.join(", ")),
-            (false, false, false) => format!("no: {}; unknown: {unknown}", missed.join(", ")),
-        }
-    }
-
-    /// The goals in words.
-    pub fn goal(&self) -> String {
-        let texts: Vec<&str> = self.goals.iter().map(|goal| goal.text).collect();
-        texts.join("; ")
-    }
-}
-
-/// A ratio in two digits that say something.
-pub fn ratio_text(ratio: f64) -> String {
-    if ratio < 0.1 { format!("{ratio:.3}") } else { format!("{ratio:.2}") }
 }

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::answer::{self, Parse};
-use crate::contest::{Contender, FLOOR, Goal, Race};
+use crate::contest::{BEFORE, Contender, FLOOR, Race};
+use crate::report::{Goal, Measure};
 use crate::scratch::Scratch;
-use crate::tracked;
+use crate::{parallel, tracked};
 
 const SOCKSTAT: &str = "/proc/net/sockstat";
 const SOCKSTAT6: &str = "/proc/net/sockstat6";
@@ -54,9 +55,19 @@ c = collections.Counter(("tcp" if s.type == socket.SOCK_STREAM else "udp")
 for key, count in c.most_common(): print(key, count)"#;
 
 /// The usual goal.
-pub const FLOOR_GOAL: Goal =
-    Goal { text: "≤ 1.15 × floor", of: "floor", against: &[FLOOR], at_most: 1.15 };
+pub const FLOOR_GOAL: Goal = Goal::one("≤ 1.15 × floor", &[FLOOR], 1.15);
+/// That of the quickest.
+const START_GOAL: Goal = Goal::one("≤ 1.12 × floor", &[FLOOR], 1.12);
+const NO_SLOWER: Goal = Goal::one("< before", &[BEFORE], 0.9999);
+const FASTER_THAN_AWK: Goal = Goal::new("< awk", "awk", &["mawk", "gawk"], 0.9999);
+/// Threads may cost something.
+pub const CPU_GOAL: Goal = Goal {
+    measure: Measure::Cpu,
+    ..Goal::new("CPU ≤ 1.35 × before", "before's CPU", &[BEFORE], 1.35)
+};
 
+/// Who counts by address without connbox.
+const PIPELINES: [&str; 2] = ["ss+awk+sort+uniq", "ss+mawk array"];
 /// Who counts by port in a full dump.
 const UNFILTERED: &str = "C, no push-down";
 
@@ -75,6 +86,16 @@ pub enum Place {
     Flows,
     /// In a namespace where flows begin.
     Events,
+    /// In the namespace of a small load.
+    Watched,
+    /// In the namespace of a load whose sockets do not all have a descriptor.
+    Owned,
+    /// Beside a load, with many other namespaces that have no socket.
+    Spread,
+    /// The same with one listener in each.
+    Listening,
+    /// In the namespace of as many sockets as the memory holds, beside one of the usual load.
+    Many,
 }
 
 impl Place {
@@ -84,8 +105,32 @@ impl Place {
     }
 }
 
-/// The races held in one place.
+/// All places, in the order of the table.
+pub const PLACES: [Place; 11] = [
+    Place::Idle,
+    Place::Load,
+    Place::Saved,
+    Place::Flows,
+    Place::Events,
+    Place::Replay,
+    Place::Watched,
+    Place::Spread,
+    Place::Listening,
+    Place::Owned,
+    Place::Many,
+];
+
+/// The races held in one place, against the older connbox, too.
 pub fn races(place: Place, scratch: &Scratch, saved: &Path) -> Vec<Race> {
+    let mut races = against_others(place, scratch, saved);
+    for race in &mut races {
+        let before = race.ours.changed(BEFORE, |word| scratch.before(word));
+        race.peers.push(before);
+    }
+    races
+}
+
+fn against_others(place: Place, scratch: &Scratch, saved: &Path) -> Vec<Race> {
     match place {
         Place::Idle => {
             vec![conncount(scratch), sockstat(scratch), snmpget_tcp(scratch), closedcalc(scratch)]
@@ -104,13 +149,18 @@ pub fn races(place: Place, scratch: &Scratch, saved: &Path) -> Vec<Race> {
         Place::Replay => vec![tcptrack_replay(scratch, &saved.display().to_string())],
         Place::Flows => tracked::listed(scratch),
         Place::Events => tracked::watched(scratch),
+        Place::Watched => vec![parallel::watched(scratch)],
+        Place::Spread => vec![parallel::spread(scratch)],
+        Place::Listening => vec![parallel::listening(scratch)],
+        Place::Owned => vec![parallel::owned(scratch)],
+        Place::Many => parallel::many(scratch),
     }
 }
 
 /// Somebody else.
 pub fn contender(name: &'static str, argv: &[&str], parse: Parse) -> Contender {
     let argv = argv.iter().map(|&word| word.to_owned()).collect();
-    Contender { name, argv, parse: Some(parse), parse_ours: None, cost: None }
+    Contender { parse: Some(parse), ..Contender::new(name, argv) }
 }
 
 /// An applet under its own name, from the fresh copy.
@@ -132,28 +182,24 @@ fn in_scratch(
     let mut words = argv.iter();
     let program = words.next().map(|name| scratch.program(name));
     let argv = program.into_iter().chain(words.map(|&word| word.to_owned())).collect();
-    Contender { name, argv, parse, parse_ours: None, cost: None }
+    Contender { parse, ..Contender::new(name, argv) }
 }
 
 fn conncount(scratch: &Scratch) -> Race {
     Race {
         id: "R1",
-        title: "conncount --shell, idle",
+        title: "conncount --shell, idle".into(),
         ours: applet(scratch, &["conncount", "--shell"], answer::conncount),
         peers: vec![
             contender("ss -s", &["ss", "-s"], answer::ss_summary),
             contender("pipeline", &["bash", "-c", PIPELINE], answer::assignments),
         ],
-        floor: floor(scratch, &["idle"], None),
+        floor: Some(floor(scratch, &["idle"], None)),
         goals: vec![
-            Goal { text: "≤ 1/3 of ss -s", of: "ss -s", against: &["ss -s"], at_most: 1.0 / 3.0 },
-            Goal {
-                text: "≤ 1/10 of pipeline",
-                of: "pipeline",
-                against: &["pipeline"],
-                at_most: 0.1,
-            },
-            FLOOR_GOAL,
+            Goal::one("≤ 1/3 of ss -s", &["ss -s"], 1.0 / 3.0),
+            Goal::one("≤ 1/10 of pipeline", &["pipeline"], 0.1),
+            NO_SLOWER,
+            START_GOAL,
         ],
     }
 }
@@ -162,15 +208,15 @@ fn sockstat(scratch: &Scratch) -> Race {
     let print = "{ print }";
     Race {
         id: "R2",
-        title: "sockstat",
+        title: "sockstat".into(),
         ours: applet(scratch, &["sockstat"], answer::keyed_rows),
         peers: vec![
             contender("cat", &["cat", SOCKSTAT, SOCKSTAT6], answer::sockstat_files),
             contender("mawk", &["mawk", print, SOCKSTAT, SOCKSTAT6], answer::sockstat_files),
             contender("gawk", &["gawk", print, SOCKSTAT, SOCKSTAT6], answer::sockstat_files),
         ],
-        floor: floor(scratch, &["files", SOCKSTAT, SOCKSTAT6], None),
-        goals: vec![faster_than_awk(), FLOOR_GOAL],
+        floor: Some(floor(scratch, &["files", SOCKSTAT, SOCKSTAT6], None)),
+        goals: vec![FASTER_THAN_AWK, NO_SLOWER, START_GOAL],
     }
 }
 
@@ -178,41 +224,37 @@ fn snmpget_tcp(scratch: &Scratch) -> Race {
     let print = "/^Tcp/{print $10}";
     Race {
         id: "R2",
-        title: "snmpget-tcp -v CurrEstab",
+        title: "snmpget-tcp -v CurrEstab".into(),
         ours: applet(scratch, &["snmpget-tcp", "-v", "CurrEstab"], answer::last_number),
         peers: vec![
             contender("mawk", &["mawk", print, SNMP], answer::last_number),
             contender("gawk", &["gawk", print, SNMP], answer::last_number),
             contender("netstat -st", &["netstat", "-st"], answer::netstat_established),
         ],
-        floor: floor(scratch, &["files", SNMP], None),
-        goals: vec![faster_than_awk(), FLOOR_GOAL],
+        floor: Some(floor(scratch, &["files", SNMP], None)),
+        goals: vec![FASTER_THAN_AWK, NO_SLOWER, START_GOAL],
     }
 }
 
 fn closedcalc(scratch: &Scratch) -> Race {
     Race {
         id: "R2",
-        title: "closedcalc",
+        title: "closedcalc".into(),
         ours: applet(scratch, &["closedcalc"], answer::keyed_rows),
         peers: vec![
             contender("mawk", &["mawk", CLOSED, SOCKSTAT, SOCKSTAT6], answer::assignments),
             contender("gawk", &["gawk", CLOSED, SOCKSTAT, SOCKSTAT6], answer::assignments),
         ],
-        floor: floor(scratch, &["files", SOCKSTAT, SOCKSTAT6], None),
-        goals: vec![faster_than_awk(), FLOOR_GOAL],
+        floor: Some(floor(scratch, &["files", SOCKSTAT, SOCKSTAT6], None)),
+        goals: vec![FASTER_THAN_AWK, NO_SLOWER, START_GOAL],
     }
-}
-
-fn faster_than_awk() -> Goal {
-    Goal { text: "< awk", of: "awk", against: &["mawk", "gawk"], at_most: 0.9999 }
 }
 
 fn tcpstates(scratch: &Scratch) -> Race {
     let (tcp, tcp6) = ("/proc/net/tcp", "/proc/net/tcp6");
     Race {
         id: "R3",
-        title: "tcpstates, 180,000 sockets",
+        title: "tcpstates, 180,000 sockets".into(),
         ours: applet(scratch, &["tcpstates"], answer::states),
         peers: vec![
             contender("mawk", &["mawk", COUNT_ROWS, tcp, tcp6], answer::states),
@@ -220,24 +262,16 @@ fn tcpstates(scratch: &Scratch) -> Race {
             contender("ss+awk", &["sh", "-c", SS_STATES], answer::states),
             contender("netstat+awk", &["sh", "-c", NETSTAT_STATES], answer::states),
         ],
-        floor: floor(scratch, &["states"], Some(answer::states)),
-        goals: vec![
-            Goal {
-                text: "≤ 1/15 of awk",
-                of: "awk",
-                against: &["mawk", "gawk"],
-                at_most: 1.0 / 15.0,
-            },
-            FLOOR_GOAL,
-        ],
+        floor: Some(floor(scratch, &["states"], Some(answer::states))),
+        goals: vec![Goal::new("≤ 1/15 of awk", "awk", &["mawk", "gawk"], 1.0 / 15.0), FLOOR_GOAL],
     }
 }
 
 fn by_raddr(scratch: &Scratch) -> Race {
-    let pipeline = contender("ss+awk+sort+uniq", &["sh", "-c", SS_RADDR], answer::top_of_uniq);
+    let pipeline = contender(PIPELINES[0], &["sh", "-c", SS_RADDR], answer::top_of_uniq);
     Race {
         id: "R4",
-        title: "conncount --by raddr, 180,000 sockets, 20,000 peers",
+        title: "conncount --by raddr, 180,000 sockets, 20,000 peers".into(),
         ours: applet(
             scratch,
             &["conncount", "--by", "raddr", "--state", "established"],
@@ -245,17 +279,14 @@ fn by_raddr(scratch: &Scratch) -> Race {
         ),
         peers: vec![
             pipeline.against(answer::top_groups),
-            contender("ss+mawk array", &["sh", "-c", SS_RADDR_ARRAY], answer::groups),
+            contender(PIPELINES[1], &["sh", "-c", SS_RADDR_ARRAY], answer::groups),
         ],
-        floor: floor(scratch, &["full"], Some(answer::sum)).against(answer::sum),
+        floor: Some(floor(scratch, &["full"], Some(answer::sum)).against(answer::sum)),
         goals: vec![
-            Goal {
-                text: "≤ 1/5 of the best pipeline",
-                of: "the best pipeline",
-                against: &["ss+awk+sort+uniq", "ss+mawk array"],
-                at_most: 0.2,
-            },
-            Goal { text: "≤ 1.3 × floor", of: "floor", against: &[FLOOR], at_most: 1.3 },
+            Goal::one("≤ 0.65 × before", &[BEFORE], 0.65),
+            Goal::new("≤ 0.33 of the best pipeline", "the best pipeline", &PIPELINES, 0.33),
+            Goal::one("≤ 1.3 × floor", &[FLOOR], 1.3),
+            CPU_GOAL,
         ],
     }
 }
@@ -263,7 +294,7 @@ fn by_raddr(scratch: &Scratch) -> Race {
 fn by_port(scratch: &Scratch) -> Race {
     Race {
         id: "R4",
-        title: "conncount --lport 443, 180,000 sockets, few match",
+        title: "conncount --lport 443, 180,000 sockets, few match".into(),
         ours: applet(
             scratch,
             &["conncount", "--lport", "443", "--state", "established"],
@@ -274,20 +305,15 @@ fn by_port(scratch: &Scratch) -> Race {
             contender("ss sport", &["sh", "-c", SS_PORT], answer::last_number),
             contender("ss+awk", &["sh", "-c", SS_PORT_AWK], answer::last_number),
         ],
-        floor: floor(scratch, &["port", "kernel"], Some(answer::last_number)),
-        goals: vec![Goal {
-            text: "≤ 1/3 of no push-down",
-            of: "no push-down",
-            against: &[UNFILTERED],
-            at_most: 1.0 / 3.0,
-        }],
+        floor: Some(floor(scratch, &["port", "kernel"], Some(answer::last_number))),
+        goals: vec![Goal::new("≤ 1/3 of no push-down", "no push-down", &[UNFILTERED], 1.0 / 3.0)],
     }
 }
 
 fn by_proto_state(scratch: &Scratch) -> Race {
     Race {
         id: "R6",
-        title: "conncount -t -u --by proto,state, 180,000 sockets",
+        title: "conncount -t -u --by proto,state, 180,000 sockets".into(),
         ours: applet(
             scratch,
             &["conncount", "-t", "-u", "--by", "proto,state"],
@@ -295,23 +321,18 @@ fn by_proto_state(scratch: &Scratch) -> Race {
         ),
         // The distribution's Python is the one for which the distribution packs psutil.
         peers: vec![contender("psutil", &["/usr/bin/python3", "-c", PSUTIL], answer::proto_states)],
-        floor: floor(scratch, &["states", "udp"], Some(answer::proto_states)),
-        goals: vec![Goal {
-            text: "≤ 1/50 of psutil",
-            of: "psutil",
-            against: &["psutil"],
-            at_most: 1.0 / 50.0,
-        }],
+        floor: Some(floor(scratch, &["states", "udp"], Some(answer::proto_states))),
+        goals: vec![Goal::new("≤ 1/50 of psutil", "psutil", &["psutil"], 1.0 / 50.0)],
     }
 }
 
 fn network_connections(scratch: &Scratch) -> Race {
     let plugin = ["/usr/bin/python3", "-c", PSUTIL_PLUGIN];
     Race {
-        title: "network-connections, 180,000 sockets",
+        title: "network-connections, 180,000 sockets".into(),
         ours: applet(scratch, &["network-connections", "--tsv"], answer::connections),
         peers: vec![contender("psutil", &plugin, answer::connections)],
-        floor: floor(scratch, &["states", "udp"], None),
+        floor: Some(floor(scratch, &["states", "udp"], None)),
         ..by_proto_state(scratch)
     }
 }
@@ -319,22 +340,16 @@ fn network_connections(scratch: &Scratch) -> Race {
 fn tcpstates_from(scratch: &Scratch, saved: &str) -> Race {
     Race {
         id: "R5",
-        title: "tcpstates --from, 1,000,000 rows",
+        title: "tcpstates --from, 1,000,000 rows".into(),
         ours: applet(scratch, &["tcpstates", "--from", saved], answer::states),
         peers: vec![
             contender("mawk", &["mawk", COUNT_ROWS, saved], answer::states),
             contender("gawk", &["gawk", COUNT_ROWS, saved], answer::states),
         ],
-        floor: Contender {
-            name: FLOOR,
-            argv: ["wc", "-l", saved].map(str::to_owned).to_vec(),
-            parse: None,
-            parse_ours: None,
-            cost: None,
-        },
+        floor: Some(Contender::new(FLOOR, ["wc", "-l", saved].map(str::to_owned).to_vec())),
         goals: vec![
-            Goal { text: "≤ 1/10 of mawk", of: "mawk", against: &["mawk"], at_most: 0.1 },
-            Goal { text: "≤ 2 × wc -l", of: "wc -l", against: &[FLOOR], at_most: 2.0 },
+            Goal::one("≤ 1/5 of mawk", &["mawk"], 0.2),
+            Goal::new("≤ 2 × wc -l", "wc -l", &[FLOOR], 2.0),
         ],
     }
 }
@@ -343,24 +358,12 @@ fn tcpstates_from(scratch: &Scratch, saved: &str) -> Race {
 fn tcptrack_replay(scratch: &Scratch, capture: &str) -> Race {
     let script = format!("TERM=vt100 script -qec 'tcptrack -T {capture}' /dev/null");
     let argv = ["bash", "-c", &script].map(str::to_owned).to_vec();
-    let original = Contender { name: "tcptrack", argv, parse: None, parse_ours: None, cost: None };
     Race {
         id: "R10",
-        title: "tcptrack -T, 1,000,000 packets, 10,000 connections",
+        title: "tcptrack -T, 1,000,000 packets, 10,000 connections".into(),
         ours: applet(scratch, &["tcptrack", "-T", capture], answer::payload),
-        peers: vec![original],
-        floor: Contender {
-            name: FLOOR,
-            argv: ["wc", "-l", capture].map(str::to_owned).to_vec(),
-            parse: None,
-            parse_ours: None,
-            cost: None,
-        },
-        goals: vec![Goal {
-            text: "≤ 1/4 of tcptrack",
-            of: "tcptrack",
-            against: &["tcptrack"],
-            at_most: 0.25,
-        }],
+        peers: vec![Contender::new("tcptrack", argv)],
+        floor: Some(Contender::new(FLOOR, ["wc", "-l", capture].map(str::to_owned).to_vec())),
+        goals: vec![Goal::new("≤ 1/4 of tcptrack", "tcptrack", &["tcptrack"], 0.25)],
     }
 }

@@ -41,6 +41,14 @@ pub fn tcp_memory() -> String {
     format!("TCP memory {used} pages, pressure begins at {pressure}")
 }
 
+/// How many bytes of memory the kernel could give.
+pub fn free_memory() -> usize {
+    let info = read("/proc/meminfo");
+    let line = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<usize>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
 /// How busy the machine is with other things: where many run, wall times say less than CPU times.
 pub fn load_average() -> String {
     read("/proc/loadavg").split(' ').next().unwrap_or("unknown").to_owned()

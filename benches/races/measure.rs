@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::sys;
+use crate::{netns, sys};
 
 /// A command that says nothing for so long has failed.
-const PATIENCE_SECONDS: i64 = 20;
+const PATIENCE_SECONDS: i64 = 120;
 
 /// What one run gave and what it cost.
 pub struct Sample {
@@ -29,14 +29,19 @@ pub struct Sample {
 pub struct Job {
     command: Command,
     complaints: PathBuf,
+    within: Option<&'static str>,
 }
 
 impl Job {
     /// Prepares a command: absolute program, arguments, C locale, complaints into a file.
     ///
     /// All jobs get the same small environment. With nothing to do between fork and exec, std
-    /// spawns by vfork.
-    pub fn new(argv: &[String], complaints: &Path) -> io::Result<Job> {
+    /// spawns by vfork. `within` names a namespace to run in instead of the present one.
+    pub fn new(
+        argv: &[String],
+        within: Option<&'static str>,
+        complaints: &Path,
+    ) -> io::Result<Job> {
         let [program, arguments @ ..] = argv else {
             return Err(io::Error::other("an empty command"));
         };
@@ -45,14 +50,16 @@ impl Job {
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.args(arguments).env_clear().env("PATH", path).env("LC_ALL", "C");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(complaints)?);
-        Ok(Job { command, complaints: complaints.to_owned() })
+        Ok(Job { command, complaints: complaints.to_owned(), within })
     }
 
     /// Runs the command once.
     pub fn run(&mut self) -> io::Result<Sample> {
         let mut output = Vec::with_capacity(1 << 16);
+        let visit = self.within.map(netns::visit).transpose()?;
         let start = Instant::now();
         let mut child = self.command.spawn()?;
+        drop(visit);
         let read = child.stdout.take().map_or(Ok(()), |pipe| drain(pipe, &mut output));
         if read.is_err() {
             child.kill()?;

@@ -3,12 +3,18 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::sys;
 
 const HERE: &str = "/proc/thread-self/ns/net";
+/// Where `ip netns` keeps names, and connbox looks for them.
+const NAMES: &str = "/run/netns";
+const RUN: &str = "/run";
+/// What the bench's names begin with.
+pub const OURS: &str = "races-";
 
 /// A network namespace with nothing in it but a loopback interface that is up.
 pub struct Namespace {
@@ -48,6 +54,44 @@ impl Namespace {
         enter(&self.inside)?;
         Ok(home)
     }
+}
+
+/// Names for namespaces that nobody else on the machine sees, and that are gone with this process
+/// whatever ends it: this process moves into a mount namespace of its own with an empty /run.
+pub struct Names(());
+
+impl Names {
+    /// Makes the place where the names will be.
+    pub fn new() -> io::Result<Names> {
+        sys::unshare_mounts()?;
+        sys::mount_memory(RUN)?;
+        let names = Names(());
+        fs::create_dir(NAMES)?;
+        Ok(names)
+    }
+
+    /// Gives a namespace a name, which keeps it alive.
+    pub fn give(&self, name: &str, namespace: &Namespace) -> io::Result<()> {
+        let _home = namespace.enter()?;
+        let path = Path::new(NAMES).join(name);
+        File::create(&path)?;
+        sys::mount_over(HERE, &path)
+    }
+}
+
+impl Drop for Names {
+    fn drop(&mut self) {
+        // Were it to stay, it would go with this process.
+        let _ = sys::unmount(RUN);
+    }
+}
+
+/// Moves this process into a namespace by its name, until the guard is dropped.
+pub fn visit(name: &str) -> io::Result<Home> {
+    let namespace = File::open(Path::new(NAMES).join(name))?;
+    let home = Home::remember()?;
+    enter(&namespace)?;
+    Ok(home)
 }
 
 /// The namespace to go back to; going back happens on drop.

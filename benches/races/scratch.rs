@@ -10,6 +10,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
 
+use crate::before;
+use crate::contest::BEFORE;
+
 /// The applets that the races call by name.
 const APPLETS: [&str; 8] = [
     "sockstat",
@@ -32,6 +35,8 @@ pub struct Scratch {
     pub data: PathBuf,
     /// Why there are no floors, if so.
     pub no_floors: Option<String>,
+    /// Why there is no older binary, if so.
+    pub no_before: Option<String>,
     janitor: Child,
 }
 
@@ -41,10 +46,11 @@ impl Scratch {
         let programs = env::temp_dir().join(format!("connbox-races-{}", process::id()));
         let data = memory_folder().join(format!("connbox-races-{}-data", process::id()));
         let janitor = start_janitor(&[&programs, &data])?;
-        let mut scratch = Scratch { programs, data, no_floors: None, janitor };
+        let mut scratch = Scratch { programs, data, no_floors: None, no_before: None, janitor };
         fs::create_dir(&scratch.programs)?;
         fs::create_dir(&scratch.data)?;
-        scratch.install(binary)?;
+        install(binary, &scratch.programs)?;
+        scratch.no_before = scratch.install_before().err();
         scratch.no_floors = scratch.compile_floors().err();
         Ok(scratch)
     }
@@ -54,11 +60,20 @@ impl Scratch {
         self.programs.join(name).display().to_string()
     }
 
-    /// Copies the binary, because where a file lies in the page cache alone moves a start by a
-    /// tenth.
-    fn install(&self, binary: &Path) -> io::Result<()> {
-        fs::copy(binary, self.programs.join("connbox"))?;
-        APPLETS.iter().try_for_each(|applet| symlink("connbox", self.programs.join(applet)))
+    fn install_before(&self) -> Result<(), String> {
+        let binary = before::binary(&self.programs)?;
+        let folder = self.programs.join(BEFORE);
+        let installed = fs::create_dir(&folder).and_then(|()| install(&binary, &folder));
+        installed.map_err(|error| format!("{}: {error}", binary.display()))
+    }
+
+    /// An applet of the older binary in place of one of the new binary; any other word as it is.
+    pub fn before(&self, word: &String) -> String {
+        let is_ours = |applet: &&&str| *word == self.program(applet);
+        match APPLETS.iter().find(is_ours) {
+            Some(applet) => self.programs.join(BEFORE).join(applet).display().to_string(),
+            None => word.clone(),
+        }
     }
 
     fn compile_floors(&self) -> Result<(), String> {
@@ -81,6 +96,12 @@ impl Drop for Scratch {
         // The janitor sweeps once its standard input ends; wait closes that first.
         let _ = self.janitor.wait();
     }
+}
+
+/// Copies the binary, because where a file lies in the page cache alone moves a start by a tenth.
+fn install(binary: &Path, folder: &Path) -> io::Result<()> {
+    fs::copy(binary, folder.join("connbox"))?;
+    APPLETS.iter().try_for_each(|applet| symlink("connbox", folder.join(applet)))
 }
 
 /// The last line of what a program said.

@@ -3,17 +3,21 @@
 use std::fmt::{self, Display};
 use std::time::Duration;
 
-use crate::contest::{Outcome, Report, ratio_text};
+use crate::contest::{BEFORE, FLOOR, SCALED};
 use crate::machine;
+use crate::report::{Measure, Outcome, Report, ratio_text};
 use crate::scratch::Scratch;
 use crate::table::Table;
 
-const HEADER: [&str; 9] = [
+const HEADER: [&str; 12] = [
     "race",
     "connbox ms",
     "peers ms",
+    "before ms",
     "floor ms",
     "of best peer",
+    "of before",
+    "CPU of before",
     "of floor",
     "goal",
     "met?",
@@ -34,7 +38,9 @@ pub struct Sheet {
 impl Sheet {
     /// An empty sheet, the machine's description already on it.
     pub fn new(scratch: &Scratch) -> Sheet {
-        let notes = scratch.no_floors.iter().map(|why| format!("No floors: {why}.")).collect();
+        let no_floors = scratch.no_floors.iter().map(|why| format!("No floors: {why}."));
+        let no_before = scratch.no_before.iter().map(|why| format!("No older connbox: {why}."));
+        let notes = no_floors.chain(no_before).collect();
         let folders =
             [&scratch.programs, &scratch.data].map(|folder| format!("{}/", folder.display()));
         Sheet { machine: machine::lines(), reports: Vec::new(), folders, notes }
@@ -58,14 +64,19 @@ impl Sheet {
     fn main_table(&self) -> Table {
         let mut table = Table::new(&HEADER);
         for report in &self.reports {
-            let peers: Vec<String> = report.peers().iter().map(named).collect();
+            let peers: Vec<String> =
+                report.peers().chain(report.named(SCALED)).map(with_name).collect();
+            let number_of = |name| report.named(name).map_or_else(|| "-".to_owned(), number);
             table.row([
                 format!("{} {}", report.id, report.title),
                 report.ours().map(number).unwrap_or_default(),
-                peers.join(", "),
-                report.floor().map(number).unwrap_or_default(),
+                if peers.is_empty() { "-".to_owned() } else { peers.join(", ") },
+                number_of(BEFORE),
+                number_of(FLOOR),
                 ratio(report.ratio_to_best_peer()),
-                ratio(report.ratio_to_floor()),
+                ratio(report.ratio_to(BEFORE, Measure::Time)),
+                ratio(report.ratio_to(BEFORE, Measure::Cpu)),
+                ratio(report.ratio_to(FLOOR, Measure::Time)),
                 report.goal(),
                 report.verdict(),
                 report.ours().map(|ours| ours.peak.clone()).unwrap_or_default(),
@@ -131,7 +142,7 @@ impl Display for Sheet {
     }
 }
 
-fn named(outcome: &Outcome) -> String {
+fn with_name(outcome: &Outcome) -> String {
     format!("{} {}", outcome.name, number(outcome))
 }
 

@@ -2,12 +2,14 @@
 
 #![allow(
     unsafe_code,
-    reason = "wait4 with rusage, unshare, an ioctl and a socket option have no safe wrapper here"
+    reason = "wait4 with rusage, unshare, mounts, an ioctl and a socket option have no safe wrapper here"
 )]
 
+use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 use std::time::Duration;
 
 /// What wait4 knows about a process that has ended.
@@ -48,8 +50,48 @@ fn duration(time: libc::timeval) -> Duration {
 
 /// Moves this process into a new, empty network namespace.
 pub fn unshare_network() -> io::Result<()> {
-    // SAFETY: no pointers; a network namespace is no memory and no file descriptor table.
-    match unsafe { libc::unshare(libc::CLONE_NEWNET) } {
+    unshare(libc::CLONE_NEWNET)
+}
+
+/// Moves this process into a mount namespace of its own, a copy of which nothing leaks.
+pub fn unshare_mounts() -> io::Result<()> {
+    unshare(libc::CLONE_NEWNS)?;
+    mount(c"none", c"/", c"none", libc::MS_REC | libc::MS_PRIVATE)
+}
+
+fn unshare(what: libc::c_int) -> io::Result<()> {
+    // SAFETY: no pointers; a namespace is neither memory nor a file descriptor table.
+    match unsafe { libc::unshare(what) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Puts an empty folder in memory over a folder.
+pub fn mount_memory(folder: &str) -> io::Result<()> {
+    mount(c"tmpfs", &CString::new(folder)?, c"tmpfs", 0)
+}
+
+/// Shows one file in place of another.
+pub fn mount_over(file: &str, place: &Path) -> io::Result<()> {
+    let place = CString::new(place.as_os_str().as_encoded_bytes())?;
+    mount(&CString::new(file)?, &place, c"none", libc::MS_BIND)
+}
+
+fn mount(source: &CStr, target: &CStr, kind: &CStr, flags: libc::c_ulong) -> io::Result<()> {
+    let (source, target, kind) = (source.as_ptr(), target.as_ptr(), kind.as_ptr());
+    // SAFETY: all three are C strings that outlive the call; no data is given.
+    match unsafe { libc::mount(source, target, kind, flags, std::ptr::null()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Takes a folder's mount away, with all that is mounted in it.
+pub fn unmount(folder: &str) -> io::Result<()> {
+    let folder = CString::new(folder)?;
+    // SAFETY: a C string that outlives the call.
+    match unsafe { libc::umount2(folder.as_ptr(), libc::MNT_DETACH) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

@@ -3,9 +3,10 @@
 use std::env;
 
 use crate::answer;
-use crate::contest::{Contender, FLOOR, Goal, Race};
+use crate::contest::{Contender, Cost, FLOOR, Race};
 use crate::flows::ADDRESS;
-use crate::listing::{FLOOR_GOAL, applet, contender, floor};
+use crate::listing::{CPU_GOAL, FLOOR_GOAL, applet, contender, floor};
+use crate::report::Goal;
 use crate::scratch::Scratch;
 
 /// New flows of R9, and in how many seconds.
@@ -21,21 +22,17 @@ pub fn listed(scratch: &Scratch) -> Vec<Race> {
 fn list(scratch: &Scratch) -> Race {
     Race {
         id: "R7",
-        title: "conntrack -L, 200,000 flows",
+        title: "conntrack -L, 200,000 flows".into(),
         ours: applet(scratch, &["conntrack", "-L"], answer::flows),
         peers: vec![
             contender("conntrack", &["conntrack", "-L"], answer::flows),
             contender("awk", &["awk", "{ print }", "/proc/net/nf_conntrack"], answer::flows),
         ],
-        floor: floor(scratch, &["flows"], Some(answer::sum)).against(answer::lines),
+        floor: Some(floor(scratch, &["flows"], Some(answer::sum)).against(answer::lines)),
         goals: vec![
-            Goal {
-                text: "≤ 0.6 × conntrack",
-                of: "conntrack",
-                against: &["conntrack"],
-                at_most: 0.6,
-            },
-            Goal { text: "≤ 1.2 × floor", of: "floor", against: &[FLOOR], at_most: 1.2 },
+            Goal::one("≤ 0.54 × conntrack", &["conntrack"], 0.54),
+            Goal::one("≤ 1.05 × floor", &[FLOOR], 1.05),
+            CPU_GOAL,
         ],
     }
 }
@@ -43,19 +40,11 @@ fn list(scratch: &Scratch) -> Race {
 fn list_from(scratch: &Scratch) -> Race {
     Race {
         id: "R8",
-        title: "conntrack -L -s ADDR, 200,000 flows, 10 match",
+        title: "conntrack -L -s ADDR, 200,000 flows, 10 match".into(),
         ours: applet(scratch, &["conntrack", "-L", "-s", ADDRESS], answer::flows),
         peers: vec![contender("conntrack", &["conntrack", "-L", "-s", ADDRESS], answer::flows)],
-        floor: floor(scratch, &["flows", ADDRESS], Some(answer::sum)).against(answer::lines),
-        goals: vec![
-            Goal {
-                text: "≤ 1/10 of conntrack",
-                of: "conntrack",
-                against: &["conntrack"],
-                at_most: 0.1,
-            },
-            FLOOR_GOAL,
-        ],
+        floor: Some(floor(scratch, &["flows", ADDRESS], Some(answer::sum)).against(answer::lines)),
+        goals: vec![Goal::one("≤ 1/10 of conntrack", &["conntrack"], 0.1), FLOOR_GOAL],
     }
 }
 
@@ -63,7 +52,7 @@ fn by_proto_state(scratch: &Scratch) -> Race {
     let listed = format!("conntrack -L 2>/dev/null | awk '{{ p = $1; s = $4; {COUNT}'");
     let file = format!("awk '{{ p = $3; s = $6; {COUNT}' /proc/net/nf_conntrack");
     Race {
-        title: "conntrack -L --by proto,state, 200,000 flows",
+        title: "conntrack -L --by proto,state, 200,000 flows".into(),
         ours: applet(
             scratch,
             &["conntrack", "-L", "--by", "proto,state", "--tsv"],
@@ -73,7 +62,7 @@ fn by_proto_state(scratch: &Scratch) -> Race {
             contender("conntrack+awk", &["sh", "-c", &listed], answer::groups_of_flows),
             contender("awk", &["sh", "-c", &file], answer::groups_of_flows),
         ],
-        floor: floor(scratch, &["flows"], Some(answer::sum)).against(answer::sum),
+        floor: Some(floor(scratch, &["flows"], Some(answer::sum)).against(answer::sum)),
         goals: vec![FLOOR_GOAL],
         ..list_from(scratch)
     }
@@ -87,20 +76,15 @@ pub fn watched(scratch: &Scratch) -> Vec<Race> {
         let [flows, seconds] = NEW_FLOWS.map(str::to_owned);
         let argv = [this, "--watch".to_owned(), flows, seconds, file];
         let argv = argv.into_iter().chain(watcher.argv).collect();
-        Contender { argv, parse: None, cost: Some(answer::cost), ..watcher }
+        Contender { argv, parse: None, cost: Cost::Told(answer::cost), ..watcher }
     };
     let new = ["conntrack", "-E", "-e", "NEW"];
     vec![Race {
         id: "R9",
-        title: "conntrack -E, 180,000 new flows in 3 s: CPU ms",
+        title: "conntrack -E, 180,000 new flows in 3 s: CPU ms".into(),
         ours: watch(applet(scratch, &new, answer::flows)),
         peers: vec![watch(contender("conntrack", &new, answer::flows))],
-        floor: watch(floor(scratch, &["events"], None)),
-        goals: vec![Goal {
-            text: "≤ 1/2 of conntrack",
-            of: "conntrack",
-            against: &["conntrack"],
-            at_most: 0.5,
-        }],
+        floor: Some(watch(floor(scratch, &["events"], None))),
+        goals: vec![Goal::one("≤ 1/2 of conntrack", &["conntrack"], 0.5)],
     }]
 }
