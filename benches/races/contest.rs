@@ -112,14 +112,19 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// How often to run what takes so long.
-    fn rounds(&self, one: Duration) -> usize {
-        let least = match one {
+    /// How often to run at least what takes so long.
+    fn least(&self, one: Duration) -> usize {
+        match one {
             _ if one > VERY_SLOW => self.least.min(LEAST_OF_VERY_SLOW),
             _ if one > SLOW => self.least.min(LEAST_OF_SLOW),
             _ => self.least,
-        };
+        }
+    }
+
+    /// How often to run what takes so long.
+    fn rounds(&self, one: Duration) -> usize {
         let affordable = self.budget.as_nanos() / one.as_nanos().max(1);
+        let least = self.least(one);
         usize::try_from(affordable).unwrap_or(self.most).clamp(least, self.most)
     }
 }
@@ -218,9 +223,10 @@ impl Runner {
                 break;
             }
         }
-        // What it costs may not say how long it takes: too long for more than must be.
+        let one = self.quickest;
+        // Where time is not the matter, more rounds than must be would tell little.
         let is_wall = matches!(self.contender.cost, Cost::Wall);
-        self.rounds = if is_wall { plan.rounds(self.quickest) } else { plan.least };
+        self.rounds = if is_wall { plan.rounds(one) } else { plan.least(one) };
     }
 
     /// Keeps a sample, and of the answers only the last one, unless each tells of its run.
