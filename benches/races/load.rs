@@ -78,6 +78,8 @@ impl Load {
         let home = load.namespace.enter()?;
         // TIME_WAIT sockets are to stay what they are for their 60 seconds.
         netns::set("net/ipv4/tcp_tw_reuse", "0")?;
+        // And those in SYN_SENT, for as long as it takes.
+        netns::set("net/ipv4/tcp_syn_retries", "127")?;
         netns::set("net/ipv4/ip_local_port_range", "10000 65535")?;
         let shares = shares(mix.sockets, descriptor_limit());
         let unaccepted = mix.unaccepted / shares.len().max(1);
