@@ -1,6 +1,8 @@
 //! What can go wrong, and the one table of exit statuses.
 
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// The exit statuses of connbox; an applet that bears an existing tool's name keeps that tool's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +64,11 @@ impl Error {
     /// A failure at run time: `subject` is the file or the thing that was asked for.
     pub fn failed(subject: impl AsRef<[u8]>, reason: impl fmt::Display) -> Error {
         Error::of(Status::Failed, subject, reason)
+    }
+
+    /// The same for a file.
+    pub fn of_file(path: &Path, reason: impl fmt::Display) -> Error {
+        Error::failed(path.as_os_str().as_bytes(), reason)
     }
 
     /// A failed system call, in the system's own words.

@@ -334,25 +334,20 @@ impl Kernel {
         self.root.is_none()
     }
 
-    /// Opens a file of /proc/net. Under a root, `proc/1/net` goes before `proc/net`: in a host's
-    /// /proc that is mounted into a container the latter is the container's own.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn open_net(&self, name: &str) -> Result<OwnedFd, Errno> {
-        match &self.root {
-            None => open(Path::new("/proc/net").join(name)),
-            Some(root) => open(root.join("proc/1/net").join(name))
-                .or_else(|_| open(root.join("proc/net").join(name))),
-        }
+    /// The path of a file of /proc/net. Under a root, `proc/1/net` goes before `proc/net`: in a
+    /// host's /proc that is mounted into a container the latter is the container's own.
+    #[must_use]
+    pub fn net_path(&self, name: &str) -> PathBuf {
+        let Some(root) = &self.root else { return Path::new("/proc/net").join(name) };
+        let first = root.join("proc/1/net").join(name);
+        let may_be_read = rustix::fs::access(&first, Access::READ_OK).is_ok();
+        if may_be_read { first } else { root.join("proc/net").join(name) }
     }
 
-    /// Opens a file of /etc, that of the tree under a root.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn open_etc(&self, name: &str) -> Result<OwnedFd, Errno> {
-        open(self.root.as_deref().unwrap_or(Path::new("/")).join("etc").join(name))
+    /// The path of a file of /etc, that of the tree under a root.
+    #[must_use]
+    pub fn etc_path(&self, name: &str) -> PathBuf {
+        self.root.as_deref().unwrap_or(Path::new("/")).join("etc").join(name)
     }
 
     /// Reads the numbers of a file of /proc/sys, as text without its line end; `None` if the file
@@ -374,7 +369,9 @@ impl Kernel {
         !is_there("net/ipv4/tcp_mem") && is_there("net/ipv4/tcp_rmem")
     }
 
-    fn sysctl_path(&self, name: &str) -> PathBuf {
+    /// The path of a file of /proc/sys.
+    #[must_use]
+    pub fn sysctl_path(&self, name: &str) -> PathBuf {
         self.root.as_deref().unwrap_or(Path::new("/")).join("proc/sys").join(name)
     }
 }

@@ -274,8 +274,8 @@ fn repetition(repeated: &[Vec<u8>]) -> Option<Error> {
 fn conntrack(is_wanted: bool) -> Result<Option<Metrics>, Error> {
     let kernel = Kernel::new(sys::environment("CONNBOX_ROOT").map(Into::into))?;
     let Some(fill) = conntrack::fill_of_proc(&kernel) else {
-        let file = ["/proc/sys/", conntrack::COUNT_FILE].concat();
-        let error = Error::failed(file, "cannot be read: nothing tracks connections here");
+        let file = kernel.sysctl_path(conntrack::COUNT_FILE);
+        let error = Error::of_file(&file, "cannot be read: nothing tracks connections here");
         return if is_wanted { Err(error) } else { Ok(None) };
     };
     let mut metrics = Metrics::default();

@@ -287,7 +287,7 @@ fn a_pipe_may_have_any_name() {
 
 #[test]
 fn conntrack_is_there_where_the_kernel_counts() {
-    let root = scratch("conntrack");
+    let root = scratch("tracks");
     let net = root.join("proc/sys/net/netfilter");
     fs::create_dir_all(&net).unwrap();
     let file = root.join("connbox.prom");

@@ -10,6 +10,9 @@ use crate::out::{Column, Format, Kind, Metrics, Out};
 use crate::source::{Source, netns};
 use crate::sys::{self, Kernel};
 
+/// The variable of the environment that stands for `--root`.
+const ROOT: &str = "CONNBOX_ROOT";
+
 /// One run of an applet.
 #[derive(Debug)]
 pub struct Call {
@@ -198,12 +201,13 @@ impl Call {
         if let Some(netns) = &self.common.netns {
             sys::enter_network_namespace(netns)?;
         }
-        let root = self.common.root.clone().or_else(|| {
-            let is_elsewhere = self.common.netns.is_some() || self.common.style.by_namespace;
-            let is_asked_for = self.common.from.is_empty() && !is_elsewhere;
-            sys::environment("CONNBOX_ROOT").filter(|_| is_asked_for).map(Into::into)
-        });
-        Ok(Source { kernel: Kernel::new(root)?, saved: self.common.from.clone() })
+        let Common { root, netns, from, style, .. } = &self.common;
+        let (root, tree_of) = match root {
+            Some(root) => (Some(root.clone()), "--root"),
+            None if netns.is_some() || style.by_namespace || !from.is_empty() => (None, ""),
+            None => (sys::environment(ROOT).map(Into::into), ROOT),
+        };
+        Ok(Source { kernel: Kernel::new(root)?, saved: from.clone(), tree_of })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
@@ -147,29 +148,35 @@ impl Picked {
         let mut filter = self.filter.clone();
         if !(self.lport.is_empty() && self.rport.is_empty()) {
             let services = Services::read(kernel)?;
-            filter.lport.extend(known_ports(&services, "--lport", &self.lport)?);
-            filter.rport.extend(known_ports(&services, "--rport", &self.rport)?);
+            let file = kernel.etc_path("services");
+            filter.lport.extend(known_ports(&services, &file, "--lport", &self.lport)?);
+            filter.rport.extend(known_ports(&services, &file, "--rport", &self.rport)?);
         }
         let numbers: Option<Vec<u32>> = self.users.iter().map(|user| cli::digits(user)).collect();
         filter.uids = match numbers {
             Some(uids) => uids,
             None => {
                 let users = Users::read(kernel)?;
-                self.users.iter().map(|user| uid(&users, user)).collect::<Result<_, _>>()?
+                self.users.iter().map(|user| uid(&users, user, kernel)).collect::<Result<_, _>>()?
             }
         };
         Ok(filter)
     }
 }
 
-fn known_ports(services: &Services, option: &str, names: &[String]) -> Result<Vec<Ports>, Error> {
+fn known_ports(
+    services: &Services,
+    file: &Path,
+    option: &str,
+    names: &[String],
+) -> Result<Vec<Ports>, Error> {
     let mut known = Vec::with_capacity(names.len());
     for name in names {
         let ports = ["tcp", "udp"].into_iter().filter_map(|proto| services.port(name, proto));
         let before = known.len();
         known.extend(ports.map(|port| Ports { first: port, last: port }));
         if known.len() == before {
-            let reason = format_args!("'{name}' is no port, and no service of /etc/services");
+            let reason = format!("'{name}' is no port, and no service of {}", file.display());
             return Err(Error::usage(option, reason));
         }
     }
@@ -177,9 +184,10 @@ fn known_ports(services: &Services, option: &str, names: &[String]) -> Result<Ve
     Ok(known)
 }
 
-fn uid(users: &Users, user: &str) -> Result<u32, Error> {
+fn uid(users: &Users, user: &str, kernel: &Kernel) -> Result<u32, Error> {
     let known = cli::digits(user).or_else(|| users.uid(user));
     known.ok_or_else(|| {
-        Error::usage("--uid", format_args!("'{user}' is no number, and no user of /etc/passwd"))
+        let file = kernel.etc_path("passwd");
+        Error::usage("--uid", format!("'{user}' is no number, and no user of {}", file.display()))
     })
 }

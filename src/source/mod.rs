@@ -24,6 +24,8 @@ pub struct Source {
     pub kernel: Kernel,
     /// `--from`: files that hold what kernel files held; `-` is standard input.
     pub saved: Vec<PathBuf>,
+    /// What named the tree, if the kernel is one: `--root`, or a variable of the environment.
+    pub tree_of: &'static str,
 }
 
 impl Source {
@@ -31,6 +33,15 @@ impl Source {
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.saved.is_empty() && self.kernel.is_live()
+    }
+
+    /// Refuses what has another source, for the `reason` that only the running kernel knows it.
+    ///
+    /// # Errors
+    /// A usage error that blames what named the other source.
+    pub fn must_be_live(&self, reason: &str) -> Result<(), Error> {
+        let named_by = if self.saved.is_empty() { self.tree_of } else { "--from" };
+        if self.is_live() { Ok(()) } else { Err(Error::usage(named_by, reason)) }
     }
 }
 

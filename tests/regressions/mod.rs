@@ -182,8 +182,8 @@ fn missing_files_are_ipv6_off_or_an_error_that_names_them() {
         let output = run(&[applet, "--root", &none]);
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         is_refusal(&output, &stderr);
-        let wanted = format!("/proc/net/{file}: No such file or directory\n");
-        assert!(stderr.starts_with(applet) && stderr.ends_with(&wanted), "{stderr}");
+        let wanted = format!("{applet}: {none}/proc/net/{file}: No such file or directory\n");
+        assert_eq!(stderr, wanted);
     }
     let output = run(&["tcpstates", "--root", &[&all, "/proc"].concat()]);
     is_refusal(&output, &format!("tcpstates: {all}/proc/proc: No such file or directory\n"));

@@ -196,19 +196,76 @@ fn files_that_are_not_there() {
 fn a_root_without_the_files_says_which() {
     let root = scratch("empty_root");
     std::fs::create_dir_all(root.join("proc/net")).unwrap();
-    for (applet, file) in [
-        ("closedcalc", "/proc/net/sockstat"),
-        ("conncount", "/proc/net/sockstat"),
-        ("sockstat", "/proc/net/sockstat"),
-        ("snmpget-tcp", "/proc/net/snmp"),
-        ("tcpstates", "/proc/net/tcp"),
+    let root = root.to_str().unwrap();
+    for (line, file) in [
+        ("closedcalc", "proc/net/sockstat"),
+        ("conncount", "proc/net/sockstat"),
+        ("conncount --by raddr", "proc/net/tcp"),
+        ("conncount -u", "proc/net/udp"),
+        ("sockstat", "proc/net/sockstat"),
+        ("snmpget-tcp", "proc/net/snmp"),
+        ("tcpstates", "proc/net/tcp"),
+        ("tcpstates --lport nothing", "etc/services"),
+        ("tcpstates --uid nobody", "etc/passwd"),
+        ("conntrack -S", "proc/net/stat/nf_conntrack"),
+        ("conntrack -C", "proc/sys/net/netfilter/nf_conntrack_count"),
+        ("conntrack -L -l nothing", "etc/xtables/connlabel.conf"),
+        ("network-connections", "proc/net/tcp"),
+        (
+            "network-connections --rule conntrack_percent;80",
+            "proc/sys/net/netfilter/nf_conntrack_count",
+        ),
+        ("network-connections --rule tw_percent;80", "proc/net/sockstat"),
     ] {
-        let words = [applet, "--root", root.to_str().unwrap()];
+        let words: Vec<_> = line.split(' ').chain(["--root", root]).collect();
+        let said = |output: Output| [output.stdout, output.stderr].concat();
+        let whole = said(support::run(&words));
+        let whole = String::from_utf8(whole).unwrap();
+        assert!(whole.contains(&format!("{root}/{file}")), "{line}: {whole}");
+        let others = whole.replace(&format!("{root}/"), "");
+        assert!(!others.contains("/proc/") && !others.contains("/etc/"), "{line}: {whole}");
+        // The same of the environment.
+        let mut command = support::command(CONNBOX);
+        let output = command.args(line.split(' ')).env("CONNBOX_ROOT", root).output().unwrap();
+        assert_eq!(String::from_utf8(said(output)).unwrap(), whole);
+    }
+    // In a host's /proc that is mounted somewhere, the first process has the files.
+    let line = [root, "/proc/1/net"].concat();
+    std::fs::create_dir_all(&line).unwrap();
+    std::fs::write([&line, "/snmp"].concat(), "nonsense\n").unwrap();
+    assert_error(&["snmpget-tcp", "--root", root], 1, &[&line, "/snmp:1"].concat(), "");
+}
+
+/// Who set the variable long ago gave no option.
+#[test]
+fn what_needs_the_running_kernel_blames_what_named_another() {
+    let root = root();
+    for line in [
+        "conntrack -L",
+        "conntrack -L --tsv",
+        "conntrack -L expect --json",
+        "conntrack -E",
+        "conntrack -E --tsv",
+        "conntrack -C -p tcp",
+        "conntrack -G -s 10.0.0.1 -d 10.0.0.2 -p tcp --sport 1 --dport 2",
+        "conntrack -L --by proto",
+        "closedcalc --by process",
+        "tcptrack --once",
+        "tcptrack --once --conntrack",
+        "tcptrack --once -i lo",
+    ] {
+        let mut command = support::command(CONNBOX);
+        let output = command.args(line.split(' ')).env("CONNBOX_ROOT", &root).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let applet = line.split(' ').next().unwrap();
+        assert!(said.contains("CONNBOX_ROOT: "), "{line}: {said}");
+        assert!(!said.contains("--root") && output.stdout.is_empty(), "{line}: {said}");
+        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+        let words: Vec<_> = line.split(' ').chain(["--root", &root]).collect();
         let output = support::run(&words);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{applet}: {said}");
-        assert!(output.stdout.is_empty() && said.contains(file), "{applet}: {said}");
-        assert!(said.starts_with(&format!("{applet}: ")), "{said}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(": --root: ") && said.starts_with(applet), "{line}: {said}");
+        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
     }
 }
 

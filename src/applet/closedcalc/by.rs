@@ -109,9 +109,7 @@ struct By {
 
 impl Table for By {
     fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
-        if !source.is_live() {
-            return Err(Error::usage("CONNBOX_ROOT", "with --by the running kernel is asked"));
-        }
+        source.must_be_live("with --by the running kernel is asked")?;
         let groups = self.groups(source, report)?;
         self.grouping.rows(&groups, out)
     }

@@ -87,8 +87,9 @@ fn matching(call: &mut Call, args: &Args, table: Flows) -> Result<(), Error> {
 fn fill(source: &Source) -> Result<Fill, Error> {
     let of_proc = || conntrack::fill_of_proc(&source.kernel);
     if !source.is_live() {
-        let path = ["/proc/sys/", conntrack::COUNT_FILE].concat();
-        return of_proc().ok_or_else(|| Error::failed(path, "is not there, or holds no number"));
+        let path = source.kernel.sysctl_path(conntrack::COUNT_FILE);
+        let missing = || Error::of_file(&path, "is not there, or holds no number");
+        return of_proc().ok_or_else(missing);
     }
     let asked = conntrack::open().and_then(|mut kernel| conntrack::fill(&mut kernel));
     let Fill { entries, limit } =

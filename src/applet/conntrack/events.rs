@@ -43,9 +43,7 @@ const OLD_ARE_SILENT: &str = "net.netfilter.nf_conntrack_events is 2: flows that
 pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
     check(call, args, table)?;
     let source = call.source()?;
-    if !source.is_live() {
-        return Err(Error::usage("--root", "events are those of the running kernel"));
-    }
+    source.must_be_live("events are those of the running kernel")?;
     // Before the events: who sees that it listens may end it.
     let signals =
         Signals::of(&[SIGINT, SIGTERM]).map_err(|error| Error::system("signals", error))?;

@@ -11,7 +11,7 @@ use crate::model::{Flow, FlowFilter};
 use crate::out::Out;
 use crate::source::Source;
 use crate::source::flows::conntrack::{self, Table as Flows};
-use crate::source::flows::labels::Labels;
+use crate::source::flows::labels::{self, Labels};
 use crate::sys::Netlink;
 
 const CHANGED: &str = "the table changed while it was read: flows may be missing or double";
@@ -66,8 +66,9 @@ pub fn filter(source: &Source, args: &Args) -> Result<FlowFilter, Error> {
         let bit = known.bit(name.as_bytes()).or_else(|| cli::digits(name));
         let byte = bit.and_then(|bit| filter.labels.get_mut(bit / 8));
         let (Some(bit), Some(byte)) = (bit, byte) else {
-            let reason = "is no number from 0 to 127, and no name in /etc/xtables/connlabel.conf";
-            return Err(Error::usage("--label", format_args!("'{name}' {reason}")));
+            let file = source.kernel.etc_path(labels::FILE);
+            let reason = "is no number from 0 to 127, and no name in";
+            return Err(Error::usage("--label", format!("'{name}' {reason} {}", file.display())));
         };
         *byte |= 1 << (bit % 8);
     }
@@ -98,9 +99,7 @@ pub fn matching(
 /// # Errors
 /// If a tree is read, or the kernel has no netfilter.
 pub fn netlink(source: &Source) -> Result<Netlink, Error> {
-    if !source.is_live() {
-        return Err(Error::usage("--root", "flows are asked of the running kernel"));
-    }
+    source.must_be_live("flows are asked of the running kernel")?;
     Ok(conntrack::open()?)
 }
 

@@ -5,7 +5,7 @@ use super::values::Table;
 use crate::error::Error;
 use crate::frame::{Call, Sample};
 use crate::out::{Column, Out, Value};
-use crate::source::flows::counters::{About, Counter, Name};
+use crate::source::flows::counters::{self, About, Counter, Name};
 
 pub const COLUMNS: [Column; 3] = [
     Column::label("cpu", "the number of the CPU"),
@@ -24,7 +24,8 @@ pub fn run(call: &mut Call, table: Table) -> Result<(), Error> {
     };
     call.table(&COLUMNS, &[], &mut |Sample { source, out, .. }: Sample<'_>| {
         let all = all_counters(source, about)?.ok_or_else(|| {
-            Error::failed("/proc/net/stat/nf_conntrack", "is not there: nothing tracks connections")
+            let path = source.kernel.net_path(counters::FILE);
+            Error::of_file(&path, "is not there: nothing tracks connections")
         })?;
         if out.is_original() {
             text(&all, out)

@@ -331,8 +331,8 @@ fn limit_is_there(source: &Source, file: &str, number: Option<u64>) -> Result<u6
     if !source.saved.is_empty() {
         return Err(Error::failed("--from", "saved files do not hold the limits"));
     }
-    let path = ["/proc/sys/", file].concat();
-    number.ok_or_else(|| Error::failed(path, "is not there, or holds no number"))
+    let path = || source.kernel.sysctl_path(file);
+    number.ok_or_else(|| Error::of_file(&path(), "is not there, or holds no number"))
 }
 
 fn summary(row: &'static str, source: &Source, report: &mut Report) -> Result<Reading, Error> {

@@ -142,11 +142,11 @@ fn read(
     let mut counters = Vec::with_capacity(if all { 256 } else { 16 });
     let is_saved = !source.saved.is_empty();
     let wide = all || (is_saved && !names.is_empty());
-    read_files(source, &[File::Snmp], wide, &mut counters, report)?;
+    read_files(source, File::Snmp, wide, &mut counters, report)?;
     let is_found = !names.is_empty() && names.iter().all(|name| name.is_in(&counters));
     let needs_more = if names.is_empty() { all } else { !is_found };
     if needs_more && !is_saved {
-        read_files(source, &[File::Netstat], true, &mut counters, report)?;
+        read_files(source, File::Netstat, true, &mut counters, report)?;
     }
     if counters.is_empty() {
         return Err(Error::failed("snmp", "holds no group Tcp"));
@@ -159,18 +159,20 @@ const OTHER_GROUPS: [&[u8]; 6] = [b"Ip", b"Icmp", b"IcmpMsg", b"Udp", b"UdpLite"
 
 fn read_files(
     source: &Source,
-    files: &[File],
+    file: File,
     all: bool,
     counters: &mut Vec<Counter>,
     report: &mut Report,
 ) -> Result<(), Error> {
-    procfs::read(source, files, |place, record| {
+    // The kernel's name for it, whatever the tree.
+    let of_kernel = source.saved.is_empty().then(|| format!("/proc/net/{}", file.name()));
+    procfs::read(source, &[file], |place, record| {
         let Record::Mib { group, names, values } = record else { return Ok(()) };
         if group != b"Tcp" && (!all || OTHER_GROUPS.contains(&group)) {
             return Ok(());
         }
         match text::pairs(names, values) {
-            Some(pairs) => take(place, group, pairs, counters),
+            Some(pairs) => take(place, of_kernel.as_deref(), group, pairs, counters),
             None => {
                 report.trouble(&place.error(procfs::NO_PAIR));
                 Ok(())
@@ -181,12 +183,13 @@ fn read_files(
 
 fn take<'a>(
     place: Place<'_>,
+    of_kernel: Option<&str>,
     group: &[u8],
     pairs: impl Iterator<Item = (&'a [u8], i128)>,
     counters: &mut Vec<Counter>,
 ) -> Result<(), Error> {
     let group = String::from_utf8_lossy(group);
-    let file = String::from_utf8_lossy(place.file);
+    let file = of_kernel.map_or_else(|| String::from_utf8_lossy(place.file), Into::into);
     // Names of one pair differ; only a group that comes twice could repeat them.
     if counters.iter().any(|counter| counter.name[..counter.field] == *group) {
         return Err(place.error("this group stands here a second time"));

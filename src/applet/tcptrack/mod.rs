@@ -287,8 +287,8 @@ fn run(call: &mut Call) -> Result<(), Error> {
     let args = call.args(&OPTIONS)?;
     refuse(call, &args)?;
     let source = call.source()?;
-    if !source.is_live() && args.file.is_none() {
-        return Err(Error::usage("CONNBOX_ROOT", "the running kernel is asked"));
+    if args.file.is_none() {
+        source.must_be_live("the running kernel is asked")?;
     }
     let wanted = Wanted {
         expression: expression(call.names(), &source.kernel)?,

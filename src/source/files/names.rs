@@ -5,6 +5,7 @@
 //! gives no names, a line that is none is passed over.
 
 use std::collections::{BTreeMap, HashMap};
+use std::os::unix::ffi::OsStrExt;
 
 use rustix::io::Errno;
 
@@ -142,10 +143,10 @@ fn number(text: &[u8]) -> Option<u32> {
 pub(in crate::source) fn file(kernel: &Kernel, name: &str) -> Result<Vec<u8>, Error> {
     /// Far more than any directory of users that people keep in a file.
     const MOST_BYTES: usize = 64 * 1024 * 1024;
-    let path = format!("/etc/{name}");
-    match kernel.open_etc(name).and_then(|fd| sys::read_all(fd, MOST_BYTES)) {
+    let path = kernel.etc_path(name);
+    match sys::open(&path).and_then(|fd| sys::read_all(fd, MOST_BYTES)) {
         Err(Errno::NOENT | Errno::NOTDIR) => Ok(Vec::new()),
-        result => result.map_err(|error| Error::system(path, error)),
+        result => result.map_err(|error| Error::system(path.as_os_str().as_bytes(), error)),
     }
 }
 

@@ -105,11 +105,12 @@ fn read_all(source: &Source, files: &[File], each: &mut Each<'_>) -> Result<(), 
         // As much as the kernel hands out at once, and the longest line of netstat many times.
         let mut lines = Lines::new(32 * 1024);
         for file in files {
-            let path = ["/proc/net/", file.name()].concat();
-            match source.kernel.open_net(file.name()) {
-                Ok(fd) => read_one(&mut lines, fd.as_fd(), path.as_bytes(), each)?,
+            let path = source.kernel.net_path(file.name());
+            let name = path.as_os_str().as_bytes();
+            match sys::open(&path) {
+                Ok(fd) => read_one(&mut lines, fd.as_fd(), name, each)?,
                 Err(Errno::NOENT) if file.may_be_missing() => {}
-                Err(error) => return Err(Error::system(path, error)),
+                Err(error) => return Err(Error::system(name, error)),
             }
         }
         return Ok(());

@@ -1,11 +1,13 @@
 //! What connection tracking counts on each CPU: by ctnetlink, or from /proc/net/stat.
 
+use std::os::unix::ffi::OsStrExt;
+
 use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::source::files::lines::Lines;
 use crate::source::netlink::{self, CTNETLINK, Exchange, Failure, ONE};
-use crate::sys::Kernel;
+use crate::sys::{self, Kernel};
 use crate::wire::ctnetlink as wire;
 use crate::wire::netlink::{attributes, dump_request};
 
@@ -98,22 +100,23 @@ pub fn counters(kernel: &mut impl Exchange, about: About) -> Result<Vec<Counter>
 }
 
 /// The file below /proc/net.
-const FILE: &str = "stat/nf_conntrack";
+pub const FILE: &str = "stat/nf_conntrack";
 
 /// The same as everybody may read them, in the same order; `None` where nothing tracks connections.
 ///
 /// # Errors
 /// If the file is of no known shape.
 pub fn counters_of_proc(kernel: &Kernel, about: About) -> Result<Option<Vec<Counter>>, Error> {
-    let fd = match kernel.open_net(FILE) {
+    let path = kernel.net_path(FILE);
+    let path = path.as_os_str().as_bytes();
+    let fd = match sys::open(path) {
         Ok(fd) => fd,
         Err(Errno::NOENT) => return Ok(None),
-        Err(error) => return Err(Error::system(["/proc/net/", FILE].concat(), error)),
+        Err(error) => return Err(Error::system(path, error)),
     };
     let mut columns: Vec<Option<usize>> = Vec::new();
     let (mut counters, mut cpu) = (Vec::with_capacity(128), 0u16);
-    let path = ["/proc/net/", FILE].concat();
-    Lines::new(4096).each(fd, path.as_bytes(), |place, line| {
+    Lines::new(4096).each(fd, path, |place, line| {
         let words = || line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         if columns.is_empty() {
             let known: Vec<_> = words().map(name_of_column).collect();

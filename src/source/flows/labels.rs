@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::sys::Kernel;
 
 /// The file below /etc.
-const FILE: &str = "xtables/connlabel.conf";
+pub const FILE: &str = "xtables/connlabel.conf";
 /// How many labels a flow may have: `XT_CONNLABEL_MAXBIT` and one.
 pub const LABELS: usize = 128;
 
