@@ -68,7 +68,15 @@ pub trait Measures {
     ) -> Result<Readings, Error>;
 
     /// One of them; for the whole machine `readings` hold the sums over its namespaces.
-    fn measure(readings: &Readings, name: &str, of_machine: bool) -> Measure;
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    fn measure(readings: &Readings, name: &str, of_machine: bool) -> Result<Measure, Error>;
+}
+
+/// The error for a name that no measure has: another's number in its place would go unseen.
+pub fn no_measure(name: &str) -> Error {
+    Error::failed(name, "no number of that name")
 }
 
 /// Prints the measures called `names`.
@@ -103,7 +111,7 @@ impl<M: Measures> Table for Rows<M> {
         }
         let is_elsewhere = |name: &str| self.of_all && M::OF_MACHINE.contains(&name);
         let mut names = self.names.iter().filter(|name| !is_elsewhere(name));
-        names.try_for_each(|name| M::measure(&readings, name, false).row(name, out))
+        names.try_for_each(|name| M::measure(&readings, name, false)?.row(name, out))
     }
 
     fn machine(&mut self, Sample { out, report, .. }: Sample<'_>) -> Result<(), Error> {
@@ -114,7 +122,7 @@ impl<M: Measures> Table for Rows<M> {
             report.note("closed and unhashed count the sockets of the missing namespaces too");
         }
         let mut names = self.names.iter().filter(|name| M::OF_MACHINE.contains(name));
-        names.try_for_each(|name| M::measure(&readings, name, true).row(name, out))
+        names.try_for_each(|name| M::measure(&readings, name, true)?.row(name, out))
     }
 }
 

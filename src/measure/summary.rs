@@ -1,6 +1,6 @@
 //! The summary of `ss -s`, with the truth behind its "closed".
 
-use super::{HOST, HOST_MINUS_NETNS, Measure, Measures, NETNS, sockstat};
+use super::{HOST, HOST_MINUS_NETNS, Measure, Measures, NETNS, no_measure, sockstat};
 use crate::error::Error;
 use crate::frame::Report;
 use crate::model::{Family, Proto, Protocol, Sockstat, StateSet, TcpSockstat, TcpState};
@@ -45,7 +45,7 @@ impl Measures for Summary {
         Readings::read(source, names.contains(&"synrecv"), self.is_strict, report)
     }
 
-    fn measure(readings: &Readings, name: &str, of_machine: bool) -> Measure {
+    fn measure(readings: &Readings, name: &str, of_machine: bool) -> Result<Measure, Error> {
         measure(readings, name, of_machine)
     }
 }
@@ -53,10 +53,10 @@ impl Measures for Summary {
 /// The number of one row; `None` where it is not known.
 ///
 /// # Errors
-/// If the files cannot be read.
+/// If the files cannot be read, or there is no such row.
 pub fn number(name: &str, source: &Source, report: &mut Report) -> Result<Option<i128>, Error> {
     let readings = Readings::read(source, name == "synrecv", false, report)?;
-    Ok(measure(&readings, name, false).value)
+    Ok(measure(&readings, name, false)?.value)
 }
 
 /// What the rows are made of.
@@ -143,22 +143,25 @@ fn count_syn_recv(source: &Source, is_strict: bool, report: &mut Report) -> Resu
 }
 
 /// A row of either table.
-pub fn measure(readings: &Readings, name: &str, of_machine: bool) -> Measure {
+///
+/// # Errors
+/// If neither has a row of that name.
+pub fn measure(readings: &Readings, name: &str, of_machine: bool) -> Result<Measure, Error> {
     let transport = TRANSPORT.iter().find_map(|(names, protocol)| {
         let part = names.iter().position(|known| *known == name)?;
         Some(readings.transport(*protocol, part))
     });
     if let Some(count) = transport {
-        return Measure::of(
+        return Ok(Measure::of(
             Some(count),
             NETNS,
             "inuse of /proc/net/sockstat and sockstat6",
             "sockets (for frag, packets that wait for fragments) of the protocol and family",
-        );
+        ));
     }
-    let one = of_summary(readings, name);
+    let one = of_summary(readings, name)?;
     if !of_machine {
-        return one;
+        return Ok(one);
     }
     let source = match name {
         "tcp" => "/proc/net/sockstat TCP alloc + sum of tw".into(),
@@ -166,12 +169,12 @@ pub fn measure(readings: &Readings, name: &str, of_machine: bool) -> Measure {
         "unhashed" => "alloc - sum of inuse - sum of inuse6".into(),
         _ => one.source,
     };
-    Measure { scope: HOST, source, ..one }
+    Ok(Measure { scope: HOST, source, ..one })
 }
 
-fn of_summary(readings: &Readings, name: &str) -> Measure {
+fn of_summary(readings: &Readings, name: &str) -> Result<Measure, Error> {
     let tcp = &readings.tcp;
-    match name {
+    Ok(match name {
         "total" => sockstat::measure(readings.sockstat.used, "sockets", "used"),
         "tcp" => Measure::of(
             Some(i128::from(tcp.alloc) + i128::from(tcp.tw)),
@@ -199,11 +202,32 @@ fn of_summary(readings: &Readings, name: &str) -> Measure {
             "sockets in SYN_RECV: connections that a peer has asked for and not yet confirmed",
         ),
         "timewait" => sockstat::measure(Some(tcp.tw), "TCP", "tw"),
-        _ => Measure::of(
+        "unhashed" => Measure::of(
             Some(tcp.unhashed()),
             HOST_MINUS_NETNS,
             "alloc - inuse - inuse6",
             "TCP sockets in no table: never connected, only bound, or closed and not yet released",
         ),
+        _ => return Err(no_measure(name)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_has_a_number_of_its_own_and_nothing_else_has_one() {
+        let readings = Readings { syn_recv: Some(1), ..Readings::default() };
+        for of_machine in [false, true] {
+            let meaning = |name| measure(&readings, name, of_machine).unwrap().meaning;
+            let mut meanings = NAMES.map(meaning);
+            meanings.sort_unstable();
+            assert!(meanings.windows(2).all(|pair| pair[0] != pair[1]));
+            assert!(names().all(|name| !meaning(name).is_empty()));
+            for name in ["", "listen", "Total", "unhashed ", "alloc"] {
+                assert!(measure(&readings, name, of_machine).is_err(), "{name}");
+            }
+        }
     }
 }

@@ -125,17 +125,32 @@ impl Measures for Closed {
         Ok(Readings { tcp, ..Readings::default() })
     }
 
-    fn measure(readings: &Readings, name: &str, of_machine: bool) -> Measure {
+    fn measure(readings: &Readings, name: &str, of_machine: bool) -> Result<Measure, Error> {
         let TcpSockstat { alloc, inuse, inuse6, tw, .. } = readings.tcp;
         let figures = match name {
             "closed" => format!(" = {alloc} - ({inuse} + {inuse6} - {tw})"),
             "unhashed" => format!(" = {alloc} - {inuse} - {inuse6}"),
-            "alloc" => return sockstat::measure(Some(alloc), "TCP", "alloc"),
-            "inuse" => return sockstat::measure(Some(inuse), "TCP", "inuse"),
-            "inuse6" => return sockstat::measure(Some(inuse6), "TCP6", "inuse"),
-            _ => return sockstat::measure(Some(tw), "TCP", "tw"),
+            "alloc" => return Ok(sockstat::measure(Some(alloc), "TCP", "alloc")),
+            "inuse" => return Ok(sockstat::measure(Some(inuse), "TCP", "inuse")),
+            "inuse6" => return Ok(sockstat::measure(Some(inuse6), "TCP6", "inuse")),
+            "tw" => return Ok(sockstat::measure(Some(tw), "TCP", "tw")),
+            _ => return Err(measure::no_measure(name)),
         };
-        let one = summary::measure(readings, name, of_machine);
-        Measure { source: (one.source.into_owned() + &figures).into(), ..one }
+        let one = summary::measure(readings, name, of_machine)?;
+        Ok(Measure { source: (one.source.into_owned() + &figures).into(), ..one })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_has_a_number_and_nothing_else_has_one() {
+        let readings = Readings::default();
+        assert!(NAMES.iter().all(|name| Closed::measure(&readings, name, false).is_ok()));
+        for name in ["", "total", "Closed", "timewait"] {
+            assert!(Closed::measure(&readings, name, false).is_err(), "{name}");
+        }
     }
 }
