@@ -15,7 +15,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use connbox::error::Error;
-use connbox::model::{Family, Filter, Groups, StateSet, TcpState};
+use connbox::model::{Family, Groups, Query, StateSet, TcpState};
 use connbox::source::files::procfs::{self, Record};
 use connbox::source::packets::{pcap_file, segment};
 use connbox::source::{self, Method, Source};
@@ -172,7 +172,7 @@ fn reading(text: &[u8]) -> (Taken, usize) {
 /// What grouping the rows of a saved table by address and state takes, and how many groups come out.
 fn grouping(rows: usize) -> (Taken, usize) {
     let (_file, source) = saved(&table(Family::Inet, 0, rows));
-    let filter = Filter::default();
+    let filter = Query::default();
     let (taken, groups) = measured(|| {
         let mut groups = Groups::default();
         let mut key = Vec::with_capacity(64);

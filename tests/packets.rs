@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use connbox::error::Error;
-use connbox::model::{Filter, TcpState};
+use connbox::model::{Query, TcpState};
 use connbox::source::packets::capture::{Capture, Instruction, Request};
 use connbox::source::packets::segment;
 use connbox::source::sockets::tcp_info;
@@ -281,7 +281,7 @@ fn counted(state: TcpState) -> Vec<(u16, u64, u64)> {
         }
         Ok(())
     };
-    tcp_info::dump(&mut kernel, &Filter::default(), take).unwrap();
+    tcp_info::dump(&mut kernel, &Query::default(), take).unwrap();
     all.sort_unstable();
     all
 }
@@ -339,7 +339,7 @@ fn the_kernels_counters_make_connections() {
                 all.extend(tcp_info::counters(socket, info));
                 Ok(())
             };
-            tcp_info::dump(&mut kernel, &Filter::default(), each).unwrap();
+            tcp_info::dump(&mut kernel, &Query::default(), each).unwrap();
             all.iter().for_each(|counters| tracker.counters(now, counters));
             tracker.end_of_counters(now);
             let all: Vec<_> = tracker.connections().cloned().collect();

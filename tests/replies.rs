@@ -5,9 +5,9 @@
 use std::collections::VecDeque;
 
 use connbox::error::Error;
-use connbox::model::{Family, Filter, Ports, Prefix, Proto, Socket, StateSet};
+use connbox::model::{Family, Ports, Prefix, Proto, Query, Socket, StateSet};
 use connbox::source::netlink::{Failure, Messages, Refusal, Wait};
-use connbox::source::sockets::sock_diag::{self, Dumped, Exchange, Query};
+use connbox::source::sockets::sock_diag::{self, Dumped, Exchange, Request};
 use connbox::source::{confirmed, from_kernel};
 use connbox::wire::netlink::{DONE, ERROR, dump_request, push_attribute};
 use rustix::io::Errno;
@@ -76,7 +76,7 @@ fn error(sequence: u32, errno: i32, sentence: Option<&[u8]>) -> Vec<u8> {
 /// The local ports that a dump of all TCP sockets gives.
 fn ports(script: &mut Script) -> (Result<Dumped, Refusal>, Vec<u16>) {
     let mut ports = Vec::new();
-    let result = sock_diag::dump(script, &Query::tcp(StateSet::ALL), |answer| {
+    let result = sock_diag::dump(script, &Request::tcp(StateSet::ALL), |answer| {
         ports.push(answer.local().1);
         Ok(())
     });
@@ -169,14 +169,14 @@ fn a_failure_of_what_takes_the_rows_stops_the_dump_and_comes_back() {
     for rows_before in 0..3 {
         let rows: Vec<_> = (1..=4).map(|port| socket(1, 2, 1, port)).collect();
         let (mut script, mut taken) = (Script::new(vec![vec![Ok(rows.concat())]]), 0);
-        let result = sock_diag::dump(&mut script, &Query::tcp(StateSet::ALL), |_| {
+        let result = sock_diag::dump(&mut script, &Request::tcp(StateSet::ALL), |_| {
             taken += 1;
             if taken > rows_before { Err(Error::ClosedPipe) } else { Ok(()) }
         });
         assert!(matches!(result, Err(Failure::Stopped(Error::ClosedPipe))), "{result:?}");
         assert_eq!(taken, rows_before + 1);
     }
-    let filter = Filter { protos: vec![Proto::Udp], ..Filter::default() };
+    let filter = Query { protos: vec![Proto::Udp], ..Query::default() };
     let mut script = Script::new(vec![vec![Ok(socket(1, 2, 1, 5))]]);
     let result = from_kernel(&mut script, Proto::Udp, &filter, &mut |_| Err(Error::ClosedPipe));
     assert!(matches!(result, Err(Failure::Stopped(Error::ClosedPipe))), "{result:?}");
@@ -200,16 +200,16 @@ fn the_kernels_sentence_reaches_the_user() {
     }
 }
 
-fn filter() -> Filter {
-    Filter {
+fn filter() -> Query {
+    Query {
         lport: vec![Ports { first: 5, last: 6 }],
         raddr: vec![Prefix::parse("10.9.0.0/24").unwrap()],
-        ..Filter::default()
+        ..Query::default()
     }
 }
 
 /// The local ports of the sockets that `filter` means, and the requests made.
-fn picked(script: &mut Script, filter: &Filter, proto: Proto) -> Vec<u16> {
+fn picked(script: &mut Script, filter: &Query, proto: Proto) -> Vec<u16> {
     let mut ports = Vec::new();
     let mut take = |socket: &Socket| {
         if filter.has(socket) {
@@ -246,12 +246,12 @@ fn udp_and_single_families_are_asked_for_by_family() {
     let answer = |sequence| vec![Ok([socket(sequence, 2, 1, 5), done(sequence)].concat())];
     let mut script = Script::new(vec![answer(1), answer(2)]);
     assert_eq!(
-        picked(&mut script, &Filter { protos: vec![Proto::Udp], ..filter() }, Proto::Udp),
+        picked(&mut script, &Query { protos: vec![Proto::Udp], ..filter() }, Proto::Udp),
         [5, 5]
     );
     assert_eq!(family(&script), [(20, 2, 17), (20, 10, 17)]);
     let mut script = Script::new(vec![answer(1)]);
-    let only = Filter { family: Some(Family::Inet), ..filter() };
+    let only = Query { family: Some(Family::Inet), ..filter() };
     assert_eq!(picked(&mut script, &only, Proto::Tcp), [5]);
     assert_eq!(family(&script), [(20, 2, 6)]);
 }

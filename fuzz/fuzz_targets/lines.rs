@@ -5,7 +5,7 @@
 mod memory;
 
 use connbox::error::{Error, Status};
-use connbox::model::{Family, Filter, Proto, StateSet};
+use connbox::model::{Family, Proto, Query, StateSet};
 use connbox::source::files::lines::{Lines, Place};
 use connbox::source::files::procfs::{self, Record};
 use connbox::source::{self, Method, Source};
@@ -117,7 +117,7 @@ fn states_agree(source: &Source, seen: &Result<Vec<String>, String>) {
 fn sockets_agree(source: &Source) {
     let counts = source::tcp_states(source, Method::Auto, StateSet::ALL, true);
     let mut sockets = 0;
-    let whole = source::sockets(source, Method::Auto, &Filter::default(), |_| {
+    let whole = source::sockets(source, Method::Auto, &Query::default(), |_| {
         sockets += 1;
         Ok(())
     });

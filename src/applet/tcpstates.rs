@@ -6,10 +6,10 @@ use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
 use crate::frame::{Applet, Call, Example, MEANING, SCOPE, SOURCE, Sample, Table};
 use crate::measure::NETNS;
-use crate::model::{Family, Filter, StateCounts, StateSet, TcpState};
+use crate::model::{Family, Query, StateCounts, StateSet, TcpState};
 use crate::out::{Column, Out, Value};
-use crate::select::facts::{self, Facts, Needs, Shared};
-use crate::select::options::{self, Picked};
+use crate::select::facts::{self, Facts, Shared};
+use crate::select::options;
 use crate::source::sockets::sock_diag::Dumped;
 use crate::source::{self, Method, Source};
 
@@ -98,17 +98,17 @@ const OPTIONS: [Opt<Args>; 3] = [
 const DOCS: [OptDoc; 3] = cli::docs(&OPTIONS);
 
 fn run(call: &mut Call) -> Result<(), Error> {
-    let (args, picked) = call.args_and(&OPTIONS, &options::FILTERS)?;
-    let states = states(call.names(), picked.states())?;
+    let (args, query) = call.args_and(&OPTIONS, &options::FILTERS)?;
+    let states = states(call.names(), query.states())?;
     let shown = [("family", args.by_family)];
     let of_all = call.is_of_all_namespaces();
-    call.table(&COLUMNS, &shown, &mut Counting { args, picked, states, of_all, shared: None })
+    call.table(&COLUMNS, &shown, &mut Counting { args, query, states, of_all, shared: None })
 }
 
 /// One table of states.
 struct Counting {
     args: Args,
-    picked: Picked,
+    query: Query,
     states: Vec<TcpState>,
     of_all: bool,
     /// What was read once for the namespaces of this snapshot.
@@ -119,15 +119,15 @@ impl Table for Counting {
     fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
         let shared = match self.shared.take() {
             Some(shared) => shared,
-            None => Shared::read(source, &self.picked, Needs::NONE)?,
+            None => Shared::read(source, &self.query)?,
         };
-        let filter = self.picked.filter(&source.kernel)?;
-        let (counts, dumped) = source::confirmed(source, self.picked.is_strict, || {
-            self.count(source, &filter, &shared)
+        let query = options::looked_up(&self.query, &source.kernel)?;
+        let (counts, dumped) = source::confirmed(source, self.query.is_strict, || {
+            self.count(source, &query, &shared)
         })?;
-        shared.note_gaps(&self.picked, dumped, report);
+        shared.note_gaps(&self.query, dumped, report);
         self.shared = self.of_all.then_some(shared);
-        self.rows(&filter, &counts, out)
+        self.rows(&query, &counts, out)
     }
 
     fn machine(&mut self, _: Sample<'_>) -> Result<(), Error> {
@@ -141,19 +141,19 @@ impl Counting {
     fn count(
         &self,
         source: &Source,
-        filter: &Filter,
+        query: &Query,
         shared: &Shared,
     ) -> Result<(StateCounts, Dumped), Error> {
         let wanted: StateSet = self.states.iter().copied().collect();
         let method = self.args.method;
-        if !filter.looks_at_ends() && !self.picked.looks_at_holders() {
-            let split = self.args.by_family || filter.family.is_some();
+        if !query.looks_at_ends() && !query.looks_at_holders() {
+            let split = self.args.by_family || query.family.is_some();
             return source::tcp_states(source, method, wanted, split);
         }
-        let filter = Filter { states: Some(wanted), ..filter.clone() };
-        let facts = Facts::read(source, shared, &filter, Needs::NONE)?;
+        let query = Query { states: Some(wanted), ..query.clone() };
+        let facts = Facts::read(source, shared, &query)?;
         let mut counts = StateCounts::default();
-        let dumped = facts::sockets(source, method, &self.picked, &filter, &facts, |socket| {
+        let dumped = facts::sockets(source, method, &query, &facts, |socket| {
             if let Some(state) = socket.tcp_state() {
                 counts.add(socket.family, state);
             }
@@ -164,8 +164,8 @@ impl Counting {
 }
 
 impl Counting {
-    fn rows(&self, filter: &Filter, counts: &StateCounts, out: &mut Out) -> Result<(), Error> {
-        let (args, only, meant) = (&self.args, filter.family, filter.states());
+    fn rows(&self, query: &Query, counts: &StateCounts, out: &mut Out) -> Result<(), Error> {
+        let (args, only, meant) = (&self.args, query.family, query.states());
         // A NAME that --state leaves out has its row, too: a script may ask for it.
         let count = |family, state| if meant.has(state) { counts.get(family, state) } else { 0 };
         let families: Vec<Family> = Family::ALL

@@ -2,10 +2,10 @@
 
 use crate::error::Error;
 use crate::frame::Report;
-use crate::model::{Endpoint, Family, Filter, Groups, Proto, Socket, Tally, TcpState};
+use crate::model::{Endpoint, Family, Groups, Proto, Query, Socket, Tally, TcpState};
 use crate::select::facts::{self, Facts, Shared};
 use crate::select::grouping::Grouping;
-use crate::select::options::Picked;
+use crate::select::options::looked_up;
 use crate::select::socket_keys::Sockets;
 use crate::source::sockets::sock_diag::Dumped;
 use crate::source::{self, Method, Source};
@@ -17,22 +17,18 @@ use crate::source::{self, Method, Source};
 /// If they cannot be counted.
 pub fn groups(
     source: &Source,
-    picked: &Picked,
+    query: &Query,
     grouping: &Grouping<Sockets>,
+    shared: &Shared,
     netns: Vec<u8>,
-    shared: &mut Option<Shared>,
     report: &mut Report,
 ) -> Result<Groups, Error> {
-    let (filter, needs) = (picked.filter(&source.kernel)?, grouping.needs());
-    let shared = match shared {
-        Some(shared) => shared,
-        None => shared.insert(Shared::read(source, picked, needs)?),
-    };
-    let mut facts = Facts::read(source, shared, &filter, needs)?;
+    let query = &looked_up(query, &source.kernel)?;
+    let mut facts = Facts::read(source, shared, query)?;
     facts.netns = netns;
-    let counting = Counting { source, grouping, picked, filter: &filter, facts: &facts };
-    let (groups, dumped) = source::confirmed(source, picked.is_strict, || counting.groups())?;
-    shared.note_gaps(picked, dumped, report);
+    let counting = Counting { source, query, grouping, facts: &facts };
+    let (groups, dumped) = source::confirmed(source, query.is_strict, || counting.groups())?;
+    shared.note_gaps(query, dumped, report);
     Ok(groups)
 }
 
@@ -40,24 +36,24 @@ pub fn groups(
 ///
 /// # Errors
 /// If they cannot be counted.
-pub fn number(source: &Source, picked: &Picked, report: &mut Report) -> Result<u64, Error> {
-    let groups = groups(source, picked, &Grouping::default(), Vec::new(), &mut None, report)?;
+pub fn number(source: &Source, query: &Query, report: &mut Report) -> Result<u64, Error> {
+    let shared = Shared::read(source, query)?;
+    let groups = groups(source, query, &Grouping::default(), &shared, Vec::new(), report)?;
     Ok(groups.sorted(0, 1).first().map_or(0, |(_, tally)| tally.count))
 }
 
 /// One way to count and all that it needs.
 struct Counting<'a> {
     source: &'a Source,
+    query: &'a Query,
     grouping: &'a Grouping<Sockets>,
-    picked: &'a Picked,
-    filter: &'a Filter,
     facts: &'a Facts<'a>,
 }
 
 impl Counting<'_> {
     fn groups(&self) -> Result<(Groups, Dumped), Error> {
         let mut groups = Groups::default();
-        let protos = self.filter.protos();
+        let protos = self.query.protos();
         if !(self.needs_states_alone() && self.source.is_live()) {
             let dumped = self.by_dump(protos, &mut groups)?;
             return Ok((groups, dumped));
@@ -77,14 +73,14 @@ impl Counting<'_> {
     fn needs_states_alone(&self) -> bool {
         self.grouping.is_among(&["state", "proto", "netns"])
             && !self.grouping.has_sums()
-            && !self.filter.looks_at_ends()
-            && !self.picked.looks_at_holders()
+            && !self.query.looks_at_ends()
+            && !self.query.looks_at_holders()
     }
 
     fn by_dump(&self, protos: &[Proto], groups: &mut Groups) -> Result<Dumped, Error> {
-        let filter = Filter { protos: protos.to_vec(), ..self.filter.clone() };
+        let query = Query { protos: protos.to_vec(), ..self.query.clone() };
         let mut key = Vec::with_capacity(128);
-        facts::sockets(self.source, Method::Auto, self.picked, &filter, self.facts, |socket| {
+        facts::sockets(self.source, Method::Auto, &query, self.facts, |socket| {
             self.grouping.key(&mut key, (socket, self.facts));
             // A listening socket's numbers are connections, not bytes.
             let is_listener = socket.tcp_state() == Some(TcpState::LISTEN);
@@ -95,7 +91,7 @@ impl Counting<'_> {
     }
 
     fn by_subtraction(&self, groups: &mut Groups) -> Result<Dumped, Error> {
-        let (states, only) = (self.filter.states(), self.filter.family);
+        let (states, only) = (self.query.states(), self.query.family);
         let (counts, dumped) =
             source::tcp_states(self.source, Method::Auto, states, only.is_some())?;
         let mut key = Vec::with_capacity(32);

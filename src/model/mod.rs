@@ -1,22 +1,22 @@
 //! Plain data, in the field's words; units stand in the names. Pure: no I/O, no output.
 
 mod expectation;
-mod filter;
 mod flow;
 mod flow_filter;
 mod groups;
+mod query;
 mod segment;
 mod socket;
 mod sockstat;
 mod state;
 mod threshold;
 pub use expectation::{Expectation, ExpectationFlags};
-pub use filter::{Filter, Ports, Prefix, masked};
 pub use flow::{
     Change, DCCP_STATES, Ends, Flow, FlowStatus, SCTP_STATES, TCP_STATES, Traffic, Tuple,
 };
 pub use flow_filter::{FlowFilter, Masked, Side, Translation};
 pub use groups::{Groups, Tally};
+pub use query::{Needs, Ports, Prefix, Query, Unknown, masked};
 pub use segment::{Segment, TcpFlags};
 pub use socket::{Endpoint, Proto, Socket};
 pub use sockstat::{Protocol, Sockstat, TcpSockstat};

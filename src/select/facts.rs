@@ -2,43 +2,15 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 
-use super::options::Picked;
 use crate::error::Error;
 use crate::frame::Report;
-use crate::model::{Filter, Proto, Socket, StateSet, TcpState};
+use crate::model::{Needs, Proto, Query, Socket, StateSet, TcpState};
 use crate::source::files::names::{Services, Users};
 use crate::source::processes::cgroup::{self, Cgroups};
 use crate::source::processes::owner::{Owners, Process};
 use crate::source::sockets::sock_diag::Dumped;
 use crate::source::{self, Method, Source};
 use crate::sys::{self, Kernel};
-
-/// What will be asked, so that nothing is read in vain.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Needs(u8);
-
-impl Needs {
-    pub const NONE: Needs = Needs(0);
-    /// Processes.
-    pub const HOLDERS: Needs = Needs(1);
-    /// Control groups.
-    pub const CGROUPS: Needs = Needs(1 << 1);
-    /// Ports that something listens on.
-    pub const LISTENERS: Needs = Needs(1 << 2);
-    /// Names of ports, which take the listeners too.
-    pub const SERVICES: Needs = Needs(1 << 3 | 1 << 2);
-    /// Names of users.
-    pub const USERS: Needs = Needs(1 << 4);
-
-    pub const fn with(self, other: Needs) -> Needs {
-        Needs(self.0 | other.0)
-    }
-
-    /// Whether all of `other` is asked.
-    pub const fn has(self, other: Needs) -> bool {
-        self.0 & other.0 == other.0
-    }
-}
 
 /// The facts that are the same in every network namespace, read before the sockets are.
 #[derive(Debug)]
@@ -74,25 +46,25 @@ pub const UNREADABLE: &str = "the descriptors of some processes may not be read 
 pub const DIRECTIONS: [&str; 3] = ["in", "listen", "out"];
 
 impl Shared {
-    /// Reads what `needs` and the filter ask for.
+    /// Reads what `query` asks for.
     ///
     /// # Errors
     /// If the processes cannot be read at all, or if there are none: in saved files.
-    pub fn read(source: &Source, picked: &Picked, needs: Needs) -> Result<Shared, Error> {
-        let kernel = &source.kernel;
-        let looks_at_holders = needs.has(Needs::HOLDERS) || picked.looks_at_holders();
+    pub fn read(source: &Source, query: &Query) -> Result<Shared, Error> {
+        let (kernel, needs) = (&source.kernel, query.needs);
+        let looks_at_holders = needs.has(Needs::HOLDERS) || query.looks_at_holders();
         if looks_at_holders && !source.saved.is_empty() {
             return Err(Error::usage("--from", "saved files do not say who holds a socket"));
         }
         let owners = OnceCell::new();
         if looks_at_holders {
-            let _ = owners.set(Some(Owners::read(kernel, |process| is_meant(picked, process))?));
+            let _ = owners.set(Some(Owners::read(kernel, |process| is_meant(query, process))?));
         } else if !source.saved.is_empty() {
             let _ = owners.set(None);
         }
         Ok(Shared {
             owners,
-            cgroups: (needs.has(Needs::CGROUPS) || !picked.cgroups.is_empty())
+            cgroups: (needs.has(Needs::CGROUPS) || !query.cgroups.is_empty())
                 .then(|| Cgroups::read(kernel)),
             cgroups_of: RefCell::default(),
             services: needs.has(Needs::SERVICES).then(|| Services::read(kernel)).transpose()?,
@@ -103,10 +75,10 @@ impl Shared {
 
     /// Says what may be wrong with a count: sockets whose holders may not be looked at, a table that
     /// changed during the dump.
-    pub fn note_gaps(&self, picked: &Picked, dumped: Dumped, report: &mut Report) {
+    pub fn note_gaps(&self, query: &Query, dumped: Dumped, report: &mut Report) {
         let owners = self.owners.get().and_then(Option::as_ref);
         let is_blind = owners.is_some_and(|owners| owners.unreadable() > 0);
-        if is_blind && (self.has_gaps.get() || !picked.processes.is_empty()) {
+        if is_blind && (self.has_gaps.get() || !query.processes.is_empty()) {
             report.note(UNREADABLE);
         }
         note_interrupted(dumped, report);
@@ -114,25 +86,20 @@ impl Shared {
 }
 
 /// Whether `--process` names this one; all are meant without it.
-fn is_meant(picked: &Picked, process: &Process) -> bool {
+fn is_meant(query: &Query, process: &Process) -> bool {
     let pid = process.pid.to_string();
     let is_it = |wanted: &Vec<u8>| *wanted == process.name || wanted == pid.as_bytes();
-    picked.processes.is_empty() || picked.processes.iter().any(is_it)
+    query.processes.is_empty() || query.processes.iter().any(is_it)
 }
 
 impl<'a> Facts<'a> {
-    /// Reads what `needs` asks for of the namespace that the process is in.
+    /// Reads what `query` asks for of the namespace that the process is in.
     ///
     /// # Errors
     /// If the table of sockets cannot be read.
-    pub fn read(
-        source: &'a Source,
-        shared: &'a Shared,
-        filter: &Filter,
-        needs: Needs,
-    ) -> Result<Facts<'a>, Error> {
-        let listeners =
-            needs.has(Needs::LISTENERS).then(|| listeners(source, filter)).transpose()?;
+    pub fn read(source: &'a Source, shared: &'a Shared, query: &Query) -> Result<Facts<'a>, Error> {
+        let has_listeners = query.needs.has(Needs::LISTENERS);
+        let listeners = has_listeners.then(|| listeners(source, query)).transpose()?;
         let (kernel, interfaces) = (&source.kernel, RefCell::default());
         Ok(Facts { kernel, shared, listeners, interfaces, netns: Vec::new() })
     }
@@ -179,18 +146,18 @@ impl<'a> Facts<'a> {
 
     /// Whether the options that look at holders let the socket pass.
     #[must_use]
-    pub fn lets_pass(&self, picked: &Picked, socket: &Socket) -> bool {
-        if !picked.looks_at_holders() {
+    pub fn lets_pass(&self, query: &Query, socket: &Socket) -> bool {
+        if !query.looks_at_holders() {
             return true;
         }
         let is_below = |path: &[u8], wanted: &[u8]| {
             path.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
         };
-        (picked.processes.is_empty() || self.process(socket).is_some())
-            && (picked.cgroups.is_empty()
+        (query.processes.is_empty() || self.process(socket).is_some())
+            && (query.cgroups.is_empty()
                 || self.with_cgroup(socket, |path| {
                     path.is_some_and(|path| {
-                        picked.cgroups.iter().any(|wanted| is_below(path, wanted))
+                        query.cgroups.iter().any(|wanted| is_below(path, wanted))
                     })
                 }))
     }
@@ -247,12 +214,11 @@ impl<'a> Facts<'a> {
 pub fn sockets(
     source: &Source,
     method: Method,
-    picked: &Picked,
-    filter: &Filter,
+    query: &Query,
     facts: &Facts<'_>,
     mut each: impl FnMut(&Socket) -> Result<(), Error>,
 ) -> Result<Dumped, Error> {
-    source::sockets(source, method, filter, |socket| match facts.lets_pass(picked, socket) {
+    source::sockets(source, method, query, |socket| match facts.lets_pass(query, socket) {
         true => each(socket),
         false => Ok(()),
     })
@@ -281,20 +247,20 @@ impl PortSet {
 }
 
 /// The ports on which something listens, by protocol.
-fn listeners(source: &Source, filter: &Filter) -> Result<Box<[PortSet; 2]>, Error> {
+fn listeners(source: &Source, query: &Query) -> Result<Box<[PortSet; 2]>, Error> {
     if source.saved.iter().any(|path| path.as_os_str() == "-") {
         let reason = "standard input cannot be read twice, as direction and service want";
         return Err(Error::usage("--from", reason));
     }
     let mut sets = Box::new([PortSet([0; 1024]), PortSet([0; 1024])]);
-    for proto in Proto::ALL.into_iter().filter(|proto| filter.protos().contains(proto)) {
+    for proto in Proto::ALL.into_iter().filter(|proto| query.protos().contains(proto)) {
         // A mask of LISTEN alone spares the kernel the walk of all connections.
         let state = match proto {
             Proto::Tcp => TcpState::LISTEN,
             Proto::Udp => TcpState::CLOSE,
         };
         let states = Some(StateSet::only(state));
-        let all = Filter { protos: vec![proto], states, ..Filter::default() };
+        let all = Query { protos: vec![proto], states, ..Query::default() };
         source::sockets(source, Method::Auto, &all, |socket| {
             if socket.is_listening() {
                 sets[proto as usize].add(socket.local.port);

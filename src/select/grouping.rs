@@ -2,10 +2,10 @@
 
 use std::ffi::OsStr;
 
-use super::facts::Needs;
 use super::keys::{Counted, Key, Part};
 use crate::cli::{self, Opt};
 use crate::error::Error;
+use crate::model::Needs;
 use crate::model::{Groups, Tally};
 use crate::out::{Column, Out, Value};
 

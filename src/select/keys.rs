@@ -4,8 +4,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::facts::Needs;
 use crate::cli;
+use crate::model::Needs;
 use crate::model::masked;
 use crate::out::{Column, Value};
 

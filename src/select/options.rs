@@ -6,78 +6,62 @@ use std::path::Path;
 
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
-use crate::model::{Family, Filter, Ports, Prefix, Proto, StateSet};
+use crate::model::{Family, Ports, Prefix, Query, StateSet, Unknown};
 use crate::source::files::names::{Services, Users};
 use crate::sys::Kernel;
 
-/// What the options say, before names of services and users are looked up.
-#[derive(Clone, Debug, Default)]
-pub struct Picked {
-    filter: Filter,
-    lport: Vec<String>,
-    rport: Vec<String>,
-    users: Vec<String>,
-    /// `--process`: names or numbers of processes.
-    pub processes: Vec<Vec<u8>>,
-    /// `--cgroup`: paths of control groups; what is below them is meant too.
-    pub cgroups: Vec<Vec<u8>>,
-    /// `--strict`: whether a count must be confirmed by a second one.
-    pub is_strict: bool,
-    is_given: bool,
-}
-
-pub const FILTERS: [Opt<Picked>; 11] = [
-    Opt::<Picked>::switch("ipv4", "IPv4 sockets only", |picked| {
-        picked.given().filter.family = Some(Family::Inet);
+pub const FILTERS: [Opt<Query>; 11] = [
+    Opt::<Query>::switch("ipv4", "IPv4 sockets only", |query| {
+        given(query).family = Some(Family::Inet);
     })
     .short('4'),
-    Opt::<Picked>::switch("ipv6", "IPv6 sockets only, v4-mapped ones included", |picked| {
-        picked.given().filter.family = Some(Family::Inet6);
+    Opt::<Query>::switch("ipv6", "IPv6 sockets only, v4-mapped ones included", |query| {
+        given(query).family = Some(Family::Inet6);
     })
     .short('6'),
     Opt::value("state", "STATE[,...]", "in these states or groups of states", states),
     Opt::value("lport", "PORT[,...]", "with this local port, range A-B or service", |p, v| {
-        ports(v, |p| (&mut p.filter.lport, &mut p.lport), p.given())
+        ports(v, |p| (&mut p.lport, &mut p.unknown.lport), given(p))
     }),
     Opt::value("rport", "PORT[,...]", "with this remote port, range A-B or service", |p, v| {
-        ports(v, |p| (&mut p.filter.rport, &mut p.rport), p.given())
+        ports(v, |p| (&mut p.rport, &mut p.unknown.rport), given(p))
     }),
     Opt::value("laddr", "ADDR[/LEN][,...]", "with a local address in this network", |p, v| {
-        networks(v, &mut p.given().filter.laddr)
+        networks(v, &mut given(p).laddr)
     }),
     Opt::value("raddr", "ADDR[/LEN][,...]", "with a remote address in this network", |p, v| {
-        networks(v, &mut p.given().filter.raddr)
+        networks(v, &mut given(p).raddr)
     }),
-    Opt::value("uid", "USER|UID[,...]", "made by this user", |picked, value| {
+    Opt::value("uid", "USER|UID[,...]", "made by this user", |query, value| {
         let users = cli::words(value)?.map(str::to_owned);
-        picked.given().users.extend(users);
+        given(query).unknown.users.extend(users);
         Ok(())
     }),
-    Opt::value("process", "NAME|PID", "held by this process", |picked, value| {
-        picked.given().processes.push(value.as_bytes().to_vec());
+    Opt::value("process", "NAME|PID", "held by this process", |query, value| {
+        given(query).processes.push(value.as_bytes().to_vec());
         Ok(())
     }),
-    Opt::value("cgroup", "PATH", "made in this control group or below it", |picked, value| {
+    Opt::value("cgroup", "PATH", "made in this control group or below it", |query, value| {
         let path = value.as_bytes().strip_suffix(b"/").unwrap_or(value.as_bytes());
         if !value.as_bytes().starts_with(b"/") {
             return Err(format!("'{}' does not begin with /", value.display()));
         }
-        picked.given().cgroups.push(path.to_vec());
+        given(query).cgroups.push(path.to_vec());
         Ok(())
     }),
-    Opt::switch("strict", "repeat until the count is confirmed, fail otherwise", |picked| {
-        picked.is_strict = true;
+    Opt::switch("strict", "repeat until the count is confirmed, fail otherwise", |query| {
+        query.is_strict = true;
     }),
 ];
 pub const DOCS: [OptDoc; 11] = cli::docs(&FILTERS);
 
-fn states(picked: &mut Picked, value: &OsStr) -> Result<(), String> {
-    let filter = &mut picked.given().filter;
+fn states(query: &mut Query, value: &OsStr) -> Result<(), String> {
+    let query = given(query);
     for word in cli::words(value)? {
         let set = StateSet::parse(word.as_bytes()).map_err(|_| {
             format!("'{word}' is no state{}", cli::hint(word, StateSet::NAMES.into_iter()))
         })?;
-        filter.states = Some(filter.states.unwrap_or_default().with(set));
+        query.states = Some(query.states.unwrap_or_default().with(set));
     }
     Ok(())
 }
@@ -85,10 +69,10 @@ fn states(picked: &mut Picked, value: &OsStr) -> Result<(), String> {
 /// Takes ports and ranges at once; a name of a service waits for /etc/services.
 fn ports(
     value: &OsStr,
-    lists: fn(&mut Picked) -> (&mut Vec<Ports>, &mut Vec<String>),
-    picked: &mut Picked,
+    lists: fn(&mut Query) -> (&mut Vec<Ports>, &mut Vec<String>),
+    query: &mut Query,
 ) -> Result<(), String> {
-    let (ranges, names) = lists(picked);
+    let (ranges, names) = lists(query);
     for word in cli::words(value)? {
         let (first, last) = word.split_once('-').unwrap_or((word, word));
         let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -111,57 +95,33 @@ fn networks(value: &OsStr, list: &mut Vec<Prefix>) -> Result<(), String> {
     Ok(())
 }
 
-impl Picked {
-    fn given(&mut self) -> &mut Picked {
-        self.is_given = true;
-        self
-    }
+fn given(query: &mut Query) -> &mut Query {
+    query.is_given = true;
+    query
+}
 
-    /// Whether sockets are picked at all.
-    #[must_use]
-    pub fn is_given(&self) -> bool {
-        self.is_given
+/// The question with its names looked up in /etc/services and /etc/passwd.
+///
+/// # Errors
+/// If a name stands in neither.
+pub fn looked_up(query: &Query, kernel: &Kernel) -> Result<Query, Error> {
+    let mut query = query.clone();
+    let Unknown { lport, rport, users } = std::mem::take(&mut query.unknown);
+    if !(lport.is_empty() && rport.is_empty()) {
+        let services = Services::read(kernel)?;
+        let file = kernel.etc_path("services");
+        query.lport.extend(known_ports(&services, &file, "--lport", &lport)?);
+        query.rport.extend(known_ports(&services, &file, "--rport", &rport)?);
     }
-
-    /// Means the sockets of these protocols.
-    pub fn set_protos(&mut self, protos: Vec<Proto>) {
-        self.filter.protos = protos;
-    }
-
-    /// The states that are meant.
-    #[must_use]
-    pub fn states(&self) -> StateSet {
-        self.filter.states()
-    }
-
-    /// Whether processes must be looked at to know whether a socket is meant.
-    #[must_use]
-    pub fn looks_at_holders(&self) -> bool {
-        !(self.processes.is_empty() && self.cgroups.is_empty())
-    }
-
-    /// The filter, with the names looked up in /etc/services and /etc/passwd.
-    ///
-    /// # Errors
-    /// If a name stands in neither.
-    pub fn filter(&self, kernel: &Kernel) -> Result<Filter, Error> {
-        let mut filter = self.filter.clone();
-        if !(self.lport.is_empty() && self.rport.is_empty()) {
-            let services = Services::read(kernel)?;
-            let file = kernel.etc_path("services");
-            filter.lport.extend(known_ports(&services, &file, "--lport", &self.lport)?);
-            filter.rport.extend(known_ports(&services, &file, "--rport", &self.rport)?);
+    let numbers: Option<Vec<u32>> = users.iter().map(|user| cli::digits(user)).collect();
+    query.uids = match numbers {
+        Some(uids) => uids,
+        None => {
+            let known = Users::read(kernel)?;
+            users.iter().map(|user| uid(&known, user, kernel)).collect::<Result<_, _>>()?
         }
-        let numbers: Option<Vec<u32>> = self.users.iter().map(|user| cli::digits(user)).collect();
-        filter.uids = match numbers {
-            Some(uids) => uids,
-            None => {
-                let users = Users::read(kernel)?;
-                self.users.iter().map(|user| uid(&users, user, kernel)).collect::<Result<_, _>>()?
-            }
-        };
-        Ok(filter)
-    }
+    };
+    Ok(query)
 }
 
 fn known_ports(

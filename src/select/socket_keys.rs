@@ -1,8 +1,9 @@
 //! The keys of sockets: what they may have in common.
 
-use super::facts::{DIRECTIONS, Facts, Needs};
+use super::facts::{DIRECTIONS, Facts};
 use super::keys::Shape::{Address, Number, Text, Word};
 use super::keys::{Counted, Key, columns, names, position, push_text, word};
+use crate::model::Needs;
 use crate::model::{Family, Proto, Socket, TcpState};
 use crate::out::{Column, Value};
 

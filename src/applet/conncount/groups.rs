@@ -5,32 +5,32 @@ use crate::cli;
 use crate::error::Error;
 use crate::frame::{Call, Sample, Table};
 use crate::measure::sockets;
-use crate::model::Groups;
+use crate::model::{Groups, Query};
 use crate::out::Out;
 use crate::select::facts::Shared;
-use crate::select::options::Picked;
 use crate::source;
 
 /// Counts the sockets that pass, in groups if there are keys.
 ///
 /// # Errors
 /// As [`Call::table`].
-pub fn run(call: &mut Call, mut args: Args, picked: &Picked) -> Result<(), Error> {
+pub fn run(call: &mut Call, mut args: Args, mut query: Query) -> Result<(), Error> {
     check(call, &args)?;
     let of_all = call.is_of_all_namespaces();
     if of_all {
         args.grouping.lead_with("netns");
     }
     let grouping = &args.grouping;
+    query.needs = grouping.needs();
     let mut table =
-        Grouped { args: &args, picked, of_all, groups: Groups::default(), shared: None };
+        Grouped { args: &args, query: &query, of_all, groups: Groups::default(), shared: None };
     call.table(&grouping.columns(), &grouping.shown(), &mut table)
 }
 
 /// One table of groups.
 struct Grouped<'a> {
     args: &'a Args,
-    picked: &'a Picked,
+    query: &'a Query,
     /// Whether the groups are those of all namespaces together.
     of_all: bool,
     groups: Groups,
@@ -45,9 +45,13 @@ impl Table for Grouped<'_> {
             None if self.args.grouping.has("netns") => source::netns::own_name(),
             None => Vec::new(),
         };
-        let (grouping, shared) = (&self.args.grouping, &mut self.shared);
-        let groups = sockets::groups(source, self.picked, grouping, netns, shared, report)?;
-        self.groups.merge(groups);
+        let (query, grouping) = (self.query, &self.args.grouping);
+        let shared = match self.shared.take() {
+            Some(shared) => shared,
+            None => Shared::read(source, query)?,
+        };
+        self.groups.merge(sockets::groups(source, query, grouping, &shared, netns, report)?);
+        self.shared = Some(shared);
         if self.of_all { Ok(()) } else { self.rows(out) }
     }
 

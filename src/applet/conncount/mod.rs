@@ -157,13 +157,13 @@ const OPTIONS: [Opt<Args>; 8] = [
 const DOCS: [OptDoc; 8] = cli::docs(&OPTIONS);
 
 fn run(call: &mut Call) -> Result<(), Error> {
-    let (args, mut picked) = call.args_and(&OPTIONS, &options::FILTERS)?;
-    if picked.is_given() || args.counts_sockets() {
-        picked.set_protos(args.protos());
-        return groups::run(call, args, &picked);
+    let (args, mut query) = call.args_and(&OPTIONS, &options::FILTERS)?;
+    if query.is_given || args.counts_sockets() {
+        query.protos = args.protos();
+        return groups::run(call, args, query);
     }
     let names = picked_rows(call, &args)?;
-    measure::run(call, &COLUMNS, names, Summary { is_strict: picked.is_strict })
+    measure::run(call, &COLUMNS, names, Summary { is_strict: query.is_strict })
 }
 
 fn picked_rows(call: &Call, args: &Args) -> Result<Vec<&'static str>, Error> {

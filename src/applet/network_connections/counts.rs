@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::cli;
 use crate::error::Error;
 use crate::frame::Report;
-use crate::model::{Family, Filter, Proto, StateSet, TcpState};
+use crate::model::{Family, Proto, Query, StateSet, TcpState};
 use crate::source::files::procfs::{self, File, Record};
 use crate::source::{self, Method, Source};
 use crate::sys;
@@ -191,9 +191,9 @@ impl Counts {
             }
         }
         if wanted.kinds(Proto::Udp).next().is_some() {
-            let filter = Filter { protos: vec![Proto::Udp], ..Filter::default() };
+            let query = Query { protos: vec![Proto::Udp], ..Query::default() };
             let mut counts = [0; 2];
-            let dumped = source::sockets(source, Method::Auto, &filter, |socket| {
+            let dumped = source::sockets(source, Method::Auto, &query, |socket| {
                 counts[socket.family as usize] += 1;
                 Ok(())
             })?;

@@ -8,9 +8,9 @@ use crate::cli;
 use crate::error::{Error, Status};
 use crate::frame::{Call, Report};
 use crate::measure::{sockets, sockstat, summary};
-use crate::model::{Family, Filter, Proto, StateCounts, StateSet};
+use crate::model::{Family, Proto, Query, StateCounts, StateSet};
 use crate::select::facts;
-use crate::select::options::{FILTERS, Picked};
+use crate::select::options::FILTERS;
 use crate::source::flows::conntrack;
 use crate::source::{self, Method, Source};
 
@@ -39,7 +39,7 @@ enum Key {
     /// The conntrack table over its limit.
     ConntrackPercent,
     /// Sockets that pass filters.
-    Filters(Box<Picked>),
+    Filters(Box<Query>),
 }
 
 /// The keys that compare with a limit; `None` is the conntrack table.
@@ -106,8 +106,8 @@ impl Key {
         let percent = PERCENTS.iter().find(|(name, _)| *name == text);
         if let Some(filters) = text.strip_prefix('[') {
             let filters = filters.strip_suffix(']').ok_or("the bracket is not closed")?;
-            let picked = filters_of(filters)?;
-            return Ok((text.to_owned(), Key::Filters(Box::new(picked))));
+            let query = filters_of(filters)?;
+            return Ok((text.to_owned(), Key::Filters(Box::new(query))));
         } else if let Some((_, item)) = percent {
             let key = item.map_or(Key::ConntrackPercent, Key::SockstatPercent);
             return Ok((text.to_owned(), key));
@@ -151,8 +151,8 @@ impl Key {
 }
 
 /// Reads switches, then `FILTER=VALUE` pairs; a word without `=` behind a pair belongs to its value.
-fn filters_of(text: &str) -> Result<Picked, String> {
-    let (mut protos, mut picked) = (Vec::new(), Picked::default());
+fn filters_of(text: &str) -> Result<Query, String> {
+    let (mut protos, mut query) = (Vec::new(), Query::default());
     let mut pairs: Vec<(&str, String)> = Vec::new();
     for word in text.split(',') {
         match (word.split_once('='), pairs.last_mut()) {
@@ -164,15 +164,15 @@ fn filters_of(text: &str) -> Result<Picked, String> {
             (None, None) => match word.trim() {
                 "tcp" => protos.push(Proto::Tcp),
                 "udp" => protos.push(Proto::Udp),
-                word => cli::set(&FILTERS, &mut picked, word, None)?,
+                word => cli::set(&FILTERS, &mut query, word, None)?,
             },
         }
     }
     for (name, value) in pairs {
-        cli::set(&FILTERS, &mut picked, name, Some(OsStr::new(&value)))?;
+        cli::set(&FILTERS, &mut query, name, Some(OsStr::new(&value)))?;
     }
-    picked.set_protos(protos);
-    Ok(picked)
+    query.protos = protos;
+    Ok(query)
 }
 
 /// What is known of a rule's number.
@@ -295,8 +295,8 @@ fn read(
         Key::Udp(family) => {
             let (family, protos) = (Some(*family), vec![Proto::Udp]);
             let mut sockets = 0;
-            let filter = Filter { protos, family, ..Filter::default() };
-            let dumped = source::sockets(source, Method::Auto, &filter, |_| {
+            let query = Query { protos, family, ..Query::default() };
+            let dumped = source::sockets(source, Method::Auto, &query, |_| {
                 sockets += 1;
                 Ok(())
             })?;
@@ -322,7 +322,7 @@ fn read(
             let number = read(conntrack::COUNT_FILE, fill.map(|fill| fill.entries))?;
             Ok(percent(number, read(conntrack::LIMIT_FILE, fill.and_then(|fill| fill.limit))?))
         }
-        Key::Filters(picked) => filters(picked, source, report),
+        Key::Filters(query) => filters(query, source, report),
     }
 }
 
@@ -349,9 +349,9 @@ fn summary(row: &'static str, source: &Source, report: &mut Report) -> Result<Re
     Ok(Reading { amount, bounds: [least, limit.map(i128::from)] })
 }
 
-fn filters(picked: &Picked, source: &Source, report: &mut Report) -> Result<Reading, Error> {
-    let number = sockets::number(source, picked, report)?;
-    if picked.looks_at_holders() && report.has_said(facts::UNREADABLE) {
+fn filters(query: &Query, source: &Source, report: &mut Report) -> Result<Reading, Error> {
+    let number = sockets::number(source, query, report)?;
+    if query.looks_at_holders() && report.has_said(facts::UNREADABLE) {
         return Err(Error::failed("/proc", "the descriptors of some processes may not be read"));
     }
     Ok(count(number, None))
@@ -386,11 +386,11 @@ mod tests {
             ("TCP.mem", "TCP.mem", "Sockstat(\"TCP.mem\")"),
             ("tw_percent", "tw_percent", "SockstatPercent(\"TCP.tw\")"),
             ("conntrack_percent;80;90", "conntrack_percent", "ConntrackPercent"),
-            ("[lport=22,80];1;2", "[lport=22,80]", "Filters(Picked { filter: Filter { protos: []"),
+            ("[lport=22,80];1;2", "[lport=22,80]", "Filters(Query { protos: []"),
             (
                 "[udp,ipv6,process=a;b]x];1",
                 "[udp,ipv6,process=a;b]x]",
-                "Filters(Picked { filter: Filter { protos: [Udp]",
+                "Filters(Query { protos: [Udp]",
             ),
         ] {
             let rule = parsed(text).unwrap();
@@ -402,14 +402,15 @@ mod tests {
 
     #[test]
     fn words_behind_a_pair_belong_to_its_value() {
-        let picked = filters_of("udp,ipv6,lport=22,80-90,state=estab,listen").unwrap();
-        let filter = picked.filter(&crate::sys::Kernel::default()).unwrap();
+        let query = filters_of("udp,ipv6,lport=22,80-90,state=estab,listen").unwrap();
+        let filter =
+            crate::select::options::looked_up(&query, &crate::sys::Kernel::default()).unwrap();
         assert_eq!((filter.protos(), filter.family), (&[Proto::Udp][..], Some(Family::Inet6)));
         assert_eq!((filter.lport.len(), filter.states().iter().count()), (2, 2));
-        let picked = filters_of("process=a,b=").unwrap_or_default();
-        assert!(picked.processes.is_empty(), "b is no filter");
-        let picked = filters_of("process=a,b").unwrap();
-        assert_eq!(picked.processes, [b"a,b"]);
+        let query = filters_of("process=a,b=").unwrap_or_default();
+        assert!(query.processes.is_empty(), "b is no filter");
+        let query = filters_of("process=a,b").unwrap();
+        assert_eq!(query.processes, [b"a,b"]);
     }
 
     #[test]

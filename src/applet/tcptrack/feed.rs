@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::capture_filter::{Expression, Facts};
 use crate::error::Error;
-use crate::model::{Endpoint, Ends, Filter, Flow, FlowFilter, Proto, StateSet, TcpState};
+use crate::model::{Endpoint, Ends, Flow, FlowFilter, Proto, Query, StateSet, TcpState};
 use crate::source::flows::conntrack::{self, Table};
 use crate::source::packets::capture::{Capture, Request};
 use crate::source::packets::{Frame, segment};
@@ -169,8 +169,8 @@ fn capture(wanted: &Wanted, interface: &[u8]) -> Result<Capture, Error> {
 /// servers.
 fn listeners(tracker: &mut Tracker) -> Result<(), Error> {
     let states = Some(StateSet::only(TcpState::LISTEN));
-    let filter = Filter { protos: vec![Proto::Tcp], states, ..Filter::default() };
-    sockets(&Source::default(), Method::Auto, &filter, |socket| {
+    let query = Query { protos: vec![Proto::Tcp], states, ..Query::default() };
+    sockets(&Source::default(), Method::Auto, &query, |socket| {
         tracker.listener(socket.local);
         Ok(())
     })?;
@@ -186,8 +186,8 @@ fn read_sockets(
     tracker: &mut Tracker,
     take: &mut dyn FnMut(&Counters, &mut Tracker),
 ) -> Result<(), Error> {
-    let filter = Filter { protos: vec![Proto::Tcp], states: Some(STATES), ..Filter::default() };
-    tcp_info::dump(kernel, &filter, |socket, info| {
+    let query = Query { protos: vec![Proto::Tcp], states: Some(STATES), ..Query::default() };
+    tcp_info::dump(kernel, &query, |socket, info| {
         if socket.is_listening() {
             tracker.listener(socket.local);
             return Ok(());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::view::Row;
 use crate::error::Error;
-use crate::model::{Endpoint, Filter, Proto, StateSet};
+use crate::model::{Endpoint, Proto, Query, StateSet};
 use crate::source::processes::owner::{Owners, Process};
 use crate::source::{Method, Source, sockets};
 use crate::sys;
@@ -54,10 +54,10 @@ impl Holders {
         let owners = Owners::read(&source.kernel, |_| true)?;
         self.is_blind = owners.unreadable() > 0;
         let states = StateSet::ALL.without(StateSet::TIME_WAIT);
-        let filter = Filter { protos: vec![Proto::Tcp], states: Some(states), ..Filter::default() };
+        let query = Query { protos: vec![Proto::Tcp], states: Some(states), ..Query::default() };
         let mut processes: HashMap<u32, Rc<Process>> = HashMap::new();
         self.known.clear();
-        sockets(&source, Method::Auto, &filter, |socket| {
+        sockets(&source, Method::Auto, &query, |socket| {
             if let Some(process) = owners.of(socket.inode).filter(|_| !socket.is_listening()) {
                 let shared =
                     processes.entry(process.pid).or_insert_with(|| Rc::new(process.clone()));

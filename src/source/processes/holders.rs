@@ -13,7 +13,7 @@ use super::owner::{Descriptors, Held, Process};
 use crate::error::Error;
 use crate::model::StateSet;
 use crate::source::netns;
-use crate::source::sockets::sock_diag::{self, Query};
+use crate::source::sockets::sock_diag::{self, Request};
 use crate::sys::process::{Proc, SocketFile};
 use crate::sys::{self, Kernel};
 use crate::wire::inet_diag::InetDiag;
@@ -140,7 +140,7 @@ const HELD: StateSet = StateSet::ALL.without(StateSet::TIME_WAIT).with(StateSet:
 
 /// Walks the tables of the network namespace in which we are.
 fn walk(states: StateSet, mut each: impl FnMut(InetDiag<'_>)) -> Result<(), Error> {
-    sock_diag::dump(&mut sock_diag::open()?, &Query::tcp(states), |socket| {
+    sock_diag::dump(&mut sock_diag::open()?, &Request::tcp(states), |socket| {
         each(socket);
         Ok(())
     })?;

@@ -1,10 +1,10 @@
-//! The sockets that a filter means, one at a time, wherever they come from.
+//! The sockets that are meant, one at a time, wherever they come from.
 
 use std::net::IpAddr;
 
-use super::sock_diag::{self, Dumped, Exchange, Query};
+use super::sock_diag::{self, Dumped, Exchange, Request};
 use crate::error::Error;
-use crate::model::{Endpoint, Family, Filter, Proto, Socket};
+use crate::model::{Endpoint, Family, Proto, Query, Socket};
 use crate::source::files::procfs::{self, File, Record};
 use crate::source::netlink::{Failure, Refusal, or_files};
 use crate::source::{Method, Source};
@@ -14,7 +14,7 @@ use crate::wire::socket_row::Columns;
 
 use rustix::io::Errno;
 
-/// Calls `each` with every socket that `filter` means. What the kernel can tell by itself is asked
+/// Calls `each` with every socket that `query` means. What the kernel can tell by itself is asked
 /// of it, and checked again here: old kernels ignore what they do not know.
 ///
 /// # Errors
@@ -22,23 +22,23 @@ use rustix::io::Errno;
 pub fn sockets(
     source: &Source,
     method: Method,
-    filter: &Filter,
+    query: &Query,
     mut each: impl FnMut(&Socket) -> Result<(), Error>,
 ) -> Result<Dumped, Error> {
     if method == Method::Netlink && !source.is_live() {
         return Err(crate::source::needs_live_kernel());
     }
-    let mut wanted = |socket: &Socket| if filter.has(socket) { each(socket) } else { Ok(()) };
+    let mut wanted = |socket: &Socket| if query.has(socket) { each(socket) } else { Ok(()) };
     if method == Method::Procfs || !source.is_live() {
-        return from_files(source, filter.protos(), filter.family, &mut wanted);
+        return from_files(source, query.protos(), query.family, &mut wanted);
     }
     let mut dumped = Dumped::default();
-    for &proto in filter.protos() {
+    for &proto in query.protos() {
         let asked = sock_diag::open()
-            .and_then(|mut kernel| from_kernel(&mut kernel, proto, filter, &mut wanted));
+            .and_then(|mut kernel| from_kernel(&mut kernel, proto, query, &mut wanted));
         let one = match method {
             Method::Auto => {
-                or_files(asked, |_| from_files(source, &[proto], filter.family, &mut wanted))
+                or_files(asked, |_| from_files(source, &[proto], query.family, &mut wanted))
             }
             Method::Netlink | Method::Procfs => asked.map_err(Error::from),
         };
@@ -47,46 +47,46 @@ pub fn sockets(
     Ok(dumped)
 }
 
-/// Dumps the sockets of one protocol that `filter` may mean.
+/// Dumps the sockets of one protocol that `query` may mean.
 ///
 /// # Errors
 /// [`Failure`] if the kernel refuses, the dump is cut short, or `each` fails.
 pub fn from_kernel(
     kernel: &mut impl Exchange,
     proto: Proto,
-    filter: &Filter,
+    query: &Query,
     each: &mut impl FnMut(&Socket) -> Result<(), Error>,
 ) -> Result<Dumped, Failure> {
     let mut take = |answer: InetDiag<'_>| match of_answer(proto, &answer) {
         Some(socket) => each(&socket),
         None => Ok(()),
     };
-    answers(kernel, proto, filter, 0, &mut take)
+    answers(kernel, proto, query, 0, &mut take)
 }
 
 /// The same, answers as they come, with the attributes that `extensions` ask for.
 pub(super) fn answers(
     kernel: &mut impl Exchange,
     proto: Proto,
-    filter: &Filter,
+    query: &Query,
     extensions: u8,
     take: &mut impl FnMut(InetDiag<'_>) -> Result<(), Error>,
 ) -> Result<Dumped, Failure> {
-    let (bytecode, states) = (program(filter), filter.states());
-    let query = Query { proto, family: filter.family, states, extensions, bytecode: &bytecode };
-    match sock_diag::dump(kernel, &query, &mut *take) {
+    let (bytecode, states) = (program(query), query.states());
+    let request = Request { proto, family: query.family, states, extensions, bytecode: &bytecode };
+    match sock_diag::dump(kernel, &request, &mut *take) {
         // A kernel that does not take our program gives all, and we choose.
         Err(Failure::Refused(Refusal { errno: Errno::INVAL, is_partial: false, .. }))
             if !bytecode.is_empty() =>
         {
-            sock_diag::dump(kernel, &Query { bytecode: &[], ..query }, take)
+            sock_diag::dump(kernel, &Request { bytecode: &[], ..request }, take)
         }
         done => done,
     }
 }
 
-/// What of a filter the kernel can apply.
-fn program(filter: &Filter) -> Vec<u8> {
+/// What of a question the kernel can apply.
+fn program(query: &Query) -> Vec<u8> {
     let ports = |ranges: &[crate::model::Ports]| -> Vec<(u16, u16)> {
         ranges.iter().map(|range| (range.first, range.last)).collect()
     };
@@ -94,10 +94,10 @@ fn program(filter: &Filter) -> Vec<u8> {
         prefixes.iter().map(|prefix| (prefix.address, prefix.length)).collect()
     };
     bytecode::compile(&Wanted {
-        local_ports: &ports(&filter.lport),
-        remote_ports: &ports(&filter.rport),
-        local_networks: &networks(&filter.laddr),
-        remote_networks: &networks(&filter.raddr),
+        local_ports: &ports(&query.lport),
+        remote_ports: &ports(&query.rport),
+        local_networks: &networks(&query.laddr),
+        remote_networks: &networks(&query.raddr),
     })
 }
 

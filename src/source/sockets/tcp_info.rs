@@ -5,25 +5,25 @@ use std::time::Duration;
 use super::dump::{answers, of_answer};
 use super::sock_diag::{Dumped, Exchange};
 use crate::error::Error;
-use crate::model::{Filter, Proto, Socket};
+use crate::model::{Proto, Query, Socket};
 use crate::source::netlink::Failure;
 use crate::track::tcp::{Counters, State};
 use crate::wire::inet_diag::INFO_EXTENSION;
 use crate::wire::tcp_info::{TcpInfo, tcp_info};
 
-/// Calls `each` with every TCP socket that `filter` means and, for full sockets, what the kernel
+/// Calls `each` with every TCP socket that `query` means and, for full sockets, what the kernel
 /// counts for it.
 ///
 /// # Errors
 /// [`Failure`] if the kernel refuses, the dump is cut short, or `each` fails.
 pub fn dump(
     kernel: &mut impl Exchange,
-    filter: &Filter,
+    query: &Query,
     mut each: impl FnMut(&Socket, Option<&TcpInfo>) -> Result<(), Error>,
 ) -> Result<Dumped, Failure> {
-    answers(kernel, Proto::Tcp, filter, INFO_EXTENSION, &mut |answer| {
+    answers(kernel, Proto::Tcp, query, INFO_EXTENSION, &mut |answer| {
         let Some(socket) = of_answer(Proto::Tcp, &answer) else { return Ok(()) };
-        if !filter.has(&socket) {
+        if !query.has(&socket) {
             return Ok(());
         }
         let info = answer.info().map(|info| tcp_info(info, socket.state));

@@ -9,7 +9,7 @@
 //! TIME_WAIT               = tw - the minisockets in FIN_WAIT2                  (both families together)
 //! ```
 
-use super::sock_diag::{self, Dumped, Query};
+use super::sock_diag::{self, Dumped, Request};
 use crate::error::Error;
 use crate::model::{Family, Proto, Protocol, Sockstat, StateCounts, StateSet, TcpState};
 use crate::source::Source;
@@ -120,7 +120,7 @@ fn from_netlink(
 ) -> Result<(StateCounts, Dumped), Failure> {
     let mut socket = sock_diag::open()?;
     let mut walked = Walked::default();
-    let query = Query::tcp(to_walk(wanted));
+    let query = Request::tcp(to_walk(wanted));
     let dumped = sock_diag::dump(&mut socket, &query, |answer| walked.take(&answer))?;
     let subtract = wanted.has(TcpState::ESTABLISHED) || wanted.has(TcpState::TIME_WAIT);
     if !subtract {
@@ -166,7 +166,7 @@ fn by_subtraction(
         let mut inet6 = 0;
         // The one that costs a second walk: spared where there is nothing to split.
         if by_family && both > 0 {
-            let query = Query { family: Some(Family::Inet6), ..Query::tcp(TIME_WAIT) };
+            let query = Request { family: Some(Family::Inet6), ..Request::tcp(TIME_WAIT) };
             sock_diag::dump(socket, &query, |_| {
                 inet6 += 1;
                 Ok(())
@@ -181,6 +181,6 @@ fn by_subtraction(
 /// Counts by a dump of every socket, where sockstat cannot be read.
 fn by_dump(socket: &mut Netlink) -> Result<StateCounts, Failure> {
     let mut walked = Walked::default();
-    sock_diag::dump(socket, &Query::tcp(StateSet::ALL), |answer| walked.take(&answer))?;
+    sock_diag::dump(socket, &Request::tcp(StateSet::ALL), |answer| walked.take(&answer))?;
     Ok(walked.counts)
 }

@@ -1,4 +1,4 @@
-//! Which sockets are meant: the one filter of all applets.
+//! Which sockets are meant, and what must be known of them: the one question of all applets.
 
 use std::net::IpAddr;
 
@@ -77,9 +77,39 @@ pub struct Ports {
     pub last: u16,
 }
 
+/// What will be asked, so that nothing is read in vain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs(u8);
+
+impl Needs {
+    /// Nothing.
+    pub const NONE: Needs = Needs(0);
+    /// Processes.
+    pub const HOLDERS: Needs = Needs(1);
+    /// Control groups.
+    pub const CGROUPS: Needs = Needs(1 << 1);
+    /// Ports that something listens on.
+    pub const LISTENERS: Needs = Needs(1 << 2);
+    /// Names of ports, which take the listeners too.
+    pub const SERVICES: Needs = Needs(1 << 3 | 1 << 2);
+    /// Names of users.
+    pub const USERS: Needs = Needs(1 << 4);
+
+    /// Both together.
+    #[must_use]
+    pub const fn with(self, other: Needs) -> Needs {
+        Needs(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is asked.
+    pub const fn has(self, other: Needs) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
 /// Which sockets are meant. Every list that is empty lets all pass; of a list one entry must fit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct Query {
     /// The protocols; TCP if none is given.
     pub protos: Vec<Proto>,
     /// The family of the socket; AF_INET6 holds the v4-mapped ones.
@@ -96,9 +126,32 @@ pub struct Filter {
     pub raddr: Vec<Prefix>,
     /// Who made the socket.
     pub uids: Vec<u32>,
+    /// What must be looked up in files before sockets can be picked by it.
+    pub unknown: Unknown,
+    /// Names or numbers of processes that hold the socket.
+    pub processes: Vec<Vec<u8>>,
+    /// Paths of control groups; what is below them is meant too.
+    pub cgroups: Vec<Vec<u8>>,
+    /// Whether anything was asked by which sockets are picked.
+    pub is_given: bool,
+    /// Whether a count must be confirmed by a second one.
+    pub is_strict: bool,
+    /// What else must be known of these sockets.
+    pub needs: Needs,
 }
 
-impl Filter {
+/// Names in a question.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unknown {
+    /// Services of our ports.
+    pub lport: Vec<String>,
+    /// Services of the other end's ports.
+    pub rport: Vec<String>,
+    /// Users, also by number.
+    pub users: Vec<String>,
+}
+
+impl Query {
     /// The protocols that are meant.
     #[must_use]
     pub fn protos(&self) -> &[Proto] {
@@ -121,7 +174,13 @@ impl Filter {
             && self.uids.is_empty())
     }
 
-    /// Whether `socket` is meant.
+    /// Whether processes must be looked at to know whether a socket is meant.
+    #[must_use]
+    pub fn looks_at_holders(&self) -> bool {
+        !(self.processes.is_empty() && self.cgroups.is_empty())
+    }
+
+    /// Whether `socket` is meant, as far as its row says.
     #[must_use]
     #[inline]
     pub fn has(&self, socket: &Socket) -> bool {
