@@ -8,7 +8,6 @@
 mod atomic_file;
 mod clock;
 pub mod daemon;
-pub mod helper;
 mod netlink;
 pub mod netns;
 pub mod packet;
@@ -239,18 +238,11 @@ fn signal_descriptor(set: &[i32]) -> Result<OwnedFd, Errno> {
 /// # Errors
 /// The system's.
 fn fork() -> Result<Option<Pid>, Errno> {
-    // SAFETY: no other thread runs, so that the child may do all that its parent may. Tests have
-    // threads: there libc sees to it that the child can take memory, which is all that it needs.
+    // SAFETY: no other thread runs: a daemon goes into the background before it has any.
     match unsafe { libc::fork() } {
         -1 => Err(last_error()),
         child => Ok(Pid::from_raw(child)),
     }
-}
-
-/// Ends the process as it is: nothing is written, nothing dropped.
-fn end_at_once() -> ! {
-    // SAFETY: the call has no conditions, and does not return.
-    unsafe { libc::_exit(0) }
 }
 
 /// The reason why the last call into libc failed.
@@ -381,6 +373,13 @@ impl Kernel {
 pub fn interface_name(index: u32) -> Option<Vec<u8>> {
     let fd = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None).ok()?;
     rustix::net::netdevice::index_to_name(fd, index).ok().map(String::into_bytes)
+}
+
+/// How many threads are worth having for work that the kernel does: one a processor that we may use, and
+/// no more than eight, which would only take the machine from others.
+#[must_use]
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(8)
 }
 
 /// The first two numbers of the running kernel's version.

@@ -58,7 +58,9 @@ impl Shared {
         }
         let owners = OnceCell::new();
         if looks_at_holders {
-            let _ = owners.set(Some(Owners::read(kernel, |process| is_meant(query, process))?));
+            let names = query.processes.clone();
+            let wanted = move |process: &Process| is_meant(&names, process);
+            let _ = owners.set(Some(Owners::read(kernel, sys::processors(), wanted)?));
         } else if !source.saved.is_empty() {
             let _ = owners.set(None);
         }
@@ -85,11 +87,11 @@ impl Shared {
     }
 }
 
-/// Whether `--process` names this one; all are meant without it.
-fn is_meant(query: &Query, process: &Process) -> bool {
+/// Whether `names`, those of `--process`, mean this one; all are meant without them.
+fn is_meant(names: &[Vec<u8>], process: &Process) -> bool {
     let pid = process.pid.to_string();
     let is_it = |wanted: &Vec<u8>| *wanted == process.name || wanted == pid.as_bytes();
-    query.processes.is_empty() || query.processes.iter().any(is_it)
+    names.is_empty() || names.iter().any(is_it)
 }
 
 impl<'a> Facts<'a> {
@@ -123,7 +125,10 @@ impl<'a> Facts<'a> {
         if socket.inode == 0 {
             return None;
         }
-        let owners = self.shared.owners.get_or_init(|| Owners::read(self.kernel, |_| true).ok());
+        let owners = self
+            .shared
+            .owners
+            .get_or_init(|| Owners::read(self.kernel, sys::processors(), |_| true).ok());
         self.holder(owners.as_ref()?, socket)
     }
 

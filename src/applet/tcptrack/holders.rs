@@ -51,7 +51,7 @@ impl Holders {
     /// As [`Holders::look`].
     pub fn read(&mut self) -> Result<(), Error> {
         let source = Source::default();
-        let owners = Owners::read(&source.kernel, |_| true)?;
+        let owners = Owners::read(&source.kernel, sys::processors(), |_| true)?;
         self.is_blind = owners.unreadable() > 0;
         let states = StateSet::ALL.without(StateSet::TIME_WAIT);
         let query = Query { protos: vec![Proto::Tcp], states: Some(states), ..Query::default() };

@@ -53,10 +53,11 @@ impl Round {
         let mut before = Vec::new();
         walk(StateSet::BOUND, |socket| before.push(socket.inode()))?;
         before.sort_unstable();
-        let descriptors = Descriptors::read(&proc, |process| {
-            // One who does not show his namespace does not show his descriptors, and is counted.
-            proc.network_namespace(process.pid).map_or(true, |namespace| namespace == own)
-        })?;
+        let descriptors =
+            Descriptors::read(Proc::open(kernel)?, sys::processors(), move |process| {
+                // One who does not show his namespace does not show his descriptors, and is counted.
+                proc.network_namespace(process.pid).map_or(true, |namespace| namespace == own)
+            })?;
         Ok(Round { descriptors, namespaces: Vec::new(), before })
     }
 
@@ -67,7 +68,7 @@ impl Round {
     pub fn of_all_namespaces(kernel: &Kernel) -> Result<Round, Error> {
         let proc = Proc::open(kernel)?;
         let before = in_all_tables()?;
-        let descriptors = Descriptors::read(&proc, |_| true)?;
+        let descriptors = Descriptors::read(Proc::open(kernel)?, sys::processors(), |_| true)?;
         let of = |process: &Process| {
             (process.pid, proc.network_namespace(process.pid).unwrap_or_default())
         };

@@ -2,18 +2,20 @@
 //!
 //! The kernel keeps no way from a socket to its processes, so every descriptor of every process has
 //! to be looked at, which costs the kernel some 3 us each (100 000 descriptors: 0.16 s on two
-//! processors, 0.26 s on one). Nothing else is done for a descriptor: no path is put together, no
-//! memory taken but that of the result. Threads that have closed their table of
-//! descriptors to the rest of their process (unshare(CLONE_FILES), rare) are not looked at.
+//! processors, 0.26 s on one). Threads share the processes, if there is much to do. Nothing else is done
+//! for a descriptor: no path is put together, no memory taken but that of the result. Threads that have
+//! closed their table of descriptors to the rest of their process (unshare(CLONE_FILES), rare) are not
+//! looked at.
 
-use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
 
 use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::sys::Kernel;
-use crate::sys::helper::{self, Helper, Places};
 use crate::sys::process::{self, Entries, Proc};
 
 /// What it takes to look into the processes of others, for a note: the first capability opens their
@@ -54,26 +56,28 @@ pub struct Descriptors {
 
 impl Descriptors {
     /// One pass over the descriptors of all processes for which `wanted` is true. Processes and
-    /// descriptors that vanish meanwhile are passed over. Helper processes ask `wanted`, too: what it
-    /// changes may be lost.
+    /// descriptors that vanish meanwhile are passed over.
     ///
     /// # Errors
     /// If /proc cannot be read.
-    pub fn read(proc: &Proc, wanted: impl Fn(&Process) -> bool) -> Result<Descriptors, Error> {
-        Ok(Pass::new(proc, &wanted, &proc.pids()?).run()?.sorted())
+    pub fn read(
+        proc: Proc,
+        threads: usize,
+        wanted: impl Fn(&Process) -> bool + Send + Sync + 'static,
+    ) -> Result<Descriptors, Error> {
+        Reading::begin(proc, threads, wanted)?.finish()
+    }
+
+    fn add(&mut self, mut other: Descriptors) {
+        self.processes.append(&mut other.processes);
+        self.held.append(&mut other.held);
+        self.unreadable += other.unreadable;
     }
 
     fn sorted(mut self) -> Descriptors {
         self.processes.sort_unstable_by_key(|process| process.pid);
         self.held.sort_unstable_by_key(|held| (held.inode, held.pid, held.fd));
         self
-    }
-
-    /// Forgets all but the memory taken.
-    fn clear(&mut self) {
-        self.processes.clear();
-        self.held.clear();
-        self.unreadable = 0;
     }
 
     /// The process of that number, if it holds a socket.
@@ -98,9 +102,13 @@ impl Owners {
     ///
     /// # Errors
     /// If /proc cannot be read.
-    pub fn read(kernel: &Kernel, wanted: impl Fn(&Process) -> bool) -> Result<Owners, Error> {
+    pub fn read(
+        kernel: &Kernel,
+        threads: usize,
+        wanted: impl Fn(&Process) -> bool + Send + Sync + 'static,
+    ) -> Result<Owners, Error> {
         let Descriptors { processes, held, unreadable } =
-            Descriptors::read(&Proc::open(kernel)?, wanted)?;
+            Descriptors::read(Proc::open(kernel)?, threads, wanted)?;
         let mut places = HashMap::with_capacity(held.len());
         for held in held {
             if let Ok(place) = processes.binary_search_by_key(&held.pid, |process| process.pid) {
@@ -123,119 +131,134 @@ impl Owners {
     }
 }
 
-/// From how many descriptors and processes on helpers are worth their start, which costs as much as
-/// some hundred of them.
-const WORTH_HELP: usize = 1000;
-/// More would only take the machine from others.
-const MOST_HELPERS: usize = 3;
+/// From how many descriptors and processes on threads are worth their start, which costs as much as some
+/// twenty of them.
+const WORTH_THREADS: usize = 1000;
 
-/// A pass over processes, which helpers share once there turns out to be much to do: each takes the
-/// next process. The kernel's work for different descriptors does not contend, so that two processors
-/// need half the time of one.
-struct Pass<'a> {
-    proc: &'a Proc,
-    wanted: &'a dyn Fn(&Process) -> bool,
-    pids: &'a [u32],
-    /// How many helpers there may be, and from how much work on.
-    most_helpers: usize,
-    worth_help: usize,
-    /// How many processes were taken before there were helpers.
-    taken: Cell<usize>,
-    /// How many descriptors and processes were looked at here.
-    seen: Cell<usize>,
-    /// The places of the others, and who takes of them beside us.
-    others: OnceCell<Places>,
-    helpers: Cell<Vec<Helper>>,
+/// A pass that has begun: over already if there was little to do, else going on in threads.
+#[derive(Debug)]
+pub struct Reading {
+    pass: Arc<Pass>,
+    found: Descriptors,
+    others: Vec<JoinHandle<Result<Descriptors, Error>>>,
 }
 
-impl<'a> Pass<'a> {
-    fn new(proc: &'a Proc, wanted: &'a dyn Fn(&Process) -> bool, pids: &'a [u32]) -> Pass<'a> {
-        Pass {
-            proc,
-            wanted,
-            pids,
-            most_helpers: MOST_HELPERS.min(helper::processors() - 1),
-            worth_help: WORTH_HELP,
-            taken: Cell::default(),
-            seen: Cell::default(),
-            others: OnceCell::new(),
-            helpers: Cell::default(),
-        }
+impl Reading {
+    /// Begins a pass for at most `threads` threads, this one among them.
+    ///
+    /// # Errors
+    /// If /proc cannot be read.
+    pub fn begin(
+        proc: Proc,
+        threads: usize,
+        wanted: impl Fn(&Process) -> bool + Send + Sync + 'static,
+    ) -> Result<Reading, Error> {
+        Reading::begin_with(proc, threads, WORTH_THREADS, wanted)
     }
 
-    /// Looks at all processes. What helpers have not done, for whatever reason, is done here, so that
-    /// it shows here, too, if it cannot be done.
-    fn run(&self) -> Result<Descriptors, Error> {
-        let mut found = Descriptors::default();
-        let mut left: Vec<_> = self.pids.iter().copied().map(Some).collect();
-        let mut entries = process::entries();
-        while let Some(place) = self.take() {
-            if let Some(pid) = left.get_mut(place).and_then(Option::take) {
-                self.look(pid, &mut found, &mut entries)?;
+    fn begin_with(
+        proc: Proc,
+        threads: usize,
+        worth_threads: usize,
+        wanted: impl Fn(&Process) -> bool + Send + Sync + 'static,
+    ) -> Result<Reading, Error> {
+        let pids = proc.pids()?;
+        let pass = Pass { proc, pids, taken: AtomicUsize::new(0), wanted: Box::new(wanted) };
+        let (pass, mut others) = (Arc::new(pass), Vec::new());
+        let (mut found, mut entries) = (Descriptors::default(), process::entries());
+        let mut seen = 0;
+        // Once there are others, this thread may have something else to do meanwhile.
+        while others.is_empty()
+            && let Some(pid) = pass.take()
+        {
+            pass.look(pid, &mut found, &mut entries, &mut || {
+                seen += 1;
+                if seen == worth_threads {
+                    others = start(&pass, threads);
+                }
+            })?;
+        }
+        Ok(Reading { pass, found, others })
+    }
+
+    /// Does what is left to do, and waits for the others.
+    ///
+    /// # Errors
+    /// If /proc cannot be read.
+    pub fn finish(mut self) -> Result<Descriptors, Error> {
+        let mut found = std::mem::take(&mut self.found);
+        found.add(self.pass.work()?);
+        for other in self.others.drain(..) {
+            match other.join() {
+                Ok(more) => found.add(more?),
+                Err(panic) => std::panic::resume_unwind(panic),
             }
         }
-        for helper in self.helpers.take() {
-            records::add(&helper.join(), &mut left, &mut found);
-        }
-        for pid in left.into_iter().flatten() {
-            self.look(pid, &mut found, &mut entries)?;
+        Ok(found.sorted())
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.pass.stop();
+    }
+}
+
+/// Starts threads that share a pass with this one. Where there cannot be any, the work is done without.
+fn start(pass: &Arc<Pass>, threads: usize) -> Vec<JoinHandle<Result<Descriptors, Error>>> {
+    let start = |_| {
+        let pass = Arc::clone(pass);
+        thread::Builder::new().spawn(move || pass.work()).ok()
+    };
+    (1..threads).map_while(start).collect()
+}
+
+/// A pass over processes, of which each thread takes the next one. The kernel's work for different
+/// descriptors does not contend, so that two processors need half the time of one.
+struct Pass {
+    proc: Proc,
+    pids: Vec<u32>,
+    /// How many of them were taken.
+    taken: AtomicUsize,
+    wanted: Box<dyn Fn(&Process) -> bool + Send + Sync>,
+}
+
+impl std::fmt::Debug for Pass {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Pass").field("pids", &self.pids.len()).finish_non_exhaustive()
+    }
+}
+
+impl Pass {
+    /// The next process that nobody has taken.
+    fn take(&self) -> Option<u32> {
+        self.pids.get(self.taken.fetch_add(1, Ordering::Relaxed)).copied()
+    }
+
+    /// Leaves nothing to be taken.
+    fn stop(&self) {
+        self.taken.store(self.pids.len(), Ordering::Relaxed);
+    }
+
+    /// Looks at one process after the other until none is left, or one cannot be looked at.
+    fn work(&self) -> Result<Descriptors, Error> {
+        let (mut found, mut entries) = (Descriptors::default(), process::entries());
+        while let Some(pid) = self.take() {
+            self.look(pid, &mut found, &mut entries, &mut || {})?;
         }
         Ok(found)
     }
 
-    /// The place of the next process that nobody has taken.
-    fn take(&self) -> Option<usize> {
-        match self.others.get() {
-            Some(others) => others.next(),
-            None => Some(self.taken.replace(self.taken.get() + 1))
-                .filter(|place| *place < self.pids.len()),
-        }
-    }
-
-    /// Counts a process or descriptor that is looked at, and calls for help at the right one.
-    fn count(&self) {
-        self.seen.set(self.seen.get() + 1);
-        if self.seen.get() == self.worth_help {
-            self.call_helpers();
-        }
-    }
-
-    /// Where there cannot be helpers, the work is done without.
-    #[cold]
-    fn call_helpers(&self) {
-        let others = self.taken.get()..self.pids.len();
-        let most = self.most_helpers.min(others.len());
-        if most > 0
-            && let Ok(others) = Places::new(others)
-            && self.others.set(others).is_ok()
-        {
-            let parent = std::process::id();
-            let start = |_| Helper::start(|| self.help(parent)).ok();
-            self.helpers.set((0..most).map_while(start).collect());
-        }
-    }
-
-    /// Looks at one process after the other until none is left, or one cannot be looked at.
-    fn help(&self, parent: u32) -> Vec<u8> {
-        let mut records = Vec::new();
-        let mut found = Descriptors::default();
-        let mut entries = process::entries();
-        while let Some(place) = self.take() {
-            // The parent may look at itself, even if nobody else may (PR_SET_DUMPABLE).
-            let Some(pid) = self.pids.get(place).filter(|pid| **pid != parent) else { continue };
-            if self.look(*pid, &mut found, &mut entries).is_err() {
-                break;
-            }
-            records::write(place, &found, &mut records);
-            found.clear();
-        }
-        records
-    }
-
-    /// Looks at all descriptors of one process.
-    fn look(&self, pid: u32, found: &mut Descriptors, entries: &mut Entries) -> Result<(), Error> {
+    /// Looks at all descriptors of one process; calls `count` for it and for each of them.
+    fn look(
+        &self,
+        pid: u32,
+        found: &mut Descriptors,
+        entries: &mut Entries,
+        count: &mut dyn FnMut(),
+    ) -> Result<(), Error> {
         let mut process = Process { pid, name: Vec::new() };
-        self.count();
+        count();
         let result = self.proc.descriptors(pid).and_then(|descriptors| {
             let held = &mut found.held;
             let begun = held.len();
@@ -245,7 +268,7 @@ impl<'a> Pass<'a> {
                 (self.wanted)(&process)
             };
             let result = descriptors.links(entries, begin, |fd, link| {
-                self.count();
+                count();
                 held.extend(inode(link).map(|inode| Held { inode, pid, fd }));
             });
             if result.is_err() {
@@ -261,65 +284,12 @@ impl<'a> Pass<'a> {
                 process.name = self.proc.name(pid).unwrap_or_default();
                 found.unreadable += u64::from((self.wanted)(&process));
             }
-            Err(error) => return Err(Error::system(format!("/proc/{pid}/fd"), error)),
+            Err(error) => {
+                self.stop();
+                return Err(Error::system(format!("/proc/{pid}/fd"), error));
+            }
         }
         Ok(())
-    }
-}
-
-/// What helpers hand over: for each process that they have looked at a head and its sockets, in the
-/// machine's own order of bytes. A record that is not complete does not count.
-mod records {
-    use super::{Descriptors, Held, Process};
-
-    /// Appends a record: what was found of the process at `place`, and of no other.
-    pub fn write(place: usize, found: &Descriptors, records: &mut Vec<u8>) {
-        let name = found.processes.first().map_or(&[][..], |process| &process.name);
-        records.extend((place as u64).to_ne_bytes());
-        records.extend(found.unreadable.to_ne_bytes());
-        records.extend((name.len() as u64).to_ne_bytes());
-        records.extend((found.held.len() as u64).to_ne_bytes());
-        records.extend(name);
-        for held in &found.held {
-            records.extend(held.inode.to_ne_bytes());
-            records.extend(u64::from(held.fd).to_ne_bytes());
-        }
-    }
-
-    /// Adds to `found` what `records` have of the processes that are `left`, and takes those away.
-    pub fn add(mut records: &[u8], left: &mut [Option<u32>], found: &mut Descriptors) {
-        while add_one(&mut records, left, found).is_some() {}
-    }
-
-    fn add_one(
-        records: &mut &[u8],
-        left: &mut [Option<u32>],
-        found: &mut Descriptors,
-    ) -> Option<()> {
-        let [place, unreadable, name, sockets] = [(); 4].map(|()| word(records));
-        let (name, rest) = records.split_at_checked(size(name?)?)?;
-        let (sockets, rest) = rest.split_at_checked(size(sockets?)?.checked_mul(16)?)?;
-        *records = rest;
-        let pid = left.get_mut(size(place?)?)?.take()?;
-        found.unreadable += unreadable?;
-        if !sockets.is_empty() {
-            found.processes.push(Process { pid, name: name.to_vec() });
-        }
-        found.held.extend(sockets.chunks_exact(16).filter_map(|mut socket| {
-            let inode = word(&mut socket)?;
-            Some(Held { inode, pid, fd: u32::try_from(word(&mut socket)?).ok()? })
-        }));
-        Some(())
-    }
-
-    fn word(bytes: &mut &[u8]) -> Option<u64> {
-        let (word, rest) = bytes.split_first_chunk()?;
-        *bytes = rest;
-        Some(u64::from_ne_bytes(*word))
-    }
-
-    fn size(word: u64) -> Option<usize> {
-        usize::try_from(word).ok()
     }
 }
 
@@ -387,8 +357,8 @@ mod tests {
         std::fs::create_dir(root.join("proc/60")).unwrap();
         std::fs::write(root.join("proc/30/fd/2"), "not a link").unwrap();
         let kernel = Kernel::new(Some(root.clone())).unwrap();
-        let owners = Owners::read(&kernel, |_| true).unwrap();
-        let some = Owners::read(&kernel, |process| process.name == b"late").unwrap();
+        let owners = Owners::read(&kernel, 1, |_| true).unwrap();
+        let some = Owners::read(&kernel, 1, |process| process.name == b"late").unwrap();
         std::fs::remove_dir_all(root).unwrap();
         let of = |owners: &Owners, inode| {
             owners.of(inode).map(|process| (process.pid, process.name.clone()))
@@ -408,8 +378,9 @@ mod tests {
         let again: Vec<_> = sockets.iter().map(|socket| socket.try_clone().unwrap()).collect();
         let proc = Proc::open(&Kernel::default()).unwrap();
         let own = std::process::id();
-        let found = Descriptors::read(&proc, |process| process.pid == own).unwrap();
-        let owners = Owners::read(&Kernel::default(), |_| true).unwrap();
+        let again_open = Proc::open(&Kernel::default()).unwrap();
+        let found = Descriptors::read(again_open, 2, move |process| process.pid == own).unwrap();
+        let owners = Owners::read(&Kernel::default(), 2, |_| true).unwrap();
         for socket in sockets.iter().chain(&again) {
             let fd = u32::try_from(std::os::fd::AsRawFd::as_raw_fd(socket)).unwrap();
             let inode = proc.socket(own, fd).unwrap().inode;
@@ -436,88 +407,46 @@ mod tests {
         tree(test, &made)
     }
 
-    fn pass(
-        proc: &Proc,
-        most_helpers: usize,
-        worth_help: usize,
-        wanted: &dyn Fn(&Process) -> bool,
-    ) -> Result<Descriptors, Error> {
-        let pids = proc.pids()?;
-        let pass = Pass { most_helpers, worth_help, ..Pass::new(proc, wanted, &pids) };
-        pass.run().map(Descriptors::sorted)
-    }
-
     #[test]
-    fn helpers_find_what_is_found_without_them() {
-        let root = crowd("helpers");
-        let proc = Proc::open(&Kernel::new(Some(root.clone())).unwrap()).unwrap();
-        let wanted = |process: &Process| process.pid != 7;
-        let alone = pass(&proc, 0, 1, &wanted).unwrap();
+    fn threads_find_what_is_found_without_them() {
+        let root = crowd("threads");
+        let pass = |threads, worth_threads| {
+            let kernel = Kernel::new(Some(root.clone())).unwrap();
+            let wanted = |process: &Process| process.pid != 7;
+            let proc = Proc::open(&kernel).unwrap();
+            Reading::begin_with(proc, threads, worth_threads, wanted).unwrap().finish().unwrap()
+        };
+        let alone = pass(1, 1);
         assert_eq!((alone.processes.len(), alone.held.len()), (39, 136));
-        for (helpers, worth_help) in [(1, 1), (2, 50), (3, 7), (9, 1), (3, 100_000)] {
-            let found = pass(&proc, helpers, worth_help, &wanted).unwrap();
-            assert_eq!(found.processes, alone.processes, "{helpers} helpers");
-            assert_eq!(found.held, alone.held, "{helpers} helpers");
+        for (threads, worth_threads) in [(2, 1), (3, 50), (4, 7), (9, 1), (4, 100_000)] {
+            let found = pass(threads, worth_threads);
+            assert_eq!(found.processes, alone.processes, "{threads} threads");
+            assert_eq!(found.held, alone.held, "{threads} threads");
         }
         std::fs::remove_dir_all(root).unwrap();
     }
 
     #[test]
-    fn what_a_dead_helper_had_taken_is_not_lost() {
-        let root = crowd("dead-helper");
-        let proc = Proc::open(&Kernel::new(Some(root.clone())).unwrap()).unwrap();
-        let alone = pass(&proc, 0, 1, &|_| true).unwrap();
-        let own = std::process::id();
-        // Without the panic hook, which would want locks that another thread may have held.
-        let panics: fn() = || std::panic::resume_unwind(Box::new(()));
-        let is_killed: fn() = || {
-            let own = rustix::process::getpid();
-            rustix::process::kill_process(own, rustix::process::Signal::KILL).unwrap();
-        };
-        for die in [panics, is_killed] {
-            let (told, tell) = std::io::pipe().unwrap();
-            let is_first = Cell::new(true);
-            let found = pass(&proc, 2, 1, &|_| {
-                if std::process::id() != own {
-                    rustix::io::write(&tell, b"x").unwrap();
-                    die();
-                } else if is_first.replace(false) {
-                    // Until a helper has taken a process.
-                    let patience = Some(std::time::Duration::from_secs(60));
-                    let waits = [(std::os::fd::AsFd::as_fd(&told), crate::sys::For::Reading)];
-                    assert_eq!(crate::sys::wait(waits, patience), Ok([true]));
-                }
-                true
-            });
-            let found = found.unwrap();
-            assert_eq!((found.processes, &found.held), (alone.processes.clone(), &alone.held));
-        }
-        std::fs::remove_dir_all(root).unwrap();
-    }
-
-    #[test]
-    fn a_record_counts_if_it_is_complete_and_once() {
-        let process = |pid| Process { pid, name: b"name".to_vec() };
-        let held = |pid, fd| Held { inode: 7, pid, fd };
-        let one = Descriptors {
-            processes: vec![process(20)],
-            held: vec![held(20, 3), held(20, 4)],
-            unreadable: 0,
-        };
-        let mut bytes = Vec::new();
-        records::write(1, &one, &mut bytes);
-        let whole = bytes.len();
-        records::write(0, &Descriptors { unreadable: 1, ..Descriptors::default() }, &mut bytes);
-        records::write(9, &one, &mut bytes);
-        for length in 0..bytes.len() {
-            let mut left = [Some(10), Some(20)];
-            let mut found = Descriptors::default();
-            records::add(&bytes[..length], &mut left, &mut found);
-            records::add(&bytes[..length], &mut left, &mut found);
-            assert_eq!(left[1].is_none(), length >= whole);
-            assert_eq!(left[0].is_none(), found.unreadable == 1);
-            assert_eq!(found.held, if length < whole { &[][..] } else { &one.held });
-            assert_eq!(found.processes, if length < whole { &[][..] } else { &one.processes });
-        }
+    fn what_goes_wrong_in_a_thread_comes_back() {
+        let root = crowd("wrong");
+        let kernel = Kernel::new(Some(root.clone())).unwrap();
+        let proc = Proc::open(&kernel).unwrap();
+        // The first thread waits in its first process until another one has taken one.
+        let own = thread::current().id();
+        let (tell, told) = std::sync::mpsc::channel();
+        let told = std::sync::Mutex::new(Some(told));
+        let reading = Reading::begin_with(proc, 2, 1, move |_| {
+            if thread::current().id() == own {
+                told.lock().unwrap().take().into_iter().for_each(|told| told.recv().unwrap());
+                return true;
+            }
+            let _ = tell.send(());
+            // Without the panic hook, which would write.
+            std::panic::resume_unwind(Box::new("of a thread"))
+        });
+        let finish = std::panic::AssertUnwindSafe(|| reading.unwrap().finish());
+        let panic = std::panic::catch_unwind(finish).unwrap_err();
+        assert_eq!(panic.downcast_ref(), Some(&"of a thread"));
+        std::fs::remove_dir_all(&root).unwrap();
     }
 }
