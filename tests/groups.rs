@@ -7,7 +7,7 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use world::{Rights, World, at_a_quiet_point};
+use world::{Rights, Sockets, World, at_a_quiet_point};
 
 /// The rows of a run: all fields but the last, and the count.
 fn groups(text: &str) -> BTreeMap<String, u64> {
@@ -163,6 +163,21 @@ fn the_holder_of_a_socket_is_found() {
     assert_eq!(ran.status, 0);
     assert!(groups(&ran.stdout)["-"] >= held as u64, "{ran:?}");
     assert!(ran.stderr.contains("CAP_SYS_PTRACE") && ran.stderr.lines().count() == 1, "{ran:?}");
+}
+
+/// From some thousand descriptors on threads look for owners, beside the dump.
+#[test]
+fn the_holder_of_each_of_many_sockets_is_found() {
+    let many = Sockets { listen: 1500, unbound: 10, ..Sockets::default() };
+    let Some(world) = World::plain("the_holder_of_each_of_many_sockets_is_found", many) else {
+        return;
+    };
+    let pid = std::process::id().to_string();
+    let groups = groups(&conncount(&world, &["--by", "pid,lport"]));
+    assert_eq!(groups.len(), 1500);
+    let is_ours = |key: &str| key.starts_with(&format!("{pid}\t"));
+    assert!(groups.iter().all(|(key, count)| is_ours(key) && *count == 1), "{groups:?}");
+    assert_eq!(conncount(&world, &["--process", &pid]), "1500\n");
 }
 
 /// As on a kernel before 5.9: sockets do not say where they were made.

@@ -1,23 +1,28 @@
 //! What is known of a socket beside its row: who holds it, which service it is of, which way it goes.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::error::Error;
 use crate::frame::Report;
 use crate::model::{Needs, Proto, Query, Socket, StateSet, TcpState};
 use crate::source::files::names::{Services, Users};
 use crate::source::processes::cgroup::{self, Cgroups};
-use crate::source::processes::owner::{Owners, Process};
+use crate::source::processes::owner::{Owners, Process, Reading};
 use crate::source::sockets::sock_diag::Dumped;
 use crate::source::{self, Method, Source};
+use crate::sys::process::Proc;
 use crate::sys::{self, Kernel};
 
-/// The facts that are the same in every network namespace, read before the sockets are.
+/// The facts that are the same in every network namespace, read before the sockets are, but for owners:
+/// they may be read beside them.
 #[derive(Debug)]
 pub struct Shared {
-    /// Who holds sockets: read at once if that is asked for, else only when a control group cannot be
-    /// known otherwise; `None` where there are no processes to be read.
-    owners: OnceCell<Option<Owners>>,
+    /// Who holds sockets, if that is asked for; else read only when a control group cannot be known
+    /// otherwise; `None` where there are no processes to be read.
+    owners: OnceLock<Option<Owners>>,
+    /// Until there are `owners`, if they are asked for.
+    reading: Mutex<Option<Reading>>,
     cgroups: Option<Cgroups>,
     /// The control groups of processes, for sockets whose own is not known.
     cgroups_of: RefCell<Vec<(u32, Option<Vec<u8>>)>>,
@@ -56,16 +61,23 @@ impl Shared {
         if looks_at_holders && !source.saved.is_empty() {
             return Err(Error::usage("--from", "saved files do not say who holds a socket"));
         }
-        let owners = OnceCell::new();
+        let owners = OnceLock::new();
+        let mut reading = None;
         if looks_at_holders {
             let names = query.processes.clone();
             let wanted = move |process: &Process| is_meant(&names, process);
-            let _ = owners.set(Some(Owners::read(kernel, sys::processors(), wanted)?));
+            let begun = Reading::begin(Proc::open(kernel)?, sys::processors(), wanted)?;
+            if begun.is_going_on() {
+                reading = Some(begun);
+            } else {
+                let _ = owners.set(Some(begun.owners()?));
+            }
         } else if !source.saved.is_empty() {
             let _ = owners.set(None);
         }
         Ok(Shared {
             owners,
+            reading: Mutex::new(reading),
             cgroups: (needs.has(Needs::CGROUPS) || !query.cgroups.is_empty())
                 .then(|| Cgroups::read(kernel)),
             cgroups_of: RefCell::default(),
@@ -73,6 +85,28 @@ impl Shared {
             users: needs.has(Needs::USERS).then(|| Users::read(kernel)).transpose()?,
             has_gaps: Cell::new(false),
         })
+    }
+
+    /// Whether owners are asked for that are not known yet.
+    fn is_reading_owners(&self) -> bool {
+        self.lock_reading().is_some()
+    }
+
+    /// Waits until the owners are known that are asked for.
+    ///
+    /// # Errors
+    /// If the processes cannot be read.
+    pub fn finish_owners(&self) -> Result<(), Error> {
+        // The lock is held meanwhile, so that no other thread goes on without them.
+        let mut reading = self.lock_reading();
+        if let Some(reading) = reading.take() {
+            let _ = self.owners.set(Some(reading.owners()?));
+        }
+        Ok(())
+    }
+
+    fn lock_reading(&self) -> MutexGuard<'_, Option<Reading>> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says what may be wrong with a count: sockets whose holders may not be looked at, a table that
@@ -212,10 +246,13 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// How many sockets are kept at most until their owners are known: 30 MB.
+const MOST_KEPT: usize = 1 << 18;
+
 /// Calls `each` with the sockets that are meant, and with what is known of them.
 ///
 /// # Errors
-/// As [`source::sockets`].
+/// As [`source::sockets`], and if the processes cannot be read that hold them.
 pub fn sockets(
     source: &Source,
     method: Method,
@@ -223,10 +260,27 @@ pub fn sockets(
     facts: &Facts<'_>,
     mut each: impl FnMut(&Socket) -> Result<(), Error>,
 ) -> Result<Dumped, Error> {
-    source::sockets(source, method, query, |socket| match facts.lets_pass(query, socket) {
+    let mut take = |socket: &Socket| match facts.lets_pass(query, socket) {
         true => each(socket),
         false => Ok(()),
-    })
+    };
+    let mut kept = Vec::new();
+    let mut is_reading = facts.shared.is_reading_owners();
+    let dumped = source::sockets(source, method, query, |socket| {
+        // The dump goes on while threads find out who holds what; without an inode nobody does.
+        if is_reading && socket.inode != 0 {
+            if kept.len() < MOST_KEPT {
+                kept.push(*socket);
+                return Ok(());
+            }
+            facts.shared.finish_owners()?;
+            is_reading = false;
+        }
+        take(socket)
+    })?;
+    facts.shared.finish_owners()?;
+    kept.iter().try_for_each(take)?;
+    Ok(dumped)
 }
 
 /// Says that the kernel noticed a change during a dump.

@@ -8,6 +8,7 @@
 //! looked at.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
@@ -83,18 +84,44 @@ impl Descriptors {
     /// The process of that number, if it holds a socket.
     #[must_use]
     pub fn process(&self, pid: u32) -> Option<&Process> {
-        let place = self.processes.binary_search_by_key(&pid, |process| process.pid).ok()?;
-        self.processes.get(place)
+        process(&self.processes, pid)
     }
+}
+
+/// The process of that number, of those that are sorted by number.
+fn process(processes: &[Process], pid: u32) -> Option<&Process> {
+    let place = processes.binary_search_by_key(&pid, |process| process.pid).ok()?;
+    processes.get(place)
 }
 
 /// Whose the sockets are.
 #[derive(Debug, Default)]
 pub struct Owners {
+    /// By number.
     processes: Vec<Process>,
-    /// The place of the process, by inode.
-    places: HashMap<u64, usize>,
+    /// The lowest process by the inode of its sockets.
+    pids: HashMap<u64, u32, BuildHasherDefault<InodeHasher>>,
     unreadable: u64,
+}
+
+/// Spreads inodes, which the kernel counts up for all processes together: nobody can choose many that
+/// collide.
+#[derive(Debug, Default)]
+struct InodeHasher(u64);
+
+impl Hasher for InodeHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The bits that tell inodes apart go up, and the mixed ones come down: tables look at both ends.
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Owners {
@@ -107,21 +134,28 @@ impl Owners {
         threads: usize,
         wanted: impl Fn(&Process) -> bool + Send + Sync + 'static,
     ) -> Result<Owners, Error> {
-        let Descriptors { processes, held, unreadable } =
-            Descriptors::read(Proc::open(kernel)?, threads, wanted)?;
-        let mut places = HashMap::with_capacity(held.len());
-        for held in held {
-            if let Ok(place) = processes.binary_search_by_key(&held.pid, |process| process.pid) {
-                places.entry(held.inode).or_insert(place);
+        Reading::begin(Proc::open(kernel)?, threads, wanted)?.owners()
+    }
+
+    fn new(parts: Vec<Descriptors>) -> Owners {
+        let mut owners = Owners::default();
+        owners.pids.reserve(parts.iter().map(|part| part.held.len()).sum());
+        for mut part in parts {
+            owners.unreadable += part.unreadable;
+            owners.processes.append(&mut part.processes);
+            for Held { inode, pid, .. } in part.held {
+                let lowest = owners.pids.entry(inode).or_insert(pid);
+                *lowest = pid.min(*lowest);
             }
         }
-        Ok(Owners { processes, places, unreadable })
+        owners.processes.sort_unstable_by_key(|process| process.pid);
+        owners
     }
 
     /// The process that holds the socket; the lowest number of several.
     #[must_use]
     pub fn of(&self, inode: u64) -> Option<&Process> {
-        self.processes.get(*self.places.get(&inode)?)
+        process(&self.processes, *self.pids.get(&inode)?)
     }
 
     /// How many processes' descriptors may not be read.
@@ -181,20 +215,37 @@ impl Reading {
         Ok(Reading { pass, found, others })
     }
 
-    /// Does what is left to do, and waits for the others.
+    /// Whether threads are at it still.
+    #[must_use]
+    pub fn is_going_on(&self) -> bool {
+        !self.others.is_empty()
+    }
+
+    /// Does what is left to do, and waits for the others; gives what each has found.
+    fn parts(mut self) -> Result<Vec<Descriptors>, Error> {
+        let mut parts = vec![std::mem::take(&mut self.found), self.pass.work()?];
+        for other in self.others.drain(..) {
+            parts.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Ok(parts)
+    }
+
+    /// All that is found, when it is.
     ///
     /// # Errors
     /// If /proc cannot be read.
-    pub fn finish(mut self) -> Result<Descriptors, Error> {
-        let mut found = std::mem::take(&mut self.found);
-        found.add(self.pass.work()?);
-        for other in self.others.drain(..) {
-            match other.join() {
-                Ok(more) => found.add(more?),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        Ok(found.sorted())
+    pub fn finish(self) -> Result<Descriptors, Error> {
+        let mut all = Descriptors::default();
+        self.parts()?.into_iter().for_each(|part| all.add(part));
+        Ok(all.sorted())
+    }
+
+    /// The same, as whose the sockets are.
+    ///
+    /// # Errors
+    /// If /proc cannot be read.
+    pub fn owners(self) -> Result<Owners, Error> {
+        self.parts().map(Owners::new)
     }
 }
 
