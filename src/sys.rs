@@ -14,6 +14,7 @@ pub mod packet;
 pub mod process;
 pub mod signals;
 pub mod terminal;
+mod threads;
 mod wait;
 
 pub use atomic_file::AtomicFile;
@@ -22,6 +23,7 @@ pub use clock::{
 };
 pub use netlink::{DATAGRAM_BYTES, Netlink};
 pub use netns::enter_network_namespace;
+pub use threads::processors;
 pub use wait::{For, wait};
 
 use std::ffi::{CStr, OsStr, OsString};
@@ -301,7 +303,7 @@ fn local(unix_seconds: libc::time_t) -> libc::tm {
 }
 
 /// Where the facts come from: the running kernel, or a tree that looks like it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Kernel {
     root: Option<PathBuf>,
 }
@@ -330,7 +332,12 @@ impl Kernel {
     /// host's /proc that is mounted into a container the latter is the container's own.
     #[must_use]
     pub fn net_path(&self, name: &str) -> PathBuf {
-        let Some(root) = &self.root else { return Path::new("/proc/net").join(name) };
+        let Some(root) = &self.root else {
+            // The files of /proc/net are those of the first thread's namespace.
+            let is_first = threads::is_first_thread();
+            let net = if is_first { "/proc/net" } else { "/proc/thread-self/net" };
+            return Path::new(net).join(name);
+        };
         let first = root.join("proc/1/net").join(name);
         let may_be_read = rustix::fs::access(&first, Access::READ_OK).is_ok();
         if may_be_read { first } else { root.join("proc/net").join(name) }
@@ -373,13 +380,6 @@ impl Kernel {
 pub fn interface_name(index: u32) -> Option<Vec<u8>> {
     let fd = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None).ok()?;
     rustix::net::netdevice::index_to_name(fd, index).ok().map(String::into_bytes)
-}
-
-/// How many threads are worth having for work that the kernel does: one a processor that we may use, and
-/// no more than eight, which would only take the machine from others.
-#[must_use]
-pub fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(8)
 }
 
 /// The first two numbers of the running kernel's version.

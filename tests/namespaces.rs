@@ -12,7 +12,11 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use connbox::source::netns;
+use connbox::error::Error;
+use connbox::model::{Family, Protocol};
+use connbox::source::Source;
+use connbox::source::files::procfs;
+use connbox::source::netns::{self, Missing};
 use world::{Ran, Rights, Sockets, World, connbox_among, connbox_outside, tool_among};
 
 /// A run with `--netns all` that went well.
@@ -150,6 +154,36 @@ fn every_namespace_says_what_it_says_alone() {
         let (alone, everywhere) = world::at_a_quiet_point(alone, || all(&named, words));
         let alone: Vec<_> = alone.lines().map(|line| format!("world\t-\t{line}")).collect();
         assert_eq!(rows_of(&everywhere, &["world"]), alone, "{words:?}");
+    }
+}
+
+#[test]
+fn threads_read_what_one_thread_reads() {
+    let Some(three) = Three::make("threads_read_what_one_thread_reads") else { return };
+    let all = netns::list().expect("the namespaces");
+    let in_use = |threads| {
+        let source = Source::default();
+        let (seen, missing) = all
+            .read(threads, |_| Ok(procfs::sockstat(&source)?.inuse(Protocol::Tcp, Family::Inet)))
+            .expect("counts");
+        assert_eq!(missing, Missing::default(), "{threads} threads");
+        let ours = [(three.amber.inode(), 1), (three.unnamed.inode(), 0)];
+        for wanted in ours {
+            assert!(seen.iter().any(|(namespace, count)| (namespace.inode, *count) == wanted));
+        }
+        seen.iter().map(|(namespace, _)| namespace.inode).collect::<Vec<_>>()
+    };
+    let listed: Vec<_> = all.list().iter().map(|namespace| namespace.inode).collect();
+    for threads in [1, 2, 7, 100] {
+        // Those of other tests come and go.
+        let mut rest = listed.iter();
+        assert!(in_use(threads).iter().all(|inode| rest.any(|other| other == inode)));
+        let wrong = three.unnamed.inode();
+        let result = all.read(threads, |namespace| match namespace.inode == wrong {
+            true => Err(Error::failed("here", "of a thread")),
+            false => Ok(()),
+        });
+        assert!(matches!(result, Err(Error::Fault { text, .. }) if text == b"here: of a thread"));
     }
 }
 

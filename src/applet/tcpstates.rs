@@ -4,12 +4,13 @@ use std::ffi::OsString;
 
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
-use crate::frame::{Applet, Call, Example, MEANING, SCOPE, SOURCE, Sample, Table};
+use crate::frame::{Applet, Call, Example, MEANING, Report, SCOPE, SOURCE, Sample, Table};
 use crate::measure::NETNS;
 use crate::model::{Family, Query, StateCounts, StateSet, TcpState};
 use crate::out::{Column, Out, Value};
 use crate::select::facts::{self, Facts, Shared};
 use crate::select::options;
+use crate::source::netns::{Missing, Namespaces};
 use crate::source::sockets::sock_diag::Dumped;
 use crate::source::{self, Method, Source};
 
@@ -101,8 +102,7 @@ fn run(call: &mut Call) -> Result<(), Error> {
     let (args, query) = call.args_and(&OPTIONS, &options::FILTERS)?;
     let states = states(call.names(), query.states())?;
     let shown = [("family", args.by_family)];
-    let of_all = call.is_of_all_namespaces();
-    call.table(&COLUMNS, &shown, &mut Counting { args, query, states, of_all, shared: None })
+    call.table(&COLUMNS, &shown, &mut Counting { args, query, states })
 }
 
 /// One table of states.
@@ -110,33 +110,34 @@ struct Counting {
     args: Args,
     query: Query,
     states: Vec<TcpState>,
-    of_all: bool,
-    /// What was read once for the namespaces of this snapshot.
-    shared: Option<Shared>,
 }
 
 impl Table for Counting {
     fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
-        let shared = match self.shared.take() {
-            Some(shared) => shared,
-            None => Shared::read(source, &self.query)?,
-        };
-        let query = options::looked_up(&self.query, &source.kernel)?;
-        let (counts, dumped) = source::confirmed(source, self.query.is_strict, || {
-            self.count(source, &query, &shared)
-        })?;
-        shared.note_gaps(&self.query, dumped, report);
-        self.shared = self.of_all.then_some(shared);
-        self.rows(&query, &counts, out)
+        let shared = Shared::read(source, &self.query)?;
+        self.rows(&self.read(source, &shared, report)?, out)
     }
 
-    fn machine(&mut self, _: Sample<'_>) -> Result<(), Error> {
-        self.shared = None;
-        Ok(())
+    fn namespaces(&mut self, all: &Namespaces, sample: Sample<'_>) -> Result<Missing, Error> {
+        let shared = Shared::read_whole(sample.source, &self.query)?;
+        let read =
+            |source: &Source, _: &[u8], report: &mut Report| self.read(source, &shared, report);
+        sample.everywhere(all, read, |seen, out| self.rows(&seen, out))
     }
 }
 
+/// What is asked, as its names are known in a namespace, and the answer there.
+type Seen = (Query, StateCounts);
+
 impl Counting {
+    fn read(&self, source: &Source, shared: &Shared, report: &mut Report) -> Result<Seen, Error> {
+        let query = options::looked_up(&self.query, &source.kernel)?;
+        let (counts, dumped) =
+            source::confirmed(source, query.is_strict, || self.count(source, &query, shared))?;
+        shared.note_gaps(&query, dumped, report);
+        Ok((query, counts))
+    }
+
     /// Counts the sockets that are meant: by subtraction if only states and families matter.
     fn count(
         &self,
@@ -161,10 +162,8 @@ impl Counting {
         })?;
         Ok((counts, dumped))
     }
-}
 
-impl Counting {
-    fn rows(&self, query: &Query, counts: &StateCounts, out: &mut Out) -> Result<(), Error> {
+    fn rows(&self, (query, counts): &Seen, out: &mut Out) -> Result<(), Error> {
         let (args, only, meant) = (&self.args, query.family, query.states());
         // A NAME that --state leaves out has its row, too: a script may ask for it.
         let count = |family, state| if meant.has(state) { counts.get(family, state) } else { 0 };

@@ -234,6 +234,12 @@ Each snapshot finds the namespaces anew, and one that vanishes meanwhile is pass
 One's own needs no right; the others need CAP_SYS_ADMIN, and those of other users' processes
 CAP_SYS_PTRACE too.
 How many may not be entered is said on standard error, once, and the status is 1.
+Several are read at once, one by each processor.
+One in which
+.Pa /proc/net/sockstat
+counts no TCP socket at all is not searched for any, and so for UDP.
+Then a request whose listener has closed is not found: it lasts until its next answer would be due, a
+second at first, up to half a minute if the peer stays silent.
 .Pp
 .Fl -output
 writes a file beside

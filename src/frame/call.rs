@@ -178,10 +178,7 @@ impl Call {
         if !self.common.style.by_namespace {
             return table.snapshot(Sample { source, out, report });
         }
-        let missing = netns::list()?.visit(|namespace| {
-            out.enter(Some(namespace.label()), namespace.resident.clone());
-            table.snapshot(Sample { source, out, report })
-        })?;
+        let missing = table.namespaces(&netns::list()?, Sample { source, out, report })?;
         report.missing(missing);
         out.enter(None, None);
         table.machine(Sample { source, out, report })
@@ -207,7 +204,8 @@ impl Call {
             None if netns.is_some() || style.by_namespace || !from.is_empty() => (None, ""),
             None => (sys::environment(ROOT).map(Into::into), ROOT),
         };
-        Ok(Source { kernel: Kernel::new(root)?, saved: from.clone(), tree_of })
+        let (kernel, saved) = (Kernel::new(root)?, from.clone());
+        Ok(Source { kernel, saved, tree_of, ..Source::default() })
     }
 }
 

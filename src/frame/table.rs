@@ -4,6 +4,7 @@ use super::Report;
 use crate::error::Error;
 use crate::out::{Column, Out};
 use crate::source::Source;
+use crate::source::netns::{Missing, Namespaces};
 
 /// The columns of `--explain`, which end every table.
 pub const SCOPE: Column = Column::label("scope", "netns or host: whose sockets the number counts");
@@ -23,10 +24,46 @@ pub struct Sample<'a> {
     pub report: &'a mut Report,
 }
 
+impl Sample<'_> {
+    /// Has threads `read` all namespaces at once, by their labels, then gives each its rows by `write`,
+    /// in the order of the list.
+    pub fn everywhere<T: Send>(
+        self,
+        all: &Namespaces,
+        read: impl Fn(&Source, &[u8], &mut Report) -> Result<T, Error> + Sync,
+        mut write: impl FnMut(T, &mut Out) -> Result<(), Error>,
+    ) -> Result<Missing, Error> {
+        let Sample { source, out, report } = self;
+        let one = Source { threads: 1, is_one_of_all: true, ..source.clone() };
+        let apart = report.apart();
+        let (seen, missing) = all.read(source.threads(), |namespace| {
+            let mut report = apart.clone();
+            let seen = read(&one, &namespace.label(), &mut report)?;
+            Ok((seen, report))
+        })?;
+        for (namespace, (seen, apart)) in seen {
+            out.enter(Some(namespace.label()), namespace.resident.clone());
+            report.add(apart);
+            write(seen, out)?;
+        }
+        Ok(missing)
+    }
+}
+
 /// What gives the rows of a table; a closure, if no row is of the whole machine.
 pub trait Table {
     /// Reads and gives the rows of one snapshot: with `--netns all`, those of one of the namespaces.
     fn snapshot(&mut self, sample: Sample<'_>) -> Result<(), Error>;
+
+    /// With `--netns all`, gives the rows of all namespaces: reads one after the other. What takes
+    /// walks of the kernel's tables has threads read them, see [`Sample::everywhere`].
+    fn namespaces(&mut self, all: &Namespaces, sample: Sample<'_>) -> Result<Missing, Error> {
+        let Sample { source, out, report } = sample;
+        all.visit(|namespace| {
+            out.enter(Some(namespace.label()), namespace.resident.clone());
+            self.snapshot(Sample { source, out, report })
+        })
+    }
 
     /// With `--netns all`, gives the rows of the whole machine, after those of the namespaces.
     fn machine(&mut self, _: Sample<'_>) -> Result<(), Error> {

@@ -11,6 +11,7 @@ use crate::frame::{Call, Report, Sample, Table};
 use crate::model::TcpSockstat;
 use crate::out::{Column, Out, Value};
 use crate::source::Source;
+use crate::source::netns::{Missing, Namespaces};
 use summary::Readings;
 
 /// The scopes of a number.
@@ -50,7 +51,7 @@ impl Measure {
 }
 
 /// A table of measures by name. With `--netns all` some are those of the whole machine.
-pub trait Measures {
+pub trait Measures: Sync {
     /// The measures that have one row of the whole machine.
     const OF_MACHINE: &'static [&'static str];
     /// The measures that mix numbers of the machine and of the namespace, which is said.
@@ -89,15 +90,12 @@ pub fn run<M: Measures>(
     names: Vec<&'static str>,
     measures: M,
 ) -> Result<(), Error> {
-    let of_all = call.is_of_all_namespaces();
-    call.table(columns, &[], &mut Rows { measures, names, of_all, machine: TcpSockstat::default() })
+    call.table(columns, &[], &mut Rows { measures, names, machine: TcpSockstat::default() })
 }
 
 struct Rows<M> {
     measures: M,
     names: Vec<&'static str>,
-    /// Whether every namespace is visited: then each number has its row once.
-    of_all: bool,
     /// The namespaces that were visited so far.
     machine: TcpSockstat,
 }
@@ -105,13 +103,23 @@ struct Rows<M> {
 impl<M: Measures> Table for Rows<M> {
     fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
         let readings = self.measures.read(&self.names, source, report)?;
-        self.machine.add_namespace(&readings.tcp);
-        if !self.of_all && self.names.iter().any(|name| M::MIXED.contains(name)) {
+        if self.names.iter().any(|name| M::MIXED.contains(name)) {
             note_namespace(source, report);
         }
-        let is_elsewhere = |name: &str| self.of_all && M::OF_MACHINE.contains(&name);
-        let mut names = self.names.iter().filter(|name| !is_elsewhere(name));
+        let mut names = self.names.iter();
         names.try_for_each(|name| M::measure(&readings, name, false)?.row(name, out))
+    }
+
+    fn namespaces(&mut self, all: &Namespaces, sample: Sample<'_>) -> Result<Missing, Error> {
+        let Rows { measures, names, machine } = self;
+        let read =
+            |source: &Source, _: &[u8], report: &mut Report| measures.read(names, source, report);
+        sample.everywhere(all, read, |readings, out| {
+            machine.add_namespace(&readings.tcp);
+            // The others have their row once.
+            let mut names = names.iter().filter(|name| !M::OF_MACHINE.contains(name));
+            names.try_for_each(|name| M::measure(&readings, name, false)?.row(name, out))
+        })
     }
 
     fn machine(&mut self, Sample { out, report, .. }: Sample<'_>) -> Result<(), Error> {

@@ -1,6 +1,7 @@
 //! What is known of a socket beside its row: who holds it, which service it is of, which way it goes.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::error::Error;
@@ -25,11 +26,11 @@ pub struct Shared {
     reading: Mutex<Option<Reading>>,
     cgroups: Option<Cgroups>,
     /// The control groups of processes, for sockets whose own is not known.
-    cgroups_of: RefCell<Vec<(u32, Option<Vec<u8>>)>>,
+    cgroups_of: Mutex<Vec<(u32, Option<Vec<u8>>)>>,
     services: Option<Services>,
     users: Option<Users>,
     /// Whether a socket that some process holds was found with none.
-    has_gaps: Cell<bool>,
+    has_gaps: AtomicBool,
 }
 
 /// The facts of one network namespace.
@@ -66,7 +67,7 @@ impl Shared {
         if looks_at_holders {
             let names = query.processes.clone();
             let wanted = move |process: &Process| is_meant(&names, process);
-            let begun = Reading::begin(Proc::open(kernel)?, sys::processors(), wanted)?;
+            let begun = Reading::begin(Proc::open(kernel)?, source.threads(), wanted)?;
             if begun.is_going_on() {
                 reading = Some(begun);
             } else {
@@ -80,11 +81,21 @@ impl Shared {
             reading: Mutex::new(reading),
             cgroups: (needs.has(Needs::CGROUPS) || !query.cgroups.is_empty())
                 .then(|| Cgroups::read(kernel)),
-            cgroups_of: RefCell::default(),
+            cgroups_of: Mutex::default(),
             services: needs.has(Needs::SERVICES).then(|| Services::read(kernel)).transpose()?,
             users: needs.has(Needs::USERS).then(|| Users::read(kernel)).transpose()?,
-            has_gaps: Cell::new(false),
+            has_gaps: AtomicBool::new(false),
         })
+    }
+
+    /// The same with owners, for threads that read several namespaces at once.
+    ///
+    /// # Errors
+    /// As [`Shared::read`].
+    pub fn read_whole(source: &Source, query: &Query) -> Result<Shared, Error> {
+        let shared = Shared::read(source, query)?;
+        shared.finish_owners()?;
+        Ok(shared)
     }
 
     /// Whether owners are asked for that are not known yet.
@@ -114,7 +125,7 @@ impl Shared {
     pub fn note_gaps(&self, query: &Query, dumped: Dumped, report: &mut Report) {
         let owners = self.owners.get().and_then(Option::as_ref);
         let is_blind = owners.is_some_and(|owners| owners.unreadable() > 0);
-        if is_blind && (self.has_gaps.get() || !query.processes.is_empty()) {
+        if is_blind && (self.has_gaps.load(Ordering::Relaxed) || !query.processes.is_empty()) {
             report.note(UNREADABLE);
         }
         note_interrupted(dumped, report);
@@ -149,7 +160,7 @@ impl<'a> Facts<'a> {
     fn holder<'o>(&self, owners: &'o Owners, socket: &Socket) -> Option<&'o Process> {
         let process = owners.of(socket.inode);
         if process.is_none() && socket.inode != 0 {
-            self.shared.has_gaps.set(true);
+            self.shared.has_gaps.store(true, Ordering::Relaxed);
         }
         process
     }
@@ -175,7 +186,7 @@ impl<'a> Facts<'a> {
         }
         // Before Linux 5.9, and in /proc/net, sockets do not say where they were made.
         let Some(process) = self.late_process(socket) else { return each(None) };
-        let mut known = self.shared.cgroups_of.borrow_mut();
+        let mut known = self.shared.cgroups_of.lock().unwrap_or_else(PoisonError::into_inner);
         let place = known.iter().position(|(pid, _)| *pid == process.pid).unwrap_or_else(|| {
             known.push((process.pid, cgroup::of_process(self.kernel, process.pid)));
             known.len() - 1

@@ -15,10 +15,10 @@ use std::path::PathBuf;
 
 use crate::error::Error;
 use crate::model::Proto;
-use crate::sys::Kernel;
+use crate::sys::{self, Kernel};
 
 /// What one run reads: a kernel (the running one, or a tree that looks like one), or saved files.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Source {
     /// The kernel; not asked where there are saved files.
     pub kernel: Kernel,
@@ -26,6 +26,10 @@ pub struct Source {
     pub saved: Vec<PathBuf>,
     /// What named the tree, if the kernel is one: `--root`, or a variable of the environment.
     pub tree_of: &'static str,
+    /// How many threads may read at most; 0 is for as many as there are processors.
+    pub threads: usize,
+    /// Whether this is one of all network namespaces, of which most have next to no sockets.
+    pub is_one_of_all: bool,
 }
 
 impl Source {
@@ -33,6 +37,12 @@ impl Source {
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.saved.is_empty() && self.kernel.is_live()
+    }
+
+    /// How many threads may read at most: at least one.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        if self.threads == 0 { sys::processors() } else { self.threads }
     }
 
     /// Refuses what has another source, for the `reason` that only the running kernel knows it.

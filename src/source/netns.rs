@@ -4,6 +4,9 @@
 //! a descriptor or a socket alone has neither, and is not found.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use rustix::io::Errno;
 
@@ -152,14 +155,13 @@ fn is_refusal(error: Errno) -> bool {
     matches!(error, Errno::PERM | Errno::ACCESS)
 }
 
-/// Takes a namespace that is counted otherwise off the hidden ones: the one in which a process lives,
-/// for `None` the calling thread.
-fn forget(hidden: &mut Hidden, resident: Option<u32>) {
-    if !hidden.is_empty()
-        && let Ok(inode) = netns::inode_of_files(resident)
-    {
-        hidden.remove(&inode);
-    }
+/// What one thread's visits were like.
+#[derive(Default)]
+struct Visits {
+    /// How many namespaces may not be entered.
+    refused: usize,
+    /// The inodes of the files of those that need not be counted among the hidden ones.
+    known: Vec<u64>,
 }
 
 /// How an attempt to enter a namespace ended.
@@ -185,33 +187,101 @@ impl Namespaces {
         &self,
         mut each: impl FnMut(&Namespace) -> Result<(), Error>,
     ) -> Result<Missing, Error> {
+        let visits = self.visit_some(&AtomicUsize::new(0), |_, namespace| each(namespace))?;
+        Ok(self.missing([visits]))
+    }
+
+    /// The same by at most so many threads, each of which enters the next namespace. Gives what `read`
+    /// gives there, in the order of the list.
+    ///
+    /// # Errors
+    /// As [`Namespaces::visit`].
+    pub fn read<T: Send>(
+        &self,
+        threads: usize,
+        read: impl Fn(&Namespace) -> Result<T, Error> + Sync,
+    ) -> Result<(Vec<(&Namespace, T)>, Missing), Error> {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut seen = Vec::new();
+            let visits = self.visit_some(&next, |place, namespace| {
+                seen.push((place, namespace, read(namespace)?));
+                Ok(())
+            });
+            visits.map(|visits| (visits, seen))
+        };
+        let parts: Vec<_> = thread::scope(|scope| {
+            let start = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+            let others: Vec<_> = (1..threads.min(self.list.len())).map_while(start).collect();
+            let own = work();
+            let joined = others
+                .into_iter()
+                .map(|other| other.join().unwrap_or_else(|panic| panic::resume_unwind(panic)));
+            std::iter::once(own).chain(joined).collect::<Result<_, Error>>()
+        })?;
+        let (visits, seen): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+        let mut seen: Vec<_> = seen.into_iter().flatten().collect();
+        seen.sort_unstable_by_key(|(place, ..)| *place);
+        let seen = seen.into_iter().map(|(_, namespace, seen)| (namespace, seen)).collect();
+        Ok((seen, self.missing(visits)))
+    }
+
+    /// Enters the next namespace until there is none, calls `each` there with its place, and comes back.
+    fn visit_some<'a>(
+        &'a self,
+        next: &AtomicUsize,
+        mut each: impl FnMut(usize, &'a Namespace) -> Result<(), Error>,
+    ) -> Result<Visits, Error> {
         // Who could not come back must not leave: inside a user namespace others may be open to us
         // that we made there, while our own belongs to the machine.
         let may_leave = self.own.enter().is_ok();
-        let mut hidden = self.hidden.clone();
-        let mut refused = 0;
-        let result = self.list.iter().try_for_each(|namespace| {
+        let mut visits = Visits::default();
+        let mut visit = |place, namespace: &'a Namespace| {
             match self.enter(namespace, may_leave)? {
                 Entry::Done => {
-                    each(namespace)?;
-                    forget(&mut hidden, None);
+                    each(place, namespace)?;
+                    self.note_known(&mut visits, None);
                 }
                 Entry::Refused => {
-                    refused += 1;
-                    namespace
-                        .residents
-                        .iter()
-                        .take(1)
-                        .for_each(|pid| forget(&mut hidden, Some(*pid)));
+                    visits.refused += 1;
+                    let resident = namespace.residents.first();
+                    resident.into_iter().for_each(|pid| self.note_known(&mut visits, Some(*pid)));
                 }
                 Entry::Gone => {}
             }
             Ok(())
-        });
+        };
+        let mut result = Ok(());
+        while result.is_ok() {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(namespace) = self.list.get(place) else { break };
+            result = visit(place, namespace);
+        }
+        if result.is_err() {
+            // The other threads go no further either.
+            next.store(self.list.len(), Ordering::Relaxed);
+        }
         if may_leave {
             self.own.enter().map_err(|error| Error::system("the way back", error))?;
         }
-        result.map(|()| Missing { refused, hidden: hidden.len() })
+        result.map(|()| visits)
+    }
+
+    /// Notes that a namespace is counted otherwise, in case it is one of the hidden ones: the one in which
+    /// a process lives, for `None` the calling thread.
+    fn note_known(&self, visits: &mut Visits, resident: Option<u32>) {
+        if !self.hidden.is_empty() {
+            visits.known.extend(netns::inode_of_files(resident));
+        }
+    }
+
+    fn missing(&self, visits: impl IntoIterator<Item = Visits>) -> Missing {
+        let (mut hidden, mut refused) = (self.hidden.clone(), 0);
+        for visits in visits {
+            refused += visits.refused;
+            hidden.retain(|inode| !visits.known.contains(inode));
+        }
+        Missing { refused, hidden: hidden.len() }
     }
 
     fn enter(&self, namespace: &Namespace, may_leave: bool) -> Result<Entry, Error> {

@@ -15,6 +15,7 @@ use crate::select::keys::{Counted, Key, columns, names, push_text, word};
 use crate::select::socket_keys::named_or_number;
 use crate::source::Source;
 use crate::source::files::names::Users;
+use crate::source::netns::{Missing, Namespaces};
 use crate::source::processes::cgroup;
 use crate::source::processes::holders::{Closed, Round};
 use crate::sys::Kernel;
@@ -84,8 +85,8 @@ const UNREADABLE: &str = "the descriptors of some processes may not be read (nee
 pub fn run(call: &mut Call, mut grouping: Grouping<Holders>) -> Result<(), Error> {
     check(call)?;
     grouping.end_with(&KIND);
-    let (columns, is_of_all) = (grouping.columns(), call.is_of_all_namespaces());
-    call.table(&columns, &[], &mut By { grouping, is_of_all, round: None })
+    let columns = grouping.columns();
+    call.table(&columns, &[], &mut By { grouping })
 }
 
 fn check(call: &Call) -> Result<(), Error> {
@@ -101,46 +102,49 @@ fn check(call: &Call) -> Result<(), Error> {
 
 struct By {
     grouping: Grouping<Holders>,
-    /// Whether all namespaces are visited.
-    is_of_all: bool,
-    /// Then kept until the last.
-    round: Option<Round>,
 }
 
 impl Table for By {
     fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
         source.must_be_live("with --by the running kernel is asked")?;
-        let groups = self.groups(source, report)?;
+        let round = Round::of_own_namespace(source)?;
+        let groups = self.groups(source, &round, &self.users(source)?, report)?;
         self.grouping.rows(&groups, out)
     }
 
-    fn machine(&mut self, _: Sample<'_>) -> Result<(), Error> {
-        self.round = None;
-        Ok(())
+    fn namespaces(&mut self, all: &Namespaces, sample: Sample<'_>) -> Result<Missing, Error> {
+        let round = Round::of_all_namespaces(sample.source)?;
+        let users = self.users(sample.source)?;
+        let read = |source: &Source, _: &[u8], report: &mut Report| {
+            self.groups(source, &round, &users, report)
+        };
+        sample.everywhere(all, read, |groups, out| self.grouping.rows(&groups, out))
     }
 }
 
 impl By {
-    fn groups(&mut self, source: &Source, report: &mut Report) -> Result<Groups, Error> {
-        let kernel = &source.kernel;
-        let round = match self.round.take() {
-            Some(round) => round,
-            None if self.is_of_all => Round::of_all_namespaces(kernel)?,
-            None => Round::of_own_namespace(kernel)?,
-        };
+    fn users(&self, source: &Source) -> Result<Users, Error> {
+        let has_users = self.grouping.needs().has(Needs::USERS);
+        if has_users { Users::read(&source.kernel) } else { Ok(Users::default()) }
+    }
+
+    fn groups(
+        &self,
+        source: &Source,
+        round: &Round,
+        users: &Users,
+        report: &mut Report,
+    ) -> Result<Groups, Error> {
         if round.unreadable() > 0 {
             report.note(UNREADABLE);
         }
-        let has_users = self.grouping.needs().has(Needs::USERS);
-        let users = if has_users { Users::read(kernel)? } else { Users::default() };
-        let known = Known { kernel, round: &round, users, cgroups: RefCell::default() };
+        let known = Known { kernel: &source.kernel, round, users, cgroups: RefCell::default() };
         let mut groups = Groups::default();
         let mut key = Vec::with_capacity(128);
-        for socket in &round.closed(kernel)? {
+        for socket in &round.closed(source)? {
             self.grouping.key(&mut key, (socket, &known));
             groups.add(&key, [0; 2]);
         }
-        self.round = Some(round).filter(|_| self.is_of_all);
         Ok(groups)
     }
 }
@@ -149,7 +153,7 @@ impl By {
 pub struct Known<'a> {
     kernel: &'a Kernel,
     round: &'a Round,
-    users: Users,
+    users: &'a Users,
     /// The control groups of processes, each read once.
     cgroups: RefCell<HashMap<u32, Option<Vec<u8>>>>,
 }

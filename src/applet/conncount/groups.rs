@@ -3,12 +3,14 @@
 use super::Args;
 use crate::cli;
 use crate::error::Error;
-use crate::frame::{Call, Sample, Table};
+use crate::frame::{Call, Report, Sample, Table};
 use crate::measure::sockets;
 use crate::model::{Groups, Query};
-use crate::out::Out;
 use crate::select::facts::Shared;
-use crate::source;
+use crate::select::grouping::Grouping;
+use crate::select::socket_keys::Sockets;
+use crate::source::netns::{Missing, Namespaces};
+use crate::source::{self, Source};
 
 /// Counts the sockets that pass, in groups if there are keys.
 ///
@@ -16,54 +18,45 @@ use crate::source;
 /// As [`Call::table`].
 pub fn run(call: &mut Call, mut args: Args, mut query: Query) -> Result<(), Error> {
     check(call, &args)?;
-    let of_all = call.is_of_all_namespaces();
-    if of_all {
+    if call.is_of_all_namespaces() {
         args.grouping.lead_with("netns");
     }
     let grouping = &args.grouping;
     query.needs = grouping.needs();
-    let mut table =
-        Grouped { args: &args, query: &query, of_all, groups: Groups::default(), shared: None };
+    let mut table = Grouped { grouping, query: &query, groups: Groups::default() };
     call.table(&grouping.columns(), &grouping.shown(), &mut table)
 }
 
 /// One table of groups.
 struct Grouped<'a> {
-    args: &'a Args,
+    grouping: &'a Grouping<Sockets>,
     query: &'a Query,
-    /// Whether the groups are those of all namespaces together.
-    of_all: bool,
+    /// Those of all namespaces together.
     groups: Groups,
-    /// What was read once for the namespaces of this snapshot.
-    shared: Option<Shared>,
 }
 
 impl Table for Grouped<'_> {
     fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
-        let netns = match out.namespace() {
-            Some(name) => name.to_vec(),
-            None if self.args.grouping.has("netns") => source::netns::own_name(),
-            None => Vec::new(),
+        let Grouped { grouping, query, .. } = *self;
+        let netns = if grouping.has("netns") { source::netns::own_name() } else { Vec::new() };
+        let shared = Shared::read(source, query)?;
+        grouping.rows(&sockets::groups(source, query, grouping, &shared, netns, report)?, out)
+    }
+
+    fn namespaces(&mut self, all: &Namespaces, sample: Sample<'_>) -> Result<Missing, Error> {
+        let Grouped { grouping, query, groups } = self;
+        let shared = Shared::read_whole(sample.source, query)?;
+        let read = |source: &Source, netns: &[u8], report: &mut Report| {
+            sockets::groups(source, query, grouping, &shared, netns.to_vec(), report)
         };
-        let (query, grouping) = (self.query, &self.args.grouping);
-        let shared = match self.shared.take() {
-            Some(shared) => shared,
-            None => Shared::read(source, query)?,
-        };
-        self.groups.merge(sockets::groups(source, query, grouping, &shared, netns, report)?);
-        self.shared = Some(shared);
-        if self.of_all { Ok(()) } else { self.rows(out) }
+        sample.everywhere(all, read, |more, _| {
+            groups.merge(more);
+            Ok(())
+        })
     }
 
     fn machine(&mut self, Sample { out, .. }: Sample<'_>) -> Result<(), Error> {
-        self.rows(out)
-    }
-}
-
-impl Grouped<'_> {
-    fn rows(&mut self, out: &mut Out) -> Result<(), Error> {
-        self.shared = None;
-        self.args.grouping.rows(&std::mem::take(&mut self.groups), out)
+        self.grouping.rows(&std::mem::take(&mut self.groups), out)
     }
 }
 

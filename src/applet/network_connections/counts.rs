@@ -141,6 +141,11 @@ impl Counts {
         }
     }
 
+    /// Adds the counts of another namespace.
+    pub fn merge(&mut self, other: Counts) {
+        other.counts.into_iter().for_each(|(kind, status, count)| self.add(kind, &status, count));
+    }
+
     /// Adds what is asked for and not there, with 0.
     pub fn fill(&mut self, wanted: &Wanted) {
         wanted.pairs().into_iter().for_each(|(kind, status)| self.add(kind, status, 0));

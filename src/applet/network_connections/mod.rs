@@ -10,13 +10,15 @@ use std::os::unix::ffi::OsStrExt;
 
 use check::{Finding, Threshold};
 use counts::{Counts, Wanted};
-use rules::{Rule, Rules};
+use rules::{Reading, Rule, Rules};
 
 use crate::cli::{self, Opt, OptDoc, Original};
 use crate::error::{Error, Status};
 use crate::frame::{Applet, Call, Example, Report, Sample, Table};
 use crate::model::Verdict;
 use crate::out::{Column, Format, Out};
+use crate::source::Source;
+use crate::source::netns::{Missing, Namespaces};
 use crate::sys;
 
 pub static APPLET: Applet = Applet {
@@ -261,9 +263,8 @@ fn check(call: &mut Call, args: &Args) -> Result<(), Error> {
     if let Some(test) = &args.test {
         counts.read_test(test, &args.wanted)?;
     }
-    let of_all = call.is_of_all_namespaces();
     let rules = Rules::new(&args.rules);
-    let mut check = Check { args, warning, critical, of_all, counts, rules, verdict: None };
+    let mut check = Check { args, warning, critical, counts, rules, verdict: None };
     // A label that changed with the verdict would make another series of it.
     let is_prometheus = call.common().style.format == Format::Prometheus;
     let shown =
@@ -291,7 +292,6 @@ struct Check<'a> {
     args: &'a Args,
     warning: Option<Threshold>,
     critical: Option<Threshold>,
-    of_all: bool,
     counts: Counts,
     rules: Rules<'a>,
     /// What came of it.
@@ -300,17 +300,42 @@ struct Check<'a> {
 
 impl Table for Check<'_> {
     fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
-        if !self.args.rules.is_empty() {
-            self.rules.read(source, report)?;
-        } else if self.args.test.is_none() {
-            self.counts.read(source, &self.args.wanted, report)?;
-        }
-        if self.of_all { Ok(()) } else { self.finish(out, report) }
+        let (counts, readings) = read(self.args, source, report)?;
+        self.counts.merge(counts);
+        self.rules.add(readings);
+        self.finish(out, report)
+    }
+
+    fn namespaces(&mut self, all: &Namespaces, sample: Sample<'_>) -> Result<Missing, Error> {
+        let Check { args, counts, rules, .. } = self;
+        let read = |source: &Source, _: &[u8], report: &mut Report| read(args, source, report);
+        sample.everywhere(all, read, |(more, readings), _| {
+            counts.merge(more);
+            rules.add(readings);
+            Ok(())
+        })
     }
 
     fn machine(&mut self, Sample { out, report, .. }: Sample<'_>) -> Result<(), Error> {
         self.finish(out, report)
     }
+}
+
+/// Reads what is asked for of one namespace: the counts, or the numbers of the rules.
+fn read(
+    args: &Args,
+    source: &Source,
+    report: &mut Report,
+) -> Result<(Counts, Vec<Reading>), Error> {
+    let mut counts = Counts::default();
+    if !args.rules.is_empty() {
+        return Ok((counts, rules::read(&args.rules, source, report)?));
+    }
+    // The sockets of --test were read before.
+    if args.test.is_none() {
+        counts.read(source, &args.wanted, report)?;
+    }
+    Ok((counts, Vec::new()))
 }
 
 impl Check<'_> {

@@ -177,7 +177,7 @@ fn filters_of(text: &str) -> Result<Query, String> {
 
 /// What is known of a rule's number.
 #[derive(Clone, Debug)]
-struct Reading {
+pub struct Reading {
     amount: Result<Amount, String>,
     bounds: [Option<i128>; 2],
 }
@@ -211,26 +211,11 @@ impl<'a> Rules<'a> {
         Rules { rules, readings: Vec::new() }
     }
 
-    /// Reads the number of every rule; those of several namespaces are added up.
-    ///
-    /// # Errors
-    /// If a rule cannot be: an unknown user or service. What cannot be read is a finding.
-    pub fn read(&mut self, source: &Source, report: &mut Report) -> Result<(), Error> {
-        let states = self.states(source, report);
-        let mut readings = Vec::with_capacity(self.rules.len());
-        for rule in self.rules {
-            let reading = match read(&rule.key, source, &states, report) {
-                Err(Error::Fault { status: Status::Failed, text }) => {
-                    let reason = String::from_utf8_lossy(&text).into_owned();
-                    Reading { amount: Err(reason), bounds: [Some(0), None] }
-                }
-                reading => reading?,
-            };
-            readings.push(reading);
-        }
+    /// Takes the readings of all rules; those of several namespaces are added up.
+    pub fn add(&mut self, readings: Vec<Reading>) {
         if self.readings.is_empty() {
             self.readings = readings;
-            return Ok(());
+            return;
         }
         for (sum, reading) in self.readings.iter_mut().zip(readings) {
             match (&mut sum.amount, reading.amount) {
@@ -238,31 +223,6 @@ impl<'a> Rules<'a> {
                 (Ok(_), other) => sum.amount = other,
                 (Err(_), _) => {}
             }
-        }
-        Ok(())
-    }
-
-    /// One walk of the socket table for all rules that want states.
-    fn states(&self, source: &Source, report: &mut Report) -> Result<StateCounts, String> {
-        let (mut set, mut by_family) = (StateSet::default(), false);
-        for rule in self.rules {
-            if let Key::States(family, states) = rule.key {
-                set = set.with(states);
-                by_family |= family.is_some();
-            }
-        }
-        if set.is_empty() {
-            return Ok(StateCounts::default());
-        }
-        match source::tcp_states(source, Method::Auto, set, by_family) {
-            Ok((counts, dumped)) => {
-                if dumped.is_interrupted {
-                    report.note(CHANGED);
-                }
-                Ok(counts)
-            }
-            Err(Error::Fault { text, .. }) => Err(String::from_utf8_lossy(&text).into_owned()),
-            Err(_) => Err("cannot be counted".to_owned()),
         }
     }
 
@@ -278,7 +238,47 @@ impl<'a> Rules<'a> {
     }
 }
 
-fn read(
+/// Reads the number of every rule.
+///
+/// # Errors
+/// If a rule cannot be: an unknown user or service. What cannot be read is a finding.
+pub fn read(rules: &[Rule], source: &Source, report: &mut Report) -> Result<Vec<Reading>, Error> {
+    let states = states(rules, source, report);
+    let read = |rule: &Rule| match number(&rule.key, source, &states, report) {
+        Err(Error::Fault { status: Status::Failed, text }) => {
+            let reason = String::from_utf8_lossy(&text).into_owned();
+            Ok(Reading { amount: Err(reason), bounds: [Some(0), None] })
+        }
+        reading => reading,
+    };
+    rules.iter().map(read).collect()
+}
+
+/// One walk of the socket table for all rules that want states.
+fn states(rules: &[Rule], source: &Source, report: &mut Report) -> Result<StateCounts, String> {
+    let (mut set, mut by_family) = (StateSet::default(), false);
+    for rule in rules {
+        if let Key::States(family, states) = rule.key {
+            set = set.with(states);
+            by_family |= family.is_some();
+        }
+    }
+    if set.is_empty() {
+        return Ok(StateCounts::default());
+    }
+    match source::tcp_states(source, Method::Auto, set, by_family) {
+        Ok((counts, dumped)) => {
+            if dumped.is_interrupted {
+                report.note(CHANGED);
+            }
+            Ok(counts)
+        }
+        Err(Error::Fault { text, .. }) => Err(String::from_utf8_lossy(&text).into_owned()),
+        Err(_) => Err("cannot be counted".to_owned()),
+    }
+}
+
+fn number(
     key: &Key,
     source: &Source,
     states: &Result<StateCounts, String>,

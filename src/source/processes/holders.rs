@@ -11,11 +11,12 @@ use std::collections::HashMap;
 
 use super::owner::{Descriptors, Held, Process};
 use crate::error::Error;
-use crate::model::StateSet;
-use crate::source::netns;
+use crate::model::{Family, Protocol, StateSet};
+use crate::source::files::procfs;
 use crate::source::sockets::sock_diag::{self, Request};
+use crate::source::{Source, netns};
+use crate::sys;
 use crate::sys::process::{Proc, SocketFile};
-use crate::sys::{self, Kernel};
 use crate::wire::inet_diag::InetDiag;
 
 /// A TCP socket that is neither connected nor listening.
@@ -47,14 +48,14 @@ impl Round {
     ///
     /// # Errors
     /// If /proc cannot be read, or sock_diag is refused.
-    pub fn of_own_namespace(kernel: &Kernel) -> Result<Round, Error> {
-        let proc = Proc::open(kernel)?;
+    pub fn of_own_namespace(source: &Source) -> Result<Round, Error> {
+        let proc = Proc::open(&source.kernel)?;
         let own = proc.own_network_namespace()?;
         let mut before = Vec::new();
         walk(StateSet::BOUND, |socket| before.push(socket.inode()))?;
         before.sort_unstable();
         let descriptors =
-            Descriptors::read(Proc::open(kernel)?, sys::processors(), move |process| {
+            Descriptors::read(Proc::open(&source.kernel)?, source.threads(), move |process| {
                 // One who does not show his namespace does not show his descriptors, and is counted.
                 proc.network_namespace(process.pid).map_or(true, |namespace| namespace == own)
             })?;
@@ -65,10 +66,11 @@ impl Round {
     ///
     /// # Errors
     /// As [`Round::of_own_namespace`].
-    pub fn of_all_namespaces(kernel: &Kernel) -> Result<Round, Error> {
-        let proc = Proc::open(kernel)?;
-        let before = in_all_tables()?;
-        let descriptors = Descriptors::read(Proc::open(kernel)?, sys::processors(), |_| true)?;
+    pub fn of_all_namespaces(source: &Source) -> Result<Round, Error> {
+        let proc = Proc::open(&source.kernel)?;
+        let before = in_all_tables(source)?;
+        let descriptors =
+            Descriptors::read(Proc::open(&source.kernel)?, source.threads(), |_| true)?;
         let of = |process: &Process| {
             (process.pid, proc.network_namespace(process.pid).unwrap_or_default())
         };
@@ -99,11 +101,14 @@ impl Round {
     ///
     /// # Errors
     /// If sock_diag is refused or a dump cut short.
-    pub fn closed(&self, kernel: &Kernel) -> Result<Vec<Closed>, Error> {
-        let proc = Proc::open(kernel)?;
+    pub fn closed(&self, source: &Source) -> Result<Vec<Closed>, Error> {
+        let proc = Proc::open(&source.kernel)?;
         let mut left = Left::new(self, proc.own_network_namespace()?);
         let mut nobodys = Vec::new();
-        walk(HELD, |socket| {
+        let states = if self.is_of_all() { held_here(source) } else { HELD };
+        // Where nobody holds a socket, those that are bound are all that there may be to find.
+        let first = if left.sockets.is_empty() { states.without(StateSet::ALL) } else { states };
+        walk(first, |socket| {
             // What was bound before the pass and is bound now was so during the pass.
             if !left.take(&socket) && self.before.binary_search(&socket.inode()).is_ok() {
                 nobodys.push(Closed { pid: None, uid: socket.uid(), is_bound: Some(true) });
@@ -112,7 +117,7 @@ impl Round {
         left.ask(&proc);
         if left.is_any_unknown() {
             // A socket may have come into a table behind the walk's back: it has to be missed twice.
-            walk(HELD, |socket| {
+            walk(states, |socket| {
                 left.take(&socket);
             })?;
         }
@@ -120,7 +125,7 @@ impl Round {
         if self.is_of_all() {
             left.drop_those_of(&self.before);
         } else if left.is_any_unknown() {
-            left.drop_those_of(&in_all_tables()?);
+            left.drop_those_of(&in_all_tables(source)?);
         }
         let mut sockets = left.closed();
         sockets.extend(nobodys);
@@ -129,9 +134,14 @@ impl Round {
 }
 
 /// The inodes of the sockets in the tables of all network namespaces that may be entered, sorted.
-fn in_all_tables() -> Result<Vec<u32>, Error> {
-    let mut inodes = Vec::new();
-    netns::list()?.visit(|_| walk(HELD, |socket| inodes.push(socket.inode())))?;
+fn in_all_tables(source: &Source) -> Result<Vec<u32>, Error> {
+    let all = netns::list()?;
+    let (seen, _) = all.read(source.threads(), |_| {
+        let mut inodes = Vec::new();
+        walk(held_here(source), |socket| inodes.push(socket.inode()))?;
+        Ok(inodes)
+    })?;
+    let mut inodes: Vec<u32> = seen.into_iter().flat_map(|(_, inodes)| inodes).collect();
     inodes.sort_unstable();
     Ok(inodes)
 }
@@ -139,8 +149,25 @@ fn in_all_tables() -> Result<Vec<u32>, Error> {
 /// All that a table shows and a process may hold: in TIME_WAIT sockets have no inode.
 const HELD: StateSet = StateSet::ALL.without(StateSet::TIME_WAIT).with(StateSet::BOUND);
 
+/// Those of [`HELD`] in which this namespace may have sockets. A walk goes over the tables of the whole
+/// machine, and a namespace, of many, has few sockets if any.
+fn held_here(source: &Source) -> StateSet {
+    let Ok(sockstat) = procfs::sockstat(source) else { return HELD };
+    let in_use =
+        |protocol| Family::ALL.iter().map(|family| sockstat.inuse(protocol, *family)).sum();
+    let (tcp, udp, raw): (u64, u64, u64) =
+        (in_use(Protocol::Tcp), in_use(Protocol::Udp), in_use(Protocol::Raw));
+    // All that are in use are more than bound.
+    let may_be_bound = sockstat.used.is_none_or(|used| used > tcp + udp + raw);
+    let states = if tcp > 0 { HELD } else { StateSet::BOUND };
+    if may_be_bound { states } else { states.without(StateSet::BOUND) }
+}
+
 /// Walks the tables of the network namespace in which we are.
 fn walk(states: StateSet, mut each: impl FnMut(InetDiag<'_>)) -> Result<(), Error> {
+    if states.is_empty() {
+        return Ok(());
+    }
     sock_diag::dump(&mut sock_diag::open()?, &Request::tcp(states), |socket| {
         each(socket);
         Ok(())

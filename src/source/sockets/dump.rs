@@ -34,6 +34,9 @@ pub fn sockets(
     }
     let mut dumped = Dumped::default();
     for &proto in query.protos() {
+        if method == Method::Auto && source.is_one_of_all && super::are_there_none(source, proto) {
+            continue;
+        }
         let asked = sock_diag::open()
             .and_then(|mut kernel| from_kernel(&mut kernel, proto, query, &mut wanted));
         let one = match method {
