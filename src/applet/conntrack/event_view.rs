@@ -13,9 +13,10 @@ use crate::frame::{Call, Report};
 use crate::model::{Change, Expectation, Flow, FlowFilter};
 use crate::out::{Column, Out};
 use crate::source::Source;
-use crate::source::flows::events::{Event, Groups, Seen, Subject};
+use crate::source::flows::events::{Event, Groups, Subject};
+use crate::source::flows::follow::Seen;
 use crate::source::flows::labels::Labels;
-use crate::source::netlink::Dumped;
+use crate::source::netlink::{Dumped, Failure};
 use crate::source::processes::programs::Programs;
 use crate::sys::signals::Signals;
 use crate::sys::{self, For};
@@ -116,10 +117,7 @@ impl<'a> View<'a> {
     }
 
     /// Takes an event of the kernel.
-    ///
-    /// # Errors
-    /// If writing fails, or a signal ends it all.
-    pub fn event(&mut self, event: &Event<'_>) -> Result<(), Error> {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), Error> {
         match event.subject {
             Subject::Flow(flow) => {
                 if let Some(cache) = &mut self.cache {
@@ -277,16 +275,21 @@ impl<'a> View<'a> {
         self.cache.iter_mut().for_each(Flows::begin_reconcile);
     }
 
-    /// Takes what a dump shows, and the events that come meanwhile.
+    /// Takes events, and what a dump shows.
     ///
     /// # Errors
-    /// If writing fails, or a signal ends it all.
-    pub fn seen(&mut self, seen: &Seen<'_>, report: &mut Report) -> Result<(), Error> {
-        let flow = match seen {
-            Seen::Event(event) => return self.event(event),
-            Seen::Lost(lost) => return self.lost(*lost, report),
-            Seen::Dumped(flow) => flow,
-        };
+    /// If writing fails, a signal ends it all, or the kernel refuses the dump.
+    pub fn seen(&mut self, seen: Seen<'_>, report: &mut Report) -> Result<(), Error> {
+        match seen {
+            Seen::Event(event) => self.event(event),
+            Seen::Lost(lost) => self.lost(lost, report),
+            Seen::Dumped(flow) => self.dumped(flow),
+            Seen::Ended(dumped) => self.end_dump(dumped),
+        }
+    }
+
+    /// Shows what a flow of the dump is news of.
+    fn dumped(&mut self, flow: &Flow<'_>) -> Result<(), Error> {
         let change = self.cache.as_mut().and_then(|cache| cache.reconcile(flow, 0));
         match change {
             _ if self.is_first => Ok(()),
@@ -297,23 +300,17 @@ impl<'a> View<'a> {
     }
 
     /// The dump has ended: what it did not show is gone.
-    ///
-    /// # Errors
-    /// Why the dump was cut short; or if writing fails, or a signal ends it all.
-    pub fn end_dump(&mut self, dumped: Result<Dumped, Error>) -> Result<(), Error> {
-        let Some(mut cache) = self.cache.take() else { return dumped.map(|_| ()) };
-        let result = match dumped {
+    fn end_dump(&mut self, dumped: Result<Dumped, Failure>) -> Result<(), Error> {
+        let Dumped { is_interrupted } = dumped?;
+        let Some(mut cache) = self.cache.take() else { return Ok(()) };
+        let result = if is_interrupted {
             // It may have missed some.
-            Ok(Dumped { is_interrupted: true }) => {
-                cache.cancel_reconcile();
-                self.wants_dump = true;
-                Ok(())
-            }
-            Ok(_) => {
-                self.is_first = false;
-                cache.end_reconcile(|flow| self.show(Change::Destroy, flow, Origin::Dump))
-            }
-            Err(error) => Err(error),
+            cache.cancel_reconcile();
+            self.wants_dump = true;
+            Ok(())
+        } else {
+            self.is_first = false;
+            cache.end_reconcile(|flow| self.show(Change::Destroy, flow, Origin::Dump))
         };
         self.cache = Some(cache);
         result

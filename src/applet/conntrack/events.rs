@@ -11,7 +11,8 @@ use crate::error::{Error, Status};
 use crate::frame::{Call, Report};
 use crate::out::Format;
 use crate::source::flows::conntrack;
-use crate::source::flows::events::{Counts, Events, Groups, Step, dump_beside};
+use crate::source::flows::events::{Counts, Events, Groups};
+use crate::source::flows::follow::Follower;
 use crate::source::netlink::CTNETLINK;
 use crate::sys::signals::{SIGINT, SIGTERM, Signals};
 use crate::sys::{self, For, Kernel};
@@ -27,9 +28,6 @@ const BUSY: Duration = Duration::from_micros(500);
 const NAP: Duration = Duration::from_millis(2);
 /// With a smaller receive buffer, events might be lost during a nap that would not be otherwise.
 const NAP_BUFFER_BYTES: usize = 1024 * 1024;
-
-/// How many datagrams are read before signals are looked for.
-const DATAGRAMS_AT_ONCE: usize = 1024;
 
 /// What is said of nf_conntrack_events, net/netfilter/nf_conntrack_ecache.c.
 const NO_EVENTS: &str = "net.netfilter.nf_conntrack_events is 0: the kernel tells of no events in this network namespace";
@@ -58,7 +56,8 @@ pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
     note(&source.kernel, table, shown, &mut call.report);
     let view = View::new(call, args, table, &source, shown, signals)?;
     let may_nap = size >= NAP_BUFFER_BYTES;
-    let watch = Watch { view, events, resync: args.resync, may_nap, woken: Duration::ZERO };
+    let (follower, resync) = (Follower::of(events), args.resync);
+    let watch = Watch { view, follower, resync, may_nap, woken: Duration::ZERO };
     watch.run(&mut call.report)
 }
 
@@ -114,7 +113,7 @@ fn has_flows() -> bool {
 /// The events on their way from the kernel to the reader.
 struct Watch<'a> {
     view: View<'a>,
-    events: Events,
+    follower: Follower,
     resync: bool,
     /// Whether the receive buffer is large enough for naps.
     may_nap: bool,
@@ -138,23 +137,16 @@ impl Watch<'_> {
     /// Follows the events until something ends it: a signal by [`Error::Ended`].
     fn follow(&mut self, report: &mut Report) -> Result<std::convert::Infallible, Error> {
         loop {
-            if self.view.wants_dump() {
-                self.dump(report)?;
+            if self.view.wants_dump() && !self.follower.is_dumping() {
+                self.follower.start()?;
+                self.view.begin_dump();
             }
-            for _ in 0..DATAGRAMS_AT_ONCE {
-                match self.events.next(|event| self.view.event(event))? {
-                    Step::Read => {}
-                    Step::Lost(lost) => {
-                        self.view.lost(lost, report)?;
-                        break;
-                    }
-                    Step::Idle => {
-                        self.view.write()?;
-                        self.wait()?;
-                    }
-                }
+            if self.follower.turn(|seen| self.view.seen(seen, report))? {
+                self.view.write()?;
+                self.wait()?;
+            } else {
+                self.view.look_for_signals()?;
             }
-            self.view.look_for_signals()?;
         }
     }
 
@@ -170,33 +162,26 @@ impl Watch<'_> {
 
     /// Waits for events to be read, or only for what ends it all.
     fn wait_for(&self, events: For, timeout: Option<Duration>) -> Result<(), Error> {
+        let fd = self.follower.events.as_fd();
         let waits = [
-            (self.events.as_fd(), events),
+            (fd, events),
             (self.view.signals().as_fd(), For::Reading),
             (sys::stdout(), For::TheEnd),
+            (self.follower.dump().unwrap_or(fd), events),
         ];
         match sys::wait(waits, timeout).map_err(|error| Error::system("poll", error))? {
-            [_, true, _] => self.view.look_for_signals(),
-            [_, _, true] => Err(Error::ClosedPipe),
+            [_, true, ..] => self.view.look_for_signals(),
+            [_, _, true, _] => Err(Error::ClosedPipe),
             _ => Ok(()),
         }
     }
 
-    /// Dumps the table and shows what the events did not tell.
-    fn dump(&mut self, report: &mut Report) -> Result<(), Error> {
-        let mut kernel = conntrack::open()?;
-        self.view.begin_dump();
-        let dumped =
-            dump_beside(&mut kernel, &mut self.events, |seen| self.view.seen(&seen, report));
-        self.view.end_dump(dumped)
-    }
-
     /// Shows what waits, if the reader takes it, and says how many events there were.
     fn end(mut self, report: &mut Report) -> Result<(), Error> {
-        if let lost @ 1.. = self.events.newly_lost() {
+        if let lost @ 1.. = self.follower.events.newly_lost() {
             self.view.lost(lost, report)?;
         }
-        let Counts { unknown, malformed, .. } = self.events.counts();
+        let Counts { unknown, malformed, .. } = self.follower.events.counts();
         if unknown > 0 || malformed > 0 {
             let text =
                 format!("{unknown} messages of unknown type and {malformed} of unknown shape");

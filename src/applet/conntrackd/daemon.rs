@@ -18,15 +18,14 @@ use super::reconcile::Reconciler;
 use super::statistics::{ABSENT, Numbers, RATE_NAMES, RATED, RATES, SPANS};
 use crate::error::Error;
 use crate::source::flows::conntrack;
-use crate::source::flows::events::{Events, Groups, Step, Subject};
+use crate::source::flows::events::{Events, Groups, Subject};
+use crate::source::flows::follow::{Follower, Seen};
 use crate::source::flows::labels::Labels;
 use crate::sys::daemon::{self, Lock, Notify};
 use crate::sys::signals::{SIGHUP, SIGINT, SIGTERM, Signals};
 use crate::sys::{self, Netlink};
 use crate::track::Window;
 
-/// Datagrams of events that are read in one turn.
-const EVENTS_A_TURN: usize = 1024;
 /// Clients that are accepted in one turn.
 const ACCEPTS_A_TURN: usize = 16;
 /// How often rates are taken, and slow clients dropped.
@@ -40,7 +39,9 @@ pub struct Daemon {
     listener: OwnedFd,
     signals: Signals,
     notify: Notify,
-    events: Events,
+    follower: Follower,
+    /// Whether there is nothing to do before a socket is ready.
+    may_wait: bool,
     /// What the buffer of events was asked to be.
     buffer_bytes: usize,
     reconciler: Reconciler,
@@ -65,7 +66,6 @@ impl Daemon {
         let signals = Signals::of(&[SIGTERM, SIGINT, SIGHUP]);
         let signals = signals.map_err(|error| Error::system("signals", error))?;
         let events = Events::open(Groups::FLOWS, Some(settings.buffer_bytes))?;
-        let reconciler = Reconciler::new(settings.reconcile)?;
         let kernel = conntrack::open()?;
         daemon::prepare_directory(settings.socket.parent().unwrap_or(Path::new("/")))?;
         let lock = lock(&settings.lock)?;
@@ -78,13 +78,14 @@ impl Daemon {
         let clock = sys::monotonic();
         let mut daemon = Daemon {
             buffer_bytes: settings.buffer_bytes,
+            reconciler: Reconciler::new(settings.reconcile),
             settings,
             lock,
             listener,
             signals,
             notify: Notify::default(),
-            events,
-            reconciler,
+            follower: Follower::of(events),
+            may_wait: true,
             kernel,
             ledger,
             clients: Clients::default(),
@@ -136,8 +137,7 @@ impl Daemon {
                 _ => self.is_stopping = true,
             }
         }
-        let is_idle = self.read_events()?;
-        self.reconcile(is_idle);
+        self.follow()?;
         self.serve(&ready);
         self.accept();
         if let Some(log) = &mut self.ledger.log {
@@ -150,12 +150,15 @@ impl Daemon {
     /// Waits till something is ready, at most till the next moment at which there is something to do.
     /// Gives which clients are ready, in their order.
     fn wait(&self) -> Result<Vec<bool>, Error> {
-        let mut next = self.next_tick.min(self.reconciler.due());
+        let mut next = self.next_tick;
+        if !self.follower.is_dumping() {
+            next = next.min(self.reconciler.due());
+        }
         if self.notify.watchdog.is_some() {
             next = next.min(self.next_watchdog);
         }
         let mut patience = next.saturating_sub(sys::monotonic());
-        if self.reconciler.is_draining() {
+        if !self.may_wait {
             patience = Duration::ZERO;
         }
         let timeout = Timespec {
@@ -164,9 +167,9 @@ impl Daemon {
         };
         let own = [
             Some(self.signals.as_fd()),
-            Some(self.events.as_fd()),
+            Some(self.follower.events.as_fd()),
             Some(self.listener.as_fd()),
-            self.reconciler.as_fd(),
+            self.follower.dump(),
         ];
         let own = own.into_iter().flatten().map(|fd| (fd, PollFlags::IN));
         let count = own.clone().count();
@@ -181,39 +184,49 @@ impl Daemon {
         Ok(fds.iter().skip(count).map(|fd| !fd.revents().is_empty()).collect())
     }
 
-    /// Reads events, but not for ever; whether none waits any more.
-    fn read_events(&mut self) -> Result<bool, Error> {
-        for _ in 0..EVENTS_A_TURN {
-            let (ledger, now) = (&mut self.ledger, self.now);
-            let step = self.events.next(|event| {
-                if let Subject::Flow(flow) = event.subject {
-                    ledger.event(event.kind, flow, now);
-                }
-                Ok(())
-            })?;
-            match step {
-                Step::Read => {}
-                Step::Idle => return Ok(true),
-                Step::Lost(_) => self.repair(),
+    /// Goes on with the events and the comparison, and begins one if it is due.
+    fn follow(&mut self) -> Result<(), Error> {
+        let mut ended = None;
+        if !self.follower.is_dumping() && self.now.clock >= self.reconciler.due() {
+            self.reconciler.begin(self.now.clock);
+            match self.follower.start() {
+                Ok(()) => self.ledger.begin(),
+                Err(failure) => ended = Some(Err(failure)),
             }
         }
-        Ok(false)
+        let (ledger, now, mut is_lost) = (&mut self.ledger, self.now, false);
+        self.may_wait = self.follower.turn(|seen| {
+            match seen {
+                Seen::Event(event) => {
+                    if let Subject::Flow(flow) = event.subject {
+                        ledger.event(event.kind, flow, now);
+                    }
+                }
+                Seen::Lost(_) => is_lost = true,
+                Seen::Dumped(flow) => ledger.dumped(flow, now),
+                Seen::Ended(result) => ended = Some(result),
+            }
+            Ok(())
+        })?;
+        if is_lost {
+            self.repair();
+        }
+        if let Some(ended) = ended {
+            let number = self.reconciler.end(ended, now.clock);
+            self.ledger.end(number.is_some(), now);
+            number.iter().for_each(|number| self.clients.compared(*number, now.clock));
+        }
+        Ok(())
     }
 
     /// Makes the buffer larger after a loss, and sees to it that what was missed is found soon.
     fn repair(&mut self) {
         let doubled = self.buffer_bytes.saturating_mul(2).min(self.settings.most_buffer_bytes);
-        if doubled > self.buffer_bytes && self.events.set_receive_buffer(doubled).is_ok() {
+        if doubled > self.buffer_bytes && self.follower.events.set_receive_buffer(doubled).is_ok() {
             self.buffer_bytes = doubled;
         }
         if let Some(delay) = self.settings.overrun {
             self.reconciler.hurry(self.now.clock.saturating_add(delay));
-        }
-    }
-
-    fn reconcile(&mut self, is_idle: bool) {
-        if let Some(number) = self.reconciler.go_on(&mut self.ledger, is_idle, self.now) {
-            self.clients.compared(number, self.now.clock);
         }
     }
 
@@ -274,7 +287,7 @@ impl Daemon {
             self.next_watchdog = self.now.clock.saturating_add(period / 2);
         }
         if self.now.clock >= self.next_tick {
-            let (counts, events) = (self.ledger.counts, self.events.counts());
+            let (counts, events) = (self.ledger.counts, self.follower.events.counts());
             let rated =
                 [counts.created, counts.updated, counts.destroyed, events.events, events.lost];
             self.window.push(self.now.clock, rated);
@@ -293,14 +306,14 @@ impl Daemon {
         let entries = fill.map_or(ABSENT, |fill| fill.entries);
         let limit = fill.and_then(|fill| fill.limit).unwrap_or(ABSENT);
         numbers.set_all("table", &[("entries", entries), ("limit", limit)]);
-        let counts = self.events.counts();
+        let counts = self.follower.events.counts();
         let events = [
             ("received", counts.events),
             ("unknown", counts.unknown),
             ("malformed", counts.malformed),
             ("lost", counts.lost),
             ("overruns", counts.overruns),
-            ("buffer_bytes", self.events.receive_buffer().unwrap_or_default() as u64),
+            ("buffer_bytes", self.follower.events.receive_buffer().unwrap_or_default() as u64),
             ("buffer_asked_bytes", self.buffer_bytes as u64),
         ];
         numbers.set_all("events", &events);

@@ -1,37 +1,16 @@
-//! Comparing the flows with the kernel's table, now and then, and after every loss: what events did not
-//! tell is found so.
+//! When to compare the flows with the kernel's table, and how that went: now and then, and after every loss.
 
-use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use super::ledger::{Ledger, Now};
 use super::statistics::Numbers;
-use crate::source::flows::live_dump::{Dump, Progress};
-use crate::source::netlink::Failure;
+use crate::source::netlink::{Dumped, Failure};
 
-/// Datagrams of the dump that are read in one turn of the loop: some 800 flows.
-const DATAGRAMS_A_TURN: usize = 8;
-/// Turns of the loop in which what waited when the dump ended must be read.
-const TURNS_BEHIND: u32 = 1024;
-/// When a dump that failed is tried again.
+/// When a comparison that failed is tried again.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Where a comparison stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// There is none.
-    Rest,
-    /// The dump is read.
-    Dumping,
-    /// The events that came before the dump's end are read, for at most so many turns.
-    Draining(u32),
-}
-
-/// Compares, every so often.
-#[derive(Debug)]
+/// The comparisons, of which one may go on.
+#[derive(Debug, Default)]
 pub struct Reconciler {
-    dump: Dump,
-    phase: Phase,
     period: Duration,
     due: Duration,
     begun: u64,
@@ -45,20 +24,15 @@ pub struct Reconciler {
 
 impl Reconciler {
     /// Compares at once, and every `period` from then on.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn new(period: Duration) -> Result<Reconciler, Failure> {
-        let (due, last) = (Duration::ZERO, Duration::ZERO);
-        let (begun, completed, failed, asked) = (0, 0, 0, 0);
-        let (dump, phase, failure) = (Dump::open()?, Phase::Rest, None);
-        Ok(Reconciler { dump, phase, period, due, begun, completed, failed, asked, last, failure })
+    #[must_use]
+    pub fn new(period: Duration) -> Reconciler {
+        Reconciler { period, ..Reconciler::default() }
     }
 
-    /// When the next one begins, or now if one goes on.
+    /// When the next one begins, if none goes on.
     #[must_use]
     pub fn due(&self) -> Duration {
-        if self.phase == Phase::Rest { self.due } else { Duration::MAX }
+        self.due
     }
 
     /// How many have been read to their end.
@@ -74,18 +48,6 @@ impl Reconciler {
         self.failure.take_if(|_| self.completed == 0 && self.failed >= TRIES)
     }
 
-    /// Whether there is something to do although nothing is ready.
-    #[must_use]
-    pub fn is_draining(&self) -> bool {
-        matches!(self.phase, Phase::Draining(_))
-    }
-
-    /// The socket to wait for, if a dump is read.
-    #[must_use]
-    pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-        (self.phase == Phase::Dumping).then(|| self.dump.as_fd())
-    }
-
     /// Begins the next one at `moment`, if not before.
     pub fn hurry(&mut self, moment: Duration) {
         self.due = self.due.min(moment);
@@ -99,73 +61,23 @@ impl Reconciler {
         self.begun + 1
     }
 
-    /// Goes on; `is_idle` says that no event waits. The number of the comparison is the result if it
-    /// has ended.
-    pub fn go_on(&mut self, ledger: &mut Ledger, is_idle: bool, now: Now) -> Option<u64> {
-        match self.phase {
-            Phase::Rest if now.clock >= self.due => {
-                self.begun += 1;
-                // What comes to be due meanwhile is due when this has ended.
-                self.due = now.clock.saturating_add(self.period);
-                match self.dump.start() {
-                    Ok(()) => {
-                        ledger.begin();
-                        self.phase = Phase::Dumping;
-                    }
-                    Err(failure) => self.fail(failure, now),
-                }
-                None
-            }
-            Phase::Rest => None,
-            Phase::Dumping => {
-                self.read(ledger, now);
-                None
-            }
-            Phase::Draining(turns) if !is_idle && turns > 0 => {
-                self.phase = Phase::Draining(turns - 1);
-                None
-            }
-            Phase::Draining(_) => {
-                ledger.end(true, now);
-                self.phase = Phase::Rest;
-                self.completed += 1;
-                self.last = now.clock;
-                Some(self.begun)
-            }
-        }
+    /// One begins.
+    pub fn begin(&mut self, clock: Duration) {
+        self.begun += 1;
+        // What comes to be due meanwhile is due when this has ended.
+        self.due = clock.saturating_add(self.period);
     }
 
-    fn read(&mut self, ledger: &mut Ledger, now: Now) {
-        for _ in 0..DATAGRAMS_A_TURN {
-            let next = self.dump.next(|flow| {
-                ledger.dumped(flow, now);
-                Ok(())
-            });
-            match next {
-                Ok(Progress::Read) => {}
-                Ok(Progress::Idle) => return,
-                Ok(Progress::Done) => {
-                    self.phase = Phase::Draining(TURNS_BEHIND);
-                    return;
-                }
-                Err(failure) => {
-                    ledger.end(false, now);
-                    self.fail(failure, now);
-                    return;
-                }
-            }
+    /// The one that goes on has ended: its number, if it found all that there was to find.
+    pub fn end(&mut self, ended: Result<Dumped, Failure>, clock: Duration) -> Option<u64> {
+        if let Ok(Dumped { is_interrupted: false }) = ended {
+            (self.completed, self.last) = (self.completed + 1, clock);
+            return Some(self.begun);
         }
-    }
-
-    fn fail(&mut self, failure: Failure, now: Now) {
-        self.phase = Phase::Rest;
         self.failed += 1;
-        self.failure = Some(failure);
-        // What is left of the dump would stand before the next one.
-        if let Ok(dump) = Dump::open() {
-            self.dump = dump;
-        }
-        self.hurry(now.clock.saturating_add(PATIENCE));
+        self.failure = ended.err();
+        self.hurry(clock.saturating_add(PATIENCE));
+        None
     }
 
     /// Fills in how it went.

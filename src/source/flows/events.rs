@@ -5,14 +5,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::io::Errno;
 
-use super::conntrack::{self, Table};
+use super::conntrack;
 use super::expectations;
 use crate::error::Error;
 pub use crate::model::Change as Kind;
 use crate::model::{Expectation, Flow};
-use crate::source::netlink::{
-    Answers, CTNETLINK, Dumped, Exchange, Failure, Messages, ONE, Progress, Wait,
-};
+use crate::source::netlink::{CTNETLINK, Failure, Messages, Wait};
 use crate::sys::Netlink;
 use crate::wire::ctnetlink as wire;
 use crate::wire::netlink::{self, Message};
@@ -278,86 +276,22 @@ fn kind(message: &Message<'_>) -> Option<(Kind, bool)> {
     }
 }
 
-/// What [`dump_beside`] gives.
-#[derive(Clone, Copy, Debug)]
-pub enum Seen<'a> {
-    /// A flow of the table.
-    Dumped(&'a Flow<'a>),
-    /// An event that came meanwhile.
-    Event(&'a Event<'a>),
-    /// So many events were lost meanwhile; see [`Step::Lost`].
-    Lost(u64),
-}
-
-/// How many datagrams of events are read between two of the table, so that a flood of them does not
-/// keep the dump from its end.
-const EVENTS_BETWEEN: usize = 1 << 14;
-/// The same after the dump: all that waited when it ended, whatever the size of the buffer.
-const EVENTS_BEHIND: usize = 1 << 20;
-
-/// Dumps the table by `kernel` while the events go on to be read, and reads those that still wait at the
-/// end: the kernel's buffer does not fill up meanwhile, and who keeps flows can let the events win over
-/// what the dump shows, since the kernel prepares parts of a dump some time before they are read.
-///
-/// # Errors
-/// If the kernel refuses the dump, the events cannot be read any more, or `each` fails.
-pub fn dump_beside(
-    kernel: &mut impl Exchange,
-    events: &mut Events<impl Stream>,
-    mut each: impl FnMut(Seen<'_>) -> Result<(), Error>,
-) -> Result<Dumped, Error> {
-    let mut answers = Answers::of(CTNETLINK);
-    answers.begin(kernel, ONE, &conntrack::request_for(Table::Tracked, ONE, 0, &[]))?;
-    let mut progress = Progress::Read;
-    while progress != Progress::Done {
-        let mut is_first = true;
-        progress = answers.next(kernel, Wait::Yes, |message| {
-            let flow = conntrack::flow(message.payload)?;
-            // The events that came till then go before a part of the dump: so a flow that it shows was
-            // told of before, unless its event was lost.
-            let drained = match std::mem::take(&mut is_first) {
-                true => drain(events, &mut each, EVENTS_BETWEEN),
-                false => Ok(()),
-            };
-            Some(drained.and_then(|()| each(Seen::Dumped(&flow))))
-        })?;
-    }
-    drain(events, &mut each, EVENTS_BEHIND)?;
-    Ok(answers.dumped)
-}
-
-/// Reads the events that wait, at most so many datagrams.
-fn drain(
-    events: &mut Events<impl Stream>,
-    each: &mut impl FnMut(Seen<'_>) -> Result<(), Error>,
-    most: usize,
-) -> Result<(), Error> {
-    for _ in 0..most {
-        match events.next(|event| each(Seen::Event(event)))? {
-            Step::Read => {}
-            Step::Lost(lost) => each(Seen::Lost(lost))?,
-            Step::Idle => break,
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::wire::ctnetlink::attribute;
     use crate::wire::netlink::{HEADER, dump_request, push_attribute};
     use std::collections::VecDeque;
 
     /// Datagrams and errors in turn, then nothing; and the counter of drops at each of them.
-    struct Script {
+    pub struct Script {
         left: VecDeque<(Result<Vec<u8>, Errno>, u32)>,
         now: Vec<u8>,
         drops: u32,
     }
 
     impl Script {
-        fn of(steps: impl IntoIterator<Item = (Result<Vec<u8>, Errno>, u32)>) -> Events<Script> {
+        pub fn of(steps: impl IntoIterator<Item = (Result<Vec<u8>, Errno>, u32)>) -> Events<Script> {
             let left = steps.into_iter().collect();
             Events::of(Script { left, now: Vec::new(), drops: u32::MAX - 1 })
         }
@@ -390,7 +324,7 @@ mod tests {
         [ip, nested(2, &[(1, &[17]), (2, &port), (3, &[0, 53])])].concat()
     }
 
-    fn message(kind: u16, flags: u16, port: u32) -> Vec<u8> {
+    pub fn message(kind: u16, flags: u16, port: u32) -> Vec<u8> {
         of_tuples(kind, flags, port, &[attribute::TUPLE_ORIG, attribute::TUPLE_REPLY])
     }
 
@@ -495,72 +429,5 @@ mod tests {
         let mut events = Script::of([(Err(Errno::PERM), 0)]);
         let Err(Error::Fault { text, .. }) = events.next(|_| Ok(())) else { panic!("no error") };
         assert_eq!(text, b"ctnetlink: Operation not permitted (needs CAP_NET_ADMIN)");
-    }
-
-    /// A table of two datagrams.
-    struct Kernel(Vec<Vec<u8>>, Vec<u8>);
-
-    impl Exchange for Kernel {
-        fn send(&mut self, _: &[u8]) -> Result<(), Errno> {
-            Ok(())
-        }
-    }
-
-    impl Messages for Kernel {
-        fn receive(&mut self, _: Wait) -> Result<&[u8], Errno> {
-            self.1 = self.0.remove(0);
-            Ok(&self.1)
-        }
-    }
-
-    #[test]
-    fn events_are_read_between_the_parts_of_a_dump_and_behind_it() {
-        let entry = dump_request(0x100, 1, &message(0x100, 2, 0)[HEADER..]);
-        let parts = vec![entry.clone(), [entry, dump_request(netlink::DONE, 1, &[0; 4])].concat()];
-        let mut events = Script::of([
-            (Ok(message(0x102, 0, 1)), 0),
-            (Err(Errno::AGAIN), 0),
-            (Ok(message(0x102, 0, 2)), 0),
-            (Err(Errno::NOBUFS), 0),
-            (Err(Errno::AGAIN), 1),
-            (Err(Errno::AGAIN), 1),
-            (Ok(message(0x102, 0, 3)), 1),
-        ]);
-        let mut order = String::new();
-        let dumped = dump_beside(&mut Kernel(parts, Vec::new()), &mut events, |seen| {
-            order += &match seen {
-                Seen::Dumped(_) => "D ".to_owned(),
-                Seen::Event(event) => format!("E{} ", event.port),
-                Seen::Lost(lost) => format!("L{lost} "),
-            };
-            Ok(())
-        });
-        assert_eq!(dumped.unwrap(), Dumped::default());
-        assert_eq!(order, "E1 D E2 L3 D E3 ");
-    }
-
-    #[test]
-    fn a_failure_stops_the_dump_and_the_events_beside_it() {
-        let entry = dump_request(0x100, 1, &message(0x100, 2, 0)[HEADER..]);
-        for (failing, steps_left) in [(1, 1), (2, 1), (3, 0)] {
-            let parts = vec![[entry.clone(), entry.clone()].concat(), entry.clone()];
-            let mut kernel = Kernel(parts, Vec::new());
-            let mut events = Script::of([
-                (Ok([message(0x102, 0, 1), message(0x102, 0, 2)].concat()), 0),
-                (Err(Errno::AGAIN), 0),
-            ]);
-            let mut seen = 0;
-            let dumped = dump_beside(&mut kernel, &mut events, |_| {
-                seen += 1;
-                if seen == failing { Err(Error::ClosedPipe) } else { Ok(()) }
-            });
-            assert!(matches!(dumped, Err(Error::ClosedPipe)), "{dumped:?}");
-            assert_eq!((seen, kernel.0.len()), (failing, 1));
-            assert_eq!(events.stream.left.len(), steps_left);
-        }
-        let mut events = Script::of([(Err(Errno::PERM), 0)]);
-        let mut kernel = Kernel(vec![entry.clone(), entry], Vec::new());
-        let dumped = dump_beside(&mut kernel, &mut events, |_| Ok(()));
-        assert!(dumped.is_err() && kernel.0.len() == 1, "{dumped:?}");
     }
 }

@@ -5,5 +5,5 @@ pub mod counters;
 pub mod events;
 pub mod expectations;
 pub mod filter;
+pub mod follow;
 pub mod labels;
-pub mod live_dump;
