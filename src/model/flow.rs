@@ -186,6 +186,24 @@ const PROTOCOLS: [(u8, &str); 8] = [
     (136, "udplite"),
 ];
 
+/// More transport protocols, as /etc/protocols names them.
+const MORE_PROTOCOLS: [(u8, &str); 14] = [
+    (0, "ip"),
+    (2, "igmp"),
+    (4, "ipencap"),
+    (8, "egp"),
+    (27, "rdp"),
+    (41, "ipv6"),
+    (46, "rsvp"),
+    (50, "esp"),
+    (51, "ah"),
+    (58, "ipv6-icmp"),
+    (89, "ospf"),
+    (103, "pim"),
+    (112, "vrrp"),
+    (115, "l2tp"),
+];
+
 /// The states of TCP (include/uapi/linux/netfilter/nf_conntrack_tcp.h).
 pub const TCP_STATES: [&str; 10] = [
     "NONE",
@@ -227,10 +245,20 @@ impl Flow<'_> {
         PROTOCOLS.iter().find(|(number, _)| *number == protocol).map(|(_, name)| *name)
     }
 
-    /// The number of the transport protocol of that name.
+    /// The number of the transport protocol of that name, which may be one of /etc/protocols.
     #[must_use]
     pub fn protocol_number(name: &[u8]) -> Option<u8> {
-        PROTOCOLS.iter().find(|(_, known)| known.as_bytes() == name).map(|(number, _)| *number)
+        let mut all = PROTOCOLS.iter().chain(&MORE_PROTOCOLS);
+        all.find(|(_, known)| known.as_bytes() == name).map(|(number, _)| *number)
+    }
+
+    /// The number of the state of that name of a transport protocol.
+    #[must_use]
+    pub fn state_number(protocol: u8, name: &[u8]) -> Option<u8> {
+        // LISTEN was the name of what is SYN_SENT2 since Linux 2.6.31.
+        let name = if protocol == 6 && name == b"LISTEN" { b"SYN_SENT2" } else { name };
+        let mut states = (0..).zip(Self::states_of(protocol));
+        states.find(|(_, known)| known.as_bytes() == name).map(|(number, _)| number)
     }
 
     /// The names of the states of a transport protocol, by number; empty if it has none.

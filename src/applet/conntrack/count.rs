@@ -6,7 +6,7 @@ use super::args::Args;
 use super::{flow_keys, groups, list};
 use crate::error::Error;
 use crate::frame::{Call, Sample};
-use crate::out::{Column, Value};
+use crate::out::{Column, Out, Value};
 use crate::source::Source;
 use crate::source::flows::conntrack::{self, Fill, Table as Flows};
 use crate::source::flows::counters::{self as counters, About, Counter, Name};
@@ -76,11 +76,16 @@ fn matching(call: &mut Call, args: &Args, table: Flows) -> Result<(), Error> {
             count += 1;
             Ok(())
         })?;
-        match out.is_original() {
-            true => out.text(format!("{count}\n").as_bytes()),
-            false => out.row([Value::Int(count.into())]),
-        }
+        write(count, out)
     })
+}
+
+/// Writes a number of entries.
+pub fn write(count: u64, out: &mut Out) -> Result<(), Error> {
+    match out.is_original() {
+        true => out.text(format!("{count}\n").as_bytes()),
+        false => out.row([Value::Int(count.into())]),
+    }
 }
 
 /// The kernel's counter: by one message, or without the right from /proc.

@@ -4,11 +4,12 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::args::Args;
+use super::text::Text;
 use super::values::Table;
 use super::{BANNER, event_rows, expect, list};
 use crate::error::{Error, Status};
+use crate::flow;
 use crate::flow::row::Rows;
-use crate::flow::{self, Parts};
 use crate::frame::{Call, Report};
 use crate::model::{Change, Expectation, Flow, FlowFilter};
 use crate::out::{Column, Out};
@@ -45,7 +46,7 @@ pub struct View<'a> {
     table: Table,
     source: &'a Source,
     out: Out,
-    labels: Labels,
+    text: Text,
     filter: FlowFilter,
     /// The flags of an expectation.
     flags: Vec<u8>,
@@ -58,7 +59,6 @@ pub struct View<'a> {
     /// Whether the dump that is read is the first one, whose flows are no news.
     is_first: bool,
     wants_dump: bool,
-    is_head_written: bool,
     shown: u64,
     most_at_once: usize,
 }
@@ -87,7 +87,7 @@ impl<'a> View<'a> {
             table,
             source,
             out: Out::new(style, columns, |_| true),
-            labels: Labels::read(&source.kernel)?,
+            text: Text::new(args.output, Labels::read(&source.kernel)?),
             filter: list::filter(source, args)?,
             flags: Vec::new(),
             wanted,
@@ -97,7 +97,6 @@ impl<'a> View<'a> {
             cache: None,
             is_first: false,
             wants_dump: false,
-            is_head_written: false,
             shown: 0,
             most_at_once: if sys::is_file(sys::stdout()) { usize::MAX } else { PIPE_BYTES },
         })
@@ -153,34 +152,12 @@ impl<'a> View<'a> {
 
     /// The text of an event.
     fn line(&mut self, kind: Change, flow: &Flow<'_>, origin: Origin) {
-        let form = self.args.output;
-        let micros = match (form.timestamp, flow.event_nanoseconds) {
+        let microseconds = match (self.args.output.timestamp, flow.event_nanoseconds) {
             (true, Some(nanoseconds)) => nanoseconds / MICRO,
             _ => sys::unix_microseconds(),
         };
-        let parts = Parts {
-            extended: form.extended,
-            id: form.id,
-            ktimestamp: form.ktimestamp,
-            labels: form.labels.then_some(&self.labels),
-            when_seconds: form.timestamp.then_some(micros / 1_000_000),
-            now_seconds: micros / 1_000_000,
-        };
         let buffer = self.out.pending();
-        if form.xml {
-            if !std::mem::replace(&mut self.is_head_written, true) {
-                buffer.extend_from_slice(flow::XML_HEAD.as_bytes());
-            }
-            flow::xml(buffer, flow, &parts, Some(kind));
-        } else if form.save {
-            flow::save(buffer, flow, Some(kind));
-        } else {
-            if form.timestamp {
-                flow::time_prefix(buffer, micros);
-            }
-            flow::event_prefix(buffer, kind);
-            flow::line(buffer, flow, &parts);
-        }
+        self.text.push_flow(buffer, flow, Some(kind), microseconds);
         end_line(buffer, origin, &mut self.programs, self.source);
     }
 
@@ -196,7 +173,7 @@ impl<'a> View<'a> {
             Origin::Kernel(0) => (None, false),
             Origin::Dump => (None, true),
         };
-        let values = self.rows.values(flow, &self.labels);
+        let values = self.rows.values(flow, &self.text.labels);
         let row: [_; event_rows::WIDTH] = event_rows::event(kind, is_synthetic, &values, program);
         self.out.row(row)
     }
@@ -217,23 +194,8 @@ impl<'a> View<'a> {
             self.out.row(row)?;
             return self.write_if_much();
         }
-        let form = self.args.output;
-        let micros = sys::unix_microseconds();
-        let when_seconds = form.timestamp.then_some(micros / 1_000_000);
-        let buffer = self.out.pending();
-        if form.xml {
-            if !std::mem::replace(&mut self.is_head_written, true) {
-                buffer.extend_from_slice(flow::XML_EXPECT_HEAD.as_bytes());
-            }
-            let parts = Parts { when_seconds, ..Parts::default() };
-            flow::expectation_xml(buffer, expectation, &parts, Some(kind));
-        } else {
-            if form.timestamp {
-                flow::time_prefix(buffer, micros);
-            }
-            flow::event_prefix(buffer, kind);
-            flow::expectation_line(buffer, expectation);
-        }
+        let (buffer, now) = (self.out.pending(), sys::unix_microseconds());
+        self.text.push_expectation(buffer, expectation, Some(kind), now);
         buffer.push(b'\n');
         self.write_if_much()
     }
@@ -345,10 +307,7 @@ impl<'a> View<'a> {
     /// If writing fails.
     pub fn finish(mut self, report: &mut Report) -> Result<(), Error> {
         let is_of_flows = self.table != Table::Expectations;
-        if self.is_head_written {
-            let tail = if is_of_flows { flow::XML_TAIL } else { flow::XML_EXPECT_TAIL };
-            self.out.pending().extend_from_slice(tail.as_bytes());
-        }
+        self.out.pending().extend_from_slice(self.text.end());
         while !self.out.pending().is_empty() {
             let waits = [(sys::stdout(), For::Writing)];
             match sys::wait(waits, Some(Duration::ZERO)) {

@@ -1,6 +1,7 @@
 //! `conntrack -L expect` and `-C expect`: the flows that others have announced.
 
 use super::args::Args;
+use super::count;
 use super::list::{self, say_shown};
 use super::text::Text;
 use crate::error::Error;
@@ -76,15 +77,12 @@ pub fn count(call: &mut Call, args: &Args) -> Result<(), Error> {
     call.table(&super::flow_keys::NUMBERS[..1], &[], &mut |Sample { source, out, .. }: Sample<
         '_,
     >| {
-        let mut count = 0u64;
+        let mut number = 0;
         each(source, args, |_| {
-            count += 1;
+            number += 1;
             Ok(())
         })?;
-        match out.is_original() {
-            true => out.text(format!("{count}\n").as_bytes()),
-            false => out.row([Value::Int(count.into())]),
-        }
+        count::write(number, out)
     })
 }
 

@@ -2,17 +2,17 @@
 
 use super::args::Output;
 use crate::flow::{self, Parts, XML_EXPECT_HEAD, XML_EXPECT_TAIL, XML_HEAD, XML_TAIL};
-use crate::model::{Expectation, Flow};
+use crate::model::{Change, Expectation, Flow};
 use crate::source::flows::labels::Labels;
 use crate::sys;
 
-/// Writes the text of flows or of expectations, one after another.
+/// Writes the text of flows or of expectations, one after another, or of what happened to them.
 #[derive(Debug)]
 pub struct Text {
     output: Output,
     /// The names of labels.
     pub labels: Labels,
-    now_milliseconds: u64,
+    now_microseconds: u64,
     buffer: Vec<u8>,
     /// What ends the document, if it has begun.
     tail: &'static str,
@@ -21,47 +21,74 @@ pub struct Text {
 impl Text {
     /// The text that `output` asks for, of this moment.
     pub fn new(output: Output, labels: Labels) -> Text {
-        let now_milliseconds = u64::try_from(sys::unix_milliseconds()).unwrap_or_default();
-        Text { output, labels, now_milliseconds, buffer: Vec::with_capacity(512), tail: "" }
+        let now_microseconds = sys::unix_microseconds();
+        Text { output, labels, now_microseconds, buffer: Vec::with_capacity(512), tail: "" }
     }
 
     /// The text of a flow, with the line end and what goes before the first one.
     pub fn flow(&mut self, one: &Flow<'_>) -> &[u8] {
-        self.begin(XML_HEAD, XML_TAIL);
-        let Text { output, labels, now_milliseconds, buffer, .. } = self;
-        let parts = parts(*output, labels, *now_milliseconds);
-        // Of lists of flows not even XML tells when they were read.
-        let parts = Parts { when_seconds: None, ..parts };
-        match output {
-            Output { save: true, .. } => flow::save(buffer, one, None),
-            Output { xml: true, .. } => flow::xml(buffer, one, &parts, None),
-            _ => flow::line(buffer, one, &parts),
-        }
-        buffer.push(b'\n');
-        buffer
+        self.line(|text, buffer| text.push_flow(buffer, one, None, text.now_microseconds))
     }
 
     /// The text of an expectation, likewise.
     pub fn expectation(&mut self, one: &Expectation<'_>) -> &[u8] {
-        self.begin(XML_EXPECT_HEAD, XML_EXPECT_TAIL);
-        let Text { output, labels, now_milliseconds, buffer, .. } = self;
-        let parts = parts(*output, labels, *now_milliseconds);
-        if output.xml {
-            flow::expectation_xml(buffer, one, &parts, None);
-        } else {
-            if output.timestamp {
-                flow::time_prefix(buffer, now_milliseconds.saturating_mul(1000));
-            }
-            flow::expectation_line(buffer, one);
-        }
-        buffer.push(b'\n');
-        buffer
+        self.line(|text, buffer| text.push_expectation(buffer, one, None, text.now_microseconds))
     }
 
-    fn begin(&mut self, head: &'static str, tail: &'static str) {
-        self.buffer.clear();
+    fn line(&mut self, push: impl FnOnce(&mut Text, &mut Vec<u8>)) -> &[u8] {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        push(self, &mut buffer);
+        buffer.push(b'\n');
+        self.buffer = buffer;
+        &self.buffer
+    }
+
+    /// Appends the text of a flow, or of what happened to it at that moment, without the line end.
+    pub fn push_flow(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        one: &Flow<'_>,
+        change: Option<Change>,
+        unix_microseconds: u64,
+    ) {
+        self.begin(buffer, XML_HEAD, XML_TAIL);
+        let mut parts = self.parts(unix_microseconds);
+        if change.is_none() {
+            // Of lists of flows not even XML tells when they were read.
+            parts.when_seconds = None;
+        }
+        if self.output.save {
+            flow::save(buffer, one, change);
+        } else if self.output.xml {
+            flow::xml(buffer, one, &parts, change);
+        } else {
+            prefix(buffer, change, parts.when_seconds.map(|_| unix_microseconds));
+            flow::line(buffer, one, &parts);
+        }
+    }
+
+    /// Appends the text of an expectation, likewise.
+    pub fn push_expectation(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        one: &Expectation<'_>,
+        change: Option<Change>,
+        unix_microseconds: u64,
+    ) {
+        self.begin(buffer, XML_EXPECT_HEAD, XML_EXPECT_TAIL);
+        let parts = self.parts(unix_microseconds);
+        if self.output.xml {
+            flow::expectation_xml(buffer, one, &parts, change);
+        } else {
+            prefix(buffer, change, parts.when_seconds.map(|_| unix_microseconds));
+            flow::expectation_line(buffer, one);
+        }
+    }
+
+    fn begin(&mut self, buffer: &mut Vec<u8>, head: &'static str, tail: &'static str) {
         if self.output.xml && self.tail.is_empty() {
-            self.buffer.extend_from_slice(head.as_bytes());
+            buffer.extend_from_slice(head.as_bytes());
             self.tail = tail;
         }
     }
@@ -70,16 +97,27 @@ impl Text {
     pub fn end(&self) -> &'static [u8] {
         self.tail.as_bytes()
     }
+
+    fn parts(&self, unix_microseconds: u64) -> Parts<'_> {
+        let Output { extended, id, timestamp, ktimestamp, labels, .. } = self.output;
+        let now_seconds = unix_microseconds / 1_000_000;
+        Parts {
+            extended,
+            id,
+            ktimestamp,
+            labels: labels.then_some(&self.labels),
+            when_seconds: timestamp.then_some(now_seconds),
+            now_seconds,
+        }
+    }
 }
 
-fn parts(output: Output, labels: &Labels, now_milliseconds: u64) -> Parts<'_> {
-    let now_seconds = now_milliseconds / 1000;
-    Parts {
-        extended: output.extended,
-        id: output.id,
-        ktimestamp: output.ktimestamp,
-        labels: output.labels.then_some(labels),
-        when_seconds: output.timestamp.then_some(now_seconds),
-        now_seconds,
+/// Appends what goes before a line: when it happened, and what.
+fn prefix(buffer: &mut Vec<u8>, change: Option<Change>, unix_microseconds: Option<u64>) {
+    if let Some(microseconds) = unix_microseconds {
+        flow::time_prefix(buffer, microseconds);
+    }
+    if let Some(change) = change {
+        flow::event_prefix(buffer, change);
     }
 }

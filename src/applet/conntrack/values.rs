@@ -105,32 +105,11 @@ pub fn translation(value: Option<&OsStr>) -> Result<Translation, String> {
     Ok(Translation { address: Some(address), port: port.and_then(|port| port.try_into().ok()) })
 }
 
-/// Transport protocols that connection tracking has no name for, as /etc/protocols has them.
-const MORE_PROTOCOLS: [(&str, u8); 14] = [
-    ("ip", 0),
-    ("igmp", 2),
-    ("ipencap", 4),
-    ("egp", 8),
-    ("rdp", 27),
-    ("ipv6", 41),
-    ("rsvp", 46),
-    ("esp", 50),
-    ("ah", 51),
-    ("ipv6-icmp", 58),
-    ("ospf", 89),
-    ("pim", 103),
-    ("vrrp", 112),
-    ("l2tp", 115),
-];
-
 /// A transport protocol by name or number.
 pub fn protocol(value: &OsStr) -> Result<u8, String> {
     let name = value.to_ascii_lowercase();
     let text = name.to_str().unwrap_or_default();
-    let more =
-        || MORE_PROTOCOLS.iter().find(|(known, _)| *known == text).map(|(_, number)| *number);
     Flow::protocol_number(name.as_bytes())
-        .or_else(more)
         .or_else(|| number(text, 255).and_then(|number| number.try_into().ok()))
         .ok_or_else(|| format!("'{}' is no protocol", value.display()))
 }
@@ -158,11 +137,8 @@ pub fn kind(number: u8) -> Kind {
 
 /// The number of a state of `protocol`. The name must be exact, as with conntrack(8).
 pub fn state(protocol: u8, value: &OsStr) -> Result<u8, String> {
-    let names = Flow::states_of(protocol);
-    // LISTEN was the name of what is SYN_SENT2 since Linux 2.6.31.
-    let value = if protocol == 6 && value == "LISTEN" { OsStr::new("SYN_SENT2") } else { value };
-    let place = names.iter().position(|name| name.as_bytes() == value.as_bytes());
-    place.and_then(|place| u8::try_from(place).ok()).ok_or_else(|| match names {
+    let state = Flow::state_number(protocol, value.as_bytes());
+    state.ok_or_else(|| match Flow::states_of(protocol) {
         [] => "this protocol has no states".into(),
         names => format!("'{}' is none of {}", value.display(), names.join(", ")),
     })

@@ -7,11 +7,12 @@ use std::path::Path;
 use rustix::io::Errno;
 
 use super::layout;
-use super::lines::{LISTED, Rows};
+use super::lines::{self, LISTED};
 use super::protocol::{self, Command, Frames};
 use super::statistics::{ABSENT, Kind, Numbers};
 use super::{EXPECT, STATISTICS};
 use crate::error::{self, Error};
+use crate::flow::row::Rows;
 use crate::flow::{self, Parts};
 use crate::frame::{Call, Sample};
 use crate::model::Flow;
@@ -109,7 +110,7 @@ pub fn flows(
     is_xml: bool,
 ) -> Result<(), Error> {
     call.table(&LISTED, &[], &mut |Sample { source, out, .. }: Sample<'_>| {
-        let mut rows = Rows::new(Labels::read(&source.kernel)?);
+        let (mut rows, labels) = (Rows::default(), Labels::read(&source.kernel)?);
         let mut text = Vec::new();
         let now = u64::try_from(sys::unix_milliseconds() / 1000).unwrap_or_default();
         let parts = Parts { now_seconds: now, ..Parts::default() };
@@ -119,7 +120,7 @@ pub fn flows(
             let age = u32::from_le_bytes(*age);
             let flow = conntrack::flow(payload).ok_or_else(|| strange(socket))?;
             if !out.is_original() {
-                return out.row(rows.values(&flow, age));
+                return out.row(lines::listed(age, &rows.values(&flow, &labels)));
             }
             text.clear();
             listed(&mut text, &flow, (age, is_xml), &parts);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::filter::{Filter, Policy};
 use crate::cli;
-use crate::model::{Flow, Prefix, TCP_STATES};
+use crate::model::{Flow, Prefix};
 
 /// What a file says.
 #[derive(Debug, Default, PartialEq)]
@@ -224,20 +224,17 @@ fn path(word: &str, value: &str) -> Result<PathBuf, String> {
 
 fn protocol(word: &str) -> Result<u8, String> {
     let name = word.to_ascii_lowercase();
-    let name = if name == "ipv6-icmp" { "icmpv6" } else { &name };
-    let number = Flow::protocol_number(name.as_bytes()).or_else(|| cli::digits(name));
+    let number = Flow::protocol_number(name.as_bytes()).or_else(|| cli::digits(&name));
     number.ok_or_else(|| format!("Protocol: '{word}' is none"))
 }
 
 fn state(word: &str) -> Result<u8, String> {
-    // conntrackd's words for two of them.
-    let name = match word {
-        "CLOSED" => "CLOSE",
-        "LISTEN" => "SYN_SENT2",
-        word => word,
-    };
-    let number = TCP_STATES.iter().position(|known| *known == name && known != &"NONE");
-    number.map(|number| number as u8).ok_or_else(|| format!("State: '{word}' is none of TCP"))
+    const TCP: u8 = 6;
+    const NONE: u8 = 0;
+    // conntrackd's word for it.
+    let name = if word == "CLOSED" { "CLOSE" } else { word };
+    let number = Flow::state_number(TCP, name.as_bytes()).filter(|state| *state != NONE);
+    number.ok_or_else(|| format!("State: '{word}' is none of TCP"))
 }
 
 /// The words of a text, with their lines. What stands between quotes is one word; `#` begins a comment.

@@ -1,6 +1,6 @@
 //! Flows as rows: those of `-i` and of the log.
 
-use crate::flow::row::{self, COLUMNS};
+use crate::flow::row::{COLUMNS, Rows};
 use crate::model::Flow;
 use crate::out::{Column, Format, Out, Style, Value};
 use crate::source::flows::labels::Labels;
@@ -27,31 +27,14 @@ pub const ACTIVE: Column = Column::gauge(
 /// The columns of `-i`: its own, then those of conntrack.
 pub const LISTED: [Column; COLUMNS.len() + 1] = Column::joined(&[&[ACTIVE], &COLUMNS]);
 
-/// Makes rows of flows.
-#[derive(Debug)]
-pub struct Rows {
-    rows: row::Rows,
-    labels: Labels,
-}
-
-impl Rows {
-    /// Rows in which labels have the names of `labels`.
-    #[must_use]
-    pub fn new(labels: Labels) -> Rows {
-        Rows { rows: row::Rows::default(), labels }
-    }
-
-    /// The values of [`LISTED`].
-    pub fn values<'a>(
-        &'a mut self,
-        flow: &Flow<'a>,
-        active_seconds: u32,
-    ) -> [Value<'a>; LISTED.len()] {
-        let values = self.rows.values(flow, &self.labels);
-        let mut all = [Value::Int(active_seconds.into()); LISTED.len()];
-        all[1..].copy_from_slice(&values);
-        all
-    }
+/// The values of [`LISTED`] of a flow that the daemon has known for `active_seconds`.
+pub fn listed<'a>(
+    active_seconds: u32,
+    flow: &[Value<'a>; COLUMNS.len()],
+) -> [Value<'a>; LISTED.len()] {
+    let mut all = [Value::Int(active_seconds.into()); LISTED.len()];
+    all[1..].copy_from_slice(flow);
+    all
 }
 
 /// Makes lines of the log that are rows.
@@ -59,6 +42,7 @@ impl Rows {
 pub struct Lines {
     out: Out,
     rows: Rows,
+    labels: Labels,
 }
 
 impl Lines {
@@ -71,13 +55,13 @@ impl Lines {
             Form::Tsv => Format::Tsv,
         };
         let style = Style { format, is_stream: true, ..Style::default() };
-        Some(Lines { out: Out::new(style, &COLUMNS, |_| true), rows: Rows::new(labels) })
+        Some(Lines { out: Out::new(style, &COLUMNS, |_| true), rows: Rows::default(), labels })
     }
 
     /// Appends the line of a flow that ended at `unix_milliseconds`.
     pub fn push(&mut self, buffer: &mut Vec<u8>, flow: &Flow<'_>, unix_milliseconds: i64) {
         self.out.begin(unix_milliseconds, std::time::Duration::ZERO);
-        let values = self.rows.rows.values(flow, &self.rows.labels);
+        let values = self.rows.values(flow, &self.labels);
         // A row is far shorter than what would be written by itself.
         if self.out.row(values).is_ok() {
             self.out.take(buffer);

@@ -291,7 +291,9 @@ pub(super) mod tests {
     }
 
     impl Script {
-        pub fn of(steps: impl IntoIterator<Item = (Result<Vec<u8>, Errno>, u32)>) -> Events<Script> {
+        pub fn of(
+            steps: impl IntoIterator<Item = (Result<Vec<u8>, Errno>, u32)>,
+        ) -> Events<Script> {
             let left = steps.into_iter().collect();
             Events::of(Script { left, now: Vec::new(), drops: u32::MAX - 1 })
         }

@@ -7,9 +7,7 @@ use super::conntrack::{self, Table};
 use super::events::{Event, Events, Step, Stream};
 use crate::error::Error;
 use crate::model::Flow;
-use crate::source::netlink::{
-    Answers, CTNETLINK, Dumped, Exchange, Failure, ONE, Progress, Wait,
-};
+use crate::source::netlink::{Answers, CTNETLINK, Dumped, Exchange, Failure, ONE, Progress, Wait};
 use crate::sys::Netlink;
 
 /// How many datagrams of events are read at once, before the caller looks for something else.
