@@ -96,7 +96,7 @@ impl Daemon {
             next_watchdog: clock,
             is_stopping: false,
         };
-        while daemon.reconciler.completed() == 0 && !daemon.is_stopping {
+        while !daemon.is_loaded() && !daemon.is_stopping {
             daemon.turn()?;
             if let Some(failure) = daemon.reconciler.hopeless() {
                 return Err(failure.into());
@@ -139,12 +139,19 @@ impl Daemon {
         }
         self.follow()?;
         self.serve(&ready);
-        self.accept();
+        if self.is_loaded() {
+            self.accept();
+        }
         if let Some(log) = &mut self.ledger.log {
             log.flush(self.now.clock);
         }
         self.tick();
         Ok(())
+    }
+
+    /// Whether the table was read: before that, whoever asks waits for the answer.
+    fn is_loaded(&self) -> bool {
+        self.reconciler.completed() > 0
     }
 
     /// Waits till something is ready, at most till the next moment at which there is something to do.
@@ -168,7 +175,7 @@ impl Daemon {
         let own = [
             Some(self.signals.as_fd()),
             Some(self.follower.events.as_fd()),
-            Some(self.listener.as_fd()),
+            self.is_loaded().then(|| self.listener.as_fd()),
             self.follower.dump(),
         ];
         let own = own.into_iter().flatten().map(|fd| (fd, PollFlags::IN));
