@@ -218,22 +218,12 @@ const STATE: usize = 66;
 /// Where uid, timeout and inode stand, likewise.
 const NUMBERS: usize = 24;
 
-/// Whether `number` is blanks, then digits.
+/// Whether `number` is blanks, then digits, not more of them than any 64-bit number has.
 #[inline]
 fn is_row_number(number: &[u8]) -> bool {
-    // More digits than any 64-bit number has are no row number.
-    if number.len() > 20 {
-        return false;
-    }
-    let mut was_digit = false;
-    for byte in number {
-        match byte {
-            b'0'..=b'9' => was_digit = true,
-            b' ' if !was_digit => {}
-            _ => return false,
-        }
-    }
-    was_digit
+    let start = number.iter().position(|&byte| byte != b' ').unwrap_or(number.len());
+    let digits = number.get(start..).unwrap_or_default();
+    (1..=20).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
 }
 
 /// The kernel fills rows of /proc/net/tcp with blanks to this length (net/ipv4/tcp_ipv4.c, TMPSZ).
