@@ -13,7 +13,7 @@ mod forms;
 mod world;
 
 use connbox::model::{Flow, SCTP_STATES, TCP_STATES};
-use connbox::source::flows::conntrack::{Table, flows};
+use connbox::source::flows::conntrack::{FlowTable, flows};
 use connbox::sys::Netlink;
 use world::World;
 
@@ -23,7 +23,7 @@ fn the_router_has_flows_of_every_kind() {
     let Some(router) = World::router("the_router_has_flows_of_every_kind") else { return };
     let seen = router.inside(|| {
         let mut seen = Vec::new();
-        flows(&mut Netlink::netfilter().unwrap(), Table::Tracked, 0, &[], |flow: &Flow<'_>| {
+        flows(&mut Netlink::netfilter().unwrap(), FlowTable::Tracked, 0, &[], |flow: &Flow<'_>| {
             let name = Flow::protocol_name(flow.orig.protocol).unwrap_or("unknown");
             seen.push(format!("{} {name} {}", flow.family, flow.state_name().unwrap_or("-")));
             seen.extend(flow.helper.map(|_| format!("{} helper", flow.family)));

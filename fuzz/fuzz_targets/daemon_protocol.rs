@@ -16,13 +16,13 @@ fuzz_target!(|data: &[u8]| {
 /// Whether a request is one does not depend on the pieces in which it comes; nothing is after one.
 fn ask(first: &[u8], second: &[u8], whole: &[u8]) {
     let mut pieces = Receiver::default();
-    let said = match pieces.take(first) {
-        Received::Part => pieces.take(second),
+    let said = match pieces.receive(first) {
+        Received::Part => pieces.receive(second),
         Received::Whole(command) if second.is_empty() => Received::Whole(command),
-        Received::Whole(_) => pieces.take(second),
+        Received::Whole(_) => pieces.receive(second),
         bad => bad,
     };
-    let at_once = Receiver::default().take(whole);
+    let at_once = Receiver::default().receive(whole);
     assert_eq!(matches!(said, Received::Bad(_)), matches!(at_once, Received::Bad(_)));
     if let (Received::Whole(a), Received::Whole(b)) = (said, at_once) {
         assert_eq!(a, b);

@@ -10,7 +10,7 @@ const TCP: u8 = 6;
 
 /// What an expression can ask of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct PacketFacts {
     /// Who sent it, as the packet says: the family is that of the packet.
     pub source: IpAddr,
     /// Whom it is for, of the same family.
@@ -23,12 +23,12 @@ pub struct Facts {
     pub ports: Option<(u16, u16)>,
 }
 
-impl Facts {
+impl PacketFacts {
     /// A packet of TCP from one end of a connection to the other. IPv4 mapped into IPv6 is IPv4 on the
     /// wire.
     #[must_use]
-    pub fn of_tcp(from: SocketAddr, to: SocketAddr) -> Facts {
-        Facts {
+    pub fn of_tcp(from: SocketAddr, to: SocketAddr) -> PacketFacts {
+        PacketFacts {
             source: from.ip().to_canonical(),
             destination: to.ip().to_canonical(),
             protocol: TCP,
@@ -47,7 +47,7 @@ impl Expression {
 
     /// Whether the packet is meant.
     #[must_use]
-    pub fn has(&self, facts: &Facts) -> bool {
+    pub fn has(&self, facts: &PacketFacts) -> bool {
         let mut place = if self.nodes.is_empty() { ACCEPT } else { 0 };
         // A node leads to later ones only, so this ends.
         while let Some(node) = self.nodes.get(usize::from(place)) {
@@ -59,12 +59,13 @@ impl Expression {
     /// Whether a TCP connection is meant: one whose packets, in one direction at least, are.
     #[must_use]
     pub fn has_connection(&self, client: SocketAddr, server: SocketAddr) -> bool {
-        self.has(&Facts::of_tcp(client, server)) || self.has(&Facts::of_tcp(server, client))
+        self.has(&PacketFacts::of_tcp(client, server))
+            || self.has(&PacketFacts::of_tcp(server, client))
     }
 }
 
 impl Test {
-    fn holds(&self, facts: &Facts) -> bool {
+    fn holds(&self, facts: &PacketFacts) -> bool {
         match *self {
             Test::Tcp => facts.protocol == TCP,
             Test::Ipv4(wanted) => facts.source.is_ipv4() == wanted,

@@ -22,7 +22,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 pub use compile::{Instruction, TooLong};
-pub use matches::Facts;
+pub use matches::PacketFacts;
 
 /// An expression. The empty one means everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

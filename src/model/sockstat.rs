@@ -71,9 +71,9 @@ pub struct Sockstat {
 }
 
 impl Sockstat {
-    /// Takes one field of one line; fields without a use here are passed over. `false`: the field
+    /// Adds one field of one line; fields without a use here are passed over. `false`: the field
     /// was given before, with which value to count is unknowable.
-    pub fn take(&mut self, protocol: &[u8], item: &[u8], value: u64) -> bool {
+    pub fn add(&mut self, protocol: &[u8], item: &[u8], value: u64) -> bool {
         let Some(place) = self.place(protocol, item) else { return true };
         place.replace(value).is_none()
     }

@@ -1,7 +1,7 @@
 //! What the kernel leaves out for a filter, and what is left out here, are the same.
 
 use connbox::model::{Flow, FlowFilter, Masked, Side, Translation};
-use connbox::source::flows::conntrack::{Table, flows, matching};
+use connbox::source::flows::conntrack::{FlowTable, flows, matching};
 use connbox::source::netlink::{Exchange, Failure, Messages, Wait};
 use connbox::sys::Netlink;
 use rustix::io::Errno;
@@ -66,7 +66,7 @@ fn id(flow: &Flow<'_>) -> u32 {
 /// The flows that pass each filter, of one dump of all.
 fn passing(kernel: &mut Netlink, filters: &[FlowFilter]) -> Vec<Vec<u32>> {
     let mut passing = vec![Vec::new(); filters.len()];
-    flows(kernel, Table::Tracked, 0, &[], |flow| {
+    flows(kernel, FlowTable::Tracked, 0, &[], |flow| {
         for (ids, filter) in passing.iter_mut().zip(filters) {
             ids.extend(filter.has(flow).then(|| id(flow)));
         }
@@ -80,7 +80,7 @@ fn passing(kernel: &mut Netlink, filters: &[FlowFilter]) -> Vec<Vec<u32>> {
 /// The flows of a filter that goes into the kernel.
 fn asked(kernel: &mut impl Exchange, filter: &FlowFilter) -> Vec<u32> {
     let mut ids = Vec::new();
-    matching(kernel, Table::Tracked, filter, |flow| {
+    matching(kernel, FlowTable::Tracked, filter, |flow| {
         ids.push(id(flow));
         Ok(())
     })
@@ -150,7 +150,7 @@ fn a_kernel_without_filters_gives_the_same_flows() {
         let refuses = Some(Errno::PERM);
         let mut old = Old { kernel: &mut kernel, refuses, requests: 0 };
         let filter = FlowFilter { mark: Some([1, 1]), ..FlowFilter::default() };
-        let result = matching(&mut old, Table::Tracked, &filter, |_| Ok(()));
+        let result = matching(&mut old, FlowTable::Tracked, &filter, |_| Ok(()));
         let Err(Failure::Refused(refusal)) = result else { panic!("{result:?}") };
         assert_eq!((refusal.errno, old.requests), (Errno::PERM, 1));
     });

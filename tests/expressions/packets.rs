@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use connbox::capture_filter::Facts;
+use connbox::capture_filter::PacketFacts;
 
 /// A packet from its network header on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +132,7 @@ fn ipv6(dice: &mut Dice, protocol: u8, load: &[u8], extended: bool) -> Vec<u8> {
 }
 
 /// What a packet says of itself: None if it is not of IP, or too short to say.
-pub fn facts(packet: &Packet) -> Option<Facts> {
+pub fn facts(packet: &Packet) -> Option<PacketFacts> {
     let bytes = &packet.bytes;
     let byte = |at: usize| bytes.get(at).copied();
     let half = |at: usize| Some(u16::from_be_bytes([byte(at)?, byte(at + 1)?]));
@@ -172,5 +172,5 @@ pub fn facts(packet: &Packet) -> Option<Facts> {
     }
     let has_ports = [6, 17, 132].contains(&protocol) && !is_later_fragment;
     let ports = if has_ports { Some((half(start)?, half(start + 2)?)) } else { None };
-    Some(Facts { source, destination, protocol, is_later_fragment, ports })
+    Some(PacketFacts { source, destination, protocol, is_later_fragment, ports })
 }

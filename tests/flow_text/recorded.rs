@@ -5,7 +5,7 @@ use std::fs;
 
 use connbox::flow::{self, Parts};
 use connbox::model::{Change, Flow};
-use connbox::source::flows::conntrack::{Table, flow as read_flow, flows};
+use connbox::source::flows::conntrack::{FlowTable, flow as read_flow, flows};
 use connbox::source::flows::expectations::expectation;
 use connbox::source::flows::labels::Labels;
 use connbox::source::netlink::{Exchange, Messages, Wait};
@@ -61,7 +61,7 @@ fn recorded_dump(in_a_datagram: usize) -> Recorded {
 /// What `write` makes of each flow, a line each.
 fn written(in_a_datagram: usize, write: impl Fn(&mut Vec<u8>, &Flow<'_>)) -> String {
     let mut text = Vec::new();
-    flows(&mut recorded_dump(in_a_datagram), Table::Tracked, 0, &[], |flow| {
+    flows(&mut recorded_dump(in_a_datagram), FlowTable::Tracked, 0, &[], |flow| {
         write(&mut text, flow);
         text.push(b'\n');
         Ok(())

@@ -17,16 +17,16 @@ use crate::source::Source;
 use crate::source::files::names::Users;
 use crate::source::netns::{Missing, Namespaces};
 use crate::source::processes::cgroup;
-use crate::source::processes::holders::{Closed, Round};
+use crate::source::processes::closed::{Closed, Round};
 use crate::sys::Kernel;
 
 /// Those who hold closed sockets, counted in groups.
 #[derive(Debug, Default)]
-pub struct Holders;
+pub struct HeldSockets;
 
-impl Counted for Holders {
+impl Counted for HeldSockets {
     type One<'a> = (&'a Closed, &'a Known<'a>);
-    const KEYS: &'static [Key<Holders>] = &KEYS;
+    const KEYS: &'static [Key<HeldSockets>] = &KEYS;
     const NAMES: &'static [&'static str] = &names(&KEYS);
     const NUMBERS: &'static [Column] = &[COUNT];
     const SUMS: &'static [&'static str] = &[];
@@ -38,7 +38,7 @@ const COUNT: Column =
 /// All columns of this table; a run has those of its keys, and the last two.
 pub const COLUMNS: [Column; 6] = Column::joined(&[&columns(&KEYS), &[KIND.column, COUNT]]);
 
-const KEYS: [Key<Holders>; 4] = [
+const KEYS: [Key<HeldSockets>; 4] = [
     Key::new(
         "process",
         Column::label("process", "the name of the process that holds the sockets"),
@@ -67,7 +67,7 @@ const KEYS: [Key<Holders>; 4] = [
 ];
 
 /// The key that always stands behind the others.
-static KIND: Key<Holders> = Key::new(
+static KIND: Key<HeldSockets> = Key::new(
     "kind",
     Column::label("kind", "bound: has a port, and no more; unbound: is in no table at all"),
     Word(|(socket, _)| socket.is_bound.map(u16::from), |place| word(&["unbound", "bound"], place)),
@@ -82,7 +82,7 @@ const UNREADABLE: &str = "the descriptors of some processes may not be read (nee
 ///
 /// # Errors
 /// As [`Call::table`], and for options that mean nothing here.
-pub fn run(call: &mut Call, mut grouping: Grouping<Holders>) -> Result<(), Error> {
+pub fn run(call: &mut Call, mut grouping: Grouping<HeldSockets>) -> Result<(), Error> {
     check(call)?;
     grouping.end_with(&KIND);
     let columns = grouping.columns();
@@ -101,7 +101,7 @@ fn check(call: &Call) -> Result<(), Error> {
 }
 
 struct By {
-    grouping: Grouping<Holders>,
+    grouping: Grouping<HeldSockets>,
 }
 
 impl Table for By {

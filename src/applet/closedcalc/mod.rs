@@ -2,7 +2,7 @@
 
 mod by;
 
-use by::Holders;
+use by::HeldSockets;
 
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
@@ -91,12 +91,12 @@ const ALL_COLUMNS: [Column; 11] = Column::joined(&[&COLUMNS, &by::COLUMNS]);
 
 #[derive(Default)]
 struct Args {
-    grouping: Grouping<Holders>,
+    grouping: Grouping<HeldSockets>,
 }
 
 impl TakesGrouping for Args {
-    type Of = Holders;
-    fn grouping(&mut self, _: &'static str) -> &mut Grouping<Holders> {
+    type Of = HeldSockets;
+    fn grouping(&mut self, _: &'static str) -> &mut Grouping<HeldSockets> {
         &mut self.grouping
     }
 }

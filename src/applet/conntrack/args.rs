@@ -3,19 +3,19 @@
 use std::ffi::OsStr;
 use std::net::IpAddr;
 
-use super::flow_keys::Flows;
-use super::values::{self, Kind, Table, address, bare_address, number_of, translation};
+use super::flow_keys::TrackedFlows;
+use super::values::{self, Kind, Listing, address, bare_address, number_of, translation};
 use crate::model::{FlowFilter, Masked, Translation};
 use crate::select::grouping::{Grouping, TakesGrouping};
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    List(Table),
-    Count(Table),
-    Events(Table),
-    Get(Table),
-    Stats(Table),
+    List(Listing),
+    Count(Listing),
+    Events(Listing),
+    Get(Listing),
+    Stats(Listing),
 }
 
 /// What an option is about: not every command takes every option.
@@ -64,15 +64,15 @@ pub struct Args {
     pub buffer_bytes: Option<usize>,
     /// `--resync`: whether a dump tells what was lost.
     pub resync: bool,
-    pub grouping: Grouping<Flows>,
+    pub grouping: Grouping<TrackedFlows>,
     pub limits: bool,
     /// The options that were given, and what they are about.
     pub given: Vec<(About, &'static str)>,
 }
 
 impl TakesGrouping for Args {
-    type Of = Flows;
-    fn grouping(&mut self, option: &'static str) -> &mut Grouping<Flows> {
+    type Of = TrackedFlows;
+    fn grouping(&mut self, option: &'static str) -> &mut Grouping<TrackedFlows> {
         &mut self.note(About::Groups, option).grouping
     }
 }

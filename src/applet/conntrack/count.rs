@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::frame::{Call, Sample};
 use crate::out::{Column, Out, Value};
 use crate::source::Source;
-use crate::source::flows::conntrack::{self, Fill, Table as Flows};
+use crate::source::flows::conntrack::{self, Fill, FlowTable};
 use crate::source::flows::counters::{self as counters, About, Counter, Name};
 use crate::source::netlink::or_files;
 
@@ -29,13 +29,13 @@ pub const COLUMNS: [Column; 5] = [
 ///
 /// # Errors
 /// As [`Call::table`].
-pub fn run(call: &mut Call, args: &Args, table: Flows) -> Result<(), Error> {
+pub fn run(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error> {
     if groups::are_wanted(args) {
         refuse_limits(args)?;
         return groups::run(call, args, table);
     }
     args.grouping.refuse_without_keys()?;
-    if table != Flows::Tracked || !args.filter.is_empty() || !args.labels.is_empty() {
+    if table != FlowTable::Tracked || !args.filter.is_empty() || !args.labels.is_empty() {
         refuse_limits(args)?;
         return matching(call, args, table);
     }
@@ -68,7 +68,7 @@ fn refuse_limits(args: &Args) -> Result<(), Error> {
 }
 
 /// Counts the flows that pass.
-fn matching(call: &mut Call, args: &Args, table: Flows) -> Result<(), Error> {
+fn matching(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error> {
     call.table(&flow_keys::NUMBERS[..1], &[], &mut |Sample { source, out, report }: Sample<'_>| {
         let mut count = 0u64;
         let filter = list::filter(source, args)?;

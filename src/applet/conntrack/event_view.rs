@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::args::Args;
 use super::text::Text;
-use super::values::Table;
+use super::values::Listing;
 use super::{BANNER, event_rows, expect, list};
 use crate::error::{Error, Status};
 use crate::flow;
@@ -14,7 +14,7 @@ use crate::frame::{Call, Report};
 use crate::model::{Change, Expectation, Flow, FlowFilter};
 use crate::out::{Column, Out};
 use crate::source::Source;
-use crate::source::flows::events::{Event, Groups, Subject};
+use crate::source::flows::events::{Event, EventGroups, Subject};
 use crate::source::flows::follow::Seen;
 use crate::source::flows::labels::Labels;
 use crate::source::netlink::{Dumped, Failure};
@@ -43,14 +43,14 @@ enum Origin {
 /// What shows events.
 pub struct View<'a> {
     args: &'a Args,
-    table: Table,
+    table: Listing,
     source: &'a Source,
     out: Out,
     text: Text,
     filter: FlowFilter,
     /// The flags of an expectation.
     flags: Vec<u8>,
-    wanted: Groups,
+    wanted: EventGroups,
     signals: Signals,
     programs: Programs,
     rows: Rows,
@@ -71,16 +71,16 @@ impl<'a> View<'a> {
     pub fn new(
         call: &Call,
         args: &'a Args,
-        table: Table,
+        table: Listing,
         source: &'a Source,
-        wanted: Groups,
+        wanted: EventGroups,
         signals: Signals,
     ) -> Result<View<'a>, Error> {
         let mut style = call.common().style.clone();
         style.is_stream = !call.is_original();
         let columns: &[Column] = match table {
-            Table::Flows(_) => &event_rows::COLUMNS,
-            Table::Expectations => &event_rows::EXPECT_COLUMNS,
+            Listing::Flows(_) => &event_rows::COLUMNS,
+            Listing::Expectations => &event_rows::EXPECT_COLUMNS,
         };
         Ok(View {
             args,
@@ -134,9 +134,9 @@ impl<'a> View<'a> {
     /// Shows an event of a flow, if it is wanted.
     fn show(&mut self, kind: Change, flow: &Flow<'_>, origin: Origin) -> Result<(), Error> {
         let group = match kind {
-            Change::New => Groups::NEW,
-            Change::Update => Groups::UPDATE,
-            Change::Destroy => Groups::DESTROY,
+            Change::New => EventGroups::NEW,
+            Change::Update => EventGroups::UPDATE,
+            Change::Destroy => EventGroups::DESTROY,
         };
         if self.wanted.0 & group.0 == 0 || !self.filter.has(flow) {
             return Ok(());
@@ -255,8 +255,8 @@ impl<'a> View<'a> {
         let change = self.cache.as_mut().and_then(|cache| cache.reconcile(flow, 0));
         match change {
             _ if self.is_first => Ok(()),
-            Some(flows::Change::Created) => self.show(Change::New, flow, Origin::Dump),
-            Some(flows::Change::Updated) => self.show(Change::Update, flow, Origin::Dump),
+            Some(flows::Outcome::Created) => self.show(Change::New, flow, Origin::Dump),
+            Some(flows::Outcome::Updated) => self.show(Change::Update, flow, Origin::Dump),
             _ => Ok(()),
         }
     }
@@ -306,7 +306,7 @@ impl<'a> View<'a> {
     /// # Errors
     /// If writing fails.
     pub fn finish(mut self, report: &mut Report) -> Result<(), Error> {
-        let is_of_flows = self.table != Table::Expectations;
+        let is_of_flows = self.table != Listing::Expectations;
         self.out.pending().extend_from_slice(self.text.end());
         while !self.out.pending().is_empty() {
             let waits = [(sys::stdout(), For::Writing)];

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::args::{Args, EVENT_DESTROY, EVENT_NEW, EVENT_UPDATE};
 use super::event_view::View;
-use super::values::Table;
+use super::values::Listing;
 use crate::cli::refuse;
 use crate::error::{Error, Status};
 use crate::frame::{Call, Report};
 use crate::out::Format;
 use crate::source::flows::conntrack;
-use crate::source::flows::events::{Counts, Events, Groups};
+use crate::source::flows::events::{Counts, EventGroups, Events};
 use crate::source::flows::follow::Follower;
 use crate::source::netlink::CTNETLINK;
 use crate::sys::signals::{SIGINT, SIGTERM, Signals};
@@ -38,7 +38,7 @@ const OLD_ARE_SILENT: &str = "net.netfilter.nf_conntrack_events is 2: flows that
 ///
 /// # Errors
 /// If the kernel refuses, or writing fails.
-pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
+pub fn run(call: &mut Call, args: &Args, table: Listing) -> Result<(), Error> {
     check(call, args, table)?;
     let source = call.source()?;
     source.must_be_live("events are those of the running kernel")?;
@@ -62,7 +62,7 @@ pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
 }
 
 /// Refuses what cannot be of events.
-fn check(call: &Call, args: &Args, table: Table) -> Result<(), Error> {
+fn check(call: &Call, args: &Args, table: Listing) -> Result<(), Error> {
     let common = call.common();
     let style = &common.style;
     refuse([
@@ -71,33 +71,33 @@ fn check(call: &Call, args: &Args, table: Table) -> Result<(), Error> {
         (style.output.is_some(), "--output-file", "would never be whole: events have no end"),
         (common.interval.is_some(), "--interval", "events come when they come"),
         (style.by_namespace, "--netns", "not all: events are those of one network namespace"),
-        (args.resync && table == Table::Expectations, "--resync", "is for flows"),
+        (args.resync && table == Listing::Expectations, "--resync", "is for flows"),
     ])
 }
 
 /// The groups of events to join, and the kinds that are shown. What keeps a cache needs all of them.
-fn groups(args: &Args, table: Table) -> (Groups, Groups) {
+fn groups(args: &Args, table: Listing) -> (EventGroups, EventGroups) {
     let all = EVENT_NEW | EVENT_UPDATE | EVENT_DESTROY;
     let wanted = if args.events == 0 { all } else { args.events };
     let shown = [
-        (EVENT_NEW, Groups::NEW),
-        (EVENT_UPDATE, Groups::UPDATE),
-        (EVENT_DESTROY, Groups::DESTROY),
+        (EVENT_NEW, EventGroups::NEW),
+        (EVENT_UPDATE, EventGroups::UPDATE),
+        (EVENT_DESTROY, EventGroups::DESTROY),
     ]
     .into_iter()
     .filter(|(bit, _)| wanted & bit != 0)
-    .fold(Groups::default(), |groups, (_, group)| groups | group);
-    let joined = if args.resync { Groups::FLOWS } else { shown };
+    .fold(EventGroups::default(), |groups, (_, group)| groups | group);
+    let joined = if args.resync { EventGroups::FLOWS } else { shown };
     // The groups of expectations follow those of flows.
-    (if table == Table::Expectations { Groups(shown.0 << 3) } else { joined }, shown)
+    (if table == Listing::Expectations { EventGroups(shown.0 << 3) } else { joined }, shown)
 }
 
 /// Says what the kernel will not tell.
-fn note(kernel: &Kernel, table: Table, shown: Groups, report: &mut Report) {
-    let asked = shown.0 & (Groups::UPDATE | Groups::DESTROY).0;
+fn note(kernel: &Kernel, table: Listing, shown: EventGroups, report: &mut Report) {
+    let asked = shown.0 & (EventGroups::UPDATE | EventGroups::DESTROY).0;
     match kernel.sysctl("net/netfilter/nf_conntrack_events").as_deref() {
         Some(b"0") => report.note(NO_EVENTS),
-        Some(b"2") if table != Table::Expectations && asked != 0 && has_flows() => {
+        Some(b"2") if table != Listing::Expectations && asked != 0 && has_flows() => {
             report.note(OLD_ARE_SILENT);
         }
         _ => {}

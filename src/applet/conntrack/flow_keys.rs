@@ -7,13 +7,13 @@ use crate::select::keys::Shape::{Address, List, Number, Text, Word};
 use crate::select::keys::{Counted, Key, names, push_text, word};
 use crate::source::flows::labels::Labels;
 
-/// Flows, counted in groups.
+/// TrackedFlows, counted in groups.
 #[derive(Debug, Default)]
-pub struct Flows;
+pub struct TrackedFlows;
 
-impl Counted for Flows {
+impl Counted for TrackedFlows {
     type One<'a> = (&'a Flow<'a>, &'a Labels);
-    const KEYS: &'static [Key<Flows>] = &KEYS;
+    const KEYS: &'static [Key<TrackedFlows>] = &KEYS;
     const NAMES: &'static [&'static str] = &names(&KEYS);
     const NUMBERS: &'static [Column] = &NUMBERS;
     const SUMS: &'static [&'static str] = &["packets", "bytes"];
@@ -33,7 +33,7 @@ pub const NUMBERS: [Column; 3] = [
     ),
 ];
 
-const KEYS: [Key<Flows>; 18] = [
+const KEYS: [Key<TrackedFlows>; 18] = [
     Key::new(
         "proto",
         row::PROTO,
@@ -144,7 +144,7 @@ mod tests {
             ("helper", Value::Text(b"ftp")),
             ("labels", Value::List(b"1,eight")),
         ] {
-            let (mut buffer, part) = (Vec::new(), Part::<Flows>::parse(word).unwrap());
+            let (mut buffer, part) = (Vec::new(), Part::<TrackedFlows>::parse(word).unwrap());
             part.push(&mut buffer, (&flow, &Labels::of(b"8 eight")));
             let mut rest = &buffer[..];
             assert_eq!(part.value(&mut rest), wanted, "{word}");

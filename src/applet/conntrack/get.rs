@@ -4,12 +4,12 @@ use rustix::io::Errno;
 
 use super::args::Args;
 use super::list::{self, Writer};
-use super::values::{self, Kind, Table};
+use super::values::{self, Kind, Listing};
 use crate::error::Error;
 use crate::flow::row::COLUMNS;
 use crate::frame::{Call, Sample};
 use crate::model::{FlowFilter, Side};
-use crate::source::flows::conntrack::{self, Table as Flows};
+use crate::source::flows::conntrack::{self, FlowTable};
 use crate::source::flows::filter;
 use crate::source::netlink::Failure;
 
@@ -17,7 +17,7 @@ use crate::source::netlink::Failure;
 ///
 /// # Errors
 /// If the tuple is not whole, or there is no such flow.
-pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
+pub fn run(call: &mut Call, args: &Args, table: Listing) -> Result<(), Error> {
     let filter = whole(args, table)?;
     let attributes = filter::one(&filter);
     call.table(&COLUMNS, &[], &mut |Sample { source, out, .. }: Sample<'_>| {
@@ -39,10 +39,10 @@ pub fn run(call: &mut Call, args: &Args, table: Table) -> Result<(), Error> {
 }
 
 /// The filter that names a flow.
-fn whole(args: &Args, table: Table) -> Result<FlowFilter, Error> {
+fn whole(args: &Args, table: Listing) -> Result<FlowFilter, Error> {
     let mut filter = args.filter.clone();
     let needs = |options: &str| Error::usage("--get", format_args!("needs {options}"));
-    if table != Table::Flows(Flows::Tracked) {
+    if table != Listing::Flows(FlowTable::Tracked) {
         return Err(Error::usage("--get", "asks the table conntrack alone"));
     }
     let protocol = filter.protocol.ok_or_else(|| needs("--protonum"))?;

@@ -5,7 +5,7 @@ use super::list;
 use crate::error::Error;
 use crate::frame::{Call, Sample, Table};
 use crate::model::{Flow, Groups};
-use crate::source::flows::conntrack::Table as Flows;
+use crate::source::flows::conntrack::FlowTable;
 use crate::source::flows::labels::Labels;
 
 /// Whether the flows are to be counted in groups, be it in one.
@@ -17,7 +17,7 @@ pub fn are_wanted(args: &Args) -> bool {
 ///
 /// # Errors
 /// As [`Call::table`].
-pub fn run(call: &mut Call, args: &Args, table: Flows) -> Result<(), Error> {
+pub fn run(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error> {
     args.grouping.refuse_without_keys()?;
     call.has_no_original();
     let mut grouped = Grouped { args, table, groups: Groups::default() };
@@ -26,7 +26,7 @@ pub fn run(call: &mut Call, args: &Args, table: Flows) -> Result<(), Error> {
 
 struct Grouped<'a> {
     args: &'a Args,
-    table: Flows,
+    table: FlowTable,
     groups: Groups,
 }
 

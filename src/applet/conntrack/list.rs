@@ -10,7 +10,7 @@ use crate::frame::{Call, Report, Sample};
 use crate::model::{Flow, FlowFilter};
 use crate::out::Out;
 use crate::source::Source;
-use crate::source::flows::conntrack::{self, Table as Flows};
+use crate::source::flows::conntrack::{self, FlowTable};
 use crate::source::flows::labels::{self, Labels};
 use crate::sys::Netlink;
 
@@ -22,7 +22,7 @@ const NOTHING: &str =
 ///
 /// # Errors
 /// As [`Call::table`].
-pub fn run(call: &mut Call, args: &Args, table: Flows) -> Result<(), Error> {
+pub fn run(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error> {
     args.grouping.refuse_without_keys()?;
     let mut shown = 0;
     call.table(&COLUMNS, &[], &mut |Sample { source, out, report }: Sample<'_>| {
@@ -81,7 +81,7 @@ pub fn filter(source: &Source, args: &Args) -> Result<FlowFilter, Error> {
 /// If there is no running kernel, it refuses, or `each` fails.
 pub fn matching(
     source: &Source,
-    table: Flows,
+    table: FlowTable,
     filter: &FlowFilter,
     report: &mut Report,
     each: impl FnMut(&Flow<'_>) -> Result<(), Error>,
@@ -107,11 +107,11 @@ pub fn netlink(source: &Source) -> Result<Netlink, Error> {
 pub fn note_empty(
     source: &Source,
     filter: &FlowFilter,
-    table: Flows,
+    table: FlowTable,
     shown: u64,
     report: &mut Report,
 ) {
-    let is_whole = filter.is_empty() && table == Flows::Tracked && shown == 0;
+    let is_whole = filter.is_empty() && table == FlowTable::Tracked && shown == 0;
     let is_empty = || conntrack::fill_of_proc(&source.kernel).is_none_or(|fill| fill.entries == 0);
     if is_whole && is_empty() {
         report.note(NOTHING);

@@ -18,7 +18,7 @@ mod values;
 
 use args::{About, Args, Command, Output};
 use options::{DOCS, OPTIONS};
-use values::Table;
+use values::Listing;
 
 use crate::cli::Original;
 use crate::error::Error;
@@ -105,13 +105,13 @@ fn run(call: &mut Call) -> Result<(), Error> {
         call.has_no_original();
     }
     match command {
-        Command::List(Table::Expectations) => expect::list(call, &args),
-        Command::Count(Table::Expectations) => expect::count(call, &args),
-        Command::List(Table::Flows(table)) if groups::are_wanted(&args) => {
+        Command::List(Listing::Expectations) => expect::list(call, &args),
+        Command::Count(Listing::Expectations) => expect::count(call, &args),
+        Command::List(Listing::Flows(table)) if groups::are_wanted(&args) => {
             groups::run(call, &args, table)
         }
-        Command::List(Table::Flows(table)) => list::run(call, &args, table),
-        Command::Count(Table::Flows(table)) => count::run(call, &args, table),
+        Command::List(Listing::Flows(table)) => list::run(call, &args, table),
+        Command::Count(Listing::Flows(table)) => count::run(call, &args, table),
         Command::Events(table) => events::run(call, &args, table),
         Command::Get(table) => get::run(call, &args, table),
         Command::Stats(table) => stats::run(call, table),
@@ -138,12 +138,12 @@ fn settle(args: &mut Args) -> Result<(), Error> {
 fn check(command: Command, args: &Args) -> Result<(), Error> {
     use About::*;
     let (letter, allowed): (&str, &[About]) = match command {
-        Command::List(Table::Flows(_)) => ("-L", &[Tuple, Family, Zone, Filter, Form, Groups]),
-        Command::List(Table::Expectations) => ("-L expect", &[Family, Form]),
-        Command::Count(Table::Flows(_)) => ("-C", &[Tuple, Family, Zone, Filter, Groups, Limits]),
-        Command::Count(Table::Expectations) => ("-C expect", &[]),
-        Command::Events(Table::Flows(_)) => ("-E", &[Tuple, Family, Zone, Filter, Form, Events]),
-        Command::Events(Table::Expectations) => ("-E expect", &[Form]),
+        Command::List(Listing::Flows(_)) => ("-L", &[Tuple, Family, Zone, Filter, Form, Groups]),
+        Command::List(Listing::Expectations) => ("-L expect", &[Family, Form]),
+        Command::Count(Listing::Flows(_)) => ("-C", &[Tuple, Family, Zone, Filter, Groups, Limits]),
+        Command::Count(Listing::Expectations) => ("-C expect", &[]),
+        Command::Events(Listing::Flows(_)) => ("-E", &[Tuple, Family, Zone, Filter, Form, Events]),
+        Command::Events(Listing::Expectations) => ("-E expect", &[Form]),
         Command::Get(_) => ("-G", &[Tuple, Zone, Family, Form]),
         Command::Stats(_) => ("-S", &[]),
     };

@@ -1,7 +1,7 @@
 //! `conntrack -S`: what connection tracking counts on each CPU.
 
 use super::count::all_counters;
-use super::values::Table;
+use super::values::Listing;
 use crate::error::Error;
 use crate::frame::{Call, Sample};
 use crate::out::{Column, Out, Value};
@@ -17,10 +17,10 @@ pub const COLUMNS: [Column; 3] = [
 ///
 /// # Errors
 /// As [`Call::table`].
-pub fn run(call: &mut Call, table: Table) -> Result<(), Error> {
+pub fn run(call: &mut Call, table: Listing) -> Result<(), Error> {
     let about = match table {
-        Table::Flows(_) => About::Flows,
-        Table::Expectations => About::Expectations,
+        Listing::Flows(_) => About::Flows,
+        Listing::Expectations => About::Expectations,
     };
     call.table(&COLUMNS, &[], &mut |Sample { source, out, .. }: Sample<'_>| {
         let all = all_counters(source, about)?.ok_or_else(|| {

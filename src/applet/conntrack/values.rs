@@ -6,27 +6,27 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::cli;
 use crate::model::{Flow, FlowStatus, Masked, Prefix, Translation, masked};
-use crate::source::flows::conntrack::Table as Flows;
+use crate::source::flows::conntrack::FlowTable;
 
 /// The tables, the first for no word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Table {
-    Flows(Flows),
+pub enum Listing {
+    Flows(FlowTable),
     Expectations,
 }
 
-const TABLES: [(&str, Table); 4] = [
-    ("conntrack", Table::Flows(Flows::Tracked)),
-    ("expect", Table::Expectations),
-    ("dying", Table::Flows(Flows::Dying)),
-    ("unconfirmed", Table::Flows(Flows::Unconfirmed)),
+const TABLES: [(&str, Listing); 4] = [
+    ("conntrack", Listing::Flows(FlowTable::Tracked)),
+    ("expect", Listing::Expectations),
+    ("dying", Listing::Flows(FlowTable::Dying)),
+    ("unconfirmed", Listing::Flows(FlowTable::Unconfirmed)),
 ];
 
 /// The names of the tables.
 pub const TABLE_NAMES: [&str; 4] = ["conntrack", "expect", "dying", "unconfirmed"];
 
 /// A table by the beginning of its name.
-pub fn table(value: Option<&OsStr>) -> Result<Table, String> {
+pub fn table(value: Option<&OsStr>) -> Result<Listing, String> {
     let Some(value) = value else { return Ok(TABLES[0].1) };
     let begins = |name: &str| name.as_bytes().starts_with(value.as_bytes());
     let found = TABLES.iter().find(|(name, _)| !value.is_empty() && begins(name));

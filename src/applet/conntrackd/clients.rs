@@ -127,7 +127,7 @@ impl Clients {
                         return None;
                     }
                 };
-                match receiver.take(bytes.get(..length).unwrap_or_default()) {
+                match receiver.receive(bytes.get(..length).unwrap_or_default()) {
                     Received::Part => {}
                     Received::Whole(command) => return Some(command),
                     Received::Bad(reason) => {

@@ -18,7 +18,7 @@ use super::reconcile::Reconciler;
 use super::statistics::{ABSENT, Numbers, RATE_NAMES, RATED, RATES, SPANS};
 use crate::error::Error;
 use crate::source::flows::conntrack;
-use crate::source::flows::events::{Events, Groups, Subject};
+use crate::source::flows::events::{EventGroups, Events, Subject};
 use crate::source::flows::follow::{Follower, Seen};
 use crate::source::flows::labels::Labels;
 use crate::sys::daemon::{self, Lock, Notify};
@@ -65,7 +65,7 @@ impl Daemon {
     pub fn start(settings: Settings, labels: Labels) -> Result<Daemon, Error> {
         let signals = Signals::of(&[SIGTERM, SIGINT, SIGHUP]);
         let signals = signals.map_err(|error| Error::system("signals", error))?;
-        let events = Events::open(Groups::FLOWS, Some(settings.buffer_bytes))?;
+        let events = Events::open(EventGroups::FLOWS, Some(settings.buffer_bytes))?;
         let kernel = conntrack::open()?;
         daemon::prepare_directory(settings.socket.parent().unwrap_or(Path::new("/")))?;
         let lock = lock(&settings.lock)?;

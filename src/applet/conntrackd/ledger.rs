@@ -6,10 +6,9 @@ use std::time::Duration;
 use super::filter::Filter;
 use super::log::Log;
 use super::statistics::{Numbers, PROTOCOL, PROTOCOLS, STATEFUL};
-use crate::model::{Flow, Traffic};
-use crate::source::flows::events::Kind;
+use crate::model::{Change, Flow, Traffic};
 use crate::track::Flows;
-use crate::track::flows::Change;
+use crate::track::flows::Outcome;
 
 /// A moment, on the clocks that matter.
 #[derive(Clone, Copy, Debug, Default)]
@@ -70,17 +69,18 @@ impl Ledger {
     }
 
     /// Takes an event.
-    pub fn event(&mut self, kind: Kind, flow: &Flow<'_>, now: Now) {
-        if !self.filter.passes(flow, kind == Kind::Destroy) {
+    pub fn event(&mut self, kind: Change, flow: &Flow<'_>, now: Now) {
+        if !self.filter.passes(flow, kind == Change::Destroy) {
             self.counts.filtered += 1;
             return;
         }
         match kind {
-            Kind::Destroy => self.destroyed(flow, now),
-            Kind::New | Kind::Update => {
+            Change::Destroy => self.destroyed(flow, now),
+            Change::New | Change::Update => {
                 let change = self.flows.lives(flow, now.seconds());
-                self.counts.created += u64::from(change == Change::Created);
-                self.counts.updated += u64::from(kind == Kind::Update && change == Change::Updated);
+                self.counts.created += u64::from(change == Outcome::Created);
+                self.counts.updated +=
+                    u64::from(kind == Change::Update && change == Outcome::Updated);
             }
         }
     }
@@ -96,7 +96,7 @@ impl Ledger {
             log.ended(&last, now.unix_seconds, now.clock);
         }
         match self.flows.ended(flow) {
-            Change::Destroyed => self.counts.destroyed += 1,
+            Outcome::Destroyed => self.counts.destroyed += 1,
             _ => self.counts.destroy_unknown += 1,
         }
     }
@@ -113,7 +113,7 @@ impl Ledger {
         }
         let change = self.flows.reconcile(flow, now.seconds());
         let (is_new, is_changed) =
-            (change == Some(Change::Created), change == Some(Change::Updated));
+            (change == Some(Outcome::Created), change == Some(Outcome::Updated));
         self.counts.created += u64::from(is_new);
         if !self.is_loading {
             self.counts.missed[0] += u64::from(is_new);
@@ -259,12 +259,12 @@ mod tests {
         (0..10).for_each(|port| ledger.dumped(&flow(port, Some(5)), now));
         ledger.end(true, now);
         assert_eq!(ledger.counts.missed, [0; 3]);
-        (10..20).for_each(|port| ledger.event(Kind::New, &flow(port, None), now));
-        ledger.event(Kind::Update, &flow(3, None), now);
+        (10..20).for_each(|port| ledger.event(Change::New, &flow(port, None), now));
+        ledger.event(Change::Update, &flow(3, None), now);
         // The event of an end has the traffic of 64 bits; of one that has none the last dump's counts.
-        ledger.event(Kind::Destroy, &flow(3, Some(1 << 40)), now);
-        ledger.event(Kind::Destroy, &flow(4, None), now);
-        ledger.event(Kind::Destroy, &flow(99, None), now);
+        ledger.event(Change::Destroy, &flow(3, Some(1 << 40)), now);
+        ledger.event(Change::Destroy, &flow(4, None), now);
+        ledger.event(Change::Destroy, &flow(99, None), now);
         // Of 5 to 9 no end was told, and of 30 no beginning.
         ledger.begin();
         (10..20).chain([30]).for_each(|port| ledger.dumped(&flow(port, Some(7)), now));
@@ -285,7 +285,7 @@ mod tests {
     fn a_dump_that_was_cut_takes_nothing_for_gone_and_a_limit_holds() {
         let mut ledger = Ledger::new(Some(5), Filter::default(), None);
         let now = Now::default();
-        (0..8).for_each(|port| ledger.event(Kind::New, &flow(port, None), now));
+        (0..8).for_each(|port| ledger.event(Change::New, &flow(port, None), now));
         assert_eq!([ledger.counts.created, ledger.flows.refused()], [5, 3]);
         ledger.begin();
         ledger.dumped(&flow(1, None), now);

@@ -70,7 +70,7 @@ pub enum Received {
 impl Receiver {
     /// Takes bytes as they come. A beginning that no request has is refused at once, and so is what
     /// follows one.
-    pub fn take(&mut self, bytes: &[u8]) -> Received {
+    pub fn receive(&mut self, bytes: &[u8]) -> Received {
         let room = &mut self.bytes[self.length..];
         let count = room.len().min(bytes.len());
         room[..count].copy_from_slice(&bytes[..count]);
@@ -149,9 +149,9 @@ mod tests {
             let bytes = request(command);
             for cut in 0..bytes.len() {
                 let mut receiver = Receiver::default();
-                assert_eq!(receiver.take(&bytes[..cut]), Received::Part);
-                assert_eq!(receiver.take(&bytes[cut..]), Received::Whole(command));
-                assert!(matches!(receiver.take(b"x"), Received::Bad(_)));
+                assert_eq!(receiver.receive(&bytes[..cut]), Received::Part);
+                assert_eq!(receiver.receive(&bytes[cut..]), Received::Whole(command));
+                assert!(matches!(receiver.receive(b"x"), Received::Bad(_)));
             }
         }
     }
@@ -163,15 +163,15 @@ mod tests {
             for byte in 0..=255 {
                 let mut bad = good.clone();
                 bad[place] = byte;
-                let received = Receiver::default().take(&bad);
+                let received = Receiver::default().receive(&bad);
                 let is_other = place == 5 && usize::from(byte) < COMMANDS.len();
                 let is_whole = bad == good || is_other;
                 assert_eq!(matches!(received, Received::Whole(_)), is_whole, "{bad:?}");
                 assert_ne!(received, Received::Part);
             }
         }
-        assert!(matches!(Receiver::default().take(b"GET / HTTP/1.0"), Received::Bad(_)));
-        assert!(matches!(Receiver::default().take(&[0xff]), Received::Bad(_)));
+        assert!(matches!(Receiver::default().receive(b"GET / HTTP/1.0"), Received::Bad(_)));
+        assert!(matches!(Receiver::default().receive(&[0xff]), Received::Bad(_)));
     }
 
     #[test]

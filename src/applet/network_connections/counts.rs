@@ -45,12 +45,12 @@ pub const CHANGED: &str = "the sockets changed during the dump: the count may be
 
 /// Which sockets are asked for; all if nothing is.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct Selection {
     types: Vec<&'static str>,
     statuses: Vec<&'static str>,
 }
 
-impl Wanted {
+impl Selection {
     /// Takes a value of `--conn-type`.
     pub fn add_type(&mut self, value: &OsStr) -> Result<(), String> {
         self.types.push(cli::choose(&TYPE_CHOICES.map(|word| (word, word)), value)?);
@@ -147,7 +147,7 @@ impl Counts {
     }
 
     /// Adds what is asked for and not there, with 0.
-    pub fn fill(&mut self, wanted: &Wanted) {
+    pub fn fill(&mut self, wanted: &Selection) {
         wanted.pairs().into_iter().for_each(|(kind, status)| self.add(kind, status, 0));
     }
 
@@ -176,7 +176,7 @@ impl Counts {
     pub fn read(
         &mut self,
         source: &Source,
-        wanted: &Wanted,
+        wanted: &Selection,
         report: &mut Report,
     ) -> Result<(), Error> {
         if !source.is_live() {
@@ -214,7 +214,7 @@ impl Counts {
     }
 
     /// Counts the rows of tables, saved or of another tree, in one pass: a pipe has no second one.
-    fn read_files(&mut self, source: &Source, wanted: &Wanted) -> Result<(), Error> {
+    fn read_files(&mut self, source: &Source, wanted: &Selection) -> Result<(), Error> {
         let tables = [
             (Proto::Tcp, Family::Inet, File::Tcp),
             (Proto::Tcp, Family::Inet6, File::Tcp6),
@@ -262,7 +262,7 @@ impl Counts {
     ///
     /// # Errors
     /// If the files cannot be read, hold something else, or record a failure.
-    pub fn read_test(&mut self, test: &OsStr, wanted: &Wanted) -> Result<(), Error> {
+    pub fn read_test(&mut self, test: &OsStr, wanted: &Selection) -> Result<(), Error> {
         let parts: Vec<&[u8]> =
             test.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).collect();
         let part = |place: usize| parts.get(place).copied().unwrap_or_default();
@@ -285,7 +285,7 @@ impl Counts {
         }
     }
 
-    fn read_json(&mut self, name: &[u8], wanted: &Wanted) -> Result<(), Error> {
+    fn read_json(&mut self, name: &[u8], wanted: &Selection) -> Result<(), Error> {
         if name.is_empty() {
             return Err(Error::usage("--test", "names no file of sockets"));
         }

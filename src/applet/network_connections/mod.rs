@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use check::{Finding, Threshold};
-use counts::{Counts, Wanted};
+use counts::{Counts, Selection};
 use rules::{Reading, Rule, Rules};
 
 use crate::cli::{self, Opt, OptDoc, Original};
@@ -137,7 +137,7 @@ const COLUMNS: [Column; 8] = [
 
 #[derive(Default)]
 struct Args {
-    wanted: Wanted,
+    wanted: Selection,
     warning: Option<OsString>,
     critical: Option<OsString>,
     always_ok: bool,

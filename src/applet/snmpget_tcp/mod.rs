@@ -172,7 +172,7 @@ fn read_files(
             return Ok(());
         }
         match text::pairs(names, values) {
-            Some(pairs) => take(place, of_kernel.as_deref(), group, pairs, counters),
+            Some(pairs) => add(place, of_kernel.as_deref(), group, pairs, counters),
             None => {
                 report.trouble(&place.error(procfs::NO_PAIR));
                 Ok(())
@@ -181,7 +181,7 @@ fn read_files(
     })
 }
 
-fn take<'a>(
+fn add<'a>(
     place: Place<'_>,
     of_kernel: Option<&str>,
     group: &[u8],

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use crate::capture_filter::{Expression, Facts};
+use crate::capture_filter::{Expression, PacketFacts};
 use crate::error::Error;
 use crate::model::{Endpoint, Ends, Flow, FlowFilter, Proto, Query, StateSet, TcpState};
-use crate::source::flows::conntrack::{self, Table};
+use crate::source::flows::conntrack::{self, FlowTable};
 use crate::source::packets::capture::{Capture, Request};
 use crate::source::packets::{Frame, segment};
 use crate::source::sockets::{sock_diag, tcp_info};
@@ -18,7 +18,7 @@ use crate::track::tcp::{Counters, State, Tracker};
 
 /// What is to be seen.
 #[derive(Debug, Default)]
-pub struct Wanted {
+pub struct Watched {
     /// Of which connections.
     pub expression: Expression,
     /// Whether those are left out that were there before.
@@ -31,7 +31,7 @@ pub struct Wanted {
     pub conntrack: bool,
 }
 
-impl Wanted {
+impl Watched {
     /// Whether a connection of these ends is meant.
     fn has(&self, client: &Endpoint, server: &Endpoint) -> bool {
         let address = |end: &Endpoint| SocketAddr::new(end.address, end.port);
@@ -44,7 +44,7 @@ impl Wanted {
         if self.expression.is_empty() {
             return segment(&packet);
         }
-        let facts = Facts {
+        let facts = PacketFacts {
             source: packet.source,
             destination: packet.destination,
             protocol: packet.protocol,
@@ -58,7 +58,7 @@ impl Wanted {
 /// A running source.
 #[derive(Debug)]
 pub struct Feed<'a> {
-    wanted: &'a Wanted,
+    wanted: &'a Watched,
     from: From,
     /// Connections that were there before and are left out.
     old: HashSet<(Endpoint, Endpoint)>,
@@ -80,7 +80,7 @@ impl<'a> Feed<'a> {
     ///
     /// # Errors
     /// If there is no such interface, or the right is missing, or the filter is too long for the kernel.
-    pub fn open(wanted: &'a Wanted, tracker: &mut Tracker) -> Result<Feed<'a>, Error> {
+    pub fn open(wanted: &'a Watched, tracker: &mut Tracker) -> Result<Feed<'a>, Error> {
         let from = if let Some(interface) = &wanted.interface {
             listeners(tracker)?;
             From::Packets(Box::new(capture(wanted, interface)?))
@@ -156,7 +156,7 @@ impl<'a> Feed<'a> {
     }
 }
 
-fn capture(wanted: &Wanted, interface: &[u8]) -> Result<Capture, Error> {
+fn capture(wanted: &Watched, interface: &[u8]) -> Result<Capture, Error> {
     let program = wanted.expression.program(SNAP_BYTES).map_err(|_| {
         Error::usage("filter", "too long: the kernel takes programs of at most 4096 instructions")
     })?;
@@ -220,7 +220,7 @@ fn read_flows(
     for family in [2, 10] {
         let of_tcp =
             FlowFilter { protocol: Some(TCP), family: Some(family), ..FlowFilter::default() };
-        conntrack::matching(kernel, Table::Tracked, &of_tcp, &mut each)?;
+        conntrack::matching(kernel, FlowTable::Tracked, &of_tcp, &mut each)?;
     }
     Ok(())
 }

@@ -54,7 +54,7 @@ impl Keys {
     /// Takes what was read, and appends the keys that are complete.
     pub fn feed(&mut self, bytes: &[u8], keys: &mut Vec<Key>) {
         for byte in bytes {
-            self.take(*byte, keys);
+            self.byte(*byte, keys);
         }
     }
 
@@ -71,7 +71,7 @@ impl Keys {
         was_alone.then_some(Key::Escape)
     }
 
-    fn take(&mut self, byte: u8, keys: &mut Vec<Key>) {
+    fn byte(&mut self, byte: u8, keys: &mut Vec<Key>) {
         match self.open.as_slice() {
             [] if byte == ESC => self.open.push(byte),
             [] => keys.extend(plain(byte)),
@@ -80,7 +80,7 @@ impl Keys {
                 // Esc was pressed, and then something else.
                 self.open.clear();
                 keys.push(Key::Escape);
-                self.take(byte, keys);
+                self.byte(byte, keys);
             }
             [_, introducer, rest @ ..] => {
                 // ECMA-48, 5.4: parameters and intermediate bytes, then a final byte. The Linux
@@ -93,7 +93,7 @@ impl Keys {
                     self.open.clear();
                 } else if is_lost {
                     self.open.clear();
-                    self.take(byte, keys);
+                    self.byte(byte, keys);
                 } else {
                     self.open.push(byte);
                 }

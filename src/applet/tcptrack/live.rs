@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::Args;
-use super::feed::{Feed, Wanted};
+use super::feed::{Feed, Watched};
 use super::holders::Holders;
 use super::keyboard::Keys;
 use super::layout;
@@ -36,7 +36,7 @@ const ESCAPE_WAIT: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// If the source or the terminal fails.
-pub fn run(args: &Args, wanted: &Wanted) -> Result<(), Error> {
+pub fn run(args: &Args, wanted: &Watched) -> Result<(), Error> {
     let mut tracker = Tracker::new(args.options());
     let feed = Feed::open(wanted, &mut tracker)?;
     let signals = Signals::of(&SIGNALS).map_err(|error| Error::system("signals", error))?;

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use connections::Connections;
-use feed::Wanted;
+use feed::Watched;
 use text::Units;
 use view::Sort;
 
@@ -290,7 +290,7 @@ fn run(call: &mut Call) -> Result<(), Error> {
     if args.file.is_none() {
         source.must_be_live("the running kernel is asked")?;
     }
-    let wanted = Wanted {
+    let wanted = Watched {
         expression: expression(call.names(), &source.kernel)?,
         only_new: args.only_new,
         interface: args.interface.as_ref().map(|name| name.as_bytes().to_vec()),

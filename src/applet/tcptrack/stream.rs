@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Args;
 use super::connections;
-use super::feed::{Feed, Wanted};
+use super::feed::{Feed, Watched};
 use super::holders::Holders;
 use super::view::{Row, View};
 use crate::error::Error;
@@ -25,7 +25,7 @@ const EVICTED: &str = "there were more connections than --max-connections: the o
 ///
 /// # Errors
 /// If the source cannot be read or the rows not be written.
-pub fn run(call: &mut Call, args: &Args, wanted: &Wanted) -> Result<(), Error> {
+pub fn run(call: &mut Call, args: &Args, wanted: &Watched) -> Result<(), Error> {
     let mut style = call.common().style.clone();
     if style.format == Format::Original {
         style.format = Format::Tsv;
@@ -55,7 +55,7 @@ pub fn run(call: &mut Call, args: &Args, wanted: &Wanted) -> Result<(), Error> {
 fn replay(
     path: &Path,
     args: &Args,
-    wanted: &Wanted,
+    wanted: &Watched,
     tracker: &mut Tracker,
 ) -> Result<Duration, Error> {
     let (mut end, mut last_tick) = (Duration::ZERO, Duration::ZERO);
@@ -80,7 +80,7 @@ fn replay(
 
 fn repeat(
     args: &Args,
-    wanted: &Wanted,
+    wanted: &Watched,
     count: Option<u64>,
     tracker: &mut Tracker,
     out: &mut Out,

@@ -38,14 +38,14 @@ impl Services {
         let mut services = Services::default();
         for line in text.split(|byte| *byte == b'\n') {
             // A line that is none adds nothing.
-            let _ = services.take(line);
+            let _ = services.add(line);
         }
         services
     }
 
     /// Takes a line, `https 443/tcp www-ssl # text`. Of several lines for a port or name, the first
     /// counts, as in getservbyport(3).
-    fn take(&mut self, line: &[u8]) -> Option<()> {
+    fn add(&mut self, line: &[u8]) -> Option<()> {
         let line = line.split(|byte| *byte == b'#').next()?;
         let mut words = line.split(u8::is_ascii_whitespace).filter(|word: &&[u8]| !word.is_empty());
         let name = words.next()?;
@@ -94,13 +94,13 @@ impl Users {
     fn of(text: &[u8]) -> Users {
         let mut users = Users::default();
         for line in text.split(|byte| *byte == b'\n') {
-            let _ = users.take(line);
+            let _ = users.add(line);
         }
         users
     }
 
     /// Takes a line, `root:x:0:0:root:/root:/bin/sh`; the first for a name or number counts.
-    fn take(&mut self, line: &[u8]) -> Option<()> {
+    fn add(&mut self, line: &[u8]) -> Option<()> {
         let (name, rest) = split(line, b':')?;
         let (_password, rest) = split(rest, b':')?;
         let (uid, _rest) = split(rest, b':')?;

@@ -138,7 +138,7 @@ pub fn take_counts(
     let Record::Counts { protocol, fields } = record else { return Ok(()) };
     for pair in text::counts(fields) {
         let (item, value) = pair.ok_or_else(|| place.error(NOT_A_COUNT))?;
-        if !sockstat.take(protocol, item, value) {
+        if !sockstat.add(protocol, item, value) {
             return Err(place.error("stands here a second time"));
         }
     }
@@ -180,7 +180,7 @@ fn read_one(
     lines.each(fd, file, |place, line| {
         last.line = place.line;
         // Rows are tried first: there may be a million of them.
-        if let Some(Table::Of(proto, family)) = reader.table
+        if let Some(SocketTable::Of(proto, family)) = reader.table
             && let Some(row) = socket_row(line)
             && row.is_v4 == (family == Family::Inet)
         {
@@ -195,21 +195,21 @@ const NO_VALUES: &str = "a line of names without its line of values";
 
 /// A table of sockets, one per row.
 #[derive(Clone, Copy, Debug)]
-enum Table {
+enum SocketTable {
     Of(Proto, Family),
     /// One that connbox does not read.
     Other,
 }
 
 /// What the kernel's own name for a file says that it holds: old kernels gave udp the header of tcp.
-fn table_by_name(file: &[u8]) -> Option<Table> {
+fn table_by_name(file: &[u8]) -> Option<SocketTable> {
     let name = file.rsplit(|&byte| byte == b'/').next().unwrap_or(file);
     match name {
-        b"tcp" => Some(Table::Of(Proto::Tcp, Family::Inet)),
-        b"tcp6" => Some(Table::Of(Proto::Tcp, Family::Inet6)),
-        b"udp" => Some(Table::Of(Proto::Udp, Family::Inet)),
-        b"udp6" => Some(Table::Of(Proto::Udp, Family::Inet6)),
-        b"udplite" | b"udplite6" | b"raw" | b"raw6" => Some(Table::Other),
+        b"tcp" => Some(SocketTable::Of(Proto::Tcp, Family::Inet)),
+        b"tcp6" => Some(SocketTable::Of(Proto::Tcp, Family::Inet6)),
+        b"udp" => Some(SocketTable::Of(Proto::Udp, Family::Inet)),
+        b"udp6" => Some(SocketTable::Of(Proto::Udp, Family::Inet6)),
+        b"udplite" | b"udplite6" | b"raw" | b"raw6" => Some(SocketTable::Other),
         _ => None,
     }
 }
@@ -217,8 +217,8 @@ fn table_by_name(file: &[u8]) -> Option<Table> {
 /// What was read of a file so far, as far as it says what the next line is.
 #[derive(Default)]
 struct Reader {
-    named: Option<Table>,
-    table: Option<Table>,
+    named: Option<SocketTable>,
+    table: Option<SocketTable>,
     /// A line `GROUP: NAMES` whose values come next.
     names: Vec<u8>,
 }
@@ -262,14 +262,14 @@ impl Reader {
     fn other(&mut self, place: Place<'_>, line: &[u8], each: &mut Each<'_>) -> Result<(), Error> {
         if let Some(header) = text::header(line) {
             self.table = self.named.or(Some(match header {
-                Header::Tcp => Table::Of(Proto::Tcp, Family::Inet),
-                Header::Tcp6 => Table::Of(Proto::Tcp, Family::Inet6),
+                Header::Tcp => SocketTable::Of(Proto::Tcp, Family::Inet),
+                Header::Tcp6 => SocketTable::Of(Proto::Tcp, Family::Inet6),
                 // RAW and UDP-Lite have the same header; only a file's name tells them.
-                Header::Udp => Table::Of(Proto::Udp, Family::Inet),
-                Header::Udp6 => Table::Of(Proto::Udp, Family::Inet6),
+                Header::Udp => SocketTable::Of(Proto::Udp, Family::Inet),
+                Header::Udp6 => SocketTable::Of(Proto::Udp, Family::Inet6),
             }));
             return match self.table {
-                Some(Table::Of(proto, _)) => each(place, Record::Header(proto)),
+                Some(SocketTable::Of(proto, _)) => each(place, Record::Header(proto)),
                 _ => Ok(()),
             };
         }
@@ -277,15 +277,15 @@ impl Reader {
         let Some(first) = fields.next() else { return Ok(()) };
         let is_row = first.strip_suffix(b":").and_then(text::unsigned).is_some();
         match self.table {
-            Some(Table::Other) if is_row => Ok(()),
+            Some(SocketTable::Other) if is_row => Ok(()),
             _ => Err(place.error(self.unknown())),
         }
     }
 
     fn unknown(&self) -> &'static str {
         match self.table {
-            Some(Table::Of(Proto::Tcp, _)) => "not a row of a TCP table",
-            Some(Table::Of(Proto::Udp, _)) => "not a row of a UDP table",
+            Some(SocketTable::Of(Proto::Tcp, _)) => "not a row of a TCP table",
+            Some(SocketTable::Of(Proto::Udp, _)) => "not a row of a UDP table",
             _ => "not a line of sockstat, snmp, netstat, or of a socket table with its header",
         }
     }

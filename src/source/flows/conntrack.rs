@@ -12,7 +12,7 @@ use crate::wire::netlink::{dump_request, single_request};
 
 /// A table of flows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Table {
+pub enum FlowTable {
     /// The flows that are tracked.
     #[default]
     Tracked,
@@ -22,12 +22,12 @@ pub enum Table {
     Unconfirmed,
 }
 
-impl Table {
+impl FlowTable {
     fn kind(self) -> u16 {
         let get = match self {
-            Table::Tracked => wire::GET,
-            Table::Dying => wire::GET_DYING,
-            Table::Unconfirmed => wire::GET_UNCONFIRMED,
+            FlowTable::Tracked => wire::GET,
+            FlowTable::Dying => wire::GET_DYING,
+            FlowTable::Unconfirmed => wire::GET_UNCONFIRMED,
         };
         wire::FLOWS | get
     }
@@ -48,7 +48,7 @@ pub fn open() -> Result<Netlink, Failure> {
 /// [`Failure`] if the kernel refuses, the dump is cut short, or `each` fails.
 pub fn flows(
     kernel: &mut impl Exchange,
-    table: Table,
+    table: FlowTable,
     family: u8,
     attributes: &[u8],
     mut each: impl FnMut(&Flow<'_>) -> Result<(), Error>,
@@ -58,7 +58,12 @@ pub fn flows(
 }
 
 /// Request number `sequence` for a table.
-pub(super) fn request_for(table: Table, sequence: u32, family: u8, attributes: &[u8]) -> Vec<u8> {
+pub(super) fn request_for(
+    table: FlowTable,
+    sequence: u32,
+    family: u8,
+    attributes: &[u8],
+) -> Vec<u8> {
     let payload = [&wire::head(family, 0), attributes].concat();
     dump_request(table.kind(), sequence, &payload)
 }
@@ -70,15 +75,15 @@ pub(super) fn request_for(table: Table, sequence: u32, family: u8, attributes: &
 /// As [`flows`].
 pub fn matching(
     kernel: &mut impl Exchange,
-    table: Table,
+    table: FlowTable,
     filter: &FlowFilter,
     mut each: impl FnMut(&Flow<'_>) -> Result<(), Error>,
 ) -> Result<Dumped, Failure> {
     let family = filter.family.unwrap_or(0);
     // The other tables are walked without a filter.
     let attributes = match table {
-        Table::Tracked => filter::attributes(filter),
-        Table::Dying | Table::Unconfirmed => Vec::new(),
+        FlowTable::Tracked => filter::attributes(filter),
+        FlowTable::Dying | FlowTable::Unconfirmed => Vec::new(),
     };
     let mut meant = |flow: &Flow<'_>| if filter.has(flow) { each(flow) } else { Ok(()) };
     match flows(kernel, table, family, &attributes, &mut meant) {

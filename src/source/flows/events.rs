@@ -8,34 +8,33 @@ use rustix::io::Errno;
 use super::conntrack;
 use super::expectations;
 use crate::error::Error;
-pub use crate::model::Change as Kind;
-use crate::model::{Expectation, Flow};
+use crate::model::{Change, Expectation, Flow};
 use crate::source::netlink::{CTNETLINK, Failure, Messages, Wait};
 use crate::sys::Netlink;
 use crate::wire::ctnetlink as wire;
 use crate::wire::netlink::{self, Message};
 
-/// Groups of events, a set: bit N - 1 is the kernel's group N.
+/// EventGroups of events, a set: bit N - 1 is the kernel's group N.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Groups(pub u32);
+pub struct EventGroups(pub u32);
 
-impl Groups {
+impl EventGroups {
     /// New flows.
-    pub const NEW: Groups = Groups(1);
+    pub const NEW: EventGroups = EventGroups(1);
     /// Flows that changed.
-    pub const UPDATE: Groups = Groups(1 << 1);
+    pub const UPDATE: EventGroups = EventGroups(1 << 1);
     /// Flows that ended.
-    pub const DESTROY: Groups = Groups(1 << 2);
+    pub const DESTROY: EventGroups = EventGroups(1 << 2);
     /// All three of flows.
-    pub const FLOWS: Groups = Groups(0b111);
+    pub const FLOWS: EventGroups = EventGroups(0b111);
     /// All three of expectations.
-    pub const EXPECTATIONS: Groups = Groups(0b111_000);
+    pub const EXPECTATIONS: EventGroups = EventGroups(0b111_000);
 }
 
-impl std::ops::BitOr for Groups {
-    type Output = Groups;
-    fn bitor(self, other: Groups) -> Groups {
-        Groups(self.0 | other.0)
+impl std::ops::BitOr for EventGroups {
+    type Output = EventGroups;
+    fn bitor(self, other: EventGroups) -> EventGroups {
+        EventGroups(self.0 | other.0)
     }
 }
 
@@ -52,7 +51,7 @@ pub enum Subject<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event<'a> {
     /// What happened.
-    pub kind: Kind,
+    pub kind: Change,
     /// To what.
     pub subject: Subject<'a>,
     /// The port of the netlink socket whose request caused it; 0 where no request did.
@@ -124,7 +123,7 @@ impl Events {
     ///
     /// # Errors
     /// [`Failure::Refused`]: `PERM` without the right.
-    pub fn open(groups: Groups, buffer_bytes: Option<usize>) -> Result<Events, Failure> {
+    pub fn open(groups: EventGroups, buffer_bytes: Option<usize>) -> Result<Events, Failure> {
         let socket = conntrack::open()?;
         let refused = |errno| CTNETLINK.refused(errno);
         if let Some(bytes) = buffer_bytes {
@@ -260,18 +259,18 @@ fn take(
 }
 
 /// What a message tells, and whether of a flow.
-fn kind(message: &Message<'_>) -> Option<(Kind, bool)> {
+fn kind(message: &Message<'_>) -> Option<(Change, bool)> {
     const FLOW_NEW: u16 = wire::FLOWS | wire::NEW;
     const FLOW_DELETE: u16 = wire::FLOWS | wire::DELETE;
     const EXPECTATION_NEW: u16 = wire::EXPECTATIONS | wire::NEW;
     const EXPECTATION_DELETE: u16 = wire::EXPECTATIONS | wire::DELETE;
     let is_created = message.flags & wire::CREATED != 0;
-    let born = if is_created { Kind::New } else { Kind::Update };
+    let born = if is_created { Change::New } else { Change::Update };
     match message.kind {
         FLOW_NEW => Some((born, true)),
-        FLOW_DELETE => Some((Kind::Destroy, true)),
+        FLOW_DELETE => Some((Change::Destroy, true)),
         EXPECTATION_NEW => Some((born, false)),
-        EXPECTATION_DELETE => Some((Kind::Destroy, false)),
+        EXPECTATION_DELETE => Some((Change::Destroy, false)),
         _ => None,
     }
 }
@@ -343,7 +342,7 @@ pub(super) mod tests {
         message
     }
 
-    fn taken(events: &mut Events<Script>) -> (Vec<(Kind, bool, u32)>, Vec<Step>) {
+    fn taken(events: &mut Events<Script>) -> (Vec<(Change, bool, u32)>, Vec<Step>) {
         let (mut seen, mut steps) = (Vec::new(), Vec::new());
         while steps.last() != Some(&Step::Idle) {
             let step = events.next(|event| {
@@ -372,11 +371,11 @@ pub(super) mod tests {
         let mut events = Script::of([(Ok(all.concat()), 0), (Err(Errno::MSGSIZE), 0)]);
         let (seen, _) = taken(&mut events);
         let wanted = [
-            (Kind::New, true, 0),
-            (Kind::Update, true, 5),
-            (Kind::Destroy, true, 0),
-            (Kind::New, false, 0),
-            (Kind::Destroy, false, 6),
+            (Change::New, true, 0),
+            (Change::Update, true, 5),
+            (Change::Destroy, true, 0),
+            (Change::New, false, 0),
+            (Change::Destroy, false, 6),
         ];
         assert_eq!(seen, wanted);
         let counts = Counts { events: 5, unknown: 1, malformed: 3, ..Counts::default() };

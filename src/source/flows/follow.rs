@@ -3,7 +3,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::conntrack::{self, Table};
+use super::conntrack::{self, FlowTable};
 use super::events::{Event, Events, Step, Stream};
 use crate::error::Error;
 use crate::model::Flow;
@@ -68,7 +68,7 @@ impl<S: Stream, K: Exchange> Follower<S, K> {
 
     fn start_by(&mut self, mut kernel: K) -> Result<(), Failure> {
         let mut answers = Answers::of(CTNETLINK);
-        let request = conntrack::request_for(Table::Tracked, ONE, 0, &[]);
+        let request = conntrack::request_for(FlowTable::Tracked, ONE, 0, &[]);
         answers.begin(&mut kernel, ONE, &request)?;
         self.dump = Some(Dump { kernel, answers, is_read: false, patience: TURNS_BESIDE });
         Ok(())

@@ -36,13 +36,13 @@ impl Labels {
         let mut labels = Labels::default();
         for line in text.split(|byte| *byte == b'\n') {
             // A line that is none adds nothing.
-            let _ = labels.take(line);
+            let _ = labels.add(line);
         }
         labels
     }
 
     /// Takes a line, `5 eth0-in`: a number as in C, and a name of letters, digits, `-` and blanks.
-    fn take(&mut self, line: &[u8]) -> Option<()> {
+    fn add(&mut self, line: &[u8]) -> Option<()> {
         let (bit, rest) = number(line.trim_ascii())?;
         let name = rest.trim_ascii();
         let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b' ');

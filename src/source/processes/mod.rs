@@ -1,6 +1,6 @@
 //! Processes: who holds sockets, control groups, names of programs.
 
 pub mod cgroup;
-pub mod holders;
+pub mod closed;
 pub mod owner;
 pub mod programs;

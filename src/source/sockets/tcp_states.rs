@@ -94,7 +94,7 @@ struct Walked {
 
 impl Walked {
     #[inline]
-    fn take(&mut self, socket: &InetDiag<'_>) -> Result<(), Error> {
+    fn add(&mut self, socket: &InetDiag<'_>) -> Result<(), Error> {
         let family = Family::from_number(socket.family);
         let (Some(family), Some(state)) = (family, TcpState::from_number(socket.state)) else {
             return Err(strange(socket));
@@ -125,7 +125,7 @@ fn from_netlink(
     let mut socket = sock_diag::open()?;
     let mut walked = Walked::default();
     let query = Request::tcp(to_walk(wanted));
-    let dumped = sock_diag::dump(&mut socket, &query, |answer| walked.take(&answer))?;
+    let dumped = sock_diag::dump(&mut socket, &query, |answer| walked.add(&answer))?;
     let subtract = wanted.has(TcpState::ESTABLISHED) || wanted.has(TcpState::TIME_WAIT);
     if !subtract {
         return Ok((walked.counts, dumped));
@@ -185,6 +185,6 @@ fn by_subtraction(
 /// Counts by a dump of every socket, where sockstat cannot be read.
 fn by_dump(socket: &mut Netlink) -> Result<StateCounts, Failure> {
     let mut walked = Walked::default();
-    sock_diag::dump(socket, &Request::tcp(StateSet::ALL), |answer| walked.take(&answer))?;
+    sock_diag::dump(socket, &Request::tcp(StateSet::ALL), |answer| walked.add(&answer))?;
     Ok(walked.counts)
 }

@@ -12,7 +12,7 @@ pub use totals::Totals;
 
 /// What an event or a dump changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum Outcome {
     /// The flow is new in the cache.
     Created,
     /// It was in the cache, and what is kept of it was brought up to date.
@@ -99,12 +99,12 @@ impl Flows {
     /// Takes an event of a flow that is new or has changed, at `now_seconds` of the caller's clock. A new
     /// flow that is known already is one that a dump was faster to show; a change of a flow that is not
     /// known makes it known.
-    pub fn lives(&mut self, flow: &Flow<'_>, now_seconds: u32) -> Change {
+    pub fn lives(&mut self, flow: &Flow<'_>, now_seconds: u32) -> Outcome {
         let (hash, record) = self.key_of(flow);
         match self.find(hash, &record) {
             Some(place) if !self.records[place].is_ghost() => {
                 self.update(place, flow);
-                return Change::Updated;
+                return Outcome::Updated;
             }
             // It began anew: of the one that ended nothing stays.
             Some(ghost) => self.remove(ghost),
@@ -114,7 +114,7 @@ impl Flows {
     }
 
     /// Takes an event of a flow that has ended. While a dump is read, that may show the flow still.
-    pub fn ended(&mut self, flow: &Flow<'_>) -> Change {
+    pub fn ended(&mut self, flow: &Flow<'_>) -> Outcome {
         let (hash, mut record) = self.key_of(flow);
         let found = self.find(hash, &record);
         let is_known = found.is_some_and(|place| !self.records[place].is_ghost());
@@ -129,7 +129,7 @@ impl Flows {
             self.ghosts += 1;
             self.records.push(hash, record);
         }
-        if is_known { Change::Destroyed } else { Change::Unknown }
+        if is_known { Outcome::Destroyed } else { Outcome::Unknown }
     }
 
     /// Begins to compare with a dump.
@@ -141,13 +141,13 @@ impl Flows {
 
     /// Takes a flow of the dump that began; `None` if nothing follows from it but newer counters and
     /// timeouts.
-    pub fn reconcile(&mut self, flow: &Flow<'_>, now_seconds: u32) -> Option<Change> {
+    pub fn reconcile(&mut self, flow: &Flow<'_>, now_seconds: u32) -> Option<Outcome> {
         let (hash, record) = self.key_of(flow);
         let Some(place) = self.find(hash, &record) else {
             return Some(self.insert(hash, record, flow, now_seconds));
         };
         let is_told = self.records[place].generation == self.generation;
-        (!is_told && self.update(place, flow)).then_some(Change::Updated)
+        (!is_told && self.update(place, flow)).then_some(Outcome::Updated)
     }
 
     /// Ends the comparison with a dump that was read to its end, removes the flows that are gone and
@@ -237,10 +237,10 @@ impl Flows {
         mut record: Record,
         flow: &Flow<'_>,
         now_seconds: u32,
-    ) -> Change {
+    ) -> Outcome {
         if self.records.len() >= self.limit {
             self.refused = self.refused.saturating_add(1);
-            return Change::Refused;
+            return Outcome::Refused;
         }
         (record.generation, record.since_seconds) = (self.generation, now_seconds);
         if let Some(rare) = Rare::of(flow, None) {
@@ -248,7 +248,7 @@ impl Flows {
         }
         self.totals.count(&record, |count| *count += 1);
         self.records.push(hash, record);
-        Change::Created
+        Outcome::Created
     }
 
     /// Brings a record up to date and says whether what the kernel tells of by events has changed.
@@ -391,13 +391,13 @@ mod tests {
         };
         for number in 0..1000 {
             let flow = if number == 3 { whole } else { flow(number, number) };
-            assert_eq!(flows.lives(&flow, number), Change::Created);
+            assert_eq!(flows.lives(&flow, number), Outcome::Created);
             assert_eq!(flows.get(&flow), Some(flow));
         }
         assert_eq!(flows.get(&whole), Some(whole));
         // An event leaves out what did not change.
         let event = Flow { status: Some(FlowStatus(14)), mark: Some(8), ..flow(3, 2) };
-        assert_eq!(flows.lives(&event, 5), Change::Updated);
+        assert_eq!(flows.lives(&event, 5), Outcome::Updated);
         let wanted = Flow { status: event.status, mark: event.mark, ..whole };
         assert_eq!(flows.get(&whole), Some(wanted));
         assert!(flows.iter().any(|seen| seen == (wanted, 3)));
@@ -433,13 +433,13 @@ mod tests {
                 let (told, known) = (flow(number, life), model.contains_key(&number));
                 match dice.below(if is_dumping { 12 } else { 9 }) {
                     0..5 => {
-                        let wanted = if known { Change::Updated } else { Change::Created };
+                        let wanted = if known { Outcome::Updated } else { Outcome::Created };
                         assert_eq!(flows.lives(&told, 0), wanted);
                         model.insert(number, (life, true));
                         ended.retain(|other| *other != number);
                     }
                     5..8 => {
-                        let wanted = if known { Change::Destroyed } else { Change::Unknown };
+                        let wanted = if known { Outcome::Destroyed } else { Outcome::Unknown };
                         assert_eq!(flows.ended(&told), wanted);
                         model.remove(&number);
                         ended.push(number);
@@ -468,13 +468,13 @@ mod tests {
             None if ended.contains(&number) => assert_eq!(change, None),
             None => {
                 model.insert(number, (life, true));
-                assert_eq!(change, Some(Change::Created));
+                assert_eq!(change, Some(Outcome::Created));
             }
             Some((_, true)) => assert_eq!(change, None),
             Some(old) => {
                 let [before, after] = [flow(number, old.0), flow(number, life)];
                 let differs = (before.status, before.state) != (after.status, after.state);
-                assert_eq!(change, differs.then_some(Change::Updated));
+                assert_eq!(change, differs.then_some(Outcome::Updated));
                 *old = (life, true);
             }
         }
@@ -501,13 +501,13 @@ mod tests {
         let changes: Vec<_> = (0..13).map(|number| flows.lives(&flow(number, 0), 0)).collect();
         assert_eq!(
             changes[9..],
-            [Change::Created, Change::Refused, Change::Refused, Change::Refused]
+            [Outcome::Created, Outcome::Refused, Outcome::Refused, Outcome::Refused]
         );
         assert_eq!((flows.len(), flows.refused()), (10, 3));
-        assert_eq!(flows.ended(&flow(12, 0)), Change::Unknown);
-        assert_eq!(flows.ended(&flow(3, 0)), Change::Destroyed);
-        assert_eq!(flows.lives(&flow(12, 0), 0), Change::Created);
-        assert_eq!(flows.lives(&flow(12, 1), 0), Change::Updated);
+        assert_eq!(flows.ended(&flow(12, 0)), Outcome::Unknown);
+        assert_eq!(flows.ended(&flow(3, 0)), Outcome::Destroyed);
+        assert_eq!(flows.lives(&flow(12, 0), 0), Outcome::Created);
+        assert_eq!(flows.lives(&flow(12, 1), 0), Outcome::Updated);
         assert_eq!((flows.len(), flows.refused()), (10, 3));
     }
 
@@ -519,7 +519,7 @@ mod tests {
         });
         flows.begin_reconcile();
         assert_eq!(flows.reconcile(&flow(5, 0), 0), None);
-        assert_eq!(flows.ended(&flow(6, 0)), Change::Destroyed);
+        assert_eq!(flows.ended(&flow(6, 0)), Outcome::Destroyed);
         flows.cancel_reconcile();
         assert_eq!(flows.len(), 99);
         // What ended may come back now.
@@ -544,7 +544,7 @@ mod tests {
         let mut flows = Flows::new(None);
         for number in 0..FLOWS {
             let told = Flow { helper: None, ..flow(number, 0) };
-            assert_eq!(flows.lives(&told, 0), Change::Created);
+            assert_eq!(flows.lives(&told, 0), Outcome::Created);
         }
         let each = (resident_bytes() - before) / FLOWS as usize;
         assert!(each <= 200, "{each} bytes a flow");

@@ -138,7 +138,7 @@ impl Connection {
     }
 
     /// Takes a segment, from the client or from the server.
-    pub(super) fn take(&mut self, now: u64, segment: &Segment, is_tx: bool) {
+    pub(super) fn segment(&mut self, now: u64, segment: &Segment, is_tx: bool) {
         let flags = segment.flags;
         let (own, other) = match is_tx {
             true => (&mut self.tx, &mut self.rx),

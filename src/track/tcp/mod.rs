@@ -125,7 +125,7 @@ impl Tracker {
         }
         connection.settle(now / interval_ns, interval_ns);
         let is_tx = *source == connection.client;
-        connection.take(now, segment, is_tx);
+        connection.segment(now, segment, is_tx);
     }
 
     /// The connection that a segment opens, or that it shows to be open; `None` if it is not to be

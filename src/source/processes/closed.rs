@@ -110,7 +110,7 @@ impl Round {
         let first = if left.sockets.is_empty() { states.without(StateSet::ALL) } else { states };
         walk(first, |socket| {
             // What was bound before the pass and is bound now was so during the pass.
-            if !left.take(&socket) && self.before.binary_search(&socket.inode()).is_ok() {
+            if !left.found(&socket) && self.before.binary_search(&socket.inode()).is_ok() {
                 nobodys.push(Closed { pid: None, uid: socket.uid(), is_bound: Some(true) });
             }
         })?;
@@ -118,7 +118,7 @@ impl Round {
         if left.is_any_unknown() {
             // A socket may have come into a table behind the walk's back: it has to be missed twice.
             walk(states, |socket| {
-                left.take(&socket);
+                left.found(&socket);
             })?;
         }
         // A process that lives in our namespace may hold connections of another one.
@@ -177,7 +177,7 @@ fn walk(states: StateSet, mut each: impl FnMut(InetDiag<'_>)) -> Result<(), Erro
 
 /// What is known of a socket that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Seen {
+enum Whereabouts {
     /// Nothing yet.
     Unknown,
     /// A table has it, or it is no TCP socket, or it has gone.
@@ -188,7 +188,7 @@ enum Seen {
 
 /// The sockets that are held, by inode, each once, with what is known so far.
 struct Left {
-    sockets: Vec<(Held, Seen, u32)>,
+    sockets: Vec<(Held, Whereabouts, u32)>,
     has_bound: bool,
 }
 
@@ -200,14 +200,14 @@ impl Left {
         let held = round.descriptors.held.iter().enumerate();
         let mut sockets: Vec<_> = held
             .filter(|(place, _)| is_here(*place))
-            .map(|(_, held)| (*held, Seen::Unknown, 0))
+            .map(|(_, held)| (*held, Whereabouts::Unknown, 0))
             .collect();
         sockets.dedup_by_key(|(held, ..)| held.inode);
         Left { sockets, has_bound: false }
     }
 
     /// Notes that a table has a socket; false if it is a bound one that nobody holds.
-    fn take(&mut self, socket: &InetDiag<'_>) -> bool {
+    fn found(&mut self, socket: &InetDiag<'_>) -> bool {
         /// What comes of the table of bound sockets is in TCP_CLOSE.
         const CLOSE: u8 = 7;
         let inode = socket.inode();
@@ -216,7 +216,7 @@ impl Left {
         let place =
             self.sockets.binary_search_by_key(&u64::from(inode), |(held, ..)| held.inode).ok();
         if let Some((_, seen, uid)) = place.and_then(|place| self.sockets.get_mut(place)) {
-            *seen = if is_bound { Seen::Bound } else { Seen::Elsewhere };
+            *seen = if is_bound { Whereabouts::Bound } else { Whereabouts::Elsewhere };
             *uid = socket.uid();
             return true;
         }
@@ -226,13 +226,13 @@ impl Left {
     /// Asks of each unknown socket whether it is a TCP socket, and still the same.
     fn ask(&mut self, proc: &Proc) {
         for (held, seen, uid) in &mut self.sockets {
-            if *seen != Seen::Unknown {
+            if *seen != Whereabouts::Unknown {
                 continue;
             }
             let is_tcp = proc.is_protocol(held.pid, held.fd, &[b"TCP", b"TCPv6"]);
             match is_tcp.then(|| proc.socket(held.pid, held.fd)).flatten() {
                 Some(SocketFile { inode, uid: owner }) if inode == held.inode => *uid = owner,
-                _ => *seen = Seen::Elsewhere,
+                _ => *seen = Whereabouts::Elsewhere,
             }
         }
     }
@@ -244,24 +244,24 @@ impl Left {
                 let inode = u32::try_from(held.inode);
                 inode.is_ok_and(|inode| inodes.binary_search(&inode).is_ok())
             };
-            if *seen == Seen::Unknown && is_elsewhere() {
-                *seen = Seen::Elsewhere;
+            if *seen == Whereabouts::Unknown && is_elsewhere() {
+                *seen = Whereabouts::Elsewhere;
             }
         }
     }
 
     fn is_any_unknown(&self) -> bool {
-        self.sockets.iter().any(|(_, seen, _)| *seen == Seen::Unknown)
+        self.sockets.iter().any(|(_, seen, _)| *seen == Whereabouts::Unknown)
     }
 
     /// Those that are in no table, and those that are bound.
     fn closed(&self) -> Vec<Closed> {
         let unbound = (self.has_bound || sys::kernel_version() >= (6, 8)).then_some(false);
-        let closed = |(held, seen, uid): &(Held, Seen, u32)| {
+        let closed = |(held, seen, uid): &(Held, Whereabouts, u32)| {
             let is_bound = match seen {
-                Seen::Elsewhere => return None,
-                Seen::Bound => Some(true),
-                Seen::Unknown => unbound,
+                Whereabouts::Elsewhere => return None,
+                Whereabouts::Bound => Some(true),
+                Whereabouts::Unknown => unbound,
             };
             Some(Closed { pid: Some(held.pid), uid: *uid, is_bound })
         };
