@@ -46,6 +46,8 @@ _connbox() {
     esac
     case $applet:$before in
     closedcalc:--by) _connbox_words 'process pid user cgroup'; return ;;
+    closedcalc:--top) :; return ;;
+    closedcalc:--min) :; return ;;
     closedcalc:--format) _connbox_words 'tsv shell json prom'; return ;;
     closedcalc:--prefix) :; return ;;
     closedcalc:--output) _connbox_files -f; return ;;
@@ -219,7 +221,7 @@ _connbox() {
     tcptrack:--netns) :; return ;;
     esac
     case $applet in
-    closedcalc) options='--by --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='closed unhashed alloc inuse inuse6 tw' ;;
+    closedcalc) options='--by --top --min --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='closed unhashed alloc inuse inuse6 tw' ;;
     conncount) options='--transport --quick --tcp --udp --by --top --min --sum --ipv4 --ipv6 --state --lport --rport --laddr --raddr --uid --process --cgroup --strict --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='total tcp estab closed orphaned synrecv timewait unhashed' ;;
     conntrack) options='--dump --counter --event --get --stats --src --orig-src --dst --orig-dst --reply-src --reply-dst --mask-src --mask-dst --protonum --family --status --mark --secmark --zone --orig-zone --reply-zone --label --src-nat --dst-nat --any-nat --event-mask --output --buffer-size --resync --sport --orig-port-src --dport --orig-port-dst --reply-port-src --reply-port-dst --state --icmp-type --icmp-code --icmp-id --icmpv6-type --icmpv6-code --icmpv6-id --srckey --orig-key-src --dstkey --orig-key-dst --reply-key-src --reply-key-dst --by --sum --top --min --limits --create --delete --update --add --flush --load-file --zero --tsv --shell --json --prom --format --header --prefix --value --output-file --interval --snapshots --rate --root --netns --help --version' names='' ;;
     conntrackd) options='--daemon --foreground --config --stats --internal --external --xml --resync --kill --socket --reconcile --hash-limit --log --log-format --flush-cache --flush-kernel --commit --bulk --request --reset-timers --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --netns --help --version' names='' ;;

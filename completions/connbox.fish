@@ -22,6 +22,8 @@ complete -c connbox -f -n '__fish_contains_opt textfile' -a '+ closedcalc connco
 
 complete -c closedcalc -f -a 'closed unhashed alloc inuse inuse6 tw'
 complete -c closedcalc -l by -xa 'process pid user cgroup' -d 'list who holds sockets that are neither connected nor listening'
+complete -c closedcalc -l top -x -d 'show at most N groups'
+complete -c closedcalc -l min -x -d 'show only groups of at least COUNT sockets'
 complete -c closedcalc -l tsv -d 'columns between tabs (the default)'
 complete -c closedcalc -l shell -d 'assignments for eval'
 complete -c closedcalc -l json -d 'JSON'
@@ -43,6 +45,8 @@ complete -c closedcalc -l version -d 'print the version'
 
 complete -c connbox -n '__fish_seen_subcommand_from closedcalc' -f -a 'closed unhashed alloc inuse inuse6 tw'
 complete -c connbox -n '__fish_seen_subcommand_from closedcalc' -l by -xa 'process pid user cgroup' -d 'list who holds sockets that are neither connected nor listening'
+complete -c connbox -n '__fish_seen_subcommand_from closedcalc' -l top -x -d 'show at most N groups'
+complete -c connbox -n '__fish_seen_subcommand_from closedcalc' -l min -x -d 'show only groups of at least COUNT sockets'
 complete -c connbox -n '__fish_seen_subcommand_from closedcalc' -l tsv -d 'columns between tabs (the default)'
 complete -c connbox -n '__fish_seen_subcommand_from closedcalc' -l shell -d 'assignments for eval'
 complete -c connbox -n '__fish_seen_subcommand_from closedcalc' -l json -d 'JSON'

@@ -4,6 +4,8 @@
 _connbox_closedcalc() {
   _arguments -s \
     '--by=''[list who holds sockets that are neither connected nor listening]:KEY[,...]:(process pid user cgroup)' \
+    '--top=''[show at most N groups]:N: ' \
+    '--min=''[show only groups of at least COUNT sockets]:COUNT: ' \
     '--tsv''[columns between tabs (the default)]' \
     '--shell''[assignments for eval]' \
     '--json''[JSON]' \

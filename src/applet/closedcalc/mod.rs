@@ -101,15 +101,19 @@ impl TakesGrouping for Args {
     }
 }
 
-const OPTIONS: [Opt<Args>; 1] =
-    [grouping::by("list who holds sockets that are neither connected nor listening")];
-const DOCS: [OptDoc; 1] = cli::docs(&OPTIONS);
+const OPTIONS: [Opt<Args>; 3] = [
+    grouping::by("list who holds sockets that are neither connected nor listening"),
+    grouping::top("show at most N groups"),
+    grouping::min("show only groups of at least COUNT sockets"),
+];
+const DOCS: [OptDoc; 3] = cli::docs(&OPTIONS);
 
 fn run(call: &mut Call) -> Result<(), Error> {
     let args = call.args(&OPTIONS)?;
     if args.grouping.has_keys() {
         return by::run(call, args.grouping);
     }
+    args.grouping.refuse_without_keys()?;
     let names = cli::pick(call.names(), &NAMES)?;
     measure::run(call, &COLUMNS, names, Closed)
 }
