@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::io::Errno;
 
 use super::layout;
-use super::lines::{self, LISTED};
+use super::log_rows::{self, LISTED};
 use super::protocol::{self, Command, Frames};
 use super::statistics::{ABSENT, Kind, Numbers};
 use super::{EXPECT, STATISTICS};
@@ -120,7 +120,7 @@ pub fn flows(
             let age = u32::from_le_bytes(*age);
             let flow = conntrack::flow(payload).ok_or_else(|| strange(socket))?;
             if !out.is_original() {
-                return out.row(lines::listed(age, &rows.values(&flow, &labels)));
+                return out.row(log_rows::listed(age, &rows.values(&flow, &labels)));
             }
             text.clear();
             listed(&mut text, &flow, (age, is_xml), &parts);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use super::lines::{Form, Lines};
+use super::log_rows::{Form, Lines};
 use crate::error::Error;
 use crate::flow;
 use crate::model::Flow;

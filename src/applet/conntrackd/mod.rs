@@ -9,8 +9,8 @@ mod encode;
 mod filter;
 mod layout;
 mod ledger;
-mod lines;
 mod log;
+mod log_rows;
 mod options;
 pub mod protocol;
 mod reconcile;
@@ -25,7 +25,7 @@ use rustix::io::Errno;
 use config::Config;
 use daemon::Daemon;
 use filter::Filter;
-use lines::Form;
+use log_rows::Form;
 use options::{Action, Args, DOCS, OPTIONS};
 
 use crate::cli::Original;
@@ -131,8 +131,8 @@ const STATISTICS: [Column; 3] = [
 ];
 
 /// All columns that `conntrackd` may show.
-const COLUMNS: [Column; STATISTICS.len() + lines::LISTED.len()] =
-    Column::joined(&[&STATISTICS, &lines::LISTED]);
+const COLUMNS: [Column; STATISTICS.len() + log_rows::LISTED.len()] =
+    Column::joined(&[&STATISTICS, &log_rows::LISTED]);
 
 /// The table of expectations.
 const EXPECT: &str = "expect";

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::EXPECT;
 use super::layout::{TOPICS, topic};
-use super::lines::Form;
+use super::log_rows::Form;
 use crate::cli::{self, Opt, OptDoc};
 
 /// What is to be done.
