@@ -228,6 +228,7 @@ mod tests {
             (Err(Errno::AGAIN), 1),
             (Ok(event(3)), 1),
             (Err(Errno::AGAIN), 1),
+            (Err(Errno::AGAIN), 1),
             // Behind the dump.
             (Ok(event(4)), 1),
         ]));
