@@ -1,6 +1,8 @@
 //! Rows counted by what they have in common. The memory grows with the groups, not with the rows.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 
 /// What a group sums up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,11 +13,72 @@ pub struct Tally {
     pub sums: [u64; 2],
 }
 
+impl Tally {
+    #[inline]
+    fn add(&mut self, more: Tally) {
+        self.count = self.count.saturating_add(more.count);
+        for (sum, number) in self.sums.iter_mut().zip(more.sums) {
+            *sum = sum.saturating_add(number);
+        }
+    }
+}
+
+/// The key of a group. A short one stands in the table itself: to look elsewhere for each row would take
+/// longer than all else that is done with it.
+#[derive(Clone, Debug)]
+enum Key {
+    Short { length: u8, bytes: [u8; SHORT] },
+    Long(Box<[u8]>),
+}
+
+/// The length of a short key: with it, a key is as large as the tally beside it.
+const SHORT: usize = 22;
+
+impl Key {
+    fn of(key: &[u8]) -> Key {
+        let mut bytes = [0; SHORT];
+        match (bytes.get_mut(..key.len()), u8::try_from(key.len())) {
+            (Some(place), Ok(length)) => {
+                place.copy_from_slice(key);
+                Key::Short { length, bytes }
+            }
+            _ => Key::Long(key.into()),
+        }
+    }
+}
+
+impl Borrow<[u8]> for Key {
+    #[inline]
+    fn borrow(&self) -> &[u8] {
+        match self {
+            Key::Short { length, bytes } => bytes.get(..(*length).into()).unwrap_or(bytes),
+            Key::Long(bytes) => bytes,
+        }
+    }
+}
+
+/// As the bytes themselves, by which keys are looked for.
+impl Hash for Key {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Borrow::<[u8]>::borrow(self).hash(state);
+    }
+}
+
+impl PartialEq for Key {
+    #[inline]
+    fn eq(&self, other: &Key) -> bool {
+        Borrow::<[u8]>::borrow(self) == Borrow::<[u8]>::borrow(other)
+    }
+}
+
+impl Eq for Key {}
+
 /// Tallies by key: a string of bytes whose order is the order of the groups. The standard hash is
 /// keyed by chance, so that peers cannot choose addresses that collide.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Groups {
-    tallies: HashMap<Box<[u8]>, Tally>,
+    tallies: HashMap<Key, Tally>,
 }
 
 impl Groups {
@@ -29,12 +92,9 @@ impl Groups {
     pub fn add_all(&mut self, key: &[u8], more: Tally) {
         let tally = match self.tallies.get_mut(key) {
             Some(tally) => tally,
-            None => self.tallies.entry(key.into()).or_default(),
+            None => self.tallies.entry(Key::of(key)).or_default(),
         };
-        tally.count = tally.count.saturating_add(more.count);
-        for (sum, number) in tally.sums.iter_mut().zip(more.sums) {
-            *sum = sum.saturating_add(number);
-        }
+        tally.add(more);
     }
 
     /// Adds all tallies of `other`.
@@ -43,9 +103,15 @@ impl Groups {
             self.tallies = other.tallies;
             return;
         }
-        for (key, tally) in other.tallies {
-            self.add_all(&key, tally);
+        let (mut more, fewer) = (std::mem::take(&mut self.tallies), other.tallies);
+        let fewer = match more.len() < fewer.len() {
+            true => std::mem::replace(&mut more, fewer),
+            false => fewer,
+        };
+        for (key, tally) in fewer {
+            more.entry(key).or_default().add(tally);
         }
+        self.tallies = more;
     }
 
     /// The groups of at least `min` rows, the largest first, equal ones by key; at most `top`.
@@ -54,7 +120,7 @@ impl Groups {
         let mut groups: Vec<_> = self
             .tallies
             .iter()
-            .map(|(key, tally)| (&**key, *tally))
+            .map(|(key, tally)| (Borrow::<[u8]>::borrow(key), *tally))
             .filter(|(_, tally)| tally.count >= min)
             .collect();
         groups.sort_unstable_by(|(key, tally), (other_key, other)| {
@@ -82,5 +148,34 @@ mod tests {
         assert_eq!(keys(0, 2), [(b'c', 2), (b'a', 1)]);
         assert_eq!(keys(2, 9), [(b'c', 2)]);
         assert_eq!(groups.sorted(2, 1)[0].1.sums, [2, 20]);
+    }
+
+    #[test]
+    fn keys_of_any_length_are_told_apart() {
+        let keys: Vec<Vec<u8>> = (0..60).flat_map(|n| [vec![0; n], vec![1; n + 1]]).collect();
+        let mut groups = Groups::default();
+        for _ in 0..2 {
+            keys.iter().for_each(|key| groups.add(key, [1, 0]));
+        }
+        let mut found: Vec<_> = groups.sorted(2, usize::MAX).iter().map(|(key, _)| *key).collect();
+        let mut wanted: Vec<_> = keys.iter().map(Vec::as_slice).collect();
+        (found.sort_unstable(), wanted.sort_unstable());
+        assert_eq!(found, wanted);
+        assert_eq!(size_of::<Key>(), size_of::<Tally>());
+    }
+
+    #[test]
+    fn groups_of_several_parts_add_up() {
+        let rows: Vec<_> = (0..100u64).map(|n| ([(n % 7) as u8], [n, 1])).collect();
+        let of = |rows: &[([u8; 1], [u64; 2])]| {
+            let mut groups = Groups::default();
+            rows.iter().for_each(|(key, sums)| groups.add(key, *sums));
+            groups
+        };
+        for cut in 0..=rows.len() {
+            let (mut first, second) = (of(&rows[..cut]), of(&rows[cut..]));
+            first.merge(second);
+            assert_eq!(first, of(&rows));
+        }
     }
 }
