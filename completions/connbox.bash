@@ -56,6 +56,7 @@ _connbox() {
     closedcalc:--root) _connbox_files -d; return ;;
     closedcalc:--netns) :; return ;;
     closedcalc:--from) _connbox_files -f; return ;;
+    closedcalc:--threads) :; return ;;
     conncount:--by) _connbox_words 'state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns'; return ;;
     conncount:--top) :; return ;;
     conncount:--min) :; return ;;
@@ -76,6 +77,7 @@ _connbox() {
     conncount:--root) _connbox_files -d; return ;;
     conncount:--netns) :; return ;;
     conncount:--from) _connbox_files -f; return ;;
+    conncount:--threads) :; return ;;
     conntrack:--dump) _connbox_words 'conntrack expect dying unconfirmed'; return ;;
     conntrack:--counter) _connbox_words 'conntrack expect dying unconfirmed'; return ;;
     conntrack:--event) _connbox_words 'conntrack expect dying unconfirmed'; return ;;
@@ -135,6 +137,7 @@ _connbox() {
     conntrack:--snapshots) :; return ;;
     conntrack:--root) _connbox_files -d; return ;;
     conntrack:--netns) :; return ;;
+    conntrack:--threads) :; return ;;
     conntrackd:--config) _connbox_files -f; return ;;
     conntrackd:--stats) _connbox_words 'ct cache runtime network link rsqueue queue process expect'; return ;;
     conntrackd:--internal) _connbox_words 'ct expect'; return ;;
@@ -157,6 +160,7 @@ _connbox() {
     conntrackd:--interval) :; return ;;
     conntrackd:--count) :; return ;;
     conntrackd:--netns) :; return ;;
+    conntrackd:--threads) :; return ;;
     network-connections:--conn-status|check_network_connections:--conn-status) _connbox_words 'all close close_wait closing established fin_wait1 fin_wait2 last_ack listen none syn_recv syn_sent time_wait'; return ;;
     network-connections:--conn-type|check_network_connections:--conn-type) _connbox_words 'all tcp tcp6 udp udp6'; return ;;
     network-connections:--critical|check_network_connections:--critical) :; return ;;
@@ -169,6 +173,7 @@ _connbox() {
     network-connections:--root|check_network_connections:--root) _connbox_files -d; return ;;
     network-connections:--netns|check_network_connections:--netns) :; return ;;
     network-connections:--from|check_network_connections:--from) _connbox_files -f; return ;;
+    network-connections:--threads|check_network_connections:--threads) :; return ;;
     snmpget-tcp:--format) _connbox_words 'tsv shell json prom'; return ;;
     snmpget-tcp:--prefix) :; return ;;
     snmpget-tcp:--output) _connbox_files -f; return ;;
@@ -177,6 +182,7 @@ _connbox() {
     snmpget-tcp:--root) _connbox_files -d; return ;;
     snmpget-tcp:--netns) :; return ;;
     snmpget-tcp:--from) _connbox_files -f; return ;;
+    snmpget-tcp:--threads) :; return ;;
     sockstat:--format) _connbox_words 'tsv shell json prom'; return ;;
     sockstat:--prefix) :; return ;;
     sockstat:--output) _connbox_files -f; return ;;
@@ -185,6 +191,7 @@ _connbox() {
     sockstat:--root) _connbox_files -d; return ;;
     sockstat:--netns) :; return ;;
     sockstat:--from) _connbox_files -f; return ;;
+    sockstat:--threads) :; return ;;
     tcpstates:--by) _connbox_words 'family'; return ;;
     tcpstates:--source) _connbox_words 'auto netlink procfs'; return ;;
     tcpstates:--state) :; return ;;
@@ -203,6 +210,7 @@ _connbox() {
     tcpstates:--root) _connbox_files -d; return ;;
     tcpstates:--netns) :; return ;;
     tcpstates:--from) _connbox_files -f; return ;;
+    tcpstates:--threads) :; return ;;
     tcptrack:--interface) :; return ;;
     tcptrack:--remove-after) :; return ;;
     tcptrack:--read) _connbox_files -f; return ;;
@@ -219,17 +227,18 @@ _connbox() {
     tcptrack:--prefix) :; return ;;
     tcptrack:--output) _connbox_files -f; return ;;
     tcptrack:--netns) :; return ;;
+    tcptrack:--threads) :; return ;;
     esac
     case $applet in
-    closedcalc) options='--by --top --min --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='closed unhashed alloc inuse inuse6 tw' ;;
-    conncount) options='--transport --quick --tcp --udp --by --top --min --sum --ipv4 --ipv6 --state --lport --rport --laddr --raddr --uid --process --cgroup --strict --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='total tcp estab closed orphaned synrecv timewait unhashed' ;;
-    conntrack) options='--dump --counter --event --get --stats --src --orig-src --dst --orig-dst --reply-src --reply-dst --mask-src --mask-dst --protonum --family --status --mark --secmark --zone --orig-zone --reply-zone --label --src-nat --dst-nat --any-nat --event-mask --output --buffer-size --resync --sport --orig-port-src --dport --orig-port-dst --reply-port-src --reply-port-dst --state --icmp-type --icmp-code --icmp-id --icmpv6-type --icmpv6-code --icmpv6-id --srckey --orig-key-src --dstkey --orig-key-dst --reply-key-src --reply-key-dst --by --sum --top --min --limits --create --delete --update --add --flush --load-file --zero --tsv --shell --json --prom --format --header --prefix --value --output-file --interval --snapshots --rate --root --netns --help --version' names='' ;;
-    conntrackd) options='--daemon --foreground --config --stats --internal --external --xml --resync --kill --socket --reconcile --hash-limit --log --log-format --flush-cache --flush-kernel --commit --bulk --request --reset-timers --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --netns --help --version' names='' ;;
-    network-connections|check_network_connections) options='--always-ok --conn-status --conn-type --critical --no-perfdata --rule --strict --test --warning --tsv --shell --json --prom --format --header --prefix --value --output --root --netns --from --help --version' names='' ;;
-    snmpget-tcp) options='--all --oid --describe --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts' ;;
-    sockstat) options='--limits --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='sockets TCP UDP UDPLITE RAW FRAG TCP6 UDP6 UDPLITE6 RAW6 FRAG6' ;;
-    tcpstates) options='--by --hex --source --ipv4 --ipv6 --state --lport --rport --laddr --raddr --uid --process --cgroup --strict --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --explain --help --version' names='ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV all connected synchronized bucket big' ;;
-    tcptrack) options='--interface --only-new --fast --no-promiscuous --promiscuous --remove-after --read --rate-interval --sort --units --once --count --interval --conntrack --max-connections --by --top --min --tsv --shell --json --prom --format --header --prefix --value --output --netns --help --version' names='' ;;
+    closedcalc) options='--by --top --min --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --threads --explain --help --version' names='closed unhashed alloc inuse inuse6 tw' ;;
+    conncount) options='--transport --quick --tcp --udp --by --top --min --sum --ipv4 --ipv6 --state --lport --rport --laddr --raddr --uid --process --cgroup --strict --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --threads --explain --help --version' names='total tcp estab closed orphaned synrecv timewait unhashed' ;;
+    conntrack) options='--dump --counter --event --get --stats --src --orig-src --dst --orig-dst --reply-src --reply-dst --mask-src --mask-dst --protonum --family --status --mark --secmark --zone --orig-zone --reply-zone --label --src-nat --dst-nat --any-nat --event-mask --output --buffer-size --resync --sport --orig-port-src --dport --orig-port-dst --reply-port-src --reply-port-dst --state --icmp-type --icmp-code --icmp-id --icmpv6-type --icmpv6-code --icmpv6-id --srckey --orig-key-src --dstkey --orig-key-dst --reply-key-src --reply-key-dst --by --sum --top --min --limits --create --delete --update --add --flush --load-file --zero --tsv --shell --json --prom --format --header --prefix --value --output-file --interval --snapshots --rate --root --netns --threads --help --version' names='' ;;
+    conntrackd) options='--daemon --foreground --config --stats --internal --external --xml --resync --kill --socket --reconcile --hash-limit --log --log-format --flush-cache --flush-kernel --commit --bulk --request --reset-timers --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --netns --threads --help --version' names='' ;;
+    network-connections|check_network_connections) options='--always-ok --conn-status --conn-type --critical --no-perfdata --rule --strict --test --warning --tsv --shell --json --prom --format --header --prefix --value --output --root --netns --from --threads --help --version' names='' ;;
+    snmpget-tcp) options='--all --oid --describe --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --threads --explain --help --version' names='RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts' ;;
+    sockstat) options='--limits --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --threads --explain --help --version' names='sockets TCP UDP UDPLITE RAW FRAG TCP6 UDP6 UDPLITE6 RAW6 FRAG6' ;;
+    tcpstates) options='--by --hex --source --ipv4 --ipv6 --state --lport --rport --laddr --raddr --uid --process --cgroup --strict --tsv --shell --json --prom --format --header --prefix --value --output --interval --count --rate --root --netns --from --threads --explain --help --version' names='ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV all connected synchronized bucket big' ;;
+    tcptrack) options='--interface --only-new --fast --no-promiscuous --promiscuous --remove-after --read --rate-interval --sort --units --once --count --interval --conntrack --max-connections --by --top --min --tsv --shell --json --prom --format --header --prefix --value --output --netns --threads --help --version' names='' ;;
     esac
     if [[ $current == -* ]]; then
         _connbox_words "$options"

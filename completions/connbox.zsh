@@ -21,6 +21,7 @@ _connbox_closedcalc() {
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
     '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
+    '--threads=''[share large dumps among N threads; 1 for none]:N: ' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help]' \
     '--version''[print the version]' \
@@ -63,6 +64,7 @@ _connbox_conncount() {
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
     '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
+    '--threads=''[share large dumps among N threads; 1 for none]:N: ' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help]' \
     '--version''[print the version]' \
@@ -139,6 +141,7 @@ _connbox_conntrack() {
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
     '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
+    '--threads=''[share large dumps among N threads; 1 for none]:N: ' \
     '(-h --help)'{-h,--help}'[print this help]' \
     '(-V --version)'{-V,--version}'[print the version]'
 }
@@ -178,6 +181,7 @@ _connbox_conntrackd() {
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
+    '--threads=''[share large dumps among N threads; 1 for none]:N: ' \
     '(-h --help)'{-h,--help}'[print this help]' \
     '(-v --version)'{-v,--version}'[print the version]'
 }
@@ -205,6 +209,7 @@ _connbox_network-connections() {
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
     '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
+    '--threads=''[share large dumps among N threads; 1 for none]:N: ' \
     '(-h --help)'{-h,--help}'[print this help]' \
     '(-V --version)'{-V,--version}'[print the version]'
 }
@@ -231,6 +236,7 @@ _connbox_snmpget-tcp() {
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
     '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
+    '--threads=''[share large dumps among N threads; 1 for none]:N: ' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help]' \
     '--version''[print the version]' \
@@ -255,6 +261,7 @@ _connbox_sockstat() {
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
     '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
+    '--threads=''[share large dumps among N threads; 1 for none]:N: ' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help]' \
     '--version''[print the version]' \
@@ -292,6 +299,7 @@ _connbox_tcpstates() {
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
     '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
+    '--threads=''[share large dumps among N threads; 1 for none]:N: ' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help]' \
     '--version''[print the version]' \
@@ -328,6 +336,7 @@ _connbox_tcptrack() {
     '--value''[print only the values, one row a line]' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
     '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
+    '--threads=''[share large dumps among N threads; 1 for none]:N: ' \
     '(-h --help)'{-h,--help}'[print this help]' \
     '(-v --version)'{-v,--version}'[print the version]'
 }

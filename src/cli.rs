@@ -37,6 +37,8 @@ pub struct Common {
     pub netns: Option<OsString>,
     /// `--from`: saved files.
     pub from: Vec<PathBuf>,
+    /// `--threads`: how many threads share work.
+    pub threads: Option<usize>,
     /// `--explain`: whether rows say what they mean.
     pub explain: bool,
     /// NAME…: which rows.
@@ -52,7 +54,7 @@ const FORMATS: [(&str, Format); 4] = [
     ("prom", Format::Prometheus),
 ];
 
-const COMMON: [Opt<Common>; 18] = [
+const COMMON: [Opt<Common>; 19] = [
     Opt::switch("tsv", "columns between tabs (the default)", |c| c.style.format = Format::Tsv),
     Opt::switch("shell", "assignments for eval", |c| c.style.format = Format::Shell),
     Opt::switch("json", "JSON", |c| c.style.format = Format::Json),
@@ -89,6 +91,7 @@ const COMMON: [Opt<Common>; 18] = [
         c.from.push(path(value)?);
         Ok(())
     }),
+    Opt::value("threads", "N", "share large dumps among N threads; 1 for none", threads),
     Opt::switch("explain", "add the columns scope, source and meaning", |c| {
         c.explain = true;
     }),
@@ -97,7 +100,7 @@ const COMMON: [Opt<Common>; 18] = [
 ];
 
 /// The documented halves of the options that all applets share.
-pub const COMMON_DOCS: [OptDoc; 18] = docs(&COMMON);
+pub const COMMON_DOCS: [OptDoc; 19] = docs(&COMMON);
 
 fn path(value: &OsStr) -> Result<PathBuf, String> {
     if value.is_empty() { Err("is empty".into()) } else { Ok(value.into()) }
@@ -122,6 +125,11 @@ fn prefix(common: &mut Common, value: &OsStr) -> Result<(), String> {
 
 fn interval(common: &mut Common, value: &OsStr) -> Result<(), String> {
     common.interval = Some(seconds(value)?);
+    Ok(())
+}
+
+fn threads(common: &mut Common, value: &OsStr) -> Result<(), String> {
+    common.threads = Some(number(value)?);
     Ok(())
 }
 
@@ -325,6 +333,12 @@ mod tests {
     }
 
     #[test]
+    fn threads_are_a_number_or_as_many_as_are_good() {
+        assert_eq!(parsed(&[]).unwrap().threads, None);
+        assert_eq!(parsed(&["--threads", "3"]).unwrap().threads, Some(3));
+    }
+
+    #[test]
     fn names_and_options_mix_and_a_double_dash_ends_options() {
         let common = parsed(&["a", "-H", "b", "--", "-v"]).unwrap();
         assert_eq!(common.names, ["a", "b", "-v"]);
@@ -349,6 +363,8 @@ mod tests {
             ),
             (&["--count", "3"], "--count: needs --interval"),
             (&["--interval=1", "--count=0"], "--count: '0' is no number from 1 up"),
+            (&["--threads=0"], "--threads: '0' is no number from 1 up"),
+            (&["--threads", "+2"], "--threads: '+2' is no number from 1 up"),
             (&["--from=a", "--root=/"], "--from: not together with --root"),
             (&["--from=a", "--netns=all"], "--from: not together with --netns"),
             (&["--root=/", "--netns", "all"], "--root: not together with --netns"),

@@ -10,6 +10,11 @@ mod world;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use connbox::error::Error;
+use connbox::model::{Family, Ports, Prefix, Proto, Query, Socket};
+use connbox::source::sockets::{in_parts, sock_diag};
+use connbox::source::{Collector, from_kernel};
+use connbox::wire::tcp_info::TcpInfo;
 use world::oracle::{self, Histogram};
 use world::{Ran, Rights, STATES, State, World, at_a_quiet_point, diag};
 
@@ -70,6 +75,66 @@ fn check_every_view(world: &World, options: &[&str], run: impl Fn(&[&str]) -> Ra
 fn check_every_source(world: &World) {
     for source in [&[][..], &["--source", "netlink"], &["--source", "procfs"]] {
         check_every_view(world, source, |words| world.connbox(words));
+    }
+}
+
+/// All sockets, and how often a collector was merged with another.
+#[derive(Default)]
+struct All(Vec<Socket>, u16);
+
+impl Collector for All {
+    fn take(&mut self, socket: &Socket, info: Option<&TcpInfo>) -> Result<(), Error> {
+        assert_eq!(info, None);
+        self.0.push(*socket);
+        Ok(())
+    }
+
+    fn merge(&mut self, other: All) {
+        self.0.extend(other.0);
+        self.1 += 1;
+    }
+}
+
+/// What a socket is, but for how full its queues are, in an order of their own.
+fn sorted(mut sockets: Vec<Socket>) -> Vec<Socket> {
+    sockets
+        .sort_unstable_by_key(|socket| (socket.cookie, socket.state, socket.local, socket.remote));
+    sockets
+}
+
+/// One dump of the sockets that a filter means.
+fn whole(filter: &Query) -> Vec<Socket> {
+    let mut all = Vec::new();
+    let mut kernel = sock_diag::open().expect("no sock_diag");
+    from_kernel(&mut kernel, Proto::Tcp, filter, &mut |socket| {
+        all.push(*socket);
+        Ok(())
+    })
+    .expect("a dump");
+    sorted(all)
+}
+
+/// Every state, both families, listeners and all ports of the world are there, some filtered by a program
+/// of their own.
+#[test]
+fn the_parts_of_a_dump_make_a_whole_one() {
+    let Some(world) = World::all_states("the_parts_of_a_dump_make_a_whole_one") else { return };
+    let low = Ports { first: 0, last: 20_000 };
+    let filters = [
+        Query::default(),
+        Query { family: Some(Family::Inet), ..Query::default() },
+        Query { family: Some(Family::Inet6), ..Query::default() },
+        Query { lport: vec![low, Ports { first: 40_000, last: 65_535 }], ..Query::default() },
+        Query { raddr: vec![Prefix::parse("198.18.0.0/15").expect("one")], ..Query::default() },
+    ];
+    for (filter, number) in filters.iter().flat_map(|filter| (1..=8).map(move |of| (filter, of))) {
+        let oracle = || Ok(world.inside(|| whole(filter)));
+        let (whole, (all, dumped)) = at_a_quiet_point(oracle, || {
+            world.inside(|| in_parts(number, sock_diag::open, filter, All::default)).expect("parts")
+        });
+        assert!(whole.len() > 4, "{}", whole.len());
+        assert_eq!(sorted(all.0), whole, "{number} parts of {filter:?}");
+        assert_eq!((all.1, dumped.is_interrupted), (number - 1, false));
     }
 }
 

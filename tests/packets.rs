@@ -9,12 +9,14 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use connbox::error::Error;
-use connbox::model::{Query, TcpState};
+use connbox::model::{Proto, Query, Socket, TcpState};
 use connbox::source::packets::capture::{Capture, Instruction, Request};
 use connbox::source::packets::segment;
 use connbox::source::sockets::tcp_info;
-use connbox::sys::{self, Netlink};
+use connbox::source::{self, Collector, Method, Source};
+use connbox::sys;
 use connbox::track::tcp::{Connection, Options, State, Tracker};
+use connbox::wire::tcp_info::TcpInfo;
 use rustix::event::{PollFd, PollFlags, poll};
 use world::World;
 
@@ -269,9 +271,7 @@ fn an_interface_that_goes_is_noticed() {
 /// The payload bytes of every connected socket, by its own port: sent and received.
 fn counted(state: TcpState) -> Vec<(u16, u64, u64)> {
     let mut all = Vec::new();
-    let mut kernel = Netlink::sock_diag().unwrap();
-    let take = |socket: &connbox::model::Socket,
-                info: Option<&connbox::wire::tcp_info::TcpInfo>| {
+    for (socket, info) in dump() {
         if socket.tcp_state() == Some(state) {
             let info = info.unwrap();
             assert!(info.rtt_microseconds.is_some() && info.retransmits_total.is_some());
@@ -279,11 +279,30 @@ fn counted(state: TcpState) -> Vec<(u16, u64, u64)> {
             let bytes = (info.acknowledged_bytes.unwrap(), info.received_bytes.unwrap());
             all.push((socket.local.port, bytes.0, bytes.1));
         }
-        Ok(())
-    };
-    tcp_info::dump(&mut kernel, &Query::default(), take).unwrap();
+    }
     all.sort_unstable();
     all
+}
+
+/// All TCP sockets with their counters.
+fn dump() -> Vec<(Socket, Option<TcpInfo>)> {
+    #[derive(Default)]
+    struct All(Vec<(Socket, Option<TcpInfo>)>);
+
+    impl Collector for All {
+        const WANTS_INFO: bool = true;
+
+        fn take(&mut self, socket: &Socket, info: Option<&TcpInfo>) -> Result<(), Error> {
+            self.0.push((*socket, info.copied()));
+            Ok(())
+        }
+
+        fn merge(&mut self, other: All) {
+            self.0.extend(other.0);
+        }
+    }
+    let query = Query { protos: vec![Proto::Tcp], ..Query::default() };
+    source::collect(&Source::default(), Method::Netlink, &query, All::default).unwrap().0.0
 }
 
 #[test]
@@ -330,16 +349,13 @@ fn the_kernels_counters_make_connections() {
         let (server, _) = listener.accept().unwrap();
         let mut tracker = Tracker::new(Options::default());
         let mut round = || {
-            let (mut kernel, now) = (Netlink::sock_diag().unwrap(), sys::monotonic());
-            let mut all = Vec::new();
-            let each = |socket: &connbox::model::Socket, info: Option<&_>| {
+            let (sockets, now, mut all) = (dump(), sys::monotonic(), Vec::new());
+            for (socket, info) in sockets {
                 if socket.is_listening() {
                     tracker.listener(socket.local);
                 }
-                all.extend(tcp_info::counters(socket, info));
-                Ok(())
-            };
-            tcp_info::dump(&mut kernel, &Query::default(), each).unwrap();
+                all.extend(tcp_info::counters(&socket, info.as_ref()));
+            }
             all.iter().for_each(|counters| tracker.counters(now, counters));
             tracker.end_of_counters(now);
             let all: Vec<_> = tracker.connections().cloned().collect();

@@ -3,13 +3,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use connbox::error::Error;
 use connbox::model::{Family, Ports, Prefix, Proto, Query, Socket, StateSet};
 use connbox::source::netlink::{Failure, Messages, Refusal, Wait};
+use connbox::source::sockets::in_parts;
 use connbox::source::sockets::sock_diag::{self, Dumped, Exchange, Request};
-use connbox::source::{confirmed, from_kernel};
+use connbox::source::{Collector, confirmed, from_kernel};
 use connbox::wire::netlink::{DONE, ERROR, dump_request, push_attribute};
+use connbox::wire::tcp_info::TcpInfo;
 use rustix::io::Errno;
 
 /// A kernel that answers from a script: one list of datagrams (or errors) a request.
@@ -254,6 +257,70 @@ fn udp_and_single_families_are_asked_for_by_family() {
     let only = Query { family: Some(Family::Inet), ..filter() };
     assert_eq!(picked(&mut script, &only, Proto::Tcp), [5]);
     assert_eq!(family(&script), [(20, 2, 6)]);
+}
+
+/// Local ports of sockets.
+#[derive(Default)]
+struct LocalPorts(Vec<u16>);
+
+impl Collector for LocalPorts {
+    fn take(&mut self, socket: &Socket, _: Option<&TcpInfo>) -> Result<(), Error> {
+        if socket.local.port == 13 {
+            return Err(Error::ClosedPipe);
+        }
+        self.0.push(socket.local.port);
+        Ok(())
+    }
+
+    fn merge(&mut self, other: LocalPorts) {
+        self.0.extend(other.0);
+    }
+}
+
+/// The local ports of a dump that threads share, each of whose kernels answers with what `answers` gives
+/// for the number of the part.
+fn shared(
+    parts: u16,
+    answers: impl Fn(u16) -> Vec<Result<Vec<u8>, Errno>> + Sync,
+) -> Result<(Vec<u16>, bool), Failure> {
+    let opened = AtomicU16::new(0);
+    let open = || {
+        let number = opened.fetch_add(1, Ordering::Relaxed);
+        // A thread may do several parts.
+        let scripts = (0..parts).map(|_| answers(number)).collect();
+        Ok(Script::new(scripts))
+    };
+    let (mut taken, dumped) = in_parts(parts, open, &Query::default(), LocalPorts::default)?;
+    taken.0.sort_unstable();
+    Ok((taken.0, dumped.is_interrupted))
+}
+
+#[test]
+fn kernels_that_ignore_the_program_of_a_part_give_each_socket_once() {
+    let ports: Vec<u16> = (1..60).map(|band| band * 1021).collect();
+    for parts in 1..=8 {
+        let all = || ports.iter().flat_map(|port| socket(1, 2, 1, *port)).collect::<Vec<_>>();
+        let taken = shared(parts, |_| vec![Ok([all(), done(1)].concat())]).unwrap();
+        assert_eq!(taken, (ports.clone(), false), "{parts}");
+    }
+}
+
+#[test]
+fn a_part_that_fails_is_a_failure_of_the_whole() {
+    let refused = |errno| shared(2, move |_| vec![Ok(error(1, errno, None))]).unwrap_err();
+    for errno in [Errno::INVAL, Errno::PERM] {
+        let Failure::Refused(refusal) = refused(errno.raw_os_error()) else { panic!("stopped") };
+        // Then all is asked for once more, or read from files.
+        assert_eq!((refusal.errno, refusal.is_partial), (errno, false));
+    }
+    let cut = |_| vec![Ok(socket(1, 2, 1, 5)), Err(Errno::NOBUFS)];
+    // Port 5 and 999 are in part 0.
+    let Err(Failure::Refused(refusal)) = shared(2, cut) else { panic!("not refused") };
+    assert_eq!((refusal.errno, refusal.is_partial), (Errno::NOBUFS, true));
+    let stopped = shared(4, |_| vec![Ok([socket(1, 2, 1, 13), done(1)].concat())]);
+    assert!(matches!(stopped, Err(Failure::Stopped(Error::ClosedPipe))), "{stopped:?}");
+    let none = in_parts(2, || Err::<Script, _>(refused(1)), &Query::default(), LocalPorts::default);
+    assert!(none.is_err());
 }
 
 /// What --strict makes of dumps that are interrupted or not.

@@ -153,14 +153,7 @@ impl Counting {
         }
         let query = Query { states: Some(wanted), ..query.clone() };
         let facts = Facts::read(source, shared, &query)?;
-        let mut counts = StateCounts::default();
-        let dumped = facts::sockets(source, method, &query, &facts, |socket| {
-            if let Some(state) = socket.tcp_state() {
-                counts.add(socket.family, state);
-            }
-            Ok(())
-        })?;
-        Ok((counts, dumped))
+        facts::collect(source, method, &query, &facts, StateCounts::default)
     }
 
     fn rows(&self, (query, counts): &Seen, out: &mut Out) -> Result<(), Error> {

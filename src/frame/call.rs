@@ -205,7 +205,8 @@ impl Call {
             None => (sys::environment(ROOT).map(Into::into), ROOT),
         };
         let (kernel, saved) = (Kernel::new(root)?, from.clone());
-        Ok(Source { kernel, saved, tree_of, ..Source::default() })
+        let threads = self.common.threads.unwrap_or_default();
+        Ok(Source { kernel, saved, tree_of, threads, ..Source::default() })
     }
 }
 

@@ -8,7 +8,7 @@ use crate::select::grouping::Grouping;
 use crate::select::options::looked_up;
 use crate::select::socket_keys::Sockets;
 use crate::source::sockets::sock_diag::Dumped;
-use crate::source::{self, Method, Source};
+use crate::source::{self, Collector, Method, Source, TcpInfo};
 
 /// Counts the sockets of the namespace that the process is in, which is called `netns`. `shared` is what
 /// was read once for all namespaces of a snapshot.
@@ -52,19 +52,18 @@ struct Counting<'a> {
 
 impl Counting<'_> {
     fn groups(&self) -> Result<(Groups, Dumped), Error> {
-        let mut groups = Groups::default();
         let protos = self.query.protos();
         if !(self.needs_states_alone() && self.source.is_live()) {
-            let dumped = self.by_dump(protos, &mut groups)?;
-            return Ok((groups, dumped));
+            return self.by_dump(protos);
         }
-        let mut dumped = Dumped::default();
+        let (mut groups, mut dumped) = (Groups::default(), Dumped::default());
         for proto in protos {
-            let one = match proto {
-                Proto::Tcp => self.by_subtraction(&mut groups)?,
-                Proto::Udp => self.by_dump(&[Proto::Udp], &mut groups)?,
+            let (one, of_one) = match proto {
+                Proto::Tcp => self.by_subtraction()?,
+                Proto::Udp => self.by_dump(&[Proto::Udp])?,
             };
-            dumped.is_interrupted |= one.is_interrupted;
+            groups.merge(one);
+            dumped.is_interrupted |= of_one.is_interrupted;
         }
         Ok((groups, dumped))
     }
@@ -77,24 +76,22 @@ impl Counting<'_> {
             && !self.query.looks_at_holders()
     }
 
-    fn by_dump(&self, protos: &[Proto], groups: &mut Groups) -> Result<Dumped, Error> {
+    fn by_dump(&self, protos: &[Proto]) -> Result<(Groups, Dumped), Error> {
+        let Counting { source, grouping, facts, .. } = *self;
         let query = Query { protos: protos.to_vec(), ..self.query.clone() };
-        let mut key = Vec::with_capacity(128);
-        facts::sockets(self.source, Method::Auto, &query, self.facts, |socket| {
-            self.grouping.key(&mut key, (socket, self.facts));
-            // A listening socket's numbers are connections, not bytes.
-            let is_listener = socket.tcp_state() == Some(TcpState::LISTEN);
-            let bytes = |queue: u32| if is_listener { 0 } else { queue.into() };
-            groups.add(&key, [bytes(socket.recv_queue_bytes), bytes(socket.send_queue_bytes)]);
-            Ok(())
-        })
+        let new = || {
+            let (key, groups) = (Vec::with_capacity(128), Groups::default());
+            ByKey { grouping, facts, key, groups }
+        };
+        let (by_key, dumped) = facts::collect(source, Method::Auto, &query, facts, new)?;
+        Ok((by_key.groups, dumped))
     }
 
-    fn by_subtraction(&self, groups: &mut Groups) -> Result<Dumped, Error> {
+    fn by_subtraction(&self) -> Result<(Groups, Dumped), Error> {
         let (states, only) = (self.query.states(), self.query.family);
         let (counts, dumped) =
             source::tcp_states(self.source, Method::Auto, states, only.is_some())?;
-        let mut key = Vec::with_capacity(32);
+        let (mut groups, mut key) = (Groups::default(), Vec::with_capacity(32));
         for state in states.iter() {
             let count = only.map_or(counts.both(state), |family| counts.get(family, state));
             if count > 0 {
@@ -102,7 +99,32 @@ impl Counting<'_> {
                 groups.add_all(&key, Tally { count, sums: [0; 2] });
             }
         }
-        Ok(dumped)
+        Ok((groups, dumped))
+    }
+}
+
+/// Puts sockets into groups.
+struct ByKey<'a> {
+    grouping: &'a Grouping<Sockets>,
+    facts: &'a Facts<'a>,
+    key: Vec<u8>,
+    groups: Groups,
+}
+
+impl Collector for ByKey<'_> {
+    #[inline]
+    fn take(&mut self, socket: &Socket, _: Option<&TcpInfo>) -> Result<(), Error> {
+        self.grouping.key(&mut self.key, (socket, self.facts));
+        // A listening socket's numbers are connections, not bytes.
+        let is_listener = socket.tcp_state() == Some(TcpState::LISTEN);
+        let bytes = |queue: u32| if is_listener { 0 } else { queue.into() };
+        let sums = [bytes(socket.recv_queue_bytes), bytes(socket.send_queue_bytes)];
+        self.groups.add(&self.key, sums);
+        Ok(())
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.groups.merge(other.groups);
     }
 }
 

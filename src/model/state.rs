@@ -219,6 +219,12 @@ impl StateCounts {
         self.sockets[family as usize][state.index()] += 1;
     }
 
+    /// Adds all numbers of others.
+    pub fn merge(&mut self, others: &StateCounts) {
+        let numbers = self.sockets.iter_mut().flatten();
+        numbers.zip(others.sockets.iter().flatten()).for_each(|(sum, number)| *sum += number);
+    }
+
     /// Sets a number that is known by arithmetic.
     pub fn set(&mut self, family: Family, state: TcpState, sockets: u64) {
         self.sockets[family as usize][state.index()] = sockets;

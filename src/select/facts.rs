@@ -1,6 +1,5 @@
 //! What is known of a socket beside its row: who holds it, which service it is of, which way it goes.
 
-use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -11,7 +10,7 @@ use crate::source::files::names::{Services, Users};
 use crate::source::processes::cgroup::{self, Cgroups};
 use crate::source::processes::owner::{Owners, Process, Reading};
 use crate::source::sockets::sock_diag::Dumped;
-use crate::source::{self, Method, Source};
+use crate::source::{self, Collector, Method, Source, TcpInfo};
 use crate::sys::process::Proc;
 use crate::sys::{self, Kernel};
 
@@ -26,12 +25,15 @@ pub struct Shared {
     reading: Mutex<Option<Reading>>,
     cgroups: Option<Cgroups>,
     /// The control groups of processes, for sockets whose own is not known.
-    cgroups_of: Mutex<Vec<(u32, Option<Vec<u8>>)>>,
+    cgroups_of: Names,
     services: Option<Services>,
     users: Option<Users>,
     /// Whether a socket that some process holds was found with none.
     has_gaps: AtomicBool,
 }
+
+/// Names that were looked up already, by number: threads share them.
+type Names = Mutex<Vec<(u32, Option<Vec<u8>>)>>;
 
 /// The facts of one network namespace.
 #[derive(Debug)]
@@ -39,7 +41,7 @@ pub struct Facts<'a> {
     kernel: &'a Kernel,
     shared: &'a Shared,
     listeners: Option<Box<[PortSet; 2]>>,
-    interfaces: RefCell<Vec<(u32, Option<Vec<u8>>)>>,
+    interfaces: Names,
     /// The name of the namespace, where it is a key.
     pub netns: Vec<u8>,
 }
@@ -81,7 +83,7 @@ impl Shared {
             reading: Mutex::new(reading),
             cgroups: (needs.has(Needs::CGROUPS) || !query.cgroups.is_empty())
                 .then(|| Cgroups::read(kernel)),
-            cgroups_of: Mutex::default(),
+            cgroups_of: Names::default(),
             services: needs.has(Needs::SERVICES).then(|| Services::read(kernel)).transpose()?,
             users: needs.has(Needs::USERS).then(|| Users::read(kernel)).transpose()?,
             has_gaps: AtomicBool::new(false),
@@ -147,7 +149,7 @@ impl<'a> Facts<'a> {
     pub fn read(source: &'a Source, shared: &'a Shared, query: &Query) -> Result<Facts<'a>, Error> {
         let has_listeners = query.needs.has(Needs::LISTENERS);
         let listeners = has_listeners.then(|| listeners(source, query)).transpose()?;
-        let (kernel, interfaces) = (&source.kernel, RefCell::default());
+        let (kernel, interfaces) = (&source.kernel, Names::default());
         Ok(Facts { kernel, shared, listeners, interfaces, netns: Vec::new() })
     }
 
@@ -186,12 +188,9 @@ impl<'a> Facts<'a> {
         }
         // Before Linux 5.9, and in /proc/net, sockets do not say where they were made.
         let Some(process) = self.late_process(socket) else { return each(None) };
-        let mut known = self.shared.cgroups_of.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = known.iter().position(|(pid, _)| *pid == process.pid).unwrap_or_else(|| {
-            known.push((process.pid, cgroup::of_process(self.kernel, process.pid)));
-            known.len() - 1
-        });
-        each(known.get(place).and_then(|(_, path)| path.as_deref()))
+        with_name(&self.shared.cgroups_of, process.pid, each, |pid| {
+            cgroup::of_process(self.kernel, pid)
+        })
     }
 
     /// Whether the options that look at holders let the socket pass.
@@ -248,50 +247,88 @@ impl<'a> Facts<'a> {
         if index == 0 {
             return each(None);
         }
-        let mut known = self.interfaces.borrow_mut();
-        let place = known.iter().position(|(other, _)| *other == index).unwrap_or_else(|| {
-            known.push((index, sys::interface_name(index)));
-            known.len() - 1
-        });
-        each(known.get(place).and_then(|(_, name)| name.as_deref()))
+        with_name(&self.interfaces, index, each, sys::interface_name)
     }
 }
 
-/// How many sockets are kept at most until their owners are known: 30 MB.
+/// Calls `each` with the name of a number, which `find` finds the first time.
+fn with_name<T>(
+    names: &Names,
+    number: u32,
+    each: impl FnOnce(Option<&[u8]>) -> T,
+    find: impl FnOnce(u32) -> Option<Vec<u8>>,
+) -> T {
+    let mut known = names.lock().unwrap_or_else(PoisonError::into_inner);
+    let place = known.iter().position(|(other, _)| *other == number).unwrap_or_else(|| {
+        known.push((number, find(number)));
+        known.len() - 1
+    });
+    each(known.get(place).and_then(|(_, name)| name.as_deref()))
+}
+
+/// How many sockets a thread keeps at most until their owners are known: 30 MB.
 const MOST_KEPT: usize = 1 << 18;
 
-/// Calls `each` with the sockets that are meant, and with what is known of them.
+/// Has collectors that `new` makes take the sockets that are meant.
 ///
 /// # Errors
-/// As [`source::sockets`], and if the processes cannot be read that hold them.
-pub fn sockets(
+/// As [`source::collect`], and if the processes cannot be read that hold them.
+pub fn collect<C: Collector>(
     source: &Source,
     method: Method,
     query: &Query,
     facts: &Facts<'_>,
-    mut each: impl FnMut(&Socket) -> Result<(), Error>,
-) -> Result<Dumped, Error> {
-    let mut take = |socket: &Socket| match facts.lets_pass(query, socket) {
-        true => each(socket),
-        false => Ok(()),
-    };
-    let mut kept = Vec::new();
-    let mut is_reading = facts.shared.is_reading_owners();
-    let dumped = source::sockets(source, method, query, |socket| {
+    new: impl Fn() -> C + Sync,
+) -> Result<(C, Dumped), Error> {
+    let is_reading = facts.shared.is_reading_owners();
+    let new = || Passing { query, facts, is_reading, kept: Vec::new(), collector: new() };
+    let (mut passing, dumped) = source::collect(source, method, query, new)?;
+    facts.shared.finish_owners()?;
+    let kept = std::mem::take(&mut passing.kept);
+    kept.iter().try_for_each(|socket| passing.pass(socket))?;
+    Ok((passing.collector, dumped))
+}
+
+/// A collector of the sockets that pass the options which look at holders.
+struct Passing<'a, C> {
+    query: &'a Query,
+    facts: &'a Facts<'a>,
+    /// Whether owners are asked for that may not be known yet.
+    is_reading: bool,
+    /// Sockets whose owners may not be known yet.
+    kept: Vec<Socket>,
+    collector: C,
+}
+
+impl<C: Collector> Passing<'_, C> {
+    #[inline]
+    fn pass(&mut self, socket: &Socket) -> Result<(), Error> {
+        match self.facts.lets_pass(self.query, socket) {
+            true => self.collector.take(socket, None),
+            false => Ok(()),
+        }
+    }
+}
+
+impl<C: Collector> Collector for Passing<'_, C> {
+    #[inline]
+    fn take(&mut self, socket: &Socket, _: Option<&TcpInfo>) -> Result<(), Error> {
         // The dump goes on while threads find out who holds what; without an inode nobody does.
-        if is_reading && socket.inode != 0 {
-            if kept.len() < MOST_KEPT {
-                kept.push(*socket);
+        if self.is_reading && socket.inode != 0 {
+            if self.kept.len() < MOST_KEPT {
+                self.kept.push(*socket);
                 return Ok(());
             }
-            facts.shared.finish_owners()?;
-            is_reading = false;
+            self.facts.shared.finish_owners()?;
+            self.is_reading = false;
         }
-        take(socket)
-    })?;
-    facts.shared.finish_owners()?;
-    kept.iter().try_for_each(take)?;
-    Ok(dumped)
+        self.pass(socket)
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.kept.extend(other.kept);
+        self.collector.merge(other.collector);
+    }
 }
 
 /// Says that the kernel noticed a change during a dump.

@@ -9,7 +9,8 @@ pub mod packets;
 pub mod processes;
 pub mod sockets;
 
-pub use sockets::{Method, confirmed, from_kernel, sockets, tcp_states};
+pub use crate::wire::tcp_info::TcpInfo;
+pub use sockets::{Collector, Method, collect, confirmed, from_kernel, sockets, tcp_states};
 
 use std::path::PathBuf;
 
@@ -26,7 +27,7 @@ pub struct Source {
     pub saved: Vec<PathBuf>,
     /// What named the tree, if the kernel is one: `--root`, or a variable of the environment.
     pub tree_of: &'static str,
-    /// How many threads may read at most; 0 is for as many as there are processors.
+    /// `--threads`: how many threads may read at most; 0 is for as many as there are processors.
     pub threads: usize,
     /// Whether this is one of all network namespaces, of which most have next to no sockets.
     pub is_one_of_all: bool,

@@ -68,6 +68,13 @@ impl InetDiag<'_> {
         (self.address(24), self.port(6))
     }
 
+    /// Our port, and the other end's.
+    #[must_use]
+    #[inline]
+    pub fn ports(&self) -> [u16; 2] {
+        [self.port(4), self.port(6)]
+    }
+
     #[inline]
     fn port(&self, place: usize) -> u16 {
         let bytes = self.fixed.get(place..).and_then(<[u8]>::first_chunk);

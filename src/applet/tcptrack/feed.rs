@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use crate::capture_filter::{Expression, PacketFacts};
 use crate::error::Error;
-use crate::model::{Endpoint, Ends, Flow, FlowFilter, Proto, Query, StateSet, TcpState};
+use crate::model::{Endpoint, Ends, Flow, FlowFilter, Proto, Query, Socket, StateSet, TcpState};
 use crate::source::flows::conntrack::{self, FlowTable};
 use crate::source::packets::capture::{Capture, Request};
 use crate::source::packets::{Frame, segment};
-use crate::source::sockets::{sock_diag, tcp_info};
-use crate::source::{Method, Source, sockets};
+use crate::source::sockets::tcp_info;
+use crate::source::{Collector, Method, Source, TcpInfo, collect, sockets};
 use crate::sys::{Kernel, Netlink};
 use crate::track::tcp::{Counters, State, Tracker};
 
@@ -29,6 +29,8 @@ pub struct Watched {
     pub is_promiscuous: bool,
     /// Whether the flows of connection tracking are wanted.
     pub conntrack: bool,
+    /// How many threads may share a dump; see [`Source`].
+    pub threads: usize,
 }
 
 impl Watched {
@@ -67,7 +69,7 @@ pub struct Feed<'a> {
 
 #[derive(Debug)]
 enum From {
-    Sockets(Netlink),
+    Sockets(Source),
     Flows(Netlink),
     Packets(Box<Capture>),
 }
@@ -87,7 +89,7 @@ impl<'a> Feed<'a> {
         } else if wanted.conntrack {
             From::Flows(conntrack::open()?)
         } else {
-            From::Sockets(sock_diag::open()?)
+            From::Sockets(Source { threads: wanted.threads, ..Source::default() })
         };
         Ok(Feed { wanted, from, old: HashSet::new(), is_first: true })
     }
@@ -134,7 +136,7 @@ impl<'a> Feed<'a> {
             }
         };
         match &mut self.from {
-            From::Sockets(kernel) => read_sockets(kernel, tracker, &mut take)?,
+            From::Sockets(source) => read_sockets(source, tracker, &mut take)?,
             From::Flows(kernel) => read_flows(kernel, |flow| {
                 if let Some(counters) = counters_of(flow) {
                     take(&counters, tracker);
@@ -181,34 +183,39 @@ fn listeners(tracker: &mut Tracker) -> Result<(), Error> {
 const STATES: StateSet =
     StateSet::ALL.without(StateSet::TIME_WAIT).without(StateSet::only(TcpState::CLOSE));
 
+/// What a dump shows: listeners, which the tracker must know before the connections.
+#[derive(Default)]
+struct Shown {
+    listeners: Vec<Endpoint>,
+    connections: Vec<Counters>,
+}
+
+impl Collector for Shown {
+    const WANTS_INFO: bool = true;
+
+    fn take(&mut self, socket: &Socket, info: Option<&TcpInfo>) -> Result<(), Error> {
+        if socket.is_listening() {
+            self.listeners.push(socket.local);
+        }
+        self.connections.extend(tcp_info::counters(socket, info));
+        Ok(())
+    }
+
+    fn merge(&mut self, other: Shown) {
+        self.listeners.extend(other.listeners);
+        self.connections.extend(other.connections);
+    }
+}
+
 fn read_sockets(
-    kernel: &mut Netlink,
+    source: &Source,
     tracker: &mut Tracker,
     take: &mut dyn FnMut(&Counters, &mut Tracker),
 ) -> Result<(), Error> {
     let query = Query { protos: vec![Proto::Tcp], states: Some(STATES), ..Query::default() };
-    tcp_info::dump(kernel, &query, |socket, info| {
-        if socket.is_listening() {
-            tracker.listener(socket.local);
-            return Ok(());
-        }
-        let Some(state) = socket.tcp_state().and_then(State::of_socket) else { return Ok(()) };
-        let info = info.copied().unwrap_or_default();
-        let rtt = info.rtt_microseconds.filter(|rtt| *rtt > 0);
-        let counters = Counters {
-            local: socket.local,
-            remote: socket.remote,
-            is_client: (state == State::SynSent).then_some(true),
-            state,
-            sent_bytes_total: info.acknowledged_bytes,
-            received_bytes_total: info.received_bytes,
-            retransmits_total: info.retransmits_total,
-            rtt: rtt.map(|rtt| Duration::from_micros(rtt.into())),
-            idle: info.idle_milliseconds.map(|idle| Duration::from_millis(idle.into())),
-        };
-        take(&counters, tracker);
-        Ok(())
-    })?;
+    let (shown, _) = collect(source, Method::Netlink, &query, Shown::default)?;
+    shown.listeners.into_iter().for_each(|listener| tracker.listener(listener));
+    shown.connections.iter().for_each(|counters| take(counters, tracker));
     Ok(())
 }
 

@@ -296,6 +296,7 @@ fn run(call: &mut Call) -> Result<(), Error> {
         interface: args.interface.as_ref().map(|name| name.as_bytes().to_vec()),
         is_promiscuous: args.is_promiscuous,
         conntrack: args.conntrack,
+        threads: source.threads,
     };
     if args.conntrack && !feed::has_accounting() {
         call.report.note("net.netfilter.nf_conntrack_acct is 0: no bytes are counted");

@@ -2,15 +2,17 @@
 
 use std::net::IpAddr;
 
+use super::parts::{self, Collector};
 use super::sock_diag::{self, Dumped, Exchange, Request};
 use crate::error::Error;
 use crate::model::{Endpoint, Family, Proto, Query, Socket};
 use crate::source::files::procfs::{self, File, Record};
 use crate::source::netlink::{Failure, Refusal, or_files};
 use crate::source::{Method, Source};
-use crate::wire::bytecode::{self, Wanted};
-use crate::wire::inet_diag::InetDiag;
+use crate::wire::bytecode::{self, Part, Wanted};
+use crate::wire::inet_diag::{INFO_EXTENSION, InetDiag};
 use crate::wire::socket_row::Columns;
+use crate::wire::tcp_info::{TcpInfo, tcp_info};
 
 use rustix::io::Errno;
 
@@ -25,12 +27,88 @@ pub fn sockets(
     query: &Query,
     mut each: impl FnMut(&Socket) -> Result<(), Error>,
 ) -> Result<Dumped, Error> {
+    by_method(source, method, query, 0, |socket, _| each(socket))
+}
+
+/// Has collectors that `new` makes take every socket that `query` means, and gives what they have taken:
+/// threads share the dump of a large table.
+///
+/// # Errors
+/// As [`sockets`].
+pub fn collect<C: Collector>(
+    source: &Source,
+    method: Method,
+    query: &Query,
+    new: impl Fn() -> C + Sync,
+) -> Result<(C, Dumped), Error> {
+    let extensions = if C::WANTS_INFO { INFO_EXTENSION } else { 0 };
+    let plain = |query: &Query, mut all: C| {
+        let take = |socket: &Socket, info: Option<&TcpInfo>| all.take(socket, info);
+        let dumped = by_method(source, method, query, extensions, take)?;
+        Ok((all, dumped))
+    };
+    let is_picky = !program(query, None).is_empty();
+    let number = match method != Method::Procfs && query.protos().contains(&Proto::Tcp) {
+        true => parts::number(source, query, is_picky, C::WANTS_INFO),
+        false => 1,
+    };
+    if number < 2 {
+        return plain(query, new());
+    }
+    let of = |protos| Query { protos, ..query.clone() };
+    // A kernel that does not take the program is asked for all, like one that refuses altogether.
+    let shared = in_parts(number, sock_diag::open, &of(vec![Proto::Tcp]), &new);
+    let (all, mut dumped) = or_files(shared, |_| plain(&of(vec![Proto::Tcp]), new()))?;
+    let others: Vec<_> =
+        query.protos().iter().copied().filter(|proto| *proto != Proto::Tcp).collect();
+    if others.is_empty() {
+        return Ok((all, dumped));
+    }
+    let (all, of_others) = plain(&of(others), all)?;
+    dumped.is_interrupted |= of_others.is_interrupted;
+    Ok((all, dumped))
+}
+
+/// Dumps the TCP sockets that `query` means in `number` parts, as [`collect`] does with many.
+///
+/// # Errors
+/// [`Failure`] if the kernel refuses, a dump is cut short, or a collector fails.
+pub fn in_parts<K: Exchange, C: Collector>(
+    number: u16,
+    open: impl Fn() -> Result<K, Failure> + Sync,
+    query: &Query,
+    new: impl Fn() -> C + Sync,
+) -> Result<(C, Dumped), Failure> {
+    let extensions = if C::WANTS_INFO { INFO_EXTENSION } else { 0 };
+    parts::dump(number, open, new, |part, kernel, collector| {
+        let bytecode = program(query, Some(part));
+        let request = request(Proto::Tcp, query, extensions, &bytecode);
+        sock_diag::dump(kernel, &request, |answer| {
+            // A kernel that ignores the program gives each thread all sockets.
+            let [local, remote] = answer.ports();
+            match part.has(local, remote) {
+                true => {
+                    give(&request, query, &answer, &mut |socket, info| collector.take(socket, info))
+                }
+                false => Ok(()),
+            }
+        })
+    })
+}
+
+/// Asks by netlink or reads files, as `method` says.
+fn by_method(
+    source: &Source,
+    method: Method,
+    query: &Query,
+    extensions: u8,
+    mut each: impl FnMut(&Socket, Option<&TcpInfo>) -> Result<(), Error>,
+) -> Result<Dumped, Error> {
     if method == Method::Netlink && !source.is_live() {
         return Err(crate::source::needs_live_kernel());
     }
-    let mut wanted = |socket: &Socket| if query.has(socket) { each(socket) } else { Ok(()) };
     if method == Method::Procfs || !source.is_live() {
-        return from_files(source, query.protos(), query.family, &mut wanted);
+        return from_files(source, query.protos(), query, &mut each);
     }
     let mut dumped = Dumped::default();
     for &proto in query.protos() {
@@ -38,11 +116,9 @@ pub fn sockets(
             continue;
         }
         let asked = sock_diag::open()
-            .and_then(|mut kernel| from_kernel(&mut kernel, proto, query, &mut wanted));
+            .and_then(|mut kernel| ask(&mut kernel, proto, query, extensions, &mut each));
         let one = match method {
-            Method::Auto => {
-                or_files(asked, |_| from_files(source, &[proto], query.family, &mut wanted))
-            }
+            Method::Auto => or_files(asked, |_| from_files(source, &[proto], query, &mut each)),
             Method::Netlink | Method::Procfs => asked.map_err(Error::from),
         };
         dumped.is_interrupted |= one?.is_interrupted;
@@ -50,7 +126,7 @@ pub fn sockets(
     Ok(dumped)
 }
 
-/// Dumps the sockets of one protocol that `query` may mean.
+/// Dumps the sockets of one protocol that `query` means.
 ///
 /// # Errors
 /// [`Failure`] if the kernel refuses, the dump is cut short, or `each` fails.
@@ -60,24 +136,21 @@ pub fn from_kernel(
     query: &Query,
     each: &mut impl FnMut(&Socket) -> Result<(), Error>,
 ) -> Result<Dumped, Failure> {
-    let mut take = |answer: InetDiag<'_>| match of_answer(proto, &answer) {
-        Some(socket) => each(&socket),
-        None => Ok(()),
-    };
-    answers(kernel, proto, query, 0, &mut take)
+    ask(kernel, proto, query, 0, &mut |socket, _| each(socket))
 }
 
-/// The same, answers as they come, with the attributes that `extensions` ask for.
-pub(super) fn answers(
+/// The same with the attributes that `extensions` ask for.
+fn ask(
     kernel: &mut impl Exchange,
     proto: Proto,
     query: &Query,
     extensions: u8,
-    take: &mut impl FnMut(InetDiag<'_>) -> Result<(), Error>,
+    each: &mut impl FnMut(&Socket, Option<&TcpInfo>) -> Result<(), Error>,
 ) -> Result<Dumped, Failure> {
-    let (bytecode, states) = (program(query), query.states());
-    let request = Request { proto, family: query.family, states, extensions, bytecode: &bytecode };
-    match sock_diag::dump(kernel, &request, &mut *take) {
+    let bytecode = program(query, None);
+    let request = request(proto, query, extensions, &bytecode);
+    let mut take = |answer: InetDiag<'_>| give(&request, query, &answer, each);
+    match sock_diag::dump(kernel, &request, &mut take) {
         // A kernel that does not take our program gives all, and we choose.
         Err(Failure::Refused(Refusal { errno: Errno::INVAL, is_partial: false, .. }))
             if !bytecode.is_empty() =>
@@ -88,8 +161,26 @@ pub(super) fn answers(
     }
 }
 
+fn request<'a>(proto: Proto, query: &Query, extensions: u8, bytecode: &'a [u8]) -> Request<'a> {
+    Request { proto, family: query.family, states: query.states(), extensions, bytecode }
+}
+
+/// Gives the socket of an answer if it is meant.
+#[inline]
+fn give(
+    request: &Request<'_>,
+    query: &Query,
+    answer: &InetDiag<'_>,
+    each: &mut impl FnMut(&Socket, Option<&TcpInfo>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let socket = of_answer(request.proto, answer).filter(|socket| query.has(socket));
+    let Some(socket) = socket else { return Ok(()) };
+    let info = if request.extensions == 0 { None } else { answer.info() };
+    each(&socket, info.map(|info| tcp_info(info, socket.state)).as_ref())
+}
+
 /// What of a question the kernel can apply.
-fn program(query: &Query) -> Vec<u8> {
+fn program(query: &Query, part: Option<Part>) -> Vec<u8> {
     let ports = |ranges: &[crate::model::Ports]| -> Vec<(u16, u16)> {
         ranges.iter().map(|range| (range.first, range.last)).collect()
     };
@@ -101,12 +192,13 @@ fn program(query: &Query) -> Vec<u8> {
         remote_ports: &ports(&query.rport),
         local_networks: &networks(&query.laddr),
         remote_networks: &networks(&query.raddr),
+        part,
     })
 }
 
 /// A socket of sock_diag; `None` for one of an unknown family.
 #[inline]
-pub(super) fn of_answer(proto: Proto, answer: &InetDiag<'_>) -> Option<Socket> {
+fn of_answer(proto: Proto, answer: &InetDiag<'_>) -> Option<Socket> {
     let endpoint = |(address, port)| Endpoint { address, port };
     Some(Socket {
         proto,
@@ -125,12 +217,12 @@ pub(super) fn of_answer(proto: Proto, answer: &InetDiag<'_>) -> Option<Socket> {
     })
 }
 
-/// Reads the tables of `protos`, live or saved.
+/// Reads the sockets of `protos` that `query` means, live or saved.
 fn from_files(
     source: &Source,
     protos: &[Proto],
-    family: Option<Family>,
-    each: &mut dyn FnMut(&Socket) -> Result<(), Error>,
+    query: &Query,
+    each: &mut dyn FnMut(&Socket, Option<&TcpInfo>) -> Result<(), Error>,
 ) -> Result<Dumped, Error> {
     let mut files = Vec::with_capacity(4);
     for proto in protos {
@@ -138,7 +230,7 @@ fn from_files(
             Proto::Tcp => [(Family::Inet, File::Tcp), (Family::Inet6, File::Tcp6)],
             Proto::Udp => [(Family::Inet, File::Udp), (Family::Inet6, File::Udp6)],
         };
-        let is_wanted = |one: Family| family.is_none_or(|family| family == one);
+        let is_wanted = |one: Family| query.family.is_none_or(|family| family == one);
         files.extend(both.into_iter().filter(|(one, _)| is_wanted(*one)).map(|(_, file)| file));
     }
     let mut has_table = source.saved.is_empty();
@@ -148,7 +240,10 @@ fn from_files(
             Record::Row(proto, family, row) if protos.contains(&proto) => {
                 let columns = row.columns();
                 let columns = columns.ok_or_else(|| place.error("not a row of a socket table"))?;
-                each(&of_row(proto, family, &columns))?;
+                let socket = of_row(proto, family, &columns);
+                if query.has(&socket) {
+                    each(&socket, None)?;
+                }
             }
             _ => {}
         }

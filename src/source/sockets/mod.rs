@@ -2,6 +2,7 @@
 
 mod confirm;
 mod dump;
+mod parts;
 pub mod sock_diag;
 pub mod tcp_info;
 mod tcp_states;
@@ -11,7 +12,8 @@ use crate::source::Source;
 use crate::source::files::procfs;
 
 pub use confirm::confirmed;
-pub use dump::{from_kernel, sockets};
+pub use dump::{collect, from_kernel, in_parts, sockets};
+pub use parts::Collector;
 pub use tcp_states::{Method, tcp_states};
 
 /// Whether there are no sockets of a protocol in the namespace's tables, but for those that are bound and

@@ -9,14 +9,31 @@
 //! TIME_WAIT               = tw - the minisockets in FIN_WAIT2                  (both families together)
 //! ```
 
+use super::parts::Collector;
 use super::sock_diag::{self, Dumped, Request};
 use crate::error::Error;
-use crate::model::{Family, Proto, Protocol, Sockstat, StateCounts, StateSet, TcpState};
+use crate::model::{Family, Proto, Protocol, Socket, Sockstat, StateCounts, StateSet, TcpState};
 use crate::source::Source;
 use crate::source::files::procfs::{self, File, Record};
 use crate::source::netlink::{Failure, SOCK_DIAG, or_files};
 use crate::sys::Netlink;
 use crate::wire::inet_diag::InetDiag;
+use crate::wire::tcp_info::TcpInfo;
+
+/// The sockets by state, of those whose state is known.
+impl Collector for StateCounts {
+    #[inline]
+    fn take(&mut self, socket: &Socket, _: Option<&TcpInfo>) -> Result<(), Error> {
+        if let Some(state) = socket.tcp_state() {
+            self.add(socket.family, state);
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, other: StateCounts) {
+        StateCounts::merge(self, &other);
+    }
+}
 
 /// How to count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
