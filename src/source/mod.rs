@@ -1,6 +1,7 @@
 //! Where facts come from: the files of /proc, live or saved, the kernel's netlink subsystems, packets and
 //! captures.
 
+pub mod ahead;
 pub mod files;
 pub mod flows;
 pub mod netlink;

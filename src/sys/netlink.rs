@@ -110,6 +110,11 @@ impl Netlink {
         self.receive_with(RecvFlags::DONTWAIT)
     }
 
+    /// Exchanges the last datagram for the room of another, which must have [`DATAGRAM_BYTES`].
+    pub fn swap(&mut self, datagram: &mut Vec<u8>) {
+        std::mem::swap(&mut self.buffer, datagram);
+    }
+
     fn receive_with(&mut self, flags: RecvFlags) -> Result<&[u8], Errno> {
         self.buffer.clear();
         let room = rustix::buffer::spare_capacity(&mut self.buffer);

@@ -10,6 +10,7 @@ use crate::frame::{Call, Report, Sample};
 use crate::model::{Flow, FlowFilter};
 use crate::out::Out;
 use crate::source::Source;
+use crate::source::ahead::Ahead;
 use crate::source::flows::conntrack::{self, FlowTable};
 use crate::source::flows::labels::{self, Labels};
 use crate::sys::Netlink;
@@ -86,7 +87,7 @@ pub fn matching(
     report: &mut Report,
     each: impl FnMut(&Flow<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut kernel = netlink(source)?;
+    let mut kernel = Ahead::new(netlink(source)?, source.threads());
     let dumped = conntrack::matching(&mut kernel, table, filter, each)?;
     if dumped.is_interrupted {
         report.note(CHANGED);
