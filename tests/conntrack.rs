@@ -47,6 +47,28 @@ fn timeless(text: &str) -> Vec<String> {
     lines
 }
 
+/// From some thousand flows on a thread receives them.
+#[test]
+fn a_long_table_is_read_to_its_end() {
+    let Some(world) = table("a_long_table_is_read_to_its_end") else { return };
+    let script = "seq 1 60 | while read -r host; do seq 1001 1100 | sed \"s/.*/-A -t 90000 -s 10.2.0.$host \
+                  -d 10.3.0.1 -p udp --sport & --dport 53/\"; done | conntrack -R /dev/stdin 2>&1 | \
+                  grep -c . ; conntrack -C";
+    let count = world.ran("sh", &["-c", script]).stdout;
+    let count: usize = count.lines().last().unwrap().parse().unwrap();
+    assert!(count > 6000, "{count}");
+    let theirs = timeless(&world.ran("conntrack", &["-L"]).stdout);
+    let ran = ours(&world, "-L");
+    assert_eq!((theirs.len(), timeless(&ran.stdout) == theirs), (count, true));
+    assert!(ran.stderr.contains(&format!(" {count} flow entries have been shown")), "{ran:?}");
+    assert_eq!(ours(&world, "-C -d 10.3.0.1 --by dport").stdout, "53\t6000\n");
+    // Who has seen enough ends it.
+    let connbox = env!("CARGO_BIN_EXE_connbox");
+    let line = format!("({connbox} conntrack -L; echo $? >&2) | head -n 1 | wc -l");
+    let ran = world.ran("sh", &["-c", &line]);
+    assert_eq!((ran.stdout.trim(), ran.stderr.lines().last()), ("1", Some("0")), "{ran:?}");
+}
+
 #[test]
 fn command_lines_mean_what_they_mean_to_debians_conntrack() {
     let Some(world) = table("command_lines_mean_what_they_mean_to_debians_conntrack") else {

@@ -164,6 +164,9 @@ struct Visits {
     known: Vec<u64>,
 }
 
+/// What was read of each namespace, and what could not be.
+pub type Readings<'a, T> = (Vec<(&'a Namespace, T)>, Missing);
+
 /// How an attempt to enter a namespace ended.
 enum Entry {
     Done,
@@ -200,7 +203,7 @@ impl Namespaces {
         &self,
         threads: usize,
         read: impl Fn(&Namespace) -> Result<T, Error> + Sync,
-    ) -> Result<(Vec<(&Namespace, T)>, Missing), Error> {
+    ) -> Result<Readings<'_, T>, Error> {
         let next = AtomicUsize::new(0);
         let work = || {
             let mut seen = Vec::new();
