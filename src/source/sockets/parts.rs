@@ -181,7 +181,7 @@ mod tests {
         for (protocol, item, number) in
             [(&b"TCP"[..], &b"inuse"[..], 100), (b"TCP", b"tw", 10), (b"TCP6", b"inuse", 1)]
         {
-            assert!(sockstat.take(protocol, item, number));
+            assert!(sockstat.add(protocol, item, number));
         }
         let of = |states: Option<&str>, family| {
             let states = states.map(|name| StateSet::parse(name.as_bytes()).unwrap());
