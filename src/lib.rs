@@ -21,7 +21,7 @@
 //!                     error  what can go wrong, and the exit statuses
 //! ```
 //!
-//! Arrows point down only; `tests/tidy.rs` holds them. Data flows one way: kernel bytes → `wire`
+//! Arrows point down only; `tests/house/tidy.rs` holds them. Data flows one way: kernel bytes → `wire`
 //! views → `model` values → a closure of the applet → `out::Out::row`. A newcomer's route: the
 //! applet's file in `src/applet/`, `tests/transcripts/<name>.txt`, `man/connbox-<name>.1`. To add an
 //! applet: its file, one `mod` line, one entry in `applet::APPLETS`; help, man page, completions,

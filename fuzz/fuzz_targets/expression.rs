@@ -2,9 +2,9 @@
 //! would take and that picks what the matcher picks.
 #![no_main]
 
-#[path = "../../tests/expressions/bpf.rs"]
+#[path = "../../tests/cli/expressions/bpf.rs"]
 mod bpf;
-#[path = "../../tests/expressions/packets.rs"]
+#[path = "../../tests/cli/expressions/packets.rs"]
 #[allow(dead_code)]
 mod packets;
 

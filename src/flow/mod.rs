@@ -1,8 +1,8 @@
 //! The text of conntrack-tools 1.4.7, byte for byte but for [`DIFFERENCES`]: lines, XML and options of
 //! flows and expectations, as conntrack and conntrackd write them.
 //!
-//! Everything here appends to a buffer, without a line end. `tests/flow_text.rs` holds it against what
-//! Debian's conntrack wrote, and against its library for any flow; `tests/conntrack_text.rs` against
+//! Everything here appends to a buffer, without a line end. `tests/cli/flow_text.rs` holds it against what
+//! Debian's conntrack wrote, and against its library for any flow; `tests/live/conntrack_text.rs` against
 //! conntrack on the flows of a router.
 
 mod expect;

@@ -5,8 +5,8 @@ use std::process::Output;
 
 use connbox::model::{Family, Protocol, TcpState};
 
-use super::support::{run, run_with_input, stdout_of};
-use super::{sockstat, states};
+use crate::corruption::{sockstat, states};
+use crate::support::{run, run_with_input, stdout_of};
 
 const HEADER: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 const HEADER6: &str = "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
+pub mod scratch;
+
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};

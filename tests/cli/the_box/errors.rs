@@ -1,0 +1,415 @@
+//! Errors name the applet, the option and the reason, and give the right status.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process::Output;
+
+use super::calls::root;
+use crate::support::scratch::scratch;
+use crate::support::{self, CONNBOX};
+
+/// The run must end with `status`, print nothing, and say one line: `APPLET: SUBJECT: …REASON…`.
+fn assert_error(words: &[&str], status: i32, subject: &str, reason: &str) {
+    let output = support::run(words);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{words:?}: {said}");
+    assert!(output.stdout.is_empty(), "{words:?}");
+    assert!(said.starts_with(&format!("{}: {subject}: ", words[0])), "{words:?}: {said}");
+    assert!(said.contains(reason) && said.lines().count() == 1, "{words:?}: {said}");
+}
+
+#[test]
+fn common_options_that_are_wrong() {
+    for applet in support::tables() {
+        for (option, subject, reason) in [
+            (&["--jsno"][..], "--jsno", "--json"),
+            (&["--xyzzy"], "--xyzzy", "no such option"),
+            (&["-z"], "-z", "no such option"),
+            (&["-Hz"], "-z", "no such option"),
+            (&["--output"], "--output", "value"),
+            (&["--from"], "--from", "value"),
+            (&["--from="], "--from", "empty"),
+            (&["--root", ""], "--root", "empty"),
+            (&["--format", "xml"], "--format", "tsv, shell, json, prom"),
+            (&["--format=JSON"], "--format", "tsv, shell, json, prom"),
+            (&["--json=yes"], "--json", "no value"),
+            (&["--help=yes"], "--help", "no value"),
+            (&["--version=1"], "--version", "no value"),
+            (&["--interval", "0"], "--interval", "'0'"),
+            (&["--interval", "-1"], "--interval", "'-1'"),
+            (&["--interval", "inf"], "--interval", "'inf'"),
+            (&["--interval", "1s"], "--interval", "'1s'"),
+            (&["--interval", "1", "--count", "0"], "--count", "'0'"),
+            (&["--interval", "1", "--count", "1.5"], "--count", "'1.5'"),
+            (&["--count", "3"], "--count", "--interval"),
+            (&["--rate"], "--rate", "--interval"),
+            (&["--prefix", "P"], "--prefix", "--shell"),
+            (&["--from", "x", "--root", "/"], "--from", "--root"),
+            (&["--from", "x", "--netns", "1"], "--from", "--netns"),
+            (&["--from", "x", "--interval", "1"], "--from", "--interval"),
+        ] {
+            assert_error(&[&[applet.as_str()], option].concat(), 2, subject, reason);
+        }
+    }
+}
+
+#[test]
+fn options_and_names_of_the_applets_that_are_wrong() {
+    for (words, subject, reason) in [
+        (&["tcpstates", "--by", "port"][..], "--by", "family"),
+        (&["tcpstates", "--by"], "--by", "value"),
+        (&["tcpstates", "--source", "ebpf"], "--source", "auto, netlink, procfs"),
+        (&["tcpstates", "OPEN"], "OPEN", "no row"),
+        (&["tcpstates", "13"], "13", "no row"),
+        (&["sockstat", "TCP.in"], "TCP.in", "no row"),
+        (&["snmpget-tcp", "1.3.6.1.2.1.6.99.0"], "1.3.6.1.2.1.6.99.0", "no row"),
+        (&["snmpget-tcp", "*Nothing*"], "*Nothing*", "no row"),
+        (&["closedcalc", "open"], "open", "no row"),
+        (&["conncount", "--quick", "synrecv"], "synrecv", "--quick"),
+        (&["conncount", "raw_ip"], "raw_ip", "no row"),
+        (&["sockstat", "--limits", "--from", "x"], "--limits", "--root"),
+    ] {
+        assert_error(words, 2, subject, reason);
+    }
+}
+
+/// What an empty variable of a script gives.
+#[test]
+fn empty_words_are_named_and_refused() {
+    let with_names = support::tables();
+    for applet in &with_names {
+        assert_error(&[applet, ""], 2, "''", "an empty NAME");
+        assert_error(&[applet, "--root", &root(), "", "--json"], 2, "''", "an empty NAME");
+        assert_error(&[applet, "--", ""], 2, "''", "an empty NAME");
+    }
+    for (words, status, reason) in [
+        (&["tcpstates", "LISTEN", ""][..], 2, "an empty NAME"),
+        (&["tcpstates", "--by", "family", ""], 2, "an empty NAME"),
+        (&["sockstat", "--limits", ""], 2, "an empty NAME"),
+        (&["snmpget-tcp", "--all", ""], 2, "an empty NAME"),
+        (&["conncount", "--by", "raddr", ""], 2, "an empty NAME"),
+        (&["conncount", "-4", ""], 2, "an empty NAME"),
+        (&["conncount", "--quick", ""], 2, "an empty NAME"),
+        (&["conncount", "--transport", ""], 2, "an empty NAME"),
+        (&["closedcalc", "--by", "process", ""], 2, "an empty NAME"),
+        (&["conntrack", "-L", "expect", ""], 2, "a table stands behind"),
+        (&["conntrackd", ""], 1, "a topic stands behind"),
+        (&["network-connections", ""], 3, "options only"),
+    ] {
+        assert_error(words, status, "''", reason);
+    }
+}
+
+/// Scripts that add a sign to a number mean something else than a number: no reader takes one.
+#[test]
+fn no_number_has_a_plus() {
+    for line in [
+        "tcpstates --interval +1",
+        "tcpstates --interval 1 --count +5",
+        "tcpstates --lport +5",
+        "tcpstates --lport 1-+5",
+        "tcpstates --rport +5",
+        "tcpstates --uid +5",
+        "tcpstates --laddr 10.0.0.0/+24",
+        "tcpstates --raddr fd00::/+64",
+        "conncount --by raddr --top +5",
+        "conncount --by raddr --min +5",
+        "conncount --by raddr/+24",
+        "conncount --by raddr/24/+64",
+        "conntrack -L --by src --top +5",
+        "conntrack -L --by src --min +5",
+        "conntrack -L --by src/+24",
+        "conntrack -E -b +5",
+        "conntrack -L -s 10.0.0.0/+24",
+        "conntrack -L --mask-src 10.0.0.0/+24",
+        "conntrack -L -m +5",
+        "conntrack -L -m 5/+5",
+        "conntrack -L -m 0x+5",
+        "conntrack -L -c +5",
+        "conntrack -L -w +5",
+        "conntrack -L --orig-zone +5",
+        "conntrack -L --reply-zone +5",
+        "conntrack -L -l +5",
+        "conntrack -L -n 10.0.0.1:+5",
+        "conntrack -L -p +6",
+        "conntrack -L -p tcp --sport +5",
+        "conntrack -L -p tcp --reply-port-dst +5",
+        "conntrack -L -p icmp --icmp-type +5",
+        "conntrack -L -p icmp --icmp-id +5",
+        "conntrack -L -p gre --srckey +5",
+        "conntrackd -d --hash-limit +5",
+        "conntrackd -d --reconcile +5",
+        "tcptrack --once --top +5",
+        "tcptrack --once --min +5",
+        "tcptrack --interval 1 --count +5",
+        "tcptrack --interval +1",
+        "tcptrack --once --rate-interval +1",
+        "tcptrack --once -r +1",
+        "tcptrack --once --max-connections +5",
+        "tcptrack --once port +5",
+        "network-connections --rule [lport=+5];1",
+        "snmpget-tcp 1.3.6.1.2.1.6.+9.0",
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let output = support::run(&words);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let applet = connbox::applet::find(words[0]).unwrap();
+        let usage = applet.original.map_or(2, |original| i32::from(original.status_of_usage));
+        // What names no user and no port is known only when their files have been read.
+        assert_eq!(output.status.code(), Some(usage), "{line}: {said}");
+        assert!(output.stdout.is_empty() && said.contains('+'), "{line}: {said}");
+    }
+}
+
+#[test]
+fn what_conncount_does_not_count_points_to_tcpstates() {
+    // A family is a filter: it counts sockets, of which the summary has no rows.
+    for (family, sockets) in [("-4", "36\n"), ("-6", "9\n")] {
+        assert_eq!(support::stdout_of(&["conncount", family, "--root", &root()]), sockets);
+        let words = ["conncount", family, "--root", &root(), "estab"];
+        assert_error(&words, 2, "estab", "row of the summary");
+    }
+    for state in ["LISTEN", "listen", "SYN-SENT", "ESTABLISHED", "established", "0A", "connected"] {
+        let words = ["conncount", "--root", &root(), state];
+        assert_error(&words, 2, state, &format!("tcpstates {state}"));
+        support::stdout_of(&["tcpstates", "--root", &root(), state]);
+    }
+    let words = ["conncount", "--root", &root(), "estab", "ESTAB", "closed", "-v"];
+    assert_eq!(support::stdout_of(&words), "17\n29\n");
+}
+
+#[test]
+fn files_that_are_not_there() {
+    let missing = scratch("missing").join("file");
+    let missing = missing.to_str().unwrap();
+    let proc = format!("{missing}/proc");
+    for applet in support::tables() {
+        let reason = "No such file or directory";
+        assert_error(&[&applet, "--from", missing], 1, missing, reason);
+        assert_error(&[&applet, "--root", missing], 1, &proc, reason);
+    }
+    assert_error(&["conncount", "--from", "/proc/self"], 1, "/proc/self", "Is a directory");
+}
+
+#[test]
+fn a_root_without_the_files_says_which() {
+    let root = scratch("empty_root");
+    std::fs::create_dir_all(root.join("proc/net")).unwrap();
+    let root = root.to_str().unwrap();
+    for (line, file) in [
+        ("closedcalc", "proc/net/sockstat"),
+        ("conncount", "proc/net/sockstat"),
+        ("conncount --by raddr", "proc/net/tcp"),
+        ("conncount -u", "proc/net/udp"),
+        ("sockstat", "proc/net/sockstat"),
+        ("snmpget-tcp", "proc/net/snmp"),
+        ("tcpstates", "proc/net/tcp"),
+        ("tcpstates --lport nothing", "etc/services"),
+        ("tcpstates --uid nobody", "etc/passwd"),
+        ("conntrack -S", "proc/net/stat/nf_conntrack"),
+        ("conntrack -C", "proc/sys/net/netfilter/nf_conntrack_count"),
+        ("conntrack -L -l nothing", "etc/xtables/connlabel.conf"),
+        ("network-connections", "proc/net/tcp"),
+        (
+            "network-connections --rule conntrack_percent;80",
+            "proc/sys/net/netfilter/nf_conntrack_count",
+        ),
+        ("network-connections --rule tw_percent;80", "proc/net/sockstat"),
+    ] {
+        let words: Vec<_> = line.split(' ').chain(["--root", root]).collect();
+        let said = |output: Output| [output.stdout, output.stderr].concat();
+        let whole = said(support::run(&words));
+        let whole = String::from_utf8(whole).unwrap();
+        assert!(whole.contains(&format!("{root}/{file}")), "{line}: {whole}");
+        let others = whole.replace(&format!("{root}/"), "");
+        assert!(!others.contains("/proc/") && !others.contains("/etc/"), "{line}: {whole}");
+        // The same of the environment.
+        let mut command = support::command(CONNBOX);
+        let output = command.args(line.split(' ')).env("CONNBOX_ROOT", root).output().unwrap();
+        assert_eq!(String::from_utf8(said(output)).unwrap(), whole);
+    }
+    // In a host's /proc that is mounted somewhere, the first process has the files.
+    let line = [root, "/proc/1/net"].concat();
+    std::fs::create_dir_all(&line).unwrap();
+    std::fs::write([&line, "/snmp"].concat(), "nonsense\n").unwrap();
+    assert_error(&["snmpget-tcp", "--root", root], 1, &[&line, "/snmp:1"].concat(), "");
+}
+
+/// Who set the variable long ago gave no option.
+#[test]
+fn what_needs_the_running_kernel_blames_what_named_another() {
+    let root = root();
+    for line in [
+        "conntrack -L",
+        "conntrack -L --tsv",
+        "conntrack -L expect --json",
+        "conntrack -E",
+        "conntrack -E --tsv",
+        "conntrack -C -p tcp",
+        "conntrack -G -s 10.0.0.1 -d 10.0.0.2 -p tcp --sport 1 --dport 2",
+        "conntrack -L --by proto",
+        "closedcalc --by process",
+        "tcptrack --once",
+        "tcptrack --once --conntrack",
+        "tcptrack --once -i lo",
+    ] {
+        let mut command = support::command(CONNBOX);
+        let output = command.args(line.split(' ')).env("CONNBOX_ROOT", &root).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let applet = line.split(' ').next().unwrap();
+        assert!(said.contains("CONNBOX_ROOT: "), "{line}: {said}");
+        assert!(!said.contains("--root") && output.stdout.is_empty(), "{line}: {said}");
+        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+        let words: Vec<_> = line.split(' ').chain(["--root", &root]).collect();
+        let output = support::run(&words);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(": --root: ") && said.starts_with(applet), "{line}: {said}");
+        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+    }
+}
+
+#[test]
+fn saved_files_that_hold_something_else() {
+    for (text, applet) in [
+        ("nonsense\n", "sockstat"),
+        ("", "sockstat"),
+        ("", "closedcalc"),
+        ("", "conncount"),
+        ("", "snmpget-tcp"),
+        ("TCP: inuse 1 x\n", "sockstat"),
+        ("TCP: inuse 1\nTCP: inuse 2\n", "sockstat"),
+        ("TCP: inuse 1\nTCP: inuse 2\n", "closedcalc"),
+        ("Tcp: A B\nTcp: 1\n", "snmpget-tcp"),
+        ("Tcp: A B\n", "snmpget-tcp"),
+    ] {
+        let output = support::run_with_input(&[applet, "--from", "-"], text.as_bytes());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{applet} {text:?}: {said}");
+        assert!(output.stdout.is_empty(), "{applet} {text:?}");
+        assert!(said.lines().all(|line| line.starts_with(&format!("{applet}: "))), "{said}");
+        // A fault of a line names the line.
+        let is_placed = said.starts_with(&format!("{applet}: standard input:"));
+        assert_eq!(is_placed, !text.is_empty(), "{applet} {text:?}: {said}");
+    }
+}
+
+#[test]
+fn network_namespaces_that_are_not_there() {
+    for applet in support::tables() {
+        // Numbers of processes end at 4194304.
+        for (netns, subject) in [
+            ("no-such-name", "/run/netns/no-such-name"),
+            ("4194305", "/proc/4194305/ns/net"),
+            ("/no/such/path", "/no/such/path"),
+        ] {
+            let words = [&applet, "--netns", netns];
+            assert_error(&words, 1, subject, "No such file or directory");
+        }
+        let words = [applet.as_str(), "--netns", "/proc/self/ns/mnt"];
+        let reason = "not a network namespace";
+        assert_error(&words, 1, "/proc/self/ns/mnt", reason);
+    }
+}
+
+/// What must not reach a terminal: escape sequences, both of 7 and of 8 bits, line ends, and bytes
+/// that are no UTF-8.
+const HOSTILE: [&[u8]; 8] = [
+    b"\x1b[31mred",
+    b"x\x9b31mred",
+    "x\u{9b}31mred".as_bytes(),
+    b"x\xff\xfe",
+    b"two\nlines",
+    b"x\ry\tz",
+    b"bell\x07\x08\x7f",
+    b"cut\xe2\x82",
+];
+
+/// The calls that say one of their arguments back, with the argument in the place of `@`.
+const CALLS: [&str; 20] = [
+    "@",
+    "help @",
+    "--@",
+    "--man @",
+    "--completions @",
+    "--install @/no/such",
+    "--install /tmp @",
+    "--install --@ /tmp",
+    "conncount --@",
+    "conncount -@",
+    "conncount --json=@",
+    "conncount --format @",
+    "conncount --interval @",
+    "closedcalc --prefix @ --shell",
+    "closedcalc @",
+    "snmpget-tcp --root /nonexistent/@",
+    "sockstat --from /nonexistent/@",
+    "tcpstates --by @",
+    "tcpstates --netns @",
+    "closedcalc --output /nonexistent/@",
+];
+
+/// `call` with `argument` in the place of `@`.
+fn words(call: &str, argument: &[u8]) -> Vec<OsString> {
+    let word = |word: &str| {
+        let mut bytes = Vec::new();
+        for byte in word.bytes() {
+            if byte == b'@' { bytes.extend_from_slice(argument) } else { bytes.push(byte) }
+        }
+        OsStr::from_bytes(&bytes).to_os_string()
+    };
+    call.split(' ').map(word).collect()
+}
+
+/// Why what a run said must not be shown on a terminal, if so.
+fn fault(output: &Output) -> Option<String> {
+    let said = &output.stderr;
+    let body = said.strip_suffix(b"\n").unwrap_or(said);
+    let text = String::from_utf8_lossy(said).into_owned();
+    match std::str::from_utf8(body) {
+        _ if !matches!(output.status.code(), Some(1 | 2 | 127)) => {
+            Some(format!("no error: {text:?}"))
+        }
+        _ if body.is_empty() => Some("nothing is said".into()),
+        Err(_) => Some(format!("no UTF-8: {text:?}")),
+        Ok(body) if body.chars().any(char::is_control) => Some(format!("a raw control: {text:?}")),
+        Ok(_) => None,
+    }
+}
+
+#[test]
+fn arguments_come_back_escaped() {
+    let mut faults = Vec::new();
+    for call in CALLS {
+        for argument in HOSTILE {
+            let mut command = support::command(CONNBOX);
+            let output = command.args(words(call, argument)).output().unwrap();
+            assert!(output.stdout.is_empty(), "{call}");
+            faults.extend(fault(&output).map(|fault| format!("{call}: {fault}")));
+        }
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+#[test]
+fn the_programs_own_name_comes_back_escaped() {
+    let mut faults = Vec::new();
+    for argument in HOSTILE {
+        let mut command = support::command(CONNBOX);
+        let output = command.arg0(OsStr::from_bytes(argument)).output().unwrap();
+        assert_eq!(output.status.code(), Some(127));
+        faults.extend(fault(&output));
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+#[test]
+fn different_arguments_are_told_apart() {
+    // Escaping must not make two names one: `\x1b` and the four letters that show it.
+    let said = |argument: &[u8]| {
+        let mut command = support::command("closedcalc");
+        command.arg("--from").arg(OsStr::from_bytes(argument)).output().unwrap().stderr
+    };
+    assert_ne!(said(b"/no/\xff"), said(b"/no/\xfe"));
+    assert_ne!(said(b"/no/\x1b"), said(b"/no/\x07"));
+}

@@ -1,0 +1,159 @@
+//! Standard output whose reader leaves, that is full, or that is not there at all.
+
+use std::io::Read;
+
+use super::output::root;
+use crate::support;
+
+/// Runs a line of bash in which `$ROOT` is the saved kernel: status, standard output and error.
+fn bash(line: &str) -> (Option<i32>, String, String) {
+    let mut command = support::command("bash");
+    let output = command.env("ROOT", root()).args(["-o", "pipefail", "-c", line]).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// A run of each applet, and of each that prints more than a pipe holds.
+const RUNS: [&str; 8] = [
+    "closedcalc --root $ROOT",
+    "conncount --root $ROOT --json",
+    "sockstat --root $ROOT --shell",
+    "tcpstates --root $ROOT --prom",
+    "snmpget-tcp --root $ROOT --all --explain",
+    "snmpget-tcp --root $ROOT --all --explain --interval 0.001 --count 40",
+    "connbox --list",
+    "connbox help conncount",
+];
+
+#[test]
+fn a_reader_that_has_gone_is_a_quiet_end() {
+    for run in RUNS {
+        // The reader is gone before the first byte comes.
+        let line = format!("{{ sleep 0.05; {run}; echo \"status $?\" >&2; }} | true");
+        assert_eq!(bash(&line), (Some(0), String::new(), "status 0\n".into()), "{run}");
+    }
+}
+
+#[test]
+fn a_reader_that_takes_one_line_is_a_quiet_end() {
+    for run in RUNS {
+        let (status, out, err) = bash(&format!("{run} | head -n 1; echo \"${{PIPESTATUS[*]}}\""));
+        let lines: Vec<_> = out.lines().collect();
+        assert_eq!((status, err.as_str()), (Some(0), ""), "{run}");
+        assert!(lines.len() == 2 && lines[1] == "0 0", "{run}: {out}");
+    }
+}
+
+#[test]
+fn an_endless_stream_ends_with_its_reader() {
+    for applet in support::tables() {
+        for format in ["--tsv", "--shell", "--json", "-v"] {
+            let run = format!("{applet} --root $ROOT {format} --interval 0.001");
+            let (status, out, err) = bash(&format!("set -e; {run} | head -n 1"));
+            assert_eq!((status, err.as_str()), (Some(0), ""), "{run}");
+            assert_eq!(out.lines().count(), 1, "{run}");
+        }
+    }
+}
+
+#[test]
+fn a_pipe_for_output_whose_reader_has_gone_is_a_quiet_end() {
+    let line = "{ sleep 0.05; snmpget-tcp --root $ROOT --all --output /dev/stdout; \
+                echo \"status $?\" >&2; } | true";
+    assert_eq!(bash(line), (Some(0), String::new(), "status 0\n".into()));
+}
+
+#[test]
+fn a_descriptor_by_its_name_is_written() {
+    // These are links of /proc, whose text (`pipe:[123]`) leads nowhere.
+    let run = "closedcalc -v tw --root $ROOT --output";
+    let file = crate::support::scratch::scratch("descriptor").join("file");
+    for line in [
+        format!("{run} /dev/stdout | cat"),
+        format!("{run} /proc/self/fd/1 | cat"),
+        format!("{run} /dev/fd/3 3>&1 | cat"),
+        format!("{run} >(cat) | cat"),
+        format!("{run} /dev/stdout > {0}; cat {0}", file.display()),
+    ] {
+        assert_eq!(bash(&line), (Some(0), "12\n".into(), String::new()), "{line}");
+    }
+}
+
+/// The run must end with status 1 and one message from `name` about standard output.
+fn assert_said(line: &str, name: &str) {
+    let (status, out, err) = bash(line);
+    assert_eq!((status, out.as_str()), (Some(1), ""), "{line}: {err}");
+    assert!(err.starts_with(&format!("{name}: standard output: ")), "{line}: {err}");
+    assert_eq!(err.lines().count(), 1, "{line}: {err}");
+}
+
+/// The program whose name stands before a run's messages.
+fn name_of(run: &str) -> &str {
+    run.split(' ').next().unwrap()
+}
+
+#[test]
+fn a_closed_standard_output_is_said() {
+    for run in RUNS {
+        assert_said(&format!("{run} >&-"), name_of(run));
+        // With the lower and higher numbers closed as well, no socket lands on number 1.
+        assert_said(&format!("{run} <&- >&-"), name_of(run));
+    }
+    let (status, ..) = bash("conncount --root $ROOT <&- >&- 2>&-");
+    assert_eq!(status, Some(1));
+}
+
+#[test]
+fn a_closed_standard_output_is_no_trouble_for_a_file() {
+    let file = crate::support::scratch::scratch("closed_stdout").join("file");
+    let line = format!("closedcalc -v tw --root $ROOT --output {} >&- <&- 2>&-", file.display());
+    assert_eq!(bash(&line), (Some(0), String::new(), String::new()));
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "12\n");
+}
+
+#[test]
+fn a_full_device_is_said() {
+    for run in RUNS {
+        assert_said(&format!("{run} > /dev/full"), name_of(run));
+    }
+}
+
+#[test]
+fn closed_standard_input_and_error_are_harmless() {
+    for run in RUNS {
+        let run = run.replace(" --interval 0.001 --count 40", "");
+        let wanted = bash(&run);
+        assert_eq!(wanted.0, Some(0), "{run}");
+        for closed in ["<&-", "2>&-", "<&- 2>&-"] {
+            assert_eq!(bash(&format!("{run} {closed}")), wanted, "{run} {closed}");
+        }
+    }
+    // Nobody can be told, but the status stays.
+    assert_eq!(bash("conncount --nonsense 2>&-").0, Some(2));
+    assert_eq!(bash("connbox nonsense 2>&-").0, Some(127));
+    assert_eq!(bash("closedcalc --from /nonexistent 2> /dev/full").0, Some(1));
+}
+
+#[test]
+fn closed_standard_input_as_a_saved_file_is_empty() {
+    // What stands in for it reads as nothing, and that holds no sockstat.
+    let (status, out, err) = bash("closedcalc --from - <&-");
+    assert_eq!((status, out.as_str()), (Some(1), ""));
+    assert!(err.starts_with("closedcalc: "), "{err}");
+}
+
+#[test]
+fn a_pipe_that_does_not_block_is_waited_for() {
+    // Non-blocking is a property that whoever holds the pipe shares: a terminal's or a daemon's.
+    let words = ["--root", &root(), "--all", "--explain", "--interval", "0.001", "--count", "5"];
+    let rows = support::stdout_of(&["snmpget-tcp", "--root", &root(), "--all"]).lines().count();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).unwrap();
+    let mut child = support::command("snmpget-tcp").args(words).stdout(writer).spawn().unwrap();
+    // Long enough for the pipe to fill up; if it is not, nothing is tested, and nothing fails.
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(text.lines().count(), 5 * rows);
+}

@@ -1,0 +1,334 @@
+//! The Debian package and the release build: what they hold, that the same source gives the same
+//! bytes, and that the package comes and goes without a trace.
+
+use crate::support;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use connbox::applet::APPLETS;
+use connbox::doc::{completions, man};
+
+/// Names that programs of other Debian packages bear, in /usr/bin or /usr/sbin. Two programs of one name
+/// may not both be on the search path (Debian Policy 10.1), so ours go to /usr/lib/connbox/bin. After
+/// `apt-file update`, this asks for a new name: `apt-file search -x '/s?bin/NAME$'`.
+const TAKEN: [&str; 5] = ["conntrack", "conntrackd", "sockstat", "tcpstates", "tcptrack"];
+
+/// The lines of Cargo.toml between which the generated assets stand.
+const FIRST: &str = "    # From the applet table and contrib/; CONNBOX_BLESS=1 cargo test --test house package writes it.\n";
+const LAST: &str = "    # Here that ends.\n";
+
+/// The folder of the project.
+fn home() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every name that a link bears, and the applet behind it.
+fn names() -> Vec<(&'static str, &'static str)> {
+    let of = |applet: &&'static connbox::frame::Applet| {
+        let (name, aliases) = (applet.name, applet.aliases);
+        std::iter::once(name).chain(aliases.iter().copied()).map(move |each| (each, name))
+    };
+    APPLETS.iter().flat_map(of).collect()
+}
+
+/// The link that runs an applet under `name`.
+fn command_link(name: &str) -> String {
+    let directory = if TAKEN.contains(&name) { "usr/lib/connbox/bin" } else { "usr/bin" };
+    format!("{directory}/{name}")
+}
+
+/// All links of the package: where, and to what. A name that is not ours alone has no man page and no
+/// completions of its own: they would be taken for those of the other program.
+fn links() -> Vec<(String, String)> {
+    let mut links = Vec::new();
+    for (name, applet) in names() {
+        links.push((command_link(name), "/usr/bin/connbox".to_owned()));
+        if !TAKEN.contains(&name) {
+            let completions = "usr/share/bash-completion/completions";
+            let fish = "usr/share/fish/vendor_completions.d";
+            links.push((format!("{completions}/{name}"), "connbox".to_owned()));
+            links.push((format!("{fish}/{name}.fish"), "connbox.fish".to_owned()));
+            let page = format!("connbox-{applet}.1.gz");
+            links.push((format!("usr/share/man/man1/{name}.1.gz"), page));
+        }
+    }
+    links
+}
+
+/// Where the files of contrib/ go: units to systemd's, which are not enabled; all else is for people to
+/// look at and to copy.
+fn contributed() -> Vec<(String, String)> {
+    let files = tree(&home().join("contrib")).into_iter();
+    let files = files.filter(|file| home().join("contrib").join(file).is_file());
+    let place = |file: PathBuf| {
+        let file = file.into_os_string().into_string().unwrap();
+        let (folder, name) = file.rsplit_once('/').unwrap_or(("", &file));
+        let is_unit = name.ends_with(".service") || name.ends_with(".timer");
+        let place = match folder {
+            // The user and the directory of the unit are for those who enable it: contrib/README.md.
+            "systemd" if is_unit => format!("usr/lib/systemd/system/{name}"),
+            _ => format!("usr/share/doc/connbox/examples/{file}"),
+        };
+        (format!("contrib/{file}"), place)
+    };
+    files.filter(|file| !file.starts_with("debian")).map(place).collect()
+}
+
+/// Cargo.toml cannot read the applet table, so that it has a copy, which this test holds.
+#[test]
+fn cargo_toml_names_every_link_and_contribution() {
+    let mut assets = String::new();
+    for (place, target) in links() {
+        assets += &format!("    {{ dest = \"{place}\", link_name = \"{target}\" }},\n");
+    }
+    for (file, place) in contributed() {
+        assets += &format!("    [\"{file}\", \"{place}\", \"644\"],\n");
+    }
+    let text = std::fs::read_to_string(home().join("Cargo.toml")).unwrap();
+    let (before, rest) = text.split_once(FIRST).expect("the first line of the generated assets");
+    let (_, after) = rest.split_once(LAST).expect("the last line of the generated assets");
+    support::same_as_file("Cargo.toml", &[before, FIRST, &assets, LAST, after].concat());
+}
+
+/// A package's version is that of its changelog's first entry.
+#[test]
+fn debians_changelog_has_every_release() {
+    let releases = std::fs::read_to_string(home().join("CHANGELOG.md")).unwrap();
+    let releases: Vec<&str> = releases
+        .lines()
+        .filter_map(|line| line.strip_prefix("## ")?.split_once(" - "))
+        .map(|(version, _)| version)
+        .collect();
+    let debian = std::fs::read_to_string(home().join("contrib/debian/changelog")).unwrap();
+    let entries: Vec<&str> = debian
+        .lines()
+        .filter_map(|line| line.strip_prefix("connbox (")?.split_once("-1) "))
+        .map(|(version, _)| version)
+        .collect();
+    assert_eq!(entries, releases);
+    assert_eq!(entries[0], env!("CARGO_PKG_VERSION"));
+}
+
+/// A command that must succeed, and what it printed.
+fn done(command: &mut Command) -> Output {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let text = [&output.stdout[..], &output.stderr].concat();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&text));
+    output
+}
+
+/// Cargo in `folder`, as a user calls it: nothing of the cargo that runs this test is left but the compiler.
+fn cargo(folder: &Path, target: &Path) -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(folder).env("CARGO_TARGET_DIR", target);
+    for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WRAPPER"]
+    {
+        cargo.env_remove(variable);
+    }
+    cargo
+}
+
+/// Where this file's tests build: apart from all other builds.
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("package")
+}
+
+/// The release build, made once.
+fn release() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        done(cargo(home(), &target()).args(["build", "--release", "--locked"]));
+        target().join("release/connbox")
+    })
+}
+
+/// The package, made once; nothing, said aloud, where a program for it is missing.
+fn package(test: &str, programs: &[&str]) -> Option<&'static Path> {
+    static PACKAGE: OnceLock<PathBuf> = OnceLock::new();
+    if !support::has(test, &["cargo-deb", "dpkg"]) || !support::has(test, programs) {
+        return None;
+    }
+    let package = PACKAGE.get_or_init(|| {
+        release();
+        let package = target().join("connbox.deb");
+        done(cargo(home(), &target()).args(["deb", "--locked", "--output"]).arg(&package));
+        package
+    });
+    Some(package)
+}
+
+/// A folder that goes with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(parent: &Path, name: &str) -> Folder {
+        let path = parent.join(format!("{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn two_folders_give_the_same_bytes() {
+    // Not below this folder: cargo would read our .cargo/config.toml, too, and set its flags twice.
+    let copy = Folder::new(&std::env::temp_dir(), "connbox-copy");
+    let mut cp = Command::new("cp");
+    cp.args(["-r", "Cargo.toml", "Cargo.lock", ".cargo", "src", "benches"]).arg(&copy.0);
+    done(cp.current_dir(home()));
+    let target = copy.0.join("another target");
+    done(cargo(&copy.0, &target).args(["build", "--release", "--locked"]));
+    let same =
+        std::fs::read(release()).unwrap() == std::fs::read(target.join("release/connbox")).unwrap();
+    assert!(same, "the release build depends on the folder");
+}
+
+#[test]
+fn the_release_is_static_stripped_and_small() {
+    let bytes = std::fs::metadata(release()).unwrap().len();
+    assert!(bytes <= 3 << 20, "{bytes} bytes");
+    let output = done(Command::new("readelf").args(["-lSdW"]).arg(release()).env("LC_ALL", "C"));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("GNU_RELRO"), "{text}");
+    for foreign in ["INTERP", "(NEEDED)", ".symtab", ".debug"] {
+        assert!(!text.contains(foreign), "{foreign} in {text}");
+    }
+    let home = home().as_os_str().as_encoded_bytes();
+    let binary = std::fs::read(release()).unwrap();
+    assert!(memchr::memmem::find(&binary, home).is_none(), "the build's folder is in the binary");
+}
+
+#[test]
+fn lintian_has_no_complaint() {
+    let Some(package) = package("lintian_has_no_complaint", &["lintian"]) else { return };
+    let mut lintian = Command::new("lintian");
+    lintian.args(["--no-cfg", "--fail-on", "error,warning", "--tag-display-limit", "0"]);
+    let output = done(lintian.arg(package));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(!text.contains("unused-override"), "{text}");
+}
+
+/// A root without anything but a shell, in which dpkg can install.
+fn plain_root() -> Folder {
+    let root = Folder::new(Path::new(env!("CARGO_TARGET_TMPDIR")), "dpkg-root");
+    for directory in ["var/lib/dpkg/info", "var/lib/dpkg/updates", "var/lib/dpkg/triggers", "bin"] {
+        std::fs::create_dir_all(root.0.join(directory)).unwrap();
+    }
+    std::fs::write(root.0.join("var/lib/dpkg/status"), "").unwrap();
+    let libraries = done(Command::new("ldd").arg("/bin/sh"));
+    let libraries = String::from_utf8(libraries.stdout).unwrap();
+    let words = libraries.split_whitespace().filter(|word| word.starts_with('/'));
+    for file in words.chain(["/bin/sh"]) {
+        let copy = root.0.join(file.trim_start_matches('/'));
+        std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        std::fs::copy(file, copy).unwrap();
+    }
+    root
+}
+
+/// dpkg, installing into `root`, whatever the machine's own dpkg leaves out (images of containers have
+/// no man pages).
+fn dpkg(root: &Path) -> Command {
+    let mut dpkg = Command::new("dpkg");
+    let log = root.join("var/lib/dpkg/log");
+    dpkg.arg(format!("--root={}", root.display())).arg(format!("--log={}", log.display()));
+    dpkg.args(["--force-depends", "--path-include=/*"]);
+    dpkg
+}
+
+/// All there is below `root`, without dpkg's own books.
+fn tree(root: &Path) -> BTreeSet<PathBuf> {
+    let mut open = vec![root.to_path_buf()];
+    let mut found = BTreeSet::new();
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.symlink_metadata().unwrap().is_dir() && !path.ends_with("var/lib/dpkg") {
+                open.push(path.clone());
+            }
+            found.insert(path.strip_prefix(root).unwrap().to_path_buf());
+        }
+    }
+    found
+}
+
+/// What the program prints inside `root`, run by the name that a link has.
+fn inside(root: &Path, link: &str, arguments: &[&str]) -> String {
+    let mut chroot = Command::new("chroot");
+    chroot.arg(root).arg(format!("/{link}")).args(arguments);
+    String::from_utf8(done(&mut chroot).stdout).unwrap()
+}
+
+#[test]
+fn dpkg_installs_it_and_purges_it_without_a_trace() {
+    let test = "dpkg_installs_it_and_purges_it_without_a_trace";
+    let Some(package) = package(test, &["gzip", "chroot", "ldd"]) else { return };
+    if !rustix::process::geteuid().is_root() {
+        return support::skip(test, "needs root");
+    }
+    let root = plain_root();
+    let before = tree(&root.0);
+    done(dpkg(&root.0).arg("--install").arg(package));
+    check_commands(&root.0);
+    check_documents(&root.0);
+    for (file, place) in contributed() {
+        let [ours, theirs] = [home().join(&file), root.0.join(place)].map(std::fs::read);
+        assert_eq!(ours.unwrap(), theirs.unwrap(), "{file}");
+    }
+    let etc = tree(&root.0).into_iter().filter(|path| path.starts_with("etc")).count();
+    assert_eq!(etc, 0, "nothing is enabled or configured");
+    done(dpkg(&root.0).args(["--purge", "connbox"]));
+    assert_eq!(tree(&root.0), before);
+}
+
+/// Every link runs its applet, inside the root, where there is no /proc, and from outside.
+fn check_commands(root: &Path) {
+    let version = format!("connbox {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(inside(root, "usr/bin/connbox", &["--version"]), version);
+    for (name, applet) in names() {
+        let link = command_link(name);
+        // One that bears the name of another tool has that tool's status after help and version.
+        let said = |option: &str| {
+            let mut command = Command::new("chroot");
+            command.arg(root).arg(Path::new("/").join(&link)).arg(option);
+            let output = command.stdin(Stdio::null()).output().unwrap();
+            assert_eq!(output.stderr, b"", "{command:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        assert_eq!(said("--version"), version, "{link}");
+        let help = said("--help");
+        assert_eq!(help, inside(root, "usr/bin/connbox", &["help", applet]), "{link}");
+    }
+    let total = done(Command::new(root.join("usr/bin/conncount")).args(["-v", "total"]));
+    let total = String::from_utf8(total.stdout).unwrap();
+    assert!(total.trim_end().parse::<u64>().is_ok(), "{total}");
+}
+
+/// Man pages and completions are those of the table, under every name that has some.
+fn check_documents(root: &Path) {
+    let page = |name: &str| {
+        let file = root.join(format!("usr/share/man/man1/{name}.1.gz"));
+        String::from_utf8(done(Command::new("gzip").arg("-dc").arg(file)).stdout).unwrap()
+    };
+    let text = |file: &str| std::fs::read_to_string(root.join("usr/share").join(file)).unwrap();
+    let script = |shell: &str| completions::script(shell).unwrap();
+    assert_eq!(page("connbox"), man::the_box());
+    assert_eq!(text("zsh/vendor-completions/_connbox"), script("zsh"));
+    for applet in APPLETS {
+        assert_eq!(page(&format!("connbox-{}", applet.name)), man::applet(applet));
+    }
+    for (name, applet) in names().into_iter().filter(|(name, _)| !TAKEN.contains(name)) {
+        let applet = connbox::applet::find(applet).unwrap();
+        assert_eq!(page(name), man::applet(applet));
+        assert_eq!(text(&format!("bash-completion/completions/{name}")), script("bash"));
+        assert_eq!(text(&format!("fish/vendor_completions.d/{name}.fish")), script("fish"));
+    }
+}

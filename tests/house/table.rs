@@ -1,0 +1,82 @@
+//! The applet table is well formed, and the public schema grows only at its end.
+
+use crate::support;
+
+use std::collections::BTreeSet;
+
+use connbox::applet::APPLETS;
+use connbox::cli::{OptDoc, common_docs};
+use connbox::frame::Applet;
+use connbox::out::{Kind, NAMESPACE, RATE, RESIDENT, TIME};
+
+fn options(applet: &Applet) -> impl Iterator<Item = OptDoc> {
+    let common = common_docs(applet.original, applet.options);
+    applet.options.iter().chain(applet.filters).copied().chain(common)
+}
+
+#[test]
+fn the_table_is_sorted_and_its_names_are_unique() {
+    let names: Vec<_> = APPLETS.iter().map(|applet| applet.name).collect();
+    assert!(names.is_sorted());
+    let all: Vec<_> = APPLETS.iter().flat_map(|a| a.aliases.iter().chain([&a.name])).collect();
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+}
+
+#[test]
+fn no_option_is_called_as_another() {
+    for applet in APPLETS {
+        let longs: Vec<_> = options(applet).flat_map(|option| option.longs()).collect();
+        assert_eq!(longs.iter().collect::<BTreeSet<_>>().len(), longs.len(), "{}", applet.name);
+        let shorts: Vec<_> = options(applet).filter_map(|option| option.short).collect();
+        assert_eq!(shorts.iter().collect::<BTreeSet<_>>().len(), shorts.len(), "{}", applet.name);
+    }
+}
+
+#[test]
+fn texts_are_clauses() {
+    for applet in APPLETS {
+        let columns = applet.columns.iter().map(|column| column.help);
+        for text in options(applet).map(|option| option.help).chain(columns).chain([applet.about]) {
+            assert!(!text.is_empty() && !text.ends_with('.'), "{}: {text}", applet.name);
+            assert!(!text.contains(['"', '\\', '\n']), "{}: {text}", applet.name);
+        }
+        for text in applet.details.iter().chain([&applet.rows, &applet.needs]) {
+            assert!(text.ends_with('.') && !text.contains("  "), "{}: {text}", applet.name);
+        }
+        assert!(!applet.examples.is_empty(), "{}", applet.name);
+    }
+}
+
+#[test]
+fn columns_fit_the_formats() {
+    for applet in APPLETS {
+        for column in applet.columns.iter().chain([&TIME, &NAMESPACE, &RESIDENT, &RATE]) {
+            let is_snake = column
+                .name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit());
+            assert!(is_snake, "{} {}", applet.name, column.name);
+            // The names say what the numbers are: percents here, ratios for Prometheus.
+            let names = [column.name.ends_with("percent"), column.metric.ends_with("_ratio")];
+            assert_eq!(names, [column.is_percent; 2], "{} {}", applet.name, column.name);
+        }
+        let metrics: Vec<_> =
+            applet.columns.iter().map(|c| c.metric).filter(|m| !m.is_empty()).collect();
+        let numbers =
+            applet.columns.iter().filter(|c| matches!(c.kind, Kind::Gauge | Kind::Counter));
+        assert_eq!(metrics.len(), numbers.count(), "{}", applet.name);
+        assert_eq!(metrics.iter().collect::<BTreeSet<_>>().len(), metrics.len(), "{}", applet.name);
+    }
+}
+
+/// Applet, column, kind: the contract with everybody who parses the output.
+#[test]
+fn the_schema_only_grows() {
+    let mut schema = String::new();
+    for applet in APPLETS {
+        for column in applet.columns {
+            schema += &format!("{}\t{}\t{}\n", applet.name, column.name, column.kind.name());
+        }
+    }
+    support::same_as_file("tests/schema.tsv", &schema);
+}

@@ -1,0 +1,67 @@
+//! Runs `tests/transcripts/*.txt` (`$ command`, then its exact output, standard error included) and
+//! every example of every man page.
+
+use crate::support;
+
+use std::path::Path;
+
+use connbox::applet::APPLETS;
+use connbox::frame::Applet;
+
+/// Runs one command line where the saved worlds are, and gives all that it said.
+fn said(line: &str) -> String {
+    let mut shell = support::command("bash");
+    let inner = format!("{{ {line}\n}} 2>&1; s=$?; [ $s = 0 ] || echo \"[$s]\"");
+    shell.args(["-c", &inner]).current_dir(support::fixtures());
+    String::from_utf8(shell.output().unwrap().stdout).unwrap()
+}
+
+/// A transcript as it is and as it should be.
+fn replayed(text: &str) -> String {
+    let mut result = String::new();
+    for line in text.lines() {
+        if let Some(command) = line.strip_prefix("$ ") {
+            result += &format!("{line}\n{}", said(command));
+        } else if line.starts_with("## ") {
+            // A comment begins a paragraph; any other line is output, which is made anew.
+            let blank = if result.is_empty() { "" } else { "\n" };
+            result += &format!("{blank}{line}\n");
+        }
+    }
+    result
+}
+
+#[test]
+fn transcripts_are_as_written() {
+    if !support::has("transcripts_are_as_written", &["bash", "awk"]) {
+        return;
+    }
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    for applet in APPLETS {
+        assert!(directory.join(format!("{}.txt", applet.name)).is_file(), "{}", applet.name);
+    }
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let file = format!("tests/transcripts/{name}");
+        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&file));
+        support::same_as_file(&file, &replayed(&text.unwrap()));
+    }
+}
+
+/// Examples run on the running kernel, as the reader of a man page would run them.
+#[test]
+fn examples_of_the_man_pages_work() {
+    if !support::has("examples_of_the_man_pages_work", &["bash", "awk"]) {
+        return;
+    }
+    // Those of a screen would not end: tests/live/tcptrack.rs runs them.
+    let has_screen = |applet: &&&Applet| !applet.keys.is_empty();
+    for applet in APPLETS.iter().filter(|applet| !has_screen(applet)) {
+        for example in applet.examples {
+            let output = support::shell(example.command);
+            // Where no socket passes there is no group.
+            let may_be_empty = ["awk", "--by"].iter().any(|word| example.command.contains(word));
+            assert!(may_be_empty || !output.is_empty(), "{}", example.command);
+        }
+    }
+}

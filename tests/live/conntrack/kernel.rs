@@ -1,0 +1,157 @@
+//! What the kernel leaves out for a filter, and what is left out here, are the same.
+
+use connbox::model::{Flow, FlowFilter, Masked, Side, Translation};
+use connbox::source::flows::conntrack::{FlowTable, flows, matching};
+use connbox::source::netlink::{Exchange, Failure, Messages, Wait};
+use connbox::sys::Netlink;
+use rustix::io::Errno;
+
+use super::flows::table;
+
+/// Filters of which some can go into the kernel, some in part, and some cannot.
+fn filters() -> Vec<FlowFilter> {
+    let all = FlowFilter::default;
+    let exactly = |address: &str| Some(Masked::exactly(address.parse().unwrap()));
+    let prefix = Some(Masked {
+        address: "10.0.0.0".parse().unwrap(),
+        mask: "255.255.255.248".parse().unwrap(),
+    });
+    let side = Side::default;
+    let mut filters = vec![all()];
+    for family in [2, 10] {
+        filters.push(FlowFilter { family: Some(family), ..all() });
+        for source in [exactly("10.0.0.4"), exactly("fd00::1"), exactly("9.9.9.9"), prefix] {
+            let end = Side { source, ..side() };
+            filters.push(FlowFilter { family: Some(family), orig: end.clone(), ..all() });
+            filters.push(FlowFilter { family: Some(family), reply: end, ..all() });
+            let end = Side { destination: source, ..side() };
+            filters.push(FlowFilter { family: Some(family), orig: end.clone(), ..all() });
+            filters.push(FlowFilter { family: Some(family), reply: end, ..all() });
+        }
+    }
+    for protocol in [1, 6, 17, 33, 47, 50, 58, 132, 136, 255] {
+        filters.push(FlowFilter { protocol: Some(protocol), ..all() });
+        for ports in [[Some(1), None], [None, Some(53)], [Some(1001), Some(80)], [Some(2), Some(1)]]
+        {
+            let end = Side { ports, ..side() };
+            filters.push(FlowFilter { protocol: Some(protocol), orig: end.clone(), ..all() });
+            filters.push(FlowFilter { protocol: Some(protocol), reply: end, ..all() });
+        }
+        let end = Side { icmp: [Some(8), None], icmp_id: Some(77), ..side() };
+        filters.push(FlowFilter { protocol: Some(protocol), orig: end, ..all() });
+    }
+    for status in [[2, 0], [0, 2], [6, 0], [2, 4], [1 << 10, 0], [0, 1 << 10]] {
+        filters.push(FlowFilter { status, ..all() });
+        filters.push(FlowFilter { status, protocol: Some(6), mark: Some([7, 7]), ..all() });
+    }
+    for zone in [0, 5, 8, 9] {
+        filters.push(FlowFilter { zone: Some(zone), ..all() });
+        let end = Side { zone: Some(zone), ..side() };
+        filters.push(FlowFilter { orig: end.clone(), ..all() });
+        filters.push(FlowFilter { reply: end, ..all() });
+    }
+    for mark in [[7, u32::MAX], [0, 1], [0x10, 0x10], [0, 0]] {
+        filters.push(FlowFilter { mark: Some(mark), ..all() });
+    }
+    filters.push(FlowFilter { any_nat: Some(Translation::default()), ..all() });
+    filters.push(FlowFilter { state: Some(3), ..all() });
+    filters
+}
+
+/// A flow's number.
+fn id(flow: &Flow<'_>) -> u32 {
+    flow.id.unwrap()
+}
+
+/// The flows that pass each filter, of one dump of all.
+fn passing(kernel: &mut Netlink, filters: &[FlowFilter]) -> Vec<Vec<u32>> {
+    let mut passing = vec![Vec::new(); filters.len()];
+    flows(kernel, FlowTable::Tracked, 0, &[], |flow| {
+        for (ids, filter) in passing.iter_mut().zip(filters) {
+            ids.extend(filter.has(flow).then(|| id(flow)));
+        }
+        Ok(())
+    })
+    .unwrap();
+    passing.iter_mut().for_each(|ids| ids.sort_unstable());
+    passing
+}
+
+/// The flows of a filter that goes into the kernel.
+fn asked(kernel: &mut impl Exchange, filter: &FlowFilter) -> Vec<u32> {
+    let mut ids = Vec::new();
+    matching(kernel, FlowTable::Tracked, filter, |flow| {
+        ids.push(id(flow));
+        Ok(())
+    })
+    .unwrap();
+    ids.sort_unstable();
+    ids
+}
+
+#[test]
+fn the_kernel_leaves_out_what_does_not_pass_and_nothing_else() {
+    let test = "the_kernel_leaves_out_what_does_not_pass_and_nothing_else";
+    let Some(world) = table(test) else { return };
+    world.inside(|| {
+        let (mut kernel, filters) = (Netlink::netfilter().unwrap(), filters());
+        let passing = passing(&mut kernel, &filters);
+        for (filter, passing) in filters.iter().zip(&passing) {
+            assert_eq!(asked(&mut kernel, filter), *passing, "{filter:?}");
+        }
+        let found = passing.iter().filter(|ids| !ids.is_empty()).count();
+        assert!(found > 40, "nearly all filters pick nothing: {found}");
+    });
+}
+
+/// A kernel that knows no filters: it ignores them, or refuses.
+struct Old<'a> {
+    kernel: &'a mut Netlink,
+    refuses: Option<Errno>,
+    requests: usize,
+}
+
+impl Exchange for Old<'_> {
+    fn send(&mut self, request: &[u8]) -> Result<(), Errno> {
+        const HEADS: usize = 16 + 4;
+        self.requests += 1;
+        if let Some(errno) = self.refuses.filter(|_| request.len() > HEADS) {
+            return Err(errno);
+        }
+        let mut plain = request[..HEADS].to_vec();
+        plain[..4].copy_from_slice(&u32::try_from(HEADS).unwrap().to_ne_bytes());
+        // It knows the family.
+        self.kernel.send(&plain)
+    }
+}
+
+impl Messages for Old<'_> {
+    fn receive(&mut self, _: Wait) -> Result<&[u8], Errno> {
+        self.kernel.receive()
+    }
+}
+
+#[test]
+fn a_kernel_without_filters_gives_the_same_flows() {
+    let Some(world) = table("a_kernel_without_filters_gives_the_same_flows") else { return };
+    world.inside(|| {
+        // Each of these walks the whole table, so that some filters must do.
+        let filters: Vec<_> = filters().into_iter().step_by(5).collect();
+        let mut kernel = Netlink::netfilter().unwrap();
+        let passing = passing(&mut kernel, &filters);
+        for refuses in [None, Some(Errno::INVAL), Some(Errno::OPNOTSUPP)] {
+            let mut old = Old { kernel: &mut kernel, refuses, requests: 0 };
+            for (filter, passing) in filters.iter().zip(&passing) {
+                assert_eq!(asked(&mut old, filter), *passing, "{filter:?}");
+            }
+            assert_eq!(old.requests > filters.len(), refuses.is_some());
+        }
+        // Another refusal is no reason to ask again.
+        let refuses = Some(Errno::PERM);
+        let mut old = Old { kernel: &mut kernel, refuses, requests: 0 };
+        let filter = FlowFilter { mark: Some([1, 1]), ..FlowFilter::default() };
+        let result = matching(&mut old, FlowTable::Tracked, &filter, |_| Ok(()));
+        let Err(Failure::Refused(refusal)) = result else { panic!("{result:?}") };
+        assert_eq!((refusal.errno, old.requests), (Errno::PERM, 1));
+    });
+}

@@ -1,0 +1,617 @@
+//! `--netns all`: every network namespace of the machine once, and numbers that are right for all of it.
+//!
+//! The namespaces are real, made and dropped by each test. Those with a name have it in a mount namespace
+//! of the run alone. Others that live on the machine meanwhile are in the output too, so each test looks
+//! at the rows of its own.
+
+use crate::support;
+use crate::world;
+
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use connbox::error::Error;
+use connbox::model::{Family, Protocol};
+use connbox::source::Source;
+use connbox::source::files::procfs;
+use connbox::source::netns::{self, Missing};
+use world::{Ran, Rights, Sockets, World, connbox_among, connbox_outside, tool_among};
+
+/// A run with `--netns all` that went well.
+fn all(named: &[(&str, &World)], words: &[&str]) -> String {
+    connbox_among(named, Rights::Root, &[words, &["--netns", "all"]].concat()).clean()
+}
+
+/// The rows of the namespaces with these labels, in the order of the output.
+fn rows_of(text: &str, labels: &[&str]) -> Vec<String> {
+    let is_own = |line: &&str| labels.contains(&line.split('\t').next().unwrap_or_default());
+    text.lines().filter(is_own).map(str::to_owned).collect()
+}
+
+/// The value of a row that counts the whole machine. There must be exactly one.
+fn machine(text: &str, name: &str) -> i64 {
+    let start = format!("-\t-\t{name}\t");
+    let values: Vec<_> = text.lines().filter_map(|line| line.strip_prefix(&start)).collect();
+    let [value] = values[..] else { panic!("{} rows {name}: {text}", values.len()) };
+    value.split('\t').next().and_then(|value| value.parse().ok()).expect("a number")
+}
+
+/// The sum of a number over all namespaces.
+fn sum(text: &str, name: &str) -> i64 {
+    let fields = text.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    fields
+        .filter(|fields| fields[0] != "-" && fields[2] == name)
+        .map(|fields| fields[3].parse::<i64>().expect("a number"))
+        .sum()
+}
+
+/// Two worlds with names and one without, each with sockets of its own number.
+struct Three {
+    red: World,
+    amber: World,
+    unnamed: World,
+    residents: [world::Resident; 2],
+}
+
+impl Three {
+    fn make(test: &str) -> Option<Self> {
+        let red = Sockets { listen: 2, listen6: 1, unbound: 3, ..Sockets::default() };
+        let amber = Sockets { listen: 1, udp: 2, refused: 5, ..Sockets::default() };
+        let unnamed = Sockets { listen6: 4, unbound: 1, udp: 1, ..Sockets::default() };
+        let red = World::plain(test, red)?;
+        let amber = World::plain(test, amber)?;
+        let unnamed = World::plain(test, unnamed)?;
+        let residents = [amber.resident(), unnamed.resident()];
+        Some(Self { red, amber, unnamed, residents })
+    }
+
+    fn named(&self) -> [(&str, &World); 2] {
+        [("red", &self.red), ("amber", &self.amber)]
+    }
+
+    /// What leads the rows of each, in the order of the rows.
+    fn heads(&self) -> [String; 3] {
+        let [amber, unnamed] = self.residents.each_ref().map(world::Resident::pid);
+        let inode = self.unnamed.inode();
+        [format!("amber\t{amber}/sleep"), "red\t-".into(), format!("{inode}\t{unnamed}/sleep")]
+    }
+
+    /// The rows of the three in the output of a run.
+    fn rows(&self, words: &[&str]) -> Vec<String> {
+        let inode = self.unnamed.inode().to_string();
+        rows_of(&all(&self.named(), words), &["red", "amber", &inode])
+    }
+}
+
+#[test]
+fn every_namespace_has_its_rows() {
+    let Some(three) = Three::make("every_namespace_has_its_rows") else { return };
+    let expect = |words: &[&str], rows: [&[&str]; 3]| {
+        let heads = three.heads();
+        let wanted: Vec<String> = heads
+            .iter()
+            .zip(rows)
+            .flat_map(|(head, rows)| rows.iter().map(move |row| format!("{head}\t{row}")))
+            .collect();
+        assert_eq!(three.rows(words), wanted, "{words:?}");
+    };
+    expect(
+        &["sockstat", "TCP.inuse", "TCP6.inuse", "UDP.inuse"],
+        [
+            &["TCP\tinuse\t1", "TCP6\tinuse\t0", "UDP\tinuse\t2"],
+            &["TCP\tinuse\t2", "TCP6\tinuse\t1", "UDP\tinuse\t0"],
+            &["TCP\tinuse\t0", "TCP6\tinuse\t4", "UDP\tinuse\t1"],
+        ],
+    );
+    expect(
+        &["closedcalc"],
+        [
+            &["inuse\t1", "inuse6\t0", "tw\t0"],
+            &["inuse\t2", "inuse6\t1", "tw\t0"],
+            &["inuse\t0", "inuse6\t4", "tw\t0"],
+        ],
+    );
+    expect(
+        &["conncount", "--transport", "unhashed", "udp_ip", "synrecv", "tcp_inuse", "closed"],
+        [
+            &["udp_ip\t2", "synrecv\t0", "tcp_inuse\t1"],
+            &["udp_ip\t0", "synrecv\t0", "tcp_inuse\t3"],
+            &["udp_ip\t1", "synrecv\t0", "tcp_inuse\t4"],
+        ],
+    );
+    for source in ["auto", "netlink", "procfs"] {
+        expect(
+            &["tcpstates", "--source", source, "listen", "established"],
+            [
+                &["LISTEN\t1", "ESTABLISHED\t0"],
+                &["LISTEN\t3", "ESTABLISHED\t0"],
+                &["LISTEN\t4", "ESTABLISHED\t0"],
+            ],
+        );
+    }
+    expect(
+        &["snmpget-tcp", "ActiveOpens"],
+        [&["TcpActiveOpens\t5"], &["TcpActiveOpens\t0"], &["TcpActiveOpens\t0"]],
+    );
+}
+
+#[test]
+fn every_namespace_says_what_it_says_alone() {
+    let test = "every_namespace_says_what_it_says_alone";
+    let Some(world) = World::all_states(test) else { return };
+    let named = [("world", &world)];
+    for words in [
+        &["tcpstates"][..],
+        &["tcpstates", "--by", "family"],
+        &["conncount", "--transport", "estab", "synrecv", "timewait", "inet"],
+        &["snmpget-tcp", "CurrEstab", "ActiveOpens", "--explain"],
+        &["sockstat", "TCP.inuse", "TCP.tw", "TCP6.inuse", "--limits", "--explain"],
+    ] {
+        // A retransmission may change a number of the world between the two runs.
+        let alone = || Ok(world.connbox(words).stdout);
+        let (alone, everywhere) = world::at_a_quiet_point(alone, || all(&named, words));
+        let alone: Vec<_> = alone.lines().map(|line| format!("world\t-\t{line}")).collect();
+        assert_eq!(rows_of(&everywhere, &["world"]), alone, "{words:?}");
+    }
+}
+
+#[test]
+fn threads_read_what_one_thread_reads() {
+    let Some(three) = Three::make("threads_read_what_one_thread_reads") else { return };
+    let all = netns::list().expect("the namespaces");
+    let in_use = |threads| {
+        let source = Source::default();
+        let (seen, missing) = all
+            .read(threads, |_| Ok(procfs::sockstat(&source)?.inuse(Protocol::Tcp, Family::Inet)))
+            .expect("counts");
+        assert_eq!(missing, Missing::default(), "{threads} threads");
+        let ours = [(three.amber.inode(), 1), (three.unnamed.inode(), 0)];
+        for wanted in ours {
+            assert!(seen.iter().any(|(namespace, count)| (namespace.inode, *count) == wanted));
+        }
+        seen.iter().map(|(namespace, _)| namespace.inode).collect::<Vec<_>>()
+    };
+    let listed: Vec<_> = all.list().iter().map(|namespace| namespace.inode).collect();
+    for threads in [1, 2, 7, 100] {
+        // Those of other tests come and go.
+        let mut rest = listed.iter();
+        assert!(in_use(threads).iter().all(|inode| rest.any(|other| other == inode)));
+        let wrong = three.unnamed.inode();
+        let result = all.read(threads, |namespace| match namespace.inode == wrong {
+            true => Err(Error::failed("here", "of a thread")),
+            false => Ok(()),
+        });
+        assert!(matches!(result, Err(Error::Fault { text, .. }) if text == b"here: of a thread"));
+    }
+}
+
+#[test]
+fn each_number_has_one_row() {
+    let Some(three) = Three::make("each_number_has_one_row") else { return };
+    let text = all(&three.named(), &["closedcalc"]);
+    let of_machine = |text: &str| -> Vec<String> {
+        rows_of(text, &["-"])
+            .iter()
+            .map(|row| row.split('\t').nth(2).expect("a name").to_owned())
+            .collect()
+    };
+    assert_eq!(of_machine(&text), ["closed", "unhashed", "alloc"]);
+    let inuse = sum(&text, "inuse") + sum(&text, "inuse6");
+    let (alloc, tw) = (machine(&text, "alloc"), sum(&text, "tw"));
+    assert_eq!(machine(&text, "unhashed"), alloc - inuse);
+    assert_eq!(machine(&text, "closed"), alloc - (inuse - tw));
+    let last = text.lines().skip_while(|line| !line.starts_with("-\t")).count();
+    assert_eq!(last, 3, "the machine's rows come last: {text}");
+
+    let text = all(&three.named(), &["conncount"]);
+    assert_eq!(of_machine(&text), ["tcp", "closed", "orphaned", "unhashed"]);
+    let tw = sum(&text, "timewait");
+    assert_eq!(machine(&text, "closed") - machine(&text, "unhashed"), tw);
+    let picked = all(&three.named(), &["conncount", "unhashed", "estab", "tcp"]);
+    assert_eq!(of_machine(&picked), ["unhashed", "tcp"]);
+    assert!(
+        picked.lines().filter(|line| !line.starts_with('-')).all(|line| line.contains("\testab\t"))
+    );
+    assert_eq!(all(&three.named(), &["closedcalc", "-v", "unhashed"]).lines().count(), 1);
+}
+
+#[test]
+fn the_formulae_are_explained_with_their_sums() {
+    let Some(three) = Three::make("the_formulae_are_explained_with_their_sums") else { return };
+    let text = all(&three.named(), &["closedcalc", "--explain"]);
+    let (inuse, inuse6) = (sum(&text, "inuse"), sum(&text, "inuse6"));
+    let (alloc, tw) = (machine(&text, "alloc"), sum(&text, "tw"));
+    let closed = format!(
+        "\thost\talloc - (sum of inuse + sum of inuse6 - sum of tw) = {alloc} - ({inuse} + {inuse6} - {tw})\t"
+    );
+    assert!(text.contains(&closed), "{closed}: {text}");
+    let unhashed =
+        format!("\thost\talloc - sum of inuse - sum of inuse6 = {alloc} - {inuse} - {inuse6}\t");
+    assert!(text.contains(&unhashed), "{unhashed}: {text}");
+    let text = all(&three.named(), &["conncount", "--explain", "closed", "tcp"]);
+    assert!(
+        text.contains("\thost\talloc - (sum of inuse + sum of inuse6 - sum of tw)\t"),
+        "{text}"
+    );
+    assert!(text.contains("\thost\t/proc/net/sockstat TCP alloc + sum of tw\t"), "{text}");
+}
+
+/// The closed, unhashed and alloc of the machine, for a summary the closed, unhashed and tcp.
+fn of_machine(named: &[(&str, &World)], applet: &str) -> [i64; 3] {
+    let text = all(named, &[applet]);
+    let total = if applet == "closedcalc" { "alloc" } else { "tcp" };
+    ["closed", "unhashed", total].map(|name| machine(&text, name))
+}
+
+#[test]
+fn unhashed_is_right_for_the_whole_machine() {
+    let Some(three) = Three::make("unhashed_is_right_for_the_whole_machine") else { return };
+    let named = three.named();
+    let worlds = [&three.red, &three.amber, &three.unnamed];
+    for applet in ["closedcalc", "conncount"] {
+        let looks = || {
+            let _alone = world::hold_machine();
+            let before = of_machine(&named, applet);
+            let unbound = Sockets { unbound: 7, ..Sockets::default() };
+            let idle = worlds.map(|world| world.more(unbound));
+            let with_idle = of_machine(&named, applet);
+            let hashed = Sockets { listen: 2, listen6: 3, ..Sockets::default() };
+            let busy = worlds.map(|world| world.more(hashed));
+            let with_all = of_machine(&named, applet);
+            drop((idle, busy));
+            [before, with_idle, with_all, of_machine(&named, applet)]
+        };
+        let is_right = |[before, with_idle, with_all, after]: &[[i64; 3]; 4]| {
+            let [closed, unhashed, total] = *before;
+            *with_idle == [closed + 21, unhashed + 21, total + 21]
+                && *with_all == [closed + 21, unhashed + 21, total + 36]
+                && after == before
+        };
+        // Other programs make sockets too: what is computed wrongly is wrong every time.
+        let end = Instant::now() + Duration::from_secs(30);
+        let mut last = looks();
+        while !is_right(&last) {
+            assert!(Instant::now() < end, "{applet}: never right: {last:?}");
+            thread::sleep(Duration::from_millis(20));
+            last = looks();
+        }
+    }
+}
+
+#[test]
+fn without_rights_the_own_namespace_is_counted() {
+    let test = "without_rights_the_own_namespace_is_counted";
+    let Some(three) = Three::make(test) else { return };
+    let own = std::fs::read_link("/proc/self/ns/net").expect("the own namespace");
+    let own = own.to_string_lossy().trim_start_matches("net:[").trim_end_matches(']').to_owned();
+    let run = |words: &[&str]| connbox_among(&three.named(), Rights::Nobody, words);
+    for words in [
+        &["sockstat", "--netns", "all", "TCP.inuse"][..],
+        &["tcpstates", "--netns", "all", "listen"],
+        &["sockstat", "--netns=all", "TCP.inuse", "--interval", "0.01", "--count", "3", "-v"],
+    ] {
+        let ran = run(words);
+        assert_eq!((ran.status, ran.stderr.lines().count()), (1, 1), "{ran:?}");
+        assert!(ran.stderr.contains("CAP_SYS_ADMIN and CAP_SYS_PTRACE"), "{ran:?}");
+        assert!(ran.stderr.contains("2 network namespaces may not be entered, nor "), "{ran:?}");
+        let is_own = |line: &str| line.starts_with(&own) || !line.contains('\t');
+        assert!(ran.stdout.lines().all(is_own) && !ran.stdout.is_empty(), "{ran:?}");
+    }
+    let ran = run(&["closedcalc", "--netns", "all"]);
+    assert_eq!((ran.status, ran.stdout.lines().count()), (1, 6), "{ran:?}");
+    let lines: Vec<_> = ran.stderr.lines().collect();
+    assert!(lines.len() == 2 && lines[1].contains("closed and unhashed"), "{ran:?}");
+}
+
+/// A line of shell, run as root among these worlds with `$connbox` set. None where a tool is missing.
+fn shell(test: &str, named: &[(&str, &World)], tools: &[&str], line: &str) -> Option<Ran> {
+    support::has(test, tools).then(|| {
+        let line = format!("connbox='{}'\n{line}", world::connbox().display());
+        tool_among(named, Rights::Root, Path::new("sh"), &["-c", &line])
+    })
+}
+
+#[test]
+fn what_is_missing_names_the_right() {
+    let test = "what_is_missing_names_the_right";
+    let Some(three) = Three::make(test) else { return };
+    let without = |rights: &str, words: &str| {
+        let line = format!(
+            "exec setpriv --bounding-set {rights} --inh-caps {rights} $connbox {words} --netns all"
+        );
+        shell(test, &three.named(), &["setpriv"], &line)
+    };
+    let Some(ran) = without("-sys_admin", "sockstat TCP.inuse") else { return };
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(ran.stderr.contains("may not be entered (needs CAP_SYS_ADMIN): their"), "{ran:?}");
+    let Some(ran) = without("-sys_ptrace", "sockstat TCP.inuse") else { return };
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(ran.stderr.contains("(needs CAP_SYS_ADMIN and CAP_SYS_PTRACE): their"), "{ran:?}");
+    // What has a name is open to all who may enter.
+    let wanted = ["amber\t-\tTCP\tinuse\t1", "red\t-\tTCP\tinuse\t2"];
+    assert_eq!(rows_of(&ran.stdout, &["red", "amber"]), wanted);
+}
+
+/// Processes that may not be looked at but live in our own namespace hide nothing.
+#[test]
+fn nothing_is_missing_where_all_live_together() {
+    let test = "nothing_is_missing_where_all_live_together";
+    let Some(world) = World::plain(test, Sockets { listen: 1, ..Sockets::default() }) else {
+        return;
+    };
+    let line = "unshare --pid --fork --mount-proc sh -c \"sleep 300 & setpriv \
+                --bounding-set -sys_ptrace,-sys_admin --inh-caps -sys_ptrace,-sys_admin \
+                $connbox conncount --netns all; echo status \\$?; kill \\$!\"";
+    let Some(ran) = shell(test, &[("world", &world)], &["unshare", "setpriv"], line) else {
+        return;
+    };
+    // The world has a name and may not be entered; but for it, nothing is missing.
+    assert!(
+        ran.stderr.contains(": 1 network namespace may not be entered (needs CAP_SYS_ADMIN)"),
+        "{ran:?}"
+    );
+    let Some(ran) = shell(test, &[], &["unshare", "setpriv"], line) else { return };
+    assert!(ran.stdout.ends_with("status 0\n") && ran.stderr.is_empty(), "{ran:?}");
+}
+
+#[test]
+fn who_cannot_come_back_does_not_leave() {
+    let test = "who_cannot_come_back_does_not_leave";
+    let line = "unshare --user --map-root-user true || exit 77; \
+                exec unshare --user --map-root-user sh -c \"unshare --net sleep 300 & \
+                while ! ip=\\$(readlink /proc/\\$!/ns/net) || [ \\$ip = \\$(readlink /proc/self/ns/net) ]; \
+                do :; done; $connbox sockstat --netns all TCP.inuse; echo status \\$?; kill \\$!\"";
+    let Some(_world) = World::plain(test, Sockets::default()) else { return };
+    let Some(ran) = shell(test, &[], &["unshare"], line) else { return };
+    if ran.status == 77 {
+        return world::skip(test, "no user namespace");
+    }
+    assert!(
+        ran.stderr.contains("may not be entered") && ran.stdout.ends_with("status 1\n"),
+        "{ran:?}"
+    );
+    assert_eq!(ran.stdout.lines().count(), 2, "{ran:?}");
+}
+
+#[test]
+fn a_namespace_that_vanishes_is_passed_over() {
+    let test = "a_namespace_that_vanishes_is_passed_over";
+    let Some(world) = World::plain(test, Sockets::default()) else { return };
+    let Some(stays) = World::plain(test, Sockets::default()) else { return };
+    let (resident, _stays) = (world.resident(), [stays.resident(), stays.resident()]);
+    let (gone, here) = (world.inode(), stays.inode());
+    // In a thread of its own, which moves through the namespaces.
+    let visited = thread::spawn(move || {
+        let listed = netns::list().expect("list");
+        assert!(listed.list().iter().any(|namespace| namespace.inode == gone));
+        drop(resident);
+        let mut visited = Vec::new();
+        let missing = listed.visit(|namespace| {
+            visited.push(namespace.inode);
+            Ok(())
+        });
+        let missing = missing.expect("visit");
+        let own = std::fs::read_link("/proc/thread-self/ns/net").expect("the own namespace");
+        (visited, missing.text(), own)
+    });
+    let (visited, missing, own) = visited.join().expect("the thread");
+    assert!(!visited.contains(&gone) && missing.is_none(), "{visited:?} {missing:?}");
+    assert_eq!(visited.iter().filter(|inode| **inode == here).count(), 1);
+    assert_eq!(own, std::fs::read_link("/proc/self/ns/net").expect("the own namespace"));
+}
+
+#[test]
+fn namespaces_that_come_and_go_disturb_nothing() {
+    let test = "namespaces_that_come_and_go_disturb_nothing";
+    let Some(world) = World::plain(test, Sockets { listen: 3, ..Sockets::default() }) else {
+        return;
+    };
+    let _resident = world.resident();
+    let label = world.inode().to_string();
+    thread::scope(|scope| {
+        let churn = scope.spawn(|| (0..200).for_each(|_| world::pass_through_a_namespace()));
+        while !churn.is_finished() {
+            let text = connbox_outside(&["tcpstates", "--netns", "all", "listen"]).clean();
+            let rows = rows_of(&text, &[&label]);
+            assert!(rows.len() == 1 && rows[0].ends_with("\tLISTEN\t3"), "{text}");
+        }
+    });
+}
+
+#[test]
+fn files_that_are_no_namespaces_are_passed_over() {
+    let test = "files_that_are_no_namespaces_are_passed_over";
+    let Some(world) = World::plain(test, Sockets { listen: 1, ..Sockets::default() }) else {
+        return;
+    };
+    let line = "touch /run/netns/stale /run/netns/mount && mkdir /run/netns/directory && \
+                ln -s nowhere /run/netns/dangling && ln -s red /run/netns/also-red && \
+                mount --bind /proc/self/ns/uts /run/netns/mount && \
+                exec $connbox tcpstates --netns all listen";
+    let Some(ran) = shell(test, &[("red", &world)], &["mount", "ln"], line) else { return };
+    let text = ran.clean();
+    assert_eq!(rows_of(&text, &["also-red"]), ["also-red\t-\tLISTEN\t1"], "{text}");
+    for label in ["stale", "mount", "directory", "dangling", "red"] {
+        assert!(rows_of(&text, &[label]).is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn fifty_namespaces_need_few_descriptors() {
+    let test = "fifty_namespaces_need_few_descriptors";
+    let mut worlds = Vec::new();
+    for number in 0..50 {
+        let sockets = Sockets { listen: number % 5, ..Sockets::default() };
+        let Some(world) = World::plain(test, sockets) else { return };
+        worlds.push((format!("n{number:02}"), world));
+    }
+    let named: Vec<_> = worlds.iter().map(|(name, world)| (name.as_str(), world)).collect();
+    let wanted: Vec<_> = (0..50).map(|n| format!("n{n:02}\t-\tLISTEN\t{}", n % 5)).collect();
+    let labels: Vec<_> = named.iter().map(|(name, _)| *name).collect();
+    let line = "ulimit -n 8; exec $connbox tcpstates --netns all listen";
+    let Some(ran) = shell(test, &named, &["sh"], line) else { return };
+    assert_eq!(rows_of(&ran.clean(), &labels), wanted);
+}
+
+#[test]
+fn only_the_bare_word_means_all() {
+    let test = "only_the_bare_word_means_all";
+    let Some(world) = World::plain(test, Sockets { listen: 3, ..Sockets::default() }) else {
+        return;
+    };
+    let named = [("all", &world)];
+    let words = ["tcpstates", "listen", "--netns", "/run/netns/all"];
+    assert_eq!(connbox_among(&named, Rights::Root, &words).clean(), "LISTEN\t3\n");
+    let line = "cd /run/netns && exec $connbox tcpstates listen --netns ./all";
+    assert_eq!(shell(test, &named, &["sh"], line).expect("sh").clean(), "LISTEN\t3\n");
+    let text = all(&named, &["tcpstates", "listen"]);
+    assert_eq!(rows_of(&text, &["all"]), ["all\t-\tLISTEN\t3"]);
+}
+
+#[test]
+fn rates_are_those_of_the_same_namespace() {
+    let test = "rates_are_those_of_the_same_namespace";
+    let Some(three) = Three::make(test) else { return };
+    let words = ["snmpget-tcp", "ActiveOpens", "--rate", "--interval", "0.01", "--count", "3"];
+    let text = all(&three.named(), &words);
+    for (label, count) in [("amber", 5), ("red", 0)] {
+        let rows: Vec<Vec<&str>> = text
+            .lines()
+            .map(|line| line.split('\t').collect())
+            .filter(|fields: &Vec<&str>| fields[1] == label)
+            .collect();
+        let count = count.to_string();
+        let ends: Vec<_> = rows.iter().map(|fields| &fields[3..]).collect();
+        let row = |rate| ["TcpActiveOpens", count.as_str(), rate];
+        assert_eq!(ends, [row("-"), row("0.000"), row("0.000")], "{text}");
+    }
+}
+
+/// A program whose name, and a namespace whose name, could do harm in every format.
+struct Hostile {
+    world: World,
+    _resident: world::Resident,
+    directory: PathBuf,
+}
+
+const HOSTILE: &str = "a\"$(id)`'\\\t\n{";
+
+impl Hostile {
+    fn make(test: &str) -> Option<Self> {
+        let world = World::plain(test, Sockets { listen: 2, ..Sockets::default() })?;
+        let directory = std::env::temp_dir().join(format!("connbox-{test}-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).expect("a directory");
+        let sleep = directory.join(HOSTILE);
+        let original = support::shell("command -v sleep");
+        std::os::unix::fs::symlink(original.trim_end(), &sleep).expect("a link");
+        let resident = world.resident_called(&sleep);
+        Some(Self { world, _resident: resident, directory })
+    }
+
+    fn run(&self, words: &[&str]) -> String {
+        all(&[(HOSTILE, &self.world)], &[&["tcpstates", "listen"], words].concat())
+    }
+}
+
+impl Drop for Hostile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+#[test]
+fn hostile_names_do_no_harm_in_any_format() {
+    let test = "hostile_names_do_no_harm_in_any_format";
+    if !support::has(test, &["jq", "bash"]) {
+        return;
+    }
+    let Some(hostile) = Hostile::make(test) else { return };
+    let of_it = |text: &str| text.lines().find(|line| line.contains("$(id)")).map(str::to_owned);
+
+    let line = of_it(&hostile.run(&[])).expect("a row");
+    let fields: Vec<_> = line.split('\t').collect();
+    let escaped = "a\"$(id)`'\\\\\\t\\n{";
+    assert!(fields.len() == 4 && fields[0] == escaped && fields[1].ends_with(escaped), "{line}");
+
+    let json = hostile.run(&["--json"]);
+    let fields = ["jq", "-rj", ".netns, \"/\", .resident, \"/\", .count, \";\""];
+    let said = feed(&fields, json.as_bytes());
+    assert!(
+        said.contains(&format!("{HOSTILE}/")) && said.contains(&format!("/{HOSTILE}/2;")),
+        "{said}"
+    );
+
+    let line = of_it(&hostile.run(&["--shell"])).expect("a row");
+    let script = format!("set -u\n{line}\nprintf '%s|%s|%s' \"$NETNS\" \"$RESIDENT\" \"$COUNT\"");
+    let shown = HOSTILE.replace(['\t', '\n'], "?");
+    let said = feed(&["bash"], script.as_bytes());
+    assert!(
+        said.starts_with(&format!("{shown}|")) && said.ends_with(&format!("/{shown}|2")),
+        "{said}"
+    );
+
+    let text = hostile.run(&["--prom"]);
+    let label = "netns=\"a\\\"$(id)`'\\\\\t\\n{\",resident=\"";
+    assert!(text.contains(label), "{text}");
+    if support::has(test, &["promtool"]) {
+        feed(&["promtool", "check", "metrics"], text.as_bytes());
+    }
+}
+
+/// What a program says that must take its input.
+fn feed(words: &[&str], input: &[u8]) -> String {
+    let output = support::feed(support::command(words[0]).args(&words[1..]), input);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).expect("output in UTF-8")
+}
+
+#[test]
+fn every_format_has_the_two_columns() {
+    let Some(three) = Three::make("every_format_has_the_two_columns") else { return };
+    let [amber, ..] = three.heads();
+    let resident = amber.trim_start_matches("amber\t");
+    let run =
+        |words: &[&str]| all(&three.named(), &[&["closedcalc", "inuse", "alloc"], words].concat());
+    assert!(run(&["-H"]).starts_with("netns\tresident\tname\tvalue\n"));
+    let timed = run(&["-H", "--interval", "1", "--count", "1"]);
+    assert!(timed.starts_with("time\tnetns\tresident\tname\tvalue\n"), "{timed}");
+    for (format, amber, red, machine) in [
+        (
+            "--json",
+            format!(
+                "{{\"netns\":\"amber\",\"resident\":\"{resident}\",\"name\":\"inuse\",\"value\":1}}\n"
+            ),
+            "{\"netns\":\"red\",\"resident\":null,\"name\":\"inuse\",\"value\":2}\n",
+            "\n{\"netns\":null,\"resident\":null,\"name\":\"alloc\",\"value\":",
+        ),
+        (
+            "--shell",
+            format!("NETNS=\"amber\" RESIDENT=\"{resident}\" NAME=\"inuse\" VALUE=\"1\"\n"),
+            "NETNS=\"red\" RESIDENT=\"\" NAME=\"inuse\" VALUE=\"2\"\n",
+            "\nNETNS=\"\" RESIDENT=\"\" NAME=\"alloc\" VALUE=\"",
+        ),
+        (
+            "--prom",
+            format!("{{netns=\"amber\",resident=\"{resident}\",name=\"inuse\"}} 1\n"),
+            "{netns=\"red\",resident=\"\",name=\"inuse\"} 2\n",
+            "{netns=\"\",resident=\"\",name=\"alloc\"} ",
+        ),
+    ] {
+        let text = run(&[format]);
+        for part in [amber.as_str(), red, machine] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}
+
+#[test]
+fn other_sources_are_refused() {
+    for (words, message) in [
+        (["--root", "/"], "closedcalc: --root: not together with --netns\n"),
+        (["--from", "-"], "closedcalc: --from: not together with --netns\n"),
+    ] {
+        let ran = connbox_outside(&[&["closedcalc", "--netns", "all"][..], &words].concat());
+        assert_eq!((ran.status, ran.stdout.as_str(), ran.stderr.as_str()), (2, "", message));
+    }
+}

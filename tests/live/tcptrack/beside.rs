@@ -1,0 +1,50 @@
+//! Beside the original: the same connections, in the same words.
+
+use std::collections::BTreeSet;
+
+use super::terminal::{Terminal, has_tmux};
+use super::{TRANSFER, support};
+use crate::world::World;
+
+/// Client, server and state of the rows on an 80-column screen.
+fn connections(lines: &[String]) -> BTreeSet<(String, String, String)> {
+    let rows = lines.iter().skip(1).take_while(|line| !line.starts_with(" TOTAL"));
+    let words =
+        rows.map(|line| line.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    words
+        .filter(|words| words.len() >= 4)
+        .map(|words| (words[0].clone(), words[1].clone(), words[2].clone()))
+        .filter(|(client, ..)| client.starts_with("127.") && client.ends_with(char::is_numeric))
+        .collect()
+}
+
+#[test]
+fn the_columns_are_those_of_tcptrack() {
+    const TEST: &str = "the_columns_are_those_of_tcptrack";
+    if !has_tmux(TEST) || !support::has(TEST, &["tcptrack", "python3"]) {
+        return;
+    }
+    let Some(world) = World::quiet(TEST) else { return };
+    let theirs = Terminal::run(&world, (80, 24), "exec tcptrack -i lo");
+    let ours = Terminal::tcptrack(&world, (80, 24), "-i lo");
+    for terminal in [&theirs, &ours] {
+        terminal.wait("the screen", |lines| lines[0].contains("Client"));
+    }
+    assert_eq!(ours.lines()[0], theirs.lines()[0]);
+    super::rows::wait("the captures", || world.proc_net("packet").lines().count() >= 3);
+    let mut script = world.script(TRANSFER);
+    let port = script.go().split(' ').next().unwrap().to_owned();
+    let state = |terminal: &Terminal<'_>, state: &str| {
+        let wanted = (format!("127.0.0.1:{port}"), "127.0.0.1:9001".to_owned(), state.to_owned());
+        let wanted = BTreeSet::from([wanted]);
+        terminal.wait(state, |lines| connections(lines) == wanted)
+    };
+    let [theirs_seen, ours_seen] = [&theirs, &ours].map(|terminal| state(terminal, "ESTABLISHED"));
+    let columns = |lines: &[String]| {
+        let row = lines.iter().find(|line| line.contains("127.0.0.1:")).unwrap();
+        ["127.0.0.1:9001", "ESTABLISHED"].map(|word| row.find(word).unwrap())
+    };
+    assert_eq!(columns(&ours_seen), columns(&theirs_seen));
+    let total = |lines: &[String]| lines.iter().position(|line| line.starts_with(" TOTAL"));
+    assert_eq!(total(&ours_seen), total(&theirs_seen));
+}

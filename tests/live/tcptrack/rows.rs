@@ -1,0 +1,256 @@
+//! The rows: exact bytes from every source, the formats, and what goes wrong.
+
+use std::io::{BufRead, BufReader};
+use std::time::{Duration, Instant};
+
+use super::{MOVED, TRANSFER, support};
+use crate::world::{Rights, World};
+
+/// The fields of the rows by the ports of their servers: address and port of the client, state, both
+/// totals (tx, rx).
+fn totals(rows: &str) -> Vec<(String, String, u64, u64)> {
+    let number = |text: &str| text.parse().unwrap();
+    let mut all: Vec<_> = rows
+        .lines()
+        .map(|line| line.split('\t').collect::<Vec<_>>())
+        .map(|row| (row[3].to_owned(), row[4].to_owned(), number(row[9]), number(row[8])))
+        .collect();
+    all.sort();
+    all
+}
+
+/// What must be there after the transfer was made so many times.
+fn moved(times: u64) -> Vec<(String, String, u64, u64)> {
+    let row = |port: &str| (port.into(), "ESTABLISHED".into(), MOVED.0 * times, MOVED.1 * times);
+    vec![row("9001"), row("9002")]
+}
+
+pub fn wait(what: &str, mut seen: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !seen() {
+        assert!(Instant::now() < end, "never seen: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn the_kernels_counters_are_exact() {
+    let Some(world) = World::quiet("the_kernels_counters_are_exact") else { return };
+    let mut script = world.script(TRANSFER);
+    for times in 1..=3 {
+        let ports = script.go();
+        let mut rows = String::new();
+        // The last acknowledgment may be on its way.
+        wait("all bytes", || {
+            rows = world.connbox(&["tcptrack", "--once", "--rate-interval", "0.05"]).clean();
+            totals(&rows) == moved(times)
+        });
+        for port in ports.split(' ') {
+            let row = rows.lines().find(|row| row.split('\t').nth(1) == Some(port)).unwrap();
+            let fields: Vec<_> = row.split('\t').collect();
+            assert_eq!((fields[12], fields[13]), ("python3", script.pid().to_string().as_str()));
+            assert!(fields[10].parse::<f64>().unwrap() > 0.0, "{row}");
+        }
+    }
+    let only = |filter: &[&str]| {
+        let words = [&["tcptrack", "--once", "--rate-interval", "0.05"], filter].concat();
+        totals(&world.connbox(&words).clean()).into_iter().map(|row| row.0).collect::<Vec<_>>()
+    };
+    assert_eq!(only(&["port", "9001"]), ["9001"]);
+    assert_eq!(only(&["ip6 and dst port 9002"]), ["9002"]);
+    assert_eq!(only(&["not", "host", "127.0.0.1", "and", "not", "port", "9002"]), [""; 0]);
+    assert_eq!(only(&["-d"]), [""; 0]);
+}
+
+#[test]
+fn captured_payload_is_exact_live_and_in_a_file() {
+    const TEST: &str = "captured_payload_is_exact_live_and_in_a_file";
+    if !support::has(TEST, &["tcpdump", "python3"]) {
+        return;
+    }
+    let Some(world) = World::quiet(TEST) else { return };
+    let mut script = world.script(TRANSFER);
+    script.go();
+    let file = std::env::temp_dir().join(format!("connbox-{}.pcap", std::process::id()));
+    let path = file.to_str().unwrap();
+    let (stdout, mut running) =
+        world.connbox_running(&["tcptrack", "-i", "lo", "--rate-interval", "0.2"]);
+    let dump = format!("exec tcpdump -i lo -U -s 128 -w {path} tcp 2>/dev/null");
+    let dump = world.script(&format!("import os, sys; os.execvp('sh', ['sh', '-c', {dump:?}])"));
+    // Ours has its packet socket, and tcpdump, which opens the file last, has all.
+    wait("the captures", || {
+        let has_begun = std::fs::metadata(&file).is_ok_and(|file| file.len() >= 24);
+        world.proc_net("packet").lines().count() >= 3 && has_begun
+    });
+    assert_eq!(script.go().split(' ').count(), 2);
+    let mut rows = BufReader::new(stdout).lines().map(Result::unwrap);
+    let mut seen = std::collections::BTreeMap::new();
+    for row in rows.by_ref().take(500) {
+        let (_, row) = row.split_once('\t').unwrap();
+        for (port, state, tx, rx) in totals(row) {
+            seen.insert(port, (state, tx, rx));
+        }
+        // Mid-stream: only what was seen counts.
+        let wanted = ("ESTABLISHED".to_owned(), MOVED.0, MOVED.1);
+        if seen.len() == 2 && seen.values().all(|row| *row == wanted) {
+            break;
+        }
+    }
+    let seen: Vec<_> =
+        seen.into_iter().map(|(port, (state, tx, rx))| (port, state, tx, rx)).collect();
+    assert_eq!(seen, moved(1));
+    drop(rows);
+    assert_eq!(running.end(), 0, "a closed pipe is a quiet end");
+    let mut read = String::new();
+    wait("the file", || {
+        read = world.connbox(&["tcptrack", "-T", path, "--sort", "server"]).stdout;
+        totals(&read) == moved(1)
+    });
+    world.tool("kill", &["-INT", &dump.pid().to_string()]);
+    drop(dump);
+    let words = ["tcptrack", "-T", path, "--by", "server_port", "port", "9002"];
+    let groups = world.connbox(&words).clean();
+    assert!(groups.starts_with("9002\t1\t"), "{groups}");
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn flows_are_those_of_conntrack() {
+    const TEST: &str = "flows_are_those_of_conntrack";
+    if !support::has(TEST, &["conntrack", "iptables", "ip6tables"]) {
+        return;
+    }
+    let Some(world) = World::quiet(TEST) else { return };
+    for tool in ["iptables", "ip6tables"] {
+        let rule = ["-A", "OUTPUT", "-m", "conntrack", "--ctstate", "NEW", "-j", "ACCEPT"];
+        world.tool(tool, &rule);
+    }
+    let once = ["tcptrack", "--conntrack", "--once", "--rate-interval", "0.05"];
+    let blind = world.connbox(&once);
+    assert_eq!(blind.status, 0);
+    assert!(blind.stderr.contains("nf_conntrack_acct is 0"), "{}", blind.stderr);
+    world.tool("sysctl", &["-qw", "net.netfilter.nf_conntrack_acct=1"]);
+    let mut script = world.script(TRANSFER);
+    script.go();
+    let flows = || {
+        let mut all = Vec::new();
+        for family in ["ipv4", "ipv6"] {
+            let words = format!("conntrack -L -p tcp -f {family} 2>/dev/null");
+            for line in world.tool("sh", &["-c", &words]).lines() {
+                let values = |key: &str| {
+                    let found = line.split(' ').filter_map(|word| word.strip_prefix(key));
+                    found.map(str::to_owned).collect::<Vec<_>>()
+                };
+                let bytes = values("bytes=");
+                let number = |place: usize| bytes[place].parse().unwrap();
+                let port = values("dport=").remove(0);
+                let state = line.split_ascii_whitespace().nth(3).unwrap().to_owned();
+                all.push((port, state, number(0), number(1)));
+            }
+        }
+        all.sort();
+        all
+    };
+    wait("the same flows", || {
+        let before = flows();
+        let rows = totals(&world.connbox(&once).clean());
+        before == flows() && before == rows && rows.len() == 2
+    });
+    assert!(flows().iter().all(|flow| flow.2 > MOVED.0 && flow.3 > MOVED.1));
+    let refused = world.connbox_as(Rights::Nobody, &once);
+    assert_eq!(refused.status, 1);
+    assert!(refused.stderr.contains("(needs CAP_NET_ADMIN)"), "{}", refused.stderr);
+}
+
+#[test]
+fn every_format_holds_the_same() {
+    const TEST: &str = "every_format_holds_the_same";
+    if !support::has(TEST, &["jq", "promtool"]) {
+        return;
+    }
+    let Some(world) = World::quiet(TEST) else { return };
+    let mut script = world.script(TRANSFER);
+    let port = script.go().split(' ').next().unwrap().to_owned();
+    let run = |words: &[&str]| {
+        let all = [&["tcptrack", "--once", "--rate-interval", "0.05", "--sort", "client"], words];
+        world.connbox(&all.concat()).clean()
+    };
+    let header = run(&["--header"]).lines().next().unwrap().to_owned();
+    let wanted = "client client_port server server_port state idle_seconds rx_bytes_per_second \
+                  tx_bytes_per_second rx_bytes_total tx_bytes_total rtt_seconds retransmits_total \
+                  process pid";
+    assert_eq!(header, wanted.replace(' ', "\t"));
+    let json = run(&["--json"]);
+    assert_eq!(json.lines().count(), 2);
+    assert!(json.contains(&format!("\"client_port\":{port},\"server\":\"127.0.0.1\"")), "{json}");
+    let shell = run(&["--shell", "--prefix", "T_"]);
+    assert!(shell.starts_with(&format!("T_CLIENT=\"127.0.0.1\" T_CLIENT_PORT=\"{port}\"")));
+    let metrics = run(&["--prom"]);
+    assert!(metrics.contains("# TYPE connbox_tcptrack_rx_bytes_total counter"), "{metrics}");
+    let mut promtool = support::command("promtool");
+    let check = support::feed(promtool.args(["check", "metrics"]), metrics.as_bytes());
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+    let groups = run(&["--by", "process,server_port"]);
+    assert_eq!(groups, "python3\t9001\t1\t0\t0\npython3\t9002\t1\t0\t0\n");
+    assert_eq!(run(&["--by", "client/8/64,state", "--top", "1"]).lines().count(), 1);
+    assert_eq!(run(&["--by", "process", "--min", "3"]), "");
+    assert_eq!(run(&["--top", "1"]).lines().count(), 1);
+    let repeated = ["tcptrack", "--count", "2", "--interval", "0.05"];
+    let repeated = world.connbox(&repeated).clean();
+    assert_eq!(repeated.lines().count(), 4);
+    assert!(repeated.lines().all(|row| row.split('\t').count() == 15 && row.starts_with("20")));
+}
+
+#[test]
+fn what_cannot_be_ends_with_a_status_and_a_reason() {
+    const TEST: &str = "what_cannot_be_ends_with_a_status_and_a_reason";
+    let Some(world) = World::quiet(TEST) else { return };
+    for (words, status, reason) in [
+        (&["-i", "nope0", "--once"][..], 1, "nope0: No such device"),
+        (&["--once", "port", "80", "xx"], 2, "filter: \"xx\" at byte 9: "),
+        (&["--once", "ether proto 1"], 2, "filter: \"ether\" at byte 1: "),
+        (&["-T", "/nonexistent.pcap"], 1, "/nonexistent.pcap: No such file or directory"),
+        (&["-T", "Cargo.toml"], 1, "Cargo.toml"),
+        (&["-T", "x", "-i", "lo"], 2, "-i: not together with -T"),
+        (&["--conntrack", "-i", "lo"], 2, "-i: not together with --conntrack"),
+        (&["--promiscuous"], 2, "--promiscuous: needs -i"),
+        (&["--min", "3"], 2, "--min: needs --by"),
+        (&["--prom"], 2, "--prom: needs --once"),
+        (&["--output", "/tmp/x"], 2, "--output: would never be whole"),
+        (&["--sort", "name"], 2, "--sort: 'name' is none of rate, bytes"),
+        (&["--by", "client_port/8"], 2, "--by: 'client_port/8': only client and server"),
+        (&["-r", "x"], 2, "--remove-after: 'x' is no number of seconds"),
+        (&["--netns", "all"], 2, "--netns: one namespace at a time"),
+        (&["--root", "/"], 2, "--root: the running kernel is asked"),
+    ] {
+        let ran = world.connbox(&[&["tcptrack"], words].concat());
+        assert_eq!((ran.status, ran.stdout.as_str()), (status, ""), "{words:?} {}", ran.stderr);
+        assert!(ran.stderr.starts_with(&format!("tcptrack: {reason}")), "{words:?} {}", ran.stderr);
+    }
+    let ran = world.connbox_as(Rights::Nobody, &["tcptrack", "-i", "lo", "--once"]);
+    assert_eq!(ran.status, 1);
+    assert!(
+        ran.stderr.contains("lo: ") && ran.stderr.contains("(needs CAP_NET_RAW)"),
+        "{}",
+        ran.stderr
+    );
+    for (word, text) in [("-h", "usage: tcptrack"), ("-v", "connbox ")] {
+        let ran = world.connbox(&["tcptrack", word]);
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+        assert!(ran.stdout.starts_with(text));
+    }
+    // -p is the default, and is taken.
+    assert_eq!(world.connbox(&["tcptrack", "-p", "-i", "lo", "--once"]).clean(), "");
+}
+
+#[test]
+fn more_connections_than_are_kept_make_room_and_are_said() {
+    const TEST: &str = "more_connections_than_are_kept_make_room_and_are_said";
+    let Some(world) = World::quiet(TEST) else { return };
+    let mut script = world.script(TRANSFER);
+    script.go();
+    let words = ["tcptrack", "--once", "--rate-interval", "0.05", "--max-connections", "1"];
+    let ran = world.connbox(&words);
+    assert_eq!(ran.stdout.lines().count(), 1);
+    assert!(ran.stderr.contains("more connections than --max-connections"), "{}", ran.stderr);
+}
