@@ -361,7 +361,7 @@ fn counting_live(method: Method) -> Result<(Taken, u64), String> {
 fn the_running_kernels_sockets_take_the_same_however_many_they_are() {
     const TEST: &str = "the_running_kernels_sockets_take_the_same_however_many_they_are";
     if !make_room(2_500) {
-        return support::skip(TEST, "no room for 2500 open files");
+        return support::lacks(TEST, "open files", "2500 are more than the limit");
     }
     let opened = Sockets::open(5).and_then(|few| {
         let seen = [Method::Netlink, Method::Procfs].map(counting_live);
@@ -370,7 +370,7 @@ fn the_running_kernels_sockets_take_the_same_however_many_they_are() {
     });
     let (few, _many) = match opened {
         Ok(opened) => opened,
-        Err(error) => return support::skip(TEST, &format!("no loopback sockets: {error}")),
+        Err(error) => return support::lacks(TEST, "loopback", &error.to_string()),
     };
     for (method, few) in [Method::Netlink, Method::Procfs].into_iter().zip(few) {
         match (few, counting_live(method)) {
@@ -380,7 +380,9 @@ fn the_running_kernels_sockets_take_the_same_however_many_they_are() {
                 assert!(few.peak_bytes <= BUFFER, "{method:?}: {few:?}");
                 eprintln!("{method:?}: {few:?}");
             }
-            (Err(why), _) | (_, Err(why)) => support::skip(TEST, &format!("{method:?}: {why}")),
+            (Err(why), _) | (_, Err(why)) => {
+                support::lacks(TEST, "sock_diag", &format!("{method:?}: {why}"))
+            }
         }
     }
 }

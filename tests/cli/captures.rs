@@ -77,7 +77,7 @@ fn the_bytes_of_own_lab_are_those_of_tshark() {
     let bytes: Vec<_> = totals.values().copied().collect();
     assert_eq!(bytes, [[600_000; 2], [0; 2], [1; 2], [30_000; 2]]);
     assert_eq!((packets, again), (453, 0));
-    if support::has("the_bytes_of_own_lab_are_those_of_tshark", &["tshark", "tcpdump"]) {
+    if support::needs("the_bytes_of_own_lab_are_those_of_tshark", &["tshark", "tcpdump"]) {
         assert_eq!(totals, tshark(&own_lab()));
         assert_eq!(packets, tcpdump(&own_lab(), "tcp"));
     }
@@ -187,7 +187,7 @@ fn headers(ethertype: [u8; 2]) -> [(u32, Vec<u8>, &'static str); 10] {
 #[test]
 fn every_format_and_link_type_gives_the_same() {
     let test = "every_format_and_link_type_gives_the_same";
-    let has_tcpdump = support::has(test, &["tcpdump"]);
+    let has_tcpdump = support::needs(test, &["tcpdump"]);
     let text = std::fs::read(own_lab()).unwrap();
     let frames = frames(&text);
     let wanted = track(&own_lab()).unwrap();
@@ -219,7 +219,7 @@ fn every_format_and_link_type_gives_the_same() {
 
 #[test]
 fn what_editcap_writes_is_read() {
-    if !support::has("what_editcap_writes_is_read", &["editcap", "mergecap"]) {
+    if !support::needs("what_editcap_writes_is_read", &["editcap", "mergecap"]) {
         return;
     }
     let wanted = track(&own_lab()).unwrap();

@@ -11,7 +11,7 @@ mod wrong;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use connbox::capture_filter::{Expression, WrongExpression};
 use packets::{Dice, Packet, facts, packets};
@@ -158,7 +158,7 @@ fn capture(name: &str, packets: &[Packet]) -> PathBuf {
 fn tcpdump(capture: &Path, text: &str) -> Result<BTreeSet<usize>, String> {
     let filter =
         if text.trim().is_empty() { "tcp".to_owned() } else { format!("tcp and ({text})") };
-    let mut command = Command::new("tcpdump");
+    let mut command = support::command("tcpdump");
     command.arg("-O").arg("-r").arg(capture).args(["-w", "-"]).arg(filter).stdin(Stdio::null());
     let output = command.env("LC_ALL", "C").output().unwrap();
     if !output.status.success() {
@@ -184,8 +184,8 @@ fn frames(capture: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 
 /// Compares many expressions, on all processors.
 fn compare(name: &str, texts: &[String], packets: &[Packet]) {
-    if Command::new("tcpdump").arg("--version").output().is_err() {
-        return support::skip(name, "no tcpdump");
+    if !support::needs(name, &["tcpdump"]) {
+        return;
     }
     let capture = capture(name, packets);
     let check = |text: &String| {
@@ -261,8 +261,8 @@ fn soup(dice: &mut Dice) -> String {
 #[test]
 fn what_tcpdump_takes_is_taken_and_means_the_same() {
     let test = "what_tcpdump_takes_is_taken_and_means_the_same";
-    if Command::new("tcpdump").arg("--version").output().is_err() {
-        return support::skip(test, "no tcpdump");
+    if !support::needs(test, &["tcpdump"]) {
+        return;
     }
     let packets = packets(300, false);
     let capture = capture("soup", &packets);
@@ -347,10 +347,11 @@ fn the_kernel_takes_the_programs_and_agrees() {
     let mut dice = Dice(0x5555_aaaa_1234_4321);
     texts.extend((0..40).map(|_| made::expression(&mut dice, 3)));
     texts.push(hosts(30));
+    if !support::needs(test, &["network namespaces", "raw sockets"]) {
+        return;
+    }
     let work = move || {
-        if let Err(error) = kernel::enter_new_namespace() {
-            return support::skip(test, &format!("no packet socket in a namespace: {error}"));
-        }
+        kernel::enter_new_namespace().unwrap();
         let packets = packets(150, true);
         for text in &texts {
             kernel_agrees(text, &packets);

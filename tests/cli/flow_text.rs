@@ -17,7 +17,10 @@ fn in_zones(test: &str, zones: &[&str]) -> bool {
     }
     for zone in zones {
         let mut again = Command::new(env::current_exe().unwrap());
-        again.args(["--exact", &format!("flow_text::{test}"), "--nocapture"]).env("TZ", zone).env(AGAIN, "1");
+        again
+            .args(["--exact", &format!("flow_text::{test}"), "--nocapture"])
+            .env("TZ", zone)
+            .env(AGAIN, "1");
         let output = again.output().unwrap();
         let text = String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned();
         assert!(output.status.success() && text.contains(" 1 passed"), "TZ={zone}: {text}");

@@ -186,7 +186,7 @@ fn dashboard() -> Vec<String> {
 fn our_series_arrive_in_prometheus() {
     let test = "our_series_arrive_in_prometheus";
     let programs = ["prometheus", "prometheus-node-exporter", "setpriv", "jq"];
-    if !support::has(test, &programs) {
+    if !support::needs(test, &programs) {
         return;
     }
     let directory = scratch(test);

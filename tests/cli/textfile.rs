@@ -70,7 +70,7 @@ fn the_file_holds_what_each_applet_prints() {
 
 #[test]
 fn promtool_accepts_the_file() {
-    if !support::has("promtool_accepts_the_file", &["promtool"]) {
+    if !support::needs("promtool_accepts_the_file", &["promtool"]) {
         return;
     }
     for words in ["", "tcpstates --by family + tcpstates + snmpget-tcp --all --explain + sockstat"]
@@ -245,7 +245,7 @@ fn a_place_where_no_file_can_be_is_said() {
 
 #[test]
 fn a_directory_that_may_not_be_written_is_said() {
-    if !support::has("a_directory_that_may_not_be_written_is_said", &["setpriv", "bash"]) {
+    if !support::needs("a_directory_that_may_not_be_written_is_said", &["setpriv", "bash"]) {
         return;
     }
     let directory = scratch("unwritable");
@@ -267,6 +267,9 @@ fn a_directory_that_may_not_be_written_is_said() {
 
 #[test]
 fn everybody_may_read_the_file() {
+    if !support::needs("everybody_may_read_the_file", &["bash"]) {
+        return;
+    }
     let file = scratch("mode").join("connbox.prom");
     for (umask, mode) in [("022", 0o644), ("027", 0o640)] {
         let _ = fs::remove_file(&file);
@@ -278,6 +281,9 @@ fn everybody_may_read_the_file() {
 
 #[test]
 fn a_pipe_may_have_any_name() {
+    if !support::needs("a_pipe_may_have_any_name", &["bash"]) {
+        return;
+    }
     let text = support::shell("connbox --textfile /dev/stdout closedcalc unhashed | cat");
     assert_eq!(samples(&text).len(), 1, "{text}");
     assert_eq!(support::shell("connbox --textfile /dev/stdout | :"), "");
@@ -317,7 +323,7 @@ fn conntrack_is_there_where_the_kernel_counts() {
 #[test]
 fn after_another_network_namespace_the_own_one_is_looked_at() {
     let test = "after_another_network_namespace_the_own_one_is_looked_at";
-    if !support::has(test, &["unshare"]) {
+    if !support::needs(test, &["unshare"]) {
         return;
     }
     let _listeners: Vec<_> =
@@ -328,7 +334,7 @@ fn after_another_network_namespace_the_own_one_is_looked_at() {
     let output = command.output().unwrap();
     let (status, why) = said(&output);
     if why.starts_with("unshare: ") {
-        return support::skip(test, &why);
+        return support::lacks(test, "user namespaces", &why);
     }
     assert_eq!((status, why.as_str()), (Some(0), ""));
     let text = String::from_utf8(output.stdout).unwrap();

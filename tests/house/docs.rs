@@ -50,7 +50,7 @@ fn every_name_of_an_option_is_mentioned_everywhere() {
 
 #[test]
 fn mandoc_accepts_the_pages() {
-    if !support::has("mandoc_accepts_the_pages", &["mandoc"]) {
+    if !support::needs("mandoc_accepts_the_pages", &["mandoc"]) {
         return;
     }
     for (file, _) in pages() {
@@ -74,7 +74,7 @@ fn bash(words: &[&str]) -> String {
 
 #[test]
 fn bash_completes() {
-    if !support::has("bash_completes", &["bash"]) {
+    if !support::needs("bash_completes", &["bash"]) {
         return;
     }
     for (words, offer) in [
@@ -105,7 +105,7 @@ fn bash_completes() {
 
 #[test]
 fn fish_completes() {
-    if !support::has("fish_completes", &["fish"]) {
+    if !support::needs("fish_completes", &["fish"]) {
         return;
     }
     for (line, offer) in [
@@ -160,7 +160,7 @@ fn zsh(line: &str) -> String {
 
 #[test]
 fn zsh_completes() {
-    if !support::has("zsh_completes", &["zsh"]) {
+    if !support::needs("zsh_completes", &["zsh"]) {
         return;
     }
     for (line, offer) in [
@@ -185,7 +185,7 @@ fn zsh_completes() {
 #[test]
 fn shells_accept_the_scripts() {
     for shell in completions::SHELLS {
-        if support::has("shells_accept_the_scripts", &[shell]) {
+        if support::needs("shells_accept_the_scripts", &[shell]) {
             let file = format!("completions/connbox.{shell}");
             let mut check = Command::new(shell);
             check.args(["-n", &file]).current_dir(env!("CARGO_MANIFEST_DIR"));
@@ -193,7 +193,7 @@ fn shells_accept_the_scripts() {
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         }
     }
-    if support::has("shells_accept_the_scripts", &["shellcheck"]) {
+    if support::needs("shells_accept_the_scripts", &["shellcheck"]) {
         let mut check = Command::new("shellcheck");
         check.arg("completions/connbox.bash").current_dir(env!("CARGO_MANIFEST_DIR"));
         let output = check.output().unwrap();

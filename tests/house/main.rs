@@ -8,6 +8,7 @@ mod support;
 mod contrib;
 mod docs;
 mod package;
+mod readme;
 mod table;
 mod tidy;
 mod transcripts;

@@ -33,7 +33,7 @@ fn replayed(text: &str) -> String {
 
 #[test]
 fn transcripts_are_as_written() {
-    if !support::has("transcripts_are_as_written", &["bash", "awk"]) {
+    if !support::needs("transcripts_are_as_written", &["bash", "awk"]) {
         return;
     }
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
@@ -51,7 +51,7 @@ fn transcripts_are_as_written() {
 /// Examples run on the running kernel, as the reader of a man page would run them.
 #[test]
 fn examples_of_the_man_pages_work() {
-    if !support::has("examples_of_the_man_pages_work", &["bash", "awk"]) {
+    if !support::needs("examples_of_the_man_pages_work", &["bash", "awk"]) {
         return;
     }
     // Those of a screen would not end: tests/live/tcptrack.rs runs them.

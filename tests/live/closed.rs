@@ -1,9 +1,7 @@
 //! `closedcalc --by` against the running kernel: processes that hold TCP sockets which are neither
 //! connected nor listening, in network namespaces of their own.
-//!
-//! That takes root and python3; a test that cannot run says so and is skipped, or fails if the
-//! environment has `CONNBOX_REQUIRE=all`.
 
+use crate::support::lacks;
 use crate::world;
 
 use std::path::{Path, PathBuf};
@@ -11,70 +9,7 @@ use std::time::{Duration, Instant};
 
 use world::{Ran, Rights, Script, World};
 
-/// Holds sockets of every kind, some of which it inherits to a child, and says both pids.
-const HOLDER: &str = r#"
-import os, socket, sys
-V4, V6, TCP, UDP = socket.AF_INET, socket.AF_INET6, socket.SOCK_STREAM, socket.SOCK_DGRAM
-HOST = {V4: "127.0.0.1", V6: "::1"}
-sys.stdin.readline()
-open("/proc/self/comm", "w").write('ho"l\tder')
-keep = []
-def tcp(family, port=None):
-    one = socket.socket(family, TCP)
-    if port is not None:
-        one.bind((HOST[family], port))
-    keep.append(one)
-    return one
-# Never bound or connected: 8; one of them by two descriptors.
-for family in [V4] * 5 + [V6] * 3:
-    tcp(family)
-keep.append(keep[0].dup())
-# Bound, and no more: 3.
-for family in [V4, V4, V6]:
-    tcp(family, 0)
-# Reset by the peer and forgotten: 3 clients, of which the one that had chosen its port keeps it, and
-# 1 server.
-listener = tcp(V6, 0)
-listener.listen()
-def pair(port=None):
-    client = tcp(V6, port)
-    client.connect(listener.getsockname())
-    server = listener.accept()[0]
-    keep.append(server)
-    return client, server
-def reset(one, other):
-    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    one.close()
-    while other.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) != b"\7":
-        pass
-for port in [None, 0, 7001]:
-    client, server = pair(port)
-    reset(server, client)
-reset(*pair())
-# By another user: 1.
-os.seteuid(65534)
-tcp(V4)
-os.seteuid(0)
-# What must not be counted: connected, closed by the peer alone, of other protocols.
-pair(7002)
-client, server = pair()
-server.close()
-keep.extend([socket.socket(V4, UDP), socket.socket(V6, UDP), *socket.socketpair()])
-keep[-3].bind((HOST[V6], 0))
-said, says = os.pipe()
-child = os.fork()
-if child == 0:
-    # 2 of its own beside all that it inherits.
-    open("/proc/self/comm", "w").write("heir")
-    own = [tcp(V4), tcp(V6)]
-    os.write(says, b"!")
-    sys.stdin.read()
-    os._exit(0)
-os.read(said, 1)
-print(os.getpid(), child, flush=True)
-sys.stdin.read()
-"#;
-/// How many the holder holds, how many of these another user made, and how many have a port.
+/// How many the companion `holder` holds, how many of these another user made, and how many have a port.
 const UNBOUND: u64 = 8 + 2 + 1 + 1;
 const BY_NOBODY: u64 = 1;
 const BOUND: u64 = 3 + 1;
@@ -83,16 +18,12 @@ const HEIRS: u64 = 2;
 
 /// A namespace with a holder in it, and its two pids. None if `test` is skipped.
 fn with_holder(test: &str) -> Option<(World, Script, [u32; 2])> {
-    if !world::has_tool("python3") {
-        world::skip(test, "no python3");
-        return None;
-    }
     if connbox::sys::kernel_version() < (6, 8) {
-        world::skip(test, "this kernel does not show bound sockets");
+        lacks(test, "bound sockets in sock_diag", "this kernel does not show them");
         return None;
     }
     let world = World::quiet(test)?;
-    let mut script = world.script(HOLDER);
+    let mut script = world.companion("holder");
     let said = script.go();
     let mut pids = said.split(' ').map(|pid| pid.parse().expect("two pids"));
     let pids = [pids.next().expect("a pid"), pids.next().expect("two pids")];
@@ -185,29 +116,10 @@ fn processes_of_other_namespaces_do_not_count() {
 fn connections_of_another_namespace_are_not_taken_for_closed_ones() {
     let test = "connections_of_another_namespace_are_not_taken_for_closed_ones";
     let Some(world) = World::quiet(test) else { return };
-    if !world::has_tool("python3") {
-        return world::skip(test, "no python3");
-    }
-    // Connects in its namespace, and moves into another one with what it holds.
-    let mut script = world.script(
-        r#"
-import ctypes, socket, sys
-sys.stdin.readline()
-listener = socket.create_server(("127.0.0.1", 0))
-client = socket.create_connection(listener.getsockname())
-server = listener.accept()[0]
-bound = socket.socket()
-bound.bind(("127.0.0.1", 0))
-unbound = socket.socket()
-says = ctypes.CDLL(None).unshare(0x40000000)
-print(says, flush=True)
-sys.stdin.read()
-"#,
-    );
+    let mut script = world.companion("crossing");
     // Somebody must live there, lest the way into it be lost.
     let resident = world.resident();
-    assert_eq!(script.go(), "0");
-    let pid = script.pid().to_string();
+    let pid = script.go();
     let ran = world::connbox_outside(&["closedcalc", "--by", "pid", "--netns", &pid]);
     check(ran, &format!("{pid}\tunbound\t1\n"));
     drop(resident);
@@ -247,28 +159,7 @@ fn who_may_not_look_is_told_what_it_takes() {
 fn a_connection_is_nobodys_closed_socket() {
     let test = "a_connection_is_nobodys_closed_socket";
     let Some(world) = World::quiet(test) else { return };
-    if !world::has_tool("python3") {
-        return world::skip(test, "no python3");
-    }
-    // Connections come and go all the while; a socket is unbound only for a moment before each.
-    let mut churn = world.script(
-        r#"
-import socket, sys, threading
-listener = socket.create_server(("127.0.0.1", 0))
-def accept():
-    while True:
-        listener.accept()[0].close()
-threading.Thread(target=accept, daemon=True).start()
-stable = [socket.create_connection(listener.getsockname()) for _ in range(100)]
-sys.stdin.readline()
-print("on", flush=True)
-def connect():
-    while True:
-        socket.create_connection(listener.getsockname()).close()
-threading.Thread(target=connect, daemon=True).start()
-sys.stdin.read()
-"#,
-    );
+    let mut churn = world.companion("churn");
     assert_eq!(churn.go(), "on");
     for _ in 0..20 {
         let ran = world.connbox(&["closedcalc", "--by", "pid", "-v"]);
@@ -288,14 +179,14 @@ impl Group {
         let mut lines = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
         let point = lines.find(|words| words.contains(&"cgroup2")).map(|words| words[4]);
         let Some(point) = point else {
-            world::skip(test, "no cgroup2");
+            lacks(test, "control groups", "no cgroup2 is mounted");
             return None;
         };
         let path = Path::new(point).join(format!("connbox-{test}-{}", std::process::id()));
         match std::fs::create_dir(&path) {
             Ok(()) => Some(Self(path)),
             Err(error) => {
-                world::skip(test, &format!("cannot make a control group: {error}"));
+                lacks(test, "control groups", &error.to_string());
                 None
             }
         }
@@ -319,17 +210,10 @@ impl Drop for Group {
 
 #[test]
 fn a_control_group_is_known_by_the_number_that_sock_diag_gives() {
-    let test = "number";
+    let test = "a_control_group_is_known_by_the_number_that_sock_diag_gives";
     let Some(group) = Group::make(test) else { return };
     let Some(world) = World::quiet(test) else { return };
-    if !world::has_tool("python3") {
-        return world::skip(test, "no python3");
-    }
-    let mut script = world.script(
-        "import socket, sys\nsys.stdin.readline()\n\
-         listener = socket.create_server(('127.0.0.1', 0))\nunbound = socket.socket()\n\
-         print('on', flush=True)\nsys.stdin.read()\n",
-    );
+    let mut script = world.companion("listener");
     let pid = script.pid();
     std::fs::write(group.0.join("cgroup.procs"), pid.to_string()).unwrap();
     assert_eq!(script.go(), "on");

@@ -1,6 +1,7 @@
 //! `conntrack -E`, live: against Debian's conntrack on the same events, with readers that are too slow,
 //! and with readers that go away.
 
+use crate::support::{lacks, needs};
 use crate::world;
 
 use std::collections::BTreeSet;
@@ -9,7 +10,7 @@ use std::time::SystemTime;
 
 use crate::conntrack_text::both::{Form, corrected};
 use rustix::process::Signal;
-use world::{Ran, Script, Watcher, World, has_tool, skip, wait_until};
+use world::{Ran, Script, Watcher, World, wait_until};
 
 /// Sends datagrams to as many ports and addresses as it is told, each of which makes a flow that is
 /// dropped behind the table; then what the number of flows is.
@@ -26,9 +27,7 @@ for line in sys.stdin:
 
 /// A world whose rules track flows, and drop what makes them. None if `test` is skipped.
 fn tracking(test: &str) -> Option<World> {
-    let program = ["iptables", "conntrack", "python3"].into_iter().find(|name| !has_tool(name));
-    if let Some(program) = program {
-        skip(test, &format!("{program} is not installed"));
+    if !needs(test, &["iptables", "conntrack", "python3", "sh"]) {
         return None;
     }
     let world = World::quiet(test)?;
@@ -37,7 +36,7 @@ fn tracking(test: &str) -> Option<World> {
                  cd /proc/sys/net/netfilter && echo 600 >nf_conntrack_udp_timeout";
     let Ran { status, stderr, .. } = world.ran("sh", &["-c", rules]);
     if status != 0 {
-        skip(test, &format!("no rule of connection tracking: {stderr}"));
+        lacks(test, "connection tracking", stderr.trim_end());
         return None;
     }
     Some(world)

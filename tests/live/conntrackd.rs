@@ -29,7 +29,7 @@ struct Place {
 impl Place {
     /// None if the test is skipped, which is said.
     fn new(test: &str) -> Option<Place> {
-        if !support::has(test, &["nft", "conntrack", "sysctl", "python3"]) {
+        if !support::needs(test, &["nft", "conntrack", "sysctl", "python3"]) {
             return None;
         }
         let world = World::quiet(test)?;

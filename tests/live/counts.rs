@@ -4,6 +4,7 @@
 //! binary there. That takes root; a test that cannot run says so and is skipped, or fails if the
 //! environment has `CONNBOX_REQUIRE=all`.
 
+use crate::support::needs;
 use crate::world;
 
 use std::collections::BTreeMap;
@@ -207,9 +208,7 @@ fn tcpstates_falls_back_where_netlink_is_refused() {
     let test = "tcpstates_falls_back_where_netlink_is_refused";
     let Some(world) = World::all_states(test) else { return };
     for errno in [libc::EPERM, libc::EAFNOSUPPORT] {
-        let Some(rights) = Rights::without_netlink(errno) else {
-            return world::skip(test, "no seccomp program for this machine");
-        };
+        let Some(rights) = Rights::without_netlink(test, errno) else { return };
         for source in [&[][..], &["--source", "procfs"]] {
             check_every_view(&world, source, |words| world.connbox_as(rights, words));
         }
@@ -331,10 +330,10 @@ fn snmpget_tcp_shows_what_the_kernel_shows() {
 #[test]
 fn snmpget_tcp_shows_all_that_nstat_shows() {
     let test = "snmpget_tcp_shows_all_that_nstat_shows";
-    let Some(world) = World::mptcp(test) else { return };
-    if !world::has_tool("nstat") {
-        return world::skip(test, "no nstat");
+    if !needs(test, &["nstat"]) {
+        return;
     }
+    let Some(world) = World::mptcp(test) else { return };
     let look = || Ok((oracle::snmp_tcp(&world), oracle::nstat(&world)));
     let ((mut truth, nstat), ran) =
         at_a_quiet_point(look, || world.connbox(&["snmpget-tcp", "--all"]));
@@ -390,10 +389,10 @@ fn conncount_truth(world: &World) -> BTreeMap<String, i64> {
 #[test]
 fn conncount_shows_what_ss_shows() {
     let test = "conncount_shows_what_ss_shows";
-    let Some(world) = World::all_states(test) else { return };
-    if !world::has_tool("ss") {
-        return world::skip(test, "no ss");
+    if !needs(test, &["ss"]) {
+        return;
     }
+    let Some(world) = World::all_states(test) else { return };
     for (words, names) in [
         (&["conncount"][..], CONNCOUNT.to_vec()),
         (&["conncount", "--transport"], [&CONNCOUNT[..], &TRANSPORTS].concat()),

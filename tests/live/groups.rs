@@ -2,6 +2,7 @@
 //! as many; netlink and the files of /proc/net must give the same groups; what is picked in the kernel
 //! must be what is picked from a whole dump.
 
+use crate::support::{can_use, lacks, needs};
 use crate::world;
 
 use std::collections::BTreeMap;
@@ -32,10 +33,10 @@ fn ss(world: &World, words: &[&str]) -> String {
 #[test]
 fn filters_pick_what_ss_picks() {
     let test = "filters_pick_what_ss_picks";
-    let Some(world) = World::all_states(test) else { return };
-    if !world::has_tool("ss") {
-        return world::skip(test, "no ss");
+    if !needs(test, &["ss"]) {
+        return;
     }
+    let Some(world) = World::all_states(test) else { return };
     let check = |ours: &[&str], theirs: &[&str]| {
         let look = || Ok(ss(&world, theirs));
         let (wanted, said) = at_a_quiet_point(look, || conncount(&world, ours));
@@ -74,9 +75,7 @@ const KEYS: &str = "state,family,laddr,raddr,lport,rport,direction,service,uid,u
 fn netlink_and_procfs_give_the_same_groups() {
     let test = "netlink_and_procfs_give_the_same_groups";
     let Some(world) = World::all_states(test) else { return };
-    let Some(no_netlink) = Rights::without_netlink(libc::EPERM) else {
-        return world::skip(test, "no seccomp program for this machine");
-    };
+    let Some(no_netlink) = Rights::without_netlink(test, libc::EPERM) else { return };
     for words in [
         &["-t", "-u", "--by", "proto,state"][..],
         &["-t", "-u", "--by", KEYS],
@@ -184,12 +183,10 @@ fn the_holder_of_each_of_many_sockets_is_found() {
 fn control_groups_are_those_of_processes_where_sockets_do_not_say() {
     let test = "control_groups_are_those_of_processes_where_sockets_do_not_say";
     let Some(world) = World::all_states(test) else { return };
-    let Some(no_netlink) = Rights::without_netlink(libc::EPERM) else {
-        return world::skip(test, "no seccomp program for this machine");
-    };
+    let Some(no_netlink) = Rights::without_netlink(test, libc::EPERM) else { return };
     let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
     let Some(own) = own.lines().find_map(|line| line.strip_prefix("0::")) else {
-        return world::skip(test, "no cgroup v2");
+        return lacks(test, "control groups", "this process is in no cgroup2");
     };
     let look = || {
         let rows = world.dump();
@@ -218,7 +215,7 @@ fn a_process_with_a_hostile_name_harms_no_format() {
         // A multicall binary would not answer to such a name.
         std::fs::copy(path, &program).is_ok()
     }) else {
-        return world::skip(test, "no sleep");
+        return lacks(test, "sleep", "it cannot be copied");
     };
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
@@ -262,7 +259,7 @@ fn a_process_with_a_hostile_name_harms_no_format() {
     assert!(prom.ends_with("process=\"\\\"`id`$(id)\\\\\\n;\t#\"} 1\n"), "{prom}");
     let eval =
         format!("set -eu; eval '{}'; printf %s \"$PROCESS\"", shell.trim().replace('\'', ""));
-    for program in ["dash", "bash", "ksh", "zsh"].into_iter().filter(|name| world::has_tool(name)) {
+    for program in ["dash", "bash", "ksh", "zsh"].into_iter().filter(|name| can_use(name)) {
         let output = std::process::Command::new(program).args(["-c", &eval]).output().unwrap();
         assert_eq!(output.stdout, b"\"`id`$(id)\\?;?#", "{program}: {output:?}");
     }

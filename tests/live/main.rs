@@ -9,6 +9,7 @@ mod support;
 mod world;
 
 mod closed;
+mod companions;
 mod conntrack;
 mod conntrack_events;
 mod conntrack_text;
@@ -20,4 +21,3 @@ mod network_connections;
 mod packets;
 mod soak;
 mod tcptrack;
-mod time_zone;

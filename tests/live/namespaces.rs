@@ -306,7 +306,7 @@ fn without_rights_the_own_namespace_is_counted() {
 
 /// A line of shell, run as root among these worlds with `$connbox` set. None where a tool is missing.
 fn shell(test: &str, named: &[(&str, &World)], tools: &[&str], line: &str) -> Option<Ran> {
-    support::has(test, tools).then(|| {
+    support::needs(test, tools).then(|| {
         let line = format!("connbox='{}'\n{line}", world::connbox().display());
         tool_among(named, Rights::Root, Path::new("sh"), &["-c", &line])
     })
@@ -365,7 +365,7 @@ fn who_cannot_come_back_does_not_leave() {
     let Some(_world) = World::plain(test, Sockets::default()) else { return };
     let Some(ran) = shell(test, &[], &["unshare"], line) else { return };
     if ran.status == 77 {
-        return world::skip(test, "no user namespace");
+        return support::lacks(test, "user namespaces", ran.stderr.trim_end());
     }
     assert!(
         ran.stderr.contains("may not be entered") && ran.stdout.ends_with("status 1\n"),
@@ -523,7 +523,7 @@ impl Drop for Hostile {
 #[test]
 fn hostile_names_do_no_harm_in_any_format() {
     let test = "hostile_names_do_no_harm_in_any_format";
-    if !support::has(test, &["jq", "bash"]) {
+    if !support::needs(test, &["jq", "bash"]) {
         return;
     }
     let Some(hostile) = Hostile::make(test) else { return };
@@ -554,7 +554,7 @@ fn hostile_names_do_no_harm_in_any_format() {
     let text = hostile.run(&["--prom"]);
     let label = "netns=\"a\\\"$(id)`'\\\\\t\\n{\",resident=\"";
     assert!(text.contains(label), "{text}");
-    if support::has(test, &["promtool"]) {
+    if support::needs(test, &["promtool"]) {
         feed(&["promtool", "check", "metrics"], text.as_bytes());
     }
 }

@@ -1,5 +1,6 @@
 //! Live: what the packet ring and the kernel's own counters say of transfers of known size.
 
+use crate::support::needs;
 use crate::world;
 
 use std::io::{Read, Write};
@@ -150,16 +151,14 @@ fn nothing_passes_the_program_that_it_does_not_pick() {
 #[test]
 fn a_lossy_path_does_not_change_the_bytes() {
     let test = "a_lossy_path_does_not_change_the_bytes";
-    let (Some(one), Some(other)) = (World::quiet(test), World::quiet(test)) else { return };
-    let resident = other.resident();
-    let pid = resident.pid().to_string();
-    one.tool("ip", &["link", "add", "v0", "type", "veth", "peer", "name", "v1", "netns", &pid]);
-    for (world, name, address) in [(&one, "v0", "198.18.1.1/24"), (&other, "v1", "198.18.1.2/24")] {
-        world.tool("ip", &["address", "add", address, "dev", name]);
-        world.tool("ip", &["link", "set", name, "up"]);
+    if !needs(test, &["nft"]) {
+        return;
     }
-    if !world::has_tool("nft") {
-        return world::skip(test, "no nft");
+    let (Some(one), Some(other)) = (World::quiet(test), World::quiet(test)) else { return };
+    one.veth("v0", "v1", Some(&other));
+    for (world, name, last) in [(&one, "v0", 1), (&other, "v1", 2)] {
+        world.set_address(name, Ipv4Addr::new(198, 18, 1, last));
+        world.set_up(name, true);
     }
     let listener = other.inside(|| TcpListener::bind("198.18.1.2:9001").unwrap());
     // What is lost behind the capture goes by twice; what is lost before it goes by once, and late.
@@ -251,19 +250,18 @@ fn what_cannot_be_captured_is_said() {
 #[test]
 fn an_interface_that_goes_is_noticed() {
     let Some(world) = World::quiet("an_interface_that_goes_is_noticed") else { return };
-    world.tool("ip", &["link", "add", "v0", "type", "veth", "peer", "name", "v1"]);
+    world.veth("v0", "v1", None);
     let open = || Capture::open(&Request { interface: b"v0", is_promiscuous: true, ..LO });
     world.inside(|| {
         assert_eq!(text_of(open().unwrap_err()), "v0: Network is down");
     });
-    world.tool("ip", &["link", "set", "v0", "up"]);
+    world.set_up("v0", true);
     let mut capture = world.inside(|| open().unwrap());
-    let shown = world.tool("ip", &["-d", "link", "show", "v0"]);
-    assert!(shown.contains("promiscuity 1"), "{shown}");
-    world.tool("ip", &["link", "set", "v0", "down"]);
+    assert_eq!(world.promiscuity("v0"), 1);
+    world.set_up("v0", false);
     let each = |capture: &mut Capture| world.inside(|| capture.each(&mut |_| ()).map_err(text_of));
     assert_eq!(each(&mut capture), Ok(()));
-    world.tool("ip", &["link", "delete", "v0"]);
+    world.delete_interface("v0");
     assert_eq!(each(&mut capture), Err(String::from("v0: No such device")));
 }
 
@@ -382,23 +380,19 @@ fn the_kernels_counters_make_connections() {
     });
 }
 
-/// Sends a TCP segment over IPv4 in Ethernet frames without, with one and with two VLAN tags.
-const TAGGED: &str = "
-import socket, struct
-s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-s.bind(('v0', 0))
-for port, tags in ((1, b''), (2, b'\\x81\\0\\0\\5'), (3, b'\\x88\\xa8\\0\\6\\x81\\0\\0\\7')):
-    tcp = struct.pack('>HHIIBBHHH', port, 80, 1, 1, 0x50, 16, 9, 0, 0) + b'payload'
-    ip = struct.pack('>BBHHHBBH', 0x45, 0, 20 + len(tcp), 0, 0x4000, 64, 6, 0)
-    s.send(b'\\xff' * 6 + b'\\2' * 6 + tags + b'\\x08\\0' + ip + bytes([10, 0, 0, 1, 10, 0, 0, 2]) + tcp)
-";
+/// A TCP segment over IPv4 in an Ethernet frame with these VLAN tags.
+fn tagged(port: u8, tags: &[u8]) -> Vec<u8> {
+    let ip = [0x45, 0, 0, 47, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+    let tcp = [0, port, 0, 80, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 16, 0, 9, 0, 0, 0, 0];
+    [&[0xff; 6][..], &[2; 6], tags, &[8, 0], &ip, &tcp, b"payload"].concat()
+}
 
 #[test]
 fn tagged_frames_are_seen_on_their_way_out_and_in() {
     let test = "tagged_frames_are_seen_on_their_way_out_and_in";
     let Some(world) = World::quiet(test) else { return };
-    world.tool("ip", &["link", "add", "v0", "type", "veth", "peer", "name", "v1"]);
-    ["v0", "v1"].iter().for_each(|name| drop(world.tool("ip", &["link", "set", name, "up"])));
+    world.veth("v0", "v1", None);
+    ["v0", "v1"].iter().for_each(|name| world.set_up(name, true));
     // Of a tagged frame a program may see the tag's ethertype, so it must let tags pass.
     let ethertype = 0xffff_f000;
     let picking: [Instruction; 8] = [
@@ -416,7 +410,11 @@ fn tagged_frames_are_seen_on_their_way_out_and_in() {
             for program in [&[][..], &picking] {
                 let request = Request { interface, program, is_promiscuous: false };
                 let mut capture = Capture::open(&request).unwrap();
-                world.tool("python3", &["-S", "-c", TAGGED]);
+                for (port, tags) in
+                    [(1, &[][..]), (2, &[0x81, 0, 0, 5]), (3, &[0x88, 0xa8, 0, 6, 0x81, 0, 0, 7])]
+                {
+                    world.send_frame("v0", &tagged(port, tags));
+                }
                 let mut seen = Vec::new();
                 let end = Instant::now() + Duration::from_secs(10);
                 while seen.len() < 3 && Instant::now() < end {

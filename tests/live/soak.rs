@@ -6,6 +6,7 @@
 
 mod answers;
 mod long_run;
+use crate::support::needs;
 use crate::world;
 
 use std::io::{self, Write};
@@ -105,10 +106,10 @@ impl Soak<'_> {
 #[test]
 fn totals_hold_while_connections_come_and_go() {
     let test = "totals_hold_while_connections_come_and_go";
-    let Some(world) = World::churned(test) else { return };
-    if !world::has_tool("ss") {
-        return world::skip(test, "no ss");
+    if !needs(test, &["ss"]) {
+        return;
     }
+    let Some(world) = World::churned(test) else { return };
     let seconds =
         std::env::var("CONNBOX_SOAK_SECONDS").map_or(SECONDS, |text| text.parse().unwrap());
     let mut soak = Soak::new(&world, Duration::from_secs(seconds));

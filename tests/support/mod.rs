@@ -2,7 +2,11 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
+mod needs;
 pub mod scratch;
+
+#[allow(unused_imports, reason = "each test program uses its own part")]
+pub use needs::*;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -61,7 +65,7 @@ pub fn bin_dir() -> &'static Path {
 pub fn command(program: &str) -> Command {
     let mut path = OsString::from(bin_dir());
     path.push(":");
-    path.push(std::env::var_os("PATH").unwrap_or_default());
+    path.push(search_path());
     let mut command = Command::new(program);
     command.env("PATH", path).env("LC_ALL", "C").env_remove("CONNBOX_ROOT");
     command
@@ -113,28 +117,6 @@ pub fn shell(line: &str) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{line}: {:?} {stderr}", output.status);
     String::from_utf8(output.stdout).unwrap()
-}
-
-/// Says that a test cannot run here and why; with `CONNBOX_REQUIRE=all` that is a failure.
-pub fn skip(test: &str, why: &str) {
-    let text = format!("SKIP {test}: {why}");
-    assert!(std::env::var_os("CONNBOX_REQUIRE").is_none_or(|what| what != "all"), "{text}");
-    eprintln!("{text}");
-}
-
-/// Whether all of `programs` are installed; if not, the test is skipped aloud.
-pub fn has(test: &str, programs: &[&str]) -> bool {
-    let is_there = |program: &&str| {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
-    };
-    match programs.iter().find(|program| !is_there(program)) {
-        Some(missing) => {
-            skip(test, &format!("{missing} is not installed"));
-            false
-        }
-        None => true,
-    }
 }
 
 /// Checks that a file of the project holds `text`; with `CONNBOX_BLESS=1` it is written instead.

@@ -51,7 +51,7 @@ const FAST_PORTS: [u16; 2] = [8104, 8106];
 
 /// Fills the empty world.
 pub fn fill(world: &mut World) -> Result<(), Obstacle> {
-    let tun = lacking("cannot make a TUN device", Tun::make())?;
+    let tun = lacking("TUN devices", Tun::make())?;
     let mut plan = Histogram::default();
     for (table, keep) in [(&KEPT[..], true), (&ABANDONED[..], false)] {
         make_lines(world, &tun, &mut plan, table, keep)?;
@@ -185,7 +185,7 @@ fn add_sockets_without_a_row(world: &mut World) -> io::Result<()> {
 }
 
 /// Adds sockets of UDP, one of them connected, and of a protocol that nobody speaks.
-fn add_udp_and_raw(world: &mut World) -> io::Result<()> {
+fn add_udp_and_raw(world: &mut World) -> Result<(), Obstacle> {
     let connected = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     connected.connect((Ipv4Addr::LOCALHOST, 9))?;
     let v4 = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -194,7 +194,8 @@ fn add_udp_and_raw(world: &mut World) -> io::Result<()> {
     for family in [AddressFamily::INET, AddressFamily::INET6, AddressFamily::INET6] {
         let experimental = Protocol::from_raw(RawProtocol::new(253).expect("not zero"));
         let flags = SocketFlags::CLOEXEC;
-        world.sockets.push(socket_with(family, SocketType::RAW, flags, Some(experimental))?);
+        let made = socket_with(family, SocketType::RAW, flags, Some(experimental));
+        world.sockets.push(lacking("raw sockets", made.map_err(io::Error::from))?);
     }
     Ok(())
 }

@@ -59,8 +59,8 @@ impl Tun {
         let device = OwnedFd::from(file);
         let flags = libc::IFF_TUN | libc::IFF_NO_PI;
         sys::ioctl(&device, libc::TUNSETIFF, &mut request("tun0", &(flags as u16).to_ne_bytes()))?;
-        up("tun0")?;
-        address4("tun0")?;
+        set_up("tun0", true)?;
+        address4("tun0", HERE4)?;
         address6("tun0")?;
         Ok(Self(device.into()))
     }
@@ -72,9 +72,9 @@ impl Tun {
     }
 }
 
-/// Brings the interface `name` of the calling thread's namespace up.
-pub fn up(name: &str) -> io::Result<()> {
-    let flags = (libc::IFF_UP | libc::IFF_RUNNING) as u16;
+/// Brings the interface `name` of the calling thread's namespace up, or down.
+pub fn set_up(name: &str, is_up: bool) -> io::Result<()> {
+    let flags = if is_up { (libc::IFF_UP | libc::IFF_RUNNING) as u16 } else { 0 };
     let socket = any_socket(AddressFamily::INET)?;
     sys::ioctl(&socket, libc::SIOCSIFFLAGS as libc::Ioctl, &mut request(name, &flags.to_ne_bytes()))
 }
@@ -92,11 +92,11 @@ fn request(name: &str, value: &[u8]) -> [u8; 40] {
     request
 }
 
-/// Gives the interface its IPv4 address and a /24.
-fn address4(name: &str) -> io::Result<()> {
+/// Gives the interface an IPv4 address and a /24.
+pub fn address4(name: &str, address: Ipv4Addr) -> io::Result<()> {
     let socket = any_socket(AddressFamily::INET)?;
     let settings =
-        [(libc::SIOCSIFADDR, HERE4), (libc::SIOCSIFNETMASK, Ipv4Addr::new(255, 255, 255, 0))];
+        [(libc::SIOCSIFADDR, address), (libc::SIOCSIFNETMASK, Ipv4Addr::new(255, 255, 255, 0))];
     for (code, address) in settings {
         let mut sockaddr = [0; 8];
         sockaddr[..2].copy_from_slice(&(libc::AF_INET as u16).to_ne_bytes());

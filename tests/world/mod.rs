@@ -16,17 +16,20 @@ pub mod oracle;
 mod plain;
 mod router;
 mod run;
-mod sys;
+pub mod sys;
+mod veth;
 mod watch;
 
 use std::fmt::Debug;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::{lacks, needs};
 use line::Line;
 use link::Tun;
 use oracle::Histogram;
@@ -78,8 +81,8 @@ pub const STATES: [&str; 12] = [
 
 /// Why a world cannot be made.
 enum Obstacle {
-    /// This machine, or its user, cannot have one: the test is skipped.
-    Lacking(String),
+    /// This machine, or its user, lacks a thing of `support::needs`, for this reason: the test is skipped.
+    Lacking(&'static str, String),
     /// Something went wrong: the test fails.
     Failed(io::Error),
 }
@@ -96,9 +99,9 @@ impl From<rustix::io::Errno> for Obstacle {
     }
 }
 
-/// Calls what is missing by its name where `result` is an error.
-fn lacking<T>(what: &str, result: io::Result<T>) -> Result<T, Obstacle> {
-    result.map_err(|error| Obstacle::Lacking(format!("{what}: {error}")))
+/// Calls what is missing by its name in `support::needs` where `result` is an error.
+fn lacking<T>(thing: &'static str, result: io::Result<T>) -> Result<T, Obstacle> {
+    result.map_err(|error| Obstacle::Lacking(thing, error.to_string()))
 }
 
 /// A network namespace and what lives in it.
@@ -140,6 +143,9 @@ impl World {
     where
         F: FnOnce(&mut Self) -> Result<(), Obstacle> + Send + 'static,
     {
+        if !needs(test, &["sleep"]) {
+            return None;
+        }
         let _shared = share_machine();
         let made = thread::spawn(move || {
             let mut world = Self::empty()?;
@@ -149,8 +155,8 @@ impl World {
         });
         match made.join().expect("the thread that makes the world") {
             Ok(world) => Some(world),
-            Err(Obstacle::Lacking(why)) => {
-                skip(test, &why);
+            Err(Obstacle::Lacking(thing, why)) => {
+                lacks(test, thing, &why);
                 None
             }
             Err(Obstacle::Failed(error)) => panic!("{test}: cannot make the world: {error}"),
@@ -159,14 +165,14 @@ impl World {
 
     /// Moves the calling thread into a new namespace, which has nothing but lo.
     fn empty() -> Result<Self, Obstacle> {
-        lacking("cannot make a network namespace", sys::unshare_net())?;
+        lacking("network namespaces", sys::unshare_net())?;
         // The namespace may have taken it from the machine that its interfaces have no IPv6.
         let _ = fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "0");
-        link::up("lo")?;
-        lacking("no IPv6", fs::read("/proc/thread-self/net/if_inet6"))?;
+        lacking("network namespaces", link::set_up("lo", true))?;
+        lacking("IPv6", UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).map(drop))?;
         Ok(Self {
             netns: File::open("/proc/thread-self/ns/net")?.into(),
-            diag: lacking("no sock_diag", diag::open())?,
+            diag: lacking("sock_diag", diag::open())?,
             plan: None,
             tun: None,
             lines: Vec::new(),
@@ -216,6 +222,23 @@ impl World {
     }
 }
 
+impl World {
+    /// Brings an interface up, or down.
+    pub fn set_up(&self, interface: &str, is_up: bool) {
+        self.inside(|| link::set_up(interface, is_up)).expect("an interface");
+    }
+
+    /// Gives an interface an IPv4 address and a /24.
+    pub fn set_address(&self, interface: &str, address: Ipv4Addr) {
+        self.inside(|| link::address4(interface, address)).expect("an address");
+    }
+
+    /// Sends a frame out of an interface.
+    pub fn send_frame(&self, interface: &str, frame: &[u8]) {
+        self.inside(|| sys::send_frame(interface, frame)).expect("a frame that is sent");
+    }
+}
+
 impl Drop for World {
     fn drop(&mut self) {
         let _shared = share_machine();
@@ -235,15 +258,6 @@ fn share_machine() -> RwLockReadGuard<'static, ()> {
 /// Keeps every other test from making or dropping sockets while the guard lives.
 pub fn hold_machine() -> RwLockWriteGuard<'static, ()> {
     MACHINE.write().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Says aloud, past the harness that would swallow it, that a test is not run. Under
-/// `CONNBOX_REQUIRE=all` a skip is a failure.
-pub fn skip(test: &str, why: &str) {
-    let text = format!("SKIP {test}: {why}");
-    assert!(std::env::var("CONNBOX_REQUIRE").as_deref() != Ok("all"), "{text}");
-    // In one piece, as other tests write at the same time.
-    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 /// Looks until `seen` says yes.

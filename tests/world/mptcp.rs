@@ -15,8 +15,8 @@ use super::{Obstacle, State, World, diag, lacking, wait_until};
 
 /// Fills the empty world.
 pub fn fill(world: &mut World) -> Result<(), Obstacle> {
-    lacking("no MPTCP", mptcp_socket(Kind::V4, SocketFlags::empty()))?;
-    let tun = lacking("cannot make a TUN device", Tun::make())?;
+    lacking("MPTCP", mptcp_socket(Kind::V4, SocketFlags::empty()))?;
+    let tun = lacking("TUN devices", Tun::make())?;
     let v4 = listener(Kind::V4, 8004)?;
     let v6 = listener(Kind::V6, 8006)?;
     for (kind, listener) in [(Kind::V4, &v4), (Kind::V6, &v6), (Kind::Mapped, &v6)] {

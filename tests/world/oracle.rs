@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use crate::support::can_use;
+
 use super::diag::Row;
 use super::line::Kind;
-use super::run::has_tool;
 use super::{State, World};
 
 /// How many sockets of each family are in each state.
@@ -83,7 +84,7 @@ fn index(state: State) -> usize {
 pub fn histogram(world: &World) -> Result<Histogram, String> {
     let truth = Histogram::of(&world.dump());
     agree("/proc/net/tcp", &Histogram::of(&proc_rows(world)), &truth)?;
-    if has_tool("ss") {
+    if can_use("ss") {
         agree("ss -f inet", &Histogram::of_ss(world, &["-f", "inet"]), &truth.tcp)?;
         agree("ss -f inet6", &Histogram::of_ss(world, &["-f", "inet6"]), &truth.tcp6)?;
         agree("ss", &Histogram::of_ss(world, &[]), &truth.both())?;

@@ -7,7 +7,9 @@
 
 use std::ops::Deref;
 
-use super::{Ran, Resident, Script, World, has_tool, skip};
+use crate::support::{lacks, needs};
+
+use super::{Ran, Resident, Script, World};
 
 const SETUP: &str = include_str!("router/setup.sh");
 const TRAFFIC: &str = include_str!("router/traffic.py");
@@ -40,11 +42,7 @@ impl Deref for Router {
 impl World {
     /// A router with flows of every kind. None if `test` is skipped.
     pub fn router(test: &str) -> Option<Router> {
-        let missing = ["ip", "nft", "conntrack", "python3", "nsenter"]
-            .into_iter()
-            .find(|program| !has_tool(program));
-        if let Some(program) = missing {
-            skip(test, &format!("{program} is not installed"));
+        if !needs(test, &["bash", "ip", "nft", "conntrack", "python3", "nsenter", "sysctl"]) {
             return None;
         }
         let [world, client, server] = [Self::quiet(test)?, Self::quiet(test)?, Self::quiet(test)?];
@@ -52,7 +50,7 @@ impl World {
         let pids = hosts.each_ref().map(|(resident, _)| resident.pid().to_string());
         let setup = world.ran("bash", &["-c", SETUP, "setup", &pids[0], &pids[1]]);
         if setup.status != 0 {
-            skip(test, &format!("no router can be made: {}", setup.stderr));
+            lacks(test, "connection tracking", setup.stderr.trim_end());
             return None;
         }
         let ends = format!("CLIENT, SERVER = {}, {}\n", pids[0], pids[1]);

@@ -1,10 +1,14 @@
 //! Programs run in a world, or beside it: connbox itself, and the tools it is compared with.
 
-use std::ffi::CString;
-use std::io::{BufRead, BufReader, Write};
+use std::ffi::{CString, OsStr};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+
+use rustix::process::Signal;
+
+use crate::support::{CONNBOX, lacks, search_path};
 
 use super::World;
 use super::sys::{self, Ban};
@@ -23,9 +27,13 @@ pub enum Rights {
 }
 
 impl Rights {
-    /// Those under which to make a netlink socket fails with `errno`, if that can be had here.
-    pub fn without_netlink(errno: i32) -> Option<Self> {
-        sys::netlink_ban(errno).map(Self::NoNetlink)
+    /// Those under which to make a netlink socket fails with `errno`. None if `test` is skipped.
+    pub fn without_netlink(test: &str, errno: i32) -> Option<Self> {
+        let ban = sys::netlink_ban(errno);
+        if ban.is_none() {
+            lacks(test, "seccomp", "no program for this machine");
+        }
+        ban.map(Self::NoNetlink)
     }
 }
 
@@ -139,14 +147,30 @@ impl World {
         (child.stdout.take().expect("a pipe"), Resident(child))
     }
 
+    /// The test program itself, run inside as one of its companions, which waits to be told to go on by a line.
+    pub fn companion(&self, role: &str) -> Script {
+        self.companion_called(role, OsStr::new("companion"))
+    }
+
+    /// The same by another name, of at most 15 bytes.
+    pub fn companion_called(&self, role: &str, name: &OsStr) -> Script {
+        let mut command = self.command(&oneself(), Rights::Root);
+        become_companion(&mut command, role).env(COMPANION_NAME, name);
+        command.stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("run the test program");
+        let stdin = child.stdin.take().expect("a pipe");
+        let says = child.stderr.take().expect("a pipe");
+        Script { stdin, says: BufReader::new(Box::new(says)), resident: Resident(child) }
+    }
+
     /// A program in Python that is run inside, and waits to be told to go on by a line.
     pub fn script(&self, text: &str) -> Script {
         let mut command = self.command(Path::new("python3"), Rights::Root);
         command.args(["-S", "-c", text]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("run python3");
         let stdin = child.stdin.take().expect("a pipe");
-        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-        Script { stdin, stdout, resident: Resident(child) }
+        let says = child.stdout.take().expect("a pipe");
+        Script { stdin, says: BufReader::new(Box::new(says)), resident: Resident(child) }
     }
 
     /// A program to be run inside.
@@ -166,6 +190,21 @@ impl World {
         });
         command
     }
+}
+
+/// The environment variables that make the test program a companion, and give it a name.
+pub const COMPANION: &str = "CONNBOX_COMPANION";
+pub const COMPANION_NAME: &str = "CONNBOX_COMPANION_NAME";
+
+/// The test program.
+pub fn oneself() -> PathBuf {
+    std::env::current_exe().expect("a path")
+}
+
+/// Has the test program, run by this command, be a companion: tests/live/companions.rs.
+pub fn become_companion<'a>(command: &'a mut Command, role: &str) -> &'a mut Command {
+    command.env(COMPANION, role).stdout(Stdio::null());
+    command.args(["companions::is_one", "--exact", "--nocapture"])
 }
 
 /// connbox, run outside, where files of /run/netns stand for these worlds and for nothing else.
@@ -204,21 +243,16 @@ pub fn connbox_outside(words: &[&str]) -> Ran {
     Ran::of(plain(connbox()).args(words))
 }
 
-/// Whether a tool can be run here at all.
-pub fn has_tool(program: &str) -> bool {
-    let quiet = plain(Path::new(program)).arg("-V").stdout(Stdio::null()).status();
-    quiet.is_ok_and(|status| status.success())
-}
-
 /// The binary under test.
 pub fn connbox() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_connbox"))
+    Path::new(CONNBOX)
 }
 
 /// A program in a plain environment and without input.
 fn plain(program: &Path) -> Command {
     let mut command = Command::new(program);
-    command.env("LC_ALL", "C").env_remove("CONNBOX_ROOT").stdin(Stdio::null());
+    command.env("PATH", search_path()).env("LC_ALL", "C").env_remove("CONNBOX_ROOT");
+    command.stdin(Stdio::null());
     command
 }
 
@@ -249,11 +283,11 @@ impl Drop for Resident {
     }
 }
 
-/// A program in Python. Whatever it has forked must end at the end of its standard input.
+/// A companion, or a program in Python. Whatever it has forked must end at the end of its standard input.
 pub struct Script {
     // Closed before the process is killed and waited for.
     stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
+    says: BufReader<Box<dyn Read + Send>>,
     resident: Resident,
 }
 
@@ -261,6 +295,12 @@ impl Script {
     /// Its process ID.
     pub fn pid(&self) -> u32 {
         self.resident.pid()
+    }
+
+    /// Ends it by a signal.
+    pub fn kill(mut self) {
+        self.resident.signal(Signal::KILL);
+        self.resident.end();
     }
 
     /// Tells it to go on, and gives what it says next.
@@ -272,7 +312,7 @@ impl Script {
     pub fn tell(&mut self, line: &str) -> String {
         self.stdin.write_all(format!("{line}\n").as_bytes()).expect("the program still runs");
         let mut line = String::new();
-        self.stdout.read_line(&mut line).expect("a line in UTF-8");
+        self.says.read_line(&mut line).expect("a line in UTF-8");
         line.trim_end().to_owned()
     }
 }

@@ -7,7 +7,7 @@
 use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::size_of;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -58,6 +58,35 @@ pub fn tcp_state(fd: &OwnedFd) -> io::Result<u8> {
 pub fn ioctl(fd: &OwnedFd, request: libc::Ioctl, argument: &mut [u8; 40]) -> io::Result<()> {
     // SAFETY: every request used here reads and writes at most a struct ifreq, 40 bytes long.
     check(unsafe { libc::ioctl(fd.as_raw_fd(), request, argument.as_mut_ptr()) })
+}
+
+/// Sends a frame out of an interface of the calling thread's namespace.
+pub fn send_frame(interface: &str, frame: &[u8]) -> io::Result<()> {
+    let name = CString::new(interface)?;
+    // SAFETY: a sockaddr_ll of zeros is one.
+    let mut to: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    to.sll_family = libc::AF_PACKET as u16;
+    // SAFETY: the strings, the address and the frame outlive the calls that read them, and what the first call
+    // gives is ours.
+    unsafe {
+        to.sll_ifindex = libc::if_nametoindex(name.as_ptr()) as i32;
+        let socket = libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0);
+        check(socket)?;
+        let socket = OwnedFd::from_raw_fd(socket);
+        let length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+        let (bytes, to) = (frame.as_ptr().cast(), (&raw const to).cast());
+        check(libc::sendto(socket.as_raw_fd(), bytes, frame.len(), 0, to, length) as i64)
+    }
+}
+
+/// Runs `work` as one whose files and sockets belong to `user`.
+pub fn as_file_user<T>(user: u32, work: impl FnOnce() -> T) -> T {
+    // SAFETY: setfsuid takes no pointer and changes the calling thread alone.
+    let old = unsafe { libc::setfsuid(user) };
+    let done = work();
+    // SAFETY: as above.
+    unsafe { libc::setfsuid(old as u32) };
+    done
 }
 
 /// Has `prepare` run in the child between fork and exec. `prepare` may only make plain system calls:

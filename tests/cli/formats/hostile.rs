@@ -179,7 +179,7 @@ fn the_name_of_a_file_is_data_in_the_other_formats() {
     let table: Table = variant.table();
     let escaped = path.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n");
     assert_eq!(table.rows[0][3], format!("{escaped} Tcp InSegs"));
-    if support::has("the_name_of_a_file_is_data_in_the_other_formats", &["jq", "promtool"]) {
+    if support::needs("the_name_of_a_file_is_data_in_the_other_formats", &["jq", "promtool"]) {
         assert!(json::jq_takes(&variant.run(&["--json"])));
         assert_eq!(prometheus::complaints(&variant.run(&["--prom"])), "");
     }

@@ -138,7 +138,7 @@ pub fn check_lines(text: &str, table: &Table) {
 
 #[test]
 fn json_holds_the_numbers_of_the_table() {
-    let has_jq = support::has("json_holds_the_numbers_of_the_table", &["jq"]);
+    let has_jq = support::needs("json_holds_the_numbers_of_the_table", &["jq"]);
     for variant in variants::all() {
         let (table, text) = (variant.table(), variant.run(&["--json"]));
         assert!(text.ends_with("}\n"), "{variant:?}");
@@ -166,7 +166,7 @@ fn names_that_split_a_group_do_not_repeat_its_key() {
 
 #[test]
 fn jq_finds_a_value_by_its_keys() {
-    if !support::has("jq_finds_a_value_by_its_keys", &["jq"]) {
+    if !support::needs("jq_finds_a_value_by_its_keys", &["jq"]) {
         return;
     }
     for (words, path, value) in [

@@ -19,7 +19,7 @@ const SHELLS: [(&str, &[&str]); 7] = [
 
 /// Whether all the shells are installed; if not, the test is skipped aloud.
 pub fn are_here(test: &str) -> bool {
-    support::has(test, &SHELLS.map(|(program, _)| program))
+    support::needs(test, &SHELLS.map(|(program, _)| program))
 }
 
 /// Holds what `script` prints in every shell against `wanted`; it must succeed and say nothing.

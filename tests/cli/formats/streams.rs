@@ -35,6 +35,9 @@ fn read_by_date(time: &str) -> u128 {
 
 #[test]
 fn a_count_of_snapshots_each_with_its_time() {
+    if !support::needs("a_count_of_snapshots_each_with_its_time", &["bash", "date"]) {
+        return;
+    }
     std::thread::scope(|scope| {
         for variant in streams("--interval 0.2 --count 3 --header") {
             scope.spawn(move || {
@@ -71,7 +74,7 @@ fn check_snapshots(table: &Table, single: &Table) {
 
 #[test]
 fn a_stream_of_json_is_one_object_a_row() {
-    let has_jq = support::has("a_stream_of_json_is_one_object_a_row", &["jq"]);
+    let has_jq = support::needs("a_stream_of_json_is_one_object_a_row", &["jq"]);
     for variant in streams("--interval 0.001 --count 3") {
         let text = variant.run(&["--json"]);
         let rows = Variant::new(&variant.words[0], &["--root", variants::world()]).table().rows;

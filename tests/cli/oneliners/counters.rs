@@ -8,7 +8,7 @@ use crate::support::scratch::scratch;
 #[test]
 fn the_tenth_word_of_the_tcp_line() {
     for awk in ["gawk", "mawk", "busybox awk"] {
-        if !support::has("the_tenth_word_of_the_tcp_line", &[awk.split(' ').next().unwrap()]) {
+        if !support::needs("the_tenth_word_of_the_tcp_line", &[awk.split(' ').next().unwrap()]) {
             return;
         }
         // It prints the header's word as well, which says what the number is.
@@ -24,6 +24,9 @@ fn the_tenth_word_of_the_tcp_line() {
 
 #[test]
 fn the_fields_stand_where_awk_expects_them() {
+    if !support::needs("the_fields_stand_where_awk_expects_them", &["bash", "awk"]) {
+        return;
+    }
     // TSV keeps the kernel's order, so that the N-th word is the N-th row but for the group's name.
     for place in 2..=16 {
         same(
@@ -35,6 +38,9 @@ fn the_fields_stand_where_awk_expects_them() {
 
 #[test]
 fn words_of_sockstat() {
+    if !support::needs("words_of_sockstat", &["bash", "awk"]) {
+        return;
+    }
     for (old, new) in [
         ("awk '/^TCP:/{print $3}' /proc/net/sockstat", "sockstat -v TCP.inuse"),
         ("cat /proc/net/sockstat | grep TCP | cut -d' ' -f7", "sockstat -v TCP.tw"),
@@ -62,7 +68,7 @@ fn words_of_sockstat() {
 
 #[test]
 fn nstat_and_all_counters() {
-    if !support::has("nstat_and_all_counters", &["nstat"]) {
+    if !support::needs("nstat_and_all_counters", &["nstat"]) {
         return;
     }
     // nstat leaves out five of the group Tcp as "useless": four constants, and CurrEstab.
@@ -92,6 +98,9 @@ fn nstat_and_all_counters() {
 
 #[test]
 fn the_recorded_nstat_knows_the_same_names() {
+    if !support::needs("the_recorded_nstat_knows_the_same_names", &["bash", "awk"]) {
+        return;
+    }
     // It was recorded a moment after the files, so a few of its numbers are ahead of them.
     let world = support::world("own-lab-6.18");
     let recorded = world.join("tools/nstat-asz.txt");
@@ -107,13 +116,16 @@ fn the_recorded_nstat_knows_the_same_names() {
 
 #[test]
 fn sed_on_netstat_st() {
+    if !support::needs("sed_on_netstat_st", &["bash", "awk"]) {
+        return;
+    }
     const SED: &str = r"sed -n 's/^ *\([0-9]*\) connections established.*/\1/p'";
     let world = support::world("own-lab-6.18");
     let recorded = world.join("tools/netstat-st.txt");
     let theirs = bash(&world, &format!("{SED} {}", recorded.display()));
     assert_eq!(theirs, bash(&world, "snmpget-tcp -v CurrEstab"));
     let test = "sed_on_netstat_st";
-    if support::has(test, &["netstat"]) && can_mount(test) {
+    if support::needs(test, &["netstat"]) && can_mount(test) {
         same(&format!("netstat -st | {SED}"), "snmpget-tcp -v CurrEstab");
         same(
             "netstat -st | awk '/segments retransmitted/ {print $1}'",
@@ -128,7 +140,7 @@ fn sed_on_netstat_st() {
 
 #[test]
 fn the_formula_of_the_documents_by_bc() {
-    if !support::has("the_formula_of_the_documents_by_bc", &["bc"]) {
+    if !support::needs("the_formula_of_the_documents_by_bc", &["bc"]) {
         return;
     }
     let file = scratch("formula").join("saved");
@@ -148,7 +160,7 @@ fn the_formula_of_the_documents_by_bc() {
 
 #[test]
 fn bc_fed_from_the_files() {
-    if !support::has("bc_fed_from_the_files", &["bc"]) {
+    if !support::needs("bc_fed_from_the_files", &["bc"]) {
         return;
     }
     let formula = "alloc=$(awk '/^TCP:/{print $9}' /proc/net/sockstat); \

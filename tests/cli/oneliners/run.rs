@@ -45,9 +45,12 @@ fn unshare_options() -> Option<&'static str> {
 
 /// Whether net-tools can be shown another /proc; if not, the test is skipped aloud.
 pub fn can_mount(test: &str) -> bool {
-    let can = support::has(test, &["unshare", "mount"]) && unshare_options().is_some();
+    if !support::needs(test, &["unshare", "mount"]) {
+        return false;
+    }
+    let can = unshare_options().is_some();
     if !can {
-        support::skip(test, "no mount namespace, in which netstat would see the saved files");
+        support::lacks(test, "mount namespaces", "netstat cannot be shown the saved files");
     }
     can
 }

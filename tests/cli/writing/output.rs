@@ -52,6 +52,9 @@ fn a_new_file_is_for_those_who_could_read_the_old_one() {
 
 #[test]
 fn standard_output_by_its_name_is_not_replaced() {
+    if !support::needs("standard_output_by_its_name_is_not_replaced", &["bash"]) {
+        return;
+    }
     let file = scratch("dev_stdout").join("log");
     for (name, number) in [("/dev/stdout", 1), ("/dev/fd/1", 1), ("/proc/self/fd/2", 2)] {
         fs::write(&file, OLD).unwrap();
@@ -192,6 +195,9 @@ fn a_killed_run_leaves_the_old_file() {
 
 #[test]
 fn a_file_left_behind_under_the_own_number_is_no_hindrance() {
+    if !support::needs("a_file_left_behind_under_the_own_number_is_no_hindrance", &["bash"]) {
+        return;
+    }
     let directory = scratch("left_behind");
     let file = directory.join("file");
     let mut child = start_long_run(&file);

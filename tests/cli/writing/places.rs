@@ -57,7 +57,7 @@ fn a_directory_that_may_not_be_written() {
         directory.display(),
         root(),
     );
-    if !support::has("a_directory_that_may_not_be_written", &["setpriv"]) {
+    if !support::needs("a_directory_that_may_not_be_written", &["setpriv"]) {
         return;
     }
     let output = support::command("bash").args(["-c", &line]).output().unwrap();
@@ -132,6 +132,9 @@ fn a_hard_link_keeps_the_old_text_under_its_other_name() {
 
 #[test]
 fn the_rights_of_a_new_file_follow_the_umask() {
+    if !support::needs("the_rights_of_a_new_file_follow_the_umask", &["bash"]) {
+        return;
+    }
     let directory = scratch("umask");
     for (umask, mode) in [("022", 0o644), ("027", 0o640), ("077", 0o600)] {
         let file = directory.join(umask);
@@ -144,6 +147,9 @@ fn the_rights_of_a_new_file_follow_the_umask() {
 
 #[test]
 fn a_pipe_is_written_and_not_replaced() {
+    if !support::needs("a_pipe_is_written_and_not_replaced", &["mkfifo"]) {
+        return;
+    }
     let fifo = scratch("fifo").join("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let inode = fs::metadata(&fifo).unwrap().ino();
@@ -162,13 +168,16 @@ fn a_pipe_is_written_and_not_replaced() {
 #[test]
 fn a_device_is_written_and_not_replaced() {
     let test = "a_device_is_written_and_not_replaced";
+    if !support::needs(test, &["mknod"]) {
+        return;
+    }
     let directory = scratch("device");
     // Nodes of our own like /dev/null and /dev/full: a fault must not destroy the machine's.
     for (name, minor, works) in [("null", "3", true), ("full", "7", false)] {
         let node = directory.join(name);
         let made = Command::new("mknod").arg(&node).args(["c", "1", minor]).output().unwrap();
         if !made.status.success() || fs::OpenOptions::new().write(true).open(&node).is_err() {
-            return support::skip(test, "device nodes cannot be made or used here");
+            return support::lacks(test, "device nodes", "they cannot be made or used here");
         }
         let inode = fs::metadata(&node).unwrap().ino();
         let output = write(&node);
@@ -198,7 +207,7 @@ const FULL_DISK: &str = "
 fn a_full_disk_leaves_the_old_file() {
     let test = "a_full_disk_leaves_the_old_file";
     let directory = scratch("full_disk");
-    if !support::has(test, &["unshare", "mount"]) {
+    if !support::needs(test, &["unshare", "mount"]) {
         return;
     }
     // Root needs no user namespace, which some machines refuse; others need one.
@@ -209,7 +218,7 @@ fn a_full_disk_leaves_the_old_file() {
     };
     let outputs = [run(&[]), run(&["--user", "--map-root-user"])];
     let Some(output) = outputs.into_iter().find(|output| output.status.success()) else {
-        return support::skip(test, "no mount namespace to fill a disk in");
+        return support::lacks(test, "mount namespaces", "there is no disk that may be filled");
     };
     let said = String::from_utf8_lossy(&output.stderr);
     let printed = String::from_utf8_lossy(&output.stdout);

@@ -27,6 +27,9 @@ const RUNS: [&str; 8] = [
 
 #[test]
 fn a_reader_that_has_gone_is_a_quiet_end() {
+    if !support::needs("a_reader_that_has_gone_is_a_quiet_end", &["bash"]) {
+        return;
+    }
     for run in RUNS {
         // The reader is gone before the first byte comes.
         let line = format!("{{ sleep 0.05; {run}; echo \"status $?\" >&2; }} | true");
@@ -36,6 +39,9 @@ fn a_reader_that_has_gone_is_a_quiet_end() {
 
 #[test]
 fn a_reader_that_takes_one_line_is_a_quiet_end() {
+    if !support::needs("a_reader_that_takes_one_line_is_a_quiet_end", &["bash"]) {
+        return;
+    }
     for run in RUNS {
         let (status, out, err) = bash(&format!("{run} | head -n 1; echo \"${{PIPESTATUS[*]}}\""));
         let lines: Vec<_> = out.lines().collect();
@@ -46,6 +52,9 @@ fn a_reader_that_takes_one_line_is_a_quiet_end() {
 
 #[test]
 fn an_endless_stream_ends_with_its_reader() {
+    if !support::needs("an_endless_stream_ends_with_its_reader", &["bash"]) {
+        return;
+    }
     for applet in support::tables() {
         for format in ["--tsv", "--shell", "--json", "-v"] {
             let run = format!("{applet} --root $ROOT {format} --interval 0.001");
@@ -58,6 +67,9 @@ fn an_endless_stream_ends_with_its_reader() {
 
 #[test]
 fn a_pipe_for_output_whose_reader_has_gone_is_a_quiet_end() {
+    if !support::needs("a_pipe_for_output_whose_reader_has_gone_is_a_quiet_end", &["bash"]) {
+        return;
+    }
     let line = "{ sleep 0.05; snmpget-tcp --root $ROOT --all --output /dev/stdout; \
                 echo \"status $?\" >&2; } | true";
     assert_eq!(bash(line), (Some(0), String::new(), "status 0\n".into()));
@@ -65,6 +77,9 @@ fn a_pipe_for_output_whose_reader_has_gone_is_a_quiet_end() {
 
 #[test]
 fn a_descriptor_by_its_name_is_written() {
+    if !support::needs("a_descriptor_by_its_name_is_written", &["bash"]) {
+        return;
+    }
     // These are links of /proc, whose text (`pipe:[123]`) leads nowhere.
     let run = "closedcalc -v tw --root $ROOT --output";
     let file = crate::support::scratch::scratch("descriptor").join("file");
@@ -94,6 +109,9 @@ fn name_of(run: &str) -> &str {
 
 #[test]
 fn a_closed_standard_output_is_said() {
+    if !support::needs("a_closed_standard_output_is_said", &["bash"]) {
+        return;
+    }
     for run in RUNS {
         assert_said(&format!("{run} >&-"), name_of(run));
         // With the lower and higher numbers closed as well, no socket lands on number 1.
@@ -105,6 +123,9 @@ fn a_closed_standard_output_is_said() {
 
 #[test]
 fn a_closed_standard_output_is_no_trouble_for_a_file() {
+    if !support::needs("a_closed_standard_output_is_no_trouble_for_a_file", &["bash"]) {
+        return;
+    }
     let file = crate::support::scratch::scratch("closed_stdout").join("file");
     let line = format!("closedcalc -v tw --root $ROOT --output {} >&- <&- 2>&-", file.display());
     assert_eq!(bash(&line), (Some(0), String::new(), String::new()));
@@ -113,6 +134,9 @@ fn a_closed_standard_output_is_no_trouble_for_a_file() {
 
 #[test]
 fn a_full_device_is_said() {
+    if !support::needs("a_full_device_is_said", &["bash"]) {
+        return;
+    }
     for run in RUNS {
         assert_said(&format!("{run} > /dev/full"), name_of(run));
     }
@@ -120,6 +144,9 @@ fn a_full_device_is_said() {
 
 #[test]
 fn closed_standard_input_and_error_are_harmless() {
+    if !support::needs("closed_standard_input_and_error_are_harmless", &["bash"]) {
+        return;
+    }
     for run in RUNS {
         let run = run.replace(" --interval 0.001 --count 40", "");
         let wanted = bash(&run);
@@ -136,6 +163,9 @@ fn closed_standard_input_and_error_are_harmless() {
 
 #[test]
 fn closed_standard_input_as_a_saved_file_is_empty() {
+    if !support::needs("closed_standard_input_as_a_saved_file_is_empty", &["bash"]) {
+        return;
+    }
     // What stands in for it reads as nothing, and that holds no sockstat.
     let (status, out, err) = bash("closedcalc --from - <&-");
     assert_eq!((status, out.as_str()), (Some(1), ""));

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::world::{Ran, World, has_tool, skip};
+use crate::support::needs;
+use crate::world::{Ran, World};
 
 /// What is inserted, but for the timeout.
 const FLOWS: [&str; 33] = [
@@ -48,8 +49,7 @@ pub const COUNT: usize = FLOWS.len();
 
 /// A namespace with these flows. None if `test` is skipped.
 pub fn table(test: &str) -> Option<World> {
-    if !has_tool("conntrack") {
-        skip(test, "conntrack is not installed");
+    if !needs(test, &["conntrack", "sh", "sysctl"]) {
         return None;
     }
     let world = World::quiet(test)?;

@@ -8,7 +8,7 @@ use super::{Place, Resident, support, until};
 
 /// Debian's conntrackd beside ours, or None if it is not here.
 fn theirs(test: &str, place: &Place) -> Option<Resident> {
-    if !support::has(test, &["conntrackd", "ping"]) {
+    if !support::needs(test, &["conntrackd", "ping"]) {
         return None;
     }
     let (lock, socket, log) =

@@ -82,7 +82,7 @@ fn who_may_not_is_told_why() {
 #[test]
 fn one_capability_is_enough() {
     let Some(place) = Place::new("one_capability") else { return };
-    if !support::has("one_capability", &["setpriv"]) {
+    if !support::needs("one_capability", &["setpriv"]) {
         return;
     }
     // Where the user may go, unlike to the folder of the build.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::support;
 use super::terminal::{Terminal, has_tmux};
-use super::{TRANSFER, support};
 use crate::world::World;
 
 /// Client, server and state of the rows on an 80-column screen.
@@ -21,7 +21,7 @@ fn connections(lines: &[String]) -> BTreeSet<(String, String, String)> {
 #[test]
 fn the_columns_are_those_of_tcptrack() {
     const TEST: &str = "the_columns_are_those_of_tcptrack";
-    if !has_tmux(TEST) || !support::has(TEST, &["tcptrack", "python3"]) {
+    if !has_tmux(TEST) || !support::needs(TEST, &["tcptrack"]) {
         return;
     }
     let Some(world) = World::quiet(TEST) else { return };
@@ -32,7 +32,7 @@ fn the_columns_are_those_of_tcptrack() {
     }
     assert_eq!(ours.lines()[0], theirs.lines()[0]);
     super::rows::wait("the captures", || world.proc_net("packet").lines().count() >= 3);
-    let mut script = world.script(TRANSFER);
+    let mut script = world.companion("transfer");
     let port = script.go().split(' ').next().unwrap().to_owned();
     let state = |terminal: &Terminal<'_>, state: &str| {
         let wanted = (format!("127.0.0.1:{port}"), "127.0.0.1:9001".to_owned(), state.to_owned());

@@ -3,7 +3,9 @@
 use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
 
-use super::{MOVED, TRANSFER, support};
+use rustix::process::Signal;
+
+use super::{MOVED, support};
 use crate::world::{Rights, World};
 
 /// The fields of the rows by the ports of their servers: address and port of the client, state, both
@@ -36,7 +38,7 @@ pub fn wait(what: &str, mut seen: impl FnMut() -> bool) {
 #[test]
 fn the_kernels_counters_are_exact() {
     let Some(world) = World::quiet("the_kernels_counters_are_exact") else { return };
-    let mut script = world.script(TRANSFER);
+    let mut script = world.companion("transfer");
     for times in 1..=3 {
         let ports = script.go();
         let mut rows = String::new();
@@ -48,7 +50,7 @@ fn the_kernels_counters_are_exact() {
         for port in ports.split(' ') {
             let row = rows.lines().find(|row| row.split('\t').nth(1) == Some(port)).unwrap();
             let fields: Vec<_> = row.split('\t').collect();
-            assert_eq!((fields[12], fields[13]), ("python3", script.pid().to_string().as_str()));
+            assert_eq!((fields[12], fields[13]), ("companion", script.pid().to_string().as_str()));
             assert!(fields[10].parse::<f64>().unwrap() > 0.0, "{row}");
         }
     }
@@ -65,18 +67,18 @@ fn the_kernels_counters_are_exact() {
 #[test]
 fn captured_payload_is_exact_live_and_in_a_file() {
     const TEST: &str = "captured_payload_is_exact_live_and_in_a_file";
-    if !support::has(TEST, &["tcpdump", "python3"]) {
+    if !support::needs(TEST, &["tcpdump"]) {
         return;
     }
     let Some(world) = World::quiet(TEST) else { return };
-    let mut script = world.script(TRANSFER);
+    let mut script = world.companion("transfer");
     script.go();
     let file = std::env::temp_dir().join(format!("connbox-{}.pcap", std::process::id()));
     let path = file.to_str().unwrap();
     let (stdout, mut running) =
         world.connbox_running(&["tcptrack", "-i", "lo", "--rate-interval", "0.2"]);
-    let dump = format!("exec tcpdump -i lo -U -s 128 -w {path} tcp 2>/dev/null");
-    let dump = world.script(&format!("import os, sys; os.execvp('sh', ['sh', '-c', {dump:?}])"));
+    let (_, mut dump) =
+        world.running("tcpdump", &["-i", "lo", "-U", "-s", "128", "-w", path, "tcp"]);
     // Ours has its packet socket, and tcpdump, which opens the file last, has all.
     wait("the captures", || {
         let has_begun = std::fs::metadata(&file).is_ok_and(|file| file.len() >= 24);
@@ -106,8 +108,8 @@ fn captured_payload_is_exact_live_and_in_a_file() {
         read = world.connbox(&["tcptrack", "-T", path, "--sort", "server"]).stdout;
         totals(&read) == moved(1)
     });
-    world.tool("kill", &["-INT", &dump.pid().to_string()]);
-    drop(dump);
+    dump.signal(Signal::INT);
+    dump.end();
     let words = ["tcptrack", "-T", path, "--by", "server_port", "port", "9002"];
     let groups = world.connbox(&words).clean();
     assert!(groups.starts_with("9002\t1\t"), "{groups}");
@@ -117,7 +119,7 @@ fn captured_payload_is_exact_live_and_in_a_file() {
 #[test]
 fn flows_are_those_of_conntrack() {
     const TEST: &str = "flows_are_those_of_conntrack";
-    if !support::has(TEST, &["conntrack", "iptables", "ip6tables"]) {
+    if !support::needs(TEST, &["conntrack", "iptables", "ip6tables", "sh", "sysctl"]) {
         return;
     }
     let Some(world) = World::quiet(TEST) else { return };
@@ -130,7 +132,7 @@ fn flows_are_those_of_conntrack() {
     assert_eq!(blind.status, 0);
     assert!(blind.stderr.contains("nf_conntrack_acct is 0"), "{}", blind.stderr);
     world.tool("sysctl", &["-qw", "net.netfilter.nf_conntrack_acct=1"]);
-    let mut script = world.script(TRANSFER);
+    let mut script = world.companion("transfer");
     script.go();
     let flows = || {
         let mut all = Vec::new();
@@ -165,11 +167,11 @@ fn flows_are_those_of_conntrack() {
 #[test]
 fn every_format_holds_the_same() {
     const TEST: &str = "every_format_holds_the_same";
-    if !support::has(TEST, &["jq", "promtool"]) {
+    if !support::needs(TEST, &["jq", "promtool"]) {
         return;
     }
     let Some(world) = World::quiet(TEST) else { return };
-    let mut script = world.script(TRANSFER);
+    let mut script = world.companion("transfer");
     let port = script.go().split(' ').next().unwrap().to_owned();
     let run = |words: &[&str]| {
         let all = [&["tcptrack", "--once", "--rate-interval", "0.05", "--sort", "client"], words];
@@ -191,7 +193,7 @@ fn every_format_holds_the_same() {
     let check = support::feed(promtool.args(["check", "metrics"]), metrics.as_bytes());
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
     let groups = run(&["--by", "process,server_port"]);
-    assert_eq!(groups, "python3\t9001\t1\t0\t0\npython3\t9002\t1\t0\t0\n");
+    assert_eq!(groups, "companion\t9001\t1\t0\t0\ncompanion\t9002\t1\t0\t0\n");
     assert_eq!(run(&["--by", "client/8/64,state", "--top", "1"]).lines().count(), 1);
     assert_eq!(run(&["--by", "process", "--min", "3"]), "");
     assert_eq!(run(&["--top", "1"]).lines().count(), 1);
@@ -247,7 +249,7 @@ fn what_cannot_be_ends_with_a_status_and_a_reason() {
 fn more_connections_than_are_kept_make_room_and_are_said() {
     const TEST: &str = "more_connections_than_are_kept_make_room_and_are_said";
     let Some(world) = World::quiet(TEST) else { return };
-    let mut script = world.script(TRANSFER);
+    let mut script = world.companion("transfer");
     script.go();
     let words = ["tcptrack", "--once", "--rate-interval", "0.05", "--max-connections", "1"];
     let ran = world.connbox(&words);

@@ -1,16 +1,21 @@
 //! The screen: every key, every size, and the terminal as it was at every end.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use rustix::process::Signal;
+
 use super::terminal::{Terminal, has_tmux};
-use super::{MOVED, TRANSFER, support};
+use super::{MOVED, support};
 use crate::world::{Script, World};
 
-/// A world in which [`TRANSFER`] runs, and what it has said: the ports of the clients.
+/// A world in which the companion `transfer` runs, and what it has said: the ports of the clients.
 fn talking(test: &str) -> Option<(World, Script, [String; 2])> {
-    if !has_tmux(test) || !support::has(test, &["python3"]) {
+    if !has_tmux(test) {
         return None;
     }
     let world = World::quiet(test)?;
-    let mut script = world.script(TRANSFER);
+    let mut script = world.companion("transfer");
     let ports = script.go();
     let (one, other) = ports.split_once(' ').unwrap();
     Some((world, script, [one.to_owned(), other.to_owned()]))
@@ -94,7 +99,7 @@ fn every_key_does_what_help_says() {
     terminal.press(&["Home", "d"]);
     terminal.wait_for(&format!(" Client      127.0.0.1:{port}"));
     terminal.wait_for(&format!("{} bytes", MOVED.0));
-    terminal.wait_for("   process   python3, pid ");
+    terminal.wait_for("   process   companion, pid ");
     terminal.press(&["Down"]);
     terminal.wait_for(&format!(" Client      [::1]:{port6}"));
     for (key, port) in [("Up", &port), ("End", &port6), ("PPage", &port), ("NPage", &port6)] {
@@ -140,7 +145,8 @@ fn every_size_is_drawn_and_any_change_of_it() {
         ["Rx speed", "Tx speed", "Process", "Rx total", "Tx total", "RTT", "Retr", "Last ticks"];
     let has_all = |lines: &[String]| headings.iter().all(|heading| lines[0].contains(heading));
     terminal.wait("all columns", has_all);
-    terminal.wait("processes", |lines| lines[1].contains("python3") && lines[1].contains("120 KB"));
+    terminal
+        .wait("processes", |lines| lines[1].contains("companion") && lines[1].contains("120 KB"));
     terminal.press(&["q"]);
     assert_eq!(terminal.end(), "0");
 }
@@ -217,10 +223,7 @@ fn the_terminal_is_as_it_was_after_every_end() {
         match end {
             Some(key) => terminal.press(&[key]),
             None => {
-                let shell = terminal.knows("pane_pid");
-                let child = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"));
-                let signal = format!("-{}", name.to_uppercase());
-                world.tool("kill", &[&signal, child.unwrap().trim()]);
+                terminal.signal(if name == "term" { Signal::TERM } else { Signal::HUP });
             }
         }
         terminal.wait(&format!("status {status}"), |lines| {
@@ -245,9 +248,7 @@ fn it_can_be_stopped_and_goes_on() {
     terminal.press(&["?"]);
     terminal.wait_for("connbox tcptrack: keys");
     // Stopped by another process, it finds its screen again, too.
-    let shell = terminal.knows("pane_pid");
-    let child = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
-    world.tool("kill", &["-STOP", child.trim()]);
+    terminal.signal(Signal::STOP);
     terminal.wait_for("Stopped");
     terminal.press(&["fg", "Enter"]);
     terminal.wait("help again", |lines| lines[0] == " connbox tcptrack: keys");
@@ -262,8 +263,8 @@ fn no_name_is_a_command_to_the_terminal() {
     }
     let Some(world) = World::quiet("no_name_is_a_command_to_the_terminal") else { return };
     // At most 15 bytes: the sequence that changes a terminal's title.
-    let name = r#"open("/proc/self/comm", "wb").write(b"\x1b]2;pwned\x07\xff\x9b1")"#;
-    let mut script = world.script(&[name, "\n", TRANSFER].concat());
+    let name = OsStr::from_bytes(b"\x1b]2;pwned\x07\xff\x9b1");
+    let mut script = world.companion_called("transfer", name);
     script.go();
     let terminal = Terminal::tcptrack(&world, (200, 10), "");
     terminal.wait_for("?]2;pwned???1");
@@ -318,7 +319,7 @@ fn a_killed_peer_leaves_the_screen() {
         return;
     }
     let Some(world) = World::quiet("a_killed_peer_leaves_the_screen") else { return };
-    let mut script = world.script(TRANSFER);
+    let mut script = world.companion("transfer");
     script.go();
     let kernel = Terminal::tcptrack(&world, (80, 24), "");
     let packets = Terminal::tcptrack(&world, (80, 24), "-i lo");
@@ -326,7 +327,7 @@ fn a_killed_peer_leaves_the_screen() {
     packets.wait("the screen", |lines| lines[0].contains("Client"));
     script.go();
     packets.wait("two connections", has_two);
-    world.tool("kill", &["-KILL", &script.pid().to_string()]);
+    script.kill();
     for terminal in [&kernel, &packets] {
         terminal.wait("nothing", |lines| lines[23].starts_with(" Connections 0-0 of 0"));
     }

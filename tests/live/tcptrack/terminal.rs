@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::support;
 use crate::world::World;
 
@@ -23,7 +25,7 @@ set -s escape-time 0
 
 /// Whether there is a tmux to be a terminal.
 pub fn has_tmux(test: &str) -> bool {
-    support::has(test, &["tmux"])
+    support::needs(test, &["tmux", "bash", "env", "sh", "stty"])
 }
 
 impl<'a> Terminal<'a> {
@@ -76,6 +78,14 @@ impl<'a> Terminal<'a> {
     /// Presses keys, in tmux's names.
     pub fn press(&self, keys: &[&str]) {
         self.tmux(&[&["send-keys", "-t", "t"], keys].concat());
+    }
+
+    /// Sends a signal to the program that the terminal's shell runs.
+    pub fn signal(&self, signal: Signal) {
+        let shell = self.knows("pane_pid");
+        let child = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"));
+        let child = Pid::from_raw(child.unwrap().trim().parse().unwrap()).unwrap();
+        kill_process(child, signal).unwrap();
     }
 
     /// Gives the terminal another size.
