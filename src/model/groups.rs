@@ -159,7 +159,8 @@ mod tests {
         }
         let mut found: Vec<_> = groups.sorted(2, usize::MAX).iter().map(|(key, _)| *key).collect();
         let mut wanted: Vec<_> = keys.iter().map(Vec::as_slice).collect();
-        (found.sort_unstable(), wanted.sort_unstable());
+        found.sort_unstable();
+        wanted.sort_unstable();
         assert_eq!(found, wanted);
         assert_eq!(size_of::<Key>(), size_of::<Tally>());
     }

@@ -217,12 +217,15 @@ fn of_answer(proto: Proto, answer: &InetDiag<'_>) -> Option<Socket> {
     })
 }
 
+/// Takes a socket.
+type Each<'a> = dyn FnMut(&Socket, Option<&TcpInfo>) -> Result<(), Error> + 'a;
+
 /// Reads the sockets of `protos` that `query` means, live or saved.
 fn from_files(
     source: &Source,
     protos: &[Proto],
     query: &Query,
-    each: &mut dyn FnMut(&Socket, Option<&TcpInfo>) -> Result<(), Error>,
+    each: &mut Each<'_>,
 ) -> Result<Dumped, Error> {
     let mut files = Vec::with_capacity(4);
     for proto in protos {
