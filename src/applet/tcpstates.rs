@@ -127,10 +127,10 @@ impl Table for Counting {
 }
 
 /// What is asked, as its names are known in a namespace, and the answer there.
-type Seen = (Query, StateCounts);
+type Found = (Query, StateCounts);
 
 impl Counting {
-    fn read(&self, source: &Source, shared: &Shared, report: &mut Report) -> Result<Seen, Error> {
+    fn read(&self, source: &Source, shared: &Shared, report: &mut Report) -> Result<Found, Error> {
         let query = options::looked_up(&self.query, &source.kernel)?;
         let (counts, dumped) =
             source::confirmed(source, query.is_strict, || self.count(source, &query, shared))?;
@@ -156,7 +156,7 @@ impl Counting {
         facts::collect(source, method, &query, &facts, StateCounts::default)
     }
 
-    fn rows(&self, (query, counts): &Seen, out: &mut Out) -> Result<(), Error> {
+    fn rows(&self, (query, counts): &Found, out: &mut Out) -> Result<(), Error> {
         let (args, only, meant) = (&self.args, query.family, query.states());
         // A NAME that --state leaves out has its row, too: a script may ask for it.
         let count = |family, state| if meant.has(state) { counts.get(family, state) } else { 0 };

@@ -90,17 +90,17 @@ pub fn run<M: Measures>(
     names: Vec<&'static str>,
     measures: M,
 ) -> Result<(), Error> {
-    call.table(columns, &[], &mut Rows { measures, names, machine: TcpSockstat::default() })
+    call.table(columns, &[], &mut MeasureTable { measures, names, machine: TcpSockstat::default() })
 }
 
-struct Rows<M> {
+struct MeasureTable<M> {
     measures: M,
     names: Vec<&'static str>,
     /// The namespaces that were visited so far.
     machine: TcpSockstat,
 }
 
-impl<M: Measures> Table for Rows<M> {
+impl<M: Measures> Table for MeasureTable<M> {
     fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
         let readings = self.measures.read(&self.names, source, report)?;
         if self.names.iter().any(|name| M::MIXED.contains(name)) {
@@ -111,7 +111,7 @@ impl<M: Measures> Table for Rows<M> {
     }
 
     fn namespaces(&mut self, all: &Namespaces, sample: Sample<'_>) -> Result<Missing, Error> {
-        let Rows { measures, names, machine } = self;
+        let MeasureTable { measures, names, machine } = self;
         let read =
             |source: &Source, _: &[u8], report: &mut Report| measures.read(names, source, report);
         sample.everywhere(all, read, |readings, out| {

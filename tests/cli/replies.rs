@@ -8,7 +8,7 @@ use connbox::error::Error;
 use connbox::model::{Family, Ports, Prefix, Proto, Query, Socket, StateSet};
 use connbox::source::netlink::{Failure, Messages, Refusal, Wait};
 use connbox::source::sockets::in_parts;
-use connbox::source::sockets::sock_diag::{self, Dumped, Exchange, Request};
+use connbox::source::sockets::sock_diag::{self, DumpRequest, Dumped, Exchange};
 use connbox::source::{Collector, confirmed, from_kernel};
 use connbox::wire::netlink::{DONE, ERROR, dump_request, push_attribute};
 use connbox::wire::tcp_info::TcpInfo;
@@ -78,7 +78,7 @@ fn error(sequence: u32, errno: i32, sentence: Option<&[u8]>) -> Vec<u8> {
 /// The local ports that a dump of all TCP sockets gives.
 fn ports(script: &mut Script) -> (Result<Dumped, Refusal>, Vec<u16>) {
     let mut ports = Vec::new();
-    let result = sock_diag::dump(script, &Request::tcp(StateSet::ALL), |answer| {
+    let result = sock_diag::dump(script, &DumpRequest::tcp(StateSet::ALL), |answer| {
         ports.push(answer.local().1);
         Ok(())
     });
@@ -171,7 +171,7 @@ fn a_failure_of_what_takes_the_rows_stops_the_dump_and_comes_back() {
     for rows_before in 0..3 {
         let rows: Vec<_> = (1..=4).map(|port| socket(1, 2, 1, port)).collect();
         let (mut script, mut taken) = (Script::new(vec![vec![Ok(rows.concat())]]), 0);
-        let result = sock_diag::dump(&mut script, &Request::tcp(StateSet::ALL), |_| {
+        let result = sock_diag::dump(&mut script, &DumpRequest::tcp(StateSet::ALL), |_| {
             taken += 1;
             if taken > rows_before { Err(Error::ClosedPipe) } else { Ok(()) }
         });

@@ -13,7 +13,7 @@ use super::owner::{Descriptors, Held, Process};
 use crate::error::Error;
 use crate::model::{Family, Protocol, StateSet};
 use crate::source::files::procfs;
-use crate::source::sockets::sock_diag::{self, Request};
+use crate::source::sockets::sock_diag::{self, DumpRequest};
 use crate::source::{Source, netns};
 use crate::sys;
 use crate::sys::process::{Proc, SocketFile};
@@ -168,7 +168,7 @@ fn walk(states: StateSet, mut each: impl FnMut(InetDiag<'_>)) -> Result<(), Erro
     if states.is_empty() {
         return Ok(());
     }
-    sock_diag::dump(&mut sock_diag::open()?, &Request::tcp(states), |socket| {
+    sock_diag::dump(&mut sock_diag::open()?, &DumpRequest::tcp(states), |socket| {
         each(socket);
         Ok(())
     })?;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::parts::{self, Collector};
-use super::sock_diag::{self, Dumped, Exchange, Request};
+use super::sock_diag::{self, DumpRequest, Dumped, Exchange};
 use crate::error::Error;
 use crate::model::{Endpoint, Family, Proto, Query, Socket};
 use crate::source::files::procfs::{self, File, Record};
@@ -155,20 +155,20 @@ fn ask(
         Err(Failure::Refused(Refusal { errno: Errno::INVAL, is_partial: false, .. }))
             if !bytecode.is_empty() =>
         {
-            sock_diag::dump(kernel, &Request { bytecode: &[], ..request }, take)
+            sock_diag::dump(kernel, &DumpRequest { bytecode: &[], ..request }, take)
         }
         done => done,
     }
 }
 
-fn request<'a>(proto: Proto, query: &Query, extensions: u8, bytecode: &'a [u8]) -> Request<'a> {
-    Request { proto, family: query.family, states: query.states(), extensions, bytecode }
+fn request<'a>(proto: Proto, query: &Query, extensions: u8, bytecode: &'a [u8]) -> DumpRequest<'a> {
+    DumpRequest { proto, family: query.family, states: query.states(), extensions, bytecode }
 }
 
 /// Gives the socket of an answer if it is meant.
 #[inline]
 fn give(
-    request: &Request<'_>,
+    request: &DumpRequest<'_>,
     query: &Query,
     answer: &InetDiag<'_>,
     each: &mut impl FnMut(&Socket, Option<&TcpInfo>) -> Result<(), Error>,

@@ -10,7 +10,7 @@ use crate::wire::inet_diag::{self, InetDiag};
 
 /// Which sockets to dump.
 #[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
+pub struct DumpRequest<'a> {
     /// Of which protocol.
     pub proto: Proto,
     /// Of which family; both for `None`, which TCP gives in one walk of the kernel's table.
@@ -23,11 +23,11 @@ pub struct Request<'a> {
     pub bytecode: &'a [u8],
 }
 
-impl Request<'static> {
+impl DumpRequest<'static> {
     /// The TCP sockets of both families in `states`.
     #[must_use]
-    pub fn tcp(states: StateSet) -> Request<'static> {
-        Request { proto: Proto::Tcp, family: None, states, extensions: 0, bytecode: &[] }
+    pub fn tcp(states: StateSet) -> DumpRequest<'static> {
+        DumpRequest { proto: Proto::Tcp, family: None, states, extensions: 0, bytecode: &[] }
     }
 }
 
@@ -45,7 +45,7 @@ pub fn open() -> Result<Netlink, Failure> {
 /// [`Failure`] if the kernel refuses, the dump is cut short, or `each` fails.
 pub fn dump(
     kernel: &mut impl Exchange,
-    query: &Request<'_>,
+    query: &DumpRequest<'_>,
     mut each: impl FnMut(InetDiag<'_>) -> Result<(), Error>,
 ) -> Result<Dumped, Failure> {
     let mut answers = Answers::of(SOCK_DIAG);
@@ -61,7 +61,7 @@ pub fn dump(
     Ok(answers.dumped)
 }
 
-fn request(query: &Request<'_>, family: Option<Family>, sequence: u32) -> Vec<u8> {
+fn request(query: &DumpRequest<'_>, family: Option<Family>, sequence: u32) -> Vec<u8> {
     let (states, extensions) = (query.states.mask(), query.extensions);
     match family {
         None => inet_diag::tcpdiag_request(states, extensions, sequence, query.bytecode),

@@ -10,7 +10,7 @@
 //! ```
 
 use super::parts::Collector;
-use super::sock_diag::{self, Dumped, Request};
+use super::sock_diag::{self, DumpRequest, Dumped};
 use crate::error::Error;
 use crate::model::{Family, Proto, Protocol, Socket, Sockstat, StateCounts, StateSet, TcpState};
 use crate::source::Source;
@@ -141,7 +141,7 @@ fn from_netlink(
 ) -> Result<(StateCounts, Dumped), Failure> {
     let mut socket = sock_diag::open()?;
     let mut walked = Walked::default();
-    let query = Request::tcp(to_walk(wanted));
+    let query = DumpRequest::tcp(to_walk(wanted));
     let dumped = sock_diag::dump(&mut socket, &query, |answer| walked.add(&answer))?;
     let subtract = wanted.has(TcpState::ESTABLISHED) || wanted.has(TcpState::TIME_WAIT);
     if !subtract {
@@ -187,7 +187,7 @@ fn by_subtraction(
         let mut inet6 = 0;
         // The one that costs a second walk: spared where there is nothing to split.
         if by_family && both > 0 {
-            let query = Request { family: Some(Family::Inet6), ..Request::tcp(TIME_WAIT) };
+            let query = DumpRequest { family: Some(Family::Inet6), ..DumpRequest::tcp(TIME_WAIT) };
             sock_diag::dump(socket, &query, |_| {
                 inet6 += 1;
                 Ok(())
@@ -202,6 +202,6 @@ fn by_subtraction(
 /// Counts by a dump of every socket, where sockstat cannot be read.
 fn by_dump(socket: &mut Netlink) -> Result<StateCounts, Failure> {
     let mut walked = Walked::default();
-    sock_diag::dump(socket, &Request::tcp(StateSet::ALL), |answer| walked.add(&answer))?;
+    sock_diag::dump(socket, &DumpRequest::tcp(StateSet::ALL), |answer| walked.add(&answer))?;
     Ok(walked.counts)
 }
