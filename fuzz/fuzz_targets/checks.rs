@@ -1,4 +1,4 @@
-//! What a check is told: thresholds, keys and networks in words of any kind.
+//! Arguments of a check: any text as a threshold or a network.
 #![no_main]
 
 use connbox::model::{Prefix, Range, masked};
@@ -10,7 +10,7 @@ fuzz_target!(|data: &[u8]| {
     network(text);
 });
 
-/// A range alerts inside or outside, and never both; its ends are in order.
+/// The ends of a range are in order, and both count as inside.
 fn range(text: &str) {
     let Ok(Some(range)) = Range::parse(text) else { return };
     assert!(!range.start.is_nan() && !range.end.is_nan() && range.start <= range.end);
@@ -19,7 +19,7 @@ fn range(text: &str) {
     }
 }
 
-/// A network has its own address, written in any way.
+/// A network contains its own address, and parses again as it is written.
 fn network(text: &str) {
     let Ok(prefix) = Prefix::parse(text) else { return };
     assert!(prefix.has(prefix.address) && prefix.has(masked(prefix.address, prefix.length)));

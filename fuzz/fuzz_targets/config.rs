@@ -1,4 +1,4 @@
-//! A conntrackd.conf of any kind is understood, or refused with a line that it has.
+//! Any bytes as a conntrackd.conf: it parses, or the error names a line of the file.
 #![no_main]
 
 use connbox::applet::conntrackd::config;

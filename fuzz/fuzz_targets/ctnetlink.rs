@@ -1,5 +1,5 @@
-//! Payloads of ctnetlink of any bytes, as flows, expectations and events: each is read or refused, written
-//! as text, and kept as it is.
+//! Payloads of ctnetlink of any bytes, as flows, expectations and events: each is read or is an error; what
+//! is read can be written as text, and the cache keeps it unchanged.
 #![no_main]
 
 use std::collections::VecDeque;
@@ -39,11 +39,11 @@ fn text(flow: &Flow<'_>) {
     assert!(!buffer.contains(&b'\n'), "{}", buffer.escape_ascii());
 }
 
-/// A cache holds the flow until its end.
+/// A cache keeps the flow until its end.
 fn kept(flow: &Flow<'_>) {
     let mut cache = Flows::new(None);
     assert_eq!(cache.lives(flow, 0), flows::Change::Created);
-    // What is not kept; both directions are of one protocol.
+    // The cache drops these fields, and keeps one protocol for both directions.
     let reply = Tuple { protocol: flow.orig.protocol, ..flow.reply };
     let (uses, stop_nanoseconds, event_nanoseconds) = (None, None, None);
     let wanted = Flow { reply, uses, stop_nanoseconds, event_nanoseconds, ..*flow };
@@ -83,7 +83,7 @@ impl Stream for Script<'_> {
     }
 }
 
-/// What is given and what is lost is all that came.
+/// Events given and events lost add up to the events that came.
 fn events(data: &[u8]) {
     let Some((&size, rest)) = data.split_first() else { return };
     let left: VecDeque<_> = rest.chunks(usize::from(size).max(1)).collect();

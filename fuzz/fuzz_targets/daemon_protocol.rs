@@ -1,4 +1,4 @@
-//! What conntrackd and its clients hear from one another, in any pieces.
+//! The protocol between conntrackd and its clients, in pieces of any size.
 #![no_main]
 
 use connbox::applet::conntrackd::protocol::{self, Frames, Received, Receiver};
@@ -13,7 +13,7 @@ fuzz_target!(|data: &[u8]| {
     answer(first, second);
 });
 
-/// Whether a request is one does not depend on the pieces in which it comes; nothing is after one.
+/// How a request is split does not change whether it is valid; nothing may follow a request.
 fn ask(first: &[u8], second: &[u8], whole: &[u8]) {
     let mut pieces = Receiver::default();
     let said = match pieces.receive(first) {
@@ -30,7 +30,7 @@ fn ask(first: &[u8], second: &[u8], whole: &[u8]) {
     }
 }
 
-/// Frames are given whole and in order, and never hold more than came.
+/// Frames come out whole and in order, and never hold more bytes than arrived.
 fn answer(first: &[u8], second: &[u8]) {
     let mut frames = Frames::default();
     let mut given = 0;

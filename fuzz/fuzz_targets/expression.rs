@@ -1,5 +1,5 @@
-//! Filter expressions of any bytes: refused with a place inside, or compiled to a program that the kernel
-//! would take and that picks what the matcher picks.
+//! Filter expressions of any bytes: each is an error that names a place inside, or compiles to a program
+//! that the kernel would accept and that matches the same packets as the matcher.
 #![no_main]
 
 #[path = "../../tests/cli/expressions/bpf.rs"]

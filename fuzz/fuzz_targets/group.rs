@@ -1,5 +1,5 @@
-//! Lines of sockstat, snmp and netstat, and headers: tokens, numbers, names and pairs are those
-//! that plainer code finds.
+//! Lines of sockstat, snmp and netstat, and headers: simpler code finds the same tokens, numbers,
+//! names and pairs.
 #![no_main]
 
 use connbox::wire::text::{self, Fields, Group};
@@ -21,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
             }
             Some(Group::Values { group, fields }) => {
                 whole(group, fields, line);
-                // A number that is too wide, or ends in letters, is still meant as one.
+                // A number that is too wide, or ends in letters, still marks a line of values.
                 let first = Fields::new(fields).next().unwrap()[0];
                 assert!(first.is_ascii_digit() || first == b'-');
             }

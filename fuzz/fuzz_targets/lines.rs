@@ -1,5 +1,5 @@
-//! Any bytes as one file or several: what is read stands in the file, what is refused is refused
-//! with a place, and neither the buffer nor the line ends make a difference.
+//! Any bytes as one file or several: each record is in the file, each error names its place, and
+//! neither the size of the buffer nor the line ends matter.
 #![no_main]
 
 mod memory;
@@ -13,7 +13,7 @@ use connbox::wire::text;
 use libfuzzer_sys::fuzz_target;
 use memory::Memory;
 
-/// The names that files are read by: the second and the third decide what their rows are.
+/// File names; the second and the third decide the protocol and family of the rows.
 const NAMES: [&str; 4] = ["any", "tcp6", "udp", "later"];
 
 thread_local! {
@@ -24,7 +24,7 @@ thread_local! {
 fuzz_target!(|data: &[u8]| {
     let Some((&choice, data)) = data.split_first() else { return };
     FILES.with(|files| {
-        // Files stand behind one another, parted by a byte that no text holds.
+        // Files follow one another, separated by a byte that never occurs in text.
         let parts: Vec<&[u8]> = data.split(|byte| *byte == 0xff).take(2).collect();
         let first = usize::from(choice) % 3;
         let used: Vec<&Memory> = [&files[first], &files[3]].into_iter().take(parts.len()).collect();
@@ -45,7 +45,7 @@ fuzz_target!(|data: &[u8]| {
     });
 });
 
-/// The records as text, or the error's; both are held against the lines that they came from.
+/// The records as text, or the error's text; both are compared with the lines that they came from.
 fn read(source: &Source, parts: &[&[u8]]) -> Result<Vec<String>, String> {
     let mut all = Vec::new();
     let result = procfs::read(source, &[], |place, record| {
@@ -107,13 +107,13 @@ fn states_agree(source: &Source, seen: &Result<Vec<String>, String>) {
             assert_eq!(sum, rows(all) as u64);
         }
         (Ok(_), Err(error)) => panic!("counted in spite of {error}"),
-        // Without a row, or with one in a state that does not exist.
+        // The files have no row, or a row in a state that does not exist.
         (Err(_), _) => {}
     }
 }
 
-/// Every socket that is counted by state is given whole, or the row is refused: of the numbers behind
-/// the state one may be too wide.
+/// Every socket that is counted by state is also read whole, or its row is an error: a number after
+/// the state may be too wide.
 fn sockets_agree(source: &Source) {
     let counts = source::tcp_states(source, Method::Auto, StateSet::ALL, true);
     let mut sockets = 0;
@@ -127,7 +127,7 @@ fn sockets_agree(source: &Source) {
     }
 }
 
-/// The lines are those of a plain split, through a buffer of any size.
+/// The lines equal those of a plain split, with a buffer of any size.
 fn lines_agree(file: &Memory, text: &[u8], capacity: usize) {
     let capacity = capacity + 8;
     let mut lines = Vec::new();

@@ -5,7 +5,7 @@ use std::os::fd::FromRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-/// A file in memory and the path that leads to it.
+/// A file in memory, under a path.
 pub struct Memory {
     file: File,
     /// Where to read it.
@@ -14,7 +14,7 @@ pub struct Memory {
 
 impl Memory {
     /// An empty file whose path ends in `name`. Its descriptor's number is fixed, so that the link
-    /// that bears the name can stay for the next process.
+    /// with this name still works for the next process.
     pub fn new(name: &str, number: i32) -> Memory {
         // SAFETY: the name is a C string, the new descriptor is ours, and nothing else in this
         // process uses so high a number.
@@ -28,7 +28,7 @@ impl Memory {
         let path = directory.join(name);
         let target = format!("/proc/self/fd/{number}");
         if std::fs::read_link(&path).ok().as_deref() != Some(target.as_ref()) {
-            // Several processes may do this at once: all make the same link.
+            // Several processes may do this at once; all make the same link.
             let _ = std::fs::remove_file(&path);
             let _ = std::os::unix::fs::symlink(&target, &path);
         }

@@ -1,4 +1,4 @@
-//! Whole applets on a saved file of any bytes, with NAMEs of any bytes, in every format.
+//! Whole applets with a saved file of any bytes and NAMEs of any bytes, in every format.
 #![no_main]
 
 mod memory;
@@ -13,7 +13,7 @@ use connbox::model::StateSet;
 use libfuzzer_sys::fuzz_target;
 use memory::Memory;
 
-/// An applet's own options, to be taken or left one by one.
+/// An applet's own options; the input switches each on or off.
 fn options(applet: &str) -> &'static [&'static str] {
     match applet {
         "conncount" => &[
@@ -40,8 +40,8 @@ thread_local! {
     static FILE: Memory = Memory::new("names", 210);
 }
 
-/// Input: a byte for the applet, one for its options, one for the format; a line of NAMEs between
-/// blanks; the file.
+/// Input: a byte for the applet, one for its options, one for the format; a line of NAMEs with blanks
+/// between them; the file.
 fn arguments(data: &[u8]) -> Option<(&'static connbox::frame::Applet, Vec<OsString>)> {
     let (&[which, own, format], data) = data.split_first_chunk()?;
     let mut parts = data.splitn(2, |byte| *byte == b'\n');

@@ -1,4 +1,4 @@
-//! Datagrams of any bytes: messages and attributes lie within them, in order, and come to an end.
+//! Datagrams of any bytes: messages and attributes lie within them, in order, and end.
 #![no_main]
 
 use connbox::wire::inet_diag;
@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     assert!(is_cut || end >= data.len(), "the rest is lost");
-    // The bytes themselves, without luck with the lengths of messages.
+    // The bytes themselves, so that the fuzzer need not guess the lengths of messages.
     payload(data);
 });
 
@@ -49,7 +49,7 @@ fn payload(payload: &[u8]) {
     assert_eq!(netlink::error_number(payload), number.and_then(i32::checked_neg));
 }
 
-/// Where `part` begins in `whole`, which it must be a part of.
+/// Where `part` begins in `whole`; it must lie inside.
 fn within(whole: &[u8], part: &[u8]) -> usize {
     let start = part.as_ptr() as usize - whole.as_ptr() as usize;
     assert_eq!(&whole[start..start + part.len()], part);

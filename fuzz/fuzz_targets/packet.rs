@@ -1,5 +1,5 @@
-//! Frames of any bytes, one behind the other: what is read of them lies in them, less of a frame never
-//! says other things, and a tracker that is fed with them counts no byte that cannot have been sent.
+//! Frames of any bytes, one after the other: each field lies in its frame, a shorter part of a frame never
+//! contradicts the whole, and a tracker that reads the frames counts no byte that cannot have been sent.
 #![no_main]
 
 use std::net::IpAddr;
@@ -47,7 +47,7 @@ fuzz_target!(|data: &[u8]| {
         frame(link, bytes, original);
         if let Some(segment) = packet_of(link, bytes, original).as_ref().and_then(segment) {
             tracker.segment(now, &segment);
-            // An acknowledgment says of 1 GiB at most that it has arrived, and one more is a SYN's.
+            // An acknowledgment covers at most 1 GiB of payload; one sequence number more is the SYN's.
             most += u64::from(segment.payload_bytes) + (1 << 30);
         }
         if head & 0x80 != 0 {
@@ -83,10 +83,10 @@ fn frame(link: LinkType, bytes: &[u8], original: u32) {
         assert!(cut.ports.is_none() || cut.ports == whole.ports);
     }
     if let Some(known) = packet_of(link, bytes, original) {
-        // From a packet socket the length helps to tell a tag from an IP header.
+        // On a packet socket the length helps to tell a VLAN tag from an IP header.
         if !matches!(link, LinkType::Network(_)) {
             assert_eq!(ends(&known), ends(&whole));
-            // The headers of a frame that is shorter than they say are not walked to the end.
+            // The parser stops early where a frame is shorter than its headers say.
             assert!(whole.is_fragment || !known.is_fragment);
         }
         let payload = known.tcp.map_or(0, |tcp| tcp.payload_bytes);
@@ -94,7 +94,7 @@ fn frame(link: LinkType, bytes: &[u8], original: u32) {
     }
 }
 
-/// Checks that `part` is a part of `whole`.
+/// Checks that `part` lies inside `whole`.
 fn within(whole: &[u8], part: &[u8]) {
     let start = part.as_ptr() as usize - whole.as_ptr() as usize;
     assert_eq!(&whole[start..start + part.len()], part);

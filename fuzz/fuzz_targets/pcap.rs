@@ -1,5 +1,5 @@
-//! Any bytes as a capture file: packets lie in the file, in order; the size of the buffer makes no
-//! difference; and the reader of files gives the same packets, or says at which byte the trouble is.
+//! Any bytes as a capture file: packets lie in the file, in order; the size of the buffer does not
+//! matter; and the file reader gives the same packets, or an error that names the byte.
 #![no_main]
 
 mod memory;
@@ -52,7 +52,7 @@ fuzz_target!(|data: &[u8]| {
     });
 });
 
-/// What the file holds, where it goes wrong and why, and whether a packet is of an unknown link type.
+/// The packets of the file, the place and reason of an error, and whether a link type is unknown.
 /// The buffer grows by `step` bytes at a time.
 fn read(file: &[u8], step: usize) -> (Packets, Option<(usize, bool)>, bool) {
     let mut reader = Reader::default();

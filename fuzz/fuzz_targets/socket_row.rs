@@ -1,4 +1,4 @@
-//! Rows of /proc/net/tcp, udp and the like: what is read is what stands in the row's fields.
+//! Rows of /proc/net/tcp, udp and the like: each value read equals the text of its field.
 #![no_main]
 
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// A real row with another number and some bytes changed: `NUMBER:` and pairs of place and byte.
+/// A real row with another number and some changed bytes. The input: `NUMBER:`, then pairs of place and byte.
 fn edited(row: &[u8], data: &[u8]) -> Vec<u8> {
     let (number, edits) = match data.iter().position(|byte| *byte == b':') {
         Some(colon) if colon < 80 => data.split_at(colon),
