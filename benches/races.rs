@@ -1,10 +1,10 @@
-//! The races: connbox against the tools in use and against bare C floors, as whole processes, from
-//! outside.
+//! The races: connbox against other tools and against minimal C programs (floors), measured as whole
+//! processes from outside.
 //!
 //! `cargo bench --bench races [-- R1 R3] [-- --quick]` prints two Markdown tables; README.md in this
-//! folder says what they mean. It needs root for the network namespaces it makes its loads in, and
-//! `cc` for the floors; what it lacks it says in the table. The exit status is 1 if connbox failed or
-//! a peer gave another answer; a goal missed is only said.
+//! folder explains them. It needs root to make network namespaces for its loads, and `cc` for the
+//! floors; the table says what is missing. The exit status is 1 if connbox failed or a peer gave a
+//! different answer; a missed goal does not change it.
 
 use std::env;
 use std::error::Error;
@@ -61,10 +61,8 @@ use listing::{PLACES, Place};
 use scratch::Scratch;
 use sheet::Sheet;
 
-/// The races have numbers.
 const RACES: RangeInclusive<u8> = 1..=13;
-/// A whole run takes some 13 minutes on a machine that does nothing else. What takes longer than this
-/// has hung somewhere.
+/// A whole run takes about 13 minutes on an idle machine. A run longer than this hangs somewhere.
 const LONGEST_SECONDS: u32 = 1800;
 
 fn main() -> ExitCode {
@@ -79,22 +77,20 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            // Nothing is left to tell, should standard error be closed.
+            // If standard error is closed, nobody can be told.
             let _ = writeln!(io::stderr().lock(), "races: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// What the command line asks for.
 struct Wanted {
     races: Vec<String>,
     quick: bool,
 }
 
 impl Wanted {
-    /// Without cargo's own `--bench`, which `cargo test --all-targets` does not give, there is
-    /// nothing to do.
+    /// Gives `None` without cargo's own `--bench`, as under `cargo test --all-targets`: nothing to do.
     fn parse(arguments: &[String]) -> Result<Option<Wanted>, Box<dyn Error>> {
         let mut wanted = Wanted { races: Vec::new(), quick: false };
         for argument in arguments {
@@ -102,7 +98,7 @@ impl Wanted {
                 "--bench" => {}
                 "--quick" => wanted.quick = true,
                 id if is_race(id) => wanted.races.push(id.to_owned()),
-                other => return Err(format!("{other}: neither R1 ... R13 nor --quick").into()),
+                other => return Err(format!("{other}: expected R1 to R13 or --quick").into()),
             }
         }
         Ok(arguments.iter().any(|argument| argument == "--bench").then_some(wanted))
@@ -120,15 +116,14 @@ impl Wanted {
     }
 }
 
-/// Whether there is a race of this name.
 fn is_race(id: &str) -> bool {
     id.strip_prefix('R').is_some_and(|number| RACES.contains(&number.parse().unwrap_or(0)))
 }
 
-/// Runs the wanted races and prints; true if every answer was right.
+/// Runs the wanted races and prints the sheet; true if every answer was right.
 fn bench(arguments: &[String]) -> Result<bool, Box<dyn Error>> {
     let Some(wanted) = Wanted::parse(arguments)? else {
-        writeln!(io::stdout().lock(), "the races are run by `cargo bench --bench races`")?;
+        writeln!(io::stdout().lock(), "to run the races: cargo bench --bench races")?;
         return Ok(true);
     };
     let binary = env::var_os("CONNBOX").unwrap_or_else(|| env!("CARGO_BIN_EXE_connbox").into());
@@ -149,16 +144,16 @@ fn bench(arguments: &[String]) -> Result<bool, Box<dyn Error>> {
     let after = machine::load_average();
     sheet.note(format!(
         "The whole run took {took:.0} s; load average {before} before, {after} after. The bench alone \
-         makes some 1; with more, wall times are disturbed and CPU times say more."
+         causes about 1; with more, wall times are disturbed and CPU times say more."
     ));
     write!(io::stdout().lock(), "{sheet}")?;
     Ok(sheet.all_right())
 }
 
-/// Holds races that share a place; a place that cannot be made is said in their rows.
+/// Runs the races that share a place. If the place cannot be made, their rows say why.
 fn hold(place: Place, races: Vec<Race>, scratch: &Scratch, plan: Plan, sheet: &mut Sheet) {
     let start = Instant::now();
-    // Bound to a name until the races are over: the ground is gone with its last use.
+    // The place exists only as long as this binding, so it must outlive the races.
     let ground = match Ground::make(place, &place.file(&scratch.data)) {
         Ok(ground) => ground,
         Err(why) => {
@@ -170,7 +165,7 @@ fn hold(place: Place, races: Vec<Race>, scratch: &Scratch, plan: Plan, sheet: &m
     sheet.notes.extend(ground.note(start.elapsed()));
     let peak = scratch.no_floors.is_none().then(|| scratch.program("peak"));
     for race in races {
-        // Standard error is for a person who waits; nobody may be there.
+        // Progress for a person who waits; a closed standard error does not matter.
         let _ = writeln!(io::stderr().lock(), "{} {} ...", race.id, race.title);
         sheet.add(race.run(plan, &scratch.programs, peak.as_deref()));
     }

@@ -1,8 +1,8 @@
-/* What every floor shares: reading a kernel file whole, sock_diag walks, one line out.
+/* Code that all floors share: reading a kernel file whole, sock_diag walks, one line of output.
  *
- * A floor is the least that any program must do for the answer: the same system calls and the same walk, no options,
- * no formats, no checks beyond "did it work". It includes this file instead of linking it, so that each stays
- * one `cc -O2 -static floor.c` and the compiler drops what it does not call. */
+ * A floor does the least that any program must do for the answer: the same system calls and the same walk, without
+ * options, formats, or checks beyond "did it work". It includes this file instead of linking it, so that
+ * `cc -O2 -static floor.c` is enough and the compiler drops unused functions. */
 #include <fcntl.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -14,10 +14,11 @@
 
 #define UNUSED __attribute__((unused))
 
-/* The kernel never sends more than this in one answer of a dump. */
+/* The kernel never sends more than this in one datagram of a dump. */
 static char answer[32768];
 
-/* Opens, reads and closes one file; the number of bytes, or -1. A missing sockstat6 is no failure: IPv6 may be off. */
+/* Opens, reads and closes one file; gives the number of bytes, or -1. A missing sockstat6 is not an error: IPv6 may
+ * be off. */
 UNUSED static long read_file(const char *path, char *buffer, size_t size)
 {
 	long total = 0, got;
@@ -30,7 +31,7 @@ UNUSED static long read_file(const char *path, char *buffer, size_t size)
 	return got < 0 ? -1 : total;
 }
 
-/* The number behind "KEY " in the line that starts with LINE, or 0. The text must end in a NUL. */
+/* The number after "KEY " in the line that starts with LINE, or 0. The text must end in a NUL. */
 UNUSED static long number_of(const char *text, const char *line, const char *key)
 {
 	const char *at = strstr(text, line);
@@ -42,7 +43,7 @@ UNUSED static long number_of(const char *text, const char *line, const char *key
 	return number;
 }
 
-/* Appends "name number\n" to the line that goes out at the end. */
+/* Appends "name number\n" to the output. */
 UNUSED static char *append(char *out, const char *name, long number)
 {
 	char digits[24];
@@ -63,7 +64,7 @@ UNUSED static char *append(char *out, const char *name, long number)
 	return out;
 }
 
-/* Takes the answers of one dump and hands each to `each` (which may be null); 0 or -1. */
+/* Receives the answers of one dump and passes each to `each` (which may be null); gives 0 or -1. */
 UNUSED static int take(int fd, void (*each)(const struct inet_diag_msg *))
 {
 	for (;;) {
@@ -82,7 +83,7 @@ UNUSED static int take(int fd, void (*each)(const struct inet_diag_msg *))
 	}
 }
 
-/* Sends one request for a dump by a socket of its own and takes what comes; 0 or -1. */
+/* Requests a dump on a new socket and receives the answers; gives 0 or -1. */
 UNUSED static int dump(const void *request, size_t size, void (*each)(const struct inet_diag_msg *))
 {
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
@@ -91,7 +92,7 @@ UNUSED static int dump(const void *request, size_t size, void (*each)(const stru
 	return take(fd, each) ? -1 : close(fd);
 }
 
-/* Walks the TCP sockets in the mask's states once, both families: message type 18 (TCPDIAG_GETSOCK). */
+/* Walks the TCP sockets in the given states once, both families: message type 18 (TCPDIAG_GETSOCK). */
 UNUSED static int walk(unsigned states, void (*each)(const struct inet_diag_msg *))
 {
 	struct {
@@ -104,8 +105,9 @@ UNUSED static int walk(unsigned states, void (*each)(const struct inet_diag_msg 
 	return dump(&request, sizeof request, each);
 }
 
-/* The same, but the kernel itself leaves out what is at another local port: sport >= PORT and sport <= PORT, in the
- * byte code that every kernel knows. An operation jumps by so many bytes if it holds, and else past the end, to "no". */
+/* The same, but the kernel skips sockets with another local port: sport >= PORT and sport <= PORT, in the byte code
+ * that every kernel knows. An operation jumps by its first number of bytes if it holds, else by the second, past the
+ * end, which means "no". */
 UNUSED static int walk_port(unsigned states, unsigned short port, void (*each)(const struct inet_diag_msg *))
 {
 	struct {

@@ -1,5 +1,5 @@
-/* Floor of R9: who takes every event of a new flow and does nothing with it, one call each, until SIGTERM. The buffer is
- * as large as connbox's. */
+/* Floor of R9: receives every event of a new flow, one call each, and only counts them, until SIGTERM. The buffer is as
+ * large as connbox's. */
 #include "common.c"
 #include <errno.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-/* Floor of R2: opens, reads and closes the files it is given, and writes one line. */
+/* Floor of R2: opens, reads and closes the given files, and writes one line. */
 #include "common.c"
 
 static char text[16384];

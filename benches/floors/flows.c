@@ -1,5 +1,5 @@
-/* Floor of R7 and R8: a bare dump of the flows of connection tracking, which are counted and not looked at. `flows ADDR`
- * lets the kernel pick those from an address (CTA_FILTER, since Linux 5.8). */
+/* Floor of R7 and R8: dumps the flows of connection tracking and counts them without parsing. With `flows ADDR` the
+ * kernel selects the flows from one address (CTA_FILTER, since Linux 5.8). */
 #include "common.c"
 #include <arpa/inet.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -10,7 +10,7 @@
 struct request {
 	struct nlmsghdr head;
 	struct nfgenmsg body;
-	/* What follows is sent for an address only. */
+	/* The rest is sent only with an address. */
 	struct nlattr filter;
 	struct nlattr orig_flags;
 	unsigned orig;

@@ -1,4 +1,4 @@
-/* Floor of R4: a bare full dump of the ESTABLISHED sockets, which are counted and not looked at. */
+/* Floor of R4: dumps all ESTABLISHED sockets and counts them without parsing. */
 #include "common.c"
 
 static long sockets;

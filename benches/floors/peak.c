@@ -1,7 +1,7 @@
-/* No floor: runs a command, its output thrown away, and prints its peak resident memory in KiB.
+/* Not a floor: runs a command, discards its output and prints its peak resident memory in KiB.
  *
- * wait4's ru_maxrss also remembers the memory of whoever spawned the process (exec keeps the larger of the two),
- * and the bench is larger than what it measures. This program is smaller. */
+ * ru_maxrss of wait4 also includes the memory of the parent that spawned the process (exec keeps the larger of the
+ * two), and the bench is larger than the commands it measures. This program is smaller. */
 #define _GNU_SOURCE
 #include "common.c"
 #include <sys/resource.h>

@@ -1,5 +1,5 @@
-/* How many ESTABLISHED sockets are at local port 443: `port kernel` lets the kernel filter and is the floor of R4's
- * filter; `port user` looks at a full dump, which is the least that a program without push-down must do. */
+/* Counts the ESTABLISHED sockets with local port 443. `port kernel` lets the kernel filter: the floor of R4 with a
+ * filter. `port user` reads a full dump, the least that a program must do without push-down. */
 #include "common.c"
 
 enum { PORT = 443, ESTABLISHED = 1 << 1 };
@@ -8,7 +8,7 @@ static long sockets;
 
 static void each(const struct inet_diag_msg *socket)
 {
-	/* Old kernels take no notice of the byte code: even where they filter, a program has to look. */
+	/* Old kernels ignore the byte code, so a program must check even the filtered answers. */
 	sockets += socket->id.idiag_sport == htons(PORT);
 }
 

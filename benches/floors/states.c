@@ -1,5 +1,5 @@
-/* Floor of R3: one walk without the two big states, which sockstat and sockstat6 then give by subtraction.
- * `states udp`, the floor of R6, dumps and counts the UDP sockets of both families, too. */
+/* Floor of R3: one walk that skips the two large states, which follow by subtraction from sockstat and sockstat6.
+ * `states udp`, the floor of R6, also dumps and counts the UDP sockets of both families. */
 #include "common.c"
 
 enum { ESTABLISHED = 1, SYN_RECV = 3, FIN_WAIT2 = 5, TIME_WAIT = 6, LAST = 11, TIMER_OF_MINISOCKET = 3 };
@@ -17,7 +17,7 @@ static void each(const struct inet_diag_msg *socket)
 	if (socket->idiag_state <= LAST)
 		count[socket->idiag_state]++;
 	mini += is_mini;
-	/* sockstat's inuse counts hashed full sockets: neither minisockets nor the request sockets of SYN_RECV. */
+	/* sockstat's inuse counts hashed full sockets: not minisockets and not the request sockets of SYN_RECV. */
 	full += !is_mini && socket->idiag_state != SYN_RECV;
 }
 

@@ -1,15 +1,15 @@
-//! Reading the answers of connbox and its peers into the same words, to see that they agree.
+//! Parses the answers of connbox and its peers into one form, to compare them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Names and numbers; what is zero is left out, because some tools do not mention it.
+/// Names and numbers; zeros are skipped, because some tools do not print them.
 pub type Answer = BTreeMap<String, i64>;
 
 /// Reads one tool's output.
 pub type Parse = fn(&str) -> Answer;
 
-/// The first disagreement in words, or nothing.
+/// The first difference in words, if there is one.
 pub fn difference(own: &Answer, theirs: &Answer) -> Option<String> {
     if own.is_empty() && theirs.is_empty() {
         return Some("no numbers in either answer".to_owned());
@@ -41,8 +41,8 @@ pub fn ss_summary(text: &str) -> Answer {
     collect(pairs.filter_map(|pair| Some((pair.first()?.to_lowercase(), *pair.get(1)?))))
 }
 
-/// Rows of the states in several namespaces: name, process, state, number. Namespaces that are not the
-/// bench's have other names; each that is counts, even if it has no socket.
+/// Rows of states in several namespaces: name, process, state, number. Only the bench's own namespaces
+/// count, which their names show; they also count without a socket.
 pub fn namespaces(text: &str) -> Answer {
     let rows = text.lines().map(|line| line.split('\t').collect::<Vec<&str>>());
     let ours: Vec<Vec<&str>> = rows
@@ -57,7 +57,7 @@ pub fn namespaces(text: &str) -> Answer {
     answer
 }
 
-/// The rows of `ss -p` by the name of the first process, as connbox writes them.
+/// The rows of `ss -p`, counted by the name of the first process, as connbox does.
 pub fn processes_of_ss(text: &str) -> Answer {
     let mut answer = Answer::new();
     for line in text.lines() {
@@ -67,7 +67,7 @@ pub fn processes_of_ss(text: &str) -> Answer {
     answer
 }
 
-/// The rows of lsof, which begin with a command, below a header.
+/// The rows of lsof below its header, counted by their first word, the command.
 pub fn processes_of_lsof(text: &str) -> Answer {
     let mut answer = Answer::new();
     for name in text.lines().skip(1).filter_map(|line| line.split(' ').next()) {
@@ -76,20 +76,20 @@ pub fn processes_of_lsof(text: &str) -> Answer {
     answer
 }
 
-/// Groups without those sockets that no process holds.
+/// Groups without the sockets that no process holds.
 pub fn held(text: &str) -> Answer {
     let mut answer = groups(text);
     answer.remove("-");
     answer
 }
 
-/// Lines like `ESTAB=10` or `ESTAB="10"`, names in lower case.
+/// Lines like `ESTAB=10` or `ESTAB="10"`; names become lower case.
 pub fn assignments(text: &str) -> Answer {
     let pairs = text.lines().filter_map(|line| line.split_once('='));
     collect(pairs.map(|(name, number)| (name.to_lowercase(), number.trim_matches('"'))))
 }
 
-/// The payload of all connections in the rows of tcptrack, both ways.
+/// The payload of all connections in tcptrack's rows, both directions together.
 pub fn payload(text: &str) -> Answer {
     let totals = text.lines().flat_map(|row| row.split('\t').skip(8).take(2));
     collect(totals.map(|total| ("bytes".to_owned(), total)))
@@ -124,13 +124,13 @@ pub fn netstat_established(text: &str) -> Answer {
     collect(line.into_iter().map(|number| ("value".to_owned(), number)))
 }
 
-/// Lines of a TCP state and a number, in anybody's spelling of the states.
+/// Lines of a TCP state and a number, in any tool's spelling of the states.
 pub fn states(text: &str) -> Answer {
     let rows = text.lines().filter_map(|line| line.rsplit_once(char::is_whitespace));
     collect(rows.map(|(state, number)| (state_name(state.trim()).to_owned(), number)))
 }
 
-/// The kernel's name of a state: from its number in /proc/net/tcp, from ss, from netstat.
+/// The kernel's name of a state, from its number in /proc/net/tcp or its name in ss or netstat.
 fn state_name(word: &str) -> &str {
     match word {
         "01" | "ESTAB" => "ESTABLISHED",
@@ -148,14 +148,14 @@ fn state_name(word: &str) -> &str {
     }
 }
 
-/// `conncount --shell`, without what `ss -s` does not know.
+/// `conncount --shell` without the numbers that `ss -s` does not have.
 pub fn conncount(text: &str) -> Answer {
     let mut answer = assignments(text);
     answer.retain(|name, _| name != "synrecv" && name != "unhashed");
     answer
 }
 
-/// How many rows `head` leaves.
+/// The number of rows that `head` prints.
 const HEAD: usize = 10;
 
 /// Rows of a name and a number.
@@ -164,13 +164,13 @@ pub fn groups(text: &str) -> Answer {
     collect(rows.map(|(name, number)| (bare(name), number)))
 }
 
-/// The numbers of all rows together.
+/// The sum of the numbers of all rows.
 pub fn sum(text: &str) -> Answer {
     let numbers = text.lines().filter_map(|line| line.rsplit(char::is_whitespace).next());
     collect(numbers.map(|number| ("value".to_owned(), number)))
 }
 
-/// The first rows of `conncount --by`, as far as `head` can know them.
+/// The first rows of `conncount --by`, as many as `head` prints.
 pub fn top_groups(text: &str) -> Answer {
     let head: Vec<&str> = text.lines().take(HEAD).collect();
     above_the_last(groups(&head.join("\n")))
@@ -182,8 +182,8 @@ pub fn top_of_uniq(text: &str) -> Answer {
     above_the_last(collect(rows.map(|(number, name)| (bare(name), number))))
 }
 
-/// Without the least number: which of the groups with this number are among the first, each tool
-/// decides in its own way.
+/// Removes the groups with the smallest number: which of several equal groups come first differs from
+/// tool to tool.
 fn above_the_last(mut answer: Answer) -> Answer {
     let least = answer.values().min().copied();
     answer.retain(|_, number| Some(*number) != least);
@@ -195,8 +195,8 @@ fn bare(name: &str) -> String {
     name.trim_matches(['[', ']']).to_owned()
 }
 
-/// Rows of protocol, state and number, or of one of the first two and number. UDP has no states here:
-/// each tool has its own words for them.
+/// Rows of protocol, state and number, or of protocol or state, and number. UDP's states are ignored:
+/// each tool has its own names for them.
 pub fn proto_states(text: &str) -> Answer {
     let rows = text.lines().map(|line| line.split_whitespace().collect::<Vec<&str>>());
     let named = rows.filter_map(|words| match words[..] {
@@ -213,7 +213,7 @@ pub fn connections(text: &str) -> Answer {
     collect(rows.filter_map(|mut words| Some((words.next()?.to_owned(), words.next()?))))
 }
 
-/// Lines of flows, by protocol and state, as conntrack or /proc/net/nf_conntrack has them.
+/// Lines of flows as conntrack or /proc/net/nf_conntrack writes them, counted by protocol and state.
 pub fn flows(text: &str) -> Answer {
     let mut answer = Answer::new();
     for line in text.lines() {
@@ -229,13 +229,13 @@ pub fn flows(text: &str) -> Answer {
     answer
 }
 
-/// How many lines there are.
+/// The number of lines.
 pub fn lines(text: &str) -> Answer {
     let count = i64::try_from(text.lines().count()).unwrap_or_default();
     Answer::from([("value".to_owned(), count)])
 }
 
-/// Rows of protocol, state and number; of UDP without a state.
+/// Rows of protocol, state and number; the state of UDP is ignored.
 pub fn groups_of_flows(text: &str) -> Answer {
     let rows = text.lines().map(|line| line.split_whitespace().collect::<Vec<&str>>());
     let named = rows.filter_map(|words| match words[..] {
@@ -246,7 +246,7 @@ pub fn groups_of_flows(text: &str) -> Answer {
     collect(named)
 }
 
-/// The CPU time that `--watch` tells.
+/// The CPU time that `--watch` prints.
 pub fn cost(text: &str) -> Option<Duration> {
     let micros = text.lines().find_map(|line| line.strip_prefix("cpu_us "))?;
     Some(Duration::from_micros(micros.parse().ok()?))

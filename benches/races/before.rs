@@ -1,4 +1,4 @@
-//! The binary of an older commit, as a peer: built once, kept below `target/` from run to run.
+//! The binary of an older commit, as a peer: built once and kept below `target/`.
 
 use std::env;
 use std::fs;
@@ -8,12 +8,11 @@ use std::process::{Command, Stdio};
 
 use crate::scratch::last_line;
 
-/// The commit, in a file that is easy to change.
+/// The commit's hash.
 const COMMIT: &str = include_str!("../before");
 
-/// The binary, built below `scratch` if this is the first time; or why there is none.
-///
-/// `BEFORE=PATH` in the environment names another one.
+/// The binary, built below `scratch` the first time, or the reason why there is none. `BEFORE=PATH` in
+/// the environment names another binary.
 pub fn binary(scratch: &Path) -> Result<PathBuf, String> {
     if let Some(path) = env::var_os("BEFORE") {
         return Ok(path.into());
@@ -22,14 +21,14 @@ pub fn binary(scratch: &Path) -> Result<PathBuf, String> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("before");
     let ready = target.join(commit);
     if !ready.is_file() {
-        // Standard error is for a person who waits; nobody may be there.
+        // Progress for a person who waits; a closed standard error does not matter.
         let _ = writeln!(io::stderr().lock(), "building {commit} ...");
         build(commit, scratch, &target, &ready)?;
     }
     Ok(ready)
 }
 
-/// Builds outside of the repository, whose `.cargo/config.toml` would count there as well.
+/// Builds outside of the repository, because cargo would also read the repository's `.cargo/config.toml`.
 fn build(commit: &str, scratch: &Path, target: &Path, ready: &Path) -> Result<(), String> {
     let source = scratch.join("before-src");
     let building = target.join("build");
@@ -38,7 +37,7 @@ fn build(commit: &str, scratch: &Path, target: &Path, ready: &Path) -> Result<()
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--release", "--locked", "--bin", "connbox"]).current_dir(&source);
     done("cargo", cargo.env("CARGO_TARGET_DIR", &building).env_remove("RUSTFLAGS"))?;
-    // Renamed into place, so that it is never half there.
+    // Rename is atomic: an interrupted run leaves no partial binary.
     let copy = building.join("copy");
     let kept = fs::copy(building.join("release/connbox"), &copy)
         .and_then(|_| fs::rename(&copy, ready))

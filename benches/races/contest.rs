@@ -1,4 +1,4 @@
-//! One race: the same answer from everybody first, then everybody in turn, then medians.
+//! One race: compare all answers first, then run all contenders in turn, then take medians.
 
 use std::path::Path;
 use std::thread::sleep;
@@ -8,52 +8,51 @@ use crate::answer::{Parse, difference};
 use crate::measure::{Job, Sample, find};
 use crate::report::{Goal, Outcome, Report, Stats};
 
-/// The name under which goals speak of the floor.
+/// The floor's name in goals.
 pub const FLOOR: &str = "floor";
 /// The binary of the commit that `benches/before` names.
 pub const BEFORE: &str = "before";
-/// connbox itself, with fewer sockets, its time multiplied as if there were as many.
+/// connbox itself with fewer sockets; its time is multiplied up to the larger number.
 pub const SCALED: &str = "connbox, scaled";
-/// Live counters may move between two reads; an answer that differs so often differs.
+/// Live counters may change between two reads; an answer is wrong if it differs this many times.
 const ATTEMPTS: usize = 5;
-/// Whoever takes longer runs fewer times: the whole run has an end.
+/// A command that takes longer runs fewer times, to bound the whole run.
 const SLOW: Duration = Duration::from_millis(1500);
 const LEAST_OF_SLOW: usize = 5;
 const VERY_SLOW: Duration = Duration::from_secs(5);
 const LEAST_OF_VERY_SLOW: usize = 3;
-/// What a process leaves to the kernel to clean up later, such as a socket, is gone after this.
+/// Time in which the kernel cleans up after a process that has ended, such as its sockets.
 const SETTLE: Duration = Duration::from_millis(100);
-/// So many numbers of an answer go on the sheet.
+/// How many numbers of an answer the sheet shows at most.
 const MOST_SHOWN: usize = 15;
 
-/// Someone who runs: a name, a command, and how to read its answer (not at all: its exit status
-/// must do).
+/// A name, a command, and how to read its answer; without `parse` only the exit status counts.
 pub struct Contender {
     pub name: &'static str,
     pub argv: Vec<String>,
     pub parse: Option<Parse>,
-    /// How to read connbox's answer, where this one says only a part of it.
+    /// How to read connbox's answer if this contender gives only a part of it.
     pub parse_ours: Option<Parse>,
     pub cost: Cost,
-    /// The name of the namespace to run in, where it is not the one of all others.
+    /// The name of the namespace to run in, if it differs from that of the others.
     pub within: Option<&'static str>,
-    /// Both times count multiplied by this.
+    /// The factor for wall and CPU time.
     pub scale: f64,
 }
 
 /// What is compared.
 #[derive(Clone, Copy)]
 pub enum Cost {
-    /// The time from start to end.
+    /// Wall time from start to end.
     Wall,
-    /// User and system time: for a command that lasts as long as it is told to.
+    /// User and system time, for a command whose duration is given.
     Cpu,
-    /// What the answer says that it cost.
+    /// The cost that the answer reports.
     Told(fn(&str) -> Option<Duration>),
 }
 
 impl Contender {
-    /// Somebody who is measured by the clock, and whose answer nobody reads.
+    /// A contender that is measured in wall time, and whose answer is not read.
     pub fn new(name: &'static str, argv: Vec<String>) -> Contender {
         Contender {
             name,
@@ -66,17 +65,17 @@ impl Contender {
         }
     }
 
-    /// The same under another name, with some of the words of its command changed.
+    /// A copy with another name and some words of its command changed.
     pub fn changed(&self, name: &'static str, change: impl Fn(&String) -> String) -> Contender {
         Contender { name, argv: self.argv.iter().map(change).collect(), ..*self }
     }
 
-    /// The same with connbox's answer read in another way than for everybody else.
+    /// Reads connbox's answer in another way when it is compared with this contender.
     pub fn against(self, parse: Parse) -> Contender {
         Contender { parse_ours: Some(parse), ..self }
     }
 
-    /// The command as one would type it.
+    /// The command as a user would type it.
     fn shown(&self) -> String {
         if let [_, option, script] = self.argv.as_slice()
             && option == "-c"
@@ -107,12 +106,12 @@ pub struct Race {
 pub struct Plan {
     pub least: usize,
     pub most: usize,
-    /// Time to spend on one contender, where `least` and `most` leave the choice.
+    /// Time to spend on one contender, within `least` and `most`.
     pub budget: Duration,
 }
 
 impl Plan {
-    /// How often to run at least what takes so long.
+    /// The least number of rounds for a command that takes this long.
     fn least(&self, one: Duration) -> usize {
         match one {
             _ if one > VERY_SLOW => self.least.min(LEAST_OF_VERY_SLOW),
@@ -121,7 +120,7 @@ impl Plan {
         }
     }
 
-    /// How often to run what takes so long.
+    /// The number of rounds for a command that takes this long.
     fn rounds(&self, one: Duration) -> usize {
         let affordable = self.budget.as_nanos() / one.as_nanos().max(1);
         let least = self.least(one);
@@ -133,14 +132,15 @@ impl Plan {
 struct Runner {
     contender: Contender,
     job: Result<Job, String>,
-    /// The shortest time that was seen before the rounds.
+    /// The shortest time before the rounds.
     quickest: Duration,
     rounds: usize,
     samples: Vec<Sample>,
 }
 
 impl Race {
-    /// Checks, runs and sums up. `scratch` takes the complaints of the commands.
+    /// Compares the answers, runs the rounds and sums up. The standard error of the commands goes to a file
+    /// in `scratch`.
     pub fn run(self, plan: Plan, scratch: &Path, peak: Option<&str>) -> Report {
         let complaints = scratch.join("stderr");
         let contenders = std::iter::once(self.ours).chain(self.peers).chain(self.floor);
@@ -159,7 +159,7 @@ impl Race {
         Report { id: self.id, title: self.title, outcomes, goals: self.goals, answer, notes, wrong }
     }
 
-    /// The row of a race that could not be held at all. The reason stands where our time would.
+    /// The row of a race that could not run. The reason takes the place of connbox's time.
     pub fn not_run(self, why: &str) -> Report {
         let contenders = std::iter::once(self.ours).chain(self.peers).chain(self.floor);
         let outcome = |(index, contender): (usize, Contender)| Outcome {
@@ -189,7 +189,7 @@ impl Runner {
         Runner { contender, job, quickest: Duration::MAX, rounds: 0, samples: Vec::new() }
     }
 
-    /// Runs once. A failure is remembered: this runner runs no more.
+    /// Runs once. After a failure this runner does not run again.
     fn run(&mut self) -> Option<Sample> {
         let job = self.job.as_mut().ok()?;
         match job.run() {
@@ -224,12 +224,12 @@ impl Runner {
             }
         }
         let one = self.quickest;
-        // Where time is not the matter, more rounds than must be would tell little.
+        // If the cost is not wall time, more rounds than the minimum tell little.
         let is_wall = matches!(self.contender.cost, Cost::Wall);
         self.rounds = if is_wall { plan.rounds(one) } else { plan.least(one) };
     }
 
-    /// Keeps a sample, and of the answers only the last one, unless each tells of its run.
+    /// Keeps a sample. Only the last answer is kept, unless each reports the cost of its run.
     fn keep(&mut self, sample: Sample) {
         let is_told = self.is_told();
         if let Some(last) = self.samples.last_mut()
@@ -244,7 +244,7 @@ impl Runner {
         matches!(self.contender.cost, Cost::Told(_))
     }
 
-    /// The last answer in the words of the comparison.
+    /// The last answer as it is compared.
     fn answer(&self) -> String {
         let Some(sample) = self.samples.last() else { return String::new() };
         let Some(parse) = self.contender.parse else { return String::new() };
@@ -258,7 +258,7 @@ impl Runner {
         }
     }
 
-    /// What a contender that races for something else than time told of its runs, beside the cost.
+    /// Lost events, for a contender whose answers report them.
     fn note(&self) -> Option<String> {
         if !self.is_told() {
             return None;
@@ -275,8 +275,7 @@ impl Runner {
         Some(format!("{name}: {median} events lost (median; {least} to {most})"))
     }
 
-    /// Peak resident memory: by the helper program, or, without a C compiler, the bound that wait4
-    /// gives.
+    /// Peak resident memory from the helper program, or without a C compiler the upper bound from wait4.
     fn peak(&self, complaints: &Path, helper: Option<&str>) -> String {
         if self.is_told() {
             let told = self.samples.last().map(|sample| String::from_utf8_lossy(&sample.output));
@@ -306,13 +305,13 @@ impl Runner {
     }
 }
 
-/// Compares every peer's answer with ours; a peer whose answer differs is not timed. Says whether
-/// there was one.
+/// Compares every peer's answer with connbox's; a peer whose answer differs is not timed. True if any
+/// answer differs.
 fn check_all(runners: &mut [Runner]) -> bool {
     let Some((ours, others)) = runners.split_first_mut() else { return true };
     let mut wrong = false;
     for other in others {
-        // A peer that is not there, or fails by itself, is no fault of connbox.
+        // A peer that is not installed, or fails by itself, is not an error of connbox.
         if let Err(why) = check(ours, other) {
             other.job = Err(format!("DIFFERS: {why}"));
             wrong = true;
@@ -343,8 +342,8 @@ fn check(ours: &mut Runner, other: &mut Runner) -> Result<(), String> {
     Err(why)
 }
 
-/// Runs everybody in turn. Who has fewer rounds sits rounds out, evenly; the order changes from
-/// round to round, so that nobody always runs on the caches that the same other one left.
+/// Runs all contenders in turn. One with fewer rounds pauses at even distances. The order changes from
+/// round to round, so that no contender always follows the same one and uses its warm caches.
 fn take_turns(runners: &mut [Runner]) {
     let most = runners.iter().map(|runner| runner.rounds).max().unwrap_or(0);
     let mut order: Vec<usize> = (0..runners.len()).collect();
@@ -363,7 +362,7 @@ fn take_turns(runners: &mut [Runner]) {
     }
 }
 
-/// Fisher and Yates, on a xorshift with a fixed seed: every run of the bench has the same orders.
+/// A Fisher-Yates shuffle with a xorshift of fixed seed: every run of the bench has the same orders.
 fn shuffle(order: &mut [usize], dice: &mut u64) {
     for last in (1..order.len()).rev() {
         *dice ^= *dice << 13;

@@ -1,4 +1,4 @@
-//! The sockets that one process holds of a load.
+//! The sockets of a load that one holder process holds.
 
 use std::error::Error;
 use std::fs;
@@ -13,16 +13,16 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::sys;
 
-/// Connections to one listener: far below the number of ports.
+/// Connections per listener, far below the number of ports.
 const PER_LISTENER: usize = 1000;
-/// Peers of one holder that speaks IPv4, which four of five do: some 20,000 of ten holders. More
-/// holders have the same peers again.
+/// Remote addresses of one IPv4 holder. Four of five holders use IPv4, so ten holders have about 20,000;
+/// more holders share the same addresses.
 const PEERS: usize = 2500;
 const HOLDERS_WITH_PEERS: usize = 10;
-/// Where a few of the connections go.
+/// The port of a few of the connections.
 const QUIET_PORT: u16 = 443;
 
-/// The holder's whole life, in the namespace it was born in.
+/// The main function of a holder, in the namespace where the bench started it.
 pub fn hold(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let numbers: Vec<usize> =
@@ -30,13 +30,13 @@ pub fn hold(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let [index, share, time_wait, unaccepted] = numbers[..] else {
         return Err("--hold INDEX SHARE TIME_WAIT UNACCEPTED".into());
     };
-    // Each under a name of its own, so that counts by process have something to tell apart.
+    // Each holder has its own name, so that counts by process have several groups.
     fs::write("/proc/self/comm", format!("holder{index}"))?;
     let mut crowd = Crowd { time_wait, ..Crowd::new(index) };
     let made = crowd.fill(share, unaccepted);
     report(made)?;
-    // The end of standard input is the end of the bench, should its death signal have come too
-    // early to be set.
+    // The end of standard input also means that the bench has ended, in case it died before this process
+    // asked for its death signal.
     let mut order = [0];
     io::stdin().read_exact(&mut order)?;
     report(crowd.leave_in_time_wait())?;
@@ -44,7 +44,7 @@ pub fn hold(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Connects from an address of the client's choice.
+/// Connects from a given address.
 fn connect_from(from: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
     let (family, kind) = (AddressFamily::INET, SocketType::STREAM);
     let socket = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
@@ -69,7 +69,7 @@ pub struct Crowd {
     time_wait: usize,
     listeners: Vec<TcpListener>,
     streams: Vec<TcpStream>,
-    /// Those that are only held.
+    /// Sockets that are only kept open.
     others: Vec<OwnedFd>,
 }
 
@@ -84,16 +84,16 @@ impl Crowd {
         }
     }
 
-    /// Makes `share` TCP sockets but for those in TIME_WAIT, which `leave_in_time_wait` adds, and a few of
-    /// UDP.
+    /// Makes `share` TCP sockets, except those in TIME_WAIT, which `leave_in_time_wait` adds; and a few UDP
+    /// sockets.
     fn fill(&mut self, share: usize, unaccepted: usize) -> io::Result<()> {
-        // Both ends of those that wait, and who listens for them.
+        // Both ends of the connections not yet accepted, and their listeners.
         let waiting = 2 * unaccepted + unaccepted.div_ceil(PER_LISTENER);
         let half_closed = share / 80;
         let unanswered = share / 1000;
         let listening = share.div_ceil(2 * PER_LISTENER) + 1;
         let quiet = share / 1000;
-        // Two more make the full queue behind SYN_SENT, and one listens at the quiet port.
+        // Two more sockets make the full queue for SYN_SENT, and one listens on the quiet port.
         let others = self.time_wait + waiting + 2 * half_closed + 2 * quiet + listening + 3;
         let established = share.saturating_sub(others + unanswered) / 2;
         for _ in 1..listening {
@@ -109,17 +109,17 @@ impl Crowd {
         self.syn_sent(unanswered)
     }
 
-    /// Whether this one speaks IPv6, as every fifth does.
+    /// Every fifth holder uses IPv6.
     fn speaks_v6(&self) -> bool {
         self.index % 5 == 4
     }
 
-    /// Opens one more listener, on an address that is this holder's alone.
+    /// Opens one more listener, on this holder's own address or ports.
     pub fn listen(&mut self) -> io::Result<()> {
         let port = u16::try_from(2000 + self.listeners.len()).map_err(io::Error::other)?;
         let host = u32::try_from(self.index).map_err(io::Error::other)?;
         let address: SocketAddr = if self.speaks_v6() {
-            // There is one loopback address only: the holders share it, each with ports of its own.
+            // IPv6 has only one loopback address: the holders share it, each with its own ports.
             let port = port + 8 * u16::try_from(self.index).map_err(io::Error::other)?;
             (Ipv6Addr::LOCALHOST, port).into()
         } else {
@@ -129,7 +129,7 @@ impl Crowd {
         Ok(())
     }
 
-    /// Connects to the next listener in turn and accepts: client and server.
+    /// Connects to the next listener in turn and accepts; gives client and server.
     pub fn pair(&self, number: usize) -> io::Result<(TcpStream, TcpStream)> {
         let listener = self.listeners.get(number % self.listeners.len());
         self.pair_with(listener.ok_or_else(|| io::Error::other("no listener"))?, number)
@@ -149,8 +149,8 @@ impl Crowd {
         Ok((client, server))
     }
 
-    /// The address that a connection comes from. Half of the connections come from all peers in
-    /// turn, the other half from few: the number of these is that of row after row of a triangle.
+    /// The source address of a connection. Half of the connections come from all addresses in turn. The
+    /// other half prefer the first addresses: they run through 0, then 0 1, then 0 1 2, and so on.
     fn peer(&self, number: usize) -> io::Result<Ipv4Addr> {
         let half = number / 2;
         let rows = ((8 * half + 1).isqrt() - 1) / 2;
@@ -161,8 +161,8 @@ impl Crowd {
         Ok(Ipv4Addr::from_bits(0x7f40_0000 + host))
     }
 
-    /// Adds `count` connections to the quiet port, over IPv4 whatever this holder speaks else: of IPv6 all
-    /// have the same address.
+    /// Adds `count` connections to the quiet port. They use IPv4 even in an IPv6 holder, because all IPv6
+    /// connections would have the same address.
     fn quiet_port(&mut self, count: usize) -> io::Result<()> {
         let host = u32::try_from(self.index).map_err(io::Error::other)?;
         let listener = TcpListener::bind((Ipv4Addr::from_bits(0x7f01_0001 + host), QUIET_PORT))?;
@@ -174,8 +174,8 @@ impl Crowd {
         Ok(())
     }
 
-    /// Adds connections that nobody accepts: of each, one end has no descriptor. Over IPv4, as at the
-    /// quiet port.
+    /// Adds connections that are never accepted: one end of each has no descriptor. They use IPv4, like
+    /// those of the quiet port.
     fn unaccepted(&mut self, count: usize) -> io::Result<()> {
         let host = u32::try_from(self.index).map_err(io::Error::other)?;
         for first in (0..count).step_by(PER_LISTENER) {
@@ -191,7 +191,7 @@ impl Crowd {
         Ok(())
     }
 
-    /// Adds UDP sockets, every second of them connected.
+    /// Adds UDP sockets; every second one is connected.
     fn udp(&mut self, count: usize) -> io::Result<()> {
         for number in 0..count {
             let socket = match self.speaks_v6() {
@@ -206,14 +206,14 @@ impl Crowd {
         Ok(())
     }
 
-    /// Holds a pair, ESTABLISHED on both sides or FIN_WAIT2 and CLOSE_WAIT.
+    /// Keeps a pair open: both ESTABLISHED, or FIN_WAIT2 and CLOSE_WAIT.
     pub fn keep(
         &mut self,
         (client, server): (TcpStream, TcpStream),
         half_closed: bool,
     ) -> io::Result<()> {
-        // A reset instead of a FIN at the end: tearing 180,000 sockets down must not leave 90,000
-        // in TIME_WAIT.
+        // Close with a reset instead of a FIN: the end of 180,000 sockets must not leave 90,000 in
+        // TIME_WAIT.
         sockopt::set_socket_linger(&client, Some(Duration::ZERO))?;
         sockopt::set_socket_linger(&server, Some(Duration::ZERO))?;
         if half_closed {
@@ -223,13 +223,13 @@ impl Crowd {
         Ok(())
     }
 
-    /// Sockets in SYN_SENT: their listener's queue is full, so nobody answers them.
+    /// Adds sockets in SYN_SENT: the queue of their listener is full, so no answer comes.
     fn syn_sent(&mut self, count: usize) -> io::Result<()> {
         let host = u32::try_from(self.index).map_err(io::Error::other)?;
         let address: SocketAddr = (Ipv4Addr::from_bits(0x7f02_0001 + host), 2000).into();
         let listener = TcpListener::bind(address)?;
         rustix::net::listen(&listener, 0)?;
-        // One unaccepted connection fills a queue of length zero.
+        // One connection that is not accepted fills a queue of length zero.
         self.streams.push(TcpStream::connect(address)?);
         self.listeners.push(listener);
         for _ in 0..count {
@@ -248,9 +248,10 @@ impl Crowd {
         Ok(())
     }
 
-    /// Whoever closes first waits: the client, whose descriptor is then free again.
+    /// Adds sockets in TIME_WAIT. The end that closes first enters it: the client. Both descriptors are free
+    /// again.
     fn leave_in_time_wait(&mut self) -> io::Result<()> {
-        // The last listener is the full one.
+        // The last listener has the full queue.
         let full = self.listeners.pop();
         for number in 0..self.time_wait {
             let (client, server) = self.pair(number)?;

@@ -1,5 +1,5 @@
-//! Flows of connection tracking: a table full of them, and new ones at a steady pace before someone who
-//! watches.
+//! Flows of connection tracking: a table full of them, and new ones at a steady rate for a command that
+//! reads events.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -19,9 +19,9 @@ use crate::measure::end;
 use crate::netns::{Namespace, set};
 use crate::sys;
 
-/// Where flows come from: so many addresses.
+/// The number of source addresses.
 const PEERS: usize = 20_000;
-/// Flows that are inserted by one call.
+/// Flows inserted per call.
 const AT_ONCE: usize = 64;
 /// Longer than any run takes.
 const TIMEOUT_SECONDS: u32 = 7200;
@@ -52,7 +52,7 @@ pub fn full(count: usize) -> Result<Namespace, Box<dyn Error>> {
     Ok(namespace)
 }
 
-/// The message that inserts a flow, which the kernel acknowledges if it is the last of a call.
+/// The message that inserts a flow; the kernel acknowledges the last one of a call.
 fn insertion(number: usize, is_last: bool) -> Vec<u8> {
     let is_v6 = number % 10 == 9;
     let is_tcp = !number.is_multiple_of(5);
@@ -66,7 +66,7 @@ fn insertion(number: usize, is_last: bool) -> Vec<u8> {
     push_attribute(&mut payload, attribute::TUPLE_ORIG, &orig);
     push_attribute(&mut payload, attribute::TUPLE_REPLY, &reply);
     push_attribute(&mut payload, attribute::TIMEOUT, &TIMEOUT_SECONDS.to_be_bytes());
-    // CONFIRMED as they are anyway, and SEEN_REPLY and ASSURED of all but every eighth.
+    // CONFIRMED, which all flows are anyway; SEEN_REPLY and ASSURED, except for every eighth flow.
     let status: u32 = if number % 8 == 7 { 0b1000 } else { 0b1110 };
     push_attribute(&mut payload, attribute::STATUS, &status.to_be_bytes());
     if is_tcp {
@@ -115,10 +115,10 @@ fn tuple(protocol: u8, ends: [IpAddr; 2], ports: [[u8; 2]; 2]) -> Vec<u8> {
     [nested(1, &ip), nested(2, &transport)].concat()
 }
 
-/// The first of the addresses, from which a tenth of a thousandth of the flows come.
+/// The first source address, from which one in `PEERS` flows comes.
 pub const ADDRESS: &str = "10.1.0.0";
 
-/// A namespace whose rules track flows, and drop the packets that make them.
+/// A namespace whose rules track flows and then drop their packets.
 pub fn tracking() -> Result<Namespace, Box<dyn Error>> {
     let namespace = Namespace::new()?;
     let _home = namespace.enter()?;
@@ -136,10 +136,10 @@ pub fn tracking() -> Result<Namespace, Box<dyn Error>> {
 }
 
 /// `--watch NEW_FLOWS SECONDS FILE COMMAND...`: runs COMMAND, which writes events to FILE until SIGTERM,
-/// and makes new flows before it at a steady pace; prints what that cost it, and how many it told of.
+/// and makes new flows at a steady rate; prints what COMMAND used, and how many events it wrote.
 pub fn watch(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let [flows, seconds, path, program, words @ ..] = arguments else {
-        return Err("--watch NEW_FLOWS SECONDS FILE COMMAND...".into());
+        return Err("usage: --watch NEW_FLOWS SECONDS FILE COMMAND...".into());
     };
     let (flows, seconds) = (flows.parse()?, Duration::from_secs(seconds.parse()?));
     let mut file = File::options().read(true).write(true).create(true).truncate(true).open(path)?;
@@ -147,7 +147,7 @@ pub fn watch(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     command.args(words).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(Stdio::null());
     let mut child = command.spawn()?;
     let watched = watched(&mut child, flows, seconds, &file);
-    // Others of the table's flows would be told of, too.
+    // Flows that stay in the table would cause events in the next run.
     let _ = Command::new("conntrack").arg("-F").stderr(Stdio::null()).status();
     let (cpu, kib) = watched.inspect_err(|_| end(&mut child))?;
     file.rewind()?;
@@ -161,14 +161,14 @@ pub fn watch(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// CPU time and peak memory of who watched so many flows being made.
+/// CPU time and peak memory of `child`, which reads the events of the new flows.
 fn watched(
     child: &mut Child,
     flows: usize,
     time: Duration,
     file: &File,
 ) -> Result<(Duration, String), Box<dyn Error>> {
-    wait_until("nobody listens", || {
+    wait_until("the command does not listen for events", || {
         let table = fs::read_to_string("/proc/self/net/netlink")?;
         let rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
         Ok(rows
@@ -176,9 +176,9 @@ fn watched(
             .any(|row| row.get(3).is_some_and(|groups| !groups.trim_matches('0').is_empty())))
     })?;
     make(flows, time)?;
-    // Until nothing more is written.
+    // Wait until the command writes no more.
     let mut length = u64::MAX;
-    wait_until("it goes on writing", || {
+    wait_until("the command does not stop writing", || {
         sleep(Duration::from_millis(100));
         let before = std::mem::replace(&mut length, file.metadata()?.len());
         Ok(before == length)
@@ -205,7 +205,7 @@ fn wait_until(
     Ok(())
 }
 
-/// Sends datagrams to as many ports and addresses, evenly within `time`.
+/// Sends one datagram per flow, each to its own address and port, evenly within `time`.
 fn make(flows: usize, time: Duration) -> io::Result<()> {
     const PORTS: usize = 60_000;
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;

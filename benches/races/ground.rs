@@ -1,4 +1,4 @@
-//! The places that races are held in.
+//! The places where races run.
 
 use std::error::Error;
 use std::net::TcpListener;
@@ -13,13 +13,13 @@ use crate::{flows, replay, saved};
 
 /// Sockets of the usual load.
 pub const SOCKETS: usize = 180_000;
-/// Those of the load beside which a process watches.
+/// Sockets of the small load, for a process that watches them.
 const WATCHED: usize = 18_000;
-/// Sockets of the usual load that have no descriptor where the owners are asked for.
+/// Sockets of the usual load without a descriptor, in the race that counts by owner.
 pub const UNACCEPTED: usize = 80_000;
-/// Sockets of the largest load, memory permitting.
+/// Sockets of the largest load, if memory permits.
 const MANY: usize = 1_000_000;
-/// The name of the namespace with the usual load, where there is a larger one, too.
+/// The name of the namespace with the usual load, beside the one with the largest.
 pub const SMALLER: &str = "races-smaller";
 /// Namespaces beside a load.
 const NAMESPACES: usize = 300;
@@ -30,16 +30,15 @@ const ROWS: u64 = 1_000_000;
 /// Packets of the capture.
 const PACKETS: u32 = 1_000_000;
 
-/// Sockets of the largest load, as the memory was when this was first asked.
+/// Sockets of the largest load that memory permits, decided at the first call.
 pub fn many() -> usize {
     static COUNT: LazyLock<usize> = LazyLock::new(|| affordable(MANY));
     *COUNT
 }
 
-/// A place that has been made, with this process in it until it is dropped.
+/// A place with this process in it, until it is dropped.
 pub struct Ground {
     made: Made,
-    /// The way back.
     _home: Option<Home>,
 }
 
@@ -96,7 +95,7 @@ impl Ground {
     fn of_many() -> Result<Ground, Box<dyn Error>> {
         let count = many();
         if count < 2 * SOCKETS {
-            return Err(format!("the memory holds {count} sockets only").into());
+            return Err(format!("the memory holds only {count} sockets").into());
         }
         let names = Names::new()?;
         let smaller = Load::new(Mix::steady(SOCKETS))?;
@@ -111,7 +110,7 @@ impl Ground {
         Ok(Ground { _home: Some(home), made: Made::Flows(namespace) })
     }
 
-    /// What there is to say about it.
+    /// A note for the sheet.
     pub fn note(&self, took: Duration) -> Option<String> {
         let seconds = took.as_secs_f64();
         let load = |load: &Load| format!("{} sockets; {}", load.sockets, load.memory);
@@ -134,7 +133,7 @@ impl Ground {
     }
 }
 
-/// Many namespaces by name, which keeps them alive.
+/// Many namespaces, kept alive by their names.
 struct Spread {
     names: Names,
     _listeners: Vec<TcpListener>,

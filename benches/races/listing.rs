@@ -1,4 +1,4 @@
-//! The races of the design: who runs what, and what is to be reached.
+//! The list of races: commands, peers and goals.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ const SOCKSTAT: &str = "/proc/net/sockstat";
 const SOCKSTAT6: &str = "/proc/net/sockstat6";
 const SNMP: &str = "/proc/net/snmp";
 
-/// The seed article's way: one `ss -s`, parts of its one line picked by an awk each.
+/// A well-known pipeline: one `ss -s`, and one awk for each part of its line.
 const PIPELINE: &str = r#"ss -s |
     awk '/^Total:/ { t = $2 } /^TCP:/ { gsub(/[(),]/, " "); print t, $2, $4, $6, $8, $10 }' |
     tee >(awk '{ print "TOTAL=" $1; print "TCP=" $2; print "ESTAB=" $3 }') \
@@ -29,11 +29,11 @@ const SS_STATES: &str = "ss -tanH | awk '{ c[$1]++ } END { for (s in c) print s,
 const NETSTAT_STATES: &str =
     "netstat -tan | awk 'NR > 2 { c[$6]++ } END { for (s in c) print s, c[s] }'";
 
-/// As people do it: with a single state, ss shows no column of states.
+/// The usual pipeline. With a single state, ss shows no column of states.
 const SS_RADDR: &str = r#"ss -tanH state established |
     awk '{ sub(/:[0-9]*$/, "", $4); print $4 }' | sort | uniq -c | sort -rn | head"#;
 
-/// The same without sorting, all groups.
+/// All groups, unsorted.
 const SS_RADDR_ARRAY: &str = r#"ss -tanH state established |
     mawk '{ sub(/:[0-9]*$/, "", $4); c[$4]++ } END { for (a in c) print a, c[a] }'"#;
 
@@ -47,7 +47,7 @@ c = collections.Counter(("tcp" if s.type == socket.SOCK_STREAM else "udp", s.sta
     for s in psutil.net_connections("inet"))
 for (proto, state), count in c.most_common(): print(proto, state, count)"#;
 
-/// What the plugin network-connections counts, which is nearly all its time.
+/// The counting part of the plugin network-connections, which takes nearly all its time.
 const PSUTIL_PLUGIN: &str = r#"import collections, psutil, socket
 c = collections.Counter(("tcp" if s.type == socket.SOCK_STREAM else "udp")
     + ("6" if s.family == socket.AF_INET6 else "") + "_" + s.status
@@ -56,31 +56,31 @@ for key, count in c.most_common(): print(key, count)"#;
 
 /// The usual goal.
 pub const FLOOR_GOAL: Goal = Goal::one("≤ 1.15 × floor", &[FLOOR], 1.15);
-/// That of the quickest.
+/// The goal of the fastest commands.
 const START_GOAL: Goal = Goal::one("≤ 1.12 × floor", &[FLOOR], 1.12);
 const NO_SLOWER: Goal = Goal::one("< before", &[BEFORE], 0.9999);
 const FASTER_THAN_AWK: Goal = Goal::new("< awk", "awk", &["mawk", "gawk"], 0.9999);
-/// Threads may cost something.
+/// Threads may cost some CPU time.
 pub const CPU_GOAL: Goal = Goal {
     measure: Measure::Cpu,
     ..Goal::new("CPU ≤ 1.35 × before", "before's CPU", &[BEFORE], 1.35)
 };
 
-/// Who counts by address without connbox.
+/// The peers that count by address.
 const PIPELINES: [&str; 2] = ["ss+awk+sort+uniq", "ss+mawk array"];
-/// Who counts by port in a full dump.
+/// The peer that counts by port in a full dump.
 const UNFILTERED: &str = "C, no push-down";
 
-/// Where a race is held.
+/// Where a race runs.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Place {
-    /// In a namespace with a handful of sockets.
+    /// In a namespace with a few sockets.
     Idle,
     /// In the namespace of the load.
     Load,
-    /// On a saved table.
+    /// With a saved table.
     Saved,
-    /// On a saved capture.
+    /// With a saved capture.
     Replay,
     /// In a namespace whose table of flows is full.
     Flows,
@@ -88,18 +88,18 @@ pub enum Place {
     Events,
     /// In the namespace of a small load.
     Watched,
-    /// In the namespace of a load whose sockets do not all have a descriptor.
+    /// In the namespace of a load in which some sockets have no descriptor.
     Owned,
-    /// Beside a load, with many other namespaces that have no socket.
+    /// With a load and many other namespaces without sockets.
     Spread,
     /// The same with one listener in each.
     Listening,
-    /// In the namespace of as many sockets as the memory holds, beside one of the usual load.
+    /// In a namespace with as many sockets as the memory holds, and another one with the usual load.
     Many,
 }
 
 impl Place {
-    /// The file that is needed there, in the folder for data.
+    /// The file that this place needs, in the folder for data.
     pub fn file(self, data: &Path) -> PathBuf {
         data.join(if self == Place::Replay { "pcap" } else { "tcp" })
     }
@@ -120,7 +120,7 @@ pub const PLACES: [Place; 11] = [
     Place::Many,
 ];
 
-/// The races held in one place, against the older connbox, too.
+/// The races in one place, also against the older connbox.
 pub fn races(place: Place, scratch: &Scratch, saved: &Path) -> Vec<Race> {
     let mut races = against_others(place, scratch, saved);
     for race in &mut races {
@@ -135,7 +135,7 @@ fn against_others(place: Place, scratch: &Scratch, saved: &Path) -> Vec<Race> {
         Place::Idle => {
             vec![conncount(scratch), sockstat(scratch), snmpget_tcp(scratch), closedcalc(scratch)]
         }
-        // tcpstates first: 60 s after the load was made, its TIME_WAIT sockets are gone.
+        // tcpstates first: the TIME_WAIT sockets of the load disappear after 60 s.
         Place::Load => {
             vec![
                 tcpstates(scratch),
@@ -157,13 +157,13 @@ fn against_others(place: Place, scratch: &Scratch, saved: &Path) -> Vec<Race> {
     }
 }
 
-/// Somebody else.
+/// A peer.
 pub fn contender(name: &'static str, argv: &[&str], parse: Parse) -> Contender {
     let argv = argv.iter().map(|&word| word.to_owned()).collect();
     Contender { parse: Some(parse), ..Contender::new(name, argv) }
 }
 
-/// An applet under its own name, from the fresh copy.
+/// An applet of the fresh copy, under its own name.
 pub fn applet(scratch: &Scratch, argv: &[&str], parse: Parse) -> Contender {
     in_scratch(scratch, "connbox", argv, Some(parse))
 }
@@ -319,7 +319,7 @@ fn by_proto_state(scratch: &Scratch) -> Race {
             &["conncount", "-t", "-u", "--by", "proto,state"],
             answer::proto_states,
         ),
-        // The distribution's Python is the one for which the distribution packs psutil.
+        // The distribution's psutil is only for the distribution's Python.
         peers: vec![contender("psutil", &["/usr/bin/python3", "-c", PSUTIL], answer::proto_states)],
         floor: Some(floor(scratch, &["states", "udp"], Some(answer::proto_states))),
         goals: vec![Goal::new("≤ 1/50 of psutil", "psutil", &["psutil"], 1.0 / 50.0)],
@@ -354,7 +354,7 @@ fn tcpstates_from(scratch: &Scratch, saved: &str) -> Race {
     }
 }
 
-/// tcptrack wants a terminal, and leaves no answer: its end must do.
+/// tcptrack needs a terminal and gives no answer to compare: only its exit status counts.
 fn tcptrack_replay(scratch: &Scratch, capture: &str) -> Race {
     let script = format!("TERM=vt100 script -qec 'tcptrack -T {capture}' /dev/null");
     let argv = ["bash", "-c", &script].map(str::to_owned).to_vec();

@@ -1,7 +1,7 @@
 //! A load: many TCP sockets in a network namespace of their own, held by helper processes.
 //!
-//! A process may hold only so many descriptors (20,000 on some machines, root or not), hence
-//! several holders. Each is this same program started anew; it dies with the bench.
+//! The number of descriptors per process is limited (20,000 on some machines, even for root), so a load
+//! needs several holders. Each is this program, started again; it ends with the bench.
 
 use std::env;
 use std::error::Error;
@@ -15,59 +15,57 @@ use crate::machine;
 use crate::measure::end;
 use crate::netns::{self, Namespace};
 
-/// Buckets of the load's own hash table: what a machine of this size has by default.
+/// Buckets of the load's own hash table, the default of a machine of this size.
 const BUCKETS: u32 = 262_144;
-/// Sockets of one holder, where the descriptor limit allows it.
+/// Sockets per holder, if the descriptor limit allows it.
 const PER_HOLDER: usize = 18_000;
-/// Descriptors left for all but sockets.
+/// Descriptors for other things than sockets.
 const SPARE: usize = 64;
-/// What a socket costs the kernel, with its file and its place in the tables, and some more.
+/// Kernel memory per socket, with its file and its place in the tables, rounded up.
 const SOCKET_BYTES: usize = 6 << 10;
 
-/// What a load is made of.
+/// The composition of a load.
 #[derive(Clone, Copy)]
 pub struct Mix {
-    /// At least nine in ten of them ESTABLISHED.
+    /// TCP sockets, at least nine in ten of them ESTABLISHED.
     pub sockets: usize,
-    /// So many of them wait to be accepted, and have no descriptor.
+    /// Sockets that wait to be accepted and have no descriptor.
     pub unaccepted: usize,
-    /// Whether one in twenty is in TIME_WAIT, for 60 s.
+    /// One in twenty is in TIME_WAIT, for 60 s.
     pub time_wait: bool,
-    /// Whether they are in a hash table of their own, not in the machine's.
+    /// The sockets are in their own hash table, not in the machine's.
     pub own_table: bool,
 }
 
 impl Mix {
-    /// What a busy server looks like: after ESTABLISHED, TIME_WAIT is by far the commonest state.
+    /// The states of a busy server: after ESTABLISHED, TIME_WAIT is by far the most common.
     pub fn busy(sockets: usize) -> Mix {
         Mix { sockets, unaccepted: 0, time_wait: true, own_table: true }
     }
 
-    /// The same without TIME_WAIT: it stays what it is for as long as it is held.
+    /// The same without TIME_WAIT, so that the load does not change with time.
     pub fn steady(sockets: usize) -> Mix {
         Mix { time_wait: false, ..Mix::busy(sockets) }
     }
 }
 
-/// How many sockets, of those wanted, this machine can hold in half of the memory that is free.
+/// How many of the `wanted` sockets fit into half of the free memory.
 pub fn affordable(wanted: usize) -> usize {
     let most = machine::free_memory() / 2 / SOCKET_BYTES;
     if most >= wanted { wanted } else { most / 10_000 * 10_000 }
 }
 
-/// Namespace and holders; dropping it ends them.
+/// A namespace and its holders; dropping it ends them.
 pub struct Load {
-    /// Where the sockets are.
     pub namespace: Namespace,
-    /// How many there are.
     pub sockets: usize,
-    /// How much of TCP's memory is in use.
+    /// A note on TCP's memory in use.
     pub memory: String,
     holders: Vec<Holder>,
 }
 
 impl Load {
-    /// Makes the sockets. 180,000 take a few seconds.
+    /// Makes the sockets; 180,000 take a few seconds.
     pub fn new(mix: Mix) -> Result<Load, Box<dyn Error>> {
         let namespace = match mix.own_table {
             true => Namespace::with_own_table(BUCKETS)?,
@@ -76,9 +74,9 @@ impl Load {
         let mut load =
             Load { namespace, sockets: mix.sockets, memory: String::new(), holders: Vec::new() };
         let home = load.namespace.enter()?;
-        // TIME_WAIT sockets are to stay what they are for their 60 seconds.
+        // TIME_WAIT sockets must stay in this state for their 60 seconds.
         netns::set("net/ipv4/tcp_tw_reuse", "0")?;
-        // And those in SYN_SENT, for as long as it takes.
+        // Sockets in SYN_SENT must stay in this state until the load ends.
         netns::set("net/ipv4/tcp_syn_retries", "127")?;
         netns::set("net/ipv4/ip_local_port_range", "10000 65535")?;
         let shares = shares(mix.sockets, descriptor_limit());
@@ -99,17 +97,16 @@ impl Load {
 impl Drop for Load {
     fn drop(&mut self) {
         for holder in &mut self.holders {
-            // All are told first, so that they close their sockets at the same time.
+            // Kill all before waiting for one, so that they close their sockets at the same time.
             let _ = holder.child.kill();
         }
         self.holders.iter_mut().for_each(|holder| end(&mut holder.child));
     }
 }
 
-/// A namespace with a handful of sockets, held by this process itself: idle, but with answers other
-/// than zero.
+/// A namespace with a few sockets that this process itself holds: idle, but with answers other than
+/// zero.
 pub struct Company {
-    /// Where the sockets are.
     pub namespace: Namespace,
     _sockets: Crowd,
 }
@@ -129,14 +126,14 @@ impl Company {
     }
 }
 
-/// How many sockets each holder makes.
+/// The number of sockets of each holder.
 fn shares(count: usize, descriptors: usize) -> Vec<usize> {
     let each = PER_HOLDER.min(descriptors.saturating_sub(SPARE)).max(2);
     let holders = count.div_ceil(each);
     (0..holders).map(|index| (count * (index + 1)) / holders - (count * index) / holders).collect()
 }
 
-/// Raises the limit as far as it goes, for this process and so for its holders.
+/// Raises the limit to its maximum, for this process and its holders.
 fn descriptor_limit() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let highest = Rlimit { current: limit.maximum, maximum: limit.maximum };

@@ -1,11 +1,11 @@
-//! What the numbers were measured on.
+//! The machine on which the numbers are measured.
 
 use std::fs;
 use std::process::Command;
 
 use crate::measure::find;
 
-/// How the peers tell their versions.
+/// The commands that print the peers' versions.
 const VERSIONS: [[&str; 2]; 8] = [
     ["ss", "-V"],
     ["netstat", "--version"],
@@ -28,10 +28,10 @@ pub fn lines() -> Vec<String> {
     ]
 }
 
-/// How far TCP's memory, one account for the whole machine, is from the limit above which the
-/// kernel disturbs.
+/// How far TCP's memory, which the kernel counts for the whole machine, is from the limit above which
+/// the kernel begins to free memory.
 ///
-/// To be called outside of the bench's namespaces: only the first one shows the limit.
+/// Call it outside of the bench's namespaces: only the first namespace shows the limit.
 pub fn tcp_memory() -> String {
     let sockstat = read("/proc/net/sockstat");
     let line = sockstat.lines().find(|line| line.starts_with("TCP:")).unwrap_or_default();
@@ -41,7 +41,7 @@ pub fn tcp_memory() -> String {
     format!("TCP memory {used} pages, pressure begins at {pressure}")
 }
 
-/// How many bytes of memory the kernel could give.
+/// Available memory in bytes.
 pub fn free_memory() -> usize {
     let info = read("/proc/meminfo");
     let line = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
@@ -49,7 +49,7 @@ pub fn free_memory() -> usize {
     kib.unwrap_or(0) * 1024
 }
 
-/// How busy the machine is with other things: where many run, wall times say less than CPU times.
+/// The load average of the machine: if it is high, CPU times say more than wall times.
 pub fn load_average() -> String {
     read("/proc/loadavg").split(' ').next().unwrap_or("unknown").to_owned()
 }
@@ -67,7 +67,7 @@ fn cpu() -> String {
     )
 }
 
-/// The first line a tool says about itself that has a digit in it.
+/// The first line with a digit in a tool's version text.
 fn version(tool: &str, option: &str) -> String {
     let Some(program) = find(tool) else { return format!("{tool} not installed") };
     let Ok(output) = Command::new(&program).arg(option).output() else {

@@ -10,18 +10,18 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::{netns, sys};
 
-/// A command that says nothing for so long has failed.
+/// A command without output for this long has failed.
 const PATIENCE_SECONDS: i64 = 120;
 
-/// What one run gave and what it cost.
+/// The output and cost of one run.
 pub struct Sample {
-    /// From just before the spawn until wait4 returned and the last writer of the output was gone.
+    /// From just before the spawn until wait4 has returned and the last writer of the output has closed it.
     pub wall: Duration,
     /// User and system time.
     pub cpu: Duration,
-    /// Peak resident memory as wait4 tells it: an upper bound.
+    /// Peak resident memory from wait4: an upper bound.
     pub peak_kib: i64,
-    /// All that came out of the pipe.
+    /// All output from the pipe.
     pub output: Vec<u8>,
 }
 
@@ -33,10 +33,10 @@ pub struct Job {
 }
 
 impl Job {
-    /// Prepares a command: absolute program, arguments, C locale, complaints into a file.
+    /// Prepares a command: absolute program, arguments, C locale, standard error into a file.
     ///
-    /// All jobs get the same small environment. With nothing to do between fork and exec, std
-    /// spawns by vfork. `within` names a namespace to run in instead of the present one.
+    /// All jobs get the same small environment. std uses vfork, because nothing happens between fork and
+    /// exec. `within` names a namespace to run in instead of the present one.
     pub fn new(
         argv: &[String],
         within: Option<&'static str>,
@@ -95,7 +95,7 @@ fn drain(mut pipe: ChildStdout, output: &mut Vec<u8>) -> io::Result<()> {
     }
 }
 
-/// Looks a program up as a shell does.
+/// Finds a program in PATH, as a shell does.
 pub fn find(program: &str) -> Option<PathBuf> {
     if program.contains('/') {
         return Path::new(program).exists().then(|| program.into());
@@ -106,7 +106,7 @@ pub fn find(program: &str) -> Option<PathBuf> {
 
 /// Ends a helper process of the bench and waits for it.
 pub fn end(child: &mut Child) {
-    // Both fail only if the child is gone already, which is what is wanted.
+    // Both fail only if the child has already ended, which is the goal.
     let _ = child.kill();
     let _ = child.wait();
 }

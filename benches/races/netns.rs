@@ -1,4 +1,4 @@
-//! Network namespaces of the bench's own: made, entered and left by one process, gone when it ends.
+//! The bench's own network namespaces: one process makes, enters and leaves them, and they end with it.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,10 +10,10 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use crate::sys;
 
 const HERE: &str = "/proc/thread-self/ns/net";
-/// Where `ip netns` keeps names, and connbox looks for them.
+/// The directory where `ip netns` keeps names and connbox looks for them.
 const NAMES: &str = "/run/netns";
 const RUN: &str = "/run";
-/// What the bench's names begin with.
+/// The prefix of the bench's names.
 pub const OURS: &str = "races-";
 
 /// A network namespace with nothing in it but a loopback interface that is up.
@@ -22,18 +22,16 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Makes a namespace that looks its sockets up in the machine's hash table, as containers
-    /// commonly do.
+    /// Makes a namespace that uses the machine's hash table of sockets, as containers usually do.
     pub fn new() -> io::Result<Namespace> {
         let _home = Home::remember()?;
         Namespace::make()
     }
 
-    /// Makes a namespace with a hash table of its own, so that foreign sockets are not walked with
-    /// its own.
+    /// Makes a namespace with its own hash table, so that a walk does not visit other namespaces' sockets.
     ///
-    /// The size is a setting of the namespace in which the new one is made: hence two of them, one
-    /// inside the other.
+    /// The size is a setting of the namespace from which the new one is made. So this makes two, one from
+    /// the other.
     pub fn with_own_table(buckets: u32) -> io::Result<Namespace> {
         let _home = Home::remember()?;
         unshare()?;
@@ -47,8 +45,7 @@ impl Namespace {
         Ok(Namespace { inside: File::open(HERE)? })
     }
 
-    /// Moves this process into the namespace until the guard is dropped; its children are born
-    /// there.
+    /// Moves this process into the namespace until the guard is dropped; its children start there.
     pub fn enter(&self) -> io::Result<Home> {
         let home = Home::remember()?;
         enter(&self.inside)?;
@@ -56,12 +53,12 @@ impl Namespace {
     }
 }
 
-/// Names for namespaces that nobody else on the machine sees, and that are gone with this process
-/// whatever ends it: this process moves into a mount namespace of its own with an empty /run.
+/// Names for namespaces that no other process sees, and that disappear with this process however it
+/// ends: this process moves into its own mount namespace with an empty /run.
 pub struct Names(());
 
 impl Names {
-    /// Makes the place where the names will be.
+    /// Makes the directory of the names.
     pub fn new() -> io::Result<Names> {
         sys::unshare_mounts()?;
         sys::mount_memory(RUN)?;
@@ -81,7 +78,7 @@ impl Names {
 
 impl Drop for Names {
     fn drop(&mut self) {
-        // Were it to stay, it would go with this process.
+        // If this fails, the mount still ends with this process.
         let _ = sys::unmount(RUN);
     }
 }
@@ -107,8 +104,7 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        // A namespace this process has been in cannot refuse it: the right to enter others was
-        // needed to leave it.
+        // This cannot fail: this process had the right to enter another namespace when it left this one.
         let _ = enter(&self.namespace);
     }
 }
@@ -125,7 +121,7 @@ fn unshare() -> io::Result<()> {
     })
 }
 
-/// Writes a sysctl of the present namespace.
+/// Writes a sysctl of the current namespace.
 pub fn set(name: &str, value: &str) -> io::Result<()> {
     let path = format!("/proc/sys/{name}");
     fs::write(&path, value)

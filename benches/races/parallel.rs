@@ -1,4 +1,4 @@
-//! The races at what threads are for: many sockets, many descriptors, many namespaces.
+//! The races in which threads matter: many sockets, many descriptors, many namespaces.
 
 use crate::answer;
 use crate::contest::{BEFORE, Contender, Cost, Race, SCALED};
@@ -7,7 +7,7 @@ use crate::listing::{CPU_GOAL, applet, contender, floor};
 use crate::report::{Goal, Measure};
 use crate::scratch::Scratch;
 
-/// tcptrack beside a load of moderate size: in CPU time, since the ticks have their own pace.
+/// tcptrack with a small load, in CPU time, because the ticks have a fixed rate.
 pub fn watched(scratch: &Scratch) -> Race {
     let argv = ["tcptrack", "--fast", "--count", "10"];
     Race {
@@ -20,7 +20,7 @@ pub fn watched(scratch: &Scratch) -> Race {
     }
 }
 
-/// Namespaces that have no socket.
+/// Namespaces without sockets.
 pub fn spread(scratch: &Scratch) -> Race {
     Race {
         id: "R11",
@@ -32,7 +32,7 @@ pub fn spread(scratch: &Scratch) -> Race {
     }
 }
 
-/// Namespaces that have to be looked at.
+/// Namespaces that connbox must search, because each has a listener.
 pub fn listening(scratch: &Scratch) -> Race {
     Race {
         title: "tcpstates --netns all, 300 namespaces with a listener beside 180,000 sockets"
@@ -42,7 +42,7 @@ pub fn listening(scratch: &Scratch) -> Race {
     }
 }
 
-/// Who holds the sockets. lsof shows only those that somebody holds.
+/// Sockets by owner. lsof shows only sockets that a process holds.
 pub fn owned(scratch: &Scratch) -> Race {
     let lsof = contender("lsof", &["lsof", "-nP", "+c0", "-iTCP"], answer::processes_of_lsof);
     let held = (SOCKETS - UNACCEPTED) / 1000;
@@ -59,7 +59,7 @@ pub fn owned(scratch: &Scratch) -> Race {
     }
 }
 
-/// As many sockets as the memory holds, against itself at 180,000.
+/// As many sockets as the memory holds, against connbox itself at 180,000.
 pub fn many(scratch: &Scratch) -> Vec<Race> {
     let count = ground::many();
     let by_raddr = ["conncount", "--by", "raddr", "--state", "established"];
@@ -88,13 +88,13 @@ pub fn many(scratch: &Scratch) -> Vec<Race> {
     [tcpstates, conncount].map(with_smaller).into()
 }
 
-/// Time grows with the sockets; memory, with the groups only.
+/// Time may grow with the number of sockets, memory only with the number of groups.
 fn many_goals() -> Vec<Goal> {
     const MEMORY: Goal = Goal {
         measure: Measure::Peak,
         ..Goal::new("peak RSS ≤ 1.1 × that at 180,000", "its peak at 180,000", &[SCALED], 1.1)
     };
     let time =
-        Goal::new("time a socket ≤ 1.3 × that at 180,000", "its time at 180,000", &[SCALED], 1.3);
+        Goal::new("time per socket ≤ 1.3 × that at 180,000", "its time at 180,000", &[SCALED], 1.3);
     vec![time, MEMORY]
 }

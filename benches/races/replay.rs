@@ -1,4 +1,4 @@
-//! A capture larger than life: packets cut behind their headers, as a router's would be.
+//! A large capture of packets cut after their headers, as from a router.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -6,15 +6,15 @@ use std::path::Path;
 
 /// Connections in the capture.
 pub const CONNECTIONS: u32 = 10_000;
-/// Bytes of the payload of a packet from the client, and from the server.
+/// Payload bytes of a packet from the client, and from the server.
 const PAYLOAD: [u32; 2] = [200, 1448];
 /// Ethernet, IPv4 and TCP without options.
 const HEADERS: u32 = 14 + 20 + 20;
 
-/// Writes a pcap of that many packets: all connections open, then take turns, and none closes.
+/// Writes a pcap of that many packets: all connections open, then send in turn; none closes.
 pub fn write(path: &Path, packets: u32) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
-    // Microseconds, version 2.4, UTC, as much as there is of a packet, Ethernet.
+    // Microseconds, version 2.4, UTC, the length limit, Ethernet.
     for number in [0xa1b2_c3d4u32, 4 << 16 | 2, 0, 0, HEADERS, 1] {
         out.write_all(&number.to_le_bytes())?;
     }
@@ -22,7 +22,7 @@ pub fn write(path: &Path, packets: u32) -> io::Result<()> {
         let (round, connection) = (packet / CONNECTIONS, packet % CONNECTIONS);
         let frame = frame(connection, round);
         let payload = if round < 3 { 0 } else { PAYLOAD[(round % 2) as usize] };
-        // A minute in all.
+        // The whole capture lasts one minute.
         let microseconds = u64::from(packet) * 60_000_000 / u64::from(packets);
         let time = [microseconds / 1_000_000 + 1_700_000_000, microseconds % 1_000_000];
         for number in time.map(|part| part as u32).into_iter().chain([HEADERS, HEADERS + payload]) {
@@ -33,12 +33,12 @@ pub fn write(path: &Path, packets: u32) -> io::Result<()> {
     out.flush()
 }
 
-/// The headers of a connection's packet: SYN, SYN and ACK, ACK, then data from either end in turn.
+/// The headers of a connection's packet: SYN, SYN-ACK, ACK, then data from both ends in turn.
 fn frame(connection: u32, round: u32) -> Vec<u8> {
     let is_reply = round % 2 == 1;
     let way = usize::from(is_reply);
     let data = round.saturating_sub(3);
-    // The third round is the server's: of the data packets so far it has sent the greater half.
+    // Round 3, the first with data, is the server's, so it has sent the larger half of the data packets.
     let sent = [data / 2 * PAYLOAD[0], data.div_ceil(2) * PAYLOAD[1]];
     let payload = if round < 3 { 0 } else { PAYLOAD[way] };
     let flags = [0x02u8, 0x12, 0x10].get(round as usize).copied().unwrap_or(0x18);

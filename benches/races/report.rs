@@ -1,10 +1,10 @@
-//! What a race gave: numbers, ratios, and which goals were reached.
+//! The results of a race: numbers, ratios, and which goals were reached.
 
 use std::time::Duration;
 
 use crate::contest::{BEFORE, FLOOR, SCALED};
 
-/// What many runs of one contender cost.
+/// The cost of a contender over all its runs.
 pub struct Stats {
     pub rounds: usize,
     pub median: Duration,
@@ -12,7 +12,7 @@ pub struct Stats {
     pub cpu: Duration,
 }
 
-/// One contender after the race: numbers, or why there are none.
+/// One contender after the race: numbers, or the reason why there are none.
 pub struct Outcome {
     pub name: &'static str,
     pub command: String,
@@ -21,34 +21,34 @@ pub struct Outcome {
     pub stats: Result<Stats, String>,
 }
 
-/// A row of the table: the first outcome is ours.
+/// A row of the table; the first outcome is connbox's.
 pub struct Report {
     pub id: &'static str,
     pub title: String,
     pub outcomes: Vec<Outcome>,
     pub goals: Vec<Goal>,
-    /// What connbox answered, in the words of the comparison.
+    /// connbox's answer, as it is compared.
     pub answer: String,
-    /// What else a contender told, one line each.
+    /// Other results of the contenders, one line each.
     pub notes: Vec<String>,
-    /// connbox failed, or somebody gave another answer than connbox.
+    /// connbox failed, or a peer gave a different answer.
     pub wrong: bool,
 }
 
-/// connbox is to take at most so much of what the best of the named contenders takes.
+/// connbox may use at most the part `at_most` of what the best of the named contenders uses.
 pub struct Goal {
     pub text: &'static str,
-    /// What the contenders are called together.
+    /// A name for these contenders together.
     pub of: &'static str,
     pub against: &'static [&'static str],
     pub at_most: f64,
     pub measure: Measure,
 }
 
-/// What a goal is about.
+/// The number that a goal limits.
 #[derive(Clone, Copy)]
 pub enum Measure {
-    /// The median of what the race is held for, most often the time from start to end.
+    /// The median cost of the race, usually wall time.
     Time,
     /// The median of user and system time.
     Cpu,
@@ -67,14 +67,14 @@ impl Goal {
         Goal { text, of, against, at_most, measure: Measure::Time }
     }
 
-    /// A goal about time, against one contender, which has its name in the text, too.
+    /// A goal about time against one contender, which the text names.
     pub const fn one(text: &'static str, of: &'static [&'static str; 1], at_most: f64) -> Goal {
         Goal::new(text, of[0], of, at_most)
     }
 }
 
 impl Outcome {
-    /// The number a goal is about, if there is one.
+    /// The number that a goal limits, if it was measured.
     fn number(&self, measure: Measure) -> Option<f64> {
         let stats = self.stats.as_ref().ok()?;
         match measure {
@@ -86,23 +86,21 @@ impl Outcome {
 }
 
 impl Report {
-    /// Our outcome.
     pub fn ours(&self) -> Option<&Outcome> {
         self.outcomes.first()
     }
 
-    /// Everybody but connbox, old or new, and the floor.
+    /// All contenders except connbox, old or new, and the floor.
     pub fn peers(&self) -> impl Iterator<Item = &Outcome> {
         let others = self.outcomes.iter().skip(1);
         others.filter(|outcome| ![FLOOR, BEFORE, SCALED].contains(&outcome.name))
     }
 
-    /// One by name.
     pub fn named(&self, name: &str) -> Option<&Outcome> {
         self.outcomes.iter().find(|outcome| outcome.name == name)
     }
 
-    /// Our number as a part of the least number among the given outcomes, where there are both.
+    /// connbox's number divided by the smallest number of the given outcomes, if both exist.
     fn ratio<'a>(
         &self,
         measure: Measure,
@@ -113,18 +111,18 @@ impl Report {
         Some(own / best)
     }
 
-    /// Our time as a part of the best peer's.
+    /// connbox's time divided by the best peer's.
     pub fn ratio_to_best_peer(&self) -> Option<f64> {
         self.ratio(Measure::Time, self.peers())
     }
 
-    /// Ours as a part of that of one of the others.
+    /// connbox's number divided by that of the named contender.
     pub fn ratio_to(&self, name: &str, measure: Measure) -> Option<f64> {
         self.ratio(measure, self.named(name).into_iter())
     }
 
-    /// "yes", or "no" and what was reached instead of each goal that is missed. Unknown is what has
-    /// nobody to compare with.
+    /// "yes", or "no" and the ratio of each missed goal. A goal is unknown if its contenders have no
+    /// numbers.
     pub fn verdict(&self) -> String {
         let (mut missed, mut unknown) = (Vec::new(), Vec::new());
         for goal in &self.goals {
@@ -152,7 +150,7 @@ impl Report {
     }
 }
 
-/// A ratio in two digits that say something.
+/// A ratio with two significant digits.
 pub fn ratio_text(ratio: f64) -> String {
     if ratio < 0.1 { format!("{ratio:.3}") } else { format!("{ratio:.2}") }
 }

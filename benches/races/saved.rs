@@ -1,4 +1,4 @@
-//! A saved /proc/net/tcp, larger than life, in the kernel's own format.
+//! A large saved /proc/net/tcp, in the kernel's own format.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -6,7 +6,7 @@ use std::path::Path;
 
 const HEADER: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   \
                       uid  timeout inode";
-/// The kernel pads rows to this many bytes and a newline.
+/// The kernel pads rows to this many bytes, plus a newline.
 const WIDTH: usize = 149;
 
 /// Writes a table of that many rows.
@@ -23,8 +23,8 @@ pub fn write(path: &Path, rows: u64) -> io::Result<()> {
     out.flush()
 }
 
-/// `get_tcp4_sock` and `get_timewait4_sock` of the kernel: the number before the colon grows, the
-/// rest moves along.
+/// The formats of the kernel's `get_tcp4_sock` and `get_timewait4_sock`. A wider number before the colon
+/// moves the other columns to the right.
 fn row(number: u64, dice: u64) -> String {
     let state = state((dice >> 32) % 1000);
     let (local, port) = (0x0100_000a | (dice >> 8) & 0xff_0000, 1024 + (dice >> 16) % 60_000);
@@ -47,7 +47,7 @@ fn row(number: u64, dice: u64) -> String {
     }
 }
 
-/// States in a busy server's proportions, unpredictable row by row.
+/// States in the proportions of a busy server, in an unpredictable order.
 fn state(permille: u64) -> u8 {
     match permille {
         0..900 => 1,

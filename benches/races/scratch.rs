@@ -1,4 +1,4 @@
-//! The bench's temporary files: fresh copies of the binary, the compiled floors, the big saved
+//! The bench's temporary files: fresh copies of the binary, the compiled floors, the large saved
 //! table.
 
 use std::env;
@@ -13,7 +13,7 @@ use std::process::{self, Child, Command, Stdio};
 use crate::before;
 use crate::contest::BEFORE;
 
-/// The applets that the races call by name.
+/// The applets that the races run.
 const APPLETS: [&str; 8] = [
     "sockstat",
     "tcpstates",
@@ -27,15 +27,15 @@ const APPLETS: [&str; 8] = [
 /// The C programs in `benches/floors`.
 const FLOORS: [&str; 8] = ["idle", "files", "states", "full", "port", "peak", "flows", "events"];
 
-/// Two folders, gone when this is dropped or when the bench ends in any other way.
+/// Two folders, which are removed when this is dropped or the bench ends in any other way.
 pub struct Scratch {
     /// On a disk, for programs.
     pub programs: PathBuf,
     /// In memory if possible, for data.
     pub data: PathBuf,
-    /// Why there are no floors, if so.
+    /// The reason why there are no floors.
     pub no_floors: Option<String>,
-    /// Why there is no older binary, if so.
+    /// The reason why there is no older binary.
     pub no_before: Option<String>,
     janitor: Child,
 }
@@ -55,7 +55,7 @@ impl Scratch {
         Ok(scratch)
     }
 
-    /// The path of an applet or a floor, as a command's first word.
+    /// The path of an applet or a floor, for use as a command.
     pub fn program(&self, name: &str) -> String {
         self.programs.join(name).display().to_string()
     }
@@ -67,7 +67,7 @@ impl Scratch {
         installed.map_err(|error| format!("{}: {error}", binary.display()))
     }
 
-    /// An applet of the older binary in place of one of the new binary; any other word as it is.
+    /// The older binary's applet for an applet of the new binary; any other word is returned unchanged.
     pub fn before(&self, word: &String) -> String {
         let is_ours = |applet: &&&str| *word == self.program(applet);
         match APPLETS.iter().find(is_ours) {
@@ -93,42 +93,42 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // The janitor sweeps once its standard input ends; wait closes that first.
+        // The janitor cleans up when its standard input ends; wait closes that first.
         let _ = self.janitor.wait();
     }
 }
 
-/// Copies the binary, because where a file lies in the page cache alone moves a start by a tenth.
+/// Copies the binary, because its place in the page cache alone changes start time by a tenth.
 fn install(binary: &Path, folder: &Path) -> io::Result<()> {
     fs::copy(binary, folder.join("connbox"))?;
     APPLETS.iter().try_for_each(|applet| symlink("connbox", folder.join(applet)))
 }
 
-/// The last line of what a program said.
+/// The last line of a program's output.
 pub fn last_line(text: &[u8]) -> String {
     String::from_utf8_lossy(text).lines().last().unwrap_or("no complaint").to_owned()
 }
 
-/// 150 MB on a disk would be written back while they are being read.
+/// A directory in memory: the kernel would write 150 MB back to a disk while they are being read.
 fn memory_folder() -> PathBuf {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { memory.to_owned() } else { env::temp_dir() }
 }
 
-/// Starts this program again as the one who sweeps: a Drop guard alone would not survive Ctrl-C or
+/// Starts this program again as the janitor, because a Drop guard does not run after Ctrl-C or
 /// SIGALRM.
 fn start_janitor(folders: &[&Path]) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
     command.arg("--sweep").args(folders).stdin(Stdio::piped()).stdout(Stdio::null());
-    // A process group of its own keeps the terminal's Ctrl-C away from it.
+    // In its own process group it does not get the terminal's Ctrl-C.
     command.process_group(0).spawn()
 }
 
-/// The janitor: waits until the bench is gone, then removes its folders.
+/// The janitor: waits until the bench has ended, then removes its folders.
 pub fn sweep(folders: &[String]) -> Result<(), Box<dyn Error>> {
     io::stdin().lock().read_to_end(&mut Vec::new())?;
     for folder in folders {
-        // The bench may have failed before it made this one.
+        // The bench may have failed before it made this folder.
         let _ = fs::remove_dir_all(folder);
     }
     Ok(())

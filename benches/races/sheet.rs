@@ -26,17 +26,16 @@ const HEADER: [&str; 12] = [
 const DETAILS: [&str; 7] =
     ["race", "who", "rounds", "median ms", "best ms", "CPU ms", "peak RSS KiB"];
 
-/// All that is printed.
 pub struct Sheet {
     machine: Vec<String>,
     reports: Vec<Report>,
     folders: [String; 2],
-    /// Lines under the tables.
+    /// Lines below the tables.
     pub notes: Vec<String>,
 }
 
 impl Sheet {
-    /// An empty sheet, the machine's description already on it.
+    /// A sheet that holds only the description of the machine.
     pub fn new(scratch: &Scratch) -> Sheet {
         let no_floors = scratch.no_floors.iter().map(|why| format!("No floors: {why}."));
         let no_before = scratch.no_before.iter().map(|why| format!("No older connbox: {why}."));
@@ -51,12 +50,12 @@ impl Sheet {
         self.reports.push(report);
     }
 
-    /// Adds a line under the tables.
+    /// Adds a line below the tables.
     pub fn note(&mut self, line: String) {
         self.notes.push(line);
     }
 
-    /// Whether connbox answered everywhere, and nobody contradicted it.
+    /// Whether connbox answered in all races, and no peer gave a different answer.
     pub fn all_right(&self) -> bool {
         !self.reports.iter().any(|report| report.wrong)
     }
@@ -106,7 +105,7 @@ impl Sheet {
 }
 
 impl Sheet {
-    /// The commands, without the folders that differ from run to run and say nothing.
+    /// The commands, without the temporary folders, which differ from run to run.
     fn commands(&self) -> String {
         let mut text = String::new();
         for report in &self.reports {
@@ -146,7 +145,7 @@ fn with_name(outcome: &Outcome) -> String {
     format!("{} {}", outcome.name, number(outcome))
 }
 
-/// The median, or why there is none.
+/// The median, or the reason why there is none.
 fn number(outcome: &Outcome) -> String {
     match &outcome.stats {
         Ok(stats) => ms(stats.median),
@@ -159,7 +158,7 @@ fn ratio(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| "-".to_owned(), ratio_text)
 }
 
-/// Milliseconds in three digits or so.
+/// Milliseconds with about three digits.
 fn ms(time: Duration) -> String {
     let ms = time.as_secs_f64() * 1000.0;
     match ms {

@@ -12,13 +12,13 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
-/// What wait4 knows about a process that has ended.
+/// The result of wait4 for a process that has ended.
 pub struct Ended {
-    /// Zero, or the exit status, or 128 and the signal, as a shell would say it.
+    /// The exit status, or 128 plus the signal, as in a shell.
     pub status: i32,
-    /// User and system time, of its waited-for children too.
+    /// User and system time, with that of the children it waited for.
     pub cpu: Duration,
-    /// Peak resident memory; never less than the bench's own, whose memory the child shared until
+    /// Peak resident memory; at least the bench's own, because the child shares the bench's memory until
     /// its exec.
     pub peak_kib: i64,
 }
@@ -53,7 +53,7 @@ pub fn unshare_network() -> io::Result<()> {
     unshare(libc::CLONE_NEWNET)
 }
 
-/// Moves this process into a mount namespace of its own, a copy of which nothing leaks.
+/// Moves this process into its own mount namespace; its mounts do not propagate to others.
 pub fn unshare_mounts() -> io::Result<()> {
     unshare(libc::CLONE_NEWNS)?;
     mount(c"none", c"/", c"none", libc::MS_REC | libc::MS_PRIVATE)
@@ -67,12 +67,12 @@ fn unshare(what: libc::c_int) -> io::Result<()> {
     }
 }
 
-/// Puts an empty folder in memory over a folder.
+/// Mounts an empty tmpfs over a folder.
 pub fn mount_memory(folder: &str) -> io::Result<()> {
     mount(c"tmpfs", &CString::new(folder)?, c"tmpfs", 0)
 }
 
-/// Shows one file in place of another.
+/// Bind-mounts one file over another.
 pub fn mount_over(file: &str, place: &Path) -> io::Result<()> {
     let place = CString::new(place.as_os_str().as_encoded_bytes())?;
     mount(&CString::new(file)?, &place, c"none", libc::MS_BIND)
@@ -87,7 +87,7 @@ fn mount(source: &CStr, target: &CStr, kind: &CStr, flags: libc::c_ulong) -> io:
     }
 }
 
-/// Takes a folder's mount away, with all that is mounted in it.
+/// Unmounts a folder, with all mounts below it.
 pub fn unmount(folder: &str) -> io::Result<()> {
     let folder = CString::new(folder)?;
     // SAFETY: a C string that outlives the call.
@@ -97,7 +97,7 @@ pub fn unmount(folder: &str) -> io::Result<()> {
     }
 }
 
-/// Brings the loopback interface of the present namespace up, as `ip link set lo up` does.
+/// Brings up the loopback interface of the current namespace, as `ip link set lo up` does.
 pub fn loopback_up() -> io::Result<()> {
     let socket = std::net::UdpSocket::bind("0.0.0.0:0")?;
     // SAFETY: ifreq is plain integers and bytes, for which all zeros is a valid value.
@@ -113,8 +113,8 @@ pub fn loopback_up() -> io::Result<()> {
     }
 }
 
-/// Leaves the choice of a socket's port to connect, which knows the other end: a bind to port 0 takes
-/// a port away from everybody else at that address.
+/// Lets connect choose the port, because it knows the other end: a bind to port 0 would reserve a port
+/// that no other socket at that address could use.
 pub fn bind_address_only(socket: &OwnedFd) -> io::Result<()> {
     let on: libc::c_int = 1;
     let size = size_of_val(&on) as libc::socklen_t;
@@ -127,7 +127,7 @@ pub fn bind_address_only(socket: &OwnedFd) -> io::Result<()> {
     }
 }
 
-/// Has the kernel end this process after so many seconds, whatever it then hangs on.
+/// Lets the kernel end this process after so many seconds, even if it hangs.
 pub fn end_after(seconds: u32) {
     // SAFETY: no pointers; SIGALRM's default action, ending the process, is what is wanted.
     unsafe { libc::alarm(seconds) };

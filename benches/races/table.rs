@@ -1,19 +1,18 @@
-//! Markdown tables that a terminal shows straight as well.
+//! Markdown tables with aligned columns, readable in a terminal, too.
 
 use std::fmt::{self, Display};
 
-/// A header row and rows of as many cells.
+/// A header row, and rows with the same number of cells.
 pub struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// A table with no rows yet.
     pub fn new(header: &[&str]) -> Table {
         Table { rows: vec![header.iter().map(|&cell| cell.to_owned()).collect()] }
     }
 
-    /// Adds one row. A bar in a cell would end it.
+    /// Adds one row. Bars in cells are escaped, because a bar ends a cell.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().map(|cell| cell.replace('|', "\\|")).collect());
     }

@@ -9,12 +9,12 @@ use crate::listing::{CPU_GOAL, FLOOR_GOAL, applet, contender, floor};
 use crate::report::Goal;
 use crate::scratch::Scratch;
 
-/// New flows of R9, and in how many seconds.
+/// The number of new flows in R9, and their time in seconds.
 const NEW_FLOWS: [&str; 2] = ["180000", "3"];
 
 const COUNT: &str = "c[p == \"udp\" ? p : p \" \" s]++ } END { for (k in c) print k, c[k] }";
 
-/// The races at a table of 200,000 flows.
+/// The races with a table of 200,000 flows.
 pub fn listed(scratch: &Scratch) -> Vec<Race> {
     vec![list(scratch), list_from(scratch), by_proto_state(scratch)]
 }
@@ -68,7 +68,7 @@ fn by_proto_state(scratch: &Scratch) -> Race {
     }
 }
 
-/// The race of those who watch new flows: in CPU time, since all of them last as long.
+/// The race of commands that watch new flows, in CPU time, because all run equally long.
 pub fn watched(scratch: &Scratch) -> Vec<Race> {
     let watch = |watcher: Contender| {
         let this = env::current_exe().unwrap_or_default().display().to_string();
