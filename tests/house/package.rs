@@ -17,8 +17,8 @@ use connbox::doc::{completions, man};
 const TAKEN: [&str; 5] = ["conntrack", "conntrackd", "sockstat", "tcpstates", "tcptrack"];
 
 /// The lines of Cargo.toml between which the generated assets stand.
-const FIRST: &str = "    # From the applet table and contrib/; CONNBOX_BLESS=1 cargo test --test house package writes it.\n";
-const LAST: &str = "    # Here that ends.\n";
+const FIRST: &str = "    # Generated from APPLETS and contrib/ by CONNBOX_BLESS=1 cargo test --test house package.\n";
+const LAST: &str = "    # End of the generated list.\n";
 
 /// The folder of the project.
 fn home() -> &'static Path {
