@@ -59,7 +59,7 @@ pub trait Table {
     /// walks of the kernel's tables has threads read them, see [`Sample::everywhere`].
     fn namespaces(&mut self, all: &Namespaces, sample: Sample<'_>) -> Result<Missing, Error> {
         let Sample { source, out, report } = sample;
-        all.visit(|namespace| {
+        all.visit(&mut |namespace| {
             out.enter(Some(namespace.label()), namespace.resident.clone());
             self.snapshot(Sample { source, out, report })
         })

@@ -188,9 +188,9 @@ impl Namespaces {
     /// If `each` fails, the system lacks memory or descriptors, or there is no way back.
     pub fn visit(
         &self,
-        mut each: impl FnMut(&Namespace) -> Result<(), Error>,
+        each: &mut dyn FnMut(&Namespace) -> Result<(), Error>,
     ) -> Result<Missing, Error> {
-        let visits = self.visit_some(&AtomicUsize::new(0), |_, namespace| each(namespace))?;
+        let visits = self.visit_some(&AtomicUsize::new(0), &mut |_, namespace| each(namespace))?;
         Ok(self.missing([visits]))
     }
 
@@ -207,7 +207,7 @@ impl Namespaces {
         let next = AtomicUsize::new(0);
         let work = || {
             let mut seen = Vec::new();
-            let visits = self.visit_some(&next, |place, namespace| {
+            let visits = self.visit_some(&next, &mut |place, namespace| {
                 seen.push((place, namespace, read(namespace)?));
                 Ok(())
             });
@@ -230,10 +230,11 @@ impl Namespaces {
     }
 
     /// Enters the next namespace until there is none, calls `each` there with its place, and comes back.
+    /// Compiled once, not for each table.
     fn visit_some<'a>(
         &'a self,
         next: &AtomicUsize,
-        mut each: impl FnMut(usize, &'a Namespace) -> Result<(), Error>,
+        each: &mut dyn FnMut(usize, &'a Namespace) -> Result<(), Error>,
     ) -> Result<Visits, Error> {
         // Who could not come back must not leave: inside a user namespace others may be open to us
         // that we made there, while our own belongs to the machine.

@@ -387,7 +387,7 @@ fn a_namespace_that_vanishes_is_passed_over() {
         assert!(listed.list().iter().any(|namespace| namespace.inode == gone));
         drop(resident);
         let mut visited = Vec::new();
-        let missing = listed.visit(|namespace| {
+        let missing = listed.visit(&mut |namespace| {
             visited.push(namespace.inode);
             Ok(())
         });
