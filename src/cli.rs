@@ -243,7 +243,7 @@ fn unknown<'a>(short: Option<char>, long: &str, own: impl Iterator<Item = &'a st
         Some(letter) => Error::usage(format!("-{letter}"), "no such option"),
         None => {
             let known = own.chain(COMMON_DOCS.iter().map(|doc| doc.long));
-            let hint = hint(long, known).replace("; ", "; --");
+            let hint = hint(long, known).replace("mean ", "mean --");
             Error::usage(format!("--{long}"), format_args!("no such option{hint}"))
         }
     }
@@ -262,13 +262,13 @@ fn lexopt_error(error: lexopt::Error) -> Error {
     }
 }
 
-/// An error for a NAME that is none of `known`, with those that are near.
+/// An error for a NAME that is not one of `known`, with those that are near.
 #[must_use]
 pub fn unknown_name<'a>(name: &OsStr, known: impl Iterator<Item = &'a str>) -> Error {
     let near = near(&name.to_string_lossy(), known);
     let reason = match near.as_slice() {
         [] => "no row of that name".to_owned(),
-        near => format!("no row of that name; near: {}", near.join(", ")),
+        near => format!("no row of that name; did you mean {}?", near.join(", ")),
     };
     Error::usage(name.as_bytes(), reason)
 }
@@ -277,7 +277,7 @@ pub fn unknown_name<'a>(name: &OsStr, known: impl Iterator<Item = &'a str>) -> E
 /// Case does not matter.
 ///
 /// # Errors
-/// A usage error for a name that is none of them.
+/// A usage error for a name that is not one of them.
 pub fn pick(names: &[OsString], known: &[&'static str]) -> Result<Vec<&'static str>, Error> {
     if names.is_empty() {
         return Ok(known.to_vec());
@@ -348,26 +348,26 @@ mod tests {
     #[test]
     fn what_cannot_be_is_said() {
         for (words, message) in [
-            (&["--jsno"][..], "--jsno: no such option; --json is near"),
+            (&["--jsno"][..], "--jsno: no such option; did you mean --json?"),
             (&["-x"], "-x: no such option"),
             (&["--zzzzzz"], "--zzzzzz: no such option"),
-            (&["--format=xml"], "--format: 'xml' is none of tsv, shell, json, prom"),
+            (&["--format=xml"], "--format: 'xml' is not one of tsv, shell, json, prom"),
             (&["--json=1"], "--json: takes no value, but '1' was given"),
             (&["--from"], "--from: needs a value"),
             (&["--prefix", "1A", "--shell"], "--prefix: '1A' cannot begin a shell variable's name"),
             (&["--prefix", "A"], "--prefix: needs --shell"),
-            (&["--interval", "0"], "--interval: '0' is no number of seconds from 0.001 to a year"),
+            (&["--interval", "0"], "--interval: '0' is not a number of seconds from 0.001 to 31622400 (one year)"),
             (
                 &["--interval", "nan"],
-                "--interval: 'nan' is no number of seconds from 0.001 to a year",
+                "--interval: 'nan' is not a number of seconds from 0.001 to 31622400 (one year)",
             ),
             (&["--count", "3"], "--count: needs --interval"),
-            (&["--interval=1", "--count=0"], "--count: '0' is no number from 1 up"),
-            (&["--threads=0"], "--threads: '0' is no number from 1 up"),
-            (&["--threads", "+2"], "--threads: '+2' is no number from 1 up"),
-            (&["--from=a", "--root=/"], "--from: not together with --root"),
-            (&["--from=a", "--netns=all"], "--from: not together with --netns"),
-            (&["--root=/", "--netns", "all"], "--root: not together with --netns"),
+            (&["--interval=1", "--count=0"], "--count: '0' is not a positive integer"),
+            (&["--threads=0"], "--threads: '0' is not a positive integer"),
+            (&["--threads", "+2"], "--threads: '+2' is not a positive integer"),
+            (&["--from=a", "--root=/"], "--from: cannot be combined with --root"),
+            (&["--from=a", "--netns=all"], "--from: cannot be combined with --netns"),
+            (&["--root=/", "--netns", "all"], "--root: cannot be combined with --netns"),
             (&["-h"], "Help"),
             (&["--version"], "Version"),
         ] {

@@ -21,7 +21,6 @@ pub enum Status {
 
 impl Status {
     /// The number that the system takes.
-    #[must_use]
     pub fn number(self) -> i32 {
         match self {
             Status::Done => 0,
@@ -98,7 +97,6 @@ impl Error {
     }
 
     /// The exit status that this error gives.
-    #[must_use]
     pub fn status(&self) -> Status {
         match self {
             Error::Fault { status, .. } => *status,
@@ -110,7 +108,6 @@ impl Error {
 }
 
 /// The system's words for `error`, without the "(os error N)" that Rust appends.
-#[must_use]
 pub fn reason(error: rustix::io::Errno) -> String {
     let mut text = std::io::Error::from(error).to_string();
     if let Some(end) = text.rfind(" (os error ") {

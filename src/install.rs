@@ -12,7 +12,7 @@ use crate::sys;
 /// not ours is left alone and said, unless `--force`.
 ///
 /// # Errors
-/// If a link could not be made; the others are made all the same.
+/// If a link could not be made; the others are made nevertheless.
 pub fn install(operands: &[OsString], say: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
     let is_force = |word: &&OsString| word.as_os_str() == "--force";
     let force = operands.iter().any(|word| is_force(&word));
@@ -21,7 +21,7 @@ pub fn install(operands: &[OsString], say: &mut dyn FnMut(&[u8])) -> Result<(), 
     if let Some(option) =
         operands.iter().find(|word| word.as_bytes().starts_with(b"-") && !is_force(word))
     {
-        return Err(Error::usage(option.as_bytes(), "--install knows only --force"));
+        return Err(Error::usage(option.as_bytes(), "no such option; --install takes only --force"));
     }
     let names = applets(words)?;
     let path = |path: &Path| path.as_os_str().as_bytes().to_vec();
@@ -68,7 +68,7 @@ fn make_link(target: &Path, binary: &Path, link: &Path, force: bool) -> Result<(
             Ok(())
         }
         Err(Errno::EXIST) if !force => {
-            Err("is there already and not ours; --force replaces it".into())
+            Err("exists and is not a link to connbox; --force replaces it".into())
         }
         Err(Errno::EXIST) => replace(target, link).map_err(reason),
         Err(error) => Err(reason(error)),

@@ -26,13 +26,13 @@ pub const COLUMNS: [Column; 5] = [
     Column::gauge(
         "success",
         "collect_success",
-        "whether the applet gave all that it was asked for",
+        "whether the applet delivered everything it was asked for",
     ),
 ];
 const ENTRIES: Column =
     Column::gauge("entries", "conntrack_entries", "flows that the kernel tracks in the namespace");
 const LIMIT: Column =
-    Column::gauge("limit", "conntrack_entries_limit", "how many it tracks at most");
+    Column::gauge("limit", "conntrack_entries_limit", "the most flows that the kernel tracks");
 
 /// What is collected if nothing is named, beside the numbers of conntrack where there are any.
 pub const DEFAULT: [&[&str]; 4] =
@@ -109,7 +109,7 @@ fn parts(words: &[OsString]) -> Result<Vec<Part>, Error> {
 
 fn part(words: &[OsString]) -> Result<Part, Error> {
     let (name, arguments) =
-        words.split_first().ok_or_else(|| fault("+ stands between two applets"))?;
+        words.split_first().ok_or_else(|| fault("+ must stand between two applets"))?;
     let what = match applet::find(&name.to_string_lossy()) {
         // The applet needs a command; without one the two numbers are meant that everybody may read.
         Some(_) if name == CONNTRACK && arguments.is_empty() => What::Conntrack { is_wanted: true },
@@ -143,7 +143,7 @@ impl Collection {
     /// Collects one part.
     ///
     /// # Errors
-    /// If its arguments are wrong, or if there is no way back from its network namespace.
+    /// If its arguments are wrong, or if the process cannot return from its network namespace.
     fn collect(&mut self, part: &Part) -> Result<(), Error> {
         let start = sys::monotonic();
         let (name, metrics, mut is_good) = match &part.what {
@@ -204,7 +204,7 @@ impl Collection {
         let is_failure = |original: &Original| *status == Status::Of(original.status_of_failure);
         let is_failure = applet.original.is_some_and(is_failure);
         if is_failure {
-            let reason = format_args!("ends with status {}: not all is known", status.number());
+            let reason = format_args!("ended with status {}: its numbers may be incomplete", status.number());
             self.say(applet.name, &Error::failed("--textfile", reason));
         }
         !is_failure
@@ -213,7 +213,7 @@ impl Collection {
     fn go_home(&self) -> Result<(), Error> {
         let home = self.home.as_ref().ok_or(Errno::NOENT);
         home.and_then(NetworkNamespace::enter)
-            .map_err(|error| Error::system("the way back from --netns", error))
+            .map_err(|error| Error::system("the return from --netns", error))
     }
 
     fn say(&self, name: &str, error: &Error) {
@@ -251,7 +251,7 @@ fn misunderstood(applet: &Applet, error: Error) -> Error {
     let (status, text) = match error {
         Error::Fault { status, text } => (status, text),
         Error::Help | Error::Version => {
-            (Status::Usage, b"--help and --version stand alone, not with --textfile".to_vec())
+            (Status::Usage, b"--help and --version cannot be combined with --textfile".to_vec())
         }
         other => return other,
     };
@@ -264,9 +264,9 @@ fn repetition(repeated: &[Vec<u8>]) -> Option<Error> {
     let (first, others) = repeated.split_first()?;
     let more = match others.len() {
         0 => String::new(),
-        more => format!(", and so are {more} others"),
+        more => format!(", as are {more} others"),
     };
-    Some(Error::failed(first, format_args!("is there already, from another part{more}")))
+    Some(Error::failed(first, format_args!("is already given by another part{more}")))
 }
 
 /// The flows of the connection tracker and their limit; `None` where nothing tracks connections and
@@ -275,7 +275,7 @@ fn conntrack(is_wanted: bool) -> Result<Option<Metrics>, Error> {
     let kernel = Kernel::new(sys::environment("CONNBOX_ROOT").map(Into::into))?;
     let Some(fill) = conntrack::fill_of_proc(&kernel) else {
         let file = kernel.sysctl_path(conntrack::COUNT_FILE);
-        let error = Error::of_file(&file, "cannot be read: nothing tracks connections here");
+        let error = Error::of_file(&file, "cannot be read: connection tracking is not active here");
         return if is_wanted { Err(error) } else { Ok(None) };
     };
     let mut metrics = Metrics::default();
@@ -298,7 +298,7 @@ fn write(file: &Path, text: &[u8]) -> Result<(), Error> {
     let out = AtomicFile::create(file).map_err(|error| match error {
         Errno::NOENT | Errno::NOTDIR => in_directory(&"no such directory"),
         Errno::ACCESS | Errno::PERM | Errno::ROFS => in_directory(&format_args!(
-            "{} (the file is written beside its name and renamed)",
+            "{} (a temporary file is written here, then renamed)",
             reason(error)
         )),
         error => Error::system(name, error),

@@ -33,7 +33,7 @@ pub struct TooLong;
 
 impl fmt::Display for TooLong {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str("becomes more than the 4096 instructions that the kernel takes")
+        to.write_str("needs more than the 4096 instructions that the kernel accepts")
     }
 }
 
@@ -118,7 +118,7 @@ impl Expression {
     /// takes 2000). The program of the empty expression and [`Expression::has`] then do the same work.
     ///
     /// # Errors
-    /// If the kernel would not take so long a program.
+    /// [`TooLong`] if the program exceeds the kernel's limit.
     pub fn program(&self, snap_bytes: u32) -> Result<Vec<Instruction>, TooLong> {
         let mut code = Code { reversed: Vec::new(), snap_bytes, returns: [None; 2] };
         let ipv6 = code.ipv6(&self.nodes);

@@ -26,7 +26,6 @@ pub struct PacketFacts {
 impl PacketFacts {
     /// A packet of TCP from one end of a connection to the other. IPv4 mapped into IPv6 is IPv4 on the
     /// wire.
-    #[must_use]
     pub fn of_tcp(from: SocketAddr, to: SocketAddr) -> PacketFacts {
         PacketFacts {
             source: from.ip().to_canonical(),
@@ -40,13 +39,11 @@ impl PacketFacts {
 
 impl Expression {
     /// Whether it is the empty one, which means everything.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
 
     /// Whether the packet is meant.
-    #[must_use]
     pub fn has(&self, facts: &PacketFacts) -> bool {
         let mut place = if self.nodes.is_empty() { ACCEPT } else { 0 };
         // A node leads to later ones only, so this ends.
@@ -57,7 +54,6 @@ impl Expression {
     }
 
     /// Whether a TCP connection is meant: one whose packets, in one direction at least, are.
-    #[must_use]
     pub fn has_connection(&self, client: SocketAddr, server: SocketAddr) -> bool {
         self.has(&PacketFacts::of_tcp(client, server))
             || self.has(&PacketFacts::of_tcp(server, client))

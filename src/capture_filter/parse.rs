@@ -8,10 +8,10 @@ const MOST_BYTES: usize = 16 * 1024;
 /// How deep parentheses may lie in one another.
 const MOST_DEPTH: usize = 64;
 
-pub(super) const NO_WORD: &str = "no part of the filter language here, which has host, net, port, portrange, src, \
+pub(super) const NO_WORD: &str = "not part of the filter language, which has host, net, port, portrange, src, \
                        dst, tcp, ip, ip6, mask, and, or, not and parentheses";
-const NO_VALUE: &str = "an address or port, or a word such as port or tcp, belongs here";
-const NO_OPERATOR: &str = "and, or, a closing parenthesis or the end belongs here";
+const NO_VALUE: &str = "expected an address, a port, or a word such as port or tcp";
+const NO_OPERATOR: &str = "expected and, or, a closing parenthesis or the end";
 
 /// The ends of a packet at which a value is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Expression {
     /// which libpcap takes for 0.0.0.N, is refused.
     ///
     /// # Errors
-    /// The place and the reason, if it is none, is longer than 16 KiB, or nested deeper than 64 levels.
+    /// The place and the reason, also for more than 16 KiB or more than 64 levels of parentheses.
     pub fn parse(
         text: &[u8],
         services: &dyn Fn(&[u8]) -> Option<u16>,
@@ -99,7 +99,7 @@ impl Parser<'_> {
             is_negated ^= self.negations();
             if self.next.kind == Kind::Open {
                 if outer.len() == MOST_DEPTH {
-                    return Err(self.wrong(self.next, "parentheses are nested too deep"));
+                    return Err(self.wrong(self.next, "parentheses are nested too deeply"));
                 }
                 let place = self.take();
                 outer.push(group);
@@ -110,7 +110,7 @@ impl Parser<'_> {
             self.join(&mut group, is_negated);
             while self.next.kind == Kind::Close {
                 let inner = group;
-                group = outer.pop().ok_or_else(|| self.wrong(self.next, "nothing to close"))?;
+                group = outer.pop().ok_or_else(|| self.wrong(self.next, "no parenthesis to close"))?;
                 self.take();
                 self.qualifiers = inner.qualifiers;
                 self.join(&mut group, inner.is_negated);
@@ -196,7 +196,7 @@ impl Parser<'_> {
             return Ok(is_of_values);
         }
         if is_of_values {
-            return Err(self.wrong(first, "the words before the parenthesis qualify what is in it"));
+            return Err(self.wrong(first, "the words before the parenthesis allow only values in it"));
         }
         self.qualifiers = new;
         Ok(true)
@@ -211,7 +211,7 @@ impl Parser<'_> {
                 self.take();
                 Ok(if operator == Operator::And { Direction::Both } else { Direction::Either })
             }
-            _ => Err(self.wrong(self.next, "src or dst, or src and dst, belong together")),
+            _ => Err(self.wrong(self.next, "expected src or dst, or src and dst")),
         }
     }
 

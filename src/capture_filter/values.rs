@@ -6,9 +6,9 @@ use super::parse::{Direction, NO_WORD, Parser};
 use super::words::{Kind, Protocol, Sort, Token};
 use super::{Node, REJECT, Test, WrongExpression};
 
-const NO_ADDRESS: &str = "no IP address; names of hosts are not resolved";
-const NO_PORT: &str = "no port, and no name of a TCP port in /etc/services";
-const OUTSIDE: &str = "the address has bits set behind the network's";
+const NO_ADDRESS: &str = "not an IP address; host names are not resolved";
+const NO_PORT: &str = "not a port, and not a TCP service in /etc/services";
+const OUTSIDE: &str = "the address has bits set outside the network";
 
 impl Parser<'_> {
     /// Writes the tests of a value behind the qualifiers.
@@ -16,7 +16,7 @@ impl Parser<'_> {
         let protocol = self.qualifiers.protocol;
         if matches!(self.qualifiers.sort, Sort::Port | Sort::Portrange) {
             if matches!(protocol, Protocol::Ip | Protocol::Ip6) {
-                return Err(self.wrong(token, "ip and ip6 do not go with ports: `ip and port`"));
+                return Err(self.wrong(token, "ip and ip6 cannot qualify a port; write `ip and port`"));
             }
             let (first, last) = self.ports(token)?;
             if protocol == Protocol::Tcp {
@@ -28,9 +28,9 @@ impl Parser<'_> {
         }
         let (address, mask) = self.network(token)?;
         let reason = match (protocol, address) {
-            (Protocol::Tcp, _) => "tcp goes with ports alone: `tcp and host`",
-            (Protocol::Ip, IpAddr::V6(_)) => "ip has no such address: ip6",
-            (Protocol::Ip6, IpAddr::V4(_)) => "ip6 has no such address: ip",
+            (Protocol::Tcp, _) => "tcp can qualify only a port; write `tcp and host`",
+            (Protocol::Ip, IpAddr::V6(_)) => "an IPv6 address needs ip6, not ip",
+            (Protocol::Ip6, IpAddr::V4(_)) => "an IPv4 address needs ip, not ip6",
             _ => {
                 self.push_sides(|side| Test::Address(side, address, mask));
                 return Ok(());
@@ -81,7 +81,7 @@ impl Parser<'_> {
         };
         let is_masked = matches!(self.next.kind, Kind::Slash | Kind::Mask);
         if !is_masked && self.qualifiers.sort != Sort::Net && !word.contains(&b'.') {
-            return Err(self.wrong(token, "a number alone: net or port must stand before it"));
+            return Err(self.wrong(token, "a bare number needs net or port before it"));
         }
         let mask = match self.length(32)? {
             Some(length) => u32::MAX.checked_shl(32 - length).unwrap_or(0),
@@ -103,7 +103,7 @@ impl Parser<'_> {
         let token = self.take();
         match number(self.word(token)) {
             Some(length) if length <= most => Ok(Some(length)),
-            _ => Err(self.wrong(token, "a length is at most 32 bits, of ip6 128")),
+            _ => Err(self.wrong(token, "a prefix length is at most 32, or 128 for IPv6")),
         }
     }
 
@@ -112,13 +112,13 @@ impl Parser<'_> {
         self.only_behind_a_network()?;
         let token = self.take();
         let mask = short_ipv4(self.word(token)).filter(|_| token.kind == Kind::Value);
-        mask.map(|(mask, _)| mask).ok_or_else(|| self.wrong(token, "no mask such as 255.255.0.0"))
+        mask.map(|(mask, _)| mask).ok_or_else(|| self.wrong(token, "not a mask such as 255.255.0.0"))
     }
 
     /// Takes `/` or `mask`.
     fn only_behind_a_network(&mut self) -> Result<(), WrongExpression> {
         if self.qualifiers.sort == Sort::Host {
-            return Err(self.wrong(self.next, "a host has no mask: net"));
+            return Err(self.wrong(self.next, "a host has no mask; write net"));
         }
         self.take();
         Ok(())

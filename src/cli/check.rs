@@ -16,17 +16,17 @@ pub fn check(common: &mut Common, original: Option<&Original>) -> Result<(), Err
         (
             is_collected && style.format != Format::Prometheus,
             style.format.option().into(),
-            "not with --textfile, which holds Prometheus text",
+            "cannot be combined with --textfile, which writes Prometheus text",
         ),
         (
             is_collected && style.output.is_some(),
             name("output"),
-            "not with --textfile, which is the file",
+            "cannot be combined with --textfile, which names the file",
         ),
         (
             is_collected && style.is_stream,
             name("interval"),
-            "not with --textfile, which is one snapshot",
+            "cannot be combined with --textfile, which takes one snapshot",
         ),
         (common.count.is_some() && !style.is_stream, name("count"), "needs --interval"),
         (style.rate && !style.is_stream, name("rate"), "needs --interval"),
@@ -38,32 +38,29 @@ pub fn check(common: &mut Common, original: Option<&Original>) -> Result<(), Err
         (
             style.is_stream && style.format == Format::Prometheus,
             name("prom"),
-            "one exposition is one snapshot: not with --interval",
+            "cannot be combined with --interval: Prometheus text is one snapshot",
         ),
         (
             is_endless && style.output.is_some(),
             name("output"),
-            "would never be whole: --interval needs --count here",
+            "needs --count with --interval: the file appears when it is complete",
         ),
         (
             !common.from.is_empty() && style.is_stream,
             name("from"),
-            "does not change: not with --interval",
+            "cannot be combined with --interval: saved files do not change",
         ),
         (
             !common.from.is_empty() && common.root.is_some(),
             name("from"),
-            "not together with --root",
+            "cannot be combined with --root",
         ),
-        (!common.from.is_empty() && is_elsewhere, name("from"), "not together with --netns"),
-        (common.root.is_some() && is_elsewhere, name("root"), "not together with --netns"),
+        (!common.from.is_empty() && is_elsewhere, name("from"), "cannot be combined with --netns"),
+        (common.root.is_some() && is_elsewhere, name("root"), "cannot be combined with --netns"),
     ])
 }
 
 /// Refuses what cannot be: of `refusals` (whether it is so, the option, the reason) the first that is so.
-///
-/// # Errors
-/// A usage error that names the option.
 pub fn refuse<S: AsRef<[u8]>>(
     refusals: impl IntoIterator<Item = (bool, S, &'static str)>,
 ) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 /// What ends an error about `word`: which of `known` is most like it, if one is near.
 pub fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     match near(word, known).first() {
-        Some(near) => format!("; {near} is near"),
+        Some(near) => format!("; did you mean {near}?"),
         None => String::new(),
     }
 }
@@ -55,8 +55,8 @@ mod tests {
     #[test]
     fn near_names_are_near() {
         let known = ["sockstat", "tcpstates", "conncount", "closedcalc"];
-        assert_eq!(hint("conncuont", known.into_iter()), "; conncount is near");
-        assert_eq!(hint("sockstats", known.into_iter()), "; sockstat is near");
+        assert_eq!(hint("conncuont", known.into_iter()), "; did you mean conncount?");
+        assert_eq!(hint("sockstats", known.into_iter()), "; did you mean sockstat?");
         assert_eq!(hint("ls", known.into_iter()), "");
     }
 }

@@ -42,13 +42,11 @@ pub(super) enum Effect<A> {
 
 impl<A> Opt<A> {
     /// An option without a value.
-    #[must_use]
     pub const fn switch(long: &'static str, help: &'static str, effect: fn(&mut A)) -> Opt<A> {
         Opt { doc: doc(long, None, &[], help), effect: Effect::Switch(effect) }
     }
 
     /// An option with a value.
-    #[must_use]
     pub const fn value(
         long: &'static str,
         value: &'static str,
@@ -59,7 +57,6 @@ impl<A> Opt<A> {
     }
 
     /// An option whose value is one of `words`.
-    #[must_use]
     pub const fn word(
         long: &'static str,
         value: &'static str,
@@ -72,7 +69,6 @@ impl<A> Opt<A> {
 
     /// An option whose value may be left out, which `value` shows in brackets: what stands behind
     /// the option is its value unless it begins with a dash.
-    #[must_use]
     pub const fn optional(
         long: &'static str,
         value: &'static str,
@@ -84,13 +80,11 @@ impl<A> Opt<A> {
     }
 
     /// The same option with a letter.
-    #[must_use]
     pub const fn short(self, letter: char) -> Opt<A> {
         Opt { doc: OptDoc { short: Some(letter), ..self.doc }, effect: self.effect }
     }
 
     /// The same option with a second long name.
-    #[must_use]
     pub const fn alias(self, alias: &'static str) -> Opt<A> {
         Opt { doc: OptDoc { alias: Some(alias), ..self.doc }, effect: self.effect }
     }
@@ -106,7 +100,6 @@ const fn doc(
 }
 
 /// The documented halves of `options`, for the applet's entry in the table.
-#[must_use]
 pub const fn docs<A, const N: usize>(options: &[Opt<A>; N]) -> [OptDoc; N] {
     let mut docs = [doc("", None, &[], ""); N];
     let mut place = 0;

@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(parsed(&["--verb"]), Ok(Args { verbose: true, ..Args::default() }));
         assert_eq!(parsed(&["--count"]), Ok(Args { count: true, ..Args::default() }));
         assert_eq!(parsed(&["--ve"]), Err("--ve: no such option".into()));
-        assert_eq!(parsed(&["--jso"]), Err("--jso: no such option; --json is near".into()));
+        assert_eq!(parsed(&["--jso"]), Err("--jso: no such option; did you mean --json?".into()));
         let refused = Err("--interval: is not for this one".into());
         assert_eq!(parsed(&["--interval", "1"]), refused);
     }
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(parsed(&["--orig-src=x"]), Err("--orig-src: is x".into()));
         assert_eq!(parsed(&["--o=x"]), Err("--orig-src: is x".into()));
         assert_eq!(parsed(&["-sx"]), Err("--src: is x".into()));
-        let near = "--orig-srcc: no such option; --orig-src is near";
+        let near = "--orig-srcc: no such option; did you mean --orig-src?";
         assert_eq!(parsed(&["--orig-srcc=1"]), Err(near.into()));
     }
 

@@ -9,14 +9,11 @@ use super::option::{Effect, Opt};
 use crate::wire::text;
 
 /// The meaning of a word of a fixed set.
-///
-/// # Errors
-/// The reason that lists the words.
 pub fn choose<T: Copy>(words: &[(&str, T)], value: &OsStr) -> Result<T, String> {
     let found = words.iter().find(|(word, _)| word.as_bytes() == value.as_bytes());
     found.map(|(_, meaning)| *meaning).ok_or_else(|| {
         let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-        format!("'{}' is none of {}", value.display(), words.join(", "))
+        format!("'{}' is not one of {}", value.display(), words.join(", "))
     })
 }
 
@@ -26,20 +23,14 @@ pub fn digits<T: TryFrom<u64>>(word: &str) -> Option<T> {
 }
 
 /// A number from 1 up.
-///
-/// # Errors
-/// The reason why it is none.
 pub fn number<T: TryFrom<u64>>(value: &OsStr) -> Result<T, String> {
     let number: Option<u64> = value.to_str().and_then(digits).filter(|number| *number > 0);
     number
         .and_then(|number| number.try_into().ok())
-        .ok_or_else(|| format!("'{}' is no number from 1 up", value.display()))
+        .ok_or_else(|| format!("'{}' is not a positive integer", value.display()))
 }
 
 /// A time in seconds, from a millisecond to a year.
-///
-/// # Errors
-/// The reason why it is none.
 pub fn seconds(value: &OsStr) -> Result<Duration, String> {
     const MOST_SECONDS: f64 = 366.0 * 86_400.0;
     const LEAST_SECONDS: f64 = 0.001;
@@ -47,24 +38,18 @@ pub fn seconds(value: &OsStr) -> Result<Duration, String> {
     let seconds = text.and_then(|text| text.parse::<f64>().ok());
     let seconds = seconds.filter(|seconds| (LEAST_SECONDS..=MOST_SECONDS).contains(seconds));
     seconds.map(Duration::from_secs_f64).ok_or_else(|| {
-        format!("'{}' is no number of seconds from 0.001 to a year", value.display())
+        format!("'{}' is not a number of seconds from 0.001 to 31622400 (one year)", value.display())
     })
 }
 
 /// The words of a comma list, none of them empty.
-///
-/// # Errors
-/// The reason why it is none.
 pub fn words(value: &OsStr) -> Result<std::str::Split<'_, char>, String> {
     let text = value.to_str().filter(|text| text.split(',').all(|word| !word.is_empty()));
     text.map(|text| text.split(','))
-        .ok_or_else(|| format!("'{}' is no list of words", value.display()))
+        .ok_or_else(|| format!("'{}' is not a comma-separated list of words", value.display()))
 }
 
 /// Does what the option `name` of `options` does, where it stands inside a value.
-///
-/// # Errors
-/// The reason why it cannot be.
 pub fn set<A>(
     options: &[Opt<A>],
     args: &mut A,
@@ -73,7 +58,7 @@ pub fn set<A>(
 ) -> Result<(), String> {
     let Some(opt) = options.iter().find(|opt| opt.doc.longs().any(|long| long == name)) else {
         let hint = hint(name, options.iter().flat_map(|opt| opt.doc.longs()));
-        return Err(format!("'{name}' is no filter{hint}"));
+        return Err(format!("'{name}' is not a filter{hint}"));
     };
     match (&opt.effect, value) {
         (Effect::Switch(effect), None) => {

@@ -9,7 +9,6 @@ use crate::frame::Applet;
 pub const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
 
 /// The completions for `shell`, if it is one of [`SHELLS`].
-#[must_use]
 pub fn script(shell: &str) -> Option<String> {
     match shell {
         "bash" => Some(bash()),

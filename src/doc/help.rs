@@ -6,13 +6,11 @@ use crate::cli::{OptDoc, common_docs};
 use crate::frame::Applet;
 
 /// The applets' names, one a line.
-#[must_use]
 pub fn list() -> String {
     APPLETS.iter().map(|applet| format!("{}\n", applet.name)).collect()
 }
 
 /// The help of the box: the applets, one a line, and its own options.
-#[must_use]
 pub fn the_box() -> String {
     let mut text = String::from(
         "usage: connbox APPLET [OPTION...] [NAME...]\n   or: APPLET [OPTION...] [NAME...]\n\napplets:\n",
@@ -26,11 +24,10 @@ pub fn the_box() -> String {
         let spelled = format!("{} {}", option.name, option.operands);
         text += &line(spelled.trim_end(), option.help);
     }
-    text + "\nconnbox help APPLET explains an applet, connbox --man APPLET | man -l - in full.\n"
+    text + "\n'connbox help APPLET' explains an applet; 'connbox --man APPLET | man -l -' shows its manual.\n"
 }
 
 /// The help of an applet.
-#[must_use]
 pub fn applet(applet: &Applet) -> String {
     let names = if has_names(applet) { " [NAME...]" } else { "" };
     let mut text = format!("usage: {} [OPTION...]{names}\n{}\n", applet.name, applet.about);

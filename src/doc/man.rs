@@ -21,7 +21,6 @@ fn keys(applet: &Applet) -> String {
 }
 
 /// The page of an applet, connbox-NAME(1).
-#[must_use]
 pub fn applet(applet: &Applet) -> String {
     let page = format!("connbox-{}", applet.name);
     let mut text = head(&page, applet.about);
@@ -48,12 +47,12 @@ pub fn applet(applet: &Applet) -> String {
     text += ".El\n";
     text += &keys(applet);
     if !applet.options.is_empty() {
-        text += ".Sh OPTIONS\nThe options that all applets share are in\n.Xr connbox 1 .\n";
+        text += ".Sh OPTIONS\nThe options that all applets share are described in\n.Xr connbox 1 .\n";
         text += applet.original.map(original_options).unwrap_or_default().as_str();
         text += &option_list(applet.options.iter().copied());
     }
     if !applet.filters.is_empty() {
-        text += ".Ss Filters\nA socket counts if it passes all of them.\n";
+        text += ".Ss Filters\nA socket counts if it matches all of them.\n";
         text += &option_list(applet.filters.iter().copied());
     }
     text += &format!(".Sh PRIVILEGES\n{}", paragraph_of(applet.needs));
@@ -75,7 +74,6 @@ pub fn applet(applet: &Applet) -> String {
 }
 
 /// The page of the box, connbox(1).
-#[must_use]
 pub fn the_box() -> String {
     let mut text = head("connbox", "count and watch network connections");
     text += ".Sh SYNOPSIS\n.Nm connbox\n.Ar applet\n.Op Ar option ...\n.Op Ar name ...\n";
@@ -108,17 +106,16 @@ pub fn the_box() -> String {
 
 const BOX_DESCRIPTION: &str = "\
 .Sh DESCRIPTION
-One binary, many commands: it runs the applet that its first argument names, or the one whose name a
-link to it bears.
-Every applet reads what the kernel offers to everybody, prints rows of named columns in one of four
+One binary, many commands: it runs the applet that its first argument names, or the applet that the name of
+a link to it names.
+Every applet reads what the kernel shows to all users, prints rows of named columns in one of four
 formats, and changes nothing.
 .Pp
 Without an applet it lists them.
 .Fl -install
-leaves alone what stands in the directory and is no link to this binary, says so, and ends with status
-1, unless
+does not touch a file in the directory that is not a link to this binary, unless
 .Fl -force
-is given.
+is given: it prints an error and ends with status 1.
 ";
 
 const BOX_TEXTFILE: &str = "\
@@ -128,52 +125,52 @@ runs applets one after another and writes what they give as Prometheus text into
 .Ar FILE ,
 whose name must end in
 .Pa .prom .
-The file appears whole or not at all, and who may read the old one may read the new one; the first is
-for everybody, less the umask.
+The file appears complete or not at all.
+Where permissions allow, it takes over the owner and mode of the file that it replaces; the first one is
+readable by all, subject to the umask.
 The word
 .Cm +
-stands between two applets with their options; nothing stands for
+separates two applets with their options.
+Without any applet, the default is
 .Dl tcpstates + sockstat \\-\\-limits + snmpget\\-tcp + conncount
 and, where the kernel tracks connections,
 .Cm + conntrack :
-no applet, but the metrics
+here not an applet, but the metrics
 .Ql connbox_conntrack_entries
 and
 .Ql connbox_conntrack_entries_limit .
-An applet may be named several times with other options: each metric stands once, with the samples of
-all.
-A series that is there already is left out and said.
+An applet may be named several times with different options: each metric appears once, with all samples.
+A repeated series is skipped, and an error says so.
 .Pp
 The metrics
 .Ql connbox_collect_seconds
 and
 .Ql connbox_collect_success
 have the label
-.Ar applet ,
-and say how long it took and whether it gave all that it was asked for.
-An applet that fails is said on standard error and leaves the others alone: the file is written, and the
-status is 1.
+.Ar applet ;
+they say how long the applet took and whether it delivered everything it was asked for.
+If an applet fails, an error says so, the numbers of the others are written, and the status is 1.
 If the command line is wrong, nothing is written, and the status is 2; the options
 .Fl -output , -interval
-and other formats than
+and formats other than
 .Fl -prom
-are wrong there.
+are not allowed there.
 ";
 
 const BOX_FORMATS: &str = "\
 .Ss Formats
 .Bl -tag -width Ds
 .It Fl -tsv
-One row a line, columns between tabs, absent values as
+One row per line, columns separated by tabs, absent values as
 .Ql - .
-Columns are only ever appended.
+New columns are only ever added at the end.
 .It Fl -shell
 Assignments for
 .Ic eval :
-one a line for a table whose rows have fixed names, one row a line otherwise.
-Names are in upper case, the kernel's MIB names as they are.
-Values are in double quotes and can run nothing.
-A character that a name cannot have becomes
+one per line for a table whose rows have fixed names, one row per line otherwise.
+Names are in upper case; the kernel's MIB names keep their case.
+Values are in double quotes and cannot run anything.
+A character that is not allowed in a name becomes
 .Ql _ ,
 which also goes before a leading digit.
 .It Fl -json
@@ -184,11 +181,11 @@ Prometheus text exposition 0.0.4; percents become ratios.
 .El
 .Ss Sources
 .Fl -from
-takes what files of
+reads saved files of
 .Pa /proc/net
-held (sockstat, sockstat6, snmp, netstat, tcp, tcp6), whichever of them, even several behind one
-another; every line says by itself what it is.
-A line of another shape is an error, with its file and number, and nothing is printed.
+(sockstat, sockstat6, snmp, netstat, tcp, tcp6): any of them, also several concatenated, since each line
+shows which file it is from.
+A line of any other form is an error that names the file and the line, and nothing is printed.
 .Pp
 .Fl -root
 reads the files below another directory: a host's
@@ -196,17 +193,17 @@ reads the files below another directory: a host's
 that is mounted into a container, or a saved tree.
 There
 .Pa proc/1/net
-goes before
+is preferred to
 .Pa proc/net ,
 which in a mounted
 .Pa /proc
-is the container's own.
-Netlink is not used then.
+belongs to the container.
+Netlink is then not used.
 .Pp
 .Fl -netns
 takes a name in
 .Pa /run/netns ,
-the number of a process, or the path of a namespace file.
+a process ID, or the path of a namespace file.
 The word
 .Cm all
 means every network namespace of the machine (a namespace of that name is
@@ -215,42 +212,45 @@ those in which this
 .Pa /proc
 shows a process, and those with a name in
 .Pa /run/netns ,
-each once; those that only a descriptor or a socket holds are not found.
-Then rows begin, after the time of
-.Fl -interval ,
+each once.
+Namespaces that only an open file or a socket keeps alive are not found.
+Rows then begin (after the time of
+.Fl -interval )
 with the columns
 .Ar netns ,
-the name or else the inode, and
+the name or, without one, the inode, and
 .Ar resident ,
-the lowest of the processes that live there and may be looked at, as
+the readable process with the lowest PID in the namespace, as
 .Ar PID Ns / Ns Ar NAME ;
-the run itself is none.
-Rows come sorted by name, then, where there is none, by inode; those of
+connbox itself is not counted as one.
+Rows are sorted by name; namespaces without a name follow, sorted by inode.
+Rows of
 .Xr connbox-conncount 1
 and
 .Xr connbox-closedcalc 1
 that count the whole machine come last, once, with both columns absent.
-Each snapshot finds the namespaces anew, and one that vanishes meanwhile is passed over.
-One's own needs no right; the others need CAP_SYS_ADMIN, and those of other users' processes
-CAP_SYS_PTRACE too.
-How many may not be entered is said on standard error, once, and the status is 1.
-Several are read at once, one by each processor.
-One in which
+Each snapshot looks for the namespaces again; one that vanishes during the snapshot is skipped.
+Your own namespace needs no privilege; the others need CAP_SYS_ADMIN, and those of other users' processes
+also need CAP_SYS_PTRACE.
+One warning says how many cannot be entered, and the status is 1.
+Several namespaces are read at the same time, one per processor.
+A namespace whose
 .Pa /proc/net/sockstat
-counts no TCP socket at all is not searched for any, and so for UDP.
-Then a request whose listener has closed is not found: it lasts until its next answer would be due, a
-second at first, up to half a minute if the peer stays silent.
+counts no TCP sockets is not searched for TCP sockets; the same applies to UDP.
+A connection request whose listener has closed is then not found.
+Such a request lasts until its next SYN|ACK is due: one second at first, up to half a minute if the peer
+stays silent.
 .Pp
 .Fl -output
 writes a file beside
 .Ar FILE
-and renames it when it is whole; what is no regular file (a pipe, a device) is written in place.
+and renames it when it is complete; a pipe, a device or any other special file is written in place.
 .Sh ENVIRONMENT
 .Bl -tag -width Ds
 .It Ev CONNBOX_ROOT
-A directory as for
+The directory for
 .Fl -root ,
-where none of
+used if none of
 .Fl -root , -from
 and
 .Fl -netns
@@ -260,14 +260,14 @@ is given.
 
 const EXIT_STATUS: &str = "\
 .Sh EXIT STATUS
-0 if all went well, and if the reader closed the pipe early; 1 if something failed or was left out; 2
-if the command line was wrong; 127 if there is no such applet.
+0 on success, also if the reader closes the pipe early; 1 if something failed or was skipped; 2 if the
+command line was wrong; 127 if there is no such applet.
 ";
 
-/// What is different in the options of an applet that bears the name of an existing tool.
+/// How the options differ for an applet with the name of an existing tool.
 fn original_options(original: &Original) -> String {
     let mut text = format!(
-        "The applet bears the name of {}, so that of these it takes the long forms alone, but for\n",
+        "The applet has the name of {}, so of these it takes only the long forms, except for\n",
         escape(original.tool)
     );
     let letters = [(original.help, "help"), (original.version, "version")];
@@ -283,13 +283,13 @@ fn original_options(original: &Original) -> String {
     }
     for (long, name) in original.renamed {
         let (long, name) = (escape(long), escape(name));
-        text += &format!(".Fl -{long}\nis the tool's; the common one is\n.Fl -{name} .\n");
+        text += &format!(".Fl -{long}\nis an option of that tool; the common option is\n.Fl -{name} .\n");
     }
-    text + "Options of its own may be abbreviated.\n"
+    text + "The applet's own options may be abbreviated.\n"
 }
 const BOX_EXAMPLES: &str = "\
 .Sh EXAMPLES
-What one looks at, every minute, by
+The default numbers, every minute, from
 .Xr cron 8 :
 .Dl * * * * * root connbox \\-\\-textfile /var/lib/prometheus/node\\-exporter/connbox.prom
 .Pp
@@ -325,7 +325,7 @@ fn option_list(options: impl Iterator<Item = OptDoc>) -> String {
     text + ".El\n"
 }
 
-/// The operands of an option of the box: `[A [B...]]` in the words of mdoc.
+/// The operands of an option of the box: `[A [B...]]` in mdoc macros.
 fn operands(text: &str) -> String {
     let text = text.replace('[', "[ ").replace(']', " ]");
     let word = |word: &str| match word {
@@ -338,7 +338,7 @@ fn operands(text: &str) -> String {
     text.split_whitespace().map(word).collect()
 }
 
-/// A paragraph, each sentence on a line of its own, ended by a full stop.
+/// A paragraph: one sentence per line, with a full stop at its end.
 fn paragraph_of(text: &str) -> String {
     let text = escape(text);
     let mut lines = text.replace(". ", ".\n");
@@ -350,7 +350,7 @@ fn paragraph_of(text: &str) -> String {
     lines
 }
 
-/// What mdoc would take for itself: a backslash, and a dot or apostrophe that begins a line.
+/// Escapes what mdoc would interpret: a backslash, and a dot or apostrophe at the start of a line.
 fn escape(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-");
     match text.strip_prefix(['.', '\'']) {

@@ -19,18 +19,18 @@ pub struct BoxOption {
 
 /// The options of the box itself.
 pub const BOX_OPTIONS: [BoxOption; 7] = [
-    BoxOption { name: "--list", operands: "", help: "list the applets' names" },
+    BoxOption { name: "--list", operands: "", help: "list the names of the applets" },
     BoxOption { name: "--help", operands: "", help: "list the applets" },
     BoxOption { name: "--version", operands: "", help: "print the version" },
     BoxOption {
         name: "--install",
         operands: "[--force] DIR [APPLET...]",
-        help: "make links in DIR that bear the applets' names",
+        help: "create links in DIR, one per applet",
     },
     BoxOption {
         name: "--textfile",
         operands: "FILE [APPLET [OPTION...] [+ APPLET...]]",
-        help: "write several applets into FILE, for node_exporter",
+        help: "write the numbers of several applets to FILE, for node_exporter",
     },
     BoxOption { name: "--man", operands: "[APPLET]", help: "print a man page" },
     BoxOption {

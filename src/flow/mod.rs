@@ -33,20 +33,20 @@ pub const XML_EXPECT_TAIL: &str = "</expect>\n";
 /// Where this text differs from conntrack-tools 1.4.7, which is wrong there: one sentence each.
 pub const DIFFERENCES: &[&str] = &[
     "In XML, states of SCTP and DCCP have the names of SCTP's and DCCP's states, not those of the states \
-     of TCP that bear the same numbers.",
+     of TCP with the same numbers.",
     "With -o save, a mark other than 0 is written as -m, between -u and -c.",
     "With -o save, a state without a name is NONE, and HEARTBEAT_SENT and HEARTBEAT_ACKED of SCTP have \
      their names, instead of \"(null)\".",
-    "Where the kernel tells no ports, as Linux 6.18 does of DCCP, none are shown, instead of 0.",
+    "Where the kernel gives no ports (Linux 6.18 for DCCP), none are shown, instead of 0.",
     "With -o labels, a flow whose labels have no names ends with \"labels=\", not with \"labels\".",
     "Where a clock was set back, delta-time and deltatime are 0, not a number near 2 to the 64th.",
     "-G -o xml ends its document, as -L -o xml does.",
-    "The keys of GRE pick flows; conntrack passes over them.",
+    "The keys of GRE select flows; conntrack ignores them.",
     "The types of an echo and its answer are no ports that were translated: -n, -g and -j leave ICMP out \
      unless an address was.",
-    "An expectation whose flags have no names shows no second blank for them.",
+    "An expectation whose flags have no names has no second space in their place.",
     "Names that come from outside (helpers, security contexts, programs) have control characters and \
-     what is no UTF-8 as \\xNN, and in XML & < > and \" as entities.",
+     invalid UTF-8 as \\xNN, and in XML & < > and \" as entities.",
 ];
 
 /// What `-o` asks for, and what a line cannot know of itself.

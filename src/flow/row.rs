@@ -6,38 +6,38 @@ use crate::source::flows::labels::Labels;
 
 pub const FAMILY: Column = Column::label("family", "ipv4 or ipv6, or the number of another one");
 pub const PROTO: Column =
-    Column::label("proto", "the transport protocol: its name, or its number if it has none here");
+    Column::label("proto", "the transport protocol: its name, or its number if connbox has no name for it");
 pub const STATE: Column =
     Column::label("state", "the state of TCP, SCTP or DCCP, as connection tracking calls it");
-pub const SRC: Column = Column::label("src", "where the packets of the first direction come from");
-pub const DST: Column = Column::label("dst", "where they go to");
-pub const SPORT: Column = Column::label("sport", "the port that they come from");
-pub const DPORT: Column = Column::label("dport", "the port that they go to");
-pub const REPLY_SRC: Column = Column::label("reply_src", "where the answers come from");
-pub const REPLY_DST: Column = Column::label("reply_dst", "where they go to");
-pub const REPLY_SPORT: Column = Column::label("reply_sport", "the port that they come from");
-pub const REPLY_DPORT: Column = Column::label("reply_dport", "the port that they go to");
+pub const SRC: Column = Column::label("src", "the source address of the original direction");
+pub const DST: Column = Column::label("dst", "the destination address of the original direction");
+pub const SPORT: Column = Column::label("sport", "the source port of the original direction");
+pub const DPORT: Column = Column::label("dport", "the destination port of the original direction");
+pub const REPLY_SRC: Column = Column::label("reply_src", "the source address of the reply direction");
+pub const REPLY_DST: Column = Column::label("reply_dst", "the destination address of the reply direction");
+pub const REPLY_SPORT: Column = Column::label("reply_sport", "the source port of the reply direction");
+pub const REPLY_DPORT: Column = Column::label("reply_dport", "the destination port of the reply direction");
 // The shells own STATUS and MARK.
 pub const STATUS: Column = Column::label(
     "ct_status",
-    "what became of the flow, a list: SEEN_REPLY, ASSURED, CONFIRMED, SRC_NAT, OFFLOAD and the like",
+    "the status of the flow, a list: SEEN_REPLY, ASSURED, CONFIRMED, SRC_NAT, OFFLOAD and the like",
 );
 pub const MARK: Column = Column::label("ct_mark", "the mark of nftables and iptables");
-pub const ZONE: Column = Column::label("zone", "the zone of both directions; 0 is absent");
+pub const ZONE: Column = Column::label("zone", "the zone of both directions; absent if it is 0");
 pub const ORIG_ZONE: Column =
-    Column::label("orig_zone", "the zone of the first direction alone; 0 is absent");
+    Column::label("orig_zone", "the zone of the original direction only; absent if it is 0");
 pub const REPLY_ZONE: Column =
-    Column::label("reply_zone", "the zone of the answers alone; 0 is absent");
+    Column::label("reply_zone", "the zone of the reply direction only; absent if it is 0");
 pub const HELPER: Column = Column::label("helper", "the helper that follows the flow: ftp, sip");
 pub const LABELS: Column =
     Column::label("labels", "its labels, a list: names in /etc/xtables/connlabel.conf, or numbers");
 
 pub const ID: Column =
-    Column::label("id", "a number that tells it from the others, as long as it lives");
+    Column::label("id", "a number that identifies the flow as long as it exists");
 pub const TIMEOUT: Column = Column::gauge(
     "timeout_seconds",
     "conntrack_flow_timeout_seconds",
-    "how long it stays without a packet; absent where a flow table carries it",
+    "how long the flow stays without a packet; absent where a flow table carries its packets",
 );
 
 /// The columns of a flow.
@@ -51,27 +51,27 @@ pub const COLUMNS: [Column; 39] = [
     SPORT,
     DPORT,
     Column::label("icmp_type", "the type of ICMP or ICMPv6"),
-    Column::label("icmp_code", "its code"),
-    Column::label("icmp_id", "its identifier"),
+    Column::label("icmp_code", "the code of ICMP or ICMPv6"),
+    Column::label("icmp_id", "the identifier of an ICMP echo"),
     Column::label("srckey", "the key of GRE"),
-    Column::label("dstkey", "the key of GRE of the other direction"),
+    Column::label("dstkey", "the other key of GRE"),
     REPLY_SRC,
     REPLY_DST,
     REPLY_SPORT,
     REPLY_DPORT,
-    Column::label("reply_icmp_type", "the type of ICMP of the answers"),
-    Column::label("reply_icmp_code", "its code"),
-    Column::label("reply_icmp_id", "its identifier"),
-    Column::label("reply_srckey", "the key of GRE of the answers"),
-    Column::label("reply_dstkey", "the other key of the answers"),
+    Column::label("reply_icmp_type", "the type of ICMP of the reply direction"),
+    Column::label("reply_icmp_code", "the code of ICMP of the reply direction"),
+    Column::label("reply_icmp_id", "the identifier of ICMP of the reply direction"),
+    Column::label("reply_srckey", "the key of GRE of the reply direction"),
+    Column::label("reply_dstkey", "the other key of GRE of the reply direction"),
     Column::counter(
         "packets",
         "conntrack_flow_packets",
-        "packets of the first direction; absent without nf_conntrack_acct",
+        "packets of the original direction; absent without nf_conntrack_acct",
     ),
-    Column::counter("bytes", "conntrack_flow_bytes", "bytes of the first direction"),
-    Column::counter("reply_packets", "conntrack_flow_reply_packets", "packets of the answers"),
-    Column::counter("reply_bytes", "conntrack_flow_reply_bytes", "bytes of the answers"),
+    Column::counter("bytes", "conntrack_flow_bytes", "bytes of the original direction"),
+    Column::counter("reply_packets", "conntrack_flow_reply_packets", "packets of the reply direction"),
+    Column::counter("reply_bytes", "conntrack_flow_reply_bytes", "bytes of the reply direction"),
     STATUS,
     MARK,
     Column::label("secmark", "the mark of a security module"),
@@ -80,14 +80,14 @@ pub const COLUMNS: [Column; 39] = [
     ORIG_ZONE,
     REPLY_ZONE,
     HELPER,
-    Column::gauge("uses", "conntrack_flow_uses", "how many places in the kernel hold it"),
+    Column::gauge("uses", "conntrack_flow_uses", "how many references the kernel holds to the flow"),
     ID,
     Column::gauge(
         "start_seconds",
         "conntrack_flow_start_seconds",
-        "when it began, in seconds since 1970; absent without nf_conntrack_timestamp",
+        "when the flow began, in seconds since 1970; absent without nf_conntrack_timestamp",
     ),
-    Column::gauge("stop_seconds", "conntrack_flow_stop_seconds", "when it ended, likewise"),
+    Column::gauge("stop_seconds", "conntrack_flow_stop_seconds", "when the flow ended, in seconds since 1970"),
     LABELS,
 ];
 

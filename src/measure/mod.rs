@@ -58,9 +58,6 @@ pub trait Measures: Sync {
     const MIXED: &'static [&'static str];
 
     /// Reads what the measures of one namespace are made of.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     fn read(
         &self,
         names: &[&'static str],
@@ -69,9 +66,6 @@ pub trait Measures: Sync {
     ) -> Result<Readings, Error>;
 
     /// One of them; for the whole machine `readings` hold the sums over its namespaces.
-    ///
-    /// # Errors
-    /// If there is none of that name.
     fn measure(readings: &Readings, name: &str, of_machine: bool) -> Result<Measure, Error>;
 }
 
@@ -81,9 +75,6 @@ pub fn no_measure(name: &str) -> Error {
 }
 
 /// Prints the measures called `names`.
-///
-/// # Errors
-/// As [`Call::table`].
 pub fn run<M: Measures>(
     call: &mut Call,
     columns: &[Column],
@@ -140,7 +131,7 @@ fn note_namespace(source: &Source, report: &mut Report) {
     if source.saved.is_empty() && source.kernel.is_other_namespace() {
         report.note(
             "not the machine's first network namespace: alloc and orphan count the whole machine, \
-             inuse and tw this namespace alone; so their difference counts sockets of others too",
+             inuse and tw this namespace only; their difference includes sockets of other namespaces",
         );
     }
 }

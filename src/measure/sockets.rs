@@ -12,9 +12,6 @@ use crate::source::{self, Collector, Method, Source, TcpInfo};
 
 /// Counts the sockets of the namespace that the process is in, which is called `netns`. `shared` is what
 /// was read once for all namespaces of a snapshot.
-///
-/// # Errors
-/// If they cannot be counted.
 pub fn groups(
     source: &Source,
     query: &Query,
@@ -33,9 +30,6 @@ pub fn groups(
 }
 
 /// Counts them all together.
-///
-/// # Errors
-/// If they cannot be counted.
 pub fn number(source: &Source, query: &Query, report: &mut Report) -> Result<u64, Error> {
     let shared = Shared::read(source, query)?;
     let groups = groups(source, query, &Grouping::default(), &shared, Vec::new(), report)?;

@@ -27,7 +27,7 @@ pub fn read(source: &Source, limits: bool) -> Result<Vec<Field>, Error> {
             let [protocol, item] =
                 [protocol, item].map(|name| String::from_utf8_lossy(name).into_owned());
             if fields.iter().any(|field| field.protocol == protocol && field.item == item) {
-                return Err(place.error("stands here a second time"));
+                return Err(place.error("appears a second time"));
             }
             fields.push(Field { protocol, item, value });
         }
@@ -108,9 +108,6 @@ pub struct Limit {
 }
 
 /// The one field that a NAME picks, and its limit if it has one.
-///
-/// # Errors
-/// If the files cannot be read, or hold no such field.
 pub fn number(source: &Source, name: &str) -> Result<(u64, Option<Limit>), Error> {
     let is_live = source.saved.is_empty();
     let (fields, wanted) = (read(source, is_live)?, Name::parse(name.as_ref()));
@@ -170,7 +167,7 @@ pub fn explain(protocol: &[u8], item: &[u8]) -> Explanation {
         (b"TCP", b"orphan") => (
             HOST,
             Some("net/ipv4/tcp_max_orphans"),
-            "full TCP sockets that no process holds any more and that still have to close",
+            "full TCP sockets that no process holds any more and that have not closed yet",
         ),
         (b"TCP", b"tw") => (
             NETNS,
@@ -181,10 +178,10 @@ pub fn explain(protocol: &[u8], item: &[u8]) -> Explanation {
         (b"TCP", b"mem") => (HOST, Some("net/ipv4/tcp_mem"), "pages in TCP's buffers"),
         (b"UDP", b"mem") => (HOST, Some("net/ipv4/udp_mem"), "pages in UDP's buffers"),
         (b"UDP" | b"UDPLITE" | b"RAW", b"inuse") => {
-            (NETNS, None, "sockets of the protocol and family that are bound")
+            (NETNS, None, "bound sockets of the protocol and family")
         }
-        (b"FRAG", b"inuse") => (NETNS, None, "packets that wait for missing fragments"),
-        (b"FRAG", b"memory") => (NETNS, None, "bytes held by fragments that wait"),
+        (b"FRAG", b"inuse") => (NETNS, None, "packets waiting for missing fragments"),
+        (b"FRAG", b"memory") => (NETNS, None, "bytes held by waiting fragments"),
         (b"file", b"used") => {
             (HOST, Some("fs/file-max"), "open files of every kind, sockets among them")
         }

@@ -51,9 +51,6 @@ impl Measures for Summary {
 }
 
 /// The number of one row; `None` where it is not known.
-///
-/// # Errors
-/// If the files cannot be read, or there is no such row.
 pub fn number(name: &str, source: &Source, report: &mut Report) -> Result<Option<i128>, Error> {
     let readings = Readings::read(source, name == "synrecv", false, report)?;
     Ok(measure(&readings, name, false)?.value)
@@ -84,7 +81,7 @@ impl Readings {
         procfs::read(source, &files, |place, record| match record {
             Record::Mib { group: b"Tcp", names, values } => {
                 if std::mem::replace(&mut has_tcp, true) {
-                    return Err(place.error("this group stands here a second time"));
+                    return Err(place.error("this group appears a second time"));
                 }
                 match text::pairs(names, values) {
                     Some(mut pairs) => {
@@ -108,7 +105,7 @@ impl Readings {
         })?;
         let tcp = sockstat.tcp().map_err(procfs::missing)?;
         if curr_estab.is_none() {
-            report.trouble(&Error::failed("estab", "snmp holds no CurrEstab of the group Tcp"));
+            report.trouble(&Error::failed("estab", "snmp has no CurrEstab in the group Tcp"));
         }
         if wants_syn_recv && source.is_live() {
             syn_recv = Some(count_syn_recv(source, is_strict, report)?);
@@ -143,9 +140,6 @@ fn count_syn_recv(source: &Source, is_strict: bool, report: &mut Report) -> Resu
 }
 
 /// A row of either table.
-///
-/// # Errors
-/// If neither has a row of that name.
 pub fn measure(readings: &Readings, name: &str, of_machine: bool) -> Result<Measure, Error> {
     let transport = TRANSPORT.iter().find_map(|(names, protocol)| {
         let part = names.iter().position(|known| *known == name)?;
@@ -156,7 +150,7 @@ pub fn measure(readings: &Readings, name: &str, of_machine: bool) -> Result<Meas
             Some(count),
             NETNS,
             "inuse of /proc/net/sockstat and sockstat6",
-            "sockets (for frag, packets that wait for fragments) of the protocol and family",
+            "sockets (for frag, packets waiting for fragments) of the protocol and family",
         ));
     }
     let one = of_summary(readings, name)?;
@@ -192,14 +186,14 @@ fn of_summary(readings: &Readings, name: &str) -> Result<Measure, Error> {
             Some(tcp.closed()),
             HOST_MINUS_NETNS,
             "alloc - (inuse + inuse6 - tw)",
-            "what ss -s and the documents call closed; it counts every TIME_WAIT socket too",
+            "what ss -s and the documentation call closed; it includes every TIME_WAIT socket",
         ),
         "orphaned" => sockstat::measure(Some(tcp.orphan), "TCP", "orphan"),
         "synrecv" => Measure::of(
             readings.syn_recv.map(i128::from),
             NETNS,
             "sock_diag, or /proc/net/tcp and tcp6",
-            "sockets in SYN_RECV: connections that a peer has asked for and not yet confirmed",
+            "sockets in SYN_RECV: connections that a peer has requested but not yet confirmed",
         ),
         "timewait" => sockstat::measure(Some(tcp.tw), "TCP", "tw"),
         "unhashed" => Measure::of(

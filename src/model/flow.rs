@@ -112,7 +112,6 @@ impl FlowStatus {
     ];
 
     /// Whether all bits of `other` are set.
-    #[must_use]
     pub fn has(self, other: FlowStatus) -> bool {
         self.0 & other.0 == other.0
     }
@@ -240,20 +239,17 @@ pub const DCCP_STATES: [&str; 10] = [
 
 impl Flow<'_> {
     /// The name of a transport protocol; `None` if connection tracking has none for it.
-    #[must_use]
     pub fn protocol_name(protocol: u8) -> Option<&'static str> {
         PROTOCOLS.iter().find(|(number, _)| *number == protocol).map(|(_, name)| *name)
     }
 
     /// The number of the transport protocol of that name, which may be one of /etc/protocols.
-    #[must_use]
     pub fn protocol_number(name: &[u8]) -> Option<u8> {
         let mut all = PROTOCOLS.iter().chain(&MORE_PROTOCOLS);
         all.find(|(_, known)| known.as_bytes() == name).map(|(number, _)| *number)
     }
 
     /// The number of the state of that name of a transport protocol.
-    #[must_use]
     pub fn state_number(protocol: u8, name: &[u8]) -> Option<u8> {
         // LISTEN was the name of what is SYN_SENT2 since Linux 2.6.31.
         let name = if protocol == 6 && name == b"LISTEN" { b"SYN_SENT2" } else { name };
@@ -262,7 +258,6 @@ impl Flow<'_> {
     }
 
     /// The names of the states of a transport protocol, by number; empty if it has none.
-    #[must_use]
     pub fn states_of(protocol: u8) -> &'static [&'static str] {
         match protocol {
             6 => &TCP_STATES,
@@ -273,7 +268,6 @@ impl Flow<'_> {
     }
 
     /// The name of its state, `NONE` for a number that has none; `None` without a state.
-    #[must_use]
     pub fn state_name(&self) -> Option<&'static str> {
         let state = self.state?;
         let names = Flow::states_of(self.orig.protocol);
@@ -281,21 +275,18 @@ impl Flow<'_> {
     }
 
     /// Whether the status has all bits of `bits`.
-    #[must_use]
     pub fn has(&self, bits: FlowStatus) -> bool {
         self.status.is_some_and(|status| status.has(bits))
     }
 
     /// Whether the source address was translated: conntrack inserts flows whose reply goes elsewhere,
     /// though nothing is translated.
-    #[must_use]
     pub fn is_source_translated(&self) -> bool {
         let is_done = self.status.is_none_or(|status| status.has(FlowStatus::SRC_NAT_DONE));
         is_done && self.reply.destination != self.orig.source
     }
 
     /// Whether the destination address was translated.
-    #[must_use]
     pub fn is_destination_translated(&self) -> bool {
         let is_done = self.status.is_none_or(|status| status.has(FlowStatus::DST_NAT_DONE));
         is_done && self.reply.source != self.orig.destination

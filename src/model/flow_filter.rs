@@ -15,7 +15,6 @@ pub struct Masked {
 
 impl Masked {
     /// The address alone: all bits matter.
-    #[must_use]
     pub fn exactly(address: IpAddr) -> Masked {
         let mask = match address {
             IpAddr::V4(_) => IpAddr::from([u8::MAX; 4]),
@@ -25,13 +24,11 @@ impl Masked {
     }
 
     /// Whether all bits matter.
-    #[must_use]
     pub fn is_exact(&self) -> bool {
         *self == Masked::exactly(self.address)
     }
 
     /// Whether `other` agrees in the bits that matter.
-    #[must_use]
     #[inline]
     pub fn has(&self, other: IpAddr) -> bool {
         match (self.address, self.mask, other) {
@@ -65,7 +62,6 @@ pub struct Side {
 
 impl Side {
     /// Whether `tuple` is meant.
-    #[must_use]
     #[inline]
     pub fn has(&self, tuple: &Tuple) -> bool {
         self.source.is_none_or(|wanted| wanted.has(tuple.source))
@@ -159,13 +155,11 @@ pub struct FlowFilter {
 
 impl FlowFilter {
     /// Whether all flows are meant.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == FlowFilter::default()
     }
 
     /// Whether `flow` is meant.
-    #[must_use]
     #[inline]
     pub fn has(&self, flow: &Flow<'_>) -> bool {
         is(self.family, flow.family)

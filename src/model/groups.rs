@@ -115,7 +115,6 @@ impl Groups {
     }
 
     /// The groups of at least `min` rows, the largest first, equal ones by key; at most `top`.
-    #[must_use]
     pub fn sorted(&self, min: u64, top: usize) -> Vec<(&[u8], Tally)> {
         let mut groups: Vec<_> = self
             .tallies

@@ -37,7 +37,6 @@ impl Family {
     pub const ALL: [Family; 2] = [Family::Inet, Family::Inet6];
 
     /// The number of the address family in `struct sockaddr`.
-    #[must_use]
     pub fn number(self) -> u8 {
         match self {
             Family::Inet => 2,
@@ -46,13 +45,11 @@ impl Family {
     }
 
     /// The family of a kernel number, if it is one of the two.
-    #[must_use]
     pub fn from_number(number: u8) -> Option<Family> {
         Family::ALL.into_iter().find(|family| family.number() == number)
     }
 
     /// The name of the TCP table of this family in /proc/net, which is also netstat's word.
-    #[must_use]
     pub fn tcp_name(self) -> &'static str {
         match self {
             Family::Inet => "tcp",

@@ -15,23 +15,20 @@ pub struct Prefix {
 
 impl Prefix {
     /// Reads `ADDR` or `ADDR/LEN`. A v4-mapped address of at least 96 bits becomes an IPv4 one.
-    ///
-    /// # Errors
-    /// The reason why it is neither.
     pub fn parse(text: &str) -> Result<Prefix, &'static str> {
         let (address, length) = match text.split_once('/') {
             Some((address, length)) => (address, Some(length)),
             None => (text, None),
         };
         let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        let address: IpAddr = bare.unwrap_or(address).parse().map_err(|_| "no IP address")?;
+        let address: IpAddr = bare.unwrap_or(address).parse().map_err(|_| "not an IP address")?;
         let most = if address.is_ipv4() { 32 } else { 128 };
         let length = match length {
             None => most,
             Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
-                text.parse().map_err(|_| "no prefix length")?
+                text.parse().map_err(|_| "not a prefix length")?
             }
-            Some(_) => return Err("no prefix length"),
+            Some(_) => return Err("not a prefix length"),
         };
         match (address.to_canonical(), length) {
             (_, length) if length > most => Err("the prefix is longer than the address"),
@@ -44,7 +41,6 @@ impl Prefix {
     }
 
     /// Whether `address`, in its canonical form, is in the network.
-    #[must_use]
     #[inline]
     pub fn has(&self, address: IpAddr) -> bool {
         masked(address, self.length) == masked(self.address, self.length)
@@ -53,7 +49,6 @@ impl Prefix {
 }
 
 /// The address with all but its first `length` bits cleared.
-#[must_use]
 #[inline]
 pub fn masked(address: IpAddr, length: u8) -> IpAddr {
     match address {
@@ -96,7 +91,6 @@ impl Needs {
     pub const USERS: Needs = Needs(1 << 4);
 
     /// Both together.
-    #[must_use]
     pub const fn with(self, other: Needs) -> Needs {
         Needs(self.0 | other.0)
     }
@@ -153,19 +147,16 @@ pub struct Unknown {
 
 impl Query {
     /// The protocols that are meant.
-    #[must_use]
     pub fn protos(&self) -> &[Proto] {
         if self.protos.is_empty() { &[Proto::Tcp] } else { &self.protos }
     }
 
     /// The states that are meant.
-    #[must_use]
     pub fn states(&self) -> StateSet {
         self.states.unwrap_or(StateSet::ALL)
     }
 
     /// Whether ends of connections or owners are asked for, so that counting by state is not enough.
-    #[must_use]
     pub fn looks_at_ends(&self) -> bool {
         !(self.lport.is_empty()
             && self.rport.is_empty()
@@ -175,13 +166,11 @@ impl Query {
     }
 
     /// Whether processes must be looked at to know whether a socket is meant.
-    #[must_use]
     pub fn looks_at_holders(&self) -> bool {
         !(self.processes.is_empty() && self.cgroups.is_empty())
     }
 
     /// Whether `socket` is meant, as far as its row says.
-    #[must_use]
     #[inline]
     pub fn has(&self, socket: &Socket) -> bool {
         self.protos().contains(&socket.proto)

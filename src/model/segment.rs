@@ -17,14 +17,12 @@ impl TcpFlags {
     pub const ACK: TcpFlags = TcpFlags(0x10);
 
     /// Whether all of `flags` are set.
-    #[must_use]
     #[inline]
     pub fn has(self, flags: TcpFlags) -> bool {
         self.0 & flags.0 == flags.0
     }
 
     /// These flags and those of `flags`.
-    #[must_use]
     pub const fn with(self, flags: TcpFlags) -> TcpFlags {
         TcpFlags(self.0 | flags.0)
     }

@@ -18,7 +18,6 @@ impl Proto {
     pub const ALL: [Proto; 2] = [Proto::Tcp, Proto::Udp];
 
     /// The number of the protocol in the IP header.
-    #[must_use]
     pub fn number(self) -> u8 {
         match self {
             Proto::Tcp => 6,
@@ -27,7 +26,6 @@ impl Proto {
     }
 
     /// The name, as in /etc/protocols.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Proto::Tcp => "tcp",
@@ -47,7 +45,6 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// The address as people write it: IPv4 for a v4-mapped one.
-    #[must_use]
     #[inline]
     pub fn canonical(&self) -> IpAddr {
         match self.address {
@@ -96,14 +93,12 @@ pub struct Socket {
 
 impl Socket {
     /// The state, if it is one of the twelve.
-    #[must_use]
     #[inline]
     pub fn tcp_state(&self) -> Option<TcpState> {
         TcpState::from_number(self.state)
     }
 
     /// Whether the socket waits for connections or datagrams of anybody.
-    #[must_use]
     #[inline]
     pub fn is_listening(&self) -> bool {
         match self.proto {
@@ -113,7 +108,6 @@ impl Socket {
     }
 
     /// Whether the socket speaks IPv4 although it is of AF_INET6. A listening one speaks both.
-    #[must_use]
     #[inline]
     pub fn is_mapped(&self) -> bool {
         let is = |end: &Endpoint| matches!(end.address, IpAddr::V6(address) if mapped(address).is_some());
@@ -121,7 +115,6 @@ impl Socket {
     }
 
     /// The uid of whoever holds the socket, `None` where nobody does: the kernel then says 0.
-    #[must_use]
     #[inline]
     pub fn owner_uid(&self) -> Option<u32> {
         (self.inode != 0).then_some(self.uid)

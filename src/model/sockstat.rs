@@ -20,14 +20,12 @@ pub struct TcpSockstat {
 impl TcpSockstat {
     /// What `ss -s` and the documents call closed: `alloc - (inuse + inuse6 - tw)`. It counts
     /// every minisocket as a closed socket, and may be negative.
-    #[must_use]
     pub fn closed(&self) -> i128 {
         self.unhashed() + i128::from(self.tw)
     }
 
     /// The sockets that are in no table, neither connected nor listening: `alloc - inuse - inuse6`.
     /// Exact where no other network namespace has TCP sockets.
-    #[must_use]
     pub fn unhashed(&self) -> i128 {
         i128::from(self.alloc) - i128::from(self.inuse) - i128::from(self.inuse6)
     }
@@ -104,7 +102,6 @@ impl Sockstat {
 
     /// `inuse` of a protocol; without its line 0: the family is off, or the protocol is not built
     /// into the kernel.
-    #[must_use]
     pub fn inuse(&self, protocol: Protocol, family: Family) -> u64 {
         self.inuse[protocol as usize][family as usize].unwrap_or_default()
     }

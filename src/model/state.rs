@@ -44,25 +44,21 @@ impl TcpState {
     }
 
     /// The state of a kernel number, if it is one of the twelve.
-    #[must_use]
     pub fn from_number(number: u8) -> Option<TcpState> {
         (1..=12).contains(&number).then_some(TcpState(number))
     }
 
     /// The kernel's number.
-    #[must_use]
     pub fn number(self) -> u8 {
         self.0
     }
 
     /// The kernel's name without `TCP_`.
-    #[must_use]
     pub fn name(self) -> &'static str {
         STATES[self.index()].0
     }
 
     /// The two digits of /proc/net/tcp, `01` to `0C`.
-    #[must_use]
     pub fn hex(self) -> &'static str {
         STATES[self.index()].1
     }
@@ -98,37 +94,31 @@ impl StateSet {
     pub const BOUND: StateSet = StateSet(1 << 13);
 
     /// The set of `state` alone.
-    #[must_use]
     pub const fn only(state: TcpState) -> StateSet {
         StateSet(1 << state.0)
     }
 
     /// sock_diag's `idiag_states`.
-    #[must_use]
     pub const fn mask(self) -> u32 {
         self.0
     }
 
     /// Whether `state` is in the set.
-    #[must_use]
     pub fn has(self, state: TcpState) -> bool {
         self.0 & StateSet::only(state).0 != 0
     }
 
     /// The states of either set.
-    #[must_use]
     pub const fn with(self, other: StateSet) -> StateSet {
         StateSet(self.0 | other.0)
     }
 
     /// The states of this set that are not in `other`.
-    #[must_use]
     pub const fn without(self, other: StateSet) -> StateSet {
         StateSet(self.0 & !other.0)
     }
 
     /// Whether no state is in the set.
-    #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -196,19 +186,16 @@ pub struct StateCounts {
 
 impl StateCounts {
     /// The sockets of `family` in `state`.
-    #[must_use]
     pub fn get(&self, family: Family, state: TcpState) -> u64 {
         self.sockets[family as usize][state.index()]
     }
 
     /// The sockets of either family in `state`.
-    #[must_use]
     pub fn both(&self, state: TcpState) -> u64 {
         Family::ALL.into_iter().map(|family| self.get(family, state)).sum()
     }
 
     /// All sockets of `family`.
-    #[must_use]
     pub fn total(&self, family: Family) -> u64 {
         self.sockets[family as usize].iter().sum()
     }

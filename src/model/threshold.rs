@@ -45,9 +45,6 @@ impl fmt::Display for WrongRange {
 impl Range {
     /// Reads a threshold; `None` if the text is `none` or empty: there is no threshold. Backslashes
     /// before it, which keep a leading `-` from looking like an option, are no part of it.
-    ///
-    /// # Errors
-    /// The reason why it is none.
     pub fn parse(text: &str) -> Result<Option<Range>, WrongRange> {
         let text = text.trim_start_matches('\\');
         if text.is_empty() || text.eq_ignore_ascii_case("none") {
@@ -73,7 +70,6 @@ impl Range {
     }
 
     /// Whether `value` is not well.
-    #[must_use]
     pub fn alerts(&self, value: f64) -> bool {
         (self.start <= value && value <= self.end) == self.is_inverted
     }
@@ -143,7 +139,6 @@ pub enum Verdict {
 
 impl Verdict {
     /// What two thresholds say of a value, the critical one first.
-    #[must_use]
     pub fn of(value: f64, warning: Option<&Range>, critical: Option<&Range>) -> Verdict {
         let alerts = |range: Option<&Range>| range.is_some_and(|range| range.alerts(value));
         if alerts(critical) {
@@ -156,7 +151,6 @@ impl Verdict {
     }
 
     /// The word that monitoring systems know.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Verdict::Ok => "OK",
@@ -167,7 +161,6 @@ impl Verdict {
     }
 
     /// The exit status that monitoring systems know.
-    #[must_use]
     pub fn number(self) -> u8 {
         match self {
             Verdict::Ok => 0,

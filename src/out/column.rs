@@ -15,7 +15,6 @@ pub enum Kind {
 
 impl Kind {
     /// The word of the schema.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Kind::Key => "key",
@@ -47,37 +46,31 @@ pub struct Column {
 
 impl Column {
     /// A column that names the row from a fixed vocabulary.
-    #[must_use]
     pub const fn key(name: &'static str, help: &'static str) -> Column {
         Column { name, kind: Kind::Key, help, metric: "", is_percent: false }
     }
 
     /// A column that names the row with data, or says more about it.
-    #[must_use]
     pub const fn label(name: &'static str, help: &'static str) -> Column {
         Column { name, kind: Kind::Label, help, metric: "", is_percent: false }
     }
 
     /// A number that goes up and down.
-    #[must_use]
     pub const fn gauge(name: &'static str, metric: &'static str, help: &'static str) -> Column {
         Column { name, kind: Kind::Gauge, help, metric, is_percent: false }
     }
 
     /// A gauge of percents, whose `metric` is a ratio.
-    #[must_use]
     pub const fn percent(name: &'static str, metric: &'static str, help: &'static str) -> Column {
         Column { is_percent: true, ..Column::gauge(name, metric, help) }
     }
 
     /// A number that only goes up.
-    #[must_use]
     pub const fn counter(name: &'static str, metric: &'static str, help: &'static str) -> Column {
         Column { name, kind: Kind::Counter, help, metric, is_percent: false }
     }
 
     /// The columns of several tables in one, of which there must be `N`.
-    #[must_use]
     pub const fn joined<const N: usize>(parts: &[&[Column]]) -> [Column; N] {
         let mut all = [parts[0][0]; N];
         let (mut part, mut place) = (0, 0);

@@ -39,7 +39,6 @@ impl Exposition {
     }
 
     /// The text.
-    #[must_use]
     pub fn text(&self) -> Vec<u8> {
         let mut text = Vec::with_capacity(16 * 1024);
         self.metrics.iter().for_each(|metric| metric.write(&mut text));

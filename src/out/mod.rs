@@ -78,7 +78,6 @@ pub enum Format {
 
 impl Format {
     /// The option that asks for it.
-    #[must_use]
     pub fn option(self) -> &'static str {
         match self {
             Format::Tsv => "--tsv",
@@ -146,7 +145,6 @@ pub struct Out {
 
 impl Out {
     /// A writer of rows of `columns`; those for which `is_shown` is false are left out.
-    #[must_use]
     pub fn new(style: Style, columns: &[Column], is_shown: impl Fn(&Column) -> bool) -> Out {
         let mut shown = Vec::with_capacity(columns.len() + 3);
         if style.is_stream {
@@ -199,23 +197,16 @@ impl Out {
     }
 
     /// The namespace that was entered.
-    #[must_use]
     pub fn namespace(&self) -> Option<&[u8]> {
         self.place[0].as_deref()
     }
 
     /// Writes one row: the values of all the applet's columns, in their order.
-    ///
-    /// # Errors
-    /// If the buffer is full and cannot be written.
     pub fn row<const N: usize>(&mut self, values: [Value<'_>; N]) -> Result<(), Error> {
         self.row_of(&values)
     }
 
     /// The same for a table whose columns are known only when it runs.
-    ///
-    /// # Errors
-    /// As [`Out::row`].
     pub fn row_of<'a>(&mut self, values: &[Value<'a>]) -> Result<(), Error> {
         let rates = if self.style.rate { self.rates_of(values) } else { Vec::new() };
         let [namespace, resident] =
@@ -248,16 +239,12 @@ impl Out {
     }
 
     /// Writes text of [`Format::Original`] as it is. What came from outside is the applet's to escape.
-    ///
-    /// # Errors
-    /// If the buffer is full and cannot be written.
     pub fn text(&mut self, text: &[u8]) -> Result<(), Error> {
         self.buffer.extend_from_slice(text);
         if self.buffer.len() >= FLUSH_BYTES { self.flush() } else { Ok(()) }
     }
 
     /// Whether the text of the tool is wanted whose name the applet bears.
-    #[must_use]
     pub fn is_original(&self) -> bool {
         self.style.format == Format::Original
     }
@@ -288,9 +275,6 @@ impl Out {
     }
 
     /// Ends a snapshot; in a stream its rows are written at once.
-    ///
-    /// # Errors
-    /// If writing fails.
     pub fn end(&mut self) -> Result<(), Error> {
         self.rates.forget_before(self.clock);
         match self.style.format {
@@ -309,7 +293,7 @@ impl Out {
     /// Writes what is left, and puts an output file under its name.
     ///
     /// # Errors
-    /// If writing fails; an old output file is then still there.
+    /// An old output file then stays as it was.
     pub fn finish(mut self) -> Result<(), Error> {
         self.metrics.write(&mut self.buffer);
         self.flush()?;
@@ -320,7 +304,6 @@ impl Out {
     }
 
     /// Gives the samples that were taken for Prometheus, instead of writing them.
-    #[must_use]
     pub fn into_metrics(self) -> Metrics {
         self.metrics
     }

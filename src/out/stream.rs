@@ -13,7 +13,7 @@ impl Out {
     /// Writes at most `most` bytes of what was not written yet to standard output, in one call.
     ///
     /// # Errors
-    /// [`Error::ClosedPipe`] if nobody reads any more; the system's reason otherwise.
+    /// [`Error::ClosedPipe`] if the reader has closed the pipe.
     pub fn write_some(&mut self, most: usize) -> Result<(), Error> {
         let bytes = self.buffer.get(..most).unwrap_or(&self.buffer);
         let written = sys::write_some(bytes)?;

@@ -53,7 +53,7 @@ impl<K: Counted> Grouping<K> {
         for word in cli::words(value)? {
             let part = Part::parse(word)?;
             if self.has(part.key.name) {
-                return Err(format!("'{word}' is there twice"));
+                return Err(format!("'{word}' is given twice"));
             }
             self.by.push(part);
         }
@@ -114,9 +114,6 @@ impl<K: Counted> Grouping<K> {
     }
 
     /// Refuses options that mean nothing without keys.
-    ///
-    /// # Errors
-    /// A usage error that names the option.
     pub fn refuse_without_keys(&self) -> Result<(), Error> {
         cli::refuse([
             (self.top.is_some() && !self.has_keys(), "--top", NEEDS_KEYS),
@@ -142,9 +139,6 @@ impl<K: Counted> Grouping<K> {
     }
 
     /// Writes the rows of the groups, the largest first. Without keys there is one group, be it empty.
-    ///
-    /// # Errors
-    /// If writing fails.
     pub fn rows(&self, groups: &Groups, out: &mut Out) -> Result<(), Error> {
         let mut sorted = groups.sorted(self.min.unwrap_or(1), self.top.unwrap_or(usize::MAX));
         if self.by.is_empty() && sorted.is_empty() {

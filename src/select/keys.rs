@@ -96,7 +96,7 @@ impl<K: Counted> Part<K> {
             [one, other] => [one, " and ", other].concat(),
             _ => "addresses".to_owned(),
         };
-        Err(format!("'{word}': only {takers} take a length"))
+        Err(format!("'{word}': only {takers} take a prefix length"))
     }
 
     #[inline]
@@ -133,9 +133,9 @@ impl<K: Counted> Part<K> {
 /// Where keys are few they are listed.
 fn unknown<K: Counted>(name: &str) -> String {
     match K::NAMES {
-        names if names.len() < 8 => format!("'{name}' is none of {}", names.join(", ")),
+        names if names.len() < 8 => format!("'{name}' is not one of {}", names.join(", ")),
         names => {
-            format!("'{name}' is no key{}", cli::hint(name, names.iter().copied()))
+            format!("'{name}' is not a key{}", cli::hint(name, names.iter().copied()))
         }
     }
 }
@@ -171,7 +171,7 @@ fn parse_lengths(word: &str, lengths: &str) -> Result<[u8; 2], String> {
     let number = |text: &str, most| cli::digits::<u8>(text).filter(|length| *length <= most);
     let both = number(inet, 32).zip(number(inet6, 128));
     both.map(|(inet, inet6)| [inet, inet6]).ok_or_else(|| {
-        format!("'{word}': a length is up to 32 for IPv4, then /LEN up to 128 for IPv6")
+        format!("'{word}': the prefix length is at most 32 for IPv4 and, after a second /, 128 for IPv6")
     })
 }
 

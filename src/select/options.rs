@@ -32,7 +32,7 @@ pub const FILTERS: [Opt<Query>; 11] = [
     Opt::value("raddr", "ADDR[/LEN][,...]", "with a remote address in this network", |p, v| {
         networks(v, &mut given(p).raddr)
     }),
-    Opt::value("uid", "USER|UID[,...]", "made by this user", |query, value| {
+    Opt::value("uid", "USER|UID[,...]", "created by this user", |query, value| {
         let users = cli::words(value)?.map(str::to_owned);
         given(query).unknown.users.extend(users);
         Ok(())
@@ -41,7 +41,7 @@ pub const FILTERS: [Opt<Query>; 11] = [
         given(query).processes.push(value.as_bytes().to_vec());
         Ok(())
     }),
-    Opt::value("cgroup", "PATH", "made in this control group or below it", |query, value| {
+    Opt::value("cgroup", "PATH", "created in this control group or below it", |query, value| {
         let path = value.as_bytes().strip_suffix(b"/").unwrap_or(value.as_bytes());
         if !value.as_bytes().starts_with(b"/") {
             return Err(format!("'{}' does not begin with /", value.display()));
@@ -59,7 +59,7 @@ fn states(query: &mut Query, value: &OsStr) -> Result<(), String> {
     let query = given(query);
     for word in cli::words(value)? {
         let set = StateSet::parse(word.as_bytes()).map_err(|_| {
-            format!("'{word}' is no state{}", cli::hint(word, StateSet::NAMES.into_iter()))
+            format!("'{word}' is not a state{}", cli::hint(word, StateSet::NAMES.into_iter()))
         })?;
         query.states = Some(query.states.unwrap_or_default().with(set));
     }
@@ -82,7 +82,7 @@ fn ports(
         }
         match (cli::digits(first), cli::digits(last)) {
             (Some(first), Some(last)) if first <= last => ranges.push(Ports { first, last }),
-            _ => return Err(format!("'{word}' is no port and no range of ports up to 65535")),
+            _ => return Err(format!("'{word}' is not a port or a port range (A-B) up to 65535")),
         }
     }
     Ok(())
@@ -103,7 +103,7 @@ fn given(query: &mut Query) -> &mut Query {
 /// The question with its names looked up in /etc/services and /etc/passwd.
 ///
 /// # Errors
-/// If a name stands in neither.
+/// A usage error if neither file has the name.
 pub fn looked_up(query: &Query, kernel: &Kernel) -> Result<Query, Error> {
     let mut query = query.clone();
     let Unknown { lport, rport, users } = std::mem::take(&mut query.unknown);
@@ -136,7 +136,7 @@ fn known_ports(
         let before = known.len();
         known.extend(ports.map(|port| Ports { first: port, last: port }));
         if known.len() == before {
-            let reason = format!("'{name}' is no port, and no service of {}", file.display());
+            let reason = format!("'{name}' is not a port, a port range (A-B) or a service in {}", file.display());
             return Err(Error::usage(option, reason));
         }
     }
@@ -148,6 +148,6 @@ fn uid(users: &Users, user: &str, kernel: &Kernel) -> Result<u32, Error> {
     let known = cli::digits(user).or_else(|| users.uid(user));
     known.ok_or_else(|| {
         let file = kernel.etc_path("passwd");
-        Error::usage("--uid", format!("'{user}' is no number, and no user of {}", file.display()))
+        Error::usage("--uid", format!("'{user}' is not a user ID or a user in {}", file.display()))
     })
 }

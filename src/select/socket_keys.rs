@@ -24,12 +24,12 @@ pub const NUMBERS: [Column; 3] = [
     Column::gauge(
         "recv_queue_bytes",
         "conncount_recv_queue_bytes",
-        "bytes that wait to be read, without those of listening sockets",
+        "bytes waiting to be read, not counting listening sockets",
     ),
     Column::gauge(
         "send_queue_bytes",
         "conncount_send_queue_bytes",
-        "bytes that wait to be sent or acknowledged, without those of listening sockets",
+        "bytes waiting to be sent or acknowledged, not counting listening sockets",
     ),
 ];
 
@@ -89,7 +89,7 @@ const KEYS: [Key<Sockets>; 16] = [
         "service",
         Column::label(
             "service",
-            "the name or number of the port that serves: for out the remote one",
+            "the name or number of the server's port: for out the remote port, else the local one",
         ),
         Text(|to, (socket, facts)| {
             let (port, name) = facts.service(socket);
@@ -99,13 +99,13 @@ const KEYS: [Key<Sockets>; 16] = [
     // The shells own UID and USER.
     Key::new(
         "uid",
-        Column::label("owner_uid", "who made the socket, by number"),
+        Column::label("owner_uid", "the user ID of whoever created the socket"),
         Number(|(socket, _)| socket.owner_uid()),
     ),
     Key::needing(
         Needs::USERS,
         "user",
-        Column::label("owner", "who made the socket, by name"),
+        Column::label("owner", "the name of the user who created the socket"),
         Text(|to, (socket, facts)| match socket.owner_uid() {
             Some(uid) => named_or_number(to, facts.user(uid), uid),
             None => push_text(to, None),
@@ -114,7 +114,7 @@ const KEYS: [Key<Sockets>; 16] = [
     Key::needing(
         Needs::HOLDERS,
         "pid",
-        Column::label("pid", "the process that holds the socket: the lowest of several"),
+        Column::label("pid", "the process that holds the socket; of several, the one with the lowest PID"),
         Number(|(socket, facts)| facts.process(socket).map(|process| process.pid)),
     ),
     Key::needing(
@@ -128,7 +128,7 @@ const KEYS: [Key<Sockets>; 16] = [
     Key::needing(
         Needs::CGROUPS,
         "cgroup",
-        Column::label("cgroup", "the control group in which the socket was made"),
+        Column::label("cgroup", "the control group in which the socket was created"),
         Text(|to, (socket, facts)| facts.with_cgroup(socket, |path| push_text(to, path))),
     ),
     Key::new(

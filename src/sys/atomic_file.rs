@@ -22,9 +22,6 @@ pub struct AtomicFile {
 
 impl AtomicFile {
     /// Begins to write `path`. A symbolic link is followed.
-    ///
-    /// # Errors
-    /// If the file or its temporary neighbour cannot be made.
     pub fn create(path: &Path) -> Result<AtomicFile, Errno> {
         // The kernel follows links of its own kind (/dev/stdout) to what has no name.
         let old = rustix::fs::stat(path);
@@ -68,9 +65,6 @@ impl AtomicFile {
     }
 
     /// Appends `bytes`.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn write(&self, bytes: &[u8]) -> Result<(), Errno> {
         write_all(&self.fd, bytes)
     }
@@ -79,7 +73,7 @@ impl AtomicFile {
     /// full disk only then.
     ///
     /// # Errors
-    /// The system's; the old file is then still there.
+    /// The old file then stays as it was.
     pub fn finish(mut self) -> Result<(), Errno> {
         let Some(temporary) = &self.temporary else { return Ok(()) };
         rustix::fs::fsync(&self.fd)?;

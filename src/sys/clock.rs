@@ -6,7 +6,6 @@ use rustix::io::Errno;
 use rustix::time::{ClockId, Timespec};
 
 /// Microseconds since 1970-01-01 00:00 UTC, 0 for a clock that was set before.
-#[must_use]
 pub fn unix_microseconds() -> u64 {
     let now = rustix::time::clock_gettime(ClockId::Realtime);
     let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
@@ -14,21 +13,18 @@ pub fn unix_microseconds() -> u64 {
 }
 
 /// Milliseconds since 1970-01-01 00:00 UTC.
-#[must_use]
 pub fn unix_milliseconds() -> i64 {
     let now = rustix::time::clock_gettime(ClockId::Realtime);
     now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000)
 }
 
 /// Nanoseconds since 1970-01-01 00:00 UTC, on the clock that may be set.
-#[must_use]
 pub fn realtime() -> Duration {
     let now = rustix::time::clock_gettime(ClockId::Realtime);
     Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
 }
 
 /// Nanoseconds on the clock that never jumps.
-#[must_use]
 pub fn monotonic() -> Duration {
     let now = rustix::time::clock_gettime(ClockId::Monotonic);
     Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())

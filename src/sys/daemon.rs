@@ -20,7 +20,7 @@ use crate::error::Error;
 /// write there must be theirs to rename and remove alone (as in /tmp).
 ///
 /// # Errors
-/// If it cannot be made, or belongs to somebody else.
+/// Also if the directory belongs to another user.
 pub fn prepare_directory(path: &Path) -> Result<(), Error> {
     let name = path.as_os_str().as_bytes();
     match rustix::fs::mkdir(path, Mode::from_raw_mode(0o755)) {
@@ -33,9 +33,9 @@ pub fn prepare_directory(path: &Path) -> Result<(), Error> {
     }
     let (is_shared, is_sticky) = (stat.st_mode & 0o022 != 0, stat.st_mode & 0o1000 != 0);
     if !is_ours(&stat) {
-        Err(Error::failed(name, "belongs to another user, who could take the socket's place"))
+        Err(Error::failed(name, "belongs to another user, who could replace the socket"))
     } else if is_shared && !is_sticky {
-        Err(Error::failed(name, "others may write there, and could take the socket's place"))
+        Err(Error::failed(name, "others may write there and could replace the socket"))
     } else {
         Ok(())
     }
@@ -58,7 +58,7 @@ impl Lock {
     /// Takes the lock.
     ///
     /// # Errors
-    /// The system's: `WOULDBLOCK` if another process holds it.
+    /// `WOULDBLOCK` if another process holds it.
     pub fn take(path: &Path) -> Result<Lock, Errno> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         loop {
@@ -95,13 +95,13 @@ impl Lock {
 /// has left there is removed: the caller holds the lock.
 ///
 /// # Errors
-/// If something else is there, or somebody listens already.
+/// Also if the path is not a socket, or a process already listens on it.
 pub fn listen(path: &Path, backlog: i32) -> Result<OwnedFd, Error> {
     let name = path.as_os_str().as_bytes();
     let failed = |error| Error::system(name, error);
     if let Ok(stat) = rustix::fs::lstat(path) {
         if FileType::from_raw_mode(stat.st_mode) != FileType::Socket {
-            return Err(Error::failed(name, "is there, and no socket"));
+            return Err(Error::failed(name, "exists and is not a socket"));
         }
         if connect(path).is_ok() {
             return Err(Error::failed(name, "another daemon listens there"));
@@ -121,9 +121,6 @@ pub fn listen(path: &Path, backlog: i32) -> Result<OwnedFd, Error> {
 }
 
 /// Connects to the socket at `path`; an answer that does not come within a minute is an error.
-///
-/// # Errors
-/// The system's.
 pub fn connect(path: &Path) -> Result<OwnedFd, Errno> {
     const PATIENCE: Duration = Duration::from_secs(60);
     let address = SocketAddrUnix::new(path)?;
@@ -138,16 +135,13 @@ pub fn connect(path: &Path) -> Result<OwnedFd, Errno> {
 /// The next connection, if one waits.
 ///
 /// # Errors
-/// The system's: `AGAIN` if none waits.
+/// `AGAIN` if no connection is waiting.
 pub fn accept(listener: impl AsFd) -> Result<OwnedFd, Errno> {
     rustix::net::accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
 }
 
 /// Goes on as a process in the background, without a terminal, with the root directory as its own and
 /// the standard descriptors closed; `false` is for the process that was there before.
-///
-/// # Errors
-/// The system's.
 pub fn detach() -> Result<bool, Errno> {
     if super::fork()?.is_some() {
         return Ok(false);
@@ -162,9 +156,6 @@ pub fn detach() -> Result<bool, Errno> {
 }
 
 /// Opens a file to append to, which only its user and group may read.
-///
-/// # Errors
-/// The system's.
 pub fn append_to(path: &Path) -> Result<OwnedFd, Errno> {
     // A pipe that nobody reads must not hold the daemon.
     let flags = OFlags::WRONLY
@@ -187,7 +178,6 @@ pub struct Notify {
 impl Notify {
     /// Whom the environment names in NOTIFY_SOCKET: a path, or an abstract name after `@`; and what it
     /// says in WATCHDOG_USEC and WATCHDOG_PID.
-    #[must_use]
     pub fn of_environment() -> Notify {
         let Some(name) = environment("NOTIFY_SOCKET") else { return Notify::default() };
         let address = match name.as_bytes().split_first() {

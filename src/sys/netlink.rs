@@ -24,7 +24,7 @@ impl Netlink {
     /// A socket that asks sock_diag(7).
     ///
     /// # Errors
-    /// The system's; a sandbox may refuse it.
+    /// A sandbox may refuse it.
     pub fn sock_diag() -> Result<Netlink, Errno> {
         Netlink::open(netlink::SOCK_DIAG)
     }
@@ -32,7 +32,7 @@ impl Netlink {
     /// A socket that asks netfilter's subsystems, connection tracking among them.
     ///
     /// # Errors
-    /// The system's: `PROTONOSUPPORT` if the kernel has no netfilter.
+    /// `PROTONOSUPPORT` if the kernel has no netfilter.
     pub fn netfilter() -> Result<Netlink, Errno> {
         Netlink::open(netlink::NETFILTER)
     }
@@ -48,16 +48,13 @@ impl Netlink {
     /// Joins the groups of events whose bits are set: bit N - 1 is group N.
     ///
     /// # Errors
-    /// The system's: `PERM` without CAP_NET_ADMIN in the namespace.
+    /// `PERM` without CAP_NET_ADMIN in the namespace.
     pub fn join(&self, groups: u32) -> Result<(), Errno> {
         rustix::net::bind(&self.fd, &SocketAddrNetlink::new(0, groups))
     }
 
     /// Sets the receive buffer to `bytes`, beyond net.core.rmem_max if the rights allow it, and gives
     /// what the kernel then has: twice as much, as it counts its own overhead, or less than was asked.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn set_receive_buffer(&self, bytes: usize) -> Result<usize, Errno> {
         // The kernel doubles the number, and takes no more than fits an int then.
         let bytes = bytes.min(i32::MAX as usize / 2);
@@ -67,27 +64,18 @@ impl Netlink {
     }
 
     /// The size of the receive buffer in bytes, the kernel's overhead included.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn receive_buffer(&self) -> Result<usize, Errno> {
         sockopt::socket_recv_buffer_size(&self.fd)
     }
 
     /// How many messages the kernel has dropped since the socket was made, because its buffer was
     /// full: word 8 of SO_MEMINFO, since Linux 4.12. It is a number of 32 bits that wraps.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn drops(&self) -> Result<u32, Errno> {
         let words: [Option<u32>; 9] = socket_option(&self.fd, libc::SOL_SOCKET, libc::SO_MEMINFO)?;
         words[8].ok_or(Errno::NOPROTOOPT)
     }
 
     /// Sends one request.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn send(&self, request: &[u8]) -> Result<(), Errno> {
         rustix::io::retry_on_intr(|| rustix::net::send(&self.fd, request, SendFlags::empty()))
             .map(|_| ())
@@ -96,16 +84,13 @@ impl Netlink {
     /// Receives one datagram.
     ///
     /// # Errors
-    /// The system's, interruptions too: `NOBUFS` once after messages were dropped; `MSGSIZE` for a
-    /// datagram longer than the kernel's own limit.
+    /// `INTR` on a signal; `NOBUFS` once after messages were dropped; `MSGSIZE` for a datagram
+    /// longer than the kernel's own limit.
     pub fn receive(&mut self) -> Result<&[u8], Errno> {
         self.receive_with(RecvFlags::empty())
     }
 
     /// Receives one datagram if there is one; `AGAIN` is the error if there is none.
-    ///
-    /// # Errors
-    /// As [`Netlink::receive`].
     pub fn receive_now(&mut self) -> Result<&[u8], Errno> {
         self.receive_with(RecvFlags::DONTWAIT)
     }

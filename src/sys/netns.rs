@@ -43,9 +43,6 @@ pub struct NetworkNamespace(OwnedFd);
 
 impl NetworkNamespace {
     /// The one that the calling thread is in.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn own() -> Result<NetworkNamespace, Errno> {
         open("/proc/thread-self/ns/net").map(NetworkNamespace)
     }
@@ -53,23 +50,17 @@ impl NetworkNamespace {
     /// The one that a process lives in.
     ///
     /// # Errors
-    /// The system's: `NOENT` or `SRCH` if the process has gone.
+    /// `NOENT` or `SRCH` if the process has ended.
     pub fn of_process(pid: u32) -> Result<NetworkNamespace, Errno> {
         open(format!("/proc/{pid}/ns/net")).map(NetworkNamespace)
     }
 
     /// The file of a name in /run/netns.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn named(name: &[u8]) -> Result<NetworkNamespace, Errno> {
         open([NAMED.as_bytes(), b"/", name].concat().as_slice()).map(NetworkNamespace)
     }
 
     /// The device and the inode by which the kernel tells namespaces apart.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn identity(&self) -> Result<(u64, u64), Errno> {
         rustix::fs::fstat(&self.0).map(|stat| identity(&stat))
     }
@@ -77,7 +68,7 @@ impl NetworkNamespace {
     /// Moves the calling thread into it.
     ///
     /// # Errors
-    /// The system's: `PERM` without CAP_SYS_ADMIN, `INVAL` for what is no network namespace.
+    /// `PERM` without CAP_SYS_ADMIN, `INVAL` if it is not a network namespace.
     pub fn enter(&self) -> Result<(), Errno> {
         let network = Some(LinkNameSpaceType::Network);
         rustix::thread::move_into_link_name_space(self.0.as_fd(), network)
@@ -90,9 +81,6 @@ fn identity(stat: &Stat) -> (u64, u64) {
 
 /// Calls `each` with the names in /run/netns and the device and inode of what stands there. Without
 /// that directory nothing has a name.
-///
-/// # Errors
-/// The directory and the system's words.
 pub fn each_named(mut each: impl FnMut(&[u8], (u64, u64))) -> Result<(), Error> {
     let result = each_entry(NAMED, |name| {
         if let Ok(stat) = rustix::fs::stat([NAMED.as_bytes(), b"/", name].concat().as_slice()) {
@@ -118,9 +106,6 @@ fn each_entry(directory: &str, mut each: impl FnMut(&[u8])) -> Result<(), Errno>
 /// The inode of a file of a process's /proc/PID/net, of the calling thread's for `None`. Each network
 /// namespace has inodes of its own there (fs/proc/proc_net.c), and anybody may see them: so namespaces
 /// can be told apart even where a process may not be looked at.
-///
-/// # Errors
-/// The system's.
 pub fn inode_of_files(pid: Option<u32>) -> Result<u64, Errno> {
     let path = match pid {
         Some(pid) => format!("/proc/{pid}/net/dev"),

@@ -40,8 +40,8 @@ impl Ring {
     /// the program does not pick cannot slip in before it.
     ///
     /// # Errors
-    /// The system's: `PERM` without CAP_NET_RAW, `NETDOWN` if the interface is down, `INVAL` if the
-    /// kernel does not take the program.
+    /// `PERM` without CAP_NET_RAW, `NETDOWN` if the interface is down, `INVAL` if the kernel
+    /// rejects the program.
     pub fn open(interface: u32, program: &[Instruction], promiscuous: bool) -> Result<Ring, Errno> {
         let flags = SocketFlags::CLOEXEC;
         let fd = rustix::net::socket_with(AddressFamily::PACKET, SocketType::DGRAM, flags, None)?;
@@ -88,9 +88,6 @@ impl Ring {
     }
 
     /// How many packets the kernel had to drop since the last call.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn dropped(&self) -> Result<u32, Errno> {
         let mut counts = [0u32; 3];
         let mut length = size_of_val(&counts) as libc::socklen_t;
@@ -108,9 +105,6 @@ impl Ring {
     }
 
     /// What has happened to the socket meanwhile: `NETDOWN` if its interface was switched off.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn trouble(&self) -> Result<(), Errno> {
         rustix::net::sockopt::socket_error(&self.fd)?
     }
@@ -135,7 +129,6 @@ impl Drop for Ring {
 
 impl Block<'_> {
     /// What the kernel has written.
-    #[must_use]
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: the block lies in mapped memory, and the kernel does not touch it until `drop` hands
         // it back.
@@ -219,7 +212,7 @@ fn last_error() -> Errno {
 /// The index of an interface of this network namespace.
 ///
 /// # Errors
-/// The system's: `NODEV` if there is none of the name.
+/// `NODEV` if no interface has the name.
 pub fn interface_index(name: &[u8]) -> Result<u32, Errno> {
     let name = std::str::from_utf8(name).map_err(|_| Errno::NODEV)?;
     let fd = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)?;

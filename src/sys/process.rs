@@ -41,16 +41,12 @@ pub struct SocketFile {
 pub type Entries = [MaybeUninit<u8>; 32 * 1024];
 
 /// Fresh room for entries.
-#[must_use]
 pub fn entries() -> Box<Entries> {
     Box::new([MaybeUninit::uninit(); 32 * 1024])
 }
 
 impl Proc {
     /// Opens the /proc of `kernel`.
-    ///
-    /// # Errors
-    /// If there is none.
     pub fn open(kernel: &Kernel) -> Result<Proc, Error> {
         let path = kernel.root.as_deref().unwrap_or(Path::new("/")).join("proc");
         let fd = rustix::fs::open(&path, DIRECTORY, Mode::empty())
@@ -59,9 +55,6 @@ impl Proc {
     }
 
     /// The numbers of all processes, ascending.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn pids(&self) -> Result<Vec<u32>, Error> {
         let mut pids = Vec::with_capacity(512);
         let from_start = rustix::fs::seek(&self.fd, SeekFrom::Start(0));
@@ -79,7 +72,7 @@ impl Proc {
     /// Opens the directory of a process's descriptors.
     ///
     /// # Errors
-    /// The system's: `NOENT` for a process that has gone, `ACCES` for one that is not ours.
+    /// `NOENT` for a process that has ended, `ACCES` for another user's.
     pub fn descriptors(&self, pid: u32) -> Result<Descriptors, Errno> {
         let path = format!("{pid}/fd");
         let fd = rustix::fs::openat(&self.fd, path, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?;
@@ -89,31 +82,22 @@ impl Proc {
     /// The name of a process: bytes that it chose itself.
     ///
     /// # Errors
-    /// The system's: `NOENT` or `SRCH` if it has gone.
+    /// `NOENT` or `SRCH` if it has ended.
     pub fn name(&self, pid: u32) -> Result<Vec<u8>, Errno> {
         name(&self.fd, &format!("{pid}/comm"))
     }
 
     /// The file `name` of a process.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn file(&self, pid: u32, name: &str) -> Result<Vec<u8>, Errno> {
         read_at(&self.fd, &format!("{pid}/{name}"), MOST_BYTES)
     }
 
     /// A file of our own process.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn own_file(&self, name: &str) -> Result<Vec<u8>, Errno> {
         read_at(&self.fd, &format!("self/{name}"), MOST_BYTES)
     }
 
     /// The inode of the network namespace in which a process lives.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn network_namespace(&self, pid: u32) -> Result<u64, Errno> {
         // Not stat(2), which would have the kernel make an inode for each namespace.
         let path = format!("{pid}/ns/net");
@@ -127,7 +111,7 @@ impl Proc {
     /// The inode of our own network namespace.
     ///
     /// # Errors
-    /// If it is not to be seen in this /proc.
+    /// If this /proc does not show it.
     pub fn own_network_namespace(&self) -> Result<u64, Error> {
         rustix::fs::statat(&self.fd, "thread-self/ns/net", rustix::fs::AtFlags::empty())
             .map(|stat| stat.st_ino)
@@ -136,7 +120,6 @@ impl Proc {
 
     /// The socket behind a descriptor, `None` if it is none, or has gone. The descriptor is not
     /// opened: that would be refused.
-    #[must_use]
     pub fn socket(&self, pid: u32, fd: u32) -> Option<SocketFile> {
         let path = format!("{pid}/fd/{fd}");
         let stat = rustix::fs::statat(&self.fd, path, rustix::fs::AtFlags::empty()).ok()?;
@@ -146,7 +129,6 @@ impl Proc {
 
     /// Whether the kernel calls the protocol of the socket behind a descriptor by one of `names`
     /// (net/socket.c, `system.sockprotoname`).
-    #[must_use]
     pub fn is_protocol(&self, pid: u32, fd: u32, names: &[&[u8]]) -> bool {
         let path = self.path.join(format!("{pid}/fd/{fd}"));
         let mut room = [MaybeUninit::uninit(); 64];
@@ -160,16 +142,12 @@ impl Proc {
 impl Descriptors {
     /// The name of the process, empty if it has gone meanwhile: never that of another one, even if
     /// the number is in use again.
-    #[must_use]
     pub fn process_name(&self) -> Vec<u8> {
         name(&self.fd, "../comm").unwrap_or_default()
     }
 
     /// Calls `begin` if there is a descriptor at all, and then, if that says so, `each` with the
     /// number of every descriptor and the text of its link.
-    ///
-    /// # Errors
-    /// The system's, but for what vanishes meanwhile.
     pub fn links(
         &self,
         entries: &mut Entries,
@@ -244,9 +222,6 @@ fn read_at(directory: impl AsFd, path: &str, most: usize) -> Result<Vec<u8>, Err
 
 /// Opens a directory, below `parent` if there is one, and gives its device and inode. A symbolic
 /// link is not followed.
-///
-/// # Errors
-/// The system's.
 pub fn open_directory(parent: Option<&OwnedFd>, path: &[u8]) -> Result<(OwnedFd, u64, u64), Errno> {
     let parent = parent.map_or(rustix::fs::CWD, AsFd::as_fd);
     let fd = rustix::fs::openat(parent, path, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?;
@@ -255,9 +230,6 @@ pub fn open_directory(parent: Option<&OwnedFd>, path: &[u8]) -> Result<(OwnedFd,
 }
 
 /// The names of the directories in a directory.
-///
-/// # Errors
-/// The system's.
 pub fn directories(directory: &OwnedFd) -> Result<Vec<Vec<u8>>, Errno> {
     let mut names = Vec::new();
     let mut room = entries();

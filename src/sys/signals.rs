@@ -12,15 +12,11 @@ pub struct Signals(OwnedFd);
 
 impl Signals {
     /// Takes the signals of `set` (`SIGINT`, …) from now on.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn of(set: &[i32]) -> Result<Signals, Errno> {
         super::signal_descriptor(set).map(Signals)
     }
 
     /// The next signal that has come; `None` if there is none.
-    #[must_use]
     pub fn next(&self) -> Option<i32> {
         // struct signalfd_siginfo: 128 bytes, the first four are the signal's number.
         let mut bytes = [0u8; 128];

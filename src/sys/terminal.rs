@@ -16,7 +16,6 @@ const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[0m";
 const LEAVE: &[u8] = b"\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 /// Whether standard output is a terminal.
-#[must_use]
 pub fn is_terminal() -> bool {
     isatty(super::stdout())
 }
@@ -32,9 +31,6 @@ pub struct Terminal {
 impl Terminal {
     /// Takes the terminal of standard output; keys come from standard input or, where that is none,
     /// from the terminal that controls the process.
-    ///
-    /// # Errors
-    /// The system's, if there is no terminal.
     pub fn open() -> Result<Terminal, Errno> {
         let keys = match isatty(super::stdin()) {
             true => None,
@@ -49,18 +45,12 @@ impl Terminal {
     }
 
     /// Makes it ours, from whatever state. ^C, ^Z and ^\ stay signals.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn enter(&self) -> Result<(), Errno> {
         tcsetattr(self.keys(), OptionalActions::Now, &raw(&self.before))?;
         super::write_all(super::stdout(), ENTER)
     }
 
     /// Gives it back, stops the process as ^Z does, and takes it again once the process goes on.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn suspend(&self) -> Result<(), Errno> {
         restore(self.keys(), &self.before);
         kill_process(getpid(), Signal::STOP)?;
@@ -68,7 +58,6 @@ impl Terminal {
     }
 
     /// Columns and lines; 80 and 24 where the terminal does not say.
-    #[must_use]
     pub fn size(&self) -> (usize, usize) {
         match tcgetwinsize(super::stdout()) {
             Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
@@ -79,15 +68,11 @@ impl Terminal {
     }
 
     /// Where keys come from: to be polled and read.
-    #[must_use]
     pub fn keys(&self) -> BorrowedFd<'_> {
         fd_of(&self.keys)
     }
 
     /// Writes to it.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn write(&self, bytes: &[u8]) -> Result<(), Errno> {
         super::write_all(super::stdout(), bytes)
     }

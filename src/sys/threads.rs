@@ -2,7 +2,6 @@
 
 /// How many threads are worth having for work that the kernel does: one a processor that we may use, and
 /// no more than eight, which would only take the machine from others.
-#[must_use]
 pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(8)
 }

@@ -19,9 +19,6 @@ pub enum For {
 
 /// Waits until what is waited for is so of one of the descriptors, at most so long, and says of which it
 /// is. Signals that are handled end the wait early.
-///
-/// # Errors
-/// The system's, but for interruptions.
 pub fn wait<const N: usize>(
     waits: [(BorrowedFd<'_>, For); N],
     timeout: Option<Duration>,

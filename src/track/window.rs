@@ -31,7 +31,6 @@ impl<const N: usize> Window<N> {
 
     /// How much each counter grew in the `seconds` before the last reading, or since the first one, in
     /// thousandths a second, rounded; zeros before there are two readings.
-    #[must_use]
     pub fn thousandths_per_second(&self, seconds: usize) -> [u64; N] {
         let count = self.readings.len();
         if count < 2 {

@@ -60,7 +60,6 @@ pub mod attribute {
 const FIXED: usize = 4;
 
 /// What begins every payload, `struct nfgenmsg`: the family, version 0 and the resource's number.
-#[must_use]
 pub const fn head(family: u8, resource: u16) -> [u8; FIXED] {
     let [high, low] = resource.to_be_bytes();
     [family, 0, high, low]
@@ -80,7 +79,6 @@ pub struct Entry<'a> {
 const ATTRIBUTES: usize = 28;
 
 /// Reads the payload of one message; attributes of numbers that are not known are left out.
-#[must_use]
 #[inline]
 pub fn entry(payload: &[u8]) -> Option<Entry<'_>> {
     let (&[family, _, high, low], rest) = payload.split_first_chunk::<FIXED>()?;
@@ -95,28 +93,24 @@ pub fn entry(payload: &[u8]) -> Option<Entry<'_>> {
 
 impl<'a> Entry<'a> {
     /// The value of an attribute.
-    #[must_use]
     #[inline]
     pub fn bytes(&self, kind: u16) -> Option<&'a [u8]> {
         self.attributes.get(usize::from(kind)).copied().flatten()
     }
 
     /// The value of an attribute that is a number of 32 bits.
-    #[must_use]
     #[inline]
     pub fn word(&self, kind: u16) -> Option<u32> {
         self.bytes(kind).and_then(word)
     }
 
     /// The value of an attribute that is a number of 16 bits.
-    #[must_use]
     #[inline]
     pub fn half(&self, kind: u16) -> Option<u16> {
         self.bytes(kind).and_then(half)
     }
 
     /// The first attribute `kind` inside the nested attribute `outer`.
-    #[must_use]
     #[inline]
     pub fn nested(&self, outer: u16, kind: u16) -> Option<&'a [u8]> {
         find(self.bytes(outer)?, kind)
@@ -143,7 +137,6 @@ pub struct Tuple {
 }
 
 /// Reads the nested attributes of a tuple.
-#[must_use]
 #[inline]
 pub fn tuple(bytes: &[u8]) -> Tuple {
     const IP: u16 = 1;
@@ -195,28 +188,24 @@ fn transport(tuple: &mut Tuple, bytes: &[u8]) {
 }
 
 /// The first attribute of `kind` among nested ones.
-#[must_use]
 #[inline]
 pub fn find(bytes: &[u8], kind: u16) -> Option<&[u8]> {
     attributes(bytes).find(|(other, _)| *other == kind).map(|(_, value)| value)
 }
 
 /// A big-endian number of 16 bits.
-#[must_use]
 #[inline]
 pub fn half(value: &[u8]) -> Option<u16> {
     value.first_chunk().map(|bytes| u16::from_be_bytes(*bytes))
 }
 
 /// A big-endian number of 32 bits.
-#[must_use]
 #[inline]
 pub fn word(value: &[u8]) -> Option<u32> {
     value.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
 }
 
 /// A big-endian number of 64 bits, or of 32 as old kernels send some.
-#[must_use]
 #[inline]
 pub fn long(value: &[u8]) -> Option<u64> {
     match value.first_chunk() {

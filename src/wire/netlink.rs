@@ -65,7 +65,6 @@ fn message(datagram: &[u8]) -> Option<(Message<'_>, &[u8])> {
 
 /// The error number (positive, as in errno.h) that an [`ERROR`] or [`DONE`] message carries; 0 is
 /// none.
-#[must_use]
 pub fn error_number(payload: &[u8]) -> Option<i32> {
     let number = payload.first_chunk::<4>().map(|bytes| i32::from_ne_bytes(*bytes))?;
     number.checked_neg()
@@ -73,7 +72,6 @@ pub fn error_number(payload: &[u8]) -> Option<i32> {
 
 /// The kernel's sentence about an error (`NLMSGERR_ATTR_MSG`), if an [`ERROR`] or [`DONE`] message
 /// carries one.
-#[must_use]
 pub fn error_text<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
     const MSG: u16 = 1;
     let behind_number = message.payload.get(4..)?;
@@ -102,7 +100,6 @@ pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
 }
 
 /// Writes the header of a request for a dump in front of `payload`.
-#[must_use]
 pub fn dump_request(kind: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     const REQUEST_AND_DUMP: u16 = 0x301;
     request(kind, REQUEST_AND_DUMP, sequence, payload)
@@ -110,7 +107,6 @@ pub fn dump_request(kind: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
 
 /// Writes the header of a request for one thing in front of `payload`; the kernel acknowledges it, so
 /// that the answer has an end.
-#[must_use]
 pub fn single_request(kind: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     const REQUEST_AND_ACK: u16 = 0x5;
     request(kind, REQUEST_AND_ACK, sequence, payload)

@@ -23,7 +23,6 @@ pub enum LinkType {
 
 impl LinkType {
     /// The link type of a number in a pcap file (https://www.tcpdump.org/linktypes.html).
-    #[must_use]
     pub fn from_number(number: u32) -> Option<LinkType> {
         Some(match number {
             0 => LinkType::Null,
@@ -76,7 +75,6 @@ pub struct Tcp {
 }
 
 /// Reads what was captured of a frame; `None` for what is no IP packet. Lengths are what IP says.
-#[must_use]
 #[inline]
 pub fn packet(link: LinkType, bytes: &[u8]) -> Option<Packet> {
     read(link, bytes, None)
@@ -84,7 +82,6 @@ pub fn packet(link: LinkType, bytes: &[u8]) -> Option<Packet> {
 
 /// The same where the length of the whole frame is known: no packet is then longer than its frame,
 /// and one without a length of its own (segmentation offload, beyond 64 KiB too) is as long.
-#[must_use]
 #[inline]
 pub fn packet_of(link: LinkType, bytes: &[u8], original_bytes: u32) -> Option<Packet> {
     read(link, bytes, Some(original_bytes))

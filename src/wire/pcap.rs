@@ -90,21 +90,17 @@ pub const MOST_NEEDED: usize = 60 * 1024;
 const MOST_CAPTURED: u32 = 1 << 26;
 const MOST_INTERFACES: usize = 1 << 16;
 
-const NO_CAPTURE: Trouble = Trouble::Damaged("no capture file (pcap or pcapng)");
-const TOO_LONG: Trouble = Trouble::Damaged("a packet longer than its block or than any packet");
-const WRONG_LENGTH: Trouble = Trouble::Damaged("a block of a wrong length");
+const NO_CAPTURE: Trouble = Trouble::Damaged("not a capture file (pcap or pcapng)");
+const TOO_LONG: Trouble = Trouble::Damaged("a packet longer than its block or than any packet can be");
+const WRONG_LENGTH: Trouble = Trouble::Damaged("a block with a wrong length");
 
 impl Reader {
     /// Whether the file may end here.
-    #[must_use]
     pub fn may_end(&self) -> bool {
         self.format.is_some() && self.trailer.is_none()
     }
 
     /// Reads the piece that `bytes` begin with.
-    ///
-    /// # Errors
-    /// [`Trouble`].
     pub fn next<'a>(&mut self, bytes: &'a [u8]) -> Result<Piece<'a>, Trouble> {
         match self.format {
             None => self.begin(bytes),
@@ -263,7 +259,7 @@ impl Reader {
         let number = if is_obsolete { self.u16(header, 8).map(u32::from) } else { Some(field(8)) };
         let interface = *number
             .and_then(|number| self.interfaces.get(usize::try_from(number).ok()?))
-            .ok_or(Trouble::Damaged("a packet of an interface that was not described"))?;
+            .ok_or(Trouble::Damaged("a packet from an interface that was not described"))?;
         let time = interface.time(u64::from(field(12)) << 32 | u64::from(field(16)));
         let packet = packet_bytes(bytes, HEADER, field(20), room)?;
         Ok(self.content(interface, time, field(24), packet))
@@ -277,7 +273,7 @@ impl Reader {
         let interface = *self
             .interfaces
             .first()
-            .ok_or(Trouble::Damaged("a packet of an interface that was not described"))?;
+            .ok_or(Trouble::Damaged("a packet from an interface that was not described"))?;
         let original = self.u32(header, 8).unwrap_or_default();
         let snap_bytes = if interface.snap_bytes == 0 { u32::MAX } else { interface.snap_bytes };
         let captured = original.min(snap_bytes).min(room);

@@ -40,7 +40,6 @@ pub struct SocketRow<'a> {
 
 /// Reads a row, without its line end; `None` if it is not one. The columns must stand where the kernel
 /// writes them, counted from the colon behind the row's number.
-#[must_use]
 #[inline]
 pub fn socket_row(line: &[u8]) -> Option<SocketRow<'_>> {
     let colon = line.iter().position(|&byte| byte == b':')?;
@@ -74,7 +73,6 @@ fn placed<'a, const WORDS: usize>(
 
 impl SocketRow<'_> {
     /// All columns; `None` if a decimal one is not a number.
-    #[must_use]
     pub fn columns(&self) -> Option<Columns> {
         let tokens = self.columns.split(|byte| matches!(byte, b' ' | b':'));
         let mut tokens = tokens.filter(|token| !token.is_empty());

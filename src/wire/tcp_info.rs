@@ -25,7 +25,6 @@ pub struct TcpInfo {
 /// that of our SYN is counted if we have opened the connection (which nothing tells), that of a FIN once
 /// it has come or was acknowledged. So what was acknowledged is at most what was sent and not sent again
 /// (since Linux 4.19), which is payload alone; and of what has come one is taken off behind a FIN.
-#[must_use]
 pub fn tcp_info(bytes: &[u8], state: u8) -> TcpInfo {
     // CLOSE_WAIT, LAST_ACK, CLOSING: the peer's FIN has come.
     let fin = u64::from(matches!(state, 8 | 9 | 11));

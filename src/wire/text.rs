@@ -8,7 +8,6 @@ pub struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// The tokens of `line`.
-    #[must_use]
     pub fn new(line: &'a [u8]) -> Fields<'a> {
         Fields { rest: line }
     }
@@ -32,7 +31,6 @@ fn is_blank(byte: u8) -> bool {
 }
 
 /// An unsigned decimal number that fits 64 bits; at most 20 digits, nothing else beside them.
-#[must_use]
 pub fn unsigned(token: &[u8]) -> Option<u64> {
     if token.is_empty() || token.len() > 20 {
         return None;
@@ -45,7 +43,6 @@ pub fn unsigned(token: &[u8]) -> Option<u64> {
 }
 
 /// A decimal number of 64 bits that may be negative: `Tcp: MaxConn` is -1.
-#[must_use]
 pub fn number(token: &[u8]) -> Option<i128> {
     match token.strip_prefix(b"-") {
         Some(digits) => unsigned(digits)
@@ -56,7 +53,6 @@ pub fn number(token: &[u8]) -> Option<i128> {
 }
 
 /// Whether `token` is a name as the kernel writes them: a letter, then letters, digits and `_`.
-#[must_use]
 pub fn is_name(token: &[u8]) -> bool {
     token.first().is_some_and(u8::is_ascii_alphabetic)
         && token.iter().all(|&byte| byte.is_ascii_alphanumeric() || byte == b'_')
@@ -89,7 +85,6 @@ pub enum Group<'a> {
 }
 
 /// Reads a line `GROUP: …`; what kind it is follows from its first two tokens.
-#[must_use]
 pub fn group(line: &[u8]) -> Option<Group<'_>> {
     let colon = line.iter().position(|&byte| byte == b':')?;
     let name = line.get(..colon)?;
@@ -156,7 +151,6 @@ pub enum Header {
 
 /// Reads the header line of a socket table. The kernel tells tcp from udp only by the columns
 /// `ref pointer drops` at its end, and tcp6 from tcp by the word `remote_address`.
-#[must_use]
 pub fn header(line: &[u8]) -> Option<Header> {
     let mut tokens = Fields::new(line);
     let known = tokens.next()? == b"sl" && tokens.next()? == b"local_address";

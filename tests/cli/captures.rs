@@ -265,7 +265,7 @@ fn damage_is_said_with_its_place() {
     let cut = format!(": at byte {last}: ends too early");
     assert_eq!(error_of(&text[..text.len() - 1]), cut);
     assert_eq!(error_of(b""), ": at byte 0: ends too early");
-    assert_eq!(error_of(b"GET / HTTP/1.1"), ": at byte 0: no capture file (pcap or pcapng)");
+    assert_eq!(error_of(b"GET / HTTP/1.1"), ": at byte 0: not a capture file (pcap or pcapng)");
     let usb = Writing { is_big: false, is_nanoseconds: false, link: 220 };
     let file = usb.pcap(&[(1, 1, 4, vec![0; 4])]);
     assert_eq!(error_of(&file), ": at byte 44: link type 220 is not known");

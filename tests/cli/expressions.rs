@@ -379,7 +379,7 @@ fn long_lists_jump_far_and_longer_ones_are_refused() {
     let ports: Vec<String> = (1..2500).map(|port| port.to_string()).collect();
     let text = format!("port {}", ports.join("||"));
     let reason = parse(&text).unwrap().program(128).unwrap_err().to_string();
-    assert_eq!(reason, "becomes more than the 4096 instructions that the kernel takes");
+    assert_eq!(reason, "needs more than the 4096 instructions that the kernel accepts");
 }
 
 #[test]
@@ -447,7 +447,7 @@ fn neither_depth_nor_length_hurts() {
     assert!(parse(&nested(64)).is_ok());
     for depth in [65, 5_000, 8_000, 10_000, 1_000_000] {
         let wrong = parse(&nested(depth)).unwrap_err();
-        let reasons = ["parentheses are nested too deep", "an expression is at most 16 KiB long"];
+        let reasons = ["parentheses are nested too deeply", "an expression is at most 16 KiB long"];
         assert_eq!(wrong.reason, reasons[usize::from(depth > 8_000)], "{depth}");
         assert_eq!(wrong.place, if depth > 8_000 { 16_384 } else { 64 });
     }

@@ -105,7 +105,7 @@ fn a_series_that_comes_twice_is_said_and_written_once() {
         (
             "conncount + conncount",
             "connbox_conncount_sockets{name=\"total\"}",
-            ", and so are 7 others",
+            ", as are 7 others",
         ),
         (
             "snmpget-tcp TCPTimeouts + snmpget-tcp TCPTimeouts --oid",
@@ -114,7 +114,7 @@ fn a_series_that_comes_twice_is_said_and_written_once() {
         ),
     ] {
         let applet = words.split(' ').next().unwrap();
-        let text = format!("{applet}: {series}: is there already, from another part{more}\n");
+        let text = format!("{applet}: {series}: is already given by another part{more}\n");
         assert_eq!(said(&textfile(&file, words)), (Some(1), text), "{words}");
         let text = fs::read_to_string(&file).unwrap();
         assert!(has(&text, &success(applet, false)), "{text}");
@@ -178,7 +178,7 @@ fn the_verdict_of_a_check_is_no_failure_but_unknown_is() {
     assert!(has(&text, &success("network-connections", true)), "{text}");
     // The world has no connection tracker.
     let words = "network-connections --rule conntrack_percent;80 --rule CLOSE_WAIT + closedcalc";
-    let why = "network-connections: --textfile: ends with status 3: not all is known\n";
+    let why = "network-connections: --textfile: ended with status 3: its numbers may be incomplete\n";
     assert_eq!(said(&textfile(&file, words)), (Some(1), why.to_owned()));
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.contains("{key=\"CLOSE_WAIT\",") && has(&text, &success("closedcalc", true)));
@@ -192,23 +192,23 @@ fn a_wrong_command_line_writes_nothing() {
     fs::write(&file, "old\n").unwrap();
     let here = |words: &str| said(&textfile(&file, words));
     for (words, status, text) in [
-        ("conncount --interval 1 --count 2", 2, "conncount: --interval: not with --textfile"),
-        ("conncount --json", 2, "conncount: --json: not with --textfile"),
-        ("tcpstates + conncount -v", 2, "conncount: --value: not with --textfile"),
-        ("conncount --format tsv", 2, "conncount: --tsv: not with --textfile"),
-        ("conncount --shell --prefix P_", 2, "conncount: --shell: not with --textfile"),
-        ("conncount --output x", 2, "conncount: --output: not with --textfile"),
+        ("conncount --interval 1 --count 2", 2, "conncount: --interval: cannot be combined with --textfile"),
+        ("conncount --json", 2, "conncount: --json: cannot be combined with --textfile"),
+        ("tcpstates + conncount -v", 2, "conncount: --value: cannot be combined with --textfile"),
+        ("conncount --format tsv", 2, "conncount: --tsv: cannot be combined with --textfile"),
+        ("conncount --shell --prefix P_", 2, "conncount: --shell: cannot be combined with --textfile"),
+        ("conncount --output x", 2, "conncount: --output: cannot be combined with --textfile"),
         ("conncount --rate", 2, "conncount: --rate: needs --interval"),
         ("conncount --help", 2, "conncount: --help and --version stand alone"),
         ("conncount --version", 2, "conncount: --help and --version stand alone"),
         ("conncount --xyzzy", 2, "conncount: --xyzzy: no such option"),
-        ("conncount + + tcpstates", 2, "--textfile: + stands between two applets"),
-        ("+ tcpstates", 2, "--textfile: + stands between two applets"),
-        ("tcpstates +", 2, "--textfile: + stands between two applets"),
-        ("network-connections --json", 2, "network-connections: --json: not with --textfile"),
+        ("conncount + + tcpstates", 2, "--textfile: + must stand between two applets"),
+        ("+ tcpstates", 2, "--textfile: + must stand between two applets"),
+        ("tcpstates +", 2, "--textfile: + must stand between two applets"),
+        ("network-connections --json", 2, "network-connections: --json: cannot be combined with --textfile"),
         ("network-connections --nope", 2, "network-connections: --nope: no such option"),
         ("conntrack -Q", 2, "conntrack: -Q: no such option"),
-        ("tcpstates + conncuont", 127, "conncuont: no such applet; conncount is near"),
+        ("tcpstates + conncuont", 127, "conncuont: no such applet; did you mean conncount?"),
     ] {
         let (code, why) = here(words);
         assert_eq!(code, Some(status), "{words}: {why}");

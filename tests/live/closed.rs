@@ -244,9 +244,9 @@ fn what_means_nothing_with_by_is_refused() {
         assert_eq!((ran.status, ran.stdout, ran.stderr), (2, String::new(), said), "{words:?}");
     }
     for (keys, reason) in [
-        ("uid", "'uid' is none of process, pid, user, cgroup"),
-        ("pid,user,pid", "'pid' is there twice"),
-        ("pid,", "'pid,' is no list of words"),
+        ("uid", "'uid' is not one of process, pid, user, cgroup"),
+        ("pid,user,pid", "'pid' is given twice"),
+        ("pid,", "'pid,' is not a comma-separated list of words"),
     ] {
         let ran = world::connbox_outside(&["closedcalc", "--by", keys]);
         assert_eq!((ran.status, ran.stderr), (2, format!("closedcalc: --by: {reason}\n")));

@@ -608,8 +608,8 @@ fn every_format_has_the_two_columns() {
 #[test]
 fn other_sources_are_refused() {
     for (words, message) in [
-        (["--root", "/"], "closedcalc: --root: not together with --netns\n"),
-        (["--from", "-"], "closedcalc: --from: not together with --netns\n"),
+        (["--root", "/"], "closedcalc: --root: cannot be combined with --netns\n"),
+        (["--from", "-"], "closedcalc: --from: cannot be combined with --netns\n"),
     ] {
         let ran = connbox_outside(&[&["closedcalc", "--netns", "all"][..], &words].concat());
         assert_eq!((ran.status, ran.stdout.as_str(), ran.stderr.as_str()), (2, "", message));

@@ -121,8 +121,8 @@ fn numbers_of_64_bits_are_whole_and_wider_ones_are_refused() {
 fn counts_are_read_or_refused() {
     let whole = "TCP: inuse 3 orphan 0 tw 9 alloc 4 mem 1\n";
     for (text, reason) in [
-        ([whole, whole].concat(), "2: stands here a second time"),
-        ([whole, "\nTCP: tw 1\n"].concat(), "3: stands here a second time"),
+        ([whole, whole].concat(), "2: appears a second time"),
+        ([whole, "\nTCP: tw 1\n"].concat(), "3: appears a second time"),
         (whole.replace("orphan 0", "orphan -1"), "1: not a name and a number of at most 64 bits"),
         (whole.replace("orphan 0", "orphan"), "1: not a name and a number of at most 64 bits"),
         (whole.replace("orphan", "orp\0an"), "1: not a name and a number of at most 64 bits"),

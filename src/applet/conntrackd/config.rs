@@ -336,7 +336,7 @@ mod tests {
             (
                 "General { Filter { Address Ignore {\nIPv4_address x\n",
                 2,
-                "IPv4_address: no IP address",
+                "IPv4_address: not an IP address",
             ),
         ] {
             assert_eq!(read(text), Err((line, reason.to_owned())), "{text}");

@@ -417,16 +417,16 @@ mod tests {
     fn what_is_no_rule_is_said() {
         for (text, reason) in [
             ("", "'': no such key"),
-            ("ESTABLISHD", "'ESTABLISHD': no such key; ESTABLISHED is near"),
+            ("ESTABLISHD", "'ESTABLISHD': no such key; did you mean ESTABLISHED?"),
             ("udp_LISTEN", "'udp_LISTEN': no such key"),
-            ("tw_percnt;1", "'tw_percnt;1': no such key; tw_percent is near"),
+            ("tw_percnt;1", "'tw_percnt;1': no such key; did you mean tw_percent?"),
             ("LISTEN;1;2;3", "'LISTEN;1;2;3': a rule is KEY;WARNING;CRITICAL"),
             ("LISTEN;abc", "'LISTEN;abc': Range format incorrect"),
             ("LISTEN;;2:1", "'LISTEN;;2:1': Start 2 must not be greater than end 1"),
             ("[lport=22", "'[lport=22': the bracket is not closed"),
-            ("[]", "'[]': '' is no filter"),
+            ("[]", "'[]': '' is not a filter"),
             ("[22]", "'[22]': '22' is no filter"),
-            ("[port=22]", "'[port=22]': 'port' is no filter; lport is near"),
+            ("[port=22]", "'[port=22]': 'port' is no filter; did you mean lport?"),
             (
                 "[lport=99999]",
                 "'[lport=99999]': lport: '99999' is no port and no range of ports up to 65535",

@@ -56,7 +56,6 @@ pub struct Flows {
 
 impl Flows {
     /// A cache of at most `limit` flows, of any number for `None`.
-    #[must_use]
     pub fn new(limit: Option<usize>) -> Flows {
         Flows {
             records: Indexed::default(),
@@ -73,25 +72,21 @@ impl Flows {
     }
 
     /// How many flows there are.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.records.len() - self.ghosts
     }
 
     /// Whether there are none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// How many flows were not kept because the cache was full.
-    #[must_use]
     pub fn refused(&self) -> u64 {
         self.refused
     }
 
     /// How many flows there are of which kinds.
-    #[must_use]
     pub fn totals(&self) -> &Totals {
         &self.totals
     }
@@ -154,7 +149,7 @@ impl Flows {
     /// calls `gone` with each.
     ///
     /// # Errors
-    /// That of `gone`, which is called no more then; all of them are removed.
+    /// The error of `gone`, which is then not called again; all of the flows are removed.
     pub fn end_reconcile<E>(
         &mut self,
         mut gone: impl FnMut(&Flow<'_>) -> Result<(), E>,
@@ -181,7 +176,6 @@ impl Flows {
     }
 
     /// What is known of a flow, found by its original tuple, zone and identifier.
-    #[must_use]
     pub fn get(&self, flow: &Flow<'_>) -> Option<Flow<'_>> {
         let (hash, record) = self.key_of(flow);
         let place = self.find(hash, &record)?;
@@ -195,7 +189,6 @@ impl Flows {
     }
 
     /// How many places there are, for [`Flows::at`].
-    #[must_use]
     pub fn places(&self) -> usize {
         self.records.len()
     }
@@ -203,7 +196,6 @@ impl Flows {
     /// The flow at a place and when it came into the cache; `None` if there is none. Who goes from the
     /// last place to the first misses no flow that lives all the while, whatever comes and goes
     /// meanwhile; but one that had been seen may move to a place before, and come again.
-    #[must_use]
     pub fn at(&self, place: usize) -> Option<(Flow<'_>, u32)> {
         let record = self.records.get(place).filter(|record| !record.is_ghost())?;
         Some((record.flow(self.rare_of(record)), record.since_seconds))

@@ -24,7 +24,6 @@ pub enum State {
 
 impl State {
     /// The state as tcptrack names it.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             State::SynSent => "SYN_SENT",
@@ -38,7 +37,6 @@ impl State {
 
     /// The state of a connection one of whose sockets is in the kernel's `state`; `None` for a socket
     /// that belongs to no connection.
-    #[must_use]
     pub fn of_socket(state: TcpState) -> Option<State> {
         Some(match state.name() {
             "SYN_SENT" => State::SynSent,
@@ -106,13 +104,11 @@ impl Connection {
     }
 
     /// When something was last heard of it.
-    #[must_use]
     pub fn last_seen(&self) -> Duration {
         Duration::from_nanos(self.seen_at)
     }
 
     /// How long nothing was heard of it.
-    #[must_use]
     pub fn idle(&self, now: Duration) -> Duration {
         now.saturating_sub(self.last_seen())
     }
@@ -120,7 +116,6 @@ impl Connection {
     /// The round-trip time: the shortest from a byte to its acknowledgment, of both ends together. A
     /// capture in the middle of the path measures either half; at one end, one of them is next to
     /// nothing.
-    #[must_use]
     pub fn rtt(&self) -> Option<Duration> {
         let [tx, rx] = [self.tx.rtt_us, self.rx.rtt_us].map(u64::from);
         // Counters of an end are those of the whole path.
@@ -129,7 +124,6 @@ impl Connection {
     }
 
     /// All that was sent again, both ways, SYNs included.
-    #[must_use]
     pub fn retransmits_total(&self) -> u64 {
         [self.tx.retransmits_total, self.rx.retransmits_total, self.syn_retries_total]
             .into_iter()

@@ -59,7 +59,6 @@ const MOST_LISTENERS: usize = 4096;
 
 impl Tracker {
     /// A tracker that knows of no connection yet.
-    #[must_use]
     pub fn new(options: Options) -> Tracker {
         let most = options.max_connections.clamp(1, Indexed::<Connection>::MOST);
         Tracker {
@@ -262,19 +261,16 @@ impl Tracker {
     }
 
     /// How many connections there are.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.connections.len()
     }
 
     /// Whether there is none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.connections.is_empty()
     }
 
     /// How many connections had to make room for others.
-    #[must_use]
     pub fn evicted(&self) -> u64 {
         self.evicted
     }

@@ -1,15 +1,15 @@
 //! What no expression is, the place where it goes wrong, the word there, and what is said of it.
 
-pub const NO_WORD: &str = "no part of the filter language here, which has host, net, port, portrange, src, dst, \
+pub const NO_WORD: &str = "not part of the filter language, which has host, net, port, portrange, src, dst, \
                    tcp, ip, ip6, mask, and, or, not and parentheses";
-pub const NO_VALUE: &str = "an address or port, or a word such as port or tcp, belongs here";
-pub const NO_OPERATOR: &str = "and, or, a closing parenthesis or the end belongs here";
-pub const NO_PORT: &str = "no port, and no name of a TCP port in /etc/services";
-pub const NO_ADDRESS: &str = "no IP address; names of hosts are not resolved";
-pub const OUTSIDE: &str = "the address has bits set behind the network's";
-pub const NUMBER: &str = "a number alone: net or port must stand before it";
+pub const NO_VALUE: &str = "expected an address, a port, or a word such as port or tcp";
+pub const NO_OPERATOR: &str = "expected and, or, a closing parenthesis or the end";
+pub const NO_PORT: &str = "not a port, and not a TCP service in /etc/services";
+pub const NO_ADDRESS: &str = "not an IP address; host names are not resolved";
+pub const OUTSIDE: &str = "the address has bits set outside the network";
+pub const NUMBER: &str = "a bare number needs net or port before it";
 pub const NO_MASK: &str = "a host has no mask: net";
-pub const LENGTH: &str = "a length is at most 32 bits, of ip6 128";
+pub const LENGTH: &str = "a prefix length is at most 32, or 128 for IPv6";
 
 pub const WRONG: &[(&str, usize, &str, &str)] = &[
     ("dst prt 80", 4, "prt", NO_ADDRESS),
@@ -42,8 +42,8 @@ pub const WRONG: &[(&str, usize, &str, &str)] = &[
     ("port 80/2", 7, "/", NO_OPERATOR),
     ("(port 80", 0, "(", "is never closed"),
     ("port 80)", 7, ")", "nothing to close"),
-    ("src and port 80", 8, "port", "src or dst, or src and dst, belong together"),
-    ("src or src 1.2.3.4", 7, "src", "src or dst, or src and dst, belong together"),
+    ("src and port 80", 8, "port", "expected src or dst, or src and dst"),
+    ("src or src 1.2.3.4", 7, "src", "expected src or dst, or src and dst"),
     ("port 65536", 5, "65536", "a port is at most 65535"),
     ("portrange 1-70000", 10, "1-70000", "a port is at most 65535"),
     ("port 99999999999", 5, "99999999999", NO_PORT),
@@ -55,10 +55,10 @@ pub const WRONG: &[(&str, usize, &str, &str)] = &[
     ("portrange 5-", 10, "5-", NO_PORT),
     ("portrange -", 10, "-", NO_PORT),
     ("port 1.2.3.4", 5, "1.2.3.4", NO_PORT),
-    ("ip6 port 80", 9, "80", "ip and ip6 do not go with ports: `ip and port`"),
-    ("tcp host 1.2.3.4", 9, "1.2.3.4", "tcp goes with ports alone: `tcp and host`"),
-    ("ip host fe80::1", 8, "fe80::1", "ip has no such address: ip6"),
-    ("ip6 net 10.0.0.0/8", 8, "10.0.0.0", "ip6 has no such address: ip"),
+    ("ip6 port 80", 9, "80", "ip and ip6 cannot qualify a port; write `ip and port`"),
+    ("tcp host 1.2.3.4", 9, "1.2.3.4", "tcp can qualify only a port; write `tcp and host`"),
+    ("ip host fe80::1", 8, "fe80::1", "an IPv6 address needs ip6, not ip"),
+    ("ip6 net 10.0.0.0/8", 8, "10.0.0.0", "an IPv4 address needs ip, not ip6"),
     ("host localhost", 5, "localhost", NO_ADDRESS),
     ("host 1.2.3.256", 5, "1.2.3.256", NO_ADDRESS),
     ("host 1.2.3.4.5", 5, "1.2.3.4.5", NO_ADDRESS),
@@ -76,6 +76,6 @@ pub const WRONG: &[(&str, usize, &str, &str)] = &[
     ("tcp or 443", 7, "443", NUMBER),
     ("src 80", 4, "80", NUMBER),
     ("host 10", 5, "10", NUMBER),
-    ("port (80 or port 90)", 12, "port", "the words before the parenthesis qualify what is in it"),
+    ("port (80 or port 90)", 12, "port", "the words before the parenthesis allow only values in it"),
     ("port (tcp)", 6, "tcp", NO_VALUE),
 ];

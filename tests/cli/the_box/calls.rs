@@ -189,7 +189,7 @@ fn an_unknown_applet_has_a_status_of_its_own_and_the_nearest_name() {
         assert_eq!(output.status.code(), Some(127), "{words:?}: {said}");
         assert!(output.stdout.is_empty());
         assert!(said.starts_with("connbox: sockstats: "), "{said}");
-        assert!(said.contains("sockstat is near"), "{said}");
+        assert!(said.contains("did you mean sockstat?"), "{said}");
     }
 }
 

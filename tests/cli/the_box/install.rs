@@ -77,7 +77,7 @@ fn an_unknown_applet_installs_nothing() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(127), "{said}");
     assert!(
-        said.starts_with("connbox: conncuont: ") && said.contains("conncount is near"),
+        said.starts_with("connbox: conncuont: ") && said.contains("did you mean conncount?"),
         "{said}"
     );
     assert_eq!(names_in(&directory).len(), 0);

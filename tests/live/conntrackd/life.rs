@@ -115,7 +115,7 @@ fn a_place_that_others_may_write_is_refused() {
     let socket = format!("{open}/sock");
     let ran = place.world.connbox(&["conntrackd", "--foreground", "--socket", &socket]);
     let wanted =
-        format!("conntrackd: {open}: others may write there, and could take the socket's place\n");
+        format!("conntrackd: {open}: others may write there and could replace the socket\n");
     assert_eq!((ran.status, ran.stderr), (1, wanted));
     fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
     std::os::unix::fs::chown(&open, Some(65534), None).unwrap();
@@ -124,7 +124,7 @@ fn a_place_that_others_may_write_is_refused() {
     // What is no socket is not removed.
     fs::write(place.path("sock"), "precious").unwrap();
     let ran = place.ask(&["--foreground"]);
-    assert!(ran.stderr.ends_with("/sock: is there, and no socket\n"), "{ran:?}");
+    assert!(ran.stderr.ends_with("/sock: exists and is not a socket\n"), "{ran:?}");
     assert_eq!(fs::read_to_string(place.path("sock")).unwrap(), "precious");
 }
 

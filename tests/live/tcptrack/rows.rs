@@ -219,7 +219,7 @@ fn what_cannot_be_ends_with_a_status_and_a_reason() {
         (&["--min", "3"], 2, "--min: needs --by"),
         (&["--prom"], 2, "--prom: needs --once"),
         (&["--output", "/tmp/x"], 2, "--output: would never be whole"),
-        (&["--sort", "name"], 2, "--sort: 'name' is none of rate, bytes"),
+        (&["--sort", "name"], 2, "--sort: 'name' is not one of rate, bytes"),
         (&["--by", "client_port/8"], 2, "--by: 'client_port/8': only client and server"),
         (&["-r", "x"], 2, "--remove-after: 'x' is no number of seconds"),
         (&["--netns", "all"], 2, "--netns: one namespace at a time"),
