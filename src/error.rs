@@ -4,10 +4,10 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The exit statuses of connbox; an applet that bears an existing tool's name keeps that tool's.
+/// The exit statuses of connbox; an applet with the name of an existing tool keeps that tool's statuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// All was done; a reader that closed the pipe early counts as done.
+    /// Success; a reader that closed the pipe early counts as success.
     Done,
     /// Something failed at run time, partial trouble included.
     Failed,
@@ -15,7 +15,7 @@ pub enum Status {
     Usage,
     /// There is no applet of that name.
     NoApplet,
-    /// What the tool gives whose name the applet bears.
+    /// The status of the tool whose name the applet has.
     Of(u8),
 }
 
@@ -35,18 +35,18 @@ impl Status {
 /// Why a run ends early. Its text reads `subject: reason`; `lib.rs` puts the applet before it.
 #[derive(Debug)]
 pub enum Error {
-    /// A fault of the command line, the file or the kernel, with the status that it gives.
+    /// An error in the command line, from a file or from the kernel, with its exit status.
     Fault {
         /// The exit status.
         status: Status,
         /// `subject: reason`, as bytes: file names need not be UTF-8.
         text: Vec<u8>,
     },
-    /// All was said already, line by line; only the status is left to give.
+    /// The messages are already printed; only the exit status remains.
     Said,
-    /// All was done and said, and this is the exit status that says how.
+    /// The run is complete, and this is the exit status of its result.
     Ended(Status),
-    /// The reader of our output has gone: a quiet end.
+    /// The reader of our output has closed the pipe: a quiet end.
     ClosedPipe,
     /// `--help` was among the arguments.
     Help,
@@ -55,12 +55,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// A fault of the command line: `subject` is the option or argument.
+    /// A usage error: `subject` is the option or argument.
     pub fn usage(subject: impl AsRef<[u8]>, reason: impl fmt::Display) -> Error {
         Error::of(Status::Usage, subject, reason)
     }
 
-    /// A failure at run time: `subject` is the file or the thing that was asked for.
+    /// A failure at run time: `subject` is the file or the object of the request.
     pub fn failed(subject: impl AsRef<[u8]>, reason: impl fmt::Display) -> Error {
         Error::of(Status::Failed, subject, reason)
     }
@@ -85,7 +85,7 @@ impl Error {
         }
     }
 
-    /// A fault that gives `status`. An empty subject is shown as the empty word that it is.
+    /// An error with the exit status `status`. An empty subject is shown as `''`.
     pub fn of(status: Status, subject: impl AsRef<[u8]>, reason: impl fmt::Display) -> Error {
         Error::fault(status, subject.as_ref(), &reason)
     }
@@ -107,7 +107,7 @@ impl Error {
     }
 }
 
-/// The system's words for `error`, without the "(os error N)" that Rust appends.
+/// The system's text for `error`, without the "(os error N)" that Rust appends.
 pub fn reason(error: rustix::io::Errno) -> String {
     let mut text = std::io::Error::from(error).to_string();
     if let Some(end) = text.rfind(" (os error ") {

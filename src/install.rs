@@ -1,4 +1,4 @@
-//! `connbox --install`: links that bear the applets' names.
+//! `connbox --install`: creates links with the applets' names.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -8,8 +8,8 @@ use crate::applet::{self, APPLETS};
 use crate::error::{Error, reason};
 use crate::sys;
 
-/// Makes relative symbolic links to this binary: `[--force] DIR [APPLET…]`. What stands there and is
-/// not ours is left alone and said, unless `--force`.
+/// Makes relative symbolic links to this binary: `[--force] DIR [APPLET…]`. An existing file that is not
+/// our link is kept and reported, unless `--force` is given.
 ///
 /// # Errors
 /// If a link could not be made; the others are made nevertheless.
@@ -59,7 +59,7 @@ fn applets<'a>(words: impl Iterator<Item = &'a OsString>) -> Result<Vec<&'static
     Ok(names)
 }
 
-/// Makes one link. The error is the reason for which it could not be.
+/// Makes one link. The error is the reason why that failed.
 fn make_link(target: &Path, binary: &Path, link: &Path, force: bool) -> Result<(), String> {
     use rustix::io::Errno;
     match rustix::fs::symlink(target, link) {
@@ -75,7 +75,7 @@ fn make_link(target: &Path, binary: &Path, link: &Path, force: bool) -> Result<(
     }
 }
 
-/// Puts the link in the place of what stands there, in one step. A directory is never replaced.
+/// Replaces an existing file by the link, in one step. A directory is never replaced.
 fn replace(target: &Path, link: &Path) -> Result<(), rustix::io::Errno> {
     let name = link.file_name().unwrap_or(OsStr::new("link"));
     let mut temporary = OsString::from(".");
@@ -88,7 +88,7 @@ fn replace(target: &Path, link: &Path) -> Result<(), rustix::io::Errno> {
     })
 }
 
-/// The way from `directory` to `file`, both absolute and without links.
+/// The relative path from `directory` to `file`, both absolute and without symbolic links.
 fn relative(directory: &Path, file: &Path) -> PathBuf {
     let from: Vec<Component<'_>> = directory.components().collect();
     let to: Vec<Component<'_>> = file.components().collect();

@@ -1,5 +1,5 @@
-//! The program; all of it is in the library. It starts without Rust's runtime, which would cost
-//! 50 us, a tenth of a whole run: see `connbox::sys::prepare_process` for what that means.
+//! The program; all of its code is in the library. It starts without Rust's runtime, which would cost 50
+//! us, a tenth of a whole run; see `connbox::sys::prepare_process` for what that means.
 #![no_main]
 
 /// The C runtime's entry.

@@ -1,4 +1,4 @@
-//! `connbox --textfile`: several applets into one file, for node_exporter's textfile collector.
+//! `connbox --textfile`: writes several applets to one file, for node_exporter's textfile collector.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
@@ -17,7 +17,7 @@ use crate::source::flows::conntrack;
 use crate::sys::netns::NetworkNamespace;
 use crate::sys::{self, AtomicFile, Kernel};
 
-/// The metrics beside those of the applets.
+/// The metrics about the collection itself.
 pub const COLUMNS: [Column; 5] = [
     Column::label("applet", "the applet"),
     ENTRIES,
@@ -34,15 +34,15 @@ const ENTRIES: Column =
 const LIMIT: Column =
     Column::gauge("limit", "conntrack_entries_limit", "the most flows that the kernel tracks");
 
-/// What is collected if nothing is named, beside the numbers of conntrack where there are any.
+/// What is collected by default; the numbers of conntrack are added where they exist.
 pub const DEFAULT: [&[&str]; 4] =
     [&["tcpstates"], &["sockstat", "--limits"], &["snmpget-tcp"], &["conncount"]];
 
-/// The name of the part that is no applet, if it has no options.
+/// Without options, this part is not the applet of the same name.
 const CONNTRACK: &str = "conntrack";
 
-/// Writes what several applets give into one file: `FILE [APPLET OPTIONS [+ APPLET OPTIONS …]]`. An
-/// applet that fails is said, and leaves the others alone.
+/// Writes the numbers of several applets to one file: `FILE [APPLET OPTIONS [+ APPLET OPTIONS …]]`. An
+/// applet that fails is reported and does not affect the others.
 ///
 /// # Errors
 /// If the command line is wrong, the file cannot be written, or an applet failed.
@@ -63,7 +63,7 @@ fn fault(reason: impl Display) -> Error {
     Error::usage("--textfile", reason)
 }
 
-/// Refuses names under which nobody would look for the numbers. A pipe or device may have any.
+/// Refuses file names that node_exporter would not read. A pipe or device may have any name.
 fn check(file: &Path) -> Result<(), Error> {
     let name = file.as_os_str().as_bytes();
     if name.starts_with(b"-") {
@@ -79,7 +79,7 @@ fn check(file: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// What is collected as one.
+/// One applet, or the numbers of conntrack.
 struct Part {
     what: What,
     arguments: Vec<OsString>,
@@ -111,7 +111,8 @@ fn part(words: &[OsString]) -> Result<Part, Error> {
     let (name, arguments) =
         words.split_first().ok_or_else(|| fault("+ must stand between two applets"))?;
     let what = match applet::find(&name.to_string_lossy()) {
-        // The applet needs a command; without one the two numbers are meant that everybody may read.
+        // The applet needs a command; `conntrack` alone stands for the two numbers that every user may
+        // read.
         Some(_) if name == CONNTRACK && arguments.is_empty() => What::Conntrack { is_wanted: true },
         Some(applet) => What::Applet(applet),
         None => return Err(applet::unknown(name)),
@@ -119,14 +120,14 @@ fn part(words: &[OsString]) -> Result<Part, Error> {
     Ok(Part { what, arguments: arguments.to_vec() })
 }
 
-/// How an applet did, in all its parts.
+/// The result of an applet, over all its parts.
 struct Run {
     name: &'static str,
     took: Duration,
     is_good: bool,
 }
 
-/// What was collected so far.
+/// What has been collected so far.
 struct Collection {
     say: Say,
     home: Option<NetworkNamespace>,
@@ -143,7 +144,7 @@ impl Collection {
     /// Collects one part.
     ///
     /// # Errors
-    /// If its arguments are wrong, or if the process cannot return from its network namespace.
+    /// Its arguments are wrong, or the process cannot return from its network namespace.
     fn collect(&mut self, part: &Part) -> Result<(), Error> {
         let start = sys::monotonic();
         let (name, metrics, mut is_good) = match &part.what {
@@ -169,7 +170,7 @@ impl Collection {
         Ok(())
     }
 
-    /// Runs an applet: its samples, and whether it did all that it was asked for.
+    /// Runs an applet: returns its samples, and whether they are complete.
     fn run(
         &mut self,
         applet: &'static Applet,
@@ -186,7 +187,7 @@ impl Collection {
                 self.say(applet.name, &error);
                 Ok((Metrics::default(), false))
             }
-            // What could not be read was said; the rest counts.
+            // Errors were printed already; the rest is valid.
             result => match call.into_metrics() {
                 Some(metrics) => Ok((metrics, self.is_good(applet, &result))),
                 None => {
@@ -197,8 +198,8 @@ impl Collection {
         }
     }
 
-    /// Whether an applet that gave samples gave all. A check that found something bad did; one that
-    /// ends as after a failure did not, and may not have said so.
+    /// Whether an applet that gave samples gave all of them. A check that raises an alert did; one with the
+    /// status of a failure did not, and may not have said so.
     fn is_good(&self, applet: &Applet, result: &Result<(), Error>) -> bool {
         let Err(Error::Ended(status)) = result else { return result.is_ok() };
         let is_failure = |original: &Original| *status == Status::Of(original.status_of_failure);
@@ -232,7 +233,7 @@ impl Collection {
         }
     }
 
-    /// The text of all parts, and how each applet did.
+    /// The text of all parts, and the result of each applet.
     fn text(mut self) -> Vec<u8> {
         let mut own = Metrics::default();
         let [label, .., seconds, success] = COLUMNS;
@@ -246,7 +247,7 @@ impl Collection {
     }
 }
 
-/// The error of arguments that were not understood: nothing is written then.
+/// The error for invalid arguments; nothing is then written.
 fn misunderstood(applet: &Applet, error: Error) -> Error {
     let (status, text) = match error {
         Error::Fault { status, text } => (status, text),
@@ -259,7 +260,7 @@ fn misunderstood(applet: &Applet, error: Error) -> Error {
     Error::Fault { status, text }
 }
 
-/// The error of series that were there already.
+/// The error for repeated series.
 fn repetition(repeated: &[Vec<u8>]) -> Option<Error> {
     let (first, others) = repeated.split_first()?;
     let more = match others.len() {
@@ -269,8 +270,8 @@ fn repetition(repeated: &[Vec<u8>]) -> Option<Error> {
     Some(Error::failed(first, format_args!("is already given by another part{more}")))
 }
 
-/// The flows of the connection tracker and their limit; `None` where nothing tracks connections and
-/// none of it `is_wanted` (net/netfilter/nf_conntrack_standalone.c).
+/// The number of tracked flows and its limit; `None` if connection tracking is not active and the numbers
+/// are not `is_wanted` (net/netfilter/nf_conntrack_standalone.c).
 fn conntrack(is_wanted: bool) -> Result<Option<Metrics>, Error> {
     let kernel = Kernel::new(sys::environment("CONNBOX_ROOT").map(Into::into))?;
     let Some(fill) = conntrack::fill_of_proc(&kernel) else {
@@ -280,14 +281,14 @@ fn conntrack(is_wanted: bool) -> Result<Option<Metrics>, Error> {
     };
     let mut metrics = Metrics::default();
     metrics.number(&ENTRIES, &[], fill.entries);
-    // 0 is no limit.
+    // 0 means no limit.
     if let Some(limit) = fill.limit.filter(|limit| *limit > 0) {
         metrics.number(&LIMIT, &[], limit);
     }
     Ok(Some(metrics))
 }
 
-/// Writes the file, whole or not at all.
+/// Writes the complete file or nothing.
 fn write(file: &Path, text: &[u8]) -> Result<(), Error> {
     let name = file.as_os_str().as_bytes();
     let directory = match file.parent() {

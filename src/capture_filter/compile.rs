@@ -1,12 +1,13 @@
-//! Compiles an expression to a program of classic BPF, by which the kernel lets through what is meant.
+//! Compiles an expression to a program of classic BPF, so that the kernel passes only the packets that
+//! match.
 //!
 //! The program is for an AF_PACKET socket of type SOCK_DGRAM, where a packet begins with its network
 //! header on every kind of link (packet(7)). Only TCP passes. It differs from libpcap's in one thing:
 //! in IPv6 it walks up to [`MOST_HEADERS`] extension headers to find TCP and its ports.
 //!
-//! The tests are written once for each [`Kind`] of packet, with what is known of the kind left out, so
-//! that a packet's version and the place of its ports are found once. The program is made from its end
-//! to its beginning: all jumps lead forward, so where they lead is known when they are written.
+//! The tests are written once for each [`Kind`] of packet, without the parts that follow from the kind, so
+//! that a packet's version and the offset of its ports are found only once. The program is generated from
+//! its end to its beginning: all jumps go forward, so their targets are known when they are written.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -19,15 +20,15 @@ use super::{ACCEPT, Expression, Node, REJECT, Side, Test};
 pub struct Instruction {
     /// The operation.
     pub code: u16,
-    /// How many instructions to pass over if the comparison holds.
+    /// How many instructions to skip if the comparison is true.
     pub jt: u8,
-    /// How many if it does not.
+    /// How many if it is false.
     pub jf: u8,
     /// The operand.
     pub k: u32,
 }
 
-/// The program has more instructions than the kernel takes.
+/// The program has more instructions than the kernel accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
 
@@ -39,7 +40,7 @@ impl fmt::Display for TooLong {
 
 /// BPF_MAXINSNS (linux/bpf_common.h).
 const MOST_INSTRUCTIONS: usize = 4096;
-/// How many extension headers of IPv6 are walked.
+/// How many IPv6 extension headers the program walks.
 const MOST_HEADERS: usize = 4;
 
 // The operations (linux/bpf_common.h).
@@ -70,10 +71,10 @@ const IPV4: u32 = 0x0800;
 const IPV6: u32 = 0x86dd;
 const TCP: u32 = 6;
 const FRAGMENT: u32 = 44;
-/// Hop-by-hop options, routing, destination options: all say their length in the same way.
+/// Hop-by-hop options, routing, destination options: all encode their length in the same way.
 const OPTIONS: [u32; 3] = [0, 43, 60];
 
-/// A kind of packet, whose transport header begins at X.
+/// A kind of packet; its transport header begins at X.
 #[derive(Clone, Copy)]
 struct Kind {
     is_ipv4: bool,
@@ -83,16 +84,16 @@ struct Kind {
 /// A load and a comparison.
 #[derive(Clone, Copy)]
 struct Step {
-    /// The operation and where it loads from.
+    /// The operation, and the offset it loads from.
     load: (u16, u32),
     mask: u32,
     compare: u16,
     k: u32,
-    /// Whether the step holds if the comparison does not.
+    /// Whether the comparison is negated.
     is_negated: bool,
 }
 
-/// Where a jump leads: to an instruction, counted from the end of the program, or to one of its ends.
+/// The target of a jump: an instruction, counted from the end of the program, or an end of the program.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     At(usize),
@@ -100,22 +101,24 @@ enum Place {
     Reject,
 }
 
-/// What the accumulator holds when a node begins: nothing comes by, or a load or something else.
+/// What the accumulator holds when a node begins: `None` if the node is not reached, else the load, if one
+/// is known.
 type Held = Option<Option<(u16, u32)>>;
 
 /// The program, last instruction first.
 struct Code {
     reversed: Vec<Instruction>,
     snap_bytes: u32,
-    /// The nearest returns that accept and reject.
+    /// The nearest returns that reject and accept, if written.
     returns: [Option<usize>; 2],
 }
 
 impl Expression {
-    /// The program that returns `snap_bytes` for a packet of TCP that is meant and else 0.
+    /// The program that returns `snap_bytes` for a TCP packet that matches, else 0.
     ///
-    /// A kernel may answer ENOMEM to one of some thousand instructions (sysctl net.core.optmem_max: 6.18
-    /// takes 2000). The program of the empty expression and [`Expression::has`] then do the same work.
+    /// The kernel may answer ENOMEM to a program of some thousand instructions (sysctl net.core.optmem_max:
+    /// Linux 6.18 accepts 2000). The program of the empty expression together with [`Expression::has`] then
+    /// gives the same result.
     ///
     /// # Errors
     /// [`TooLong`] if the program exceeds the kernel's limit.
@@ -140,9 +143,9 @@ impl Code {
         Place::At(self.reversed.len() - 1)
     }
 
-    /// Writes a comparison and its two ways.
+    /// Writes a comparison and its two jumps.
     fn jump(&mut self, code: u16, k: u32, yes: Place, no: Place) -> Place {
-        // One more instruction may come between `yes` and the jump.
+        // One more instruction may be placed between `yes` and the jump.
         let yes = self.within_reach(yes, 254);
         let no = self.within_reach(no, 255);
         let (jt, jf) = (self.distance(yes) as u8, self.distance(no) as u8);
@@ -150,7 +153,7 @@ impl Code {
         Place::At(self.reversed.len() - 1)
     }
 
-    /// How many instructions lie between a place and the one that is written next.
+    /// The distance in instructions from a place to the instruction that is written next.
     fn distance(&self, place: usize) -> usize {
         self.reversed.len() - 1 - place
     }
@@ -205,7 +208,7 @@ impl Code {
         if body == Place::Reject && later == Place::Reject {
             return Place::Reject;
         }
-        // A later fragment has the number of the protocol at its beginning, if that follows at once.
+        // A later fragment names its protocol in the fragment header, if that header follows immediately.
         self.jump(EQUAL, TCP, later, Place::Reject);
         let later = self.push(LOAD_BYTE_BEHIND_X, 0);
         self.jump(EQUAL, TCP, body, Place::Reject);
@@ -216,8 +219,8 @@ impl Code {
         self.push(X_NUMBER, 40)
     }
 
-    /// Looks at the number of a header, in A, that lies at X: TCP leads to `body`; over an extension
-    /// header it goes to what follows, with A and X moved on.
+    /// Checks the header number in A, of the header at X: TCP leads to `body`; an extension header is
+    /// skipped, with A and X advanced.
     fn header(&mut self, body: Place, later: Place) {
         self.push(X_MEMORY, 0);
         self.push(LOAD_BYTE_BEHIND_X, 0);
@@ -226,7 +229,7 @@ impl Code {
         self.push(ADD, 8);
         self.push(SHIFT_LEFT, 3);
         let options = self.push(LOAD_BYTE_BEHIND_X, 1);
-        // A fragment header is always of 8 bytes: the byte of the length is reserved.
+        // A fragment header always has 8 bytes: its length byte is reserved.
         self.push(JUMP, 1);
         let first = self.push(LOAD_NUMBER, 0);
         self.jump(ANY_BIT, 0xfff8, later, first);
@@ -276,14 +279,14 @@ impl Step {
         Step { load, mask, compare, k, is_negated: false }
     }
 
-    /// What the accumulator holds behind it.
+    /// What the accumulator holds after it.
     fn leaves(&self) -> Option<(u16, u32)> {
         (self.mask == u32::MAX).then_some(self.load)
     }
 }
 
 impl Test {
-    /// What the test comes to for all packets of a kind, if that is known.
+    /// The result of the test for all packets of a kind, if it is the same for all.
     fn is_known(&self, kind: Kind) -> Option<bool> {
         match *self {
             Test::Tcp => Some(true),
@@ -294,7 +297,7 @@ impl Test {
         }
     }
 
-    /// The steps of which all must hold.
+    /// The steps, all of which must hold.
     fn steps(&self, kind: Kind) -> Vec<Step> {
         let mut steps = Vec::new();
         match *self {
@@ -316,7 +319,7 @@ impl Test {
                 if first == last {
                     steps.push(step(EQUAL, first));
                 } else {
-                    // Even any port must be one: a later fragment has none.
+                    // Even the range of all ports needs a port: a later fragment has none.
                     let is_any = first == 0 && last == u16::MAX;
                     steps.extend((first > 0 || is_any).then(|| step(AT_LEAST, first)));
                     let at_most = Step { is_negated: true, ..step(GREATER, last) };
@@ -330,14 +333,14 @@ impl Test {
     }
 }
 
-/// Whether a node is reached, for packets of a kind, that looks at ports.
+/// Whether packets of a kind reach a node that checks ports.
 fn looks_at_ports(nodes: &[Node], kind: Kind) -> bool {
     let held = held(nodes, &goals(nodes, kind), kind);
     let mut reached = nodes.iter().zip(&held).filter(|(_, held)| held.is_some());
     reached.any(|(node, _)| matches!(node.test, Test::Port(..)))
 }
 
-/// Where a way to each node leads in truth, for packets of a kind: past the nodes that need not be asked.
+/// The real target of a jump to each node, for packets of a kind: nodes whose result is known are skipped.
 fn goals(nodes: &[Node], kind: Kind) -> Vec<u16> {
     let mut goals = vec![REJECT; nodes.len()];
     for (at, node) in nodes.iter().enumerate().rev() {
@@ -352,7 +355,7 @@ fn goals(nodes: &[Node], kind: Kind) -> Vec<u16> {
     goals
 }
 
-/// Where a way to `exit` leads; with no nodes at all everything is meant.
+/// The target of a jump to `exit`; an expression without nodes accepts everything.
 fn goal(goals: &[u16], exit: u16) -> u16 {
     match exit {
         REJECT => REJECT,
@@ -360,7 +363,7 @@ fn goal(goals: &[u16], exit: u16) -> u16 {
     }
 }
 
-/// What the accumulator holds at each node, on all ways there; None if none leads there.
+/// What the accumulator holds at each node, on all paths to it; `None` if no path leads there.
 fn held(nodes: &[Node], goals: &[u16], kind: Kind) -> Vec<Held> {
     let mut held: Vec<Held> = vec![None; nodes.len()];
     let come = |held: &mut Vec<Held>, exit: u16, with: Option<(u16, u32)>| {

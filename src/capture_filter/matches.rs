@@ -1,4 +1,4 @@
-//! Looks whether a packet or a connection is meant, as libpcap's own matcher would find.
+//! Decides whether a packet or a connection matches, as libpcap's own matcher would.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,24 +8,23 @@ use super::{ACCEPT, Expression, Side, Test};
 const WITH_PORTS: [u8; 3] = [TCP, 17, 132];
 const TCP: u8 = 6;
 
-/// What an expression can ask of a packet.
+/// The properties of a packet that an expression can test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PacketFacts {
-    /// Who sent it, as the packet says: the family is that of the packet.
+    /// The source address; its family is that of the packet.
     pub source: IpAddr,
-    /// Whom it is for, of the same family.
+    /// The destination address, of the same family.
     pub destination: IpAddr,
-    /// The number of the transport protocol, behind the extension headers of IPv6.
+    /// The number of the transport protocol, after the IPv6 extension headers.
     pub protocol: u8,
-    /// Whether it is a fragment that does not begin with the transport header.
+    /// Whether it is a fragment other than the first, without the transport header.
     pub is_later_fragment: bool,
     /// Source and destination port, where the protocol has them.
     pub ports: Option<(u16, u16)>,
 }
 
 impl PacketFacts {
-    /// A packet of TCP from one end of a connection to the other. IPv4 mapped into IPv6 is IPv4 on the
-    /// wire.
+    /// A TCP packet from one end of a connection to the other. A v4-mapped address is IPv4 on the wire.
     pub fn of_tcp(from: SocketAddr, to: SocketAddr) -> PacketFacts {
         PacketFacts {
             source: from.ip().to_canonical(),
@@ -38,22 +37,22 @@ impl PacketFacts {
 }
 
 impl Expression {
-    /// Whether it is the empty one, which means everything.
+    /// Whether it is the empty expression, which matches everything.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
 
-    /// Whether the packet is meant.
+    /// Whether the packet matches.
     pub fn has(&self, facts: &PacketFacts) -> bool {
         let mut place = if self.nodes.is_empty() { ACCEPT } else { 0 };
-        // A node leads to later ones only, so this ends.
+        // Each node leads only to later ones, so this ends.
         while let Some(node) = self.nodes.get(usize::from(place)) {
             place = if node.test.holds(facts) { node.yes } else { node.no };
         }
         place == ACCEPT
     }
 
-    /// Whether a TCP connection is meant: one whose packets, in one direction at least, are.
+    /// Whether a TCP connection matches: its packets match in at least one direction.
     pub fn has_connection(&self, client: SocketAddr, server: SocketAddr) -> bool {
         self.has(&PacketFacts::of_tcp(client, server))
             || self.has(&PacketFacts::of_tcp(server, client))

@@ -1,4 +1,4 @@
-//! Which packets and connections are meant: the connection part of the pcap language (pcap-filter(7)).
+//! Selects packets and connections: the connection part of the pcap language (pcap-filter(7)).
 //!
 //! ```text
 //! expression   = operand { ( and | or ) operand }            and, or: equal rank, from the left, as in libpcap
@@ -8,9 +8,9 @@
 //! value        = ADDRESS | ADDRESS/LENGTH | ADDRESS mask ADDRESS | PORT | NAME | PORT-PORT
 //! ```
 //!
-//! A value without qualifiers has those of the one before it: `port 80 or 443`. An expression is kept as
-//! tests that lead forward to one another (`Node`), however deep its parentheses were: it is looked
-//! up (matches.rs) and compiled for the kernel (compile.rs) without recursion.
+//! A value without qualifiers takes those of the value before it: `port 80 or 443`. An expression is stored
+//! as tests with forward jumps (`Node`), whatever the depth of its parentheses: it is evaluated
+//! (matches.rs) and compiled for the kernel (compile.rs) without recursion.
 
 mod compile;
 mod matches;
@@ -24,10 +24,10 @@ use std::net::IpAddr;
 pub use compile::{Instruction, TooLong};
 pub use matches::PacketFacts;
 
-/// An expression. The empty one means everything.
+/// An expression. The empty one matches everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expression {
-    /// The first is where a look begins; each leads to later ones only.
+    /// Evaluation begins at the first; each leads only to later ones.
     nodes: Vec<Node>,
 }
 
@@ -42,14 +42,14 @@ struct Node {
 const ACCEPT: u16 = u16::MAX;
 const REJECT: u16 = u16::MAX - 1;
 
-/// One of the two ends of a packet.
+/// Source or destination of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Side {
     Source,
     Destination,
 }
 
-/// What a packet can be asked.
+/// A test of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Test {
     /// Is it TCP?
@@ -58,18 +58,18 @@ enum Test {
     Ipv4(bool),
     /// Is an address, under the mask of the same family, this one?
     Address(Side, IpAddr, IpAddr),
-    /// Is a port at least the first and at most the second? What has no ports has none between.
+    /// Is a port at least the first and at most the second? False for a packet without ports.
     Port(Side, u16, u16),
 }
 
-/// What is wrong with an expression, and where.
+/// An error in an expression, and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrongExpression {
-    /// The byte of the expression where it goes wrong, counted from 0.
+    /// The offset of the error in bytes, counted from 0.
     pub place: usize,
-    /// The word there, empty at the end of the expression.
+    /// The word at this place, empty at the end of the expression.
     pub word: String,
-    /// Why it cannot stand there.
+    /// The reason.
     pub reason: &'static str,
 }
 

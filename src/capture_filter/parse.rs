@@ -3,9 +3,9 @@
 use super::words::{Kind, Operator, Protocol, Sort, Token};
 use super::{ACCEPT, Expression, Node, REJECT, Side, Test, WrongExpression};
 
-/// The longest expression, in bytes. There is less than one node for a byte, so that 16 bits number them.
+/// The longest expression, in bytes. A byte yields less than one node, so 16 bits can number them.
 const MOST_BYTES: usize = 16 * 1024;
-/// How deep parentheses may lie in one another.
+/// How deeply parentheses may be nested.
 const MOST_DEPTH: usize = 64;
 
 pub(super) const NO_WORD: &str = "not part of the filter language, which has host, net, port, portrange, src, \
@@ -13,7 +13,7 @@ pub(super) const NO_WORD: &str = "not part of the filter language, which has hos
 const NO_VALUE: &str = "expected an address, a port, or a word such as port or tcp";
 const NO_OPERATOR: &str = "expected and, or, a closing parenthesis or the end";
 
-/// The ends of a packet at which a value is looked for.
+/// Which ends of a packet a value is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     Either,
@@ -21,7 +21,7 @@ pub(super) enum Direction {
     One(Side),
 }
 
-/// What stands before a value, or stood before the last one.
+/// The words before a value, or before the last value that had some.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Qualifiers {
     pub(super) protocol: Protocol,
@@ -35,18 +35,18 @@ const UNQUALIFIED: Qualifiers =
 /// What has been read since an opening parenthesis, or from the beginning.
 #[derive(Clone, Copy, Debug)]
 struct Group {
-    /// Where the parenthesis stands.
+    /// The opening parenthesis.
     place: Token,
-    /// Whether `not` stands before it.
+    /// Whether it follows `not`.
     is_negated: bool,
-    /// Whether qualifiers stand before it, so that only bare values may stand in it.
+    /// Whether it follows qualifiers, so that only bare values are allowed in it.
     is_of_values: bool,
-    /// The qualifiers before it: those of the values behind it, too.
+    /// The qualifiers before it; they also apply to the values after it.
     qualifiers: Qualifiers,
-    /// The first node that may lead to [`REJECT`], and the first that may lead to [`ACCEPT`]: of those
-    /// before, `or` and `and` have already changed the exits.
+    /// The first node that may lead to [`REJECT`], and the first that may lead to [`ACCEPT`]: `or` and
+    /// `and` have already set the exits of the nodes before.
     first_open: [usize; 2],
-    /// What joins the nodes before `right` with those from there on.
+    /// The operator between the nodes before `right` and those from there on.
     operator: Option<Operator>,
     right: usize,
 }
@@ -63,9 +63,9 @@ pub(super) struct Parser<'a> {
 impl Expression {
     /// Reads an expression; blanks alone mean everything. `services` finds the port of a service's name.
     ///
-    /// Where libpcap leaves off, the obvious is taken: `1.2.3.4` is a host and `10.0.0.0/8` a network
-    /// without a word before it, and `net 10/8` is one too. A whole number where an address must stand,
-    /// which libpcap takes for 0.0.0.N, is refused.
+    /// Some forms that libpcap rejects are accepted: `1.2.3.4` alone is a host, `10.0.0.0/8` alone is a
+    /// network, and so is `net 10/8`. A whole number in the place of an address, which libpcap reads as
+    /// 0.0.0.N, is refused.
     ///
     /// # Errors
     /// The place and the reason, also for more than 16 KiB or more than 64 levels of parentheses.
@@ -93,7 +93,7 @@ impl Parser<'_> {
         let mut outer: Vec<Group> = Vec::new();
         let mut group = self.group(self.next, false, false);
         loop {
-            // An operand: a group is opened, or a test written.
+            // An operand: opens a group or writes a test.
             let mut is_negated = self.negations();
             let is_of_values = self.qualify(group.is_of_values)?;
             is_negated ^= self.negations();
@@ -133,7 +133,7 @@ impl Parser<'_> {
         Group { place, is_negated, is_of_values, qualifiers, first_open, operator, right }
     }
 
-    /// Whether the words that follow negate.
+    /// Whether the next words negate the operand.
     fn negations(&mut self) -> bool {
         let mut is_negated = false;
         while self.next.kind == Kind::Not {
@@ -144,7 +144,7 @@ impl Parser<'_> {
     }
 
     /// Joins the nodes from `group.right` on, which may be negated, to those before them. `and` and `or`
-    /// have the same rank: all that stands before is one side.
+    /// have the same rank: everything before is one operand.
     fn join(&mut self, group: &mut Group, is_negated: bool) {
         let (left, right) = self.nodes.split_at_mut(group.right);
         let swapped = |exit| match exit {
@@ -172,12 +172,13 @@ impl Parser<'_> {
         *first = group.right;
     }
 
-    /// Takes the qualifiers that stand here, if any do and may, and says whether only values may follow.
+    /// Takes the qualifiers at this place, if they are allowed here; returns whether only values may
+    /// follow.
     fn qualify(&mut self, is_of_values: bool) -> Result<bool, WrongExpression> {
         let mut new = UNQUALIFIED;
         let first = self.next;
         if let Kind::Protocol(protocol) = first.kind {
-            // Alone it is a test.
+            // A protocol alone is a test.
             if !matches!(self.peek().kind, Kind::Side(_) | Kind::Sort(_)) {
                 return Ok(is_of_values);
             }
@@ -202,7 +203,7 @@ impl Parser<'_> {
         Ok(true)
     }
 
-    /// What a side, which is taken, and `or` or `and` the other make.
+    /// The direction that a side (already taken) and an optional `or` or `and` with the other side form.
     fn direction(&mut self, side: Side) -> Result<Direction, WrongExpression> {
         let Kind::Operator(operator) = self.next.kind else { return Ok(Direction::One(side)) };
         self.take();
@@ -215,7 +216,7 @@ impl Parser<'_> {
         }
     }
 
-    /// A protocol that stands alone, or a value.
+    /// A protocol alone, or a value.
     fn operand(&mut self, is_of_values: bool) -> Result<(), WrongExpression> {
         let token = self.take();
         match token.kind {
@@ -250,14 +251,14 @@ impl Parser<'_> {
         self.push(test(Side::Destination));
     }
 
-    /// Gives the next word and goes on to the one behind it.
+    /// Returns the next word and advances.
     pub(super) fn take(&mut self) -> Token {
         let token = self.next;
         self.next = self.peek();
         token
     }
 
-    /// The word behind the next one.
+    /// The word after the next one.
     fn peek(&self) -> Token {
         Token::behind(self.next.end, self.text)
     }

@@ -11,7 +11,7 @@ const NO_PORT: &str = "not a port, and not a TCP service in /etc/services";
 const OUTSIDE: &str = "the address has bits set outside the network";
 
 impl Parser<'_> {
-    /// Writes the tests of a value behind the qualifiers.
+    /// Writes the tests of a value after its qualifiers.
     pub(super) fn value(&mut self, token: Token) -> Result<(), WrongExpression> {
         let protocol = self.qualifiers.protocol;
         if matches!(self.qualifiers.sort, Sort::Port | Sort::Portrange) {
@@ -39,7 +39,7 @@ impl Parser<'_> {
         Err(self.wrong(token, reason))
     }
 
-    /// The first and the last port of PORT, NAME or, behind `portrange`, two of them with a `-`.
+    /// The first and the last port of PORT, NAME or, behind `portrange`, two of them joined by `-`.
     fn ports(&self, token: Token) -> Result<(u16, u16), WrongExpression> {
         let word = self.word(token);
         let named = |word| (self.services)(word).ok_or_else(|| self.wrong(token, NO_PORT));
@@ -94,7 +94,7 @@ impl Parser<'_> {
         Ok((Ipv4Addr::from_bits(address).into(), Ipv4Addr::from_bits(mask).into()))
     }
 
-    /// Takes `/LENGTH`, if it stands here, of a network with addresses of `most` bits.
+    /// Takes an optional `/LENGTH` of a network whose addresses have `most` bits.
     fn length(&mut self, most: u32) -> Result<Option<u32>, WrongExpression> {
         if self.next.kind != Kind::Slash {
             return Ok(None);
@@ -125,7 +125,7 @@ impl Parser<'_> {
     }
 }
 
-/// A number as libpcap reads it: decimal, hexadecimal behind `0x`, octal behind `0`.
+/// A number as libpcap reads it: decimal, hexadecimal after `0x`, octal after `0`.
 fn number(word: &[u8]) -> Option<u32> {
     match word {
         [b'0', b'x' | b'X', rest @ ..] => digits(rest, 16),
@@ -140,10 +140,10 @@ fn digits(word: &[u8], base: u32) -> Option<u32> {
     u32::from_str_radix(text, base).ok()
 }
 
-/// An IPv4 address, of which the last parts may be left out, and the mask of the parts that are there.
+/// An IPv4 address whose last parts may be missing, and the mask of the parts that are given.
 fn short_ipv4(word: &[u8]) -> Option<(u32, u32)> {
     if !word.contains(&b'.') {
-        // A number: its first byte that is not 0 becomes the first of the address.
+        // A number: its first non-zero byte becomes the first byte of the address.
         let number = number(word)?;
         let shift = if number == 0 { 0 } else { number.leading_zeros() / 8 * 8 };
         return Some((number << shift, u32::MAX << shift));

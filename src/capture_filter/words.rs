@@ -2,7 +2,7 @@
 
 use super::Side;
 
-/// What a word, or a sign, is.
+/// The kind of a word or a sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     End,
@@ -15,9 +15,9 @@ pub(super) enum Kind {
     Protocol(Protocol),
     Side(Side),
     Sort(Sort),
-    /// Anything else that is made of letters, digits and `._-:`.
+    /// Any other word of letters, digits and `._-:`.
     Value,
-    /// What no word can hold.
+    /// A character that no word can contain.
     Stray,
 }
 
@@ -38,7 +38,7 @@ pub(super) enum Protocol {
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sort {
-    /// It does not say: a host, or a network if it has a mask.
+    /// Not specified: a host, or a network if it has a mask.
     Any,
     Host,
     Net,
@@ -68,7 +68,7 @@ const WORDS: [(&[u8], Kind); 19] = [
     (b"portrange", Kind::Sort(Sort::Portrange)),
 ];
 
-/// A word and where it stands.
+/// A word and its place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token {
     pub(super) kind: Kind,
@@ -77,7 +77,7 @@ pub(super) struct Token {
 }
 
 impl Token {
-    /// The first word of `text` at `place` or behind it.
+    /// The first word of `text` at or after `place`.
     pub(super) fn behind(place: usize, text: &[u8]) -> Token {
         let rest = text.get(place..).unwrap_or_default();
         let blanks = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();

@@ -1,10 +1,10 @@
-//! Options that cannot stand together.
+//! Options that cannot be combined.
 
 use super::{Common, Original, original};
 use crate::error::Error;
 use crate::out::Format;
 
-/// Refuses combinations that cannot mean anything, and settles what follows from the others.
+/// Refuses combinations without a meaning, and applies what follows from the others.
 pub fn check(common: &mut Common, original: Option<&Original>) -> Result<(), Error> {
     let name = |long: &'static str| ["--", original::name(original, long)].concat();
     let is_elsewhere = common.netns.is_some() || common.style.by_namespace;
@@ -60,7 +60,7 @@ pub fn check(common: &mut Common, original: Option<&Original>) -> Result<(), Err
     ])
 }
 
-/// Refuses what cannot be: of `refusals` (whether it is so, the option, the reason) the first that is so.
+/// Returns the first of `refusals` (whether it applies, the option, the reason) that applies, as an error.
 pub fn refuse<S: AsRef<[u8]>>(
     refusals: impl IntoIterator<Item = (bool, S, &'static str)>,
 ) -> Result<(), Error> {

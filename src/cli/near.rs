@@ -1,6 +1,6 @@
-//! Words that are nearly the one that was written.
+//! Known words that are similar to a misspelt one.
 
-/// What ends an error about `word`: which of `known` is most like it, if one is near.
+/// The end of an error about `word`: asks for the most similar word of `known`, if one is similar enough.
 pub fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     match near(word, known).first() {
         Some(near) => format!("; did you mean {near}?"),
@@ -8,13 +8,13 @@ pub fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     }
 }
 
-/// At most three of `known` that are near to `word`, the nearest first: at most a third of it, at least one
-/// letter, may differ.
+/// At most three of `known` that are similar to `word`, the most similar first. Up to a third of the
+/// letters may differ, and always one.
 pub fn near<'a>(word: &str, mut known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     near_of(word, &mut known)
 }
 
-/// The same, compiled once and not for each kind of list.
+/// Compiled once, not for each kind of iterator.
 fn near_of<'a>(word: &str, known: &mut dyn Iterator<Item = &'a str>) -> Vec<&'a str> {
     let word = word.to_ascii_lowercase();
     let most = (word.len() / 3).max(1);
@@ -29,7 +29,7 @@ fn near_of<'a>(word: &str, known: &mut dyn Iterator<Item = &'a str>) -> Vec<&'a 
     found.into_iter().map(|(_, name)| name).take(3).collect()
 }
 
-/// How many letters must be inserted, deleted, replaced, or exchanged with their neighbour.
+/// The edit distance: how many letters are inserted, deleted, replaced or swapped with their neighbour.
 fn distance(a: &[u8], b: &[u8]) -> usize {
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();

@@ -5,11 +5,11 @@ use std::ffi::OsStr;
 /// The documented half of an option.
 #[derive(Clone, Copy, Debug)]
 pub struct OptDoc {
-    /// The letter behind one dash.
+    /// The letter after one dash.
     pub short: Option<char>,
-    /// The word behind two dashes.
+    /// The word after two dashes.
     pub long: &'static str,
-    /// A second such word, which means the same.
+    /// A second long name with the same meaning.
     pub alias: Option<&'static str>,
     /// The name of its value, if it takes one.
     pub value: Option<&'static str>,
@@ -20,7 +20,7 @@ pub struct OptDoc {
 }
 
 impl OptDoc {
-    /// The words behind two dashes.
+    /// The long names.
     pub fn longs(&self) -> impl Iterator<Item = &'static str> + Clone + use<> {
         std::iter::once(self.long).chain(self.alias)
     }
@@ -34,9 +34,9 @@ pub struct Opt<A> {
 
 pub(super) enum Effect<A> {
     Switch(fn(&mut A)),
-    /// The error is the reason why the value cannot be.
+    /// The error is the reason why the value is refused.
     Value(fn(&mut A, &OsStr) -> Result<(), String>),
-    /// The same for a value that may be left out.
+    /// The same for an optional value.
     Optional(fn(&mut A, Option<&OsStr>) -> Result<(), String>),
 }
 
@@ -67,8 +67,8 @@ impl<A> Opt<A> {
         Opt { doc: doc(long, Some(value), words, help), effect: Effect::Value(effect) }
     }
 
-    /// An option whose value may be left out, which `value` shows in brackets: what stands behind
-    /// the option is its value unless it begins with a dash.
+    /// An option with an optional value, which `value` shows in brackets: the next word is its value unless
+    /// it begins with a dash.
     pub const fn optional(
         long: &'static str,
         value: &'static str,

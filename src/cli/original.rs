@@ -1,11 +1,11 @@
-//! Applets that bear the name of an existing tool: they keep its letters and its statuses.
+//! Applets with the name of an existing tool: they keep its short options and its exit statuses.
 
 use super::{COMMON_DOCS, Opt, OptDoc};
 use crate::error::Error;
 
-/// How an applet differs from the others because it bears the name of an existing tool. Of the common
-/// options it takes the long forms only; long options of its own may be abbreviated as the usual
-/// parsers allow it; and its default output is the tool's text.
+/// How an applet with the name of an existing tool differs from the others. It takes only the long forms of
+/// the common options; its own long options may be abbreviated, as the usual parsers allow; and its default
+/// output is the tool's text.
 #[derive(Debug)]
 pub struct Original {
     /// Whose tool it is.
@@ -14,13 +14,13 @@ pub struct Original {
     pub help: Option<char>,
     /// The letter of `--version`.
     pub version: Option<char>,
-    /// Common options that cannot be, each with the reason.
+    /// Common options that the applet refuses, each with the reason.
     pub refused: &'static [(&'static str, &'static str)],
-    /// Common options whose long form is the tool's for something else, each with its name here.
+    /// Common options whose long name means something else in the tool, each with its name here.
     pub renamed: &'static [(&'static str, &'static str)],
     /// The exit status after help or the version.
     pub status_of_help: u8,
-    /// The exit status of a wrong command line, which is said on standard error.
+    /// The exit status of a usage error.
     pub status_of_usage: u8,
     /// The exit status of a failure.
     pub status_of_failure: u8,
@@ -33,7 +33,7 @@ pub(super) fn letters(original: Option<&Original>) -> [Option<char>; 2] {
     original.map_or([Some('h'), None], |original| [original.help, original.version])
 }
 
-/// What is asked about the applet itself, if it is: for its help or its version.
+/// Whether `word` asks for the applet's help or its version.
 pub(super) fn is_about_itself(
     original: Option<&Original>,
     short: Option<char>,
@@ -50,8 +50,8 @@ pub(super) fn is_about_itself(
     }
 }
 
-/// The option that `word` is short for: getopt_long(3) and argparse take the beginning of an option
-/// of theirs where it is that of no other.
+/// The option that `word` abbreviates: getopt_long(3) and argparse accept the beginning of an option's name
+/// if no other option begins with it.
 pub(super) fn whole<'a, A>(original: Option<&Original>, word: &'a str, own: &[Opt<A>]) -> &'a str {
     let is_common = COMMON_DOCS.iter().any(|doc| name(original, doc.long) == word);
     if original.is_none()
@@ -85,7 +85,7 @@ pub(super) fn is_called(
     if word.is_empty() { is_it() } else { name(original, long) == word }
 }
 
-/// Refuses a common option that the applet cannot have.
+/// Refuses a common option that the applet does not take.
 pub(super) fn refuse(original: Option<&Original>, long: &str) -> Result<(), Error> {
     let refused = original.map_or(&[][..], |original| original.refused);
     match refused.iter().find(|(option, _)| *option == long) {
@@ -94,7 +94,7 @@ pub(super) fn refuse(original: Option<&Original>, long: &str) -> Result<(), Erro
     }
 }
 
-/// The documented halves of the common options that an applet with the options `own` has.
+/// The documented halves of the common options of an applet whose own options are `own`.
 pub fn common_docs<'a>(
     original: Option<&'static Original>,
     own: &'a [OptDoc],
@@ -197,7 +197,7 @@ mod tests {
         for words in [&["-s", "1"][..], &["--src=1"], &["--orig-src", "1"], &["--orig=1"]] {
             assert_eq!(parsed(words), Ok(Args { source: "1".into(), ..Args::default() }));
         }
-        // Errors name what was written.
+        // Errors name the option as it was written.
         assert_eq!(parsed(&["--orig-src=x"]), Err("--orig-src: is x".into()));
         assert_eq!(parsed(&["--o=x"]), Err("--orig-src: is x".into()));
         assert_eq!(parsed(&["-sx"]), Err("--src: is x".into()));
@@ -226,7 +226,7 @@ mod tests {
         let docs: Vec<_> = common_docs(Some(&ORIGINAL), &super::super::docs(&OPTIONS)).collect();
         let shorts: Vec<_> = docs.iter().filter_map(|doc| doc.short).collect();
         assert_eq!(shorts, ['h', 'V']);
-        // An option of the tool hides the common one of that name, by its alias too.
+        // An option of the tool hides the common option of the same name, also by its alias.
         let own = OptDoc { alias: Some("json"), ..OPTIONS[0].doc };
         assert!(common_docs(Some(&ORIGINAL), &[own]).all(|doc| doc.long != "json"));
         assert!(docs.iter().all(|doc| !["count", "interval"].contains(&doc.long)));

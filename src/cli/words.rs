@@ -1,4 +1,4 @@
-//! What the values of options are made of: words of a fixed set, numbers, lists, other options.
+//! Reads the values of options: words of a fixed set, numbers, lists, other options.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -17,12 +17,12 @@ pub fn choose<T: Copy>(words: &[(&str, T)], value: &OsStr) -> Result<T, String> 
     })
 }
 
-/// A whole number: decimal digits, and nothing else beside them.
+/// A whole number: decimal digits and nothing else.
 pub fn digits<T: TryFrom<u64>>(word: &str) -> Option<T> {
     text::unsigned(word.as_bytes())?.try_into().ok()
 }
 
-/// A number from 1 up.
+/// A positive integer.
 pub fn number<T: TryFrom<u64>>(value: &OsStr) -> Result<T, String> {
     let number: Option<u64> = value.to_str().and_then(digits).filter(|number| *number > 0);
     number
@@ -49,7 +49,7 @@ pub fn words(value: &OsStr) -> Result<std::str::Split<'_, char>, String> {
         .ok_or_else(|| format!("'{}' is not a comma-separated list of words", value.display()))
 }
 
-/// Does what the option `name` of `options` does, where it stands inside a value.
+/// Applies the option `name` of `options` where it appears inside a value.
 pub fn set<A>(
     options: &[Opt<A>],
     args: &mut A,

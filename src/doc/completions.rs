@@ -18,7 +18,7 @@ pub fn script(shell: &str) -> Option<String> {
     }
 }
 
-/// What may stand for an option's value.
+/// What an option's value can be.
 enum Operand {
     Words(&'static [&'static str]),
     File,
@@ -291,7 +291,7 @@ fn fish() -> String {
     text
 }
 
-/// The completions of an applet, under a command of its own or behind the box's.
+/// The completions of an applet, called by its own name or through the box.
 fn fish_applet(applet: &Applet, command: &str) -> String {
     let mut text = format!("\ncomplete {command} -f -a '{}'\n", applet.names.join(" "));
     for option in options(applet) {
@@ -310,7 +310,7 @@ fn fish_applet(applet: &Applet, command: &str) -> String {
     text
 }
 
-/// `text` between single quotes, as bash, zsh and fish all read it.
+/// `text` in single quotes, quoted so that bash, zsh and fish read the same.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -5,12 +5,12 @@ use crate::applet::APPLETS;
 use crate::cli::{OptDoc, common_docs};
 use crate::frame::Applet;
 
-/// The applets' names, one a line.
+/// The names of the applets, one per line.
 pub fn list() -> String {
     APPLETS.iter().map(|applet| format!("{}\n", applet.name)).collect()
 }
 
-/// The help of the box: the applets, one a line, and its own options.
+/// The help of the box: the applets, one per line, and its own options.
 pub fn the_box() -> String {
     let mut text = String::from(
         "usage: connbox APPLET [OPTION...] [NAME...]\n   or: APPLET [OPTION...] [NAME...]\n\napplets:\n",
@@ -62,7 +62,7 @@ fn options(options: &[OptDoc]) -> String {
     options.iter().map(|option| line(&indented(option), &explained(option))).collect()
 }
 
-/// A term and its explanation, in columns where the term leaves room.
+/// A term and its explanation, in two columns if the term is short enough.
 fn line(term: &str, explanation: &str) -> String {
     const WIDTH: usize = 28;
     if term.len() + 2 > WIDTH {

@@ -46,7 +46,7 @@ fn options(applet: &Applet) -> impl Iterator<Item = OptDoc> + use<> {
     applet.options.iter().chain(applet.filters).copied().chain(common)
 }
 
-/// What follows the options on a command line: an applet without NAMEs has nothing.
+/// Whether the applet takes NAMEs after its options.
 fn has_names(applet: &Applet) -> bool {
     applet.original.is_none() || !applet.names.is_empty()
 }
@@ -60,7 +60,7 @@ fn spelled(option: &OptDoc) -> String {
     format!("{}{value}", names.join(", "))
 }
 
-/// What an option does, with the words that it takes.
+/// What an option does, and the words that it accepts.
 fn explained(option: &OptDoc) -> String {
     match option.words {
         [] => option.help.to_owned(),

@@ -5,7 +5,7 @@ use super::xml::{addresses, element, ends, layer, open, text, when, words};
 use super::{Parts, family_name, line};
 use crate::model::{Change, Expectation, ExpectationFlags, Flow};
 
-/// Appends the line of an expectation: `299 proto=6 src=… `. No part of `-o` changes it.
+/// Appends the line of an expectation: `299 proto=6 src=… `. `-o` does not change it.
 pub fn expectation_line(buffer: &mut Vec<u8>, expectation: &Expectation<'_>) {
     if let Some(seconds) = expectation.timeout_seconds {
         field(buffer, "", seconds);
@@ -39,7 +39,7 @@ pub fn expectation_line(buffer: &mut Vec<u8>, expectation: &Expectation<'_>) {
     }
 }
 
-/// Appends the element of an expectation, which says what happened to it if that is why it is shown.
+/// Appends the element of an expectation, with the change if it is from an event.
 pub fn expectation_xml(
     buffer: &mut Vec<u8>,
     expectation: &Expectation<'_>,

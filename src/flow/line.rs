@@ -4,7 +4,7 @@ use super::push::{self, field, number};
 use super::{Parts, SECOND, date, family_name};
 use crate::model::{Ends, Flow, FlowStatus, Traffic, Tuple};
 
-/// The longest line that is common: there, one look at the room is enough.
+/// More than the longest common line, so that the buffer grows at most once.
 const ROOM: usize = 512;
 
 /// Appends the line of a flow: `tcp      6 431998 ESTABLISHED src=… `.
@@ -37,13 +37,13 @@ pub fn line(buffer: &mut Vec<u8>, flow: &Flow<'_>, parts: &Parts<'_>) {
     ending(buffer, flow, parts);
 }
 
-/// Appends a word in eight places, and a blank.
+/// Appends a word padded to eight characters, and a blank.
 fn padded(buffer: &mut Vec<u8>, word: &str) {
     buffer.extend_from_slice(word.as_bytes());
     buffer.extend_from_slice(&b"         "[word.len().min(8)..]);
 }
 
-/// Appends the addresses, and what the protocol adds to them.
+/// Appends the addresses and the protocol's ports or the like.
 pub(super) fn tuple(buffer: &mut Vec<u8>, tuple: &Tuple) {
     buffer.extend_from_slice(b" src=");
     push::address(buffer, tuple.source);
@@ -52,7 +52,7 @@ pub(super) fn tuple(buffer: &mut Vec<u8>, tuple: &Tuple) {
     ends(buffer, tuple.ends);
 }
 
-/// Appends what the protocol adds to the addresses.
+/// Appends the protocol's ports or the like.
 #[inline]
 pub(super) fn ends(buffer: &mut Vec<u8>, ends: Ends) {
     match ends {

@@ -1,8 +1,8 @@
 //! The text of conntrack-tools 1.4.7, byte for byte but for [`DIFFERENCES`]: lines, XML and options of
 //! flows and expectations, as conntrack and conntrackd write them.
 //!
-//! Everything here appends to a buffer, without a line end. `tests/cli/flow_text.rs` holds it against what
-//! Debian's conntrack wrote, and against its library for any flow; `tests/live/conntrack_text.rs` against
+//! Everything here appends to a buffer, without a line end. `tests/cli/flow_text.rs` compares it with the
+//! output of Debian's conntrack, and with its library for any flow; `tests/live/conntrack_text.rs` with
 //! conntrack on the flows of a router.
 
 mod expect;
@@ -21,16 +21,16 @@ use crate::model::Change;
 use crate::source::flows::labels::Labels;
 use crate::sys;
 
-/// What begins a document of flows in XML.
+/// The beginning of an XML document of flows.
 pub const XML_HEAD: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<conntrack>\n";
-/// What ends it.
+/// Its end.
 pub const XML_TAIL: &str = "</conntrack>\n";
-/// What begins a document of expectations in XML.
+/// The beginning of an XML document of expectations.
 pub const XML_EXPECT_HEAD: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<expect>\n";
-/// What ends it.
+/// Its end.
 pub const XML_EXPECT_TAIL: &str = "</expect>\n";
 
-/// Where this text differs from conntrack-tools 1.4.7, which is wrong there: one sentence each.
+/// The differences from conntrack-tools 1.4.7, which is wrong there: one sentence each.
 pub const DIFFERENCES: &[&str] = &[
     "In XML, states of SCTP and DCCP have the names of SCTP's and DCCP's states, not those of the states \
      of TCP with the same numbers.",
@@ -49,10 +49,10 @@ pub const DIFFERENCES: &[&str] = &[
      invalid UTF-8 as \\xNN, and in XML & < > and \" as entities.",
 ];
 
-/// What `-o` asks for, and what a line cannot know of itself.
+/// The fields that `-o` requests, and what a flow alone does not tell.
 ///
-/// To leave a field out, as conntrackd leaves out the timeout, take it away from the flow:
-/// `&Flow { timeout_seconds: None, ..*flow }`.
+/// To omit a field, as conntrackd omits the timeout, remove it from the flow: `&Flow { timeout_seconds:
+/// None, ..*flow }`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Parts<'a> {
     /// `-o extended`: the address family first.
@@ -69,8 +69,7 @@ pub struct Parts<'a> {
     pub now_seconds: u64,
 }
 
-/// Appends what `-o timestamp` puts before events, and before expectations of a list: the moment, in
-/// microseconds since 1970.
+/// Appends the time that `-o timestamp` puts before events, and before listed expectations.
 pub fn time_prefix(buffer: &mut Vec<u8>, unix_microseconds: u64) {
     buffer.push(b'[');
     push::number(buffer, unix_microseconds / 1_000_000);
@@ -84,7 +83,7 @@ pub fn time_prefix(buffer: &mut Vec<u8>, unix_microseconds: u64) {
     buffer.extend_from_slice(b"]\t");
 }
 
-/// Appends what goes before the line of an event.
+/// Appends the prefix of an event's line.
 pub fn event_prefix(buffer: &mut Vec<u8>, change: Change) {
     let words = match change {
         Change::New => "    [NEW] ",
@@ -94,8 +93,8 @@ pub fn event_prefix(buffer: &mut Vec<u8>, change: Change) {
     buffer.extend_from_slice(words.as_bytes());
 }
 
-/// Appends what ends an event, in every form, that a program's request caused: the port of the
-/// program's netlink socket, and the program's name if it was found.
+/// Appends the end of an event that a program's request caused, in every form: the port of the program's
+/// netlink socket, and the program's name if it is known.
 pub fn cause(buffer: &mut Vec<u8>, port: u32, program: Option<&[u8]>) {
     buffer.extend_from_slice(b" [USERSPACE] portid=");
     push::number(buffer, port.into());
@@ -105,7 +104,7 @@ pub fn cause(buffer: &mut Vec<u8>, port: u32, program: Option<&[u8]>) {
     }
 }
 
-/// Appends a moment as ctime(3) writes it, `Tue Nov 14 22:13:20 2023`.
+/// Appends a time as ctime(3) writes it, `Tue Nov 14 22:13:20 2023`.
 pub fn date(buffer: &mut Vec<u8>, unix_seconds: u64) {
     const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
     const MONTHS: [&str; 12] =

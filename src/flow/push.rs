@@ -1,5 +1,5 @@
-//! Numbers, addresses and outside bytes, appended fast: a table of flows is hundreds of thousands of
-//! lines, and its text is to cost less than to get it from the kernel.
+//! Numbers, addresses and outside bytes, appended fast: a table of flows has hundreds of thousands of
+//! lines, and writing them must take less time than reading them from the kernel.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -21,7 +21,7 @@ pub fn two(buffer: &mut Vec<u8>, number: u8) {
     buffer.extend_from_slice(&[b'0' + number / 10 % 10, b'0' + number % 10]);
 }
 
-/// Appends a number in hexadecimal, without a sign of it.
+/// Appends a number in hexadecimal, without `0x`.
 pub fn hex(buffer: &mut Vec<u8>, number: u16) {
     let digits = [12, 8, 4, 0].map(|shift| HEX[usize::from(number >> shift & 15)]);
     let zeros = digits[..3].iter().take_while(|digit| **digit == b'0').count();
@@ -39,7 +39,7 @@ pub fn address(buffer: &mut Vec<u8>, address: IpAddr) {
     }
 }
 
-/// The digits of every octet, a full stop behind them, and how many bytes that is.
+/// The digits of every octet with a full stop after them, and their length in bytes.
 const OCTETS: [([u8; 4], u8); 256] = {
     let mut all = [([0; 4], 0); 256];
     let mut octet = 0;
@@ -65,14 +65,13 @@ fn v4(buffer: &mut Vec<u8>, octets: [u8; 4]) {
         text[length..length + 4].copy_from_slice(digits);
         length += usize::from(*used);
     }
-    // A copy of a length that the compiler knows is no call; then off with what is too much, the last
-    // full stop too.
+    // Copying a constant length needs no call; the surplus is removed afterwards, with the last full stop.
     buffer.extend_from_slice(&text);
     buffer.truncate(buffer.len() + length - 1 - text.len());
 }
 
-/// The longest run of zeros is `::`, the first of equals, if it is longer than one; an address that is
-/// an IPv4 address within one of IPv6 ends with it.
+/// The longest run of zeros, if longer than one, becomes `::` (of equal ones, the first); an IPv6 address
+/// that contains an IPv4 address ends with it.
 fn v6(buffer: &mut Vec<u8>, address: Ipv6Addr) {
     let words = address.segments();
     let (start, length) = longest_zeros(&words);
@@ -110,7 +109,7 @@ fn longest_zeros(words: &[u16; 8]) -> (usize, usize) {
     best
 }
 
-/// What outside bytes are put into.
+/// The target of outside bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Into {
     /// A line of text.
@@ -119,7 +118,7 @@ pub enum Into {
     Xml,
 }
 
-/// Appends outside bytes: what a terminal could take for a command, and what is no UTF-8, as `\xNN`.
+/// Appends outside bytes: control characters and invalid UTF-8 as `\xNN`.
 pub fn outside(buffer: &mut Vec<u8>, text: &[u8], into: Into) {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/ ,()".contains(byte);
     if text.iter().all(is_plain) {
@@ -172,7 +171,7 @@ mod tests {
         }
     }
 
-    /// Where glibc's inet_ntop differs from Rust's `Display`, written down from glibc 2.36.
+    /// Where glibc's inet_ntop differs from Rust's `Display`, recorded with glibc 2.36.
     #[test]
     fn ipv6_addresses_are_written_as_by_inet_ntop() {
         for text in [

@@ -17,7 +17,7 @@ pub const REPLY_SRC: Column = Column::label("reply_src", "the source address of 
 pub const REPLY_DST: Column = Column::label("reply_dst", "the destination address of the reply direction");
 pub const REPLY_SPORT: Column = Column::label("reply_sport", "the source port of the reply direction");
 pub const REPLY_DPORT: Column = Column::label("reply_dport", "the destination port of the reply direction");
-// The shells own STATUS and MARK.
+// Shells reserve the variables STATUS and MARK.
 pub const STATUS: Column = Column::label(
     "ct_status",
     "the status of the flow, a list: SEEN_REPLY, ASSURED, CONFIRMED, SRC_NAT, OFFLOAD and the like",
@@ -91,7 +91,7 @@ pub const COLUMNS: [Column; 39] = [
     LABELS,
 ];
 
-/// Makes rows of flows; what must be written for one is kept for the next.
+/// Makes rows of flows; its buffers are reused for the next row.
 #[derive(Debug, Default)]
 pub struct Rows {
     status: Vec<u8>,
@@ -225,7 +225,7 @@ fn seconds<'a>(nanoseconds: Option<u64>) -> Value<'a> {
     nanoseconds.map_or(Value::Absent, |time| Value::Millis((time / 1_000_000).into()))
 }
 
-/// Writes the names of the bits that are set, and the numbers of those that have none.
+/// Writes the names of the set bits, or the numbers of bits without a name.
 pub fn push_status(buffer: &mut Vec<u8>, status: FlowStatus) {
     buffer.clear();
     for bit in (0..u32::BITS).filter(|bit| status.0 >> bit & 1 != 0) {
@@ -239,7 +239,7 @@ pub fn push_status(buffer: &mut Vec<u8>, status: FlowStatus) {
     }
 }
 
-/// Appends the names of the bits that are set, or the numbers of those that have none.
+/// Appends the names of the set bits, or the numbers of bits without a name.
 pub fn push_labels(buffer: &mut Vec<u8>, set: &[u8], labels: &Labels) {
     let start = buffer.len();
     for (place, byte) in set.iter().enumerate().filter(|(_, byte)| **byte != 0) {

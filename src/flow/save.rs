@@ -1,9 +1,9 @@
-//! A flow as options of conntrack, which would make it anew.
+//! A flow as conntrack options that would create it again.
 
 use super::push::{self, field, number};
 use crate::model::{Change, Ends, Flow, FlowStatus};
 
-/// Appends the options that make a flow, or what an event did to it.
+/// Appends the options that create a flow, or that repeat the change of an event.
 pub fn save(buffer: &mut Vec<u8>, flow: &Flow<'_>, change: Option<Change>) {
     let command = match change {
         None | Some(Change::New) => "-A",
@@ -20,7 +20,7 @@ pub fn save(buffer: &mut Vec<u8>, flow: &Flow<'_>, change: Option<Change>) {
     }
     let zones = [flow.zone, flow.orig.zone, flow.reply.zone].map(|zone| zone.map(u32::from));
     let numbers = [
-        // A new flow has the mark 0 by itself.
+        // A new flow has mark 0 by default.
         (" -m ", flow.mark.filter(|mark| *mark != 0)),
         (" -c ", flow.secmark),
         (" -w ", zones[0]),
@@ -58,7 +58,7 @@ fn names(buffer: &mut Vec<u8>, status: FlowStatus) {
     }
 }
 
-/// Appends the addresses; those of the reply that were translated have options of their own.
+/// Appends the addresses; translated addresses of the reply have their own options.
 fn addresses(buffer: &mut Vec<u8>, flow: &Flow<'_>) {
     let source = if flow.is_destination_translated() { " -g " } else { " -r " };
     let destination = if flow.is_source_translated() { " -n " } else { " -q " };
@@ -126,7 +126,7 @@ fn state(buffer: &mut Vec<u8>, flow: &Flow<'_>) {
     }
     if let Some(tags) = flow.vtags.filter(|_| flow.orig.protocol == 132) {
         for (option, tag) in [" --orig-vtag ", " --reply-vtag "].into_iter().zip(tags) {
-            // Both what conntrack writes and what it reads is in the order of the host.
+            // conntrack both writes and reads it in host byte order.
             field(buffer, option, u32::from_be(tag));
         }
     }

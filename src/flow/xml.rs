@@ -5,7 +5,7 @@ use super::{Parts, SECOND, family_name};
 use crate::model::{Change, Ends, Flow, FlowStatus, Traffic, Tuple};
 use crate::sys;
 
-/// Appends the element of a flow, which says what happened to it if that is why it is shown.
+/// Appends the element of a flow, with the change if it is from an event.
 pub fn xml(buffer: &mut Vec<u8>, flow: &Flow<'_>, parts: &Parts<'_>, change: Option<Change>) {
     open(buffer, change);
     let directions = [(&flow.orig, "original"), (&flow.reply, "reply")];
@@ -17,7 +17,7 @@ pub fn xml(buffer: &mut Vec<u8>, flow: &Flow<'_>, parts: &Parts<'_>, change: Opt
     words(buffer, &["<meta direction=\"independent\">"]);
     independent(buffer, flow, parts);
     words(buffer, &["</meta>"]);
-    // A list of flows does not say when it was made, though one of expectations does.
+    // A list of flows does not say when it was made; a list of expectations does.
     if change.is_some() {
         when(buffer, parts);
     }
@@ -69,7 +69,7 @@ pub(super) fn addresses(buffer: &mut Vec<u8>, tuple: &Tuple) {
     }
 }
 
-/// Appends ports and keys; what ICMP has is not shown in XML.
+/// Appends ports and keys; XML does not show the fields of ICMP.
 pub(super) fn ends(buffer: &mut Vec<u8>, tuple: &Tuple) {
     match tuple.ends {
         Ends::None | Ends::Icmp { .. } => {}
@@ -114,7 +114,7 @@ fn independent(buffer: &mut Vec<u8>, flow: &Flow<'_>, parts: &Parts<'_>) {
         element(buffer, "stop", stop);
         words(buffer, &["</timestamp>"]);
     }
-    // Unlike that of the line, this one is of nanoseconds where both are known.
+    // Unlike the one in the line, this difference is in nanoseconds if both are known.
     let age = start.map(|start| match stop {
         Some(stop) => stop.saturating_sub(start) / SECOND,
         None => parts.now_seconds.saturating_sub(start / SECOND),
@@ -122,7 +122,7 @@ fn independent(buffer: &mut Vec<u8>, flow: &Flow<'_>, parts: &Parts<'_>) {
     element(buffer, "deltatime", age);
 }
 
-/// Appends the moment of the text, by local time.
+/// Appends the time of the text, in local time.
 pub(super) fn when(buffer: &mut Vec<u8>, parts: &Parts<'_>) {
     let Some(seconds) = parts.when_seconds else { return };
     let time = sys::local_time(seconds);
@@ -139,7 +139,7 @@ pub(super) fn when(buffer: &mut Vec<u8>, parts: &Parts<'_>) {
     words(buffer, &["</when>"]);
 }
 
-/// Appends an element that is a number, if there is one.
+/// Appends an element with a number, if there is one.
 pub(super) fn element(buffer: &mut Vec<u8>, name: &str, value: Option<u64>) {
     if let Some(value) = value {
         words(buffer, &["<", name, ">"]);
@@ -148,7 +148,7 @@ pub(super) fn element(buffer: &mut Vec<u8>, name: &str, value: Option<u64>) {
     }
 }
 
-/// Appends an element that is outside bytes, if there are any.
+/// Appends an element with outside bytes, if there are any.
 pub(super) fn text(buffer: &mut Vec<u8>, name: &str, value: Option<&[u8]>) {
     if let Some(value) = value {
         words(buffer, &["<", name, ">"]);

@@ -1,4 +1,4 @@
-//! What runs the applets: what each of them is, one run of one of them, its table, and what it says.
+//! Runs the applets: the definition of an applet, one run of it, its table, and its messages.
 
 mod call;
 mod report;
@@ -13,34 +13,34 @@ use crate::cli::{OptDoc, Original};
 use crate::error::Error;
 use crate::out::Column;
 
-/// One applet: all that dispatch, help, man pages, completions and tests know of it.
+/// One applet: everything that dispatch, help, man pages, completions and tests know about it.
 #[derive(Debug)]
 pub struct Applet {
-    /// Its name, which is also a command's when a link bears it.
+    /// Its name, which is also a command if a link has this name.
     pub name: &'static str,
-    /// Other names that it answers to.
+    /// Its other names.
     pub aliases: &'static [&'static str],
     /// What it does, one clause.
     pub about: &'static str,
-    /// What one should know to use it: paragraphs of the man page.
+    /// Paragraphs of the man page: what the user should know.
     pub details: &'static [&'static str],
     /// Its own options.
     pub options: &'static [OptDoc],
     /// The options that pick sockets, if it takes them.
     pub filters: &'static [OptDoc],
-    /// Its columns, in order; only ever appended to.
+    /// Its columns, in order; new ones are only ever added at the end.
     pub columns: &'static [Column],
-    /// Commands that people run, tested as they stand here.
+    /// Commands that people run; tests run them exactly as written here.
     pub examples: &'static [Example],
-    /// What rights it needs, one sentence.
+    /// What privileges it needs, one sentence.
     pub needs: &'static str,
-    /// What a row is, and which NAMEs pick it.
+    /// What a row is, and which NAMEs select it.
     pub rows: &'static str,
     /// NAMEs of a fixed vocabulary, for completions.
     pub names: &'static [&'static str],
     /// The keys of its screen, if it has one, and what each does.
     pub keys: &'static [(&'static str, &'static str)],
-    /// How it differs because it bears the name of an existing tool, if it does.
+    /// How it differs, if it has the name of an existing tool.
     pub original: Option<&'static Original>,
     /// Runs it.
     pub run: fn(&mut Call) -> Result<(), Error>,
@@ -49,7 +49,7 @@ pub struct Applet {
 /// A command of a man page.
 #[derive(Clone, Copy, Debug)]
 pub struct Example {
-    /// What it is good for.
+    /// What the command is for.
     pub about: &'static str,
     /// The shell's command line.
     pub command: &'static str,

@@ -1,26 +1,26 @@
-//! What a run says beside its rows, on standard error.
+//! The messages of a run, on standard error.
 
 use crate::error::Error;
 use crate::source::netns;
 
-/// Takes a line for standard error, and whose it is.
+/// Takes the name of the speaker and a line for standard error.
 pub type Say = fn(&str, &[u8]);
 
-/// What a run says beside its rows.
+/// The messages of a run.
 #[derive(Clone, Debug)]
 pub struct Report {
     name: &'static str,
     say: Say,
     noted: Vec<&'static str>,
-    /// What was said apart, if that is to be said later.
+    /// Messages that are held back, to be printed later.
     held: Option<Vec<Held>>,
-    /// Whether something could not be read, which was said.
+    /// Whether something could not be read (an error said so).
     pub(super) is_troubled: bool,
-    /// Whether network namespaces that were to be counted are missing, which was said.
+    /// Whether requested network namespaces could not be counted (an error said so).
     pub(crate) is_partial: bool,
 }
 
-/// Something to say later.
+/// A message to print later.
 #[derive(Clone, Debug)]
 enum Held {
     Note(&'static str),
@@ -28,18 +28,18 @@ enum Held {
 }
 
 impl Report {
-    /// What a run of the applet `name` says by `say`.
+    /// The messages of a run of the applet `name`, printed with `say`.
     pub(super) fn new(name: &'static str, say: Say) -> Report {
         let (noted, held) = (Vec::new(), None);
         Report { name, say, noted, held, is_troubled: false, is_partial: false }
     }
 
-    /// One that says nothing itself, for another thread; see [`Report::add`].
+    /// A report that holds its messages back, for another thread; see [`Report::add`].
     pub(super) fn apart(&self) -> Report {
         Report { held: Some(Vec::new()), ..Report::new(self.name, self.say) }
     }
 
-    /// Says what was said apart.
+    /// Prints the messages that `apart` has held back.
     pub(super) fn add(&mut self, apart: Report) {
         self.is_troubled |= apart.is_troubled;
         for held in apart.held.into_iter().flatten() {
@@ -57,7 +57,7 @@ impl Report {
         }
     }
 
-    /// Says something that is good to know, once a run.
+    /// Prints a note, once per run.
     pub fn note(&mut self, text: &'static str) {
         if self.noted.contains(&text) {
             return;
@@ -69,22 +69,22 @@ impl Report {
         self.noted.push(text);
     }
 
-    /// Says something, however often.
+    /// Prints a message, each time.
     pub fn say(&mut self, text: &str) {
         self.write(self.name, text.as_bytes());
     }
 
-    /// Whether [`Report::note`] has said this.
+    /// Whether [`Report::note`] has printed this.
     pub(crate) fn has_said(&self, text: &'static str) -> bool {
         self.noted.contains(&text)
     }
 
-    /// Says a line of the tool whose name the applet bears, without the applet's name.
+    /// Prints a line in the form of the original tool, without the applet's name.
     pub fn line(&mut self, text: &str) {
         self.write("", text.as_bytes());
     }
 
-    /// Says what could not be read, while the rest goes on; the run then ends with status 1.
+    /// Prints an error and goes on; the run then ends with status 1.
     pub fn trouble(&mut self, error: &Error) {
         if let Error::Fault { text, .. } = error {
             self.write(self.name, text);
@@ -92,7 +92,7 @@ impl Report {
         self.is_troubled = true;
     }
 
-    /// Says, once a run, which of all network namespaces could not be counted.
+    /// Prints, once per run, which of all network namespaces could not be counted.
     pub(super) fn missing(&mut self, missing: netns::Missing) {
         let Some(text) = missing.text() else { return };
         if !std::mem::replace(&mut self.is_partial, true) {

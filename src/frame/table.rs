@@ -1,4 +1,4 @@
-//! A table of an applet: what gives its rows, and the columns that explain them.
+//! A table of an applet: the source of its rows, and the columns that explain them.
 
 use super::Report;
 use crate::error::Error;
@@ -6,27 +6,27 @@ use crate::out::{Column, Out};
 use crate::source::Source;
 use crate::source::netns::{Missing, Namespaces};
 
-/// The columns of `--explain`, which end every table.
+/// The columns of `--explain`, the last ones of every table.
 pub const SCOPE: Column = Column::label("scope", "netns or host: whose sockets the number counts");
 /// See [`SCOPE`].
 pub const SOURCE: Column = Column::label("source", "the kernel file and field, or the formula");
 /// See [`SCOPE`].
 pub const MEANING: Column = Column::label("meaning", "what the number says");
 
-/// What one snapshot reads from and writes to: that of a namespace, if all are visited.
+/// What one snapshot reads from and writes to: the snapshot of one namespace, if all are visited.
 #[derive(Debug)]
 pub struct Sample<'a> {
     /// Where facts come from.
     pub source: &'a Source,
     /// Where rows go.
     pub out: &'a mut Out,
-    /// Where words for people go.
+    /// Where messages go.
     pub report: &'a mut Report,
 }
 
 impl Sample<'_> {
-    /// Has threads `read` all namespaces at once, by their labels, then gives each its rows by `write`,
-    /// in the order of the list.
+    /// Calls `read` for all namespaces in parallel threads, each with its label, then `write` for each, in
+    /// the order of the list.
     pub fn everywhere<T: Send>(
         self,
         all: &Namespaces,
@@ -50,13 +50,13 @@ impl Sample<'_> {
     }
 }
 
-/// What gives the rows of a table; a closure, if no row is of the whole machine.
+/// The source of a table's rows; a closure is enough if no row describes the whole machine.
 pub trait Table {
-    /// Reads and gives the rows of one snapshot: with `--netns all`, those of one of the namespaces.
+    /// Reads and writes the rows of one snapshot; with `--netns all`, the rows of one namespace.
     fn snapshot(&mut self, sample: Sample<'_>) -> Result<(), Error>;
 
-    /// With `--netns all`, gives the rows of all namespaces: reads one after the other. What takes
-    /// walks of the kernel's tables has threads read them, see [`Sample::everywhere`].
+    /// With `--netns all`, writes the rows of all namespaces, reading one after another. A table that walks
+    /// the kernel's tables reads them in threads, see [`Sample::everywhere`].
     fn namespaces(&mut self, all: &Namespaces, sample: Sample<'_>) -> Result<Missing, Error> {
         let Sample { source, out, report } = sample;
         all.visit(&mut |namespace| {
@@ -65,7 +65,7 @@ pub trait Table {
         })
     }
 
-    /// With `--netns all`, gives the rows of the whole machine, after those of the namespaces.
+    /// With `--netns all`, writes the rows of the whole machine, after those of the namespaces.
     fn machine(&mut self, _: Sample<'_>) -> Result<(), Error> {
         Ok(())
     }

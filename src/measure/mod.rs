@@ -17,10 +17,10 @@ use summary::Readings;
 /// The scopes of a number.
 pub const NETNS: &str = "netns";
 pub const HOST: &str = "host";
-/// The scope of a number of a namespace that is subtracted from one of the host.
+/// The scope of the difference of a number of the host and a number of the namespace.
 pub const HOST_MINUS_NETNS: &str = "host-netns";
 
-/// A number, where it is known, and what it says.
+/// A number, if it is known, and its meaning.
 #[derive(Debug)]
 pub struct Measure {
     pub value: Option<i128>,
@@ -50,14 +50,14 @@ impl Measure {
     }
 }
 
-/// A table of measures by name. With `--netns all` some are those of the whole machine.
+/// A table of measures by name. With `--netns all`, some of them describe the whole machine.
 pub trait Measures: Sync {
     /// The measures that have one row of the whole machine.
     const OF_MACHINE: &'static [&'static str];
-    /// The measures that mix numbers of the machine and of the namespace, which is said.
+    /// The measures that mix numbers of the machine and of the namespace; a note says so.
     const MIXED: &'static [&'static str];
 
-    /// Reads what the measures of one namespace are made of.
+    /// Reads the inputs of one namespace's measures.
     fn read(
         &self,
         names: &[&'static str],
@@ -65,11 +65,11 @@ pub trait Measures: Sync {
         report: &mut Report,
     ) -> Result<Readings, Error>;
 
-    /// One of them; for the whole machine `readings` hold the sums over its namespaces.
+    /// One measure by name; for the whole machine, `readings` hold the sums over its namespaces.
     fn measure(readings: &Readings, name: &str, of_machine: bool) -> Result<Measure, Error>;
 }
 
-/// The error for a name that no measure has: another's number in its place would go unseen.
+/// The error for an unknown measure: another measure's number in its place would go unnoticed.
 pub fn no_measure(name: &str) -> Error {
     Error::failed(name, "no number of that name")
 }
@@ -107,7 +107,7 @@ impl<M: Measures> Table for MeasureTable<M> {
             |source: &Source, _: &[u8], report: &mut Report| measures.read(names, source, report);
         sample.everywhere(all, read, |readings, out| {
             machine.add_namespace(&readings.tcp);
-            // The others have their row once.
+            // The others have one row for the whole machine.
             let mut names = names.iter().filter(|name| !M::OF_MACHINE.contains(name));
             names.try_for_each(|name| M::measure(&readings, name, false)?.row(name, out))
         })
@@ -125,8 +125,8 @@ impl<M: Measures> Table for MeasureTable<M> {
     }
 }
 
-/// Says once that numbers of this network namespace are subtracted from numbers of the whole
-/// machine, if there is more than this namespace.
+/// Notes once that numbers of this network namespace are subtracted from numbers of the whole machine, if
+/// the machine has other namespaces.
 fn note_namespace(source: &Source, report: &mut Report) {
     if source.saved.is_empty() && source.kernel.is_other_namespace() {
         report.note(

@@ -1,4 +1,4 @@
-//! How many sockets are meant, in groups.
+//! Counts the selected sockets, in groups.
 
 use crate::error::Error;
 use crate::frame::Report;
@@ -10,8 +10,8 @@ use crate::select::socket_keys::Sockets;
 use crate::source::sockets::sock_diag::Dumped;
 use crate::source::{self, Collector, Method, Source, TcpInfo};
 
-/// Counts the sockets of the namespace that the process is in, which is called `netns`. `shared` is what
-/// was read once for all namespaces of a snapshot.
+/// Counts the sockets of the namespace that the process is in, named `netns`. `shared` holds what was read
+/// once for all namespaces of a snapshot.
 pub fn groups(
     source: &Source,
     query: &Query,
@@ -29,7 +29,7 @@ pub fn groups(
     Ok(groups)
 }
 
-/// Counts them all together.
+/// Counts the sockets as one group.
 pub fn number(source: &Source, query: &Query, report: &mut Report) -> Result<u64, Error> {
     let shared = Shared::read(source, query)?;
     let groups = groups(source, query, &Grouping::default(), &shared, Vec::new(), report)?;
@@ -62,7 +62,7 @@ impl Counting<'_> {
         Ok((groups, dumped))
     }
 
-    /// Whether the number of sockets in each state says all: it is had many times faster.
+    /// Whether the number of sockets in each state is enough: it is many times faster to read.
     fn needs_states_alone(&self) -> bool {
         self.grouping.is_among(&["state", "proto", "netns"])
             && !self.grouping.has_sums()
@@ -109,7 +109,7 @@ impl Collector for ByKey<'_> {
     #[inline]
     fn take(&mut self, socket: &Socket, _: Option<&TcpInfo>) -> Result<(), Error> {
         self.grouping.key(&mut self.key, (socket, self.facts));
-        // A listening socket's numbers are connections, not bytes.
+        // The queues of a listening socket hold connections, not bytes.
         let is_listener = socket.tcp_state() == Some(TcpState::LISTEN);
         let bytes = |queue: u32| if is_listener { 0 } else { queue.into() };
         let sums = [bytes(socket.recv_queue_bytes), bytes(socket.send_queue_bytes)];

@@ -1,4 +1,4 @@
-//! The numbers of /proc/net/sockstat and sockstat6, what they count, and their limits.
+//! The numbers of /proc/net/sockstat and sockstat6, their meaning, and their limits.
 
 use std::ffi::{OsStr, OsString};
 
@@ -10,14 +10,14 @@ use crate::source::files::procfs::{self, File, Record};
 use crate::sys::Kernel;
 use crate::wire::text;
 
-/// One number and where it stands.
+/// One number, by its protocol and item.
 pub struct Field {
     pub protocol: String,
     pub item: String,
     pub value: u64,
 }
 
-/// Reads all fields, in file order; there are some twenty, however many sockets there are.
+/// Reads all fields, in file order; there are about twenty, however many sockets exist.
 pub fn read(source: &Source, limits: bool) -> Result<Vec<Field>, Error> {
     let mut fields: Vec<Field> = Vec::with_capacity(32);
     procfs::read(source, &[File::Sockstat, File::Sockstat6], |place, record| {
@@ -69,7 +69,7 @@ impl Name {
     }
 }
 
-/// The fields that `names` pick, in the order given, each once; all of them without names.
+/// The fields that `names` select, in the order given, each once; without names, all of them.
 pub fn pick<'a>(
     fields: &'a [Field],
     names: &[Name],
@@ -98,16 +98,16 @@ pub fn pick<'a>(
     Ok(places.into_iter().map(|place| &fields[place]))
 }
 
-/// Where the kernel stops.
+/// A limit of the kernel.
 #[derive(Clone, Copy)]
 pub struct Limit {
-    /// The file below /proc/sys that holds it.
+    /// Its file, relative to /proc/sys.
     pub file: &'static str,
-    /// The limit; `None` where this network namespace does not show it, and for saved files.
+    /// The limit; `None` if this network namespace does not show it, and for saved files.
     pub number: Option<u64>,
 }
 
-/// The one field that a NAME picks, and its limit if it has one.
+/// The field that a NAME selects, and its limit if it has one.
 pub fn number(source: &Source, name: &str) -> Result<(u64, Option<Limit>), Error> {
     let is_live = source.saved.is_empty();
     let (fields, wanted) = (read(source, is_live)?, Name::parse(name.as_ref()));
@@ -119,9 +119,9 @@ pub fn number(source: &Source, name: &str) -> Result<(u64, Option<Limit>), Error
     Ok((field.value, limit))
 }
 
-/// The limit that a file below /proc/sys holds.
+/// The limit in a file, relative to /proc/sys.
 pub fn limit(source: &Source, file: &str) -> Option<u64> {
-    // tcp_mem and udp_mem hold three numbers; the last is where allocation fails.
+    // tcp_mem and udp_mem hold three numbers; allocation fails at the last.
     numbers(&source.kernel.sysctl(file)?).last()
 }
 
@@ -138,22 +138,22 @@ pub fn source(protocol: &str, item: &str) -> String {
     }
 }
 
-/// What is known of a field.
+/// The scope, limit and meaning of a field.
 pub struct Explanation {
     pub scope: &'static str,
-    /// The file below /proc/sys that holds its limit.
+    /// The file of its limit, relative to /proc/sys.
     pub limit: Option<&'static str>,
-    /// Empty for a field that connbox does not know.
+    /// Empty for an unknown field.
     pub meaning: &'static str,
 }
 
-/// A field that is a measure by itself.
+/// A field as a measure.
 pub fn measure(value: Option<u64>, protocol: &str, item: &str) -> Measure {
     let known = explain(protocol.as_bytes(), item.as_bytes());
     Measure::of(value.map(i128::from), known.scope, source(protocol, item), known.meaning)
 }
 
-/// What is known of a field of sockstat (net/ipv4/proc.c, sockstat_seq_show).
+/// Explains a field of sockstat (net/ipv4/proc.c, sockstat_seq_show).
 pub fn explain(protocol: &[u8], item: &[u8]) -> Explanation {
     let (scope, limit, meaning) = match (protocol.strip_suffix(b"6").unwrap_or(protocol), item) {
         (b"sockets", b"used") => {

@@ -1,4 +1,4 @@
-//! The summary of `ss -s`, with the truth behind its "closed".
+//! The summary of `ss -s`, and what its "closed" really counts.
 
 use super::{HOST, HOST_MINUS_NETNS, Measure, Measures, NETNS, no_measure, sockstat};
 use crate::error::Error;
@@ -50,13 +50,13 @@ impl Measures for Summary {
     }
 }
 
-/// The number of one row; `None` where it is not known.
+/// The number of one row; `None` if it is not known.
 pub fn number(name: &str, source: &Source, report: &mut Report) -> Result<Option<i128>, Error> {
     let readings = Readings::read(source, name == "synrecv", false, report)?;
     Ok(measure(&readings, name, false)?.value)
 }
 
-/// What the rows are made of.
+/// The inputs of the rows.
 #[derive(Debug, Default)]
 pub struct Readings {
     pub sockstat: Sockstat,

@@ -106,7 +106,7 @@ impl Needs {
 pub struct Query {
     /// The protocols; TCP if none is given.
     pub protos: Vec<Proto>,
-    /// The family of the socket; AF_INET6 holds the v4-mapped ones.
+    /// The family of the socket; AF_INET6 includes the v4-mapped ones.
     pub family: Option<Family>,
     /// The states.
     pub states: Option<StateSet>,

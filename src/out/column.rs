@@ -1,6 +1,6 @@
-//! What a column is: a part of an applet's public contract.
+//! Columns: part of an applet's public contract.
 
-/// What a column is to the formats.
+/// The role of a column in the formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Names the row from a fixed vocabulary: a state, a protocol, a counter.
@@ -34,13 +34,13 @@ impl Kind {
 pub struct Column {
     /// Lower snake case, the unit last.
     pub name: &'static str,
-    /// What it is to the formats.
+    /// Its role in the formats.
     pub kind: Kind,
     /// One clause, for `--help`, the man page and Prometheus' HELP.
     pub help: &'static str,
     /// A number's name in Prometheus text, without `connbox_` and `_total`; empty for the others.
     pub metric: &'static str,
-    /// Whether its numbers are percents, which Prometheus' text has as ratios, its base unit.
+    /// Whether its numbers are percents; Prometheus text has ratios instead, its base unit.
     pub is_percent: bool,
 }
 
@@ -70,7 +70,7 @@ impl Column {
         Column { name, kind: Kind::Counter, help, metric, is_percent: false }
     }
 
-    /// The columns of several tables in one, of which there must be `N`.
+    /// The columns of several tables in one array of `N`.
     pub const fn joined<const N: usize>(parts: &[&[Column]]) -> [Column; N] {
         let mut all = [parts[0][0]; N];
         let (mut part, mut place) = (0, 0);

@@ -8,13 +8,13 @@ use super::prometheus::{Metric, Metrics};
 #[derive(Debug, Default)]
 pub struct Exposition {
     metrics: Vec<Metric>,
-    /// The series that have a sample, in their one form.
+    /// The series that have a sample, in canonical form.
     seen: BTreeSet<Vec<u8>>,
 }
 
 impl Exposition {
-    /// Takes the samples of a table. Those of a series that has one already are left out; the result
-    /// is these series, as they are written. A reader would refuse the whole text for them.
+    /// Takes the samples of a table. Samples of a series that already has one are skipped, and their series
+    /// returned as written: a reader would refuse the whole text because of them.
     pub fn add(&mut self, table: Metrics) -> Vec<Vec<u8>> {
         let mut repeated = Vec::new();
         for mut metric in table.into_metrics() {
@@ -25,7 +25,7 @@ impl Exposition {
                 self.metrics.push(metric);
             }
             for line in samples.split_inclusive(|byte| *byte == b'\n') {
-                // A number holds no blank.
+                // A number contains no blank.
                 let end = line.iter().rposition(|byte| *byte == b' ').unwrap_or(line.len());
                 let series = &line[..end];
                 if self.seen.insert(one_form(series)) {
@@ -46,8 +46,8 @@ impl Exposition {
     }
 }
 
-/// The one form of a series as a reader sees it: labels in any order are the same, and one without a
-/// value is the same as none.
+/// The canonical form of a series: the order of labels does not matter, and an empty label is the same as
+/// none.
 fn one_form(series: &[u8]) -> Vec<u8> {
     let mut labels = labels(series);
     labels.retain(|label| !label.ends_with(b"=\"\""));

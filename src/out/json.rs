@@ -1,4 +1,4 @@
-//! JSON: one nested object for a table of Keys, one object a row (JSON Lines) otherwise.
+//! JSON: one nested object for a table of Keys, one object per row (JSON Lines) otherwise.
 
 use bstr::ByteSlice;
 
@@ -12,8 +12,8 @@ pub fn row<'a>(buffer: &mut Vec<u8>, cells: impl Iterator<Item = Cell<'a>> + Clo
     buffer.push(b'\n');
 }
 
-/// The rows of one table of Keys. They are kept until its end, because rows that share a Key may
-/// come apart (`sockstat TCP.inuse UDP.inuse TCP.mem`) and an object must not name it twice.
+/// The rows of one table of Keys. They are kept until the end of the table, because rows with the same Key
+/// may be separated (`sockstat TCP.inuse UDP.inuse TCP.mem`) and an object must not name a Key twice.
 #[derive(Debug, Default)]
 pub struct Tree {
     members: Vec<(Vec<u8>, Node)>,
@@ -127,7 +127,7 @@ fn push_value(buffer: &mut Vec<u8>, value: &Value<'_>) {
     }
 }
 
-/// Appends a value as a string: names of members are strings, whatever they are made of.
+/// Appends a value as a string, also a number: names of members are strings.
 fn push_string(buffer: &mut Vec<u8>, value: &Value<'_>) {
     match *value {
         Value::Text(text) | Value::List(text) => escape(buffer, text),
@@ -150,7 +150,7 @@ fn push_string(buffer: &mut Vec<u8>, value: &Value<'_>) {
     }
 }
 
-/// Appends bytes as a string; what is no UTF-8 becomes U+FFFD.
+/// Appends bytes as a string; invalid UTF-8 becomes U+FFFD.
 fn escape(buffer: &mut Vec<u8>, text: &[u8]) {
     buffer.push(b'"');
     for (start, end, character) in text.char_indices() {

@@ -1,4 +1,4 @@
-//! Rows out: one contract, four formats. What a row looks like follows from its columns alone.
+//! Writes rows: one contract, four formats. The form of a row follows from its columns alone.
 
 mod column;
 mod exposition;
@@ -27,7 +27,7 @@ use crate::track::Rates;
 /// One field of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value<'a> {
-    /// Not there, or not known: neither zero nor empty.
+    /// Absent or unknown: neither zero nor empty.
     Absent,
     /// A number, wide enough for every u64 and for differences of them.
     Int(i128),
@@ -43,7 +43,7 @@ pub enum Value<'a> {
     Net(IpAddr, u8),
     /// Yes or no.
     Bool(bool),
-    /// A word of our own: letters, digits and `[A-Za-z0-9_.:/@%+,=-]` only.
+    /// One of our own words: letters, digits and `[A-Za-z0-9_.:/@%+,=-]` only.
     Word(&'static str),
     /// Bytes from outside, or a sentence: every format escapes them.
     Text(&'a [u8]),
@@ -68,16 +68,16 @@ pub enum Format {
     Bare,
     /// Assignments for `eval`.
     Shell,
-    /// One object for a table of Keys, one object a row otherwise.
+    /// One object for a table of Keys, one object per row otherwise.
     Json,
     /// Text exposition 0.0.4.
     Prometheus,
-    /// The text of the tool whose name the applet bears: made by the applet, see [`Out::text`].
+    /// The text of the original tool: made by the applet, see [`Out::text`].
     Original,
 }
 
 impl Format {
-    /// The option that asks for it.
+    /// The option that selects it.
     pub fn option(self) -> &'static str {
         match self {
             Format::Tsv => "--tsv",
@@ -85,7 +85,7 @@ impl Format {
             Format::Shell => "--shell",
             Format::Json => "--json",
             Format::Prometheus => "--prom",
-            // No option asks for it: it is the default of its applets.
+            // No option selects it: it is the default of its applets.
             Format::Original => "the applet's own text",
         }
     }
@@ -98,15 +98,15 @@ pub struct Style {
     pub format: Format,
     /// Whether a first row names the columns of TSV.
     pub header: bool,
-    /// What goes before every name of the shell format.
+    /// The prefix of every name in the shell format.
     pub prefix: String,
     /// The file to write, standard output for `None`.
     pub output: Option<PathBuf>,
-    /// Whether snapshots repeat: rows then begin with their time, and JSON is one object a row.
+    /// Whether snapshots repeat: rows then begin with their time, and JSON is one object per row.
     pub is_stream: bool,
     /// Whether each counter is followed by its rate.
     pub rate: bool,
-    /// Whether rows say of which network namespace they are.
+    /// Whether rows name their network namespace.
     pub by_namespace: bool,
 }
 
@@ -116,16 +116,16 @@ enum From {
     Time,
     Namespace,
     Resident,
-    /// The N-th value of the row that the applet gives.
+    /// The N-th value of the applet's row.
     Row(usize),
     /// The growth of the N-th value.
     Rate(usize),
 }
 
-/// When the buffer is written before its end.
+/// The buffer is written when it exceeds this size.
 const FLUSH_BYTES: usize = 64 * 1024;
 
-/// The one way out: takes rows, writes them in the format that was asked for.
+/// The only way to write rows: takes them and writes them in the selected format.
 #[derive(Debug)]
 pub struct Out {
     style: Style,
@@ -138,13 +138,13 @@ pub struct Out {
     metrics: prometheus::Metrics,
     time: [u8; 24],
     clock: Duration,
-    /// Of which namespace rows are, and who lives there.
+    /// The namespace of the rows, and a process that lives there.
     place: [Option<Vec<u8>>; 2],
     rates: Rates,
 }
 
 impl Out {
-    /// A writer of rows of `columns`; those for which `is_shown` is false are left out.
+    /// A writer of rows of `columns`; columns for which `is_shown` is false are omitted.
     pub fn new(style: Style, columns: &[Column], is_shown: impl Fn(&Column) -> bool) -> Out {
         let mut shown = Vec::with_capacity(columns.len() + 3);
         if style.is_stream {
@@ -190,13 +190,13 @@ impl Out {
         self.clock = clock;
     }
 
-    /// Says of which network namespace the next rows are, and who lives there; `None` for rows of the
+    /// Sets the network namespace of the next rows and a process that lives there; `None` for rows of the
     /// whole machine.
     pub fn enter(&mut self, namespace: Option<Vec<u8>>, resident: Option<Vec<u8>>) {
         self.place = [namespace, resident];
     }
 
-    /// The namespace that was entered.
+    /// The current namespace.
     pub fn namespace(&self) -> Option<&[u8]> {
         self.place[0].as_deref()
     }
@@ -206,14 +206,14 @@ impl Out {
         self.row_of(&values)
     }
 
-    /// The same for a table whose columns are known only when it runs.
+    /// The same for a table whose columns are known only at run time.
     pub fn row_of<'a>(&mut self, values: &[Value<'a>]) -> Result<(), Error> {
         let rates = if self.style.rate { self.rates_of(values) } else { Vec::new() };
         let [namespace, resident] =
             self.place.each_ref().map(|text| text.as_deref().map_or(Value::Absent, Value::Text));
         let at = |values: &[Value<'a>], place| values.get(place).copied().unwrap_or(Value::Absent);
         let (columns, time) = (&self.columns, &self.time);
-        // Made as they are asked for: a table may have many columns, and a run many rows.
+        // Made on demand: a table may have many columns, and a run many rows.
         let cells = columns.iter().map(|(column, from)| {
             let value = match *from {
                 From::Time => Value::Text(time),
@@ -238,13 +238,13 @@ impl Out {
         if self.buffer.len() >= FLUSH_BYTES { self.flush() } else { Ok(()) }
     }
 
-    /// Writes text of [`Format::Original`] as it is. What came from outside is the applet's to escape.
+    /// Writes text of [`Format::Original`] as it is. The applet must escape what came from outside.
     pub fn text(&mut self, text: &[u8]) -> Result<(), Error> {
         self.buffer.extend_from_slice(text);
         if self.buffer.len() >= FLUSH_BYTES { self.flush() } else { Ok(()) }
     }
 
-    /// Whether the text of the tool is wanted whose name the applet bears.
+    /// Whether the text of the original tool is selected.
     pub fn is_original(&self) -> bool {
         self.style.format == Format::Original
     }
@@ -279,18 +279,18 @@ impl Out {
         self.rates.forget_before(self.clock);
         match self.style.format {
             Format::Json if self.is_keyed => self.tree.write(&mut self.buffer),
-            // Prometheus text is one snapshot, and is written when that is finished.
+            // Prometheus text is one snapshot; [`Out::finish`] writes it.
             _ => {}
         }
         if self.style.is_stream && self.style.output.is_none() { self.flush() } else { Ok(()) }
     }
 
-    /// Moves the rows that were made behind `buffer`, instead of writing them.
+    /// Appends the finished rows to `buffer` instead of writing them.
     pub fn take(&mut self, buffer: &mut Vec<u8>) {
         buffer.append(&mut self.buffer);
     }
 
-    /// Writes what is left, and puts an output file under its name.
+    /// Writes what is left, and gives an output file its final name.
     ///
     /// # Errors
     /// An old output file then stays as it was.
@@ -303,7 +303,7 @@ impl Out {
         }
     }
 
-    /// Gives the samples that were taken for Prometheus, instead of writing them.
+    /// Returns the samples for Prometheus instead of writing them.
     pub fn into_metrics(self) -> Metrics {
         self.metrics
     }
@@ -394,7 +394,7 @@ mod tests {
         assert_eq!(String::from_utf8(text).unwrap(), wanted);
     }
 
-    /// What `format` makes of one row that holds a value of every kind.
+    /// What `format` makes of a row with a value of every kind.
     fn written(format: Format) -> String {
         let path = std::env::temp_dir().join(format!("connbox-{}-{format:?}", std::process::id()));
         let style = Style { format, output: Some(path.clone()), ..Style::default() };

@@ -1,6 +1,5 @@
-//! The variables that shells keep for themselves: some are read-only, so that `eval` fails whole, some
-//! belong to the process (setting UID in a root zsh changes the user), some are read by the next
-//! command (PATH, IFS).
+//! The variables that shells reserve: some are read-only, so that `eval` fails altogether, some belong to
+//! the process (setting UID in a root zsh changes the user), some are read by the next command (PATH, IFS).
 
 use memchr::memmem;
 

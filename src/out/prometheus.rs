@@ -1,4 +1,4 @@
-//! Prometheus text exposition 0.0.4: HELP and TYPE once a metric, its samples together.
+//! Prometheus text exposition 0.0.4: HELP and TYPE once per metric, its samples together.
 
 use std::fmt::Display;
 
@@ -20,17 +20,17 @@ pub(super) struct Metric {
     pub(super) name: String,
     kind: Kind,
     help: &'static str,
-    /// One a line.
+    /// One per line.
     pub(super) samples: Vec<u8>,
 }
 
 impl Metrics {
-    /// Takes one row: a sample for each of its numbers that is there.
+    /// Takes one row: a sample for each number that is present.
     pub(super) fn row<'a>(&mut self, cells: impl Iterator<Item = Cell<'a>> + Clone) {
         for cell in cells.clone() {
             let kind = match (cell.column.kind, cell.value) {
                 (Kind::Key | Kind::Label, _) | (_, Value::Absent) => continue,
-                // Among counters, a level is a metric of its own.
+                // A level among counters is a separate metric.
                 (_, Value::Level(_)) => Kind::Gauge,
                 (kind, _) => kind,
             };
@@ -133,7 +133,7 @@ fn number(buffer: &mut Vec<u8>, cell: &Cell<'_>) {
     }
 }
 
-/// Appends bytes from outside as a label's value; what is no UTF-8 becomes U+FFFD.
+/// Appends bytes from outside as a label's value; invalid UTF-8 becomes U+FFFD.
 fn escape(buffer: &mut Vec<u8>, text: &[u8]) {
     for character in text.chars() {
         match character {

@@ -4,8 +4,8 @@ use super::{
     Cell, Kind, Value, push_addr, push_bool, push_fraction, push_int, push_millis, push_net,
 };
 
-/// Appends the assignments of a row that Keys alone name: `TCP_ESTABLISHED="14"`. The first number
-/// bears the row's name, further ones append their column's: `TCP_MEM_LIMIT="575796"`.
+/// Appends the assignments of a row that Keys alone name: `TCP_ESTABLISHED="14"`. The first number has the
+/// row's name, further ones append their column's name: `TCP_MEM_LIMIT="575796"`.
 pub fn assignments<'a>(
     buffer: &mut Vec<u8>,
     prefix: &str,
@@ -26,8 +26,8 @@ pub fn assignments<'a>(
             push_upper(buffer, cell.column.name);
         }
         make_name(buffer, start);
-        // Names of a kernel to come, or of a hostile file, must not be those of the shell. Our own
-        // are tested never to be.
+        // Names from a future kernel or a hostile file must not be reserved by the shell. Tests ensure that
+        // our own never are.
         if super::owned::is_owned(&buffer[start..]) {
             buffer.insert(start, b'_');
         }
@@ -66,8 +66,8 @@ fn push_upper(buffer: &mut Vec<u8>, word: &str) {
     buffer.extend(word.bytes().map(|byte| byte.to_ascii_uppercase()));
 }
 
-/// Makes what stands from `start` on a name that every shell takes, whatever a kernel writes one
-/// day: other characters become `_`, and a digit does not come first.
+/// Makes the text from `start` on a name that every shell accepts, whatever a future kernel writes: other
+/// characters become `_`, and a digit does not come first.
 fn make_name(buffer: &mut Vec<u8>, start: usize) {
     for byte in &mut buffer[start..] {
         if !byte.is_ascii_alphanumeric() {
@@ -95,7 +95,7 @@ fn push_value(buffer: &mut Vec<u8>, value: &Value<'_>) {
     buffer.push(b'"');
 }
 
-/// Appends bytes from outside as they may stand between double quotes.
+/// Appends bytes from outside, escaped for double quotes.
 fn escape(buffer: &mut Vec<u8>, text: &[u8]) {
     for &byte in text {
         match byte {

@@ -5,12 +5,12 @@ use crate::error::Error;
 use crate::sys;
 
 impl Out {
-    /// What was not written yet, to which text of [`Format::Original`] may be appended.
+    /// What has not been written yet; text of [`Format::Original`] may be appended.
     pub fn pending(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
     }
 
-    /// Writes at most `most` bytes of what was not written yet to standard output, in one call.
+    /// Writes at most `most` of the pending bytes to standard output, in one call.
     ///
     /// # Errors
     /// [`Error::ClosedPipe`] if the reader has closed the pipe.

@@ -2,8 +2,8 @@
 
 const DAY: i64 = 86_400;
 
-/// `2026-11-21T11:33:36.123Z`: the time at `unix_milliseconds` since 1970, UTC, for the years 1970
-/// to 9999; a clock set outside of them is shown at the nearer end.
+/// `2026-11-21T11:33:36.123Z`: the time at `unix_milliseconds` since 1970, UTC, for the years 1970 to 9999;
+/// a clock outside this range is shown at its nearer end.
 pub fn rfc3339(unix_milliseconds: i64) -> [u8; 24] {
     const END_OF_9999: i64 = 253_402_300_799_999;
     let milliseconds = unix_milliseconds.clamp(0, END_OF_9999);
@@ -26,8 +26,8 @@ pub fn rfc3339(unix_milliseconds: i64) -> [u8; 24] {
     text
 }
 
-/// Year, month and day, `days` after 1970-01-01. Years are taken to begin in March, so that the leap day
-/// is their last, and to repeat themselves after 400.
+/// Year, month and day, `days` after 1970-01-01. Years are counted from March, so that the leap day is
+/// their last day; they repeat every 400.
 fn date(days: i64) -> (i64, i64, i64) {
     const DAYS_OF_400_YEARS: i64 = 146_097;
     let since_march_0000 = days + 719_468;

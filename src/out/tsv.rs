@@ -1,4 +1,4 @@
-//! Tab-separated values: one row a line, `-` for what is absent, so that no field is ever empty.
+//! Tab-separated values: one row per line, `-` for absent values, so that no field is ever empty.
 
 use super::{Cell, Value, push_addr, push_bool, push_fraction, push_int, push_millis, push_net};
 
@@ -39,7 +39,7 @@ pub fn value(buffer: &mut Vec<u8>, value: &Value<'_>) {
     }
 }
 
-/// Appends bytes from outside: a tab or line end in them must not look like ours.
+/// Appends bytes from outside: a tab or line end in them must not look like a separator.
 fn escape(buffer: &mut Vec<u8>, text: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     if text.is_empty() {

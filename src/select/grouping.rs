@@ -1,4 +1,4 @@
-//! Counting in groups: `--by`, `--top`, `--min` and `--sum`, the same for all applets that take them.
+//! Counting in groups: `--by`, `--top`, `--min` and `--sum`, the same in all applets with these options.
 
 use std::ffi::OsStr;
 
@@ -18,7 +18,7 @@ pub struct Grouping<K: Counted> {
     sums: [bool; 2],
 }
 
-/// The arguments of an applet that counts in groups.
+/// Arguments of an applet that counts in groups.
 pub trait TakesGrouping {
     type Of: Counted;
     /// What `option` changes.
@@ -48,7 +48,7 @@ pub const fn min<A: TakesGrouping>(help: &'static str) -> Opt<A> {
 }
 
 impl<K: Counted> Grouping<K> {
-    /// Adds the keys of a comma list, each of them once.
+    /// Adds the keys of a comma-separated list; a repeated key is an error.
     fn add(&mut self, value: &OsStr) -> Result<(), String> {
         for word in cli::words(value)? {
             let part = Part::parse(word)?;
@@ -69,13 +69,13 @@ impl<K: Counted> Grouping<K> {
         Ok(())
     }
 
-    /// Groups by `key` before all others, if not anyway.
+    /// Puts `key` before all other keys, unless it is one of them.
     pub fn lead_with(&mut self, name: &str) {
         let key = K::KEYS.iter().find(|key| key.name == name && !self.has(name));
         self.by.splice(..0, key.map(|key| Part { key, lengths: None }));
     }
 
-    /// Groups by `key` behind all others.
+    /// Puts `key` after all other keys.
     pub fn end_with(&mut self, key: &'static Key<K>) {
         self.by.push(Part { key, lengths: None });
     }
@@ -98,7 +98,7 @@ impl<K: Counted> Grouping<K> {
         self.has_keys() || self.has_sums() || self.top.is_some() || self.min.is_some()
     }
 
-    /// Whether there are no other keys than these.
+    /// Whether all keys are among `names`.
     pub fn is_among(&self, names: &[&str]) -> bool {
         self.by.iter().all(|part| names.contains(&part.key.name))
     }
@@ -108,12 +108,12 @@ impl<K: Counted> Grouping<K> {
         self.by.iter().fold(Needs::NONE, |needs, part| needs.with(part.key.needs))
     }
 
-    /// Whether there is a `--min` without keys, which nothing can be compared with.
+    /// Whether `--min` is given without keys; it then has no groups to filter.
     pub fn lacks_keys(&self) -> bool {
         self.min.is_some() && !self.has_keys()
     }
 
-    /// Refuses options that mean nothing without keys.
+    /// Refuses options that have no meaning without keys.
     pub fn refuse_without_keys(&self) -> Result<(), Error> {
         cli::refuse([
             (self.top.is_some() && !self.has_keys(), "--top", NEEDS_KEYS),
@@ -131,14 +131,15 @@ impl<K: Counted> Grouping<K> {
         sums.map(|(column, is_given)| (column.name, is_given || K::SUMS.is_empty())).collect()
     }
 
-    /// Writes the key of `one` to `buffer`: bytes in whose order the groups stand.
+    /// Writes the key of `one` to `buffer`; groups are sorted by these bytes.
     #[inline]
     pub fn key(&self, buffer: &mut Vec<u8>, one: K::One<'_>) {
         buffer.clear();
         self.by.iter().for_each(|part| part.push(buffer, one));
     }
 
-    /// Writes the rows of the groups, the largest first. Without keys there is one group, be it empty.
+    /// Writes the rows of the groups, the largest first. Without keys there is exactly one group, possibly
+    /// empty.
     pub fn rows(&self, groups: &Groups, out: &mut Out) -> Result<(), Error> {
         let mut sorted = groups.sorted(self.min.unwrap_or(1), self.top.unwrap_or(usize::MAX));
         if self.by.is_empty() && sorted.is_empty() {

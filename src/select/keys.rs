@@ -1,5 +1,5 @@
-//! Keys of groups: what rows have in common, as bytes in whose order the groups stand. A key's first
-//! byte says whether there is something.
+//! Keys of groups: what rows have in common, as bytes by which the groups are sorted. The first byte of a
+//! key says whether it has a value.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,14 +11,14 @@ use crate::out::{Column, Value};
 
 /// What is counted in groups: sockets, flows, connections.
 pub trait Counted: fmt::Debug + Default + 'static {
-    /// One of them, with what is known of it.
+    /// One of them, with all that is known about it.
     type One<'a>: Copy;
     const KEYS: &'static [Key<Self>];
     /// The names of the keys.
     const NAMES: &'static [&'static str];
-    /// The columns behind the keys: how many there are, then at most two sums.
+    /// The columns after the keys: the count, then at most two sums.
     const NUMBERS: &'static [Column];
-    /// The words of `--sum` for these sums; without words they are always shown.
+    /// The words of `--sum` for these sums; if there are none, the sums are always shown.
     const SUMS: &'static [&'static str];
 }
 
@@ -26,12 +26,12 @@ pub trait Counted: fmt::Debug + Default + 'static {
 pub struct Key<K: Counted> {
     pub name: &'static str,
     pub column: Column,
-    /// What must be known for it.
+    /// What must be looked up for it.
     pub needs: Needs,
     shape: Shape<K>,
 }
 
-/// What a key is, and how it is had of what is counted.
+/// The type of a key, and how to read it from a counted object.
 pub enum Shape<K: Counted> {
     Number(for<'a> fn(K::One<'a>) -> Option<u32>),
     /// An address, or its network if the key has lengths.
@@ -49,7 +49,7 @@ impl<K: Counted> Key<K> {
         Key { name, column, needs: Needs::NONE, shape }
     }
 
-    /// A key for which something must be known beside the row.
+    /// A key that needs more than the row.
     pub const fn needing(
         needs: Needs,
         name: &'static str,
@@ -68,7 +68,7 @@ impl<K: Counted> Key<K> {
 #[derive(Debug)]
 pub struct Part<K: Counted> {
     pub key: &'static Key<K>,
-    /// How long networks are, for IPv4 and IPv6.
+    /// The prefix lengths for IPv4 and IPv6.
     pub lengths: Option<[u8; 2]>,
 }
 
@@ -115,7 +115,7 @@ impl<K: Counted> Part<K> {
         }
     }
 
-    /// Reads what [`Part::push`] appended; `rest` is left behind it.
+    /// Reads the value that [`Part::push`] appended, and moves `rest` past it.
     pub fn value<'a>(&self, rest: &mut &'a [u8]) -> Value<'a> {
         if take(rest, 1) != [THERE] {
             return Value::Absent;
@@ -130,7 +130,7 @@ impl<K: Counted> Part<K> {
     }
 }
 
-/// Where keys are few they are listed.
+/// A short list of keys is given in full.
 fn unknown<K: Counted>(name: &str) -> String {
     match K::NAMES {
         names if names.len() < 8 => format!("'{name}' is not one of {}", names.join(", ")),
@@ -162,10 +162,10 @@ pub const fn columns<K: Counted, const N: usize>(keys: &[Key<K>; N]) -> [Column;
     columns
 }
 
-/// The first byte of what is there.
+/// The first byte of a value that is present.
 const THERE: u8 = 1;
 
-/// The lengths of networks behind a key in `word`: `24` or `24/64`, for IPv4 and IPv6.
+/// The prefix lengths after a key in `word`: `24` or `24/64`, for IPv4 and IPv6.
 fn parse_lengths(word: &str, lengths: &str) -> Result<[u8; 2], String> {
     let (inet, inet6) = lengths.split_once('/').unwrap_or((lengths, "128"));
     let number = |text: &str, most| cli::digits::<u8>(text).filter(|length| *length <= most);
@@ -186,7 +186,8 @@ fn push_number(buffer: &mut Vec<u8>, number: Option<u32>) {
     }
 }
 
-/// Names and paths hold no NUL; what should is cut there, lest keys run into one another.
+/// Appends a text. Names and paths hold no NUL; a text with one is cut there, so that keys cannot run into
+/// one another.
 pub fn push_text(buffer: &mut Vec<u8>, text: Option<&[u8]>) {
     let Some(text) = text else { return buffer.push(0) };
     buffer.push(THERE);
@@ -194,7 +195,7 @@ pub fn push_text(buffer: &mut Vec<u8>, text: Option<&[u8]>) {
     buffer.push(0);
 }
 
-/// Appends an address, or its network of so many bits.
+/// Appends an address, or its network with these prefix lengths.
 fn push_address(buffer: &mut Vec<u8>, address: IpAddr, lengths: Option<[u8; 2]>) {
     let [inet, inet6] = lengths.unwrap_or([32, 128]);
     match masked(address, if address.is_ipv4() { inet } else { inet6 }) {
@@ -216,12 +217,12 @@ fn take<'a>(rest: &mut &'a [u8], length: usize) -> &'a [u8] {
     taken
 }
 
-/// Takes as many bytes as are wanted.
+/// Takes N bytes off the front.
 fn array<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
     take(rest, N).first_chunk().copied().unwrap_or([0; N])
 }
 
-/// Takes what [`push_text`] appended.
+/// Takes a text that [`push_text`] appended.
 fn text<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
     let length = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
     let text = take(rest, length);
@@ -229,17 +230,17 @@ fn text<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
     text
 }
 
-/// The place of `word` in `words`.
+/// The index of `word` in `words`.
 pub fn position(words: &[&str], word: &str) -> Option<u16> {
     words.iter().position(|one| *one == word)?.try_into().ok()
 }
 
-/// The word at a place of `words`.
+/// The word at an index of `words`.
 pub fn word(words: &[&'static str], place: u16) -> Value<'static> {
     words.get(usize::from(place)).map_or(Value::Absent, |word| Value::Word(word))
 }
 
-/// Takes what [`push_address`] appended.
+/// Takes an address that [`push_address`] appended.
 fn address(rest: &mut &[u8], lengths: Option<[u8; 2]>) -> Value<'static> {
     let is_v4 = take(rest, 1) == [4];
     let address: IpAddr = if is_v4 { array::<4>(rest).into() } else { array::<16>(rest).into() };

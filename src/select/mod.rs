@@ -1,4 +1,4 @@
-//! Which sockets are meant, and in which groups: the options that pick them, what is known of them, keys.
+//! Selects and groups sockets: the filter options, what is looked up about a socket, and the keys.
 
 pub(crate) mod facts;
 pub(crate) mod grouping;

@@ -1,4 +1,4 @@
-//! The options that pick sockets, the same for all applets that take them.
+//! The options that select sockets, the same in all applets with these options.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -66,7 +66,7 @@ fn states(query: &mut Query, value: &OsStr) -> Result<(), String> {
     Ok(())
 }
 
-/// Takes ports and ranges at once; a name of a service waits for /etc/services.
+/// Takes ports and ranges now; service names are looked up later, in /etc/services.
 fn ports(
     value: &OsStr,
     lists: fn(&mut Query) -> (&mut Vec<Ports>, &mut Vec<String>),
@@ -100,7 +100,7 @@ fn given(query: &mut Query) -> &mut Query {
     query
 }
 
-/// The question with its names looked up in /etc/services and /etc/passwd.
+/// The query, with its names looked up in /etc/services and /etc/passwd.
 ///
 /// # Errors
 /// A usage error if neither file has the name.

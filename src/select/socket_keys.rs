@@ -1,4 +1,4 @@
-//! The keys of sockets: what they may have in common.
+//! The keys by which sockets are grouped.
 
 use super::facts::{DIRECTIONS, Facts};
 use super::keys::Shape::{Address, Number, Text, Word};
@@ -96,7 +96,7 @@ const KEYS: [Key<Sockets>; 16] = [
             named_or_number(to, name, port.into());
         }),
     ),
-    // The shells own UID and USER.
+    // Shells reserve the variables UID and USER.
     Key::new(
         "uid",
         Column::label("owner_uid", "the user ID of whoever created the socket"),
@@ -145,7 +145,7 @@ const KEYS: [Key<Sockets>; 16] = [
     ),
 ];
 
-/// Appends a name, or the number of what has none.
+/// Appends a name, or the number if there is no name.
 pub fn named_or_number(to: &mut Vec<u8>, name: Option<&[u8]>, number: u32) {
     match name {
         Some(name) => push_text(to, Some(name)),
@@ -163,7 +163,7 @@ fn family(socket: &Socket) -> u16 {
     }
 }
 
-/// A state's name; a state that is not known is its number.
+/// A state's name, or the number of an unknown state.
 fn state(number: u16) -> Value<'static> {
     let known = u8::try_from(number).ok().and_then(TcpState::from_number);
     known.map_or(Value::Int(number.into()), |state| Value::Word(state.name()))

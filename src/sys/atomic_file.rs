@@ -1,4 +1,4 @@
-//! A file that is written beside its name and appears under it whole.
+//! A file that is written under a temporary name and renamed when complete.
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
@@ -10,20 +10,20 @@ use rustix::io::Errno;
 
 use super::write_all;
 
-/// A file that appears under its name whole or not at all.
+/// A file that appears under its name complete or not at all.
 #[derive(Debug)]
 pub struct AtomicFile {
     fd: OwnedFd,
     target: PathBuf,
-    /// The name until it is whole; `None` for a target that is no regular file (a pipe, a device),
-    /// which is written in place, since renaming over it would destroy it.
+    /// The temporary name; `None` for a target that is not a regular file (a pipe, a device): it is written
+    /// in place, since renaming over it would destroy it.
     temporary: Option<PathBuf>,
 }
 
 impl AtomicFile {
     /// Begins to write `path`. A symbolic link is followed.
     pub fn create(path: &Path) -> Result<AtomicFile, Errno> {
-        // The kernel follows links of its own kind (/dev/stdout) to what has no name.
+        // The kernel follows its magic links (/dev/stdout) to files without a name.
         let old = rustix::fs::stat(path);
         let kind = old.map(|old| FileType::from_raw_mode(old.st_mode));
         let new = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
@@ -42,7 +42,7 @@ impl AtomicFile {
         let temporary = target.with_file_name(OsString::from_vec(temporary));
         let mode = Mode::from_raw_mode(0o666);
         let fd = rustix::fs::open(&temporary, new, mode).or_else(|error| match error {
-            // Left behind by a process of the same number that was killed.
+            // A killed process with the same ID left it behind.
             Errno::EXIST => rustix::fs::unlink(&temporary)
                 .and_then(|()| rustix::fs::open(&temporary, new, mode)),
             error => Err(error),
@@ -54,8 +54,8 @@ impl AtomicFile {
         Ok(file)
     }
 
-    /// Takes over the owner and mode of the file that will be replaced, as far as that is allowed: who
-    /// could read the old one is to read the new one.
+    /// Takes over the owner and mode of the file that will be replaced, as far as that is allowed: its
+    /// readers can then read the new one.
     fn resemble(&self, old: &Stat) {
         let owner = rustix::fs::Uid::from_raw(old.st_uid);
         let group = rustix::fs::Gid::from_raw(old.st_gid);
@@ -83,15 +83,15 @@ impl AtomicFile {
     }
 }
 
-/// The number of the descriptor that a path names, as /dev/stdout does through /proc.
+/// The descriptor that a path names, as /dev/stdout does through /proc.
 fn descriptor(path: &Path) -> Option<i32> {
     let path = path.to_str()?;
     let number = ["/proc/self/fd/", "/dev/fd/"].iter().find_map(|prefix| path.strip_prefix(prefix));
     number?.parse().ok()
 }
 
-/// The file that a chain of symbolic links leads to, whether or not it is there yet. What a descriptor
-/// leads to is not followed: it is open already, and perhaps to be appended to.
+/// The file that a chain of symbolic links leads to, whether or not it exists yet. A path to a descriptor
+/// is not followed: the file is already open, perhaps for appending.
 fn follow(path: &Path) -> Result<PathBuf, Errno> {
     const MOST_LINKS: usize = 40;
     let mut target = path.to_path_buf();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::time::{ClockId, Timespec};
 
-/// Microseconds since 1970-01-01 00:00 UTC, 0 for a clock that was set before.
+/// Microseconds since 1970-01-01 00:00 UTC, 0 for an earlier clock.
 pub fn unix_microseconds() -> u64 {
     let now = rustix::time::clock_gettime(ClockId::Realtime);
     let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
@@ -18,7 +18,7 @@ pub fn unix_milliseconds() -> i64 {
     now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000)
 }
 
-/// Nanoseconds since 1970-01-01 00:00 UTC, on the clock that may be set.
+/// Nanoseconds since 1970-01-01 00:00 UTC, on the clock that can be set.
 pub fn realtime() -> Duration {
     let now = rustix::time::clock_gettime(ClockId::Realtime);
     Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
@@ -38,7 +38,7 @@ pub fn sleep_until(moment: Duration) {
     while sleep() == Err(Errno::INTR) {}
 }
 
-/// A moment as local calendars and clocks show it.
+/// A local date and time.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "the words are common")]
 pub struct LocalTime {
@@ -53,10 +53,10 @@ pub struct LocalTime {
     pub weekday: u8,
 }
 
-/// Local time, as libc tells it: conntrack's and conntrackd's own answer. Like theirs, it does not notice
-/// that the time zone of the machine is changed while the program runs.
+/// Local time from libc, as conntrack and conntrackd show it. Like them, it does not notice a change of the
+/// machine's time zone while the program runs.
 pub fn local_time(unix_seconds: u64) -> LocalTime {
-    // Microseconds in 64 bits end in a year that libc can show.
+    // The last year of 64-bit microseconds is one that libc can show.
     let seconds = unix_seconds.min(u64::MAX / 1_000_000);
     let time = super::local(libc::time_t::try_from(seconds).unwrap_or(libc::time_t::MAX));
     let small = |number| u8::try_from(number).unwrap_or_default();

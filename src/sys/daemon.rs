@@ -1,5 +1,5 @@
-//! What a daemon needs of the system: a lock, a socket that only its user may open, a process of its
-//! own, and systemd's ear.
+//! What a daemon needs from the system: a lock, a socket that only its user may open, a background process,
+//! and notifications to systemd.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -15,9 +15,9 @@ use rustix::net::{
 use super::{environment, write_all};
 use crate::error::Error;
 
-/// Makes the directory that a socket or lock is to be in, if it is not there, and checks that nobody
-/// else can put something in its place: it must belong to this user or to root, and what others may
-/// write there must be theirs to rename and remove alone (as in /tmp).
+/// Creates the directory for a socket or lock, if it does not exist, and checks that no other user can
+/// replace files in it: it must belong to this user or to root, and if others may write there, it must be
+/// sticky (as /tmp is).
 ///
 /// # Errors
 /// Also if the directory belongs to another user.
@@ -46,8 +46,7 @@ fn is_ours(stat: &Stat) -> bool {
     stat.st_uid == 0 || stat.st_uid == rustix::process::geteuid().as_raw()
 }
 
-/// A lock that ends with the process, however that ends: what a `kill -9` leaves is a file that nobody
-/// holds.
+/// A lock that ends with the process, however it ends: after `kill -9`, only an unlocked file remains.
 #[derive(Debug)]
 pub struct Lock {
     fd: OwnedFd,
@@ -68,7 +67,7 @@ impl Lock {
             if !is_ours(&held) {
                 return Err(Errno::PERM);
             }
-            // Its last holder may have removed it while this process opened it.
+            // The last holder may have removed the file while this process opened it.
             let is_there = rustix::fs::stat(path)
                 .is_ok_and(|stat| (stat.st_dev, stat.st_ino) == (held.st_dev, held.st_ino));
             if is_there {
@@ -77,7 +76,7 @@ impl Lock {
         }
     }
 
-    /// Writes the number of this process into the file, for people.
+    /// Writes the process ID into the file, for people.
     pub fn sign(&self) {
         let number = rustix::process::getpid().as_raw_nonzero().to_string();
         if rustix::fs::ftruncate(&self.fd, 0).is_ok() {
@@ -85,14 +84,14 @@ impl Lock {
         }
     }
 
-    /// Removes the file and lets the lock go.
+    /// Removes the file and releases the lock.
     pub fn release(self) {
         let _ = rustix::fs::unlink(&self.path);
     }
 }
 
-/// Makes a socket at `path` that only this user may open, and listens there. What an earlier process
-/// has left there is removed: the caller holds the lock.
+/// Creates a socket at `path` that only this user may open, and listens on it. A socket that an earlier
+/// process has left there is removed: the caller holds the lock.
 ///
 /// # Errors
 /// Also if the path is not a socket, or a process already listens on it.
@@ -112,7 +111,7 @@ pub fn listen(path: &Path, backlog: i32) -> Result<OwnedFd, Error> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let fd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
         .map_err(failed)?;
-    // No other thread makes files meanwhile.
+    // No other thread creates files meanwhile.
     let mask = rustix::process::umask(Mode::from_raw_mode(0o177));
     let bound = rustix::net::bind(&fd, &address);
     rustix::process::umask(mask);
@@ -120,7 +119,7 @@ pub fn listen(path: &Path, backlog: i32) -> Result<OwnedFd, Error> {
     Ok(fd)
 }
 
-/// Connects to the socket at `path`; an answer that does not come within a minute is an error.
+/// Connects to the socket at `path`; an answer that takes more than a minute is an error.
 pub fn connect(path: &Path) -> Result<OwnedFd, Errno> {
     const PATIENCE: Duration = Duration::from_secs(60);
     let address = SocketAddrUnix::new(path)?;
@@ -132,7 +131,7 @@ pub fn connect(path: &Path) -> Result<OwnedFd, Errno> {
     Ok(fd)
 }
 
-/// The next connection, if one waits.
+/// The next waiting connection.
 ///
 /// # Errors
 /// `AGAIN` if no connection is waiting.
@@ -140,8 +139,8 @@ pub fn accept(listener: impl AsFd) -> Result<OwnedFd, Errno> {
     rustix::net::accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
 }
 
-/// Goes on as a process in the background, without a terminal, with the root directory as its own and
-/// the standard descriptors closed; `false` is for the process that was there before.
+/// Continues as a background process, without a terminal, with / as its working directory and the standard
+/// descriptors on /dev/null; returns `false` in the original process.
 pub fn detach() -> Result<bool, Errno> {
     if super::fork()?.is_some() {
         return Ok(false);
@@ -157,7 +156,7 @@ pub fn detach() -> Result<bool, Errno> {
 
 /// Opens a file to append to, which only its user and group may read.
 pub fn append_to(path: &Path) -> Result<OwnedFd, Errno> {
-    // A pipe that nobody reads must not hold the daemon.
+    // A pipe without a reader must not block the daemon.
     let flags = OFlags::WRONLY
         | OFlags::CREATE
         | OFlags::APPEND
@@ -167,17 +166,17 @@ pub fn append_to(path: &Path) -> Result<OwnedFd, Errno> {
     rustix::fs::open(path, flags, Mode::from_raw_mode(0o640))
 }
 
-/// Who is told how the daemon does: systemd, by sd_notify(3).
+/// Notifies systemd of the daemon's state, by sd_notify(3).
 #[derive(Debug, Default)]
 pub struct Notify {
     socket: Option<OwnedFd>,
-    /// How often it wants to be told that the daemon lives.
+    /// How often it expects a sign of life.
     pub watchdog: Option<Duration>,
 }
 
 impl Notify {
-    /// Whom the environment names in NOTIFY_SOCKET: a path, or an abstract name after `@`; and what it
-    /// says in WATCHDOG_USEC and WATCHDOG_PID.
+    /// Reads NOTIFY_SOCKET from the environment (a path, or an abstract name after `@`), WATCHDOG_USEC and
+    /// WATCHDOG_PID.
     pub fn of_environment() -> Notify {
         let Some(name) = environment("NOTIFY_SOCKET") else { return Notify::default() };
         let address = match name.as_bytes().split_first() {
@@ -196,7 +195,7 @@ impl Notify {
         Notify { socket: socket.ok(), watchdog: watchdog.map(Duration::from_micros) }
     }
 
-    /// Tells a state, such as `READY=1`; whom nobody hears, nobody is told.
+    /// Sends a state, such as `READY=1`; errors are ignored.
     pub fn tell(&self, state: &str) {
         if let Some(socket) = &self.socket {
             let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;

@@ -1,4 +1,4 @@
-//! Netlink sockets: questions to the kernel, and the groups of events that it sends.
+//! Netlink sockets: requests to the kernel, and its groups of events.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -10,7 +10,7 @@ use rustix::net::{
 
 use super::{set_socket_option, socket_option};
 
-/// A socket to one of the kernel's subsystems.
+/// A socket to a subsystem of the kernel.
 #[derive(Debug)]
 pub struct Netlink {
     fd: OwnedFd,
@@ -21,7 +21,7 @@ pub struct Netlink {
 pub const DATAGRAM_BYTES: usize = 32 * 1024;
 
 impl Netlink {
-    /// A socket that asks sock_diag(7).
+    /// A socket for sock_diag(7).
     ///
     /// # Errors
     /// A sandbox may refuse it.
@@ -29,7 +29,7 @@ impl Netlink {
         Netlink::open(netlink::SOCK_DIAG)
     }
 
-    /// A socket that asks netfilter's subsystems, connection tracking among them.
+    /// A socket for netfilter's subsystems, such as connection tracking.
     ///
     /// # Errors
     /// `PROTONOSUPPORT` if the kernel has no netfilter.
@@ -40,7 +40,7 @@ impl Netlink {
     fn open(protocol: Protocol) -> Result<Netlink, Errno> {
         let (family, flags) = (AddressFamily::NETLINK, SocketFlags::CLOEXEC);
         let fd = rustix::net::socket_with(family, SocketType::RAW, flags, Some(protocol))?;
-        // Errors then carry the kernel's own sentence; before Linux 4.12 they do not.
+        // Errors then carry the kernel's own message; before Linux 4.12 they do not.
         let _ = set_socket_option(&fd, libc::SOL_NETLINK, libc::NETLINK_EXT_ACK, 1);
         Ok(Netlink { fd, buffer: Vec::with_capacity(DATAGRAM_BYTES) })
     }
@@ -53,10 +53,10 @@ impl Netlink {
         rustix::net::bind(&self.fd, &SocketAddrNetlink::new(0, groups))
     }
 
-    /// Sets the receive buffer to `bytes`, beyond net.core.rmem_max if the rights allow it, and gives
-    /// what the kernel then has: twice as much, as it counts its own overhead, or less than was asked.
+    /// Sets the receive buffer to `bytes`, beyond net.core.rmem_max if privileges allow it, and returns the
+    /// kernel's size: twice as much, since it includes its own overhead, or less than requested.
     pub fn set_receive_buffer(&self, bytes: usize) -> Result<usize, Errno> {
-        // The kernel doubles the number, and takes no more than fits an int then.
+        // The kernel doubles the number, and the result must fit an int.
         let bytes = bytes.min(i32::MAX as usize / 2);
         sockopt::set_socket_recv_buffer_size_force(&self.fd, bytes)
             .or_else(|_| sockopt::set_socket_recv_buffer_size(&self.fd, bytes))?;
@@ -68,8 +68,8 @@ impl Netlink {
         sockopt::socket_recv_buffer_size(&self.fd)
     }
 
-    /// How many messages the kernel has dropped since the socket was made, because its buffer was
-    /// full: word 8 of SO_MEMINFO, since Linux 4.12. It is a number of 32 bits that wraps.
+    /// How many messages the kernel has dropped since the socket was made, because its buffer was full:
+    /// word 8 of SO_MEMINFO, since Linux 4.12. The 32-bit number wraps.
     pub fn drops(&self) -> Result<u32, Errno> {
         let words: [Option<u32>; 9] = socket_option(&self.fd, libc::SOL_SOCKET, libc::SO_MEMINFO)?;
         words[8].ok_or(Errno::NOPROTOOPT)

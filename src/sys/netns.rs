@@ -1,4 +1,4 @@
-//! Network namespaces: which there are, who lives in them, and how to move between them.
+//! Network namespaces: lists them, finds their processes, and enters them.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,8 +14,8 @@ use crate::error::Error;
 /// Where ip-netns(8) keeps namespaces under names.
 const NAMED: &str = "/run/netns";
 
-/// Moves the process into another network namespace: a name of /run/netns, the number of a
-/// process that lives there, or the path of a namespace file.
+/// Moves the process into another network namespace: a name of /run/netns, the ID of a process that lives
+/// there, or the path of a namespace file.
 ///
 /// # Errors
 /// If there is no such namespace, or if entering it is refused.
@@ -42,12 +42,12 @@ pub fn enter_network_namespace(which: &OsStr) -> Result<(), Error> {
 pub struct NetworkNamespace(OwnedFd);
 
 impl NetworkNamespace {
-    /// The one that the calling thread is in.
+    /// The namespace of the calling thread.
     pub fn own() -> Result<NetworkNamespace, Errno> {
         open("/proc/thread-self/ns/net").map(NetworkNamespace)
     }
 
-    /// The one that a process lives in.
+    /// The namespace of a process.
     ///
     /// # Errors
     /// `NOENT` or `SRCH` if the process has ended.
@@ -55,7 +55,7 @@ impl NetworkNamespace {
         open(format!("/proc/{pid}/ns/net")).map(NetworkNamespace)
     }
 
-    /// The file of a name in /run/netns.
+    /// The namespace with a name in /run/netns.
     pub fn named(name: &[u8]) -> Result<NetworkNamespace, Errno> {
         open([NAMED.as_bytes(), b"/", name].concat().as_slice()).map(NetworkNamespace)
     }
@@ -79,8 +79,8 @@ fn identity(stat: &Stat) -> (u64, u64) {
     (stat.st_dev, stat.st_ino)
 }
 
-/// Calls `each` with the names in /run/netns and the device and inode of what stands there. Without
-/// that directory nothing has a name.
+/// Calls `each` with each name in /run/netns and the device and inode of its file. Without that directory
+/// no namespace has a name.
 pub fn each_named(mut each: impl FnMut(&[u8], (u64, u64))) -> Result<(), Error> {
     let result = each_entry(NAMED, |name| {
         if let Ok(stat) = rustix::fs::stat([NAMED.as_bytes(), b"/", name].concat().as_slice()) {
@@ -103,9 +103,9 @@ fn each_entry(directory: &str, mut each: impl FnMut(&[u8])) -> Result<(), Errno>
     Ok(())
 }
 
-/// The inode of a file of a process's /proc/PID/net, of the calling thread's for `None`. Each network
-/// namespace has inodes of its own there (fs/proc/proc_net.c), and anybody may see them: so namespaces
-/// can be told apart even where a process may not be looked at.
+/// The inode of a file in /proc/PID/net; of the calling thread for `None`. Each network namespace has its
+/// own inodes there (fs/proc/proc_net.c), and every user may see them: so namespaces can be distinguished
+/// even if a process may not be inspected.
 pub fn inode_of_files(pid: Option<u32>) -> Result<u64, Errno> {
     let path = match pid {
         Some(pid) => format!("/proc/{pid}/net/dev"),

@@ -1,4 +1,4 @@
-//! Packet sockets with a ring that the kernel fills (packet(7), TPACKET_V3).
+//! Packet sockets with a ring buffer that the kernel fills (packet(7), TPACKET_V3).
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
@@ -9,7 +9,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 /// A block of the ring: the kernel hands over whole blocks, full ones or after [`BLOCK_MILLISECONDS`].
 const BLOCK_BYTES: u32 = 64 * 1024;
-/// 4 MiB altogether: some 20 000 headers.
+/// 4 MiB in total: about 20 000 headers.
 const BLOCKS: u32 = 64;
 const BLOCK_MILLISECONDS: u32 = 50;
 
@@ -23,7 +23,7 @@ pub struct Ring {
     next: usize,
 }
 
-/// A block that is ours; it goes back to the kernel when the value is dropped.
+/// A block that we own; it goes back to the kernel when the value is dropped.
 #[derive(Debug)]
 pub struct Block<'a> {
     ring: &'a mut Ring,
@@ -33,11 +33,11 @@ pub struct Block<'a> {
 pub type Instruction = (u16, u8, u8, u32);
 
 impl Ring {
-    /// Opens a socket that gets what `program` picks of the packets of an interface, from the network
-    /// header on; of all interfaces for an index of 0.
+    /// Opens a socket that receives the packets of an interface that `program` accepts, from the network
+    /// header on; index 0 means all interfaces.
     ///
-    /// The socket is made for no protocol, and so gets nothing, until all is set and it is bound: what
-    /// the program does not pick cannot slip in before it.
+    /// The socket is created without a protocol and so receives nothing until it is set up and bound: no
+    /// packet can arrive before the program filters.
     ///
     /// # Errors
     /// `PERM` without CAP_NET_RAW, `NETDOWN` if the interface is down, `INVAL` if the kernel
@@ -79,7 +79,7 @@ impl Ring {
         unsafe { self.memory.as_ptr().add(self.next * BLOCK_BYTES as usize) }
     }
 
-    /// The word of the next block that says whose it is.
+    /// The status word of the next block, which says who owns it.
     fn status(&self) -> &AtomicU32 {
         const STATUS: usize = 8;
         // SAFETY: blocks are aligned to pages and longer than their headers, they are mapped as long
@@ -104,7 +104,7 @@ impl Ring {
         check(result).map(|()| counts[1])
     }
 
-    /// What has happened to the socket meanwhile: `NETDOWN` if its interface was switched off.
+    /// The pending error of the socket: `NETDOWN` if its interface was switched off.
     pub fn trouble(&self) -> Result<(), Errno> {
         rustix::net::sockopt::socket_error(&self.fd)?
     }
@@ -146,7 +146,7 @@ impl Drop for Block<'_> {
 
 const TPACKET_V3: libc::c_int = 2;
 const RING_BYTES: usize = (BLOCKS * BLOCK_BYTES) as usize;
-/// The kernel wants the size of frames, although they take what they need.
+/// The kernel requires a frame size, although frames take only what they need.
 const FRAME_BYTES: u32 = 2048;
 const REQUEST: libc::tpacket_req3 = libc::tpacket_req3 {
     tp_block_size: BLOCK_BYTES,
@@ -194,7 +194,7 @@ fn bind(fd: &OwnedFd, interface: u32) -> Result<(), Errno> {
     check(unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), length) })
 }
 
-/// Sets an option to a value of plain numbers (and, of a program, a pointer to what lives longer).
+/// Sets an option to a value of plain numbers (and, for a program, a pointer to data that lives longer).
 fn set<T>(fd: &OwnedFd, level: libc::c_int, name: libc::c_int, value: &T) -> Result<(), Errno> {
     let (pointer, length) = ((&raw const *value).cast(), size_of::<T>() as libc::socklen_t);
     // SAFETY: the value lives during the call, and the length is its own.

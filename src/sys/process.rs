@@ -1,7 +1,7 @@
 //! What /proc shows of processes: their descriptors, names and namespaces.
 //!
-//! All is read under the open /proc, descriptors relative to their process's open directory, so that
-//! the kernel walks no path from the root for each of them.
+//! Everything is read relative to the open /proc, and descriptors relative to their process's open
+//! directory, so that the kernel does not resolve a path from the root for each of them.
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
@@ -28,19 +28,19 @@ pub struct Descriptors {
     fd: OwnedFd,
 }
 
-/// Whose socket is behind a descriptor.
+/// The socket behind a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketFile {
     /// Its inode in sockfs.
     pub inode: u64,
-    /// Who made it.
+    /// The user who created it.
     pub uid: u32,
 }
 
-/// Room for the entries of a directory: as much as one call of getdents takes.
+/// A buffer for directory entries, of the size that one getdents call fills.
 pub type Entries = [MaybeUninit<u8>; 32 * 1024];
 
-/// Fresh room for entries.
+/// An empty buffer for entries.
 pub fn entries() -> Box<Entries> {
     Box::new([MaybeUninit::uninit(); 32 * 1024])
 }
@@ -54,7 +54,7 @@ impl Proc {
         Ok(Proc { path, fd })
     }
 
-    /// The numbers of all processes, ascending.
+    /// The IDs of all processes, ascending.
     pub fn pids(&self) -> Result<Vec<u32>, Error> {
         let mut pids = Vec::with_capacity(512);
         let from_start = rustix::fs::seek(&self.fd, SeekFrom::Start(0));
@@ -79,7 +79,7 @@ impl Proc {
         Ok(Descriptors { fd })
     }
 
-    /// The name of a process: bytes that it chose itself.
+    /// The name of a process: bytes of its own choice.
     ///
     /// # Errors
     /// `NOENT` or `SRCH` if it has ended.
@@ -92,14 +92,14 @@ impl Proc {
         read_at(&self.fd, &format!("{pid}/{name}"), MOST_BYTES)
     }
 
-    /// A file of our own process.
+    /// A file of this process.
     pub fn own_file(&self, name: &str) -> Result<Vec<u8>, Errno> {
         read_at(&self.fd, &format!("self/{name}"), MOST_BYTES)
     }
 
-    /// The inode of the network namespace in which a process lives.
+    /// The inode of a process's network namespace.
     pub fn network_namespace(&self, pid: u32) -> Result<u64, Errno> {
-        // Not stat(2), which would have the kernel make an inode for each namespace.
+        // Not stat(2), which would make the kernel create an inode for each namespace.
         let path = format!("{pid}/ns/net");
         let link = rustix::fs::readlinkat(&self.fd, path, Vec::with_capacity(32))?;
         let digits =
@@ -118,8 +118,8 @@ impl Proc {
             .map_err(|error| Error::system("/proc/thread-self/ns/net", error))
     }
 
-    /// The socket behind a descriptor, `None` if it is none, or has gone. The descriptor is not
-    /// opened: that would be refused.
+    /// The socket behind a descriptor; `None` if it is not a socket or is closed. The descriptor is not
+    /// opened: the kernel would refuse that.
     pub fn socket(&self, pid: u32, fd: u32) -> Option<SocketFile> {
         let path = format!("{pid}/fd/{fd}");
         let stat = rustix::fs::statat(&self.fd, path, rustix::fs::AtFlags::empty()).ok()?;
@@ -140,14 +140,14 @@ impl Proc {
 }
 
 impl Descriptors {
-    /// The name of the process, empty if it has gone meanwhile: never that of another one, even if
-    /// the number is in use again.
+    /// The name of the process, empty if it has ended: never the name of another process, even if the ID is
+    /// reused.
     pub fn process_name(&self) -> Vec<u8> {
         name(&self.fd, "../comm").unwrap_or_default()
     }
 
-    /// Calls `begin` if there is a descriptor at all, and then, if that says so, `each` with the
-    /// number of every descriptor and the text of its link.
+    /// Calls `begin` if the process has a descriptor, and then, if `begin` returns true, `each` with every
+    /// descriptor and the text of its link.
     pub fn links(
         &self,
         entries: &mut Entries,
@@ -164,7 +164,7 @@ impl Descriptors {
             if !is_wanted {
                 return Ok(());
             }
-            // The text of a socket fits; a longer one is cut, and of no interest.
+            // The link text of a socket fits; a longer one is cut and does not matter.
             let mut room = [MaybeUninit::uninit(); 32];
             match rustix::fs::readlinkat_raw(&self.fd, name, &mut room) {
                 Ok((link, _)) => each(fd, link),
@@ -190,7 +190,7 @@ fn each_entry(
     Ok(())
 }
 
-/// The number that a name of digits is.
+/// The number in a name of digits.
 fn number(name: &[u8]) -> Option<u32> {
     let digit = |number: u32, byte: &u8| {
         let digit = byte.is_ascii_digit().then(|| u32::from(byte - b'0'))?;
@@ -205,7 +205,7 @@ fn name(directory: impl AsFd, path: &str) -> Result<Vec<u8>, Errno> {
     Ok(text)
 }
 
-/// What is read of a file at most: a thousand times what they usually hold.
+/// The most bytes read from a file: a thousand times the usual size.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// The first bytes, at most `most`, of a file.
@@ -261,7 +261,7 @@ mod tests {
     fn our_own_socket_is_found_and_its_protocol_known() {
         let proc = Proc::open(&Kernel::default()).unwrap();
         let own = std::process::id();
-        // However often they are asked for.
+        // However often they are read.
         assert!(proc.pids().unwrap().contains(&own));
         assert!(proc.pids().unwrap().contains(&own));
         assert!(!proc.name(own).unwrap().is_empty());

@@ -1,4 +1,4 @@
-//! Signals as something to read, so that a loop can wait for them and for input at once.
+//! Signals as a descriptor, so that a loop can wait for them and for input at once.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -6,17 +6,17 @@ use rustix::io::Errno;
 
 pub use libc::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 
-/// Signals that wait to be read instead of doing what they do.
+/// Signals that are read instead of having their usual effect.
 #[derive(Debug)]
 pub struct Signals(OwnedFd);
 
 impl Signals {
-    /// Takes the signals of `set` (`SIGINT`, …) from now on.
+    /// Takes over the signals of `set` (`SIGINT`, …) from now on.
     pub fn of(set: &[i32]) -> Result<Signals, Errno> {
         super::signal_descriptor(set).map(Signals)
     }
 
-    /// The next signal that has come; `None` if there is none.
+    /// The next pending signal, if there is one.
     pub fn next(&self) -> Option<i32> {
         // struct signalfd_siginfo: 128 bytes, the first four are the signal's number.
         let mut bytes = [0u8; 128];

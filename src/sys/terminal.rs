@@ -1,4 +1,4 @@
-//! The terminal: raw keys, the other screen, its size; and all as it was at every end.
+//! The terminal: raw keys, the alternate screen, its size; every exit restores it.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -9,10 +9,10 @@ use rustix::termios::{
     tcsetattr,
 };
 
-/// To the other screen, the cursor hidden, no wrapping at the right edge: xterm's private modes, which
-/// all others know.
+/// Alternate screen, hidden cursor, no wrapping at the right edge: private modes of xterm that all other
+/// terminals support.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[0m";
-/// Back, in the opposite order.
+/// Back, in reverse order.
 const LEAVE: &[u8] = b"\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 /// Whether standard output is a terminal.
@@ -20,7 +20,7 @@ pub fn is_terminal() -> bool {
     isatty(super::stdout())
 }
 
-/// A terminal that is ours until the value is dropped, or the process panics.
+/// A terminal in raw mode until the value is dropped or the process panics.
 #[derive(Debug)]
 pub struct Terminal {
     /// `None` for standard input.
@@ -29,8 +29,8 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Takes the terminal of standard output; keys come from standard input or, where that is none,
-    /// from the terminal that controls the process.
+    /// Takes over the terminal of standard output; keys come from standard input or, if that is not a
+    /// terminal, from the controlling terminal.
     pub fn open() -> Result<Terminal, Errno> {
         let keys = match isatty(super::stdin()) {
             true => None,
@@ -44,20 +44,20 @@ impl Terminal {
         Ok(terminal)
     }
 
-    /// Makes it ours, from whatever state. ^C, ^Z and ^\ stay signals.
+    /// Enters raw mode, from any state. ^C, ^Z and ^\ remain signals.
     pub fn enter(&self) -> Result<(), Errno> {
         tcsetattr(self.keys(), OptionalActions::Now, &raw(&self.before))?;
         super::write_all(super::stdout(), ENTER)
     }
 
-    /// Gives it back, stops the process as ^Z does, and takes it again once the process goes on.
+    /// Restores it, stops the process as ^Z does, and enters raw mode again when the process continues.
     pub fn suspend(&self) -> Result<(), Errno> {
         restore(self.keys(), &self.before);
         kill_process(getpid(), Signal::STOP)?;
         self.enter()
     }
 
-    /// Columns and lines; 80 and 24 where the terminal does not say.
+    /// Columns and lines; 80 and 24 if the terminal does not say.
     pub fn size(&self) -> (usize, usize) {
         match tcgetwinsize(super::stdout()) {
             Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
@@ -67,7 +67,7 @@ impl Terminal {
         }
     }
 
-    /// Where keys come from: to be polled and read.
+    /// The descriptor of the keys, to poll and read.
     pub fn keys(&self) -> BorrowedFd<'_> {
         fd_of(&self.keys)
     }
@@ -84,8 +84,8 @@ impl Drop for Terminal {
     }
 }
 
-/// Has `act` done before a panic is reported. Where a panic aborts, as in the released program, nothing
-/// is dropped, so that this is the one place to clean up.
+/// Runs `act` before a panic is reported. In the released program a panic aborts and nothing is dropped, so
+/// this is the only place to clean up.
 fn before_panics(act: impl Fn() + Send + Sync + 'static) {
     let previous = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -99,13 +99,13 @@ fn fd_of(keys: &Option<OwnedFd>) -> BorrowedFd<'_> {
 }
 
 fn restore(keys: BorrowedFd<'_>, before: &Termios) {
-    // Where that fails, nobody is left to be told.
+    // If that fails, nobody is left to tell.
     let _ = super::write_all(super::stdout(), LEAVE);
     let _ = tcsetattr(keys, OptionalActions::Now, before)
         .or_else(|_| tcsetattr(super::stdout(), OptionalActions::Now, before));
 }
 
-/// `before` without echo and lines: a key is there when it is pressed.
+/// `before` without echo and line editing: keys arrive as they are pressed.
 fn raw(before: &Termios) -> Termios {
     let mut raw = before.clone();
     raw.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::IEXTEN;
@@ -125,7 +125,7 @@ mod tests {
         let done = Arc::new(AtomicUsize::new(0));
         let ours = std::panic::take_hook();
         let (first, second) = (Arc::clone(&done), Arc::clone(&done));
-        // The hook that was there before reports: by then all must be clean.
+        // The previous hook reports the panic: the terminal must be restored by then.
         std::panic::set_hook(Box::new(move |_| {
             first.compare_exchange(1, 2, Ordering::SeqCst, Ordering::SeqCst).ok();
         }));

@@ -1,12 +1,12 @@
 //! Threads: how many, and which.
 
-/// How many threads are worth having for work that the kernel does: one a processor that we may use, and
-/// no more than eight, which would only take the machine from others.
+/// How many threads are worthwhile for work in the kernel: one per usable processor, at most eight, since
+/// more would only take the machine from others.
 pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(8)
 }
 
-/// Whether the calling thread is the one that the process began with.
+/// Whether the calling thread is the main thread.
 pub(super) fn is_first_thread() -> bool {
     rustix::thread::gettid() == rustix::process::getpid()
 }

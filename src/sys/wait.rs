@@ -9,16 +9,16 @@ use rustix::io::Errno;
 /// What to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum For {
-    /// Until there is something to read, or the other end has gone.
+    /// Until there is something to read, or the other end has closed.
     Reading,
-    /// Until a page's worth can be written without waiting, or the other end has gone.
+    /// Until a page can be written without blocking, or the other end has closed.
     Writing,
-    /// Until the other end has gone.
+    /// Until the other end has closed.
     TheEnd,
 }
 
-/// Waits until what is waited for is so of one of the descriptors, at most so long, and says of which it
-/// is. Signals that are handled end the wait early.
+/// Waits until one of the descriptors is ready, up to a time limit, and returns which ones are. Handled
+/// signals end the wait early.
 pub fn wait<const N: usize>(
     waits: [(BorrowedFd<'_>, For); N],
     timeout: Option<Duration>,
@@ -27,7 +27,7 @@ pub fn wait<const N: usize>(
         let flags = match wanted {
             For::Reading => PollFlags::IN,
             For::Writing => PollFlags::OUT,
-            // Errors and hang-ups are told whether they are asked for or not.
+            // Errors and hang-ups are reported whether requested or not.
             For::TheEnd => PollFlags::empty(),
         };
         PollFd::from_borrowed_fd(fd, flags)
