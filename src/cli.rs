@@ -356,7 +356,10 @@ mod tests {
             (&["--from"], "--from: needs a value"),
             (&["--prefix", "1A", "--shell"], "--prefix: '1A' cannot begin a shell variable's name"),
             (&["--prefix", "A"], "--prefix: needs --shell"),
-            (&["--interval", "0"], "--interval: '0' is not a number of seconds from 0.001 to 31622400 (one year)"),
+            (
+                &["--interval", "0"],
+                "--interval: '0' is not a number of seconds from 0.001 to 31622400 (one year)",
+            ),
             (
                 &["--interval", "nan"],
                 "--interval: 'nan' is not a number of seconds from 0.001 to 31622400 (one year)",

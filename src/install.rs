@@ -21,7 +21,10 @@ pub fn install(operands: &[OsString], say: &mut dyn FnMut(&[u8])) -> Result<(), 
     if let Some(option) =
         operands.iter().find(|word| word.as_bytes().starts_with(b"-") && !is_force(word))
     {
-        return Err(Error::usage(option.as_bytes(), "no such option; --install takes only --force"));
+        return Err(Error::usage(
+            option.as_bytes(),
+            "no such option; --install takes only --force",
+        ));
     }
     let names = applets(words)?;
     let path = |path: &Path| path.as_os_str().as_bytes().to_vec();

@@ -205,7 +205,10 @@ impl Collection {
         let is_failure = |original: &Original| *status == Status::Of(original.status_of_failure);
         let is_failure = applet.original.is_some_and(is_failure);
         if is_failure {
-            let reason = format_args!("ended with status {}: its numbers may be incomplete", status.number());
+            let reason = format_args!(
+                "ended with status {}: its numbers may be incomplete",
+                status.number()
+            );
             self.say(applet.name, &Error::failed("--textfile", reason));
         }
         !is_failure

@@ -110,7 +110,8 @@ impl Parser<'_> {
             self.join(&mut group, is_negated);
             while self.next.kind == Kind::Close {
                 let inner = group;
-                group = outer.pop().ok_or_else(|| self.wrong(self.next, "no parenthesis to close"))?;
+                group =
+                    outer.pop().ok_or_else(|| self.wrong(self.next, "no parenthesis to close"))?;
                 self.take();
                 self.qualifiers = inner.qualifiers;
                 self.join(&mut group, inner.is_negated);
@@ -197,7 +198,9 @@ impl Parser<'_> {
             return Ok(is_of_values);
         }
         if is_of_values {
-            return Err(self.wrong(first, "the words before the parenthesis allow only values in it"));
+            return Err(
+                self.wrong(first, "the words before the parenthesis allow only values in it")
+            );
         }
         self.qualifiers = new;
         Ok(true)

@@ -16,7 +16,9 @@ impl Parser<'_> {
         let protocol = self.qualifiers.protocol;
         if matches!(self.qualifiers.sort, Sort::Port | Sort::Portrange) {
             if matches!(protocol, Protocol::Ip | Protocol::Ip6) {
-                return Err(self.wrong(token, "ip and ip6 cannot qualify a port; write `ip and port`"));
+                return Err(
+                    self.wrong(token, "ip and ip6 cannot qualify a port; write `ip and port`")
+                );
             }
             let (first, last) = self.ports(token)?;
             if protocol == Protocol::Tcp {
@@ -112,7 +114,8 @@ impl Parser<'_> {
         self.only_behind_a_network()?;
         let token = self.take();
         let mask = short_ipv4(self.word(token)).filter(|_| token.kind == Kind::Value);
-        mask.map(|(mask, _)| mask).ok_or_else(|| self.wrong(token, "not a mask such as 255.255.0.0"))
+        mask.map(|(mask, _)| mask)
+            .ok_or_else(|| self.wrong(token, "not a mask such as 255.255.0.0"))
     }
 
     /// Takes `/` or `mask`.

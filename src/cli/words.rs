@@ -38,7 +38,10 @@ pub fn seconds(value: &OsStr) -> Result<Duration, String> {
     let seconds = text.and_then(|text| text.parse::<f64>().ok());
     let seconds = seconds.filter(|seconds| (LEAST_SECONDS..=MOST_SECONDS).contains(seconds));
     seconds.map(Duration::from_secs_f64).ok_or_else(|| {
-        format!("'{}' is not a number of seconds from 0.001 to 31622400 (one year)", value.display())
+        format!(
+            "'{}' is not a number of seconds from 0.001 to 31622400 (one year)",
+            value.display()
+        )
     })
 }
 

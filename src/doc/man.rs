@@ -47,7 +47,8 @@ pub fn applet(applet: &Applet) -> String {
     text += ".El\n";
     text += &keys(applet);
     if !applet.options.is_empty() {
-        text += ".Sh OPTIONS\nThe options that all applets share are described in\n.Xr connbox 1 .\n";
+        text +=
+            ".Sh OPTIONS\nThe options that all applets share are described in\n.Xr connbox 1 .\n";
         text += applet.original.map(original_options).unwrap_or_default().as_str();
         text += &option_list(applet.options.iter().copied());
     }
@@ -283,7 +284,9 @@ fn original_options(original: &Original) -> String {
     }
     for (long, name) in original.renamed {
         let (long, name) = (escape(long), escape(name));
-        text += &format!(".Fl -{long}\nis an option of that tool; the common option is\n.Fl -{name} .\n");
+        text += &format!(
+            ".Fl -{long}\nis an option of that tool; the common option is\n.Fl -{name} .\n"
+        );
     }
     text + "The applet's own options may be abbreviated.\n"
 }

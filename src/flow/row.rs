@@ -5,18 +5,24 @@ use crate::out::{Column, Value};
 use crate::source::flows::labels::Labels;
 
 pub const FAMILY: Column = Column::label("family", "ipv4 or ipv6, or the number of another one");
-pub const PROTO: Column =
-    Column::label("proto", "the transport protocol: its name, or its number if connbox has no name for it");
+pub const PROTO: Column = Column::label(
+    "proto",
+    "the transport protocol: its name, or its number if connbox has no name for it",
+);
 pub const STATE: Column =
     Column::label("state", "the state of TCP, SCTP or DCCP, as connection tracking calls it");
 pub const SRC: Column = Column::label("src", "the source address of the original direction");
 pub const DST: Column = Column::label("dst", "the destination address of the original direction");
 pub const SPORT: Column = Column::label("sport", "the source port of the original direction");
 pub const DPORT: Column = Column::label("dport", "the destination port of the original direction");
-pub const REPLY_SRC: Column = Column::label("reply_src", "the source address of the reply direction");
-pub const REPLY_DST: Column = Column::label("reply_dst", "the destination address of the reply direction");
-pub const REPLY_SPORT: Column = Column::label("reply_sport", "the source port of the reply direction");
-pub const REPLY_DPORT: Column = Column::label("reply_dport", "the destination port of the reply direction");
+pub const REPLY_SRC: Column =
+    Column::label("reply_src", "the source address of the reply direction");
+pub const REPLY_DST: Column =
+    Column::label("reply_dst", "the destination address of the reply direction");
+pub const REPLY_SPORT: Column =
+    Column::label("reply_sport", "the source port of the reply direction");
+pub const REPLY_DPORT: Column =
+    Column::label("reply_dport", "the destination port of the reply direction");
 // Shells reserve the variables STATUS and MARK.
 pub const STATUS: Column = Column::label(
     "ct_status",
@@ -70,7 +76,11 @@ pub const COLUMNS: [Column; 39] = [
         "packets of the original direction; absent without nf_conntrack_acct",
     ),
     Column::counter("bytes", "conntrack_flow_bytes", "bytes of the original direction"),
-    Column::counter("reply_packets", "conntrack_flow_reply_packets", "packets of the reply direction"),
+    Column::counter(
+        "reply_packets",
+        "conntrack_flow_reply_packets",
+        "packets of the reply direction",
+    ),
     Column::counter("reply_bytes", "conntrack_flow_reply_bytes", "bytes of the reply direction"),
     STATUS,
     MARK,
@@ -80,14 +90,22 @@ pub const COLUMNS: [Column; 39] = [
     ORIG_ZONE,
     REPLY_ZONE,
     HELPER,
-    Column::gauge("uses", "conntrack_flow_uses", "how many references the kernel holds to the flow"),
+    Column::gauge(
+        "uses",
+        "conntrack_flow_uses",
+        "how many references the kernel holds to the flow",
+    ),
     ID,
     Column::gauge(
         "start_seconds",
         "conntrack_flow_start_seconds",
         "when the flow began, in seconds since 1970; absent without nf_conntrack_timestamp",
     ),
-    Column::gauge("stop_seconds", "conntrack_flow_stop_seconds", "when the flow ended, in seconds since 1970"),
+    Column::gauge(
+        "stop_seconds",
+        "conntrack_flow_stop_seconds",
+        "when the flow ended, in seconds since 1970",
+    ),
     LABELS,
 ];
 

@@ -11,7 +11,7 @@ impl ExpectationFlags {
     /// The names of the bits, from bit 0 on.
     pub const NAMES: [&str; 3] = ["PERMANENT", "INACTIVE", "USERSPACE"];
 
-    /// The names of the bits that are set; those without a name are passed over.
+    /// The names of the bits that are set; bits without a name are skipped.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         let is_set = move |place: usize| self.0 >> place & 1 != 0;
         Self::NAMES
@@ -22,26 +22,26 @@ impl ExpectationFlags {
     }
 }
 
-/// An expectation, as a dump or an event shows it: what the kernel did not say is absent.
+/// An expectation from a dump or an event; what the kernel did not report is absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expectation<'a> {
     /// The number of the address family: 2 AF_INET, 10 AF_INET6.
     pub family: u8,
     /// The first packet that is expected.
     pub expected: Tuple,
-    /// Which bits of it count.
+    /// The bits of it that must match.
     pub mask: Tuple,
     /// The flow that announced it.
     pub master: Tuple,
-    /// How long it stays, in seconds.
+    /// Its remaining lifetime in seconds.
     pub timeout_seconds: Option<u32>,
-    /// A number that tells it from the others, as long as it lives.
+    /// A number that identifies it as long as it exists.
     pub id: Option<u32>,
     /// The zone of both directions.
     pub zone: Option<u16>,
-    /// What is peculiar about it.
+    /// Its flags.
     pub flags: Option<ExpectationFlags>,
-    /// Which of the helper's kinds of expectation it is.
+    /// The helper's class of expectation.
     pub class: Option<u32>,
     /// The name of the helper: ftp, sip, ….
     pub helper: Option<&'a [u8]>,

@@ -10,9 +10,9 @@ pub enum Ends {
     None,
     /// The ports of TCP, UDP, UDP-Lite, SCTP and DCCP.
     Ports {
-        /// The port that it comes from.
+        /// The source port.
         source: u16,
-        /// The port that it goes to.
+        /// The destination port.
         destination: u16,
     },
     /// ICMP and ICMPv6.
@@ -28,23 +28,23 @@ pub enum Ends {
     Keys {
         /// The key of this direction.
         source: u16,
-        /// The key of the other one.
+        /// The key of the other direction.
         destination: u16,
     },
 }
 
-/// Where the packets of one direction come from and go to.
+/// One direction of a flow: the source and destination of its packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tuple {
-    /// Where they come from.
+    /// The source address.
     pub source: IpAddr,
-    /// Where they go to.
+    /// The destination address.
     pub destination: IpAddr,
     /// The transport protocol's number.
     pub protocol: u8,
     /// Its ports and the like.
     pub ends: Ends,
-    /// The zone of this direction alone.
+    /// The zone of this direction only.
     pub zone: Option<u16>,
 }
 
@@ -76,13 +76,13 @@ impl FlowStatus {
     pub const SEEN_REPLY: FlowStatus = FlowStatus(1 << 1);
     /// It is not dropped early when the table is full.
     pub const ASSURED: FlowStatus = FlowStatus(1 << 2);
-    /// Its first packet left the machine.
+    /// Its first packet has left the machine.
     pub const CONFIRMED: FlowStatus = FlowStatus(1 << 3);
-    /// Translating the source was settled, be it to none.
+    /// Source NAT is decided, possibly for no translation.
     pub const SRC_NAT_DONE: FlowStatus = FlowStatus(1 << 7);
-    /// Translating the destination was settled, likewise.
+    /// Destination NAT is decided, likewise.
     pub const DST_NAT_DONE: FlowStatus = FlowStatus(1 << 8);
-    /// It is about to go.
+    /// It is being removed.
     pub const DYING: FlowStatus = FlowStatus(1 << 9);
     /// Its timeout does not change.
     pub const FIXED_TIMEOUT: FlowStatus = FlowStatus(1 << 10);
@@ -128,26 +128,26 @@ pub enum Change {
     Destroy,
 }
 
-/// A flow, as a dump or an event shows it: what the kernel did not say is absent.
+/// A flow from a dump or an event; what the kernel did not report is absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flow<'a> {
     /// The number of the address family: 2 AF_INET, 10 AF_INET6.
     pub family: u8,
     /// The direction of the first packet.
     pub orig: Tuple,
-    /// The direction of the answers: with NAT not just the other way round.
+    /// The direction of the replies: with NAT not simply the reverse.
     pub reply: Tuple,
     /// The flow that announced this one.
     pub master: Option<Tuple>,
-    /// What became of it.
+    /// Its status bits.
     pub status: Option<FlowStatus>,
-    /// How long it stays without a packet, in seconds.
+    /// The time in seconds until it ends, unless another packet comes.
     pub timeout_seconds: Option<u32>,
     /// The number of the state of TCP, SCTP or DCCP: each has its own; see [`Flow::state_name`].
     pub state: Option<u8>,
     /// The verification tags of SCTP, original and reply.
     pub vtags: Option<[u32; 2]>,
-    /// The packets and bytes of the original direction and of the reply.
+    /// The packets and bytes of the original and the reply direction.
     pub traffic: [Option<Traffic>; 2],
     /// The mark of nftables and iptables.
     pub mark: Option<u32>,
@@ -157,15 +157,15 @@ pub struct Flow<'a> {
     pub secctx: Option<&'a [u8]>,
     /// The zone of both directions.
     pub zone: Option<u16>,
-    /// A number that tells it from the others, as long as it lives.
+    /// A number that identifies it as long as it exists.
     pub id: Option<u32>,
-    /// How many places in the kernel hold it.
+    /// The kernel's reference count.
     pub uses: Option<u32>,
     /// When it began, in nanoseconds since 1970 (net.netfilter.nf_conntrack_timestamp).
     pub start_nanoseconds: Option<u64>,
     /// When it ended, likewise.
     pub stop_nanoseconds: Option<u64>,
-    /// When what an event tells of happened, likewise; since Linux 6.14.
+    /// When the event happened, likewise; since Linux 6.14.
     pub event_nanoseconds: Option<u64>,
     /// The name of its helper: ftp, sip, ….
     pub helper: Option<&'a [u8]>,
@@ -238,20 +238,20 @@ pub const DCCP_STATES: [&str; 10] = [
 ];
 
 impl Flow<'_> {
-    /// The name of a transport protocol; `None` if connection tracking has none for it.
+    /// The name of a transport protocol; `None` if connection tracking does not know it.
     pub fn protocol_name(protocol: u8) -> Option<&'static str> {
         PROTOCOLS.iter().find(|(number, _)| *number == protocol).map(|(_, name)| *name)
     }
 
-    /// The number of the transport protocol of that name, which may be one of /etc/protocols.
+    /// The number of the transport protocol with this name, which may come from /etc/protocols.
     pub fn protocol_number(name: &[u8]) -> Option<u8> {
         let mut all = PROTOCOLS.iter().chain(&MORE_PROTOCOLS);
         all.find(|(_, known)| known.as_bytes() == name).map(|(number, _)| *number)
     }
 
-    /// The number of the state of that name of a transport protocol.
+    /// The number of a transport protocol's state, by name.
     pub fn state_number(protocol: u8, name: &[u8]) -> Option<u8> {
-        // LISTEN was the name of what is SYN_SENT2 since Linux 2.6.31.
+        // Linux before 2.6.31 called SYN_SENT2 LISTEN.
         let name = if protocol == 6 && name == b"LISTEN" { b"SYN_SENT2" } else { name };
         let mut states = (0..).zip(Self::states_of(protocol));
         states.find(|(_, known)| known.as_bytes() == name).map(|(number, _)| number)
@@ -279,8 +279,8 @@ impl Flow<'_> {
         self.status.is_some_and(|status| status.has(bits))
     }
 
-    /// Whether the source address was translated: conntrack inserts flows whose reply goes elsewhere,
-    /// though nothing is translated.
+    /// Whether the source address was translated. The status decides: conntrack can insert flows whose
+    /// reply goes elsewhere without a translation.
     pub fn is_source_translated(&self) -> bool {
         let is_done = self.status.is_none_or(|status| status.has(FlowStatus::SRC_NAT_DONE));
         is_done && self.reply.destination != self.orig.source

@@ -1,10 +1,10 @@
-//! Which flows of connection tracking are meant: conntrack(8)'s filters and their meanings.
+//! Filters for flows of connection tracking, with the meanings of conntrack(8).
 
 use std::net::IpAddr;
 
 use super::{Ends, Flow, FlowStatus, Tuple};
 
-/// An address of which the bits of a mask matter.
+/// An address and a mask of the bits that matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Masked {
     /// The address.
@@ -43,12 +43,12 @@ impl Masked {
     }
 }
 
-/// What is asked of one direction of a flow.
+/// The conditions for one direction of a flow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Side {
-    /// Where its packets come from.
+    /// The source address.
     pub source: Option<Masked>,
-    /// Where they go to.
+    /// The destination address.
     pub destination: Option<Masked>,
     /// The ports, or the keys of GRE: source and destination.
     pub ports: [Option<u16>; 2],
@@ -61,7 +61,7 @@ pub struct Side {
 }
 
 impl Side {
-    /// Whether `tuple` is meant.
+    /// Whether `tuple` matches.
     #[inline]
     pub fn has(&self, tuple: &Tuple) -> bool {
         self.source.is_none_or(|wanted| wanted.has(tuple.source))
@@ -96,18 +96,18 @@ fn is<T: PartialEq + Copy>(wanted: Option<T>, number: T) -> bool {
     wanted.is_none_or(|wanted| wanted == number)
 }
 
-/// The new address and port of a translation; without both any translation is meant.
+/// The new address and port of a translation; without either, any translation matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Translation {
-    /// The address that packets got.
+    /// The new address.
     pub address: Option<IpAddr>,
-    /// The port that they got.
+    /// The new port.
     pub port: Option<u16>,
 }
 
 impl Translation {
-    /// Whether an address and port that became others are those that are meant. A new address must
-    /// differ from the old one, a new port likewise.
+    /// Whether the translation of `old` to `new` matches. A requested address must differ from the old one,
+    /// a requested port likewise.
     #[inline]
     fn has(&self, old: (IpAddr, Option<u16>), new: (IpAddr, Option<u16>)) -> bool {
         let has_moved = old.0 != new.0;
@@ -122,7 +122,7 @@ impl Translation {
     }
 }
 
-/// Which flows are meant: all that is asked must be so.
+/// A filter for flows: all conditions must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FlowFilter {
     /// The number of the address family.
@@ -133,9 +133,9 @@ pub struct FlowFilter {
     pub state: Option<u8>,
     /// The original direction.
     pub orig: Side,
-    /// The direction of the answers.
+    /// The reply direction.
     pub reply: Side,
-    /// Bits of the status that must be set, and that must not.
+    /// Status bits that must be set, and status bits that must not be set.
     pub status: [u32; 2],
     /// The mark, and its bits that matter.
     pub mark: Option<[u32; 2]>,
@@ -154,12 +154,12 @@ pub struct FlowFilter {
 }
 
 impl FlowFilter {
-    /// Whether all flows are meant.
+    /// Whether all flows match.
     pub fn is_empty(&self) -> bool {
         *self == FlowFilter::default()
     }
 
-    /// Whether `flow` is meant.
+    /// Whether `flow` matches.
     #[inline]
     pub fn has(&self, flow: &Flow<'_>) -> bool {
         is(self.family, flow.family)
@@ -203,7 +203,7 @@ impl FlowFilter {
     }
 }
 
-/// Whether the status, if it is known, says that translation was settled.
+/// Whether the status, if known, says that this NAT is decided.
 fn is_settled(flow: &Flow<'_>, bit: FlowStatus) -> bool {
     flow.status.is_none_or(|status| status.has(bit))
 }
@@ -220,8 +220,7 @@ fn is_destination(wanted: &Translation, flow: &Flow<'_>) -> bool {
         && wanted.has(old, (flow.reply.source, source_port(flow.reply.ends)))
 }
 
-/// What identifies the sender, where translation may change it. An echo has but one identifier, which
-/// is its sender's.
+/// What identifies the sender, if NAT can change it. An echo has only one identifier, that of its sender.
 fn source_port(ends: Ends) -> Option<u16> {
     match ends {
         Ends::Ports { source, .. } | Ends::Keys { source, .. } => Some(source),
@@ -338,7 +337,7 @@ mod tests {
         let all = FlowFilter::default;
         assert!(is(FlowFilter { source_nat: any, destination_nat: any, ..all() }));
         assert!(is(FlowFilter { source_nat: to("192.0.2.1", None), ..all() }));
-        // The port stayed as it was, so it is no new one.
+        // The port is unchanged, so it is not a translation.
         assert!(!is(FlowFilter { source_nat: to("192.0.2.1", Some(1000)), ..all() }));
         assert!(is(FlowFilter { destination_nat: to("", Some(8080)), ..all() }));
         assert!(!is(FlowFilter { destination_nat: to("10.0.0.2", None), ..all() }));

@@ -1,10 +1,10 @@
-//! Rows counted by what they have in common. The memory grows with the groups, not with the rows.
+//! Rows counted by what they have in common. Memory grows with the number of groups, not of rows.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 
-/// What a group sums up.
+/// The totals of a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Rows.
@@ -23,8 +23,8 @@ impl Tally {
     }
 }
 
-/// The key of a group. A short one stands in the table itself: to look elsewhere for each row would take
-/// longer than all else that is done with it.
+/// The key of a group. A short one is kept in the table itself: a second look-up for each row would take
+/// longer than all other work on it.
 #[derive(Clone, Debug)]
 enum Key {
     Short { length: u8, bytes: [u8; SHORT] },
@@ -57,7 +57,7 @@ impl Borrow<[u8]> for Key {
     }
 }
 
-/// As the bytes themselves, by which keys are looked for.
+/// Like the bytes themselves, since keys are looked up by their bytes.
 impl Hash for Key {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -74,8 +74,8 @@ impl PartialEq for Key {
 
 impl Eq for Key {}
 
-/// Tallies by key: a string of bytes whose order is the order of the groups. The standard hash is
-/// keyed by chance, so that peers cannot choose addresses that collide.
+/// Tallies by key, a string of bytes by which the groups are sorted. The standard hash has a random key, so
+/// that peers cannot choose addresses that collide.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Groups {
     tallies: HashMap<Key, Tally>,
@@ -114,7 +114,7 @@ impl Groups {
         self.tallies = more;
     }
 
-    /// The groups of at least `min` rows, the largest first, equal ones by key; at most `top`.
+    /// The groups with at least `min` rows, the largest first, equal ones by key; at most `top` groups.
     pub fn sorted(&self, min: u64, top: usize) -> Vec<(&[u8], Tally)> {
         let mut groups: Vec<_> = self
             .tallies

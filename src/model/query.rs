@@ -1,4 +1,4 @@
-//! Which sockets are meant, and what must be known of them: the one question of all applets.
+//! Which sockets to select and what to look up about them: the common query of all applets.
 
 use std::net::IpAddr;
 
@@ -72,7 +72,7 @@ pub struct Ports {
     pub last: u16,
 }
 
-/// What will be asked, so that nothing is read in vain.
+/// What must be looked up, so that nothing is read in vain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs(u8);
 
@@ -83,9 +83,9 @@ impl Needs {
     pub const HOLDERS: Needs = Needs(1);
     /// Control groups.
     pub const CGROUPS: Needs = Needs(1 << 1);
-    /// Ports that something listens on.
+    /// Ports with a listening socket.
     pub const LISTENERS: Needs = Needs(1 << 2);
-    /// Names of ports, which take the listeners too.
+    /// Names of ports, which also need the listeners.
     pub const SERVICES: Needs = Needs(1 << 3 | 1 << 2);
     /// Names of users.
     pub const USERS: Needs = Needs(1 << 4);
@@ -95,13 +95,13 @@ impl Needs {
         Needs(self.0 | other.0)
     }
 
-    /// Whether all of `other` is asked.
+    /// Whether all of `other` is needed.
     pub const fn has(self, other: Needs) -> bool {
         self.0 & other.0 == other.0
     }
 }
 
-/// Which sockets are meant. Every list that is empty lets all pass; of a list one entry must fit.
+/// Selects sockets. An empty list matches every socket; of a non-empty list, one entry must match.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     /// The protocols; TCP if none is given.
@@ -120,21 +120,21 @@ pub struct Query {
     pub raddr: Vec<Prefix>,
     /// Who made the socket.
     pub uids: Vec<u32>,
-    /// What must be looked up in files before sockets can be picked by it.
+    /// Names that must be looked up in files before they can select sockets.
     pub unknown: Unknown,
     /// Names or numbers of processes that hold the socket.
     pub processes: Vec<Vec<u8>>,
-    /// Paths of control groups; what is below them is meant too.
+    /// Paths of control groups, which include the groups below them.
     pub cgroups: Vec<Vec<u8>>,
-    /// Whether anything was asked by which sockets are picked.
+    /// Whether the user gave any filter option.
     pub is_given: bool,
     /// Whether a count must be confirmed by a second one.
     pub is_strict: bool,
-    /// What else must be known of these sockets.
+    /// What else must be looked up about these sockets.
     pub needs: Needs,
 }
 
-/// Names in a question.
+/// Names in a query that are not looked up yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unknown {
     /// Services of our ports.
@@ -146,17 +146,17 @@ pub struct Unknown {
 }
 
 impl Query {
-    /// The protocols that are meant.
+    /// The selected protocols.
     pub fn protos(&self) -> &[Proto] {
         if self.protos.is_empty() { &[Proto::Tcp] } else { &self.protos }
     }
 
-    /// The states that are meant.
+    /// The selected states.
     pub fn states(&self) -> StateSet {
         self.states.unwrap_or(StateSet::ALL)
     }
 
-    /// Whether ends of connections or owners are asked for, so that counting by state is not enough.
+    /// Whether endpoints or owners matter, so that counting by state is not enough.
     pub fn looks_at_ends(&self) -> bool {
         !(self.lport.is_empty()
             && self.rport.is_empty()
@@ -165,12 +165,12 @@ impl Query {
             && self.uids.is_empty())
     }
 
-    /// Whether processes must be looked at to know whether a socket is meant.
+    /// Whether the selection needs the processes that hold a socket.
     pub fn looks_at_holders(&self) -> bool {
         !(self.processes.is_empty() && self.cgroups.is_empty())
     }
 
-    /// Whether `socket` is meant, as far as its row says.
+    /// Whether `socket` matches, as far as its row says.
     #[inline]
     pub fn has(&self, socket: &Socket) -> bool {
         self.protos().contains(&socket.proto)

@@ -1,4 +1,4 @@
-//! One TCP segment, as it went by.
+//! One TCP segment, as captured.
 
 use super::Endpoint;
 
@@ -11,9 +11,9 @@ impl TcpFlags {
     pub const FIN: TcpFlags = TcpFlags(0x01);
     /// The sequence number is the first of its direction.
     pub const SYN: TcpFlags = TcpFlags(0x02);
-    /// The connection is no more.
+    /// The connection is reset.
     pub const RST: TcpFlags = TcpFlags(0x04);
-    /// The acknowledgment number means something.
+    /// The acknowledgment number is valid.
     pub const ACK: TcpFlags = TcpFlags(0x10);
 
     /// Whether all of `flags` are set.
@@ -22,7 +22,7 @@ impl TcpFlags {
         self.0 & flags.0 == flags.0
     }
 
-    /// These flags and those of `flags`.
+    /// These flags together with `flags`.
     pub const fn with(self, flags: TcpFlags) -> TcpFlags {
         TcpFlags(self.0 | flags.0)
     }
@@ -31,18 +31,18 @@ impl TcpFlags {
 /// A TCP segment: what its headers say, without the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// Who sent it.
+    /// The sender.
     pub source: Endpoint,
-    /// Who is to have it.
+    /// The receiver.
     pub destination: Endpoint,
     /// The sequence number of its first byte, or of its SYN.
     pub sequence: u32,
-    /// The next sequence number that the sender waits for; means nothing without ACK.
+    /// The next sequence number that the sender expects; valid only with ACK.
     pub acknowledgment: u32,
     /// Its flags.
     pub flags: TcpFlags,
-    /// The bytes of payload, by the lengths of the headers: also those that were not captured.
+    /// The payload in bytes, computed from the headers: bytes that were not captured are included.
     pub payload_bytes: u32,
-    /// The index of the interface on which it was seen, 0 where that is not known.
+    /// The index of the interface on which it was seen, 0 if unknown.
     pub interface: u32,
 }

@@ -34,7 +34,7 @@ impl Proto {
     }
 }
 
-/// One end of a connection. A v4-mapped address stands as the IPv6 address that it is.
+/// One end of a connection. A v4-mapped address is kept as an IPv6 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
     /// The address; unspecified (`0.0.0.0`, `::`) for any.
@@ -60,7 +60,7 @@ fn mapped(address: Ipv6Addr) -> Option<IpAddr> {
     address.to_ipv4_mapped().map(IpAddr::V4)
 }
 
-/// A socket as sock_diag or a file of /proc/net shows it.
+/// A socket from sock_diag or from a file of /proc/net.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Socket {
     /// The protocol.
@@ -73,21 +73,21 @@ pub struct Socket {
     pub timer: u8,
     /// Our end.
     pub local: Endpoint,
-    /// The other end; port 0 where there is none.
+    /// The other end; port 0 if there is none.
     pub remote: Endpoint,
     /// The index of the interface that the socket is bound to, 0 for none.
     pub interface: u32,
-    /// Bytes that wait to be read; of a listening socket, connections that wait to be accepted.
+    /// Bytes waiting to be read; for a listening socket, connections waiting to be accepted.
     pub recv_queue_bytes: u32,
-    /// Bytes that the peer has not acknowledged; of a listening socket, the limit of its backlog.
+    /// Bytes that the peer has not acknowledged; for a listening socket, the limit of its backlog.
     pub send_queue_bytes: u32,
-    /// Who made the socket; 0 too where nobody holds it, see [`Socket::owner_uid`].
+    /// The creator's user ID; also 0 if no process holds the socket, see [`Socket::owner_uid`].
     pub uid: u32,
-    /// The inode in sockfs; 0 where no process holds the socket.
+    /// The inode in sockfs; 0 if no process holds the socket.
     pub inode: u64,
-    /// What tells the socket from all others since boot; 0 where the source has no cookie.
+    /// Identifies the socket among all since boot; 0 if the source has no cookie.
     pub cookie: u64,
-    /// The number of the control group (cgroup v2) in which the socket was made.
+    /// The ID of the control group (cgroup v2) in which the socket was created.
     pub cgroup: Option<u64>,
 }
 
@@ -98,7 +98,7 @@ impl Socket {
         TcpState::from_number(self.state)
     }
 
-    /// Whether the socket waits for connections or datagrams of anybody.
+    /// Whether the socket accepts connections or datagrams from any peer.
     #[inline]
     pub fn is_listening(&self) -> bool {
         match self.proto {
@@ -107,14 +107,14 @@ impl Socket {
         }
     }
 
-    /// Whether the socket speaks IPv4 although it is of AF_INET6. A listening one speaks both.
+    /// Whether the socket uses IPv4 although its family is AF_INET6. A listening one uses both.
     #[inline]
     pub fn is_mapped(&self) -> bool {
         let is = |end: &Endpoint| matches!(end.address, IpAddr::V6(address) if mapped(address).is_some());
         is(&self.local) || is(&self.remote)
     }
 
-    /// The uid of whoever holds the socket, `None` where nobody does: the kernel then says 0.
+    /// The owner's user ID; `None` if no process holds the socket: the kernel then reports 0.
     #[inline]
     pub fn owner_uid(&self) -> Option<u32> {
         (self.inode != 0).then_some(self.uid)

@@ -7,7 +7,7 @@ use super::Family;
 pub struct TcpSockstat {
     /// `TCP: inuse`: hashed full IPv4 sockets of this network namespace.
     pub inuse: u64,
-    /// `TCP6: inuse`: hashed full IPv6 sockets of this network namespace; 0 where IPv6 is off.
+    /// `TCP6: inuse`: hashed full IPv6 sockets of this network namespace; 0 if IPv6 is disabled.
     pub inuse6: u64,
     /// `TCP: orphan`: full sockets without an owner, machine-wide.
     pub orphan: u64,
@@ -18,20 +18,20 @@ pub struct TcpSockstat {
 }
 
 impl TcpSockstat {
-    /// What `ss -s` and the documents call closed: `alloc - (inuse + inuse6 - tw)`. It counts
-    /// every minisocket as a closed socket, and may be negative.
+    /// What `ss -s` and the documentation call closed: `alloc - (inuse + inuse6 - tw)`. It counts every
+    /// minisocket as a closed socket, and may be negative.
     pub fn closed(&self) -> i128 {
         self.unhashed() + i128::from(self.tw)
     }
 
-    /// The sockets that are in no table, neither connected nor listening: `alloc - inuse - inuse6`.
-    /// Exact where no other network namespace has TCP sockets.
+    /// The sockets in no table, neither connected nor listening: `alloc - inuse - inuse6`. Exact if no
+    /// other network namespace has TCP sockets.
     pub fn unhashed(&self) -> i128 {
         i128::from(self.alloc) - i128::from(self.inuse) - i128::from(self.inuse6)
     }
 
-    /// Adds another namespace of the same machine: what counts a namespace is summed, of what counts
-    /// the machine the later reading stays.
+    /// Adds another namespace of the same machine: numbers of a namespace are summed, numbers of the
+    /// machine take the later reading.
     pub fn add_namespace(&mut self, other: &TcpSockstat) {
         self.inuse = self.inuse.saturating_add(other.inuse);
         self.inuse6 = self.inuse6.saturating_add(other.inuse6);
@@ -54,7 +54,7 @@ pub enum Protocol {
     Frag,
 }
 
-/// The counts that connbox calculates with; what a file does not hold is `None`.
+/// The counts that connbox calculates with; `None` if the file lacks them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sockstat {
     /// `sockets: used`: sockets of every kind in this network namespace.
@@ -69,8 +69,8 @@ pub struct Sockstat {
 }
 
 impl Sockstat {
-    /// Adds one field of one line; fields without a use here are passed over. `false`: the field
-    /// was given before, with which value to count is unknowable.
+    /// Adds one field of one line; unused fields are skipped. Returns `false` if the field was given
+    /// before: nobody can know which value is right.
     pub fn add(&mut self, protocol: &[u8], item: &[u8], value: u64) -> bool {
         let Some(place) = self.place(protocol, item) else { return true };
         place.replace(value).is_none()
@@ -100,8 +100,8 @@ impl Sockstat {
         }
     }
 
-    /// `inuse` of a protocol; without its line 0: the family is off, or the protocol is not built
-    /// into the kernel.
+    /// `inuse` of a protocol; 0 without its line: the family is disabled, or the protocol is not built into
+    /// the kernel.
     pub fn inuse(&self, protocol: Protocol, family: Family) -> u64 {
         self.inuse[protocol as usize][family as usize].unwrap_or_default()
     }
@@ -109,7 +109,7 @@ impl Sockstat {
     /// The TCP numbers.
     ///
     /// # Errors
-    /// The name of the field that is missing: without it the others mean nothing.
+    /// The name of the missing field: without it, the others have no meaning.
     pub fn tcp(&self) -> Result<TcpSockstat, &'static str> {
         Ok(TcpSockstat {
             inuse: self.inuse[Protocol::Tcp as usize][Family::Inet as usize].ok_or("TCP inuse")?,

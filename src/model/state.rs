@@ -2,12 +2,12 @@
 
 use super::Family;
 
-/// A TCP state by the kernel's number, 1 to 12; an open set elsewhere, closed in its tables.
+/// A TCP state by the kernel's number, 1 to 12.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TcpState(u8);
 
-/// What a state is called: the kernel's name, the two digits of /proc/net/tcp, and what ss, netstat
-/// and RFC 9293 call it where more than case, `-` and `_` differs.
+/// The names of a state: the kernel's, the two digits of /proc/net/tcp, and those of ss, netstat and RFC
+/// 9293 where they differ in more than case, `-` and `_`.
 const STATES: [(&str, &str, &[&str]); 12] = [
     ("ESTABLISHED", "01", &["ESTAB"]),
     ("SYN_SENT", "02", &[]),
@@ -26,11 +26,11 @@ const STATES: [(&str, &str, &[&str]); 12] = [
 impl TcpState {
     /// 1: data may flow both ways.
     pub const ESTABLISHED: TcpState = TcpState(1);
-    /// 3: a connection request (or a Fast Open child) that waits for the last handshake packet.
+    /// 3: a connection request (or a Fast Open child) waiting for the last handshake packet.
     pub const SYN_RECV: TcpState = TcpState(3);
     /// 5: our end is closed and acknowledged, the other end still open.
     pub const FIN_WAIT2: TcpState = TcpState(5);
-    /// 6: both ends are closed; the port pair rests.
+    /// 6: both ends are closed; the kernel still reserves the pair of ports.
     pub const TIME_WAIT: TcpState = TcpState(6);
 
     /// 7: closed; a UDP socket without a peer.
@@ -68,12 +68,12 @@ impl TcpState {
     }
 }
 
-/// A set of TCP states, as sock_diag's mask has it: bit N is state N.
+/// A set of TCP states, in the form of sock_diag's mask: bit N is state N.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StateSet(u32);
 
-/// ss's groups of states (misc/ss.c of iproute2): all that are connected, those that have passed
-/// the handshake, the minisockets, and the full sockets.
+/// ss's groups of states (misc/ss.c of iproute2): the connected ones, those past the handshake, the
+/// minisockets, and the full sockets.
 const GROUPS: [(&str, StateSet); 5] = [
     ("all", StateSet::ALL),
     ("connected", StateSet(StateSet::ALL.0 & !(1 << 7 | 1 << 10))),
@@ -89,8 +89,8 @@ impl StateSet {
     /// The minisockets of TIME_WAIT, which have no inode.
     pub const TIME_WAIT: StateSet = StateSet::only(TcpState::TIME_WAIT);
 
-    /// Not a state of a socket: asks sock_diag for those that are bound, and neither connected nor
-    /// listening (TCP_BOUND_INACTIVE, Linux 6.8; before, there is no answer).
+    /// Not a state of a socket: asks sock_diag for sockets that are bound, but neither connected nor
+    /// listening (TCP_BOUND_INACTIVE, since Linux 6.8; older kernels return none).
     pub const BOUND: StateSet = StateSet(1 << 13);
 
     /// The set of `state` alone.
@@ -146,7 +146,7 @@ impl StateSet {
             .ok_or(UnknownState)
     }
 
-    /// The names that [`StateSet::parse`] knows best: the kernel's, then the groups.
+    /// The preferred names for [`StateSet::parse`]: the kernel's, then the groups.
     pub const NAMES: [&str; 17] = {
         let mut names = [""; 17];
         let mut place = 0;
@@ -164,11 +164,11 @@ impl FromIterator<TcpState> for StateSet {
     }
 }
 
-/// A word that names no TCP state and no group of them.
+/// The word is not a TCP state or a group of states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownState;
 
-/// Whether two words are the same but for case, `-`, `_` and a leading `TCP_`.
+/// Whether two words are equal, ignoring case, `-`, `_` and a leading `TCP_`.
 fn same(name: &str, word: &[u8]) -> bool {
     let bare = |word: &[u8]| -> Vec<u8> {
         let word = word.to_ascii_uppercase();
@@ -206,13 +206,13 @@ impl StateCounts {
         self.sockets[family as usize][state.index()] += 1;
     }
 
-    /// Adds all numbers of others.
+    /// Adds all numbers of `others`.
     pub fn merge(&mut self, others: &StateCounts) {
         let numbers = self.sockets.iter_mut().flatten();
         numbers.zip(others.sockets.iter().flatten()).for_each(|(sum, number)| *sum += number);
     }
 
-    /// Sets a number that is known by arithmetic.
+    /// Sets a number that was calculated.
     pub fn set(&mut self, family: Family, state: TcpState, sockets: u64) {
         self.sockets[family as usize][state.index()] = sockets;
     }

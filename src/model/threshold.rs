@@ -1,31 +1,31 @@
-//! Thresholds as monitoring plugins take them, and what comes of a check.
+//! Thresholds of monitoring plugins, and the result of a check.
 //!
-//! A threshold is a range, `[@]start:end`, of values that are well; with `@` of values that are not.
-//! `10` is 0 to 10, `10:` 10 and more, `~:10` 10 and less; both bounds are inside. The grammar is that
-//! of Linuxfabrik's plugins, which is stricter than that of the reference plugins: those read what they
-//! can of a word, so that `abc` is 0 and `1,5` is 1, and a typing error makes a threshold.
+//! A threshold is a range `[@]start:end` of good values; with `@`, of bad values. `10` is 0 to 10, `10:` is
+//! 10 and more, `~:10` is 10 and less; both bounds are inside. The grammar is that of Linuxfabrik's
+//! plugins, which is stricter than that of the reference plugins: those read as much of a word as they can,
+//! so that `abc` is 0, `1,5` is 1, and a typing error becomes a threshold.
 
 use std::fmt;
 
-/// A range of values that are well, or, inverted, of values that are not.
+/// A range of good values or, if inverted, of bad values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
     /// The least value inside; minus infinity for `~`.
     pub start: f64,
-    /// The greatest value inside; infinity where it is left out.
+    /// The greatest value inside; infinity if it is omitted.
     pub end: f64,
-    /// `@`: values inside are not well.
+    /// `@`: values inside are bad.
     pub is_inverted: bool,
 }
 
-/// Why a text is no range, in the words of Linuxfabrik's plugins.
+/// Why a text is not a range, in the words of Linuxfabrik's plugins.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum WrongRange {
-    /// A bound is no number.
+    /// A bound is not a number.
     Format,
     /// There is more than one colon.
     Definition,
-    /// The bounds are the wrong way round.
+    /// The start is greater than the end.
     Order(f64, f64),
 }
 
@@ -43,8 +43,8 @@ impl fmt::Display for WrongRange {
 }
 
 impl Range {
-    /// Reads a threshold; `None` if the text is `none` or empty: there is no threshold. Backslashes
-    /// before it, which keep a leading `-` from looking like an option, are no part of it.
+    /// Reads a threshold; `None` if the text is `none` or empty: there is no threshold. Leading
+    /// backslashes, which keep a leading `-` from looking like an option, are ignored.
     pub fn parse(text: &str) -> Result<Option<Range>, WrongRange> {
         let text = text.trim_start_matches('\\');
         if text.is_empty() || text.eq_ignore_ascii_case("none") {
@@ -69,13 +69,13 @@ impl Range {
         Ok(Some(Range { start, end, is_inverted }))
     }
 
-    /// Whether `value` is not well.
+    /// Whether `value` raises an alert.
     pub fn alerts(&self, value: f64) -> bool {
         (self.start <= value && value <= self.end) == self.is_inverted
     }
 }
 
-/// A bound of a range: a number, or `default` where there is none.
+/// A bound of a range: a number, or `default` if it is empty.
 fn bound(text: &str, default: f64) -> Result<f64, WrongRange> {
     if text.is_empty() {
         return Ok(default);
@@ -87,8 +87,8 @@ fn bound(text: &str, default: f64) -> Result<f64, WrongRange> {
     number.parse().map_err(|_| WrongRange::Format)
 }
 
-/// Whether the text is a decimal number: a sign, digits with a point, an exponent; only the digits
-/// must be there. `inf`, `nan` and `0x10` are none.
+/// Whether the text is a decimal number: a sign, digits with a point, an exponent; only the digits are
+/// required. `inf`, `nan` and `0x10` are not.
 fn is_number(text: &str) -> bool {
     let unsigned = |text: &str| text.strip_prefix(['+', '-']).unwrap_or(text).to_owned();
     let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -103,7 +103,7 @@ fn is_number(text: &str) -> bool {
         && exponent.is_none_or(|exponent| !exponent.is_empty() && are_digits(&exponent))
 }
 
-/// A number as C's `%g` writes it: six digits at most, without zeros at the end.
+/// A number as C's `%g` writes it: at most six digits, without trailing zeros.
 fn general(number: f64) -> String {
     if !number.is_finite() {
         return number.to_string();
@@ -123,13 +123,13 @@ fn general(number: f64) -> String {
     format!("{}e{sign}{:02}", trimmed(digits), exponent.abs())
 }
 
-/// What comes of a check, the better first.
+/// The result of a check, the best first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// All is well.
+    /// Good.
     #[default]
     Ok,
-    /// What should be known is not.
+    /// A required value is not known.
     Unknown,
     /// The warning threshold alerts.
     Warning,
@@ -138,7 +138,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// What two thresholds say of a value, the critical one first.
+    /// The result of two thresholds for a value; critical takes precedence.
     pub fn of(value: f64, warning: Option<&Range>, critical: Option<&Range>) -> Verdict {
         let alerts = |range: Option<&Range>| range.is_some_and(|range| range.alerts(value));
         if alerts(critical) {

@@ -171,7 +171,9 @@ fn parse_lengths(word: &str, lengths: &str) -> Result<[u8; 2], String> {
     let number = |text: &str, most| cli::digits::<u8>(text).filter(|length| *length <= most);
     let both = number(inet, 32).zip(number(inet6, 128));
     both.map(|(inet, inet6)| [inet, inet6]).ok_or_else(|| {
-        format!("'{word}': the prefix length is at most 32 for IPv4 and, after a second /, 128 for IPv6")
+        format!(
+            "'{word}': the prefix length is at most 32 for IPv4 and, after a second /, 128 for IPv6"
+        )
     })
 }
 

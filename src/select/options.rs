@@ -136,7 +136,10 @@ fn known_ports(
         let before = known.len();
         known.extend(ports.map(|port| Ports { first: port, last: port }));
         if known.len() == before {
-            let reason = format!("'{name}' is not a port, a port range (A-B) or a service in {}", file.display());
+            let reason = format!(
+                "'{name}' is not a port, a port range (A-B) or a service in {}",
+                file.display()
+            );
             return Err(Error::usage(option, reason));
         }
     }

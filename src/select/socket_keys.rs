@@ -114,7 +114,10 @@ const KEYS: [Key<Sockets>; 16] = [
     Key::needing(
         Needs::HOLDERS,
         "pid",
-        Column::label("pid", "the process that holds the socket; of several, the one with the lowest PID"),
+        Column::label(
+            "pid",
+            "the process that holds the socket; of several, the one with the lowest PID",
+        ),
         Number(|(socket, facts)| facts.process(socket).map(|process| process.pid)),
     ),
     Key::needing(

@@ -1,11 +1,11 @@
-//! A list without gaps whose values are found by the hashes of their keys.
+//! A list without gaps whose values are found by the hash of their key.
 
 use std::ops::{Deref, DerefMut};
 
 use hashbrown::HashTable;
 
 /// Values, and a hash table of their places. The caller computes the hashes and compares the keys. Keys
-/// come from strangers: only a hash that is keyed at random keeps them from choosing keys that collide.
+/// come from outside: only a hash with a random key keeps an attacker from choosing keys that collide.
 #[derive(Debug)]
 pub struct Indexed<T> {
     values: Vec<T>,
@@ -45,7 +45,7 @@ impl<T> Indexed<T> {
         self.values.swap_remove(place)
     }
 
-    /// Gives memory back when most of it is not used any more.
+    /// Releases memory when most of it is unused.
     pub fn shrink(&mut self) {
         let wanted = self.values.len().next_power_of_two().max(64);
         if self.values.capacity() / wanted >= 8 {

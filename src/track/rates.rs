@@ -10,8 +10,8 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// The growth of the counter `column` of the row `key` since its last reading, in thousandths
-    /// a second; `None` for the first reading, and where the counter was set back meanwhile.
+    /// The growth of the counter `column` of the row `key` since its last reading, in thousandths per
+    /// second; `None` for the first reading, and if the counter was reset meanwhile.
     pub fn thousandths_per_second(
         &mut self,
         key: &[u8],
@@ -23,12 +23,12 @@ impl Rates {
         let (then, before) = last?;
         let elapsed = i128::try_from(clock.saturating_sub(then).as_nanos()).ok()?;
         let grown = total.checked_sub(before).filter(|grown| *grown >= 0)?;
-        // Rounded to the nearest, not down: 3 in 0.9999 s is 3.000 a second.
+        // Rounded to the nearest, not down: 3 in 0.9999 s is 3.000 per second.
         grown.checked_mul(1_000_000_000_000)?.checked_add(elapsed / 2)?.checked_div(elapsed)
     }
 
-    /// Forgets what was not read at `clock` or later: rows that have gone, such as those of a
-    /// namespace that is no more, must not be kept for ever.
+    /// Forgets what was not read at `clock` or later: rows that have vanished, such as those of a removed
+    /// namespace, must not be kept forever.
     pub fn forget_before(&mut self, clock: Duration) {
         self.last.retain(|_, (read, _)| *read >= clock);
     }

@@ -1,16 +1,16 @@
-//! How fast counters grew over the last seconds, without fractions.
+//! The growth of counters over the last seconds, in integer arithmetic.
 
 use std::time::Duration;
 
-/// Readings of `N` counters, one a second, of the last minute.
+/// Readings of `N` counters, one per second, over the last minute.
 #[derive(Debug)]
 pub struct Window<const N: usize> {
-    /// A ring: the oldest is the one that is written next.
+    /// A ring: the oldest reading is overwritten next.
     readings: Vec<(Duration, [u64; N])>,
     next: usize,
 }
 
-/// How many readings are kept: those of both ends of a minute, too.
+/// How many readings are kept: both ends of a minute are included.
 const READINGS: usize = 61;
 
 impl<const N: usize> Default for Window<N> {
@@ -30,7 +30,7 @@ impl<const N: usize> Window<N> {
     }
 
     /// How much each counter grew in the `seconds` before the last reading, or since the first one, in
-    /// thousandths a second, rounded; zeros before there are two readings.
+    /// thousandths per second, rounded; zeros until there are two readings.
     pub fn thousandths_per_second(&self, seconds: usize) -> [u64; N] {
         let count = self.readings.len();
         if count < 2 {

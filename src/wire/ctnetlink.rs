@@ -1,4 +1,4 @@
-//! Questions to the kernel's connection tracking, and its answers and events
+//! Requests to the kernel's connection tracking, and its answers and events
 //! (include/uapi/linux/netfilter/nfnetlink_conntrack.h).
 //!
 //! Integers in attributes are big-endian, but for the words of CTA_LABELS and the flags of
@@ -22,12 +22,12 @@ pub const DELETE: u16 = 2;
 pub const GET_STATS_CPU: u16 = 4;
 /// `IPCTNL_MSG_CT_GET_STATS`: asks for the number of flows and its limit.
 pub const GET_STATS: u16 = 5;
-/// `IPCTNL_MSG_CT_GET_DYING`: asks for flows that wait to be freed.
+/// `IPCTNL_MSG_CT_GET_DYING`: asks for flows waiting to be freed.
 pub const GET_DYING: u16 = 6;
-/// `IPCTNL_MSG_CT_GET_UNCONFIRMED`: asks for flows whose first packet has not left.
+/// `IPCTNL_MSG_CT_GET_UNCONFIRMED`: asks for flows whose first packet has not left yet.
 pub const GET_UNCONFIRMED: u16 = 7;
 
-/// `NLM_F_CREATE | NLM_F_EXCL`: the event tells of a new flow, not of a change.
+/// `NLM_F_CREATE | NLM_F_EXCL`: the event reports a new flow, not a change.
 pub const CREATED: u16 = 0x600;
 
 /// The attributes of a flow, `CTA_…`.
@@ -70,15 +70,15 @@ pub const fn head(family: u8, resource: u16) -> [u8; FIXED] {
 pub struct Entry<'a> {
     /// The address family's number.
     pub family: u8,
-    /// The resource's number: of counters the CPU.
+    /// The resource ID; for counters, the CPU.
     pub resource: u16,
     attributes: [Option<&'a [u8]>; ATTRIBUTES],
 }
 
-/// One more than the greatest attribute's number that is looked at.
+/// One more than the greatest attribute number that is read.
 const ATTRIBUTES: usize = 28;
 
-/// Reads the payload of one message; attributes of numbers that are not known are left out.
+/// Reads the payload of one message; unknown attributes are skipped.
 #[inline]
 pub fn entry(payload: &[u8]) -> Option<Entry<'_>> {
     let (&[family, _, high, low], rest) = payload.split_first_chunk::<FIXED>()?;
@@ -117,12 +117,12 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// A direction of a flow.
+/// One direction of a flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tuple {
-    /// Where its packets come from; `None` if it was not said or is of unknown shape.
+    /// The source address; `None` if it is absent or malformed.
     pub source: Option<IpAddr>,
-    /// Where they go to.
+    /// The destination address.
     pub destination: Option<IpAddr>,
     /// The transport protocol's number.
     pub protocol: u8,
@@ -205,7 +205,7 @@ pub fn word(value: &[u8]) -> Option<u32> {
     value.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
 }
 
-/// A big-endian number of 64 bits, or of 32 as old kernels send some.
+/// A big-endian number of 64 bits, or of 32 bits as old kernels send.
 #[inline]
 pub fn long(value: &[u8]) -> Option<u64> {
     match value.first_chunk() {

@@ -1,7 +1,7 @@
 //! Bytes to fields, and requests to bytes: pure and unable to panic; reading allocates nothing.
 //!
-//! Everything here takes `&[u8]` as it came from the kernel, a file or a pipe, and gives `None`
-//! for a shape that it does not know. The lints make the promise hold.
+//! Everything here takes `&[u8]` from the kernel, a file or a pipe, and returns `None` for an unknown form.
+//! The lints enforce this.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub mod bytecode;

@@ -12,28 +12,27 @@ pub struct Message<'a> {
     pub flags: u16,
     /// `nlmsg_seq`: the number of the request that this answers.
     pub sequence: u32,
-    /// `nlmsg_pid`: the port of the socket whose request caused an event; 0 where it was the kernel.
+    /// `nlmsg_pid`: the port of the socket whose request caused an event; 0 for the kernel.
     pub port: u32,
     /// What follows the header, without padding.
     pub payload: &'a [u8],
 }
 
-/// `NLM_F_DUMP_INTR`: what was dumped changed meanwhile, so that entries may be missing or double.
+/// `NLM_F_DUMP_INTR`: the table changed during the dump, so entries may be missing or duplicated.
 pub const INTERRUPTED: u16 = 0x10;
-/// `NLM_F_CAPPED`: an error message holds only the header of the request that failed.
+/// `NLM_F_CAPPED`: an error message contains only the header of the failed request.
 const CAPPED: u16 = 0x100;
-/// `NLM_F_ACK_TLVS`: attributes follow that say more about the error.
+/// `NLM_F_ACK_TLVS`: attributes with more about the error follow.
 const ACK_TLVS: u16 = 0x200;
 
-/// A message that says nothing.
+/// An empty message.
 pub const NOOP: u16 = 1;
 /// The end of a dump, with an error number in its payload if the dump was cut short.
 pub const DONE: u16 = 3;
 /// An error (or an acknowledgement, if its number is 0).
 pub const ERROR: u16 = 2;
 
-/// The messages of one datagram. An item of `None` is a message that its datagram cuts short, and
-/// the last item.
+/// The messages of one datagram. `None` stands for a truncated message and is the last item.
 pub fn messages(mut datagram: &[u8]) -> impl Iterator<Item = Option<Message<'_>>> {
     std::iter::from_fn(move || {
         if datagram.is_empty() {
@@ -58,7 +57,7 @@ fn message(datagram: &[u8]) -> Option<(Message<'_>, &[u8])> {
         port: u32_at(datagram, 12)?,
         payload,
     };
-    // The last message may come without the padding that aligns the next one.
+    // The last message may lack the padding that aligns the next one.
     let rest = datagram.get(align(length)?..).unwrap_or_default();
     Some((message, rest))
 }
@@ -70,8 +69,8 @@ pub fn error_number(payload: &[u8]) -> Option<i32> {
     number.checked_neg()
 }
 
-/// The kernel's sentence about an error (`NLMSGERR_ATTR_MSG`), if an [`ERROR`] or [`DONE`] message
-/// carries one.
+/// The kernel's message about an error (`NLMSGERR_ATTR_MSG`), if an [`ERROR`] or [`DONE`] message carries
+/// one.
 pub fn error_text<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
     const MSG: u16 = 1;
     let behind_number = message.payload.get(4..)?;
@@ -87,8 +86,8 @@ pub fn error_text<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
     Some(text.strip_suffix(b"\0").unwrap_or(text))
 }
 
-/// The attributes (`struct nlattr`) in `bytes`: type and value; the nested and byte-order flags
-/// are taken off the type. A cut one ends the iteration.
+/// The attributes (`struct nlattr`) in `bytes`: type and value; the nested and byte-order flags are removed
+/// from the type. A truncated attribute ends the iteration.
 pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = usize::from(u16_at(bytes, 0)?);
@@ -105,7 +104,7 @@ pub fn dump_request(kind: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     request(kind, REQUEST_AND_DUMP, sequence, payload)
 }
 
-/// Writes the header of a request for one thing in front of `payload`; the kernel acknowledges it, so
+/// Writes the header of a request for a single object in front of `payload`; the kernel acknowledges it, so
 /// that the answer has an end.
 pub fn single_request(kind: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     const REQUEST_AND_ACK: u16 = 0x5;
@@ -124,7 +123,7 @@ fn request(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     request
 }
 
-/// Appends an attribute whose value is `value`; the padding too.
+/// Appends an attribute with this value, and the padding.
 pub fn push_attribute(buffer: &mut Vec<u8>, kind: u16, value: &[u8]) {
     let length = u16::try_from(value.len().saturating_add(4)).unwrap_or(u16::MAX);
     buffer.extend_from_slice(&length.to_ne_bytes());
@@ -141,8 +140,8 @@ pub(super) fn u32_at(bytes: &[u8], place: usize) -> Option<u32> {
     bytes.get(place..)?.first_chunk().map(|chunk| u32::from_ne_bytes(*chunk))
 }
 
-/// Netlink aligns messages and attributes to four bytes. A length too short for its own header
-/// would not move on, so it is refused by the slices before it comes here.
+/// Netlink aligns messages and attributes to four bytes. A length shorter than its own header would not
+/// advance; slicing refuses it before it gets here.
 fn align(length: usize) -> Option<usize> {
     Some(length.checked_add(3)? & !3)
 }

@@ -2,14 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What a captured frame begins with.
+/// The link-layer header of a captured frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkType {
     /// An Ethernet header, VLAN tags and all.
     Ethernet,
     /// `struct sll_header`: Linux "cooked", as tcpdump writes it for `-i any`.
     CookedV1,
-    /// `struct sll2_header`: the same of newer tcpdumps, with the interface's index.
+    /// `struct sll2_header`: the form of newer tcpdumps, with the interface's index.
     CookedV2,
     /// An IP header; its version says which.
     Raw,
@@ -17,7 +17,7 @@ pub enum LinkType {
     Null,
     /// Four bytes of address family, big-endian.
     Loop,
-    /// What an AF_PACKET socket of type SOCK_DGRAM gives: the header that belongs to this ethertype.
+    /// From an AF_PACKET socket of type SOCK_DGRAM: the header of this ethertype.
     Network(u16),
 }
 
@@ -27,7 +27,7 @@ impl LinkType {
         Some(match number {
             0 => LinkType::Null,
             1 => LinkType::Ethernet,
-            // 12 and 14 are what DLT_RAW was on some systems, 228 and 229 IPv4 and IPv6 alone.
+            // 12 and 14 were DLT_RAW on some systems; 228 and 229 are IPv4 and IPv6 only.
             12 | 14 | 101 | 228 | 229 => LinkType::Raw,
             108 => LinkType::Loop,
             113 => LinkType::CookedV1,
@@ -37,29 +37,29 @@ impl LinkType {
     }
 }
 
-/// An IP packet: what its headers say, as far as they were captured.
+/// The headers of an IP packet, as far as they were captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet {
-    /// How many VLAN tags (802.1Q, 802.1ad) stood before the IP header.
+    /// How many VLAN tags (802.1Q, 802.1ad) preceded the IP header.
     pub vlan_tags: u8,
-    /// The index of the interface, where the link's header has it (cooked v2), else 0.
+    /// The index of the interface if the link's header has it (cooked v2), else 0.
     pub interface: u32,
-    /// Where it comes from.
+    /// The source address.
     pub source: IpAddr,
-    /// Where it goes to.
+    /// The destination address.
     pub destination: IpAddr,
-    /// The number of the protocol (6 TCP, 17 UDP, 132 SCTP), IPv6 extension headers left behind.
+    /// The number of the protocol (6 TCP, 17 UDP, 132 SCTP), after the IPv6 extension headers.
     pub protocol: u8,
     /// Whether it is a fragment.
     pub is_fragment: bool,
-    /// Source and destination port of TCP, UDP, UDP-Lite, DCCP or SCTP; `None` too for any but the
-    /// first fragment, and where they were not captured.
+    /// Source and destination port of TCP, UDP, UDP-Lite, DCCP or SCTP; also `None` for any but the first
+    /// fragment, and if they were not captured.
     pub ports: Option<(u16, u16)>,
-    /// The TCP header; `None` too where its flags were not captured.
+    /// The TCP header; also `None` if its flags were not captured.
     pub tcp: Option<Tcp>,
 }
 
-/// What a TCP header says.
+/// The fields of a TCP header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tcp {
     /// The sequence number.
@@ -70,18 +70,18 @@ pub struct Tcp {
     pub flags: u8,
     /// The header's length in bytes, options included.
     pub header_bytes: u8,
-    /// The bytes behind it, by the lengths of the headers: also those that were not captured.
+    /// The bytes after it, computed from the headers: bytes that were not captured are included.
     pub payload_bytes: u32,
 }
 
-/// Reads what was captured of a frame; `None` for what is no IP packet. Lengths are what IP says.
+/// Reads a captured frame; `None` if it is not an IP packet. Lengths come from the IP header.
 #[inline]
 pub fn packet(link: LinkType, bytes: &[u8]) -> Option<Packet> {
     read(link, bytes, None)
 }
 
-/// The same where the length of the whole frame is known: no packet is then longer than its frame,
-/// and one without a length of its own (segmentation offload, beyond 64 KiB too) is as long.
+/// The same if the length of the whole frame is known: no packet is then longer than its frame, and a
+/// packet without a length field (segmentation offload, also beyond 64 KiB) has the length of the frame.
 #[inline]
 pub fn packet_of(link: LinkType, bytes: &[u8], original_bytes: u32) -> Option<Packet> {
     read(link, bytes, Some(original_bytes))
@@ -104,9 +104,9 @@ fn read(link: LinkType, bytes: &[u8], original_bytes: Option<u32>) -> Option<Pac
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
 
-/// What stands behind the link's header.
+/// The data after the link's header.
 struct Network<'a> {
-    /// `None` where the link does not say.
+    /// `None` if the link does not say.
     ethertype: Option<u16>,
     vlan_tags: u8,
     interface: u32,
@@ -131,15 +131,15 @@ fn network(link: LinkType, bytes: &[u8], original: Option<u32>) -> Option<Networ
     }
 }
 
-/// Whether a number is AF_INET or AF_INET6 anywhere: Linux 10, NetBSD and OpenBSD 24, FreeBSD 28,
+/// Whether a number is AF_INET or AF_INET6 on any system: Linux 10, NetBSD and OpenBSD 24, FreeBSD 28,
 /// macOS 30.
 fn is_ip_family(number: u32) -> bool {
     matches!(number, 2 | 10 | 24 | 28 | 30)
 }
 
-/// What an AF_PACKET socket gives. The kernel takes off one tag of a frame that comes in and names the
-/// ethertype behind the next, which it leaves (seen with Linux 6.18); of a frame that goes out it may
-/// name that of the tag, whether or not the tag is there. So the bytes decide.
+/// The data of an AF_PACKET socket. For an incoming frame, the kernel removes one tag and gives the
+/// ethertype after the next tag, which it keeps (seen with Linux 6.18); for an outgoing frame it may give
+/// that of the tag, whether or not the tag is present. So the bytes decide.
 fn behind_socket(ethertype: u16, bytes: &[u8], original: Option<u32>) -> Option<Network<'_>> {
     if !is_tag(ethertype) && !matches!(ethertype, IPV4 | IPV6) {
         return None;
@@ -160,12 +160,12 @@ fn behind_socket(ethertype: u16, bytes: &[u8], original: Option<u32>) -> Option<
 
 const VLAN: u16 = 0x8100;
 
-/// Whether a VLAN tag follows: 802.1Q, 802.1ad (QinQ), or what stood for the latter before it.
+/// Whether a VLAN tag follows: 802.1Q, 802.1ad (QinQ), or the earlier ethertype for the latter.
 fn is_tag(ethertype: u16) -> bool {
     matches!(ethertype, VLAN | 0x88a8 | 0x9100)
 }
 
-/// Takes off VLAN tags.
+/// Removes VLAN tags.
 fn untagged(mut ethertype: u16, interface: u32, mut bytes: &[u8]) -> Option<Network<'_>> {
     let mut vlan_tags = 0u8;
     while is_tag(ethertype) {
@@ -180,12 +180,12 @@ fn untagged(mut ethertype: u16, interface: u32, mut bytes: &[u8]) -> Option<Netw
 #[derive(Clone, Copy)]
 struct Frame<'a> {
     bytes: &'a [u8],
-    /// Its length before it was cut, if that is known.
+    /// Its length before truncation, if known.
     original: Option<u32>,
 }
 
 impl Frame<'_> {
-    /// The length of a packet that IP says is `length` long, 0 where IP does not say.
+    /// The length of a packet whose IP length is `length`, or 0 if IP does not give one.
     fn length(self, length: u32) -> u32 {
         match (length, self.original) {
             (0, Some(original)) => original,
@@ -274,11 +274,11 @@ fn behind_extensions(mut packet: Packet, mut bytes: &[u8], mut length: u32) -> P
     with_transport(packet, bytes, length)
 }
 
-/// Adds what the transport header says: of `length` bytes by IP's account, of which `bytes` and
-/// perhaps something foreign behind them were captured.
+/// Adds the transport header: `length` bytes according to IP, of which `bytes` were captured, perhaps with
+/// foreign bytes after them.
 fn with_transport(packet: Packet, bytes: &[u8], length: u32) -> Packet {
     const TCP: u8 = 6;
-    // The shortest header of all is that of UDP.
+    // UDP has the shortest header of all.
     let is_whole = length >= 8 && bytes.len() >= 4;
     if !matches!(packet.protocol, TCP | 17 | 33 | 132 | 136) || !is_whole {
         return packet;

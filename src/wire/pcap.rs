@@ -1,13 +1,13 @@
 //! Capture files, pcap and pcapng (draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng), piece by piece.
 //!
-//! Only the beginning of each packet is looked at, so a file of any size, and with packets of any size,
-//! goes through one small buffer. The list of a capture's interfaces is all that is kept.
+//! Only the beginning of each packet is read, so one small buffer is enough for a file of any size with
+//! packets of any size. Only the list of a capture's interfaces is kept.
 
 use std::time::Duration;
 
 use super::packet::LinkType;
 
-/// A reader's state between two pieces of a capture file.
+/// The reader's state between two pieces of a capture file.
 #[derive(Debug, Default)]
 pub struct Reader {
     format: Option<Format>,
@@ -15,7 +15,7 @@ pub struct Reader {
     interfaces: Vec<Interface>,
     /// The length that a pcapng block must repeat at its end.
     trailer: Option<u32>,
-    /// When the last packet was captured: for blocks that do not say.
+    /// When the last packet was captured, for blocks without a time.
     last: Duration,
 }
 
@@ -25,13 +25,13 @@ enum Format {
     PcapNg,
 }
 
-/// On what packets were captured.
+/// The interface of captured packets.
 #[derive(Clone, Copy, Debug)]
 struct Interface {
     /// The first of a pcapng file is 1; 0 in a pcap file.
     number: u32,
     link: u32,
-    /// Bytes that are kept of a packet, 0 for all.
+    /// The most bytes captured of a packet, 0 for all.
     snap_bytes: u32,
     /// Parts of a second: 10^-n, or 2^-n with the highest bit set.
     resolution: u8,
@@ -43,20 +43,20 @@ struct Interface {
 pub struct Captured<'a> {
     /// When, since 1970.
     pub time: Duration,
-    /// On which of the interfaces of a pcapng file, the first being 1; 0 in a pcap file.
+    /// The number of its interface in a pcapng file, from 1; 0 in a pcap file.
     pub interface: u32,
-    /// What it begins with.
+    /// The type of its first header.
     pub link: LinkType,
-    /// Its length in bytes before it was cut.
+    /// Its length in bytes before truncation.
     pub original_bytes: u32,
-    /// What was captured, at most the first [`MOST_BYTES`].
+    /// The captured bytes, at most the first [`MOST_BYTES`].
     pub bytes: &'a [u8],
 }
 
 /// One piece of a capture file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece<'a> {
-    /// How many bytes of the file it takes; more, perhaps, than were needed to read it.
+    /// How many bytes of the file it takes; possibly more than were needed to read it.
     pub length: u64,
     /// What it holds.
     pub content: Content<'a>,
@@ -67,7 +67,7 @@ pub struct Piece<'a> {
 pub enum Content<'a> {
     /// A packet.
     Packet(Captured<'a>),
-    /// A packet of a link type (its number) that is not known.
+    /// A packet of an unknown link type (its number).
     UnknownLink(u32),
     /// Something else.
     Other,
@@ -76,22 +76,23 @@ pub enum Content<'a> {
 /// Why a piece cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// More bytes are needed: so many from the beginning of the piece on, at most [`MOST_NEEDED`].
+    /// More bytes are needed: this many from the beginning of the piece, at most [`MOST_NEEDED`].
     Short(usize),
-    /// The piece is not what it should be.
+    /// The piece is malformed.
     Damaged(&'static str),
 }
 
-/// So many bytes of a packet are given at most: more than all headers take.
+/// The most bytes given of a packet: more than all headers take.
 pub const MOST_BYTES: usize = 2048;
-/// So many bytes of a piece are needed at most.
+/// The most bytes needed of a piece.
 pub const MOST_NEEDED: usize = 60 * 1024;
-/// No packet is longer, whatever carries it.
+/// No packet is longer on any link.
 const MOST_CAPTURED: u32 = 1 << 26;
 const MOST_INTERFACES: usize = 1 << 16;
 
 const NO_CAPTURE: Trouble = Trouble::Damaged("not a capture file (pcap or pcapng)");
-const TOO_LONG: Trouble = Trouble::Damaged("a packet longer than its block or than any packet can be");
+const TOO_LONG: Trouble =
+    Trouble::Damaged("a packet longer than its block or than any packet can be");
 const WRONG_LENGTH: Trouble = Trouble::Damaged("a block with a wrong length");
 
 impl Reader {
@@ -129,7 +130,7 @@ impl Reader {
         if self.u16(header, 4) != Some(2) {
             return Err(NO_CAPTURE);
         }
-        // The upper bits say how long frame check sequences are.
+        // The upper bits hold the length of frame check sequences.
         let link = self.u32(header, 20).unwrap_or_default() & 0x03ff_ffff;
         self.interfaces =
             vec![Interface { number: 0, link, snap_bytes: 0, resolution, offset_seconds: 0 }];
@@ -145,7 +146,7 @@ impl Reader {
         let captured = field(8);
         let packet = packet_bytes(bytes, HEADER, captured, u32::MAX)?;
         let interface = *self.interfaces.first().ok_or(NO_CAPTURE)?;
-        // Whole seconds and their parts, instead of one number of parts.
+        // Seconds and fractions of a second, instead of one count of fractions.
         let parts = interface.time(field(4).into());
         let time = Duration::from_secs(field(0).into()).saturating_add(parts);
         let content = self.content(interface, time, field(12), packet);
@@ -169,8 +170,8 @@ impl Reader {
         }
     }
 
-    /// A block of a pcapng file, but for the length at its end, which is a piece of its own: what lies
-    /// between need not be in the buffer.
+    /// A block of a pcapng file without the length at its end, which is a separate piece: the bytes between
+    /// need not be in the buffer.
     fn block<'a>(&mut self, bytes: &'a [u8]) -> Result<Piece<'a>, Trouble> {
         if let Some(length) = self.trailer {
             let trailer = bytes.first_chunk::<4>().ok_or(Trouble::Short(4))?;
@@ -265,7 +266,7 @@ impl Reader {
         Ok(self.content(interface, time, field(24), packet))
     }
 
-    /// The packet of a simple packet block: of the first interface, at no time of its own.
+    /// The packet of a simple packet block: from the first interface, without a time.
     fn simple_packet<'a>(&mut self, bytes: &'a [u8], inner: u32) -> Result<Content<'a>, Trouble> {
         const HEADER: u32 = 12;
         let header: &[u8; 12] = bytes.first_chunk().ok_or(Trouble::Short(12))?;
@@ -306,8 +307,7 @@ const OPTION_END: u16 = 0;
 const OPTION_RESOLUTION: u16 = 9;
 const OPTION_OFFSET: u16 = 14;
 
-/// The beginning of a packet of `captured` bytes that stands behind `header` bytes and may take
-/// `room`.
+/// The beginning of a packet of `captured` bytes that follows `header` bytes and may take `room`.
 fn packet_bytes(bytes: &[u8], header: u32, captured: u32, room: u32) -> Result<&[u8], Trouble> {
     if captured > room.min(MOST_CAPTURED) {
         return Err(TOO_LONG);
@@ -319,13 +319,13 @@ fn packet_bytes(bytes: &[u8], header: u32, captured: u32, room: u32) -> Result<&
 }
 
 impl Interface {
-    /// The moment of a number of parts of seconds, none before 1970.
+    /// The time for a count of fractions of a second, never before 1970.
     fn time(self, parts: u64) -> Duration {
         const SECOND: u128 = 1_000_000_000;
         let exponent = u32::from(self.resolution & 0x7f);
         let is_binary = self.resolution & 0x80 != 0;
         let nanoseconds = match 9u32.checked_sub(exponent).filter(|_| !is_binary) {
-            // What nearly all files have, without a division.
+            // The case of nearly all files, without a division.
             Some(zeros) => parts.saturating_mul(10u64.saturating_pow(zeros)),
             None => {
                 let scaled = u128::from(parts).saturating_mul(SECOND);

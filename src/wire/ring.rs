@@ -6,24 +6,24 @@ use super::netlink::{u16_at, u32_at};
 /// A frame of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RingFrame<'a> {
-    /// When, in seconds since 1970.
+    /// The time, in seconds since 1970.
     pub seconds: u32,
-    /// And nanoseconds.
+    /// And its nanoseconds.
     pub nanoseconds: u32,
-    /// The length of the frame before it was cut.
+    /// The length of the frame before truncation.
     pub original_bytes: u32,
-    /// The ethertype of what it begins with.
+    /// The ethertype of its first header.
     pub ethertype: u16,
     /// The index of the interface.
     pub interface: u32,
-    /// Whether it is the first of the two times that a packet of the loopback interface goes by.
+    /// Whether it is the first of the two copies of a packet on the loopback interface.
     pub is_leaving_loopback: bool,
-    /// What was captured.
+    /// The captured bytes.
     pub bytes: &'a [u8],
 }
 
-/// The frames of a block, its header (`struct tpacket_block_desc`) included. A frame that does not lie
-/// in the block ends them.
+/// The frames of a block, its header (`struct tpacket_block_desc`) included. A frame outside the block ends
+/// the iteration.
 pub fn frames(block: &[u8]) -> impl Iterator<Item = RingFrame<'_>> {
     let count = u32_at(block, 12).unwrap_or_default();
     let first = u32_at(block, 16).unwrap_or_default();

@@ -1,11 +1,11 @@
-//! Rows of /proc/net/{tcp,tcp6,udp,udp6} with all that they say of a socket (net/ipv4/tcp_ipv4.c,
-//! get_tcp4_sock; net/ipv6/datagram.c).
+//! Rows of /proc/net/{tcp,tcp6,udp,udp6} with all their columns (net/ipv4/tcp_ipv4.c, get_tcp4_sock;
+//! net/ipv6/datagram.c).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::text::{Fields, unsigned};
 
-/// What a row of a socket table says.
+/// The columns of a row of a socket table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Columns {
     /// Our address and port.
@@ -14,38 +14,38 @@ pub struct Columns {
     pub remote: (IpAddr, u16),
     /// The state's number.
     pub state: u8,
-    /// Bytes to be sent or acknowledged.
+    /// Bytes waiting to be sent or acknowledged.
     pub send_queue: u32,
-    /// Bytes to be read.
+    /// Bytes waiting to be read.
     pub recv_queue: u32,
     /// Which timer runs: 3 marks a minisocket.
     pub timer: u8,
-    /// Who made the socket.
+    /// The user ID of the creator.
     pub uid: u32,
-    /// The inode in sockfs, 0 where no process holds the socket.
+    /// The inode in sockfs, 0 if no process holds the socket.
     pub inode: u64,
 }
 
-/// A row of a socket table that has the shape of one. There may be a million rows, and most callers want
-/// the state alone: the other columns are read when they are asked for.
+/// A row of a socket table whose form was checked. There may be a million rows, and most callers want only
+/// the state: the other columns are read on demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketRow<'a> {
     /// The state's number, column `st`.
     pub state: u8,
     /// Whether the addresses are of IPv4, not of IPv6.
     pub is_v4: bool,
-    /// From the local address on.
+    /// The row from the local address on.
     columns: &'a [u8],
 }
 
-/// Reads a row, without its line end; `None` if it is not one. The columns must stand where the kernel
-/// writes them, counted from the colon behind the row's number.
+/// Reads a row, without its line end; `None` if it is not one. The columns must be where the kernel writes
+/// them, counted from the colon after the row's number.
 #[inline]
 pub fn socket_row(line: &[u8]) -> Option<SocketRow<'_>> {
     let colon = line.iter().position(|&byte| byte == b':')?;
     let (number, rest) = line.split_at_checked(colon)?;
     is_row_number(number).then_some(())?;
-    // A local address of IPv4 has ended there.
+    // An IPv4 local address ends before this position.
     if rest.get(10) == Some(&b':') {
         placed(rest, line.len() == PADDED_ROW, true, &ROW)
     } else {
@@ -65,7 +65,7 @@ fn placed<'a, const WORDS: usize>(
     template.fits(words).then_some(())?;
     let (_, from_state) = row.split_at_checked(words.as_flattened().len().checked_sub(STATE)?)?;
     let state = u8::try_from(hex(from_state.first_chunk::<2>()?)?).ok()?;
-    // A row of full length has its end; of any other the columns are looked at.
+    // A row of full length is complete; for any other, the columns are checked.
     let is_whole = || tail(Fields::new(from_state.get(STATE.checked_sub(NUMBERS)?..)?));
     let columns = row.get(2..)?;
     (is_padded || is_whole().is_some()).then_some(SocketRow { state, is_v4, columns })
@@ -127,9 +127,9 @@ fn hex(token: &[u8]) -> Option<u32> {
     })
 }
 
-/// How a row goes on behind its number: `H` stands for a hexadecimal digit, `N` for a digit or a
-/// blank, `?` for any byte, anything else for itself. Up to the first digit of the inode, with the
-/// widths that `tcp4_seq_show` and `tcp6_seq_show` give their fields.
+/// The form of a row after its number: `H` stands for a hexadecimal digit, `N` for a digit or a blank, `?`
+/// for any byte, anything else for itself. Up to the first digit of the inode, with the widths that
+/// `tcp4_seq_show` and `tcp6_seq_show` give their fields.
 const ROW: Template<TCP_WORDS> = Template::new(
     b": HHHHHHHH:HHHH HHHHHHHH:HHHH HH HHHHHHHH:HHHHHHHH HH:HHHHHHHH HHHHHHHH NNNNNNNNNNNNNNNN\
     ????????",
@@ -140,21 +140,21 @@ const ROW6: Template<18> = Template::new(
     HHHHHHHH:HHHHHHHH HH:HHHHHHHH HHHHHHHH NNNNNNNNNNNNNNNN????????",
 );
 
-/// What the bytes of a row must be, eight of them in a word, the first one lowest. There may be a
-/// million rows: the words are kept so that the compiler can test several of them at once.
+/// The required bytes of a row, eight per word, the first one lowest. There may be a million rows: this
+/// layout lets the compiler test several words at once.
 struct Template<const WORDS: usize> {
     /// The bytes that stand for themselves.
     literal: [u64; WORDS],
-    /// 0xff where a byte stands for itself.
+    /// 0xff for a byte that stands for itself.
     is_literal: [u64; WORDS],
-    /// 0x80 where a hexadecimal digit stands.
+    /// 0x80 for a hexadecimal digit.
     is_hex: [u64; WORDS],
-    /// 0x80 where a digit or a blank stands.
+    /// 0x80 for a digit or a blank.
     is_number: [u64; WORDS],
 }
 
 impl<const WORDS: usize> Template<WORDS> {
-    /// Compiles a template; a text of another length than its words does not compile.
+    /// Compiles a template; a text whose length does not fit the words does not compile.
     #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "at compile time")]
     const fn new<const LENGTH: usize>(text: &[u8; LENGTH]) -> Template<WORDS> {
         const { assert!(LENGTH == WORDS * 8) };
@@ -191,7 +191,7 @@ impl<const WORDS: usize> Template<WORDS> {
             // least n, and nothing carries over into the next byte.
             let low = word & !HIGH;
             let digit = at_least(low, b'0') & !at_least(low, b'9'.wrapping_add(1));
-            // Folding the case maps some signs onto digits too, but none onto a letter.
+            // Folding the case also maps some signs onto digits, but none onto a letter.
             let folded = low | each(0x20);
             let letter = at_least(folded, b'a') & !at_least(folded, b'f'.wrapping_add(1));
             let blank = !at_least(low ^ each(b' '), 1);
@@ -209,14 +209,14 @@ const fn each(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// The length of the template of /proc/net/tcp, whose rows alone are padded.
+/// The length of the template of /proc/net/tcp; only its rows are padded.
 const TCP_WORDS: usize = 12;
-/// Where the state stands, in bytes before the end of the templates.
+/// The offset of the state, in bytes before the end of the templates.
 const STATE: usize = 66;
-/// Where uid, timeout and inode stand, likewise.
+/// The offset of uid, timeout and inode, likewise.
 const NUMBERS: usize = 24;
 
-/// Whether `number` is blanks, then digits, not more of them than any 64-bit number has.
+/// Whether `number` is blanks, then at most as many digits as a 64-bit number has.
 #[inline]
 fn is_row_number(number: &[u8]) -> bool {
     let start = number.iter().position(|&byte| byte != b' ').unwrap_or(number.len());
@@ -227,9 +227,9 @@ fn is_row_number(number: &[u8]) -> bool {
 /// The kernel fills rows of /proc/net/tcp with blanks to this length (net/ipv4/tcp_ipv4.c, TMPSZ).
 const PADDED_ROW: usize = 149;
 
-/// Reads what follows the timers: uid, timeout, inode, reference count, and the socket's address,
-/// 8 or 16 digits of it. Further fields depend on the state; a row that is cut short before them
-/// still says all of what connbox reads.
+/// Reads what follows the timers: uid, timeout, inode, reference count, and the socket's address, 8 or 16
+/// digits of it. Further fields depend on the state; a row that is truncated before them still has
+/// everything that connbox reads.
 fn tail(mut fields: Fields<'_>) -> Option<()> {
     for _uid_timeout_inode_references in 0..4 {
         unsigned(fields.next()?)?;

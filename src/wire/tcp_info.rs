@@ -1,32 +1,32 @@
-//! `struct tcp_info`: what the kernel counts for a connection (include/uapi/linux/tcp.h). It has grown
-//! with the kernels, so a shorter one lacks the fields behind its end.
+//! `struct tcp_info`: what the kernel counts for a connection (include/uapi/linux/tcp.h). It has grown with
+//! the kernels, so a shorter one lacks the later fields.
 
 use super::netlink::u32_at;
 
-/// What the kernel says of a connection; `None` is what an older kernel does not say.
+/// The kernel's counters of a connection; `None` for fields that an older kernel lacks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TcpInfo {
     /// Payload bytes that the peer has acknowledged. While something is in flight the SYN may be
     /// counted as one.
     pub acknowledged_bytes: Option<u64>,
-    /// Payload bytes that have come from the peer, in order.
+    /// Payload bytes received from the peer, in order.
     pub received_bytes: Option<u64>,
     /// The smoothed round-trip time in microseconds; 0 before the first measurement.
     pub rtt_microseconds: Option<u32>,
     /// Segments sent again since the connection began.
     pub retransmits_total: Option<u32>,
-    /// How long nothing has come or gone: no data either way, no acknowledgment.
+    /// How long the connection has been idle: no data in either direction, no acknowledgment.
     pub idle_milliseconds: Option<u32>,
 }
 
-/// Reads the structure of a socket whose state has this number.
+/// Reads the structure of a socket in the state with this number.
 ///
-/// The kernel counts acknowledged and received sequence numbers, and the SYN and the FIN have one each:
-/// that of our SYN is counted if we have opened the connection (which nothing tells), that of a FIN once
-/// it has come or was acknowledged. So what was acknowledged is at most what was sent and not sent again
-/// (since Linux 4.19), which is payload alone; and of what has come one is taken off behind a FIN.
+/// The kernel counts acknowledged and received sequence numbers, and the SYN and the FIN take one each: our
+/// SYN is counted if we opened the connection (which no field tells), a FIN once it has arrived or was
+/// acknowledged. So the acknowledged bytes are limited to the bytes sent minus those retransmitted (since
+/// Linux 4.19), which are payload only; and one is subtracted from the received bytes after a FIN.
 pub fn tcp_info(bytes: &[u8], state: u8) -> TcpInfo {
-    // CLOSE_WAIT, LAST_ACK, CLOSING: the peer's FIN has come.
+    // CLOSE_WAIT, LAST_ACK, CLOSING: the peer's FIN has arrived.
     let fin = u64::from(matches!(state, 8 | 9 | 11));
     let sent = u64_at(bytes, 200).zip(u64_at(bytes, 208));
     let most = sent.map_or(u64::MAX, |(sent, again)| sent.saturating_sub(again));

@@ -30,7 +30,7 @@ fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }
 
-/// An unsigned decimal number that fits 64 bits; at most 20 digits, nothing else beside them.
+/// An unsigned decimal number that fits 64 bits; at most 20 digits and nothing else.
 pub fn unsigned(token: &[u8]) -> Option<u64> {
     if token.is_empty() || token.len() > 20 {
         return None;
@@ -52,7 +52,7 @@ pub fn number(token: &[u8]) -> Option<i128> {
     }
 }
 
-/// Whether `token` is a name as the kernel writes them: a letter, then letters, digits and `_`.
+/// Whether `token` is a name in the kernel's form: a letter, then letters, digits and `_`.
 pub fn is_name(token: &[u8]) -> bool {
     token.first().is_some_and(u8::is_ascii_alphabetic)
         && token.iter().all(|&byte| byte.is_ascii_alphanumeric() || byte == b'_')
@@ -84,7 +84,7 @@ pub enum Group<'a> {
     },
 }
 
-/// Reads a line `GROUP: …`; what kind it is follows from its first two tokens.
+/// Reads a line `GROUP: …`; its first two tokens decide its kind.
 pub fn group(line: &[u8]) -> Option<Group<'_>> {
     let colon = line.iter().position(|&byte| byte == b':')?;
     let name = line.get(..colon)?;
@@ -93,7 +93,7 @@ pub fn group(line: &[u8]) -> Option<Group<'_>> {
         return None;
     }
     let mut tokens = Fields::new(fields);
-    // By its first letter: a number that is too wide is still meant as one.
+    // The first letter decides: a number that is too wide is still a number.
     let is_number = |token: &[u8]| token.first().is_some_and(|c| c.is_ascii_digit() || *c == b'-');
     if is_number(tokens.next()?) {
         return Some(Group::Values { group: name, fields });
@@ -104,7 +104,8 @@ pub fn group(line: &[u8]) -> Option<Group<'_>> {
     Some(Group::Names { group: name, fields })
 }
 
-/// The pairs `name number` of a [`Group::Counts`] line; a `None` item is a broken pair and the last.
+/// The pairs `name number` of a [`Group::Counts`] line; a `None` item is a malformed pair and the last
+/// item.
 pub fn counts(fields: &[u8]) -> impl Iterator<Item = Option<(&[u8], u64)>> {
     let mut tokens = Fields::new(fields);
     let mut broken = false;
@@ -120,13 +121,13 @@ pub fn counts(fields: &[u8]) -> impl Iterator<Item = Option<(&[u8], u64)>> {
     })
 }
 
-/// The pairs of a `Names` line and its `Values` line, or `None` if they do not match in number or
-/// one of them is no name or no number.
+/// The pairs of a `Names` line and its `Values` line, or `None` if their counts differ, or if one is not a
+/// name or not a number.
 pub fn pairs<'a>(
     names: &'a [u8],
     values: &'a [u8],
 ) -> Option<impl Iterator<Item = (&'a [u8], i128)>> {
-    // A name that comes twice would come out twice.
+    // A repeated name would be written twice.
     let is_single = |(place, name)| !Fields::new(names).take(place).any(|other| other == name);
     let whole = Fields::new(names).count() == Fields::new(values).count()
         && Fields::new(names).enumerate().all(is_single)
@@ -136,7 +137,7 @@ pub fn pairs<'a>(
     whole.then(|| Fields::new(names).zip(values))
 }
 
-/// What a header line of a socket table says that follows.
+/// The kind of rows after a header line of a socket table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Header {
     /// Rows of TCP sockets, IPv4.
@@ -149,8 +150,8 @@ pub enum Header {
     Udp6,
 }
 
-/// Reads the header line of a socket table. The kernel tells tcp from udp only by the columns
-/// `ref pointer drops` at its end, and tcp6 from tcp by the word `remote_address`.
+/// Reads the header line of a socket table. Only the columns `ref pointer drops` at its end distinguish udp from
+/// tcp, and only the word `remote_address` tcp6 from tcp.
 pub fn header(line: &[u8]) -> Option<Header> {
     let mut tokens = Fields::new(line);
     let known = tokens.next()? == b"sl" && tokens.next()? == b"local_address";

@@ -102,11 +102,7 @@ fn a_series_that_comes_twice_is_said_and_written_once() {
     // An empty label is none to Prometheus: --oid makes no new series of TcpExt's counters.
     for (words, series, more) in [
         ("conncount + conncount estab", "connbox_conncount_sockets{name=\"estab\"}", ""),
-        (
-            "conncount + conncount",
-            "connbox_conncount_sockets{name=\"total\"}",
-            ", as are 7 others",
-        ),
+        ("conncount + conncount", "connbox_conncount_sockets{name=\"total\"}", ", as are 7 others"),
         (
             "snmpget-tcp TCPTimeouts + snmpget-tcp TCPTimeouts --oid",
             "connbox_snmp_tcp_total{name=\"TcpExtTCPTimeouts\",oid=\"\",type=\"\"}",
@@ -178,7 +174,8 @@ fn the_verdict_of_a_check_is_no_failure_but_unknown_is() {
     assert!(has(&text, &success("network-connections", true)), "{text}");
     // The world has no connection tracker.
     let words = "network-connections --rule conntrack_percent;80 --rule CLOSE_WAIT + closedcalc";
-    let why = "network-connections: --textfile: ended with status 3: its numbers may be incomplete\n";
+    let why =
+        "network-connections: --textfile: ended with status 3: its numbers may be incomplete\n";
     assert_eq!(said(&textfile(&file, words)), (Some(1), why.to_owned()));
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.contains("{key=\"CLOSE_WAIT\",") && has(&text, &success("closedcalc", true)));
@@ -192,11 +189,19 @@ fn a_wrong_command_line_writes_nothing() {
     fs::write(&file, "old\n").unwrap();
     let here = |words: &str| said(&textfile(&file, words));
     for (words, status, text) in [
-        ("conncount --interval 1 --count 2", 2, "conncount: --interval: cannot be combined with --textfile"),
+        (
+            "conncount --interval 1 --count 2",
+            2,
+            "conncount: --interval: cannot be combined with --textfile",
+        ),
         ("conncount --json", 2, "conncount: --json: cannot be combined with --textfile"),
         ("tcpstates + conncount -v", 2, "conncount: --value: cannot be combined with --textfile"),
         ("conncount --format tsv", 2, "conncount: --tsv: cannot be combined with --textfile"),
-        ("conncount --shell --prefix P_", 2, "conncount: --shell: cannot be combined with --textfile"),
+        (
+            "conncount --shell --prefix P_",
+            2,
+            "conncount: --shell: cannot be combined with --textfile",
+        ),
         ("conncount --output x", 2, "conncount: --output: cannot be combined with --textfile"),
         ("conncount --rate", 2, "conncount: --rate: needs --interval"),
         ("conncount --help", 2, "conncount: --help and --version stand alone"),
@@ -205,7 +210,11 @@ fn a_wrong_command_line_writes_nothing() {
         ("conncount + + tcpstates", 2, "--textfile: + must stand between two applets"),
         ("+ tcpstates", 2, "--textfile: + must stand between two applets"),
         ("tcpstates +", 2, "--textfile: + must stand between two applets"),
-        ("network-connections --json", 2, "network-connections: --json: cannot be combined with --textfile"),
+        (
+            "network-connections --json",
+            2,
+            "network-connections: --json: cannot be combined with --textfile",
+        ),
         ("network-connections --nope", 2, "network-connections: --nope: no such option"),
         ("conntrack -Q", 2, "conntrack: -Q: no such option"),
         ("tcpstates + conncuont", 127, "conncuont: no such applet; did you mean conncount?"),

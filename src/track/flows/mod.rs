@@ -1,4 +1,4 @@
-//! A cache of flows that follows events, and is set right by dumps of the kernel's table.
+//! A cache of flows that follows events and is corrected by dumps of the kernel's table.
 
 mod record;
 mod totals;
@@ -10,36 +10,37 @@ use crate::model::Flow;
 use record::{Rare, Record};
 pub use totals::Totals;
 
-/// What an event or a dump changed.
+/// The effect of an event or a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The flow is new in the cache.
     Created,
-    /// It was in the cache, and what is kept of it was brought up to date.
+    /// It was in the cache and is now updated.
     Updated,
-    /// It was in the cache, and is not any more.
+    /// It was in the cache and is now removed.
     Destroyed,
     /// It ended, but was not in the cache.
     Unknown,
-    /// The cache is as full as it may be: the flow is not kept.
+    /// The cache has reached its limit: the flow is not kept.
     Refused,
 }
 
-/// The flows that are known, each by its original tuple, its zone and its identifier. They take at most
-/// 200 bytes each at a million, all included, if they have no helper, labels, master or context.
+/// The known flows, each identified by its original tuple, zone and ID. With a million flows, each takes at
+/// most 200 bytes in total, if it has no helper, labels, master or security context.
 ///
-/// # How it is set right
+/// # How it is corrected
 ///
 /// Between [`Flows::begin_reconcile`] and [`Flows::end_reconcile`] the flows of a dump are given to
-/// [`Flows::reconcile`], and events go on to be given to [`Flows::lives`] and [`Flows::ended`]. What neither of them told of
-/// is gone. No flow is said to be gone wrongly: one that lived when the dump began and lives when it has
-/// ended is in the dump; one that was made behind the dump's back is told of by an event, if the events
-/// that waited when the dump ended are given before the end. (The kernel may miss a flow where its hash
+/// [`Flows::reconcile`], and events go on to be given to [`Flows::lives`] and [`Flows::ended`]. Flows that
+/// neither mentioned have ended. No live flow is taken for ended: a flow that lives from the beginning to
+/// the end of the dump is in the dump; a flow created during the dump is reported by an event, if the
+/// events waiting when the dump ended are given before the end. (The kernel may miss a flow if its hash
 /// table is resized meanwhile; the next dump finds it.)
 ///
-/// Events win over the dump, since the kernel prepares its parts some time before they are read: what an
-/// event has told of since the beginning is not changed by the dump, and a flow whose end was told stays
-/// as a ghost till the end, so that the dump does not bring it back.
+/// Events take precedence over the dump, since the kernel prepares parts of the dump some time before they
+/// are read: the dump does not change a flow that an event has reported since the beginning, and a flow
+/// whose end was reported stays as a ghost until the end of the dump, so that the dump does not bring it
+/// back.
 #[derive(Debug)]
 pub struct Flows {
     records: Indexed<Record>,
@@ -76,7 +77,7 @@ impl Flows {
         self.records.len() - self.ghosts
     }
 
-    /// Whether there are none.
+    /// Whether there are no flows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -86,14 +87,13 @@ impl Flows {
         self.refused
     }
 
-    /// How many flows there are of which kinds.
+    /// The number of flows by kind.
     pub fn totals(&self) -> &Totals {
         &self.totals
     }
 
     /// Takes an event of a flow that is new or has changed, at `now_seconds` of the caller's clock. A new
-    /// flow that is known already is one that a dump was faster to show; a change of a flow that is not
-    /// known makes it known.
+    /// flow may be known already, if a dump showed it first; a change of an unknown flow adds the flow.
     pub fn lives(&mut self, flow: &Flow<'_>, now_seconds: u32) -> Outcome {
         let (hash, record) = self.key_of(flow);
         match self.find(hash, &record) {
@@ -101,14 +101,14 @@ impl Flows {
                 self.update(place, flow);
                 return Outcome::Updated;
             }
-            // It began anew: of the one that ended nothing stays.
+            // A new flow with the same key: nothing of the ended one is kept.
             Some(ghost) => self.remove(ghost),
             None => {}
         }
         self.insert(hash, record, flow, now_seconds)
     }
 
-    /// Takes an event of a flow that has ended. While a dump is read, that may show the flow still.
+    /// Takes an event of a flow that has ended. A dump that is being read may still show the flow.
     pub fn ended(&mut self, flow: &Flow<'_>) -> Outcome {
         let (hash, mut record) = self.key_of(flow);
         let found = self.find(hash, &record);
@@ -134,8 +134,7 @@ impl Flows {
         self.is_reconciling = true;
     }
 
-    /// Takes a flow of the dump that began; `None` if nothing follows from it but newer counters and
-    /// timeouts.
+    /// Takes a flow of the current dump; `None` if it changes nothing but counters and timeouts.
     pub fn reconcile(&mut self, flow: &Flow<'_>, now_seconds: u32) -> Option<Outcome> {
         let (hash, record) = self.key_of(flow);
         let Some(place) = self.find(hash, &record) else {
@@ -145,8 +144,8 @@ impl Flows {
         (!is_told && self.update(place, flow)).then_some(Outcome::Updated)
     }
 
-    /// Ends the comparison with a dump that was read to its end, removes the flows that are gone and
-    /// calls `gone` with each.
+    /// Ends the comparison with a completely read dump, removes the flows that have ended and calls `gone`
+    /// with each.
     ///
     /// # Errors
     /// The error of `gone`, which is then not called again; all of the flows are removed.
@@ -169,20 +168,20 @@ impl Flows {
         result
     }
 
-    /// Ends the comparison with a dump that was not read to its end: no flow is taken for gone.
+    /// Ends the comparison with an incomplete dump: no flow is removed.
     pub fn cancel_reconcile(&mut self) {
         self.drop_ghosts();
         self.is_reconciling = false;
     }
 
-    /// What is known of a flow, found by its original tuple, zone and identifier.
+    /// The cached flow with the original tuple, zone and ID of `flow`.
     pub fn get(&self, flow: &Flow<'_>) -> Option<Flow<'_>> {
         let (hash, record) = self.key_of(flow);
         let place = self.find(hash, &record)?;
         (!self.records[place].is_ghost()).then(|| self.flow_at(place))
     }
 
-    /// All flows in no order, and when each came into the cache, in seconds of the caller's clock.
+    /// All flows in no order, and when each was added, in seconds of the caller's clock.
     pub fn iter(&self) -> impl Iterator<Item = (Flow<'_>, u32)> {
         let living = self.records.iter().filter(|record| !record.is_ghost());
         living.map(|record| (record.flow(self.rare_of(record)), record.since_seconds))
@@ -193,9 +192,9 @@ impl Flows {
         self.records.len()
     }
 
-    /// The flow at a place and when it came into the cache; `None` if there is none. Who goes from the
-    /// last place to the first misses no flow that lives all the while, whatever comes and goes
-    /// meanwhile; but one that had been seen may move to a place before, and come again.
+    /// The flow at a place and when it was added; `None` if the place is empty. A walk from the last place
+    /// to the first misses no flow that exists throughout, whatever is added and removed meanwhile; but a
+    /// flow that was already seen may move to a lower place and be seen again.
     pub fn at(&self, place: usize) -> Option<(Flow<'_>, u32)> {
         let record = self.records.get(place).filter(|record| !record.is_ghost())?;
         Some((record.flow(self.rare_of(record)), record.since_seconds))
@@ -213,7 +212,7 @@ impl Flows {
     /// The record of a flow, and the hash of its key.
     fn key_of(&self, flow: &Flow<'_>) -> (u64, Record) {
         let record = Record::of(flow);
-        // Keyed at random, so that nobody can choose flows that collide.
+        // A random key, so that nobody can choose flows that collide.
         let mut hasher = self.random.build_hasher();
         record.key(|bytes| hasher.write(bytes));
         (hasher.finish(), record)
@@ -243,7 +242,7 @@ impl Flows {
         Outcome::Created
     }
 
-    /// Brings a record up to date and says whether what the kernel tells of by events has changed.
+    /// Updates a record; returns whether something changed that the kernel reports by events.
     fn update(&mut self, place: usize, flow: &Flow<'_>) -> bool {
         let record = &mut self.records[place];
         let old = record.clone();
@@ -263,7 +262,7 @@ impl Flows {
         differs
     }
 
-    /// Removes a flow, and takes it out of the totals.
+    /// Removes a flow, also from the totals.
     fn forget(&mut self, place: usize) {
         self.totals.count(&self.records[place], |count| *count -= 1);
         self.remove(place);
@@ -387,7 +386,7 @@ mod tests {
             assert_eq!(flows.get(&flow), Some(flow));
         }
         assert_eq!(flows.get(&whole), Some(whole));
-        // An event leaves out what did not change.
+        // An event omits what did not change.
         let event = Flow { status: Some(FlowStatus(14)), mark: Some(8), ..flow(3, 2) };
         assert_eq!(flows.lives(&event, 5), Outcome::Updated);
         let wanted = Flow { status: event.status, mark: event.mark, ..whole };
@@ -544,7 +543,7 @@ mod tests {
         assert!(each >= 150, "{each} bytes a flow");
         flows.begin_reconcile();
         let mut gone = 0;
-        // The first one fails: no other is told, and all are removed.
+        // The first call fails: no other is made, and all flows are removed.
         let result = flows.end_reconcile(|_| {
             gone += 1;
             Err(gone)

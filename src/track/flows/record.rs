@@ -1,14 +1,14 @@
-//! How a flow is kept: 152 bytes for what every flow has, and a box for what few have.
+//! The storage of a flow: 152 bytes for what every flow has, and a box for what few flows have.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::model::{Ends, Flow, FlowStatus, Traffic, Tuple};
 
-/// The place of rare parts that are not there.
+/// The place if there are no rare parts.
 const NONE: u32 = u32::MAX;
 
-/// What is there, as bits of [`Record::flags`]. Those of tuples are for the original direction; those of
-/// the reply stand [`REPLY`] bits higher.
+/// What is present, as bits of [`Record::flags`]. The bits for tuples are those of the original direction;
+/// those of the reply are [`REPLY`] bits higher.
 mod flag {
     pub const SOURCE_V6: u32 = 1;
     pub const DESTINATION_V6: u32 = 1 << 1;
@@ -29,7 +29,7 @@ mod flag {
 /// How much higher the bits of the reply are.
 const REPLY: u32 = 8;
 
-/// What two tuples are the same by, and how they are kept.
+/// A tuple as it is stored and compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Way {
     source: [u8; 16],
@@ -46,7 +46,7 @@ pub struct Record {
     protocol: u8,
     state: u8,
     family: u8,
-    /// When it was last seen, counted in reconciliations.
+    /// The number of the reconciliation that last saw it.
     pub generation: u8,
     flags: u32,
     status: u32,
@@ -55,7 +55,7 @@ pub struct Record {
     id: u32,
     /// The place of its rare parts.
     pub rare: u32,
-    /// When it came into the cache, in seconds of the caller's clock.
+    /// When it was added, in seconds of the caller's clock.
     pub since_seconds: u32,
     traffic: [Traffic; 2],
     start_nanoseconds: u64,
@@ -73,7 +73,7 @@ pub struct Rare {
 }
 
 impl Rare {
-    /// The rare parts of a flow, those of `old` where it says nothing; `None` if there are none.
+    /// The rare parts of a flow, completed from `old`; `None` if there are none.
     pub fn of(flow: &Flow<'_>, old: Option<&Rare>) -> Option<Box<Rare>> {
         let text = |new: Option<&[u8]>, old: Option<&Box<[u8]>>| match new {
             Some(new) => Some(new.into()),
@@ -90,7 +90,7 @@ impl Rare {
         (rare != Rare::default()).then(|| Box::new(rare))
     }
 
-    /// Whether a change from `old` is one that the kernel tells of by an event: all but the tags.
+    /// Whether the kernel reports the change from `old` by an event: it reports all but the tags.
     pub fn differs(&self, old: &Rare) -> bool {
         self.secmark != old.secmark || self.helper != old.helper || self.labels != old.labels
     }
@@ -124,10 +124,10 @@ impl Record {
         record
     }
 
-    /// Takes over what `flow` says beyond its key; what it does not say stays, since an event leaves out
-    /// what did not change.
+    /// Takes over all of `flow` beyond its key; absent values are kept, since an event omits what did not
+    /// change.
     pub fn merge(&mut self, flow: &Flow<'_>) {
-        // A flow that is announced again may have other translations by now.
+        // A flow that is reported again may have other translations.
         let of_tuples = (flag::ZONE_OF_TUPLE << 1) - 1;
         self.ways[1] = way(&flow.reply);
         self.tuple_zones[1] = flow.reply.zone.unwrap_or_default();
@@ -144,7 +144,7 @@ impl Record {
         self.flags = flags;
     }
 
-    /// Whether this is the flow of that key.
+    /// Whether both have the same key.
     pub fn is(&self, other: &Record) -> bool {
         const KEY: u32 = flag::ZONE | flag::ID | flag::ZONE_OF_TUPLE | 0b1111;
         self.id == other.id
@@ -169,14 +169,14 @@ impl Record {
         write(&rest);
     }
 
-    /// Whether a change from `old` is one that the kernel tells of by an event: not one of the timeout,
-    /// the counters or the like.
+    /// Whether the kernel reports the change from `old` by an event: it does not for the timeout, the
+    /// counters or the like.
     pub fn differs(&self, old: &Record) -> bool {
         [self.status, self.mark, self.state.into()] != [old.status, old.mark, old.state.into()]
             || self.ways[1] != old.ways[1]
     }
 
-    /// Whether it stands for a flow that has ended, against a dump that still shows it.
+    /// Whether it marks a flow that has ended, in case a dump still shows it.
     pub fn is_ghost(&self) -> bool {
         self.flags & flag::GHOST != 0
     }
@@ -251,7 +251,7 @@ impl Record {
     }
 }
 
-/// Takes over a value that was said, and notes that it was.
+/// Takes over a value if it is present, and notes that it is.
 fn put<T>(place: &mut T, value: Option<T>, flags: &mut u32, bit: u32) {
     if let Some(value) = value {
         *place = value;

@@ -1,19 +1,19 @@
-//! How many flows of which kinds there are, kept as they change.
+//! The number of flows by kind, updated with every change.
 
 use super::record::Record;
 use crate::model::FlowStatus;
 
-/// How many states of a protocol are told apart; greater numbers count as the last.
+/// How many states of a protocol are counted; greater numbers count as the last.
 const STATES: usize = 16;
 /// The protocols that have states: TCP, SCTP and DCCP.
 const STATEFUL: [u8; 3] = [6, 132, 33];
 
-/// How many flows there are, of which kinds.
+/// The number of flows, by kind.
 #[derive(Clone, Debug)]
 pub struct Totals {
     protocols: Box<[u32; 256]>,
     states: [[u32; STATES]; STATEFUL.len()],
-    /// Flows of which only one direction was seen.
+    /// Flows without a reply packet.
     pub unreplied: u32,
     /// Flows that are not dropped early.
     pub assured: u32,
@@ -27,13 +27,13 @@ impl Default for Totals {
 }
 
 impl Totals {
-    /// The protocols that there are flows of, by number, and how many.
+    /// The protocols of the flows, by number, and the flows of each.
     pub fn protocols(&self) -> impl Iterator<Item = (u8, u32)> {
         (0..=u8::MAX).zip(*self.protocols).filter(|(_, count)| *count > 0)
     }
 
-    /// The states of a protocol by number, zeros included, and how many flows are in each; nothing for a
-    /// protocol without states.
+    /// The states of a protocol by number and the flows in each, zeros included; nothing for a protocol
+    /// without states.
     pub fn states(&self, protocol: u8) -> impl Iterator<Item = (u8, u32)> {
         let place = STATEFUL.iter().position(|stateful| *stateful == protocol);
         (0..).zip(place.and_then(|place| self.states.get(place)).into_iter().flatten().copied())

@@ -1,24 +1,24 @@
-//! One connection as it is known.
+//! One connection.
 
 use std::time::Duration;
 
 use super::direction::Direction;
 use crate::model::{Endpoint, Segment, TcpFlags, TcpState};
 
-/// How far a connection has come, in tcptrack's words.
+/// The state of a connection, in tcptrack's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
-    /// The client asks.
+    /// The client has sent its SYN.
     SynSent,
     /// The server has answered.
     SynAck,
     /// Data may flow.
     Established,
-    /// One end has said that it is done.
+    /// One end has sent a FIN.
     Closing,
-    /// Both ends have, and both know.
+    /// Both ends have sent a FIN, and both are acknowledged.
     Closed,
-    /// One end has broken it off.
+    /// One end has reset it.
     Reset,
 }
 
@@ -35,8 +35,8 @@ impl State {
         }
     }
 
-    /// The state of a connection one of whose sockets is in the kernel's `state`; `None` for a socket
-    /// that belongs to no connection.
+    /// The state of a connection with a socket in the kernel's `state`; `None` for a socket without a
+    /// connection.
     pub fn of_socket(state: TcpState) -> Option<State> {
         Some(match state.name() {
             "SYN_SENT" => State::SynSent,
@@ -52,13 +52,13 @@ impl State {
 /// One connection.
 #[derive(Clone, Debug)]
 pub struct Connection {
-    /// What tells it from all others of this tracker, those before it on the same ports included.
+    /// A number that is unique in this tracker, also among earlier connections with the same ports.
     pub id: u64,
-    /// Who opened it, or is taken for that.
+    /// The end that opened it, or is assumed to have.
     pub client: Endpoint,
     /// The other end.
     pub server: Endpoint,
-    /// How far it has come.
+    /// Its state.
     pub state: State,
     /// From client to server.
     pub tx: Direction,
@@ -66,23 +66,24 @@ pub struct Connection {
     pub rx: Direction,
     /// How often the SYN was sent again.
     pub syn_retries_total: u32,
-    /// Whether its counters are somebody else's, and it ends when they are no longer given.
+    /// Whether its counters come from another source; it ends when they are no longer given.
     pub(super) is_counted: bool,
-    /// Whether its counters were among those of the current reading.
+    /// Whether the current reading included its counters.
     is_read: bool,
-    /// When it was last heard of, in nanoseconds.
+    /// When it was last active, in nanoseconds.
     pub(super) seen_at: u64,
-    /// The number of the interval of speeds; of counters, when they were last read, in nanoseconds.
+    /// The number of the current interval for speeds; with counters, the time of the last reading, in
+    /// nanoseconds.
     pub(super) interval: u64,
-    /// What went by in the last ten intervals, where speeds slide.
+    /// The bytes of the last ten intervals, for sliding speeds.
     pub(super) window: Option<Box<[[u64; 2]; 10]>>,
 }
 
-/// What is in flight longer than this will not be sent again: Linux waits at most 120 s before it
-/// sends again (TCP_RTO_MAX), and gives up in silence.
+/// After this time, data in flight is not sent again: Linux waits at most 120 s before it retransmits
+/// (TCP_RTO_MAX), and gives up silently.
 const UNANSWERED_SECONDS: u64 = 150;
-/// A connection of which nothing is heard for so long has gone: keepalive probes come after 7200 s of
-/// silence, and nine of them in 75 s each (tcp(7)).
+/// A connection that is silent for so long has ended: keepalive probes come after 7200 s of silence, nine
+/// of them, 75 s apart (tcp(7)).
 const SILENT_SECONDS: u64 = 8100;
 
 impl Connection {
@@ -103,27 +104,26 @@ impl Connection {
         }
     }
 
-    /// When something was last heard of it.
+    /// When it was last active.
     pub fn last_seen(&self) -> Duration {
         Duration::from_nanos(self.seen_at)
     }
 
-    /// How long nothing was heard of it.
+    /// How long it has been inactive.
     pub fn idle(&self, now: Duration) -> Duration {
         now.saturating_sub(self.last_seen())
     }
 
-    /// The round-trip time: the shortest from a byte to its acknowledgment, of both ends together. A
-    /// capture in the middle of the path measures either half; at one end, one of them is next to
-    /// nothing.
+    /// The round-trip time: the sum of both directions' shortest time from a byte to its acknowledgment. A
+    /// capture in the middle of the path measures the two parts; at one end, one of them is almost zero.
     pub fn rtt(&self) -> Option<Duration> {
         let [tx, rx] = [self.tx.rtt_us, self.rx.rtt_us].map(u64::from);
-        // Counters of an end are those of the whole path.
+        // Counters of an end cover the whole path.
         let both = if self.is_counted && tx != 0 { tx } else { tx + rx };
         (both != 0).then_some(Duration::from_micros(both))
     }
 
-    /// All that was sent again, both ways, SYNs included.
+    /// All retransmits, in both directions, SYNs included.
     pub fn retransmits_total(&self) -> u64 {
         [self.tx.retransmits_total, self.rx.retransmits_total, self.syn_retries_total]
             .into_iter()
@@ -144,12 +144,13 @@ impl Connection {
             }
             return;
         }
-        // What still comes behind the end does not keep it: if it goes on, it is shown anew.
+        // Segments after the end do not keep it: if the connection continues, it is shown again.
         if self.state < State::Closed {
             self.seen_at = self.seen_at.max(now);
         }
         if self.state == State::SynSent && !is_tx && !flags.has(TcpFlags::SYN) {
-            // An older connection's end may answer so (RFC 5961, 4); its numbers are not ours.
+            // The end of an older connection may answer like this (RFC 5961, 4); its numbers do not belong
+            // here.
             if segment.payload_bytes == 0 {
                 return;
             }
@@ -181,13 +182,13 @@ impl Connection {
             _ if self.tx.has_fin() || self.rx.has_fin() => State::Closing,
             State::SynSent if !is_syn => State::Established,
             State::SynSent if !is_tx => State::SynAck,
-            // Of a simultaneous open both ends send SYN|ACK.
+            // In a simultaneous open, both ends send SYN|ACK.
             State::SynAck if !is_syn || is_tx && flags.has(TcpFlags::ACK) => State::Established,
             state => state,
         };
     }
 
-    /// Whether `segment` begins another connection on the same ports.
+    /// Whether `segment` begins a new connection on the same ports.
     pub(super) fn is_replaced_by(&self, segment: &Segment) -> bool {
         let own = if segment.source == self.client { &self.tx } else { &self.rx };
         let flags = segment.flags;
@@ -196,16 +197,16 @@ impl Connection {
             return false;
         }
         match self.state {
-            // Whoever is answered has been heard: the old connection is no more.
+            // An answer shows that the SYN was accepted: the old connection has ended.
             State::Established | State::Closing => flags.has(TcpFlags::ACK),
             State::SynSent => own.has_syn(),
-            // A SYN|ACK for the SYN of an older try.
+            // A SYN|ACK for the SYN of an earlier attempt.
             State::SynAck => own.has_syn() && flags.has(TcpFlags::ACK),
             State::Closed | State::Reset => true,
         }
     }
 
-    /// Brings the speeds up to the interval `interval`, of which `per_second` make a second.
+    /// Updates the speeds up to the interval `interval`; `per_second` intervals make a second.
     pub(super) fn settle(&mut self, interval: u64, interval_ns: u64) {
         let passed = interval.saturating_sub(self.interval);
         if passed == 0 || self.is_counted {
@@ -227,14 +228,14 @@ impl Connection {
         self.interval = interval;
     }
 
-    /// Whether `counters` are those of another connection on the same ports: they have fallen.
+    /// Whether `counters` belong to a new connection on the same ports: they have decreased.
     pub(super) fn is_replaced_by_counters(&self, counters: &Counters, is_tx: bool) -> bool {
         let (own, other) = if is_tx { (&self.tx, &self.rx) } else { (&self.rx, &self.tx) };
         let has_fallen =
             |now: Option<u64>, then: &Direction| now.is_some_and(|now| now < then.bytes_total);
         let sent = has_fallen(counters.sent_bytes_total, own);
         let received = has_fallen(counters.received_bytes_total, other);
-        // Of a connection within the machine both ends are read, not at the same moment.
+        // For a connection within the machine, both ends are read, but not at the same time.
         sent && received
             || self.state >= State::Closed && counters.state < State::Closed && (sent || received)
     }
@@ -269,7 +270,7 @@ impl Connection {
         (self.is_counted, self.is_read) = (true, true);
     }
 
-    /// Ends a reading of counters: brings the speeds up to it, and CLOSES what was not among them.
+    /// Ends a reading of counters: updates the speeds, and closes connections that were not in it.
     pub(super) fn end_reading(&mut self, now: u64) {
         let elapsed = now.saturating_sub(self.interval);
         for direction in [&mut self.tx, &mut self.rx] {
@@ -283,14 +284,14 @@ impl Connection {
         }
     }
 
-    /// Whether nothing but empty segments of one end were seen: what comes behind the end of a
-    /// connection that is forgotten already looks like that.
+    /// Whether only empty segments of one end were seen: the last segments of a connection that was already
+    /// removed look like this.
     fn is_doubtful(&self) -> bool {
         let is_empty = self.tx.bytes_total == 0 && self.rx.bytes_total == 0;
         is_empty && !(self.tx.is_seen() && self.rx.is_seen())
     }
 
-    /// Whether it has ended, or been silent, for long enough to be forgotten.
+    /// Whether it has been closed or silent for long enough to be removed.
     pub(super) fn is_over(&self, now: u64, remove_after: u64) -> bool {
         let is_unanswered = self.tx.is_unanswered() || self.rx.is_unanswered();
         let limit = match self.state {
@@ -310,8 +311,7 @@ const fn seconds(seconds: u64) -> u64 {
     seconds * 1_000_000_000
 }
 
-/// Notes the bytes of one direction in the interval `last`, and that nothing went by in the intervals
-/// behind it.
+/// Notes the bytes of one direction in the interval `last`, and zero for the intervals after it.
 fn slide(window: &mut [[u64; 2]; 10], which: usize, last: u64, passed: u64, bytes: u64) {
     let place = (last % 10) as usize;
     window[place][which] = bytes;
@@ -325,21 +325,21 @@ fn slide(window: &mut [[u64; 2]; 10], which: usize, last: u64, passed: u64, byte
 
 fn per_second(bytes: u64, nanoseconds: u64) -> u64 {
     let nanoseconds = u128::from(nanoseconds.max(1));
-    // Rounded to the nearest, not down: one byte in 1.0001 s is one a second.
+    // Rounded to the nearest, not down: one byte in 1.0001 s is one per second.
     let scaled = (u128::from(bytes) * 1_000_000_000 + nanoseconds / 2) / nanoseconds;
     u64::try_from(scaled).unwrap_or(u64::MAX)
 }
 
-/// What a source that sees no segments knows of a connection at one moment.
+/// The counters of a connection at one moment, from a source that does not see segments.
 #[derive(Clone, Copy, Debug)]
 pub struct Counters {
     /// The end whose counters these are.
     pub local: Endpoint,
     /// The other end.
     pub remote: Endpoint,
-    /// Whether `local` opened the connection; if that is not known, listeners and ports tell.
+    /// Whether `local` opened the connection; if unknown, listeners and ports decide.
     pub is_client: Option<bool>,
-    /// How far it has come.
+    /// Its state.
     pub state: State,
     /// Payload bytes from `local` to `remote` since the connection began.
     pub sent_bytes_total: Option<u64>,
@@ -349,6 +349,6 @@ pub struct Counters {
     pub retransmits_total: Option<u32>,
     /// The round-trip time.
     pub rtt: Option<Duration>,
-    /// How long nothing has come or gone; where that is not known, the counters tell.
+    /// How long it has been idle; if unknown, changes of the counters decide.
     pub idle: Option<Duration>,
 }

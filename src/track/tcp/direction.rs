@@ -1,4 +1,4 @@
-//! What goes one way through a connection: which bytes were seen, in the space of sequence numbers.
+//! One direction of a connection: which bytes were seen, in the space of sequence numbers.
 
 /// Ranges of sequence numbers, sorted, that were counted although bytes before them are missing.
 #[derive(Clone, Debug, Default)]
@@ -7,29 +7,29 @@ struct Ahead {
     used: usize,
 }
 
-/// What went one way.
+/// The bytes in one direction.
 ///
-/// A byte is counted when it is first seen, or when the other end acknowledges it: then it did go by
-/// and the capture has missed it. A FIN that was missed counts as one byte.
+/// A byte is counted when it is first seen, or when the other end acknowledges it: then it was sent, and
+/// the capture has missed it. A missed FIN counts as one byte.
 #[derive(Clone, Debug, Default)]
 pub struct Direction {
-    /// Payload bytes, none of them counted twice.
+    /// Payload bytes, each counted once.
     pub bytes_total: u64,
     /// Those of them that the capture has missed.
     pub missed_bytes_total: u64,
     /// The speed, as of the last tick.
     pub bytes_per_second: u64,
-    /// Segments sent again. What a mirror port gives twice looks the same; what goes by on a second
-    /// interface is told apart.
+    /// Segments sent again. A duplicate from a mirror port looks the same; a copy on a second interface is
+    /// not counted.
     pub retransmits_total: u32,
     /// `bytes_total` when the current interval began.
     pub(super) mark: u64,
-    /// When the byte before `timed_end` went by, in nanoseconds; 0 if none is timed.
+    /// When the byte before `timed_end` was seen, in nanoseconds; 0 if none is timed.
     timed_at: u64,
     timed_end: u32,
     /// The shortest time from a byte to its acknowledgment, in microseconds; 0 if there is none.
     pub(super) rtt_us: u32,
-    /// All before it is counted.
+    /// Everything before it is counted.
     next: u32,
     /// The highest acknowledgment.
     acked: u32,
@@ -37,21 +37,21 @@ pub struct Direction {
     isn: u32,
     /// The sequence number of the FIN.
     fin: u32,
-    /// The interface on which it was first seen: on others the same packets go by again.
+    /// The interface on which it was first seen: on others, the same packets appear again.
     interface: u32,
     ahead: Option<Box<Ahead>>,
-    /// Whether `next` means something.
+    /// Whether `next` is valid.
     is_known: bool,
     /// Whether a segment of this direction was seen, and not only acknowledgments of it.
     is_seen: bool,
     has_ack: bool,
     has_syn: bool,
     has_fin: bool,
-    /// Whether something was sent again, and nothing was heard of the other end since.
+    /// Whether something was sent again, and the other end has not answered since.
     is_unanswered: bool,
 }
 
-/// What cannot be in flight at once: windows are at most 1 GiB (RFC 7323, 2.3).
+/// More than can be in flight at once: windows are at most 1 GiB (RFC 7323, 2.3).
 const WINDOW: u32 = 1 << 30;
 
 /// How far `number` is ahead of `base`; `None` if it is behind, or too far.
@@ -75,17 +75,17 @@ impl Direction {
         self.has_syn
     }
 
-    /// Whether the sender has said that it is done.
+    /// Whether the sender has sent a FIN.
     pub fn has_fin(&self) -> bool {
         self.has_fin
     }
 
-    /// Whether the other end knows that the sender is done.
+    /// Whether the other end has acknowledged the FIN.
     pub fn is_finished(&self) -> bool {
         self.has_fin && self.has_ack && ahead_of(self.fin.wrapping_add(1), self.acked).is_some()
     }
 
-    /// Whether something was sent again, and nothing was heard of the other end since.
+    /// Whether something was sent again, and the other end has not answered since.
     pub fn is_unanswered(&self) -> bool {
         self.is_unanswered
     }
@@ -132,13 +132,13 @@ impl Direction {
         if is_again && self.interface == interface {
             self.retransmits_total = self.retransmits_total.saturating_add(1);
             self.is_unanswered = true;
-            // Which of the two an acknowledgment answers cannot be told (Karn's algorithm).
+            // An acknowledgment does not say which of the two it answers (Karn's algorithm).
             self.timed_at = 0;
         }
     }
 
-    /// Finds the beginning of a direction whose SYN was not seen: what came before is not ours to
-    /// count. The same where the numbers have nothing to do with those before.
+    /// Sets the beginning of a direction whose SYN was not seen: earlier bytes are not counted. Also used
+    /// if the numbers do not continue the earlier ones.
     fn begin(&mut self, sequence: u32, interface: u32) {
         if !self.is_seen {
             self.interface = interface;
@@ -153,13 +153,12 @@ impl Direction {
         }
     }
 
-    /// Whether it is a probe whether the other end is still there: at most one byte, long acknowledged
-    /// (RFC 9293, 3.8.4).
+    /// Whether it is a keepalive probe: at most one byte, already acknowledged (RFC 9293, 3.8.4).
     fn is_keep_alive(&self, end: u32, length: u32) -> bool {
         length == 1 && self.has_ack && ahead_of(end, self.acked).is_some()
     }
 
-    /// Takes the acknowledgment of all before `number`.
+    /// Takes the acknowledgment of everything before `number`.
     pub fn acknowledged(&mut self, now: u64, number: u32) {
         self.is_unanswered = false;
         if !self.is_known {
@@ -174,7 +173,7 @@ impl Direction {
         if self.timed_at != 0 && ahead_of(self.timed_end, number).is_some() {
             self.time(now);
         }
-        // The FIN has a number, but is no byte.
+        // The FIN has a number, but is not a byte.
         let is_beyond_fin = self.has_fin && ahead_of(self.fin, number).is_some();
         let end = if is_beyond_fin { self.fin } else { number };
         if ahead_of(self.next, end).is_some() {
@@ -182,8 +181,8 @@ impl Direction {
         }
     }
 
-    /// Takes the time that an acknowledgment took. The shortest is kept: a delayed acknowledgment
-    /// would raise a mean by up to 40 ms and more (RFC 9293, 3.8.6.3).
+    /// Measures the time to an acknowledgment. The shortest is kept: a delayed acknowledgment would raise a
+    /// mean by up to 40 ms and more (RFC 9293, 3.8.6.3).
     fn time(&mut self, now: u64) {
         let elapsed_us = now.saturating_sub(self.timed_at) / 1000;
         let elapsed_us = u32::try_from(elapsed_us).unwrap_or(u32::MAX).max(1);
@@ -193,7 +192,7 @@ impl Direction {
         self.timed_at = 0;
     }
 
-    /// Counts what is not yet counted before `end`.
+    /// Counts as missed everything before `end` that is not yet counted.
     fn miss(&mut self, end: u32) {
         let missed = self.cover(self.next, end);
         self.missed_bytes_total = self.missed_bytes_total.saturating_add(missed.into());
@@ -244,8 +243,8 @@ impl Direction {
         }
     }
 
-    /// Keeps a range beyond `next`, joined with those that it touches. Where there is no room for one
-    /// more, the first gap is taken for missed: it will be filled or acknowledged sooner or later.
+    /// Keeps a range beyond `next`, joined with those that it touches. If the list is full, the first gap
+    /// counts as missed: it will be filled or acknowledged sooner or later.
     fn keep(&mut self, from: u32, to: u32) {
         let (mut from, mut to) = (from, to);
         let next = self.next;
@@ -264,7 +263,7 @@ impl Direction {
         let (start, end) = (next.wrapping_add(from), next.wrapping_add(to));
         if kept.used == kept.ranges.len() {
             let first = if place == 0 { start } else { kept.ranges[0].0 };
-            // The new range is counted already, but stands in no list: it comes back behind the gap.
+            // The new range is already counted, but not in the list: it is added again after the gap.
             self.miss(first);
             let (from, to) = (start.wrapping_sub(self.next), end.wrapping_sub(self.next));
             if from == 0 {

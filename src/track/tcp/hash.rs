@@ -5,12 +5,12 @@ use std::net::IpAddr;
 
 use crate::model::Endpoint;
 
-/// The hash of a connection, the same from both ends. It is keyed at random, so that peers cannot choose
+/// The hash of a connection, the same from both ends. It has a random key, so that peers cannot choose
 /// ports that collide.
 pub fn hash(random: &RandomState, one: &Endpoint, other: &Endpoint) -> u64 {
     let mut hasher = random.build_hasher();
     if let (IpAddr::V4(address), IpAddr::V4(other_address)) = (one.address, other.address) {
-        // Most are so, and a short key is hashed in half the time.
+        // Most are IPv4, and a short key takes half the time to hash.
         let one = u64::from(address.to_bits()) << 16 | u64::from(one.port);
         let other = u64::from(other_address.to_bits()) << 16 | u64::from(other.port);
         let ends = u128::from(one.min(other)) << 64 | u128::from(one.max(other));

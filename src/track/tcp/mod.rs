@@ -1,4 +1,4 @@
-//! TCP connections, from the segments that go by or from counters that somebody else keeps.
+//! TCP connections, from captured segments or from counters of another source.
 
 mod connection;
 mod direction;
@@ -18,15 +18,16 @@ use hash::hash;
 /// How to track.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Leave out connections whose beginning was not seen.
+    /// Skip connections whose beginning was not seen.
     pub only_new: bool,
     /// How long a connection that is CLOSED or RESET is kept.
     pub remove_after: Duration,
-    /// Over which time speeds are computed.
+    /// The interval over which speeds are computed.
     pub rate_interval: Duration,
-    /// Speeds of the last `rate_interval` at any moment, in tenths, not of the last whole one.
+    /// Speeds over the last `rate_interval` before each moment, in steps of a tenth, instead of the last
+    /// complete interval.
     pub is_sliding: bool,
-    /// How many connections are kept at most; the ones longest idle make room.
+    /// The most connections that are kept; the ones longest idle are removed first.
     pub max_connections: usize,
 }
 
@@ -42,8 +43,8 @@ impl Default for Options {
     }
 }
 
-/// All connections. Each takes some 300 bytes, twice 80 more while segments of it are missing, and 160
-/// more where speeds slide.
+/// All connections. Each takes about 300 bytes, twice 80 more while segments are missing, and 160 more with
+/// sliding speeds.
 #[derive(Debug)]
 pub struct Tracker {
     options: Options,
@@ -54,11 +55,11 @@ pub struct Tracker {
     evicted: u64,
 }
 
-/// How many listeners are remembered; those beyond them are not.
+/// The most listeners that are remembered.
 const MOST_LISTENERS: usize = 4096;
 
 impl Tracker {
-    /// A tracker that knows of no connection yet.
+    /// A tracker without connections.
     pub fn new(options: Options) -> Tracker {
         let most = options.max_connections.clamp(1, Indexed::<Connection>::MOST);
         Tracker {
@@ -71,9 +72,9 @@ impl Tracker {
         }
     }
 
-    /// Tells that somebody listens at `endpoint` (of any address, if its address is unspecified): of
-    /// connections whose beginning was not seen, that end is the server. Who answers a SYN is noted
-    /// without being told.
+    /// Notes a listening socket at `endpoint` (of any address, if its address is unspecified): in
+    /// connections whose beginning was not seen, that end is the server. An end that answers a SYN is noted
+    /// automatically.
     pub fn listener(&mut self, endpoint: Endpoint) {
         if self.listeners.len() < MOST_LISTENERS {
             self.listeners.insert(canonical(&endpoint));
@@ -86,8 +87,8 @@ impl Tracker {
         at(end.address) || anybody.into_iter().any(at)
     }
 
-    /// Whether `one` is the client of a connection whose beginning was not seen, and which it is known
-    /// to have sent something: a known listener is the server, else the end of the lower port.
+    /// Whether `one`, which has sent a segment, is the client of a connection whose beginning was not seen:
+    /// a known listener is the server, else the end with the lower port.
     fn is_client(&self, one: &Endpoint, other: &Endpoint) -> bool {
         match (self.is_listener(one), self.is_listener(other)) {
             (true, false) => false,
@@ -96,7 +97,7 @@ impl Tracker {
         }
     }
 
-    /// Takes a segment that went by at `now`.
+    /// Takes a segment captured at `now`.
     pub fn segment(&mut self, now: Duration, segment: &Segment) {
         let now = nanoseconds(now);
         let (source, destination) = (&segment.source, &segment.destination);
@@ -127,8 +128,7 @@ impl Tracker {
         connection.segment(now, segment, is_tx);
     }
 
-    /// The connection that a segment opens, or that it shows to be open; `None` if it is not to be
-    /// tracked.
+    /// The connection that a segment opens or shows to be open; `None` if it is not tracked.
     fn opened(&mut self, segment: &Segment) -> Option<Connection> {
         let (source, destination) = (segment.source, segment.destination);
         let flags = segment.flags;
@@ -170,8 +170,8 @@ impl Tracker {
         self.connections.push(hash, connection)
     }
 
-    /// Removes those that are longest idle: one in sixteen at once, so that a flood of new connections
-    /// does not search for the oldest each time.
+    /// Removes the connections that are longest idle, a sixteenth at once, so that a flood of new
+    /// connections does not search for the oldest each time.
     fn evict(&mut self) {
         let count = (self.connections.len() / 16).max(1);
         let mut ages: Vec<(u64, u32)> =
@@ -180,7 +180,7 @@ impl Tracker {
             ages.select_nth_unstable(count);
         }
         let mut places: Vec<_> = ages.iter().take(count).map(|(_, place)| *place).collect();
-        // From the last on, so that what takes a free place is none of those to go.
+        // From the last on, so that the connection that fills a free place is not one to be removed.
         places.sort_unstable();
         for place in places.into_iter().rev() {
             self.connections.swap_remove(place as usize);
@@ -201,7 +201,7 @@ impl Tracker {
         });
         let place = match found {
             Some(place) if !is_new => place,
-            // What has ended is shown only to those who have seen it live.
+            // An ended connection is shown only if it was seen alive.
             _ if counters.state >= State::Closed => return,
             _ => {
                 let known = counters.is_client;
@@ -231,7 +231,7 @@ impl Tracker {
         }
     }
 
-    /// Brings speeds up to `now`, and removes nothing.
+    /// Updates speeds to `now`, and removes nothing.
     pub fn settle(&mut self, now: Duration) {
         let (now, interval_ns) = (nanoseconds(now), self.interval_ns());
         for connection in self.connections.iter_mut() {
@@ -239,10 +239,10 @@ impl Tracker {
         }
     }
 
-    /// Brings speeds up to `now`, and removes what has ended ([`Options::remove_after`]) or is too long
-    /// idle: SYN_SENT after 30 s, SYN|ACK-ACK and CLOSING after 60 s, ESTABLISHED after 8100 s, or
-    /// after 150 s if something was sent again and is unanswered, or after 60 s if it was never more
-    /// than empty segments of one end. To be called before the connections are looked at.
+    /// Updates speeds to `now`, and removes connections that have ended ([`Options::remove_after`]) or are
+    /// idle too long: SYN_SENT after 30 s, SYN|ACK-ACK and CLOSING after 60 s, ESTABLISHED after 8100 s, or
+    /// after 150 s if something was sent again and is unanswered, or after 60 s if only empty segments of
+    /// one end were seen. Call it before reading the connections.
     pub fn tick(&mut self, now: Duration) {
         let (now, interval_ns) = (nanoseconds(now), self.interval_ns());
         let remove_after = nanoseconds(self.options.remove_after);
@@ -265,12 +265,12 @@ impl Tracker {
         self.connections.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no connections.
     pub fn is_empty(&self) -> bool {
         self.connections.is_empty()
     }
 
-    /// How many connections had to make room for others.
+    /// How many connections were removed to make room for others.
     pub fn evicted(&self) -> u64 {
         self.evicted
     }
@@ -281,7 +281,7 @@ fn canonical(endpoint: &Endpoint) -> Endpoint {
     Endpoint { address: endpoint.canonical(), ..*endpoint }
 }
 
-/// A moment in nanoseconds, never 0, which stands for none.
+/// A time in nanoseconds, never 0, which means none.
 fn nanoseconds(moment: Duration) -> u64 {
     u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX).max(1)
 }
@@ -334,7 +334,7 @@ mod tests {
     const HANDSHAKE: [Row; 3] =
         [('>', SYN, 99, 0, 0), ('<', SYN | ACK, 499, 100, 0), ('>', ACK, 100, 500, 0)];
 
-    /// What is left after the handshake and `rows`: state, tx and rx bytes, retransmits.
+    /// The result of the handshake and `rows`: state, tx and rx bytes, retransmits.
     fn after(rows: &[Row]) -> (State, u64, u64, u64) {
         let all = [&HANDSHAKE, rows].concat();
         let tracker = tracked(Options::default(), &all);
@@ -366,7 +366,7 @@ mod tests {
         let all = rows.map(|(row, _)| row);
         assert_eq!(after(&all[3..]), (Closed, 15, 2007, 0));
         assert_eq!(after(&[('<', RST | ACK, 500, 100, 0)]).0, Reset);
-        // A reset that has nothing to do with the connection is none.
+        // A reset with numbers outside the connection is ignored.
         assert_eq!(after(&[('<', RST, 0x8000_0000, 0, 0)]).0, Established);
     }
 
@@ -404,13 +404,13 @@ mod tests {
             (&[data(150, 50), data(120, 50), data(100, 20)], 100, 1),
             (&[data(110, 10), data(130, 10), data(100, 60)], 60, 1),
             (&[data(100, 60), data(110, 10)], 60, 1),
-            // Out of order is not again.
+            // Out of order is not retransmitted.
             (&[data(110, 10), data(100, 10), data(120, 10)], 30, 0),
             (&[data(120, 10), data(110, 10), data(100, 10)], 30, 0),
-            // Probes whether the other end is there.
+            // Keepalive probes.
             (&[data(100, 9), ('<', ACK, 500, 109, 0), data(108, 1), data(108, 0)], 9, 0),
             (&[data(100, 9), data(108, 1)], 9, 1),
-            // What the capture has missed, but the other end has not.
+            // Bytes that the capture has missed, but the other end has received.
             (&[data(100, 10), data(130, 10), ('<', ACK, 500, 140, 0)], 40, 0),
             (&[data(100, 10), data(130, 10), ('<', ACK, 500, 120, 0)], 30, 0),
             (&[data(100, 10), ('>', FIN | ACK, 150, 500, 0), ('<', ACK, 500, 151, 0)], 50, 0),
@@ -487,7 +487,7 @@ mod tests {
         let new = Options { only_new: true, ..Options::default() };
         assert!(tracked(new, &[('>', ACK, 1000, 1, 30)]).is_empty());
         assert!(tracked(Options::default(), &[('>', RST, 1000, 1, 0)]).is_empty());
-        // What was sent before the capture began is not ours to count.
+        // Bytes sent before the capture began are not counted.
         let rows = [('<', ACK, 1, 1000, 0), ('>', ACK, 5000, 1, 10), ('<', ACK, 1, 5010, 0)];
         assert_eq!(only(&tracked(Options::default(), &rows)).tx.bytes_total, 10);
     }
@@ -512,7 +512,7 @@ mod tests {
         let again = [('>', SYN, 9_000_000, 0, 0)];
         assert_eq!(after(&[&closed[..], &again].concat()), (State::SynSent, 0, 0, 0));
         assert_eq!(after(&[('<', RST, 500, 0, 0), again[0]]), (State::SynSent, 0, 0, 0));
-        // Of a live connection a SYN alone is no end, its answer is.
+        // A SYN alone does not end a live connection; its answer does.
         let answered = [again[0], ('<', SYN | ACK, 7_000_000, 9_000_001, 0)];
         let old = ('>', ACK, 100, 500, 10);
         assert_eq!(after(&[old, again[0]]).1, 10);
@@ -598,7 +598,7 @@ mod tests {
         at(&mut tracker, 2000, ('>', ACK, 100, 500, 10));
         at(&mut tracker, 2020, ('<', ACK, 500, 110, 0));
         assert_eq!(rtt(&tracker), 30);
-        // Sent again: which one is answered cannot be told.
+        // Sent again: the acknowledgment does not say which one it answers.
         at(&mut tracker, 3000, ('>', ACK, 110, 500, 10));
         at(&mut tracker, 3200, ('>', ACK, 110, 500, 10));
         at(&mut tracker, 3201, ('<', ACK, 500, 120, 0));

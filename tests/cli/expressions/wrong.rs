@@ -76,6 +76,11 @@ pub const WRONG: &[(&str, usize, &str, &str)] = &[
     ("tcp or 443", 7, "443", NUMBER),
     ("src 80", 4, "80", NUMBER),
     ("host 10", 5, "10", NUMBER),
-    ("port (80 or port 90)", 12, "port", "the words before the parenthesis allow only values in it"),
+    (
+        "port (80 or port 90)",
+        12,
+        "port",
+        "the words before the parenthesis allow only values in it",
+    ),
     ("port (tcp)", 6, "tcp", NO_VALUE),
 ];
