@@ -9,7 +9,7 @@ pub fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// At most three of `known` that are similar to `word`, the most similar first. Up to a third of the
-/// letters may differ, one is always allowed.
+/// letters may differ; one is always allowed.
 pub fn near<'a>(word: &str, mut known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     near_of(word, &mut known)
 }
