@@ -45,9 +45,9 @@ _connbox_conncount() {
     '--rport=''[with this remote port, range A-B or service]:PORT[,...]: ' \
     '--laddr=''[with a local address in this network]:ADDR[/LEN][,...]: ' \
     '--raddr=''[with a remote address in this network]:ADDR[/LEN][,...]: ' \
-    '--uid=''[made by this user]:USER|UID[,...]: ' \
+    '--uid=''[created by this user]:USER|UID[,...]: ' \
     '--process=''[held by this process]:NAME|PID: ' \
-    '--cgroup=''[made in this control group or below it]:PATH: ' \
+    '--cgroup=''[created in this control group or below it]:PATH: ' \
     '--strict''[repeat until the count is confirmed, fail otherwise]' \
     '--tsv''[columns between tabs (the default)]' \
     '--shell''[assignments for eval]' \
@@ -280,9 +280,9 @@ _connbox_tcpstates() {
     '--rport=''[with this remote port, range A-B or service]:PORT[,...]: ' \
     '--laddr=''[with a local address in this network]:ADDR[/LEN][,...]: ' \
     '--raddr=''[with a remote address in this network]:ADDR[/LEN][,...]: ' \
-    '--uid=''[made by this user]:USER|UID[,...]: ' \
+    '--uid=''[created by this user]:USER|UID[,...]: ' \
     '--process=''[held by this process]:NAME|PID: ' \
-    '--cgroup=''[made in this control group or below it]:PATH: ' \
+    '--cgroup=''[created in this control group or below it]:PATH: ' \
     '--strict''[repeat until the count is confirmed, fail otherwise]' \
     '--tsv''[columns between tabs (the default)]' \
     '--shell''[assignments for eval]' \
@@ -356,11 +356,11 @@ _connbox() {
     'tcptrack:watch TCP connections live: who, how far, how fast'
   )
   options=(
-    '--list:list the applets'\'' names'
+    '--list:list the names of the applets'
     '--help:list the applets'
     '--version:print the version'
-    '--install:make links in DIR that bear the applets'\'' names'
-    '--textfile:write several applets into FILE, for node_exporter'
+    '--install:create links in DIR, one per applet'
+    '--textfile:write the numbers of several applets to FILE, for node_exporter'
     '--man:print a man page'
     '--completions:print the completions for a shell'
   )

@@ -32,7 +32,7 @@ pub const COLUMNS: [Column; 5] = [
 const ENTRIES: Column =
     Column::gauge("entries", "conntrack_entries", "flows that the kernel tracks in the namespace");
 const LIMIT: Column =
-    Column::gauge("limit", "conntrack_entries_limit", "the most flows that the kernel tracks");
+    Column::gauge("limit", "conntrack_entries_limit", "how many it tracks at most");
 
 /// What is collected by default; the numbers of conntrack are added where they exist.
 pub const DEFAULT: [&[&str]; 4] =
