@@ -1,4 +1,4 @@
-//! The applets, and the one table of them: one file or folder each; no applet uses another.
+//! The applets and the one table that lists them: one file or folder each; no applet uses another.
 
 mod closedcalc;
 mod conncount;

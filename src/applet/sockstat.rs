@@ -12,17 +12,16 @@ pub static APPLET: Applet = Applet {
     aliases: &[],
     about: "print the kernel's socket counts, and how full its limits are",
     details: &[
-        "Prints every field of /proc/net/sockstat and /proc/net/sockstat6 in file order, protocols \
-         and fields that connbox does not know included. Without sockstat6 IPv6 is off: that is no \
+        "Prints every field of /proc/net/sockstat and /proc/net/sockstat6 in file order, including protocols \
+         and fields that connbox does not know. If sockstat6 does not exist, IPv6 is off: that is not an \
          error.",
-        "mem counts pages (of getconf PAGESIZE bytes), memory of FRAG counts bytes, all others \
-         count sockets or queues. tw is not the number of TIME_WAIT sockets: it counts orphaned \
-         FIN_WAIT2 sockets too; connbox-tcpstates(1) tells them apart. alloc, orphan and mem count the \
-         whole machine, the others one network namespace; --explain says so of each.",
-        "With --limits rows that have a limit show it, and how full it is: tcp_mem and udp_mem (the \
-         third number, in pages), tcp_max_orphans, tcp_max_tw_buckets; a row file used compares \
-         the machine's open files with file-max. Limits that this network namespace does not show \
-         are absent.",
+        "mem counts pages (of getconf PAGESIZE bytes), memory of FRAG counts bytes, and all others count \
+         sockets or queues. tw is not the number of TIME_WAIT sockets: it includes orphaned FIN_WAIT2 \
+         sockets; connbox-tcpstates(1) tells them apart. alloc, orphan and mem count the whole machine, the \
+         others one network namespace; --explain shows the scope of each.",
+        "With --limits, rows that have a limit show it and how full it is: tcp_mem and udp_mem (the third \
+         number, in pages), tcp_max_orphans, tcp_max_tw_buckets; the row file used compares the machine's \
+         open files with file-max. Limits that are not visible in this network namespace are absent.",
     ],
     options: &DOCS,
     filters: &[],
@@ -35,8 +34,8 @@ pub static APPLET: Applet = Applet {
             command: "sockstat --limits | awk '$5 > 80'",
         },
     ],
-    needs: "No rights beyond reading /proc/net/sockstat.",
-    rows: "One row a field. NAME is a protocol and a field (TCP.inuse) or a protocol (TCP), in any \
+    needs: "No privileges beyond reading /proc/net/sockstat.",
+    rows: "One row per field. NAME is a protocol and a field (TCP.inuse) or a protocol (TCP), in any \
            case.",
     names: &[
         "sockets", "TCP", "UDP", "UDPLITE", "RAW", "FRAG", "TCP6", "UDP6", "UDPLITE6", "RAW6",
@@ -51,7 +50,7 @@ const COLUMNS: [Column; 8] = [
     Column::key("protocol", "the protocol, as the kernel writes it"),
     Column::key("item", "the field"),
     Column::gauge("value", "sockstat", "the number: sockets, pages for mem, bytes for memory"),
-    Column::gauge("limit", "sockstat_limit", "where the kernel stops, in the unit of value"),
+    Column::gauge("limit", "sockstat_limit", "the kernel's limit, in the unit of value"),
     Column::percent("percent", "sockstat_limit_used_ratio", "how much of limit is used"),
     SCOPE,
     SOURCE,
@@ -72,7 +71,10 @@ const DOCS: [OptDoc; 1] = cli::docs(&OPTIONS);
 fn run(call: &mut Call) -> Result<(), Error> {
     let args = call.args(&OPTIONS)?;
     if args.limits && !call.common().from.is_empty() {
-        return Err(Error::usage("--limits", "saved files do not hold the limits: use --root"));
+        return Err(Error::usage(
+            "--limits",
+            "cannot be combined with --from: saved files do not contain the limits; use --root",
+        ));
     }
     let names: Vec<Name> = call.names().iter().map(|name| Name::parse(name)).collect();
     let optional = [("limit", args.limits), ("percent", args.limits)];

@@ -20,7 +20,7 @@ use crate::source::processes::cgroup;
 use crate::source::processes::closed::{Closed, Round};
 use crate::sys::Kernel;
 
-/// Those who hold closed sockets, counted in groups.
+/// Who holds closed sockets, counted in groups.
 #[derive(Debug, Default)]
 pub struct HeldSockets;
 
@@ -35,7 +35,7 @@ impl Counted for HeldSockets {
 const COUNT: Column =
     Column::gauge("count", "closedcalc_holders", "TCP sockets neither connected nor listening");
 
-/// All columns of this table; a run has those of its keys, and the last two.
+/// All columns of this table; a run shows those of its keys, and the last two.
 pub const COLUMNS: [Column; 6] = Column::joined(&[&columns(&KEYS), &[KIND.column, COUNT]]);
 
 const KEYS: [Key<HeldSockets>; 4] = [
@@ -49,14 +49,14 @@ const KEYS: [Key<HeldSockets>; 4] = [
     ),
     Key::new(
         "pid",
-        Column::label("pid", "its number: the lowest of several that hold a socket"),
+        Column::label("pid", "the process's number: the lowest, if several hold a socket"),
         Number(|(socket, _)| socket.pid),
     ),
-    // The shells own USER.
+    // USER is a variable of the shells.
     Key::needing(
         Needs::USERS,
         "user",
-        Column::label("owner", "who made the sockets, by name"),
+        Column::label("owner", "the user who created the sockets, by name"),
         Text(|to, (socket, known)| named_or_number(to, known.users.name(socket.uid), socket.uid)),
     ),
     Key::new(
@@ -66,22 +66,22 @@ const KEYS: [Key<HeldSockets>; 4] = [
     ),
 ];
 
-/// The key that always stands behind the others.
+/// The key that always follows the others.
 static KIND: Key<HeldSockets> = Key::new(
     "kind",
-    Column::label("kind", "bound: has a port, and no more; unbound: is in no table at all"),
+    Column::label("kind", "bound: has a port, and nothing else; unbound: is in no table at all"),
     Word(|(socket, _)| socket.is_bound.map(u16::from), |place| word(&["unbound", "bound"], place)),
 );
 
-/// Said where descriptors of others may not be read; see `owner::CAPABILITIES`.
-const UNREADABLE: &str = "the descriptors of some processes may not be read (needs \
-    CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE): their unbound sockets are not found, and their bound \
-    ones seem to be nobody's, '-'";
+/// The warning when the descriptors of other users' processes cannot be read; see `owner::CAPABILITIES`.
+const UNREADABLE: &str = "the descriptors of some processes cannot be read (needs CAP_DAC_READ_SEARCH and \
+    CAP_SYS_PTRACE): their unbound sockets are not found, and their bound ones are shown as '-' (no owner \
+    found)";
 
 /// Prints the holders in groups.
 ///
 /// # Errors
-/// As [`Call::table`], and for options that mean nothing here.
+/// For options that do not go with `--by`.
 pub fn run(call: &mut Call, mut grouping: Grouping<HeldSockets>) -> Result<(), Error> {
     check(call)?;
     grouping.end_with(&KIND);
@@ -93,10 +93,18 @@ fn check(call: &Call) -> Result<(), Error> {
     let name = call.names().first().map(|name| name.as_encoded_bytes()).unwrap_or_default();
     let common = call.common();
     cli::refuse([
-        (!name.is_empty(), name, "with --by the rows are holders, and have no NAME"),
-        (common.explain, b"--explain", "explains the formulae: not with --by"),
-        (!common.from.is_empty(), b"--from", "saved files do not say who holds a socket"),
-        (common.root.is_some(), b"--root", "with --by the running kernel is asked"),
+        (!name.is_empty(), name, "a NAME cannot be combined with --by, whose rows are holders"),
+        (common.explain, b"--explain", "cannot be combined with --by: it explains the formulae"),
+        (
+            !common.from.is_empty(),
+            b"--from",
+            "cannot be combined with --by: saved files do not say who holds a socket",
+        ),
+        (
+            common.root.is_some(),
+            b"--root",
+            "cannot be combined with --by, which asks the running kernel",
+        ),
     ])
 }
 
@@ -106,7 +114,7 @@ struct By {
 
 impl Table for By {
     fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
-        source.must_be_live("with --by the running kernel is asked")?;
+        source.must_be_live("--by asks the running kernel")?;
         let round = Round::of_own_namespace(source)?;
         let groups = self.groups(source, &round, &self.users(source)?, report)?;
         self.grouping.rows(&groups, out)
@@ -149,12 +157,12 @@ impl By {
     }
 }
 
-/// What is known of the holders.
+/// What is known about the holders.
 pub struct Known<'a> {
     kernel: &'a Kernel,
     round: &'a Round,
     users: &'a Users,
-    /// The control groups of processes, each read once.
+    /// The control group of each process, read once.
     cgroups: RefCell<HashMap<u32, Option<Vec<u8>>>>,
 }
 

@@ -1,4 +1,4 @@
-//! `closedcalc`: how many TCP sockets are closed, by the documents' formula and in truth.
+//! `closedcalc`: how many TCP sockets are closed, by the documented formula and in fact.
 
 mod by;
 
@@ -18,43 +18,41 @@ use crate::source::files::procfs;
 pub static APPLET: Applet = Applet {
     name: "closedcalc",
     aliases: &[],
-    about: "count closed TCP sockets, by the usual formula and in truth",
+    about: "count closed TCP sockets, by the usual formula and in fact",
     details: &[
-        "The kernel keeps no count of TCP sockets that are neither connected nor listening. Scripts \
-         and ss(8) compute it from /proc/net/sockstat as alloc - (inuse + inuse6 - tw), row closed. \
-         That formula takes tw off inuse, but inuse never holds TIME_WAIT sockets: the kernel takes \
-         a socket out of inuse when a minisocket takes its place. So it counts every TIME_WAIT \
-         socket as a closed one. Row unhashed is the number that is meant: alloc - inuse - inuse6. \
-         With many connections in TIME_WAIT the two differ by thousands.",
+        "The kernel keeps no count of TCP sockets that are neither connected nor listening. Scripts and \
+         ss(8) compute it from /proc/net/sockstat as alloc - (inuse + inuse6 - tw): row closed. That formula \
+         subtracts tw from inuse, but inuse never includes TIME_WAIT sockets: the kernel takes a socket out \
+         of inuse when a minisocket replaces it. So the formula counts every TIME_WAIT socket as closed. Row \
+         unhashed is the number you want: alloc - inuse - inuse6. With many connections in TIME_WAIT the two \
+         differ by thousands.",
         "alloc counts the whole machine, the other terms one network namespace. If other namespaces \
-         (containers) have TCP sockets, these are in unhashed too; in a namespace other than the \
-         first this is said on standard error. With --netns all every namespace is visited: inuse, \
-         inuse6 and tw are rows of each of them, and closed, unhashed and alloc are one row each, of \
-         the whole machine, with the sums over all namespaces in their place. Then both formulae \
-         count no socket of others.",
-        "A growing unhashed is a leak: sockets that were made and never connected, or that the \
-         peer has closed and the program has forgotten.",
-        "With --by closedcalc lists who holds such sockets, in groups by process, pid, user or \
-         cgroup, the largest first, equal ones in the order of their keys. Column kind says unbound \
-         of sockets that are in no table of the kernel (lsof says \"can't identify protocol\"), and \
-         bound of those that have a port and are neither connected nor listening, which the kernel \
-         tells since Linux 6.8; before, kind is '-'. Only sockets of the network namespace count, \
-         and only those that a process has a descriptor of; one that several processes hold counts \
-         for the lowest pid. Where something is found, the tables of the other namespaces are looked \
-         into as well, as a process may hold their connections: that takes CAP_SYS_ADMIN.",
-        "The sockets are found by one pass over /proc/*/fd, by a dump of the tables by sock_diag(7), \
-         and by the name of the protocol that the kernel gives for each descriptor that is left \
-         over. No descriptor is opened or duplicated. Processes that one may not look at are \
-         passed over, which is said on standard error.",
+         (containers) have TCP sockets, unhashed includes them; in a namespace other than the first, a \
+         warning says so. --netns all visits every namespace: inuse, inuse6 and tw have one row per \
+         namespace, and closed, unhashed and alloc have one row each, for the whole machine, computed from \
+         the sums over all namespaces. Then neither formula counts sockets of other namespaces as closed.",
+        "A growing unhashed is a leak: sockets that were created and never connected, or that the peer has \
+         closed and the program has forgotten.",
+        "With --by, closedcalc lists who holds such sockets, in groups by process, pid, user or cgroup: the \
+         largest first, groups of equal size in the order of their keys. In column kind, unbound means that \
+         the socket is in no table of the kernel (lsof says \"can't identify protocol\"); bound means that \
+         it has a port and is neither connected nor listening, which the kernel reports since Linux 6.8 \
+         (before that, kind is '-'). Only sockets of the network namespace count, and only if a process has \
+         a descriptor for them; a socket that several processes hold counts for the lowest pid. If such \
+         sockets are found, closedcalc also reads the tables of the other namespaces, because a process may \
+         hold connections of those: this needs CAP_SYS_ADMIN.",
+        "The sockets are found by one pass over /proc/*/fd, a dump of the tables through sock_diag(7), and \
+         the protocol name that the kernel gives for each remaining descriptor. No descriptor is opened or \
+         duplicated. Processes you have no permission to inspect are skipped; a warning says so.",
     ],
     options: &DOCS,
     filters: &[],
     columns: &ALL_COLUMNS,
     examples: &[
-        Example { about: "The number that is meant", command: "closedcalc -v unhashed" },
+        Example { about: "The number you want", command: "closedcalc -v unhashed" },
         Example { about: "How the numbers come about", command: "closedcalc --explain" },
         Example {
-            about: "Another host's, without installing anything there",
+            about: "For another host, without installing anything there",
             command: "cat /proc/net/sockstat /proc/net/sockstat6 | closedcalc --from -",
         },
         Example {
@@ -66,10 +64,10 @@ pub static APPLET: Applet = Applet {
             command: "closedcalc --header --by user,cgroup",
         },
     ],
-    needs: "No rights beyond reading /proc/net/sockstat. --by finds the sockets of other users' \
-            processes with CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE.",
-    rows: "closed and unhashed, then the terms alloc, inuse, inuse6 and tw. NAME is one of these. \
-           With --by a row a group and kind, without NAMEs.",
+    needs: "No privileges beyond reading /proc/net/sockstat. --by needs CAP_DAC_READ_SEARCH and \
+        CAP_SYS_PTRACE to find the sockets of other users' processes.",
+    rows: "closed and unhashed, then the terms alloc, inuse, inuse6 and tw. NAME is one of these. With --by: \
+        one row per group and kind, and no NAME.",
     names: &NAMES,
     keys: &[],
     original: None,

@@ -1,4 +1,4 @@
-//! `conncount`: the summary of `ss -s` as rows, with the truth behind its "closed".
+//! `conncount`: the summary of `ss -s` as rows, with the real number behind its "closed".
 
 mod groups;
 
@@ -16,37 +16,37 @@ use crate::select::socket_keys::{self, NUMBERS, Sockets};
 pub static APPLET: Applet = Applet {
     name: "conncount",
     aliases: &[],
-    about: "count connections: the summary of ss -s, or those that you mean, by any key",
+    about: "count connections: the summary of ss -s, or the sockets you choose, by any key",
     details: &[
-        "Gives the numbers of ss -s(8) as rows, in this order: total (sockets of every kind), tcp \
+        "Prints the numbers of ss -s(8) as rows, in this order: total (sockets of every kind), tcp \
          (alloc + tw), estab (CurrEstab of /proc/net/snmp: ESTABLISHED and CLOSE_WAIT), closed, \
-         orphaned, synrecv, timewait (tw: orphaned FIN_WAIT2 too), unhashed.",
-        "The first seven mean what ss means by them, so that eval \"$(conncount --shell)\" gives \
-         scripts the variables TOTAL TCP ESTAB CLOSED ORPHANED SYNRECV TIMEWAIT. closed keeps the \
-         formula of ss and may be negative; unhashed is the number that is meant, see \
-         connbox-closedcalc(1). synrecv, for which ss prints nothing or 0, is the exact number of sockets \
-         in SYN_RECV, from one walk of the kernel's socket table.",
-        "total, estab, synrecv and timewait count the network namespace, orphaned the whole \
-         machine; tcp, closed and unhashed mix the two, which is said on standard error in a \
-         namespace other than the first. With --netns all these and orphaned are one row each, of \
-         the whole machine, and the others are rows of every namespace. For the number of sockets in each state, or of one \
-         family, use connbox-tcpstates(1).",
-        "With --from, synrecv is absent unless a table of TCP sockets is among the files.",
-        "With a filter (see FILTERS below) conncount prints one number instead: how many sockets pass. \
-         With --by it counts them in groups, one row a group, the largest first, equal ones in the \
-         order of their keys. Keys: state, proto, family (inet, inet6, inet6-mapped: an IPv6 socket \
-         that speaks IPv4), laddr and raddr (with /LEN networks: raddr/24, or raddr/24/64 for IPv4 and \
-         IPv6), lport, rport, direction (listen; in, if something listens on the local port; else out), \
-         service (the name in /etc/services of the local port, for out of the remote one), uid, user, \
-         pid, process, cgroup, iface, netns. v4-mapped addresses are written as IPv4.",
-        "Processes are found by one pass over /proc/*/fd; a socket that several hold counts for the lowest \
-         pid, or, with --process, for the one asked for. Sockets that no process holds (TIME_WAIT, SYN_RECV, \
-         connections not yet accepted, orphans) are in the group '-', and so are those of processes that \
-         one may not look at, which is then said on standard error. The control group is the one in \
-         which the socket was made, by the kernel's word (since Linux 5.9), else its process's. The queues \
-         that --sum adds up are those of ss; the kernel counts a received FIN as one byte.",
-        "Ports, addresses and states are picked in the kernel, so that asking for few sockets among many \
-         is quick. By state alone sockets are counted by subtraction as in connbox-tcpstates(1).",
+         orphaned, synrecv, timewait (tw, which includes orphaned FIN_WAIT2), unhashed.",
+        "The first seven have the same meaning as in ss, so eval \"$(conncount --shell)\" gives scripts the \
+         variables TOTAL TCP ESTAB CLOSED ORPHANED SYNRECV TIMEWAIT. closed keeps the formula of ss and may \
+         be negative; unhashed is the number you want, see connbox-closedcalc(1). synrecv, for which ss \
+         prints nothing or 0, is the exact number of sockets in SYN_RECV, counted in one walk of the \
+         kernel's socket table.",
+        "total, estab, synrecv and timewait count the network namespace; orphaned counts the whole machine. \
+         tcp, closed and unhashed mix the two: in a namespace other than the first, a warning says so. With \
+         --netns all, tcp, closed, unhashed and orphaned have one row each, for the whole machine, and the \
+         others have one row per namespace. For the number of sockets in each state, or of one family, use \
+         connbox-tcpstates(1).",
+        "With --from, synrecv is absent unless the files include a table of TCP sockets.",
+        "With a filter (see FILTERS below) conncount prints one number instead: how many sockets match. With \
+         --by it counts them in groups: one row per group, the largest first, groups of equal size in the \
+         order of their keys. Keys: state, proto, family (inet, inet6, inet6-mapped: an IPv6 socket that \
+         uses IPv4), laddr and raddr (with /LEN networks: raddr/24, or raddr/24/64 for IPv4 and IPv6), \
+         lport, rport, direction (listen; in, if a socket listens on the local port; otherwise out), service \
+         (the name in /etc/services of the local port, or of the remote port if the direction is out), uid, \
+         user, pid, process, cgroup, iface, netns. IPv4-mapped addresses are written as IPv4.",
+        "Processes are found in one pass over /proc/*/fd. A socket that several processes hold counts for \
+         the lowest pid or, with --process, for the process you named. Sockets that no process holds \
+         (TIME_WAIT, SYN_RECV, connections not yet accepted, orphans) are in the group '-'. So are those of \
+         processes you have no permission to inspect; a warning says so. The control group is the one in \
+         which the socket was created, as the kernel reports it (since Linux 5.9), otherwise that of its \
+         process. --sum adds up the same queues as ss shows; the kernel counts a received FIN as one byte.",
+        "The kernel itself filters by port, address and state, so asking for a few sockets among many is \
+         quick. A filter by state alone counts by subtraction, as connbox-tcpstates(1) does.",
     ],
     options: &DOCS,
     filters: &options::DOCS,
@@ -54,7 +54,7 @@ pub static APPLET: Applet = Applet {
     examples: &[
         Example { about: "The summary", command: "conncount" },
         Example {
-            about: "In variables of a script",
+            about: "As variables in a script",
             command: "eval $(conncount --shell) && echo \"$ESTAB established, $TIMEWAIT in TIME_WAIT\"",
         },
         Example { about: "One number, in constant time", command: "conncount --quick -v estab" },
@@ -63,7 +63,7 @@ pub static APPLET: Applet = Applet {
             command: "conncount --transport --json",
         },
         Example {
-            about: "Who holds most connections to port 443",
+            about: "Who holds the most connections to port 443",
             command: "conncount --lport 443 --state established --by raddr --top 10",
         },
         Example {
@@ -79,19 +79,19 @@ pub static APPLET: Applet = Applet {
             command: "conncount --state connected --by cgroup",
         },
         Example {
-            about: "Where connections rest in TIME_WAIT",
+            about: "Which remote ports have connections in TIME_WAIT",
             command: "conncount --state time-wait --by rport",
         },
         Example {
-            about: "What waits unread, by process",
+            about: "Bytes waiting in queues, by process",
             command: "conncount --by process --sum recv_queue,send_queue",
         },
     ],
-    needs: "No rights, but for the keys pid and process, for --process, and for cgroup before Linux 5.9: \
-            CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE to find the sockets of other users' processes.",
-    rows: "Without filter and --by: total, tcp, estab, closed, orphaned, synrecv, timewait, unhashed; with --transport also \
-           raw, udp, tcp_inuse, inet and frag, each followed by its IPv4 and IPv6 part (raw_ip, \
-           raw_ip6, ..., tcp_ip, tcp_ip6, ...). NAME is one of them.",
+    needs: "No privileges. The keys pid and process, --process, and cgroup before Linux 5.9 need \
+        CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE to find the sockets of other users' processes.",
+    rows: "Without a filter and --by: total, tcp, estab, closed, orphaned, synrecv, timewait, unhashed; with \
+           --transport also raw, udp, tcp_inuse, inet and frag, each followed by its IPv4 and IPv6 part \
+           (raw_ip, raw_ip6, ..., tcp_ip, tcp_ip6, ...). NAME is one of them.",
     names: &summary::NAMES,
     keys: &[],
     original: None,
@@ -106,7 +106,7 @@ const COLUMNS: [Column; 5] = [
     MEANING,
 ];
 
-/// All columns that there may be.
+/// Every column that any run may show.
 const ALL_COLUMNS: [Column; 24] = Column::joined(&[&COLUMNS, &socket_keys::COLUMNS, &NUMBERS]);
 
 #[derive(Default)]
@@ -126,13 +126,13 @@ impl TakesGrouping for Args {
 }
 
 impl Args {
-    /// The protocols that are meant; TCP if none is named.
+    /// The chosen protocols; TCP if none is named.
     fn protos(&self) -> Vec<Proto> {
         let named = [(Proto::Tcp, self.tcp || !self.udp), (Proto::Udp, self.udp)];
         named.into_iter().filter(|(_, is_meant)| *is_meant).map(|(proto, _)| proto).collect()
     }
 
-    /// Whether sockets are counted one by one, and not the summary printed.
+    /// Whether sockets are counted one by one instead of printing the summary.
     fn counts_sockets(&self) -> bool {
         self.tcp || self.udp || self.grouping.is_given()
     }
@@ -142,7 +142,7 @@ const OPTIONS: [Opt<Args>; 8] = [
     Opt::switch("transport", "add the table of protocols and families of ss -s", |args| {
         args.transport = true;
     }),
-    Opt::switch("quick", "leave synrecv out, which takes a walk of the socket table", |args| {
+    Opt::switch("quick", "skip synrecv, which needs a walk of the socket table", |args| {
         args.quick = true
     }),
     Opt::<Args>::switch("tcp", "count TCP sockets (the default)", |args| args.tcp = true)
@@ -176,11 +176,14 @@ fn picked_rows(call: &Call, args: &Args) -> Result<Vec<&'static str>, Error> {
         let is_row =
             known.iter().any(|row| row.as_bytes().eq_ignore_ascii_case(name.as_encoded_bytes()));
         if args.quick && name.eq_ignore_ascii_case("synrecv") {
-            return Err(Error::usage("synrecv", "--quick leaves this row out"));
+            return Err(Error::usage(
+                "synrecv",
+                "this row cannot be combined with --quick, which skips it",
+            ));
         }
         if !is_row && StateSet::parse(name.as_encoded_bytes()).is_ok() {
             let reason = format!(
-                "is a state, no row of the summary; use tcpstates {0}, or --state {0}",
+                "is a state, not a row of the summary; use tcpstates {0}, or --state {0}",
                 name.display()
             );
             return Err(Error::usage(name.as_encoded_bytes(), reason));

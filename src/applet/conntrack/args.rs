@@ -1,4 +1,4 @@
-//! What the command line of `conntrack` says.
+//! The parsed command line of `conntrack`.
 
 use std::ffi::OsStr;
 use std::net::IpAddr;
@@ -8,7 +8,6 @@ use super::values::{self, Kind, Listing, address, bare_address, number_of, trans
 use crate::model::{FlowFilter, Masked, Translation};
 use crate::select::grouping::{Grouping, TakesGrouping};
 
-/// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     List(Listing),
@@ -21,7 +20,7 @@ pub enum Command {
 /// What an option is about: not every command takes every option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum About {
-    /// The tuple of a flow, which `-G` needs.
+    /// The tuple of a flow, required by `-G`.
     Tuple,
     Family,
     Zone,
@@ -32,7 +31,7 @@ pub enum About {
     Limits,
 }
 
-/// What `-o` asks for.
+/// The parts that `-o` asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Output {
     pub extended: bool,
@@ -53,16 +52,16 @@ pub const EVENT_DESTROY: u8 = 1 << 2;
 pub struct Args {
     pub commands: Vec<Command>,
     pub filter: FlowFilter,
-    /// The masks of the original source and destination, before the addresses are known.
+    /// `--mask-src` and `--mask-dst`, until the addresses are known.
     pub masks: [Option<IpAddr>; 2],
-    /// The names of labels, before their numbers are known.
+    /// The names of labels, until their numbers are known.
     pub labels: Vec<String>,
     pub output: Output,
-    /// The events that are wanted; none for all.
+    /// The wanted events; 0 for all.
     pub events: u8,
     /// `-b`: the size of the receive buffer.
     pub buffer_bytes: Option<usize>,
-    /// `--resync`: whether a dump tells what was lost.
+    /// `--resync`: whether to find lost events by a dump.
     pub resync: bool,
     pub grouping: Grouping<TrackedFlows>,
     pub limits: bool,
@@ -83,7 +82,7 @@ impl Args {
         self
     }
 
-    /// The first option that is about something else than `allowed`.
+    /// The first option whose subject is not among `allowed`.
     pub fn misplaced(&self, allowed: &[About]) -> Option<&'static str> {
         let stray = self.given.iter().find(|(about, _)| !allowed.contains(about));
         stray.map(|(_, option)| *option)
@@ -92,10 +91,10 @@ impl Args {
     /// The filter for an option of the protocol that `-p` named.
     pub fn of(&mut self, option: &'static str, kind: Kind) -> Result<&mut FlowFilter, String> {
         let Some(protocol) = self.filter.protocol else {
-            return Err("no such option before -p PROTO".into());
+            return Err("needs -p PROTO before it".into());
         };
         if values::kind(protocol) != kind {
-            return Err("no such option of this protocol".into());
+            return Err("is not an option of this protocol".into());
         }
         Ok(&mut self.note(About::Tuple, option).filter)
     }
@@ -108,7 +107,7 @@ pub const EVENTS: [(&str, u8); 4] = [
     ("DESTROY", EVENT_DESTROY),
 ];
 
-/// Asks for a part of the output.
+/// Switches on a part of the output.
 type Ask = fn(&mut Output);
 
 pub const PARTS: [(&str, Ask); 7] = [
@@ -121,7 +120,7 @@ pub const PARTS: [(&str, Ask); 7] = [
     ("save", |parts| parts.save = true),
 ];
 
-/// Calls `each` with what the words of a list mean, which may be abbreviated.
+/// Calls `each` with the meaning of each word of a list; words may be abbreviated.
 pub fn each_word<T: Copy>(
     args: &mut Args,
     value: &OsStr,
@@ -132,7 +131,7 @@ pub fn each_word<T: Copy>(
         let found = values::abbreviated(known, word);
         let (_, meaning) = found.ok_or_else(|| {
             let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
-            format!("'{word}' is none of {}", names.join(", "))
+            format!("'{word}' is not one of {}", names.join(", "))
         })?;
         each(args, meaning);
     }
@@ -143,11 +142,11 @@ pub fn zone(value: &OsStr) -> Result<u16, String> {
     number_of(value, 65_535)
 }
 
-/// Settles the family; addresses of two families match nothing.
+/// Sets the family; refuses a second one, since addresses of two families would match nothing.
 pub fn set_family(args: &mut Args, family: u8) -> Result<(), String> {
     match args.filter.family.replace(family) {
         Some(other) if other != family => {
-            Err("is of another family than what was given before".into())
+            Err("has another address family than an earlier option".into())
         }
         _ => Ok(()),
     }

@@ -15,20 +15,21 @@ use crate::source::netlink::or_files;
 /// The columns of `-C` without a filter.
 pub const COLUMNS: [Column; 5] = [
     Column::gauge("entries", "conntrack_entries", "flows that the kernel tracks in the namespace"),
-    Column::gauge("limit", "conntrack_entries_limit", "how many it tracks at most"),
+    Column::gauge("limit", "conntrack_entries_limit", "how many flows it tracks at most"),
     Column::percent("percent", "conntrack_limit_used_ratio", "how much of limit is used"),
     Column::counter(
         "early_drops",
         "conntrack_early_drops",
-        "flows that had to go because the table was full",
+        "flows evicted because the table was full",
     ),
-    Column::gauge("buckets", "conntrack_buckets", "buckets of the table of the machine"),
+    Column::gauge(
+        "buckets",
+        "conntrack_buckets",
+        "hash buckets of the table, one table for the whole machine",
+    ),
 ];
 
 /// Counts the flows of a table.
-///
-/// # Errors
-/// As [`Call::table`].
 pub fn run(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error> {
     if groups::are_wanted(args) {
         refuse_limits(args)?;
@@ -64,10 +65,14 @@ pub fn run(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error> 
 }
 
 fn refuse_limits(args: &Args) -> Result<(), Error> {
-    crate::cli::refuse([(args.limits, "--limits", "is for all flows: not with filters or --by")])
+    crate::cli::refuse([(
+        args.limits,
+        "--limits",
+        "counts all flows: cannot be combined with filters or --by",
+    )])
 }
 
-/// Counts the flows that pass.
+/// Counts the flows that match the filters.
 fn matching(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error> {
     call.table(&flow_keys::NUMBERS[..1], &[], &mut |Sample { source, out, report }: Sample<'_>| {
         let mut count = 0u64;
@@ -80,7 +85,6 @@ fn matching(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error>
     })
 }
 
-/// Writes a number of entries.
 pub fn write(count: u64, out: &mut Out) -> Result<(), Error> {
     match out.is_original() {
         true => out.text(format!("{count}\n").as_bytes()),
@@ -88,12 +92,12 @@ pub fn write(count: u64, out: &mut Out) -> Result<(), Error> {
     }
 }
 
-/// The kernel's counter: by one message, or without the right from /proc.
+/// The kernel's counter: from one ctnetlink message or, without the privilege, from /proc.
 fn fill(source: &Source) -> Result<Fill, Error> {
     let of_proc = || conntrack::fill_of_proc(&source.kernel);
     if !source.is_live() {
         let path = source.kernel.sysctl_path(conntrack::COUNT_FILE);
-        let missing = || Error::of_file(&path, "is not there, or holds no number");
+        let missing = || Error::of_file(&path, "does not exist, or does not contain a number");
         return of_proc().ok_or_else(missing);
     }
     let asked = conntrack::open().and_then(|mut kernel| conntrack::fill(&mut kernel));
@@ -102,7 +106,7 @@ fn fill(source: &Source) -> Result<Fill, Error> {
     Ok(Fill { entries, limit: limit.or_else(|| of_proc()?.limit) })
 }
 
-/// How many flows had to go, on all CPUs.
+/// How many flows were evicted, on all CPUs.
 fn early_drops(source: &Source) -> Result<Option<u64>, Error> {
     let sum = |all: Vec<Counter>| {
         let drops = all.iter().filter(|counter| counter.name == Name::Known("early_drop"));
@@ -111,10 +115,10 @@ fn early_drops(source: &Source) -> Result<Option<u64>, Error> {
     all_counters(source, About::Flows).map(|all| all.map(sum))
 }
 
-/// The counters: by ctnetlink, or without the right from /proc; `None` where there are none.
+/// The counters: from ctnetlink or, without the privilege, from /proc; `None` where there are none.
 ///
 /// # Errors
-/// If the file in /proc is of no known shape.
+/// If the file in /proc has an unknown shape.
 pub fn all_counters(source: &Source, about: About) -> Result<Option<Vec<Counter>>, Error> {
     if !source.is_live() {
         return counters::counters_of_proc(&source.kernel, about);

@@ -1,38 +1,38 @@
-//! An event as a row of columns.
+//! Events as rows.
 
 use super::expect;
 use crate::flow::row;
 use crate::model::Change;
 use crate::out::{Column, Value};
 
-/// The columns that stand before those of a flow.
+/// The columns before those of a flow.
 pub const HEAD: [Column; 3] = [
     Column::label("event", "with -E: NEW, UPDATE or DESTROY of a flow, or LOST"),
-    Column::label("synthetic", "whether the event follows from a dump after a loss"),
+    Column::label("synthetic", "whether the event was derived from a dump after a loss"),
     Column::gauge(
         "lost",
         "conntrack_events_lost",
-        "how many events were lost here, 0 if the kernel does not say",
+        "how many events were lost here; 0 if the kernel does not say",
     ),
 ];
-/// Those behind them.
+/// The columns after those of a flow.
 pub const TAIL: [Column; 2] = [
     Column::label("portid", "the port of the netlink socket whose request caused the event"),
     Column::label("progname", "the name of the program that the socket belongs to"),
 ];
-/// How many columns an event of a flow has.
+
 pub const WIDTH: usize = HEAD.len() + row::COLUMNS.len() + TAIL.len();
-/// How many columns an event of an expectation has.
+
 pub const EXPECT_WIDTH: usize = HEAD.len() + expect::COLUMNS.len() + TAIL.len();
 
-/// The columns of events of flows; the time stands before them.
+/// The columns of events of flows; the time precedes them.
 pub const COLUMNS: [Column; WIDTH] = Column::joined(&[&HEAD, &row::COLUMNS, &TAIL]);
 /// The columns of events of expectations, likewise.
 pub const EXPECT_COLUMNS: [Column; EXPECT_WIDTH] =
     Column::joined(&[&HEAD, &expect::COLUMNS, &TAIL]);
 
-/// The row of `N` columns of an event, of the flow or expectation with these values, and what caused it
-/// if a request did: the port of its socket, and the program.
+/// The row of `N` columns of an event of the flow or expectation with the values `subject`. `cause` is the
+/// port of the socket whose request caused it, and its program.
 pub fn event<'a, const N: usize>(
     kind: Change,
     is_synthetic: bool,
@@ -55,7 +55,7 @@ pub fn event<'a, const N: usize>(
     values
 }
 
-/// The values that a row of a loss begins with.
+/// The first values of a row that reports a loss.
 pub fn lost(lost: u64) -> [Value<'static>; HEAD.len()] {
     [Value::Word("LOST"), Value::Bool(false), Value::Int(lost.into())]
 }

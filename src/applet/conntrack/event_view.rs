@@ -1,4 +1,4 @@
-//! How events are shown: as conntrack's text or as rows, and to a reader who may be slow.
+//! Shows events as conntrack's text or as rows, to a reader that may be slow.
 
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -24,23 +24,22 @@ use crate::sys::{self, For};
 use crate::track::Flows;
 use crate::track::flows;
 
-/// When what is to be shown is written before all events that wait are read.
+/// At this size the output is written before all pending events are read.
 const WRITE_BYTES: usize = 32 * 1024;
-/// How much a pipe takes without waiting when it says that there is room.
+/// How much a pipe takes without blocking when poll says that it is writable.
 const PIPE_BYTES: usize = 4096;
-/// Nanoseconds in a microsecond.
+/// Nanoseconds per microsecond.
 const MICRO: u64 = 1000;
 
-/// Whether an event is one of the kernel's.
+/// Where an event comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
-    /// It is; the port of the netlink socket whose request caused it, or 0.
+    /// From the kernel, with the port of the netlink socket whose request caused it, or 0.
     Kernel(u32),
-    /// It follows from a dump.
+    /// Derived from a dump.
     Dump,
 }
 
-/// What shows events.
 pub struct View<'a> {
     args: &'a Args,
     table: Listing,
@@ -48,15 +47,15 @@ pub struct View<'a> {
     out: Out,
     text: Text,
     filter: FlowFilter,
-    /// The flags of an expectation.
+    /// The buffer for the flags of an expectation.
     flags: Vec<u8>,
     wanted: EventGroups,
     signals: Signals,
     programs: Programs,
     rows: Rows,
-    /// The flows that are known, with `--resync`.
+    /// The known flows, with `--resync`.
     cache: Option<Flows>,
-    /// Whether the dump that is read is the first one, whose flows are no news.
+    /// Whether the current dump is the first one, whose flows are not news.
     is_first: bool,
     wants_dump: bool,
     shown: u64,
@@ -64,10 +63,10 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// A view of the events of the groups `wanted`, that pass the filter of `args`.
+    /// A view of the events of the groups `wanted` that match the filter of `args`.
     ///
     /// # Errors
-    /// If the names of labels are wanted and cannot be read.
+    /// If the names of labels cannot be read.
     pub fn new(
         call: &Call,
         args: &'a Args,
@@ -102,20 +101,19 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The signals that end it all.
+    /// The signals that end the run.
     pub fn signals(&self) -> &Signals {
         &self.signals
     }
 
-    /// Looks for a signal that ends it all.
+    /// Checks for a signal that ends the run.
     ///
     /// # Errors
-    /// [`Error::Ended`] if there is one.
+    /// [`Error::Ended`] if a signal has come.
     pub fn look_for_signals(&self) -> Result<(), Error> {
         if self.signals.next().is_some() { Err(Error::Ended(Status::Done)) } else { Ok(()) }
     }
 
-    /// Takes an event of the kernel.
     fn event(&mut self, event: &Event<'_>) -> Result<(), Error> {
         match event.subject {
             Subject::Flow(flow) => {
@@ -131,7 +129,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Shows an event of a flow, if it is wanted.
+    /// Shows an event of a flow, if its kind is wanted and the flow matches the filter.
     fn show(&mut self, kind: Change, flow: &Flow<'_>, origin: Origin) -> Result<(), Error> {
         let group = match kind {
             Change::New => EventGroups::NEW,
@@ -200,10 +198,7 @@ impl<'a> View<'a> {
         self.write_if_much()
     }
 
-    /// Says that events were lost, and how many; 0 if that is not known.
-    ///
-    /// # Errors
-    /// If writing fails.
+    /// Reports that events were lost, and how many; 0 if that is not known.
     pub fn lost(&mut self, lost: u64, report: &mut Report) -> Result<(), Error> {
         self.wants_dump = self.cache.is_some();
         if self.out.is_original() {
@@ -216,31 +211,31 @@ impl<'a> View<'a> {
             return Ok(());
         }
         self.out.begin(sys::unix_milliseconds(), Duration::ZERO);
-        // The rest is absent.
+        // The other columns are absent.
         self.out.row_of(&event_rows::lost(lost))
     }
 
-    /// Keeps the flows from now on, so that what was lost can be told from a dump.
+    /// Keeps the flows from now on, so that a dump can show what was lost.
     pub fn begin_cache(&mut self) {
         self.cache = Some(Flows::new(None));
         (self.wants_dump, self.is_first) = (true, true);
     }
 
-    /// Whether the table is to be dumped now.
+    /// Whether to dump the table now.
     pub fn wants_dump(&self) -> bool {
         self.wants_dump
     }
 
-    /// A dump begins.
+    /// Notes that a dump begins.
     pub fn begin_dump(&mut self) {
         self.wants_dump = false;
         self.cache.iter_mut().for_each(Flows::begin_reconcile);
     }
 
-    /// Takes events, and what a dump shows.
+    /// Takes events, and the flows of a dump.
     ///
     /// # Errors
-    /// If writing fails, a signal ends it all, or the kernel refuses the dump.
+    /// Also if the kernel refuses the dump.
     pub fn seen(&mut self, seen: Seen<'_>, report: &mut Report) -> Result<(), Error> {
         match seen {
             Seen::Event(event) => self.event(event),
@@ -250,7 +245,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Shows what a flow of the dump is news of.
+    /// Shows a flow of the dump if it is new or has changed.
     fn dumped(&mut self, flow: &Flow<'_>) -> Result<(), Error> {
         let change = self.cache.as_mut().and_then(|cache| cache.reconcile(flow, 0));
         match change {
@@ -261,12 +256,12 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The dump has ended: what it did not show is gone.
+    /// Ends the dump: flows that it did not show have ended.
     fn end_dump(&mut self, dumped: Result<Dumped, Failure>) -> Result<(), Error> {
         let Dumped { is_interrupted } = dumped?;
         let Some(mut cache) = self.cache.take() else { return Ok(()) };
         let result = if is_interrupted {
-            // It may have missed some.
+            // An interrupted dump may have skipped flows.
             cache.cancel_reconcile();
             self.wants_dump = true;
             Ok(())
@@ -282,12 +277,9 @@ impl<'a> View<'a> {
         if self.out.pending().len() >= WRITE_BYTES { self.write() } else { Ok(()) }
     }
 
-    /// Writes what is to be shown. A signal ends it even while the reader takes nothing.
-    ///
-    /// # Errors
-    /// If writing fails, or a signal ends it all.
+    /// Writes the pending output. A signal ends it even while the reader takes nothing.
     pub fn write(&mut self) -> Result<(), Error> {
-        // Another program may have the port by the next time.
+        // Another program may have the port next time.
         self.programs.forget();
         while !self.out.pending().is_empty() {
             let waits = [(sys::stdout(), For::Writing), (self.signals.as_fd(), For::Reading)];
@@ -300,11 +292,8 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    /// Ends the text, and writes what the reader takes at once: a signal must not wait for one who takes
-    /// nothing. Then says how many events were shown.
-    ///
-    /// # Errors
-    /// If writing fails.
+    /// Ends the text, and writes what the reader takes at once: a signal must not wait for a reader that
+    /// takes nothing. Then says how many events were shown.
     pub fn finish(mut self, report: &mut Report) -> Result<(), Error> {
         let is_of_flows = self.table != Listing::Expectations;
         self.out.pending().extend_from_slice(self.text.end());
@@ -323,7 +312,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// Ends the line of an event.
+/// Ends the line of an event with its cause.
 fn end_line(buffer: &mut Vec<u8>, origin: Origin, programs: &mut Programs, source: &Source) {
     match origin {
         Origin::Kernel(0) => {}

@@ -18,31 +18,29 @@ use crate::sys::signals::{SIGINT, SIGTERM, Signals};
 use crate::sys::{self, For, Kernel};
 
 /// The receive buffer without `-b`: some ten thousand events, which come within a tenth of a second on
-/// a machine that opens all the connections it can.
+/// a machine that opens connections as fast as it can.
 const BUFFER_BYTES: usize = 8 * 1024 * 1024;
 
-/// Where events come faster than this one after the other, they are left to come for [`NAP`]: to be woken
-/// for each of them costs several times what reading it does, the kernel that sends it too.
+/// If events follow each other faster than this, the reader naps for [`NAP`] to let them gather: a wakeup
+/// for each event costs several times what reading it costs, and costs the sending kernel as well.
 const BUSY: Duration = Duration::from_micros(500);
-/// See [`BUSY`].
+
 const NAP: Duration = Duration::from_millis(2);
-/// With a smaller receive buffer, events might be lost during a nap that would not be otherwise.
+/// With a smaller receive buffer than this, a nap might itself cause the loss of events.
 const NAP_BUFFER_BYTES: usize = 1024 * 1024;
 
-/// What is said of nf_conntrack_events, net/netfilter/nf_conntrack_ecache.c.
-const NO_EVENTS: &str = "net.netfilter.nf_conntrack_events is 0: the kernel tells of no events in this network namespace";
+/// Warnings about nf_conntrack_events, see net/netfilter/nf_conntrack_ecache.c.
+const NO_EVENTS: &str = "net.netfilter.nf_conntrack_events is 0: the kernel reports no events in this \
+    network namespace";
 const OLD_ARE_SILENT: &str = "net.netfilter.nf_conntrack_events is 2: flows that began when nobody \
     listened report neither changes nor their end";
 
-/// Shows events until a signal ends it, or the reader of what is shown has gone.
-///
-/// # Errors
-/// If the kernel refuses, or writing fails.
+/// Shows events until a signal ends it, or the reader closes the pipe.
 pub fn run(call: &mut Call, args: &Args, table: Listing) -> Result<(), Error> {
     check(call, args, table)?;
     let source = call.source()?;
     source.must_be_live("events are those of the running kernel")?;
-    // Before the events: who sees that it listens may end it.
+    // Before the events: whoever sees that it listens may already send a signal.
     let signals =
         Signals::of(&[SIGINT, SIGTERM]).map_err(|error| Error::system("signals", error))?;
     let (groups, shown) = groups(args, table);
@@ -61,21 +59,41 @@ pub fn run(call: &mut Call, args: &Args, table: Listing) -> Result<(), Error> {
     watch.run(&mut call.report)
 }
 
-/// Refuses what cannot be of events.
+/// Refuses options that make no sense for events.
 fn check(call: &Call, args: &Args, table: Listing) -> Result<(), Error> {
     let common = call.common();
     let style = &common.style;
     refuse([
-        (style.format == Format::Prometheus, "--prom", "is for one moment: events have no end"),
-        (style.format == Format::Bare, "--value", "an event is more than its numbers"),
-        (style.output.is_some(), "--output-file", "would never be whole: events have no end"),
-        (common.interval.is_some(), "--interval", "events come when they come"),
-        (style.by_namespace, "--netns", "not all: events are those of one network namespace"),
-        (args.resync && table == Listing::Expectations, "--resync", "is for flows"),
+        (
+            style.format == Format::Prometheus,
+            "--prom",
+            "cannot be combined with -E: events have no end",
+        ),
+        (
+            style.format == Format::Bare,
+            "--value",
+            "cannot be combined with -E: an event is more than its numbers",
+        ),
+        (
+            style.output.is_some(),
+            "--output-file",
+            "cannot be combined with -E: events have no end, so the file would never be complete",
+        ),
+        (
+            common.interval.is_some(),
+            "--interval",
+            "cannot be combined with -E: events come when they come",
+        ),
+        (
+            style.by_namespace,
+            "--netns",
+            "all cannot be combined with -E: events are those of one network namespace",
+        ),
+        (args.resync && table == Listing::Expectations, "--resync", "is only for flows"),
     ])
 }
 
-/// The groups of events to join, and the kinds that are shown. What keeps a cache needs all of them.
+/// The groups of events to join, and those to show. A cache of flows needs all of them.
 fn groups(args: &Args, table: Listing) -> (EventGroups, EventGroups) {
     let all = EVENT_NEW | EVENT_UPDATE | EVENT_DESTROY;
     let wanted = if args.events == 0 { all } else { args.events };
@@ -92,7 +110,7 @@ fn groups(args: &Args, table: Listing) -> (EventGroups, EventGroups) {
     (if table == Listing::Expectations { EventGroups(shown.0 << 3) } else { joined }, shown)
 }
 
-/// Says what the kernel will not tell.
+/// Warns about events that the kernel will not report.
 fn note(kernel: &Kernel, table: Listing, shown: EventGroups, report: &mut Report) {
     let asked = shown.0 & (EventGroups::UPDATE | EventGroups::DESTROY).0;
     match kernel.sysctl("net/netfilter/nf_conntrack_events").as_deref() {
@@ -104,20 +122,20 @@ fn note(kernel: &Kernel, table: Listing, shown: EventGroups, report: &mut Report
     }
 }
 
-/// Whether there are flows already, or that cannot be known.
+/// Whether there are flows already; `true` if that is not known.
 fn has_flows() -> bool {
     let fill = conntrack::open().and_then(|mut kernel| conntrack::fill(&mut kernel));
     fill.map_or(true, |fill| fill.entries > 0)
 }
 
-/// The events on their way from the kernel to the reader.
+/// Passes events from the kernel to the reader.
 struct Watch<'a> {
     view: View<'a>,
     follower: Follower,
     resync: bool,
     /// Whether the receive buffer is large enough for naps.
     may_nap: bool,
-    /// When it was woken.
+    /// When it was last woken.
     woken: Duration,
 }
 
@@ -134,7 +152,7 @@ impl Watch<'_> {
         }
     }
 
-    /// Follows the events until something ends it: a signal by [`Error::Ended`].
+    /// Follows the events until something ends it; a signal does so with [`Error::Ended`].
     fn follow(&mut self, report: &mut Report) -> Result<std::convert::Infallible, Error> {
         loop {
             if self.view.wants_dump() && !self.follower.is_dumping() {
@@ -150,7 +168,7 @@ impl Watch<'_> {
         }
     }
 
-    /// Waits for events; a signal, and an end of the reader, end it all.
+    /// Waits for events; a signal or a closed pipe ends the run.
     fn wait(&mut self) -> Result<(), Error> {
         if self.may_nap && sys::monotonic().saturating_sub(self.woken) < BUSY {
             self.wait_for(For::TheEnd, Some(NAP))?;
@@ -160,7 +178,7 @@ impl Watch<'_> {
         Ok(())
     }
 
-    /// Waits for events to be read, or only for what ends it all.
+    /// Waits for `events` of the sockets, and always for a signal or a closed pipe.
     fn wait_for(&self, events: For, timeout: Option<Duration>) -> Result<(), Error> {
         let fd = self.follower.events.as_fd();
         let waits = [
@@ -176,7 +194,7 @@ impl Watch<'_> {
         }
     }
 
-    /// Shows what waits, if the reader takes it, and says how many events there were.
+    /// Shows what is pending, if the reader takes it, and says how many events there were.
     fn end(mut self, report: &mut Report) -> Result<(), Error> {
         if let lost @ 1.. = self.follower.events.newly_lost() {
             self.view.lost(lost, report)?;

@@ -1,4 +1,4 @@
-//! `conntrack -L expect` and `-C expect`: the flows that others have announced.
+//! `conntrack -L expect` and `-C expect`: flows that other flows have announced.
 
 use super::args::Args;
 use super::count;
@@ -13,7 +13,6 @@ use crate::source::Source;
 use crate::source::flows::expectations;
 use crate::source::flows::labels::Labels;
 
-/// The columns of an expectation.
 pub const COLUMNS: [Column; 18] = [
     row::FAMILY,
     row::PROTO,
@@ -35,22 +34,18 @@ pub const COLUMNS: [Column; 18] = [
     row::ID,
 ];
 
-/// Those that a flow has not.
+/// The columns that a flow does not have.
 pub const MORE: [Column; 8] = [
-    Column::label("mask_src", "of an expectation, the bits of src that count"),
-    Column::label("mask_dst", "the bits of dst that count"),
-    Column::label("mask_sport", "the bits of sport that count"),
-    Column::label("mask_dport", "the bits of dport that count"),
-    Column::label("master_src", "where the flow that announced it comes from"),
-    Column::label("master_dst", "where that flow goes to"),
-    Column::label("class", "which of the helper's kinds of expectation it is"),
-    Column::label("expect_flags", "PERMANENT, INACTIVE, USERSPACE: a list"),
+    Column::label("mask_src", "of an expectation, the bits of src that matter"),
+    Column::label("mask_dst", "the bits of dst that matter"),
+    Column::label("mask_sport", "the bits of sport that matter"),
+    Column::label("mask_dport", "the bits of dport that matter"),
+    Column::label("master_src", "the source of the flow that announced it"),
+    Column::label("master_dst", "the destination of that flow"),
+    Column::label("class", "which of the helper's kinds of expectations it is"),
+    Column::label("expect_flags", "a list of PERMANENT, INACTIVE, USERSPACE"),
 ];
 
-/// Lists the expectations.
-///
-/// # Errors
-/// As [`Call::table`].
 pub fn list(call: &mut Call, args: &Args) -> Result<(), Error> {
     let mut shown = 0;
     call.table(&COLUMNS, &[], &mut |Sample { source, out, .. }: Sample<'_>| {
@@ -69,10 +64,6 @@ pub fn list(call: &mut Call, args: &Args) -> Result<(), Error> {
     Ok(())
 }
 
-/// Counts the expectations.
-///
-/// # Errors
-/// As [`Call::table`].
 pub fn count(call: &mut Call, args: &Args) -> Result<(), Error> {
     call.table(&super::flow_keys::NUMBERS[..1], &[], &mut |Sample { source, out, .. }: Sample<
         '_,
@@ -96,7 +87,7 @@ fn each(
     Ok(())
 }
 
-/// The values of the [`COLUMNS`] of an expectation, whose flags are written to `flags`.
+/// The values of the [`COLUMNS`] of an expectation; `flags` is the buffer for its flags.
 pub fn values<'a>(one: &Expectation<'a>, flags: &'a mut Vec<u8>) -> [Value<'a>; COLUMNS.len()] {
     let [sport, dport, ..] = row::ends(one.expected.ends);
     let [mask_sport, mask_dport, ..] = row::ends(one.mask.ends);

@@ -1,4 +1,4 @@
-//! The keys of flows: what they may have in common.
+//! The keys by which flows are grouped.
 
 use crate::flow::row;
 use crate::model::{Ends, Flow, FlowStatus};
@@ -7,7 +7,7 @@ use crate::select::keys::Shape::{Address, List, Number, Text, Word};
 use crate::select::keys::{Counted, Key, names, push_text, word};
 use crate::source::flows::labels::Labels;
 
-/// TrackedFlows, counted in groups.
+/// Flows, counted in groups.
 #[derive(Debug, Default)]
 pub struct TrackedFlows;
 
@@ -20,16 +20,16 @@ impl Counted for TrackedFlows {
 }
 
 pub const NUMBERS: [Column; 3] = [
-    Column::gauge("count", "conntrack_matching_flows", "flows that pass the filters"),
+    Column::gauge("count", "conntrack_matching_flows", "flows that match the filters"),
     Column::gauge(
         "sum_packets",
         "conntrack_matching_packets",
-        "packets of these flows, of both directions",
+        "packets of these flows, over both directions",
     ),
     Column::gauge(
         "sum_bytes",
         "conntrack_matching_bytes",
-        "bytes of these flows, of both directions",
+        "bytes of these flows, over both directions",
     ),
 ];
 
@@ -70,7 +70,7 @@ const KEYS: [Key<TrackedFlows>; 18] = [
     Key::new("labels", row::LABELS, List(|to, (flow, labels)| push_labels(to, flow, labels))),
 ];
 
-/// What became of a flow, in one word each: the first that is so.
+/// The status of a flow in one word: the first that applies.
 const STATUSES: [(&str, FlowStatus); 5] = [
     ("hw_offload", FlowStatus::HW_OFFLOAD),
     ("offload", FlowStatus::OFFLOAD),
@@ -84,7 +84,7 @@ fn status(flow: &Flow<'_>) -> Option<u16> {
     place.and_then(|place| place.try_into().ok())
 }
 
-/// A state's number means nothing without its protocol.
+/// The protocol and the state: a state's number means nothing without its protocol.
 fn state(flow: &Flow<'_>) -> Option<u16> {
     flow.state.map(|state| u16::from_be_bytes([flow.orig.protocol, state]))
 }

@@ -1,4 +1,4 @@
-//! `conntrack -G`: the one flow that a tuple names.
+//! `conntrack -G`: the flow with a given tuple.
 
 use rustix::io::Errno;
 
@@ -13,10 +13,10 @@ use crate::source::flows::conntrack::{self, FlowTable};
 use crate::source::flows::filter;
 use crate::source::netlink::Failure;
 
-/// Shows the flow that the options name: by the tuple of its first direction, or of its answers.
+/// Shows the flow that the options name, by the tuple of its original or of its reply direction.
 ///
 /// # Errors
-/// If the tuple is not whole, or there is no such flow.
+/// If the tuple is incomplete, or there is no such flow.
 pub fn run(call: &mut Call, args: &Args, table: Listing) -> Result<(), Error> {
     let filter = whole(args, table)?;
     let attributes = filter::one(&filter);
@@ -28,7 +28,7 @@ pub fn run(call: &mut Call, args: &Args, table: Listing) -> Result<(), Error> {
             conntrack::flow_of(&mut kernel, family, &attributes, |flow| writer.write(flow, out));
         asked.map_err(|failure| match failure {
             Failure::Refused(refusal) if refusal.errno == Errno::NOENT => {
-                Error::failed("--get", "there is no such flow")
+                Error::failed("--get", "no such flow")
             }
             failure => failure.into(),
         })?;
@@ -38,12 +38,12 @@ pub fn run(call: &mut Call, args: &Args, table: Listing) -> Result<(), Error> {
     Ok(())
 }
 
-/// The filter that names a flow.
+/// The filter, if its tuple is complete enough to name one flow.
 fn whole(args: &Args, table: Listing) -> Result<FlowFilter, Error> {
     let mut filter = args.filter.clone();
     let needs = |options: &str| Error::usage("--get", format_args!("needs {options}"));
     if table != Listing::Flows(FlowTable::Tracked) {
-        return Err(Error::usage("--get", "asks the table conntrack alone"));
+        return Err(Error::usage("--get", "reads only the table conntrack"));
     }
     let protocol = filter.protocol.ok_or_else(|| needs("--protonum"))?;
     let FlowFilter { orig, reply, .. } = &mut filter;

@@ -1,4 +1,4 @@
-//! `conntrack --by`: how many flows pass, by group.
+//! `conntrack --by`: how many flows match the filters, by group.
 
 use super::args::Args;
 use super::list;
@@ -8,15 +8,11 @@ use crate::model::{Flow, Groups};
 use crate::source::flows::conntrack::FlowTable;
 use crate::source::flows::labels::Labels;
 
-/// Whether the flows are to be counted in groups, be it in one.
+/// Whether to count the flows in groups, even if it is only one.
 pub fn are_wanted(args: &Args) -> bool {
     args.grouping.has_keys() || args.grouping.has_sums()
 }
 
-/// Counts the flows that pass in groups.
-///
-/// # Errors
-/// As [`Call::table`].
 pub fn run(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error> {
     args.grouping.refuse_without_keys()?;
     call.has_no_original();
@@ -52,7 +48,7 @@ impl Table for Grouped<'_> {
     }
 }
 
-/// Packets and bytes of both directions.
+/// Packets and bytes, over both directions.
 fn sums(flow: &Flow<'_>) -> [u64; 2] {
     let [orig, reply] = flow.traffic.map(Option::unwrap_or_default);
     [orig.packets.saturating_add(reply.packets), orig.bytes.saturating_add(reply.bytes)]

@@ -30,24 +30,24 @@ use crate::out::Column;
 pub static APPLET: Applet = Applet {
     name: "conntrack",
     aliases: &[],
-    about: "the flows that the kernel tracks: list, count, watch; by any filter and key",
+    about: "list, count and watch the flows that the kernel tracks, by any filter and key",
     details: &page::DETAILS,
     options: &DOCS,
     filters: &[],
     columns: &COLUMNS,
     examples: &page::EXAMPLES,
-    needs: "-L, -G, -E, and -C with a filter or --by, need CAP_NET_ADMIN in the network namespace. -C and -S \
-            need no rights.",
-    rows: "With --tsv, --shell, --json or --prom: -L and -G one row a flow, with -L expect one an expectation; \
-           -C one row; -S one row for each counter of each CPU. With --by one row a group, as TSV if no \
-           format is named.",
+    needs: "-L, -G, -E, and -C with a filter or --by, need CAP_NET_ADMIN in the network namespace. -C alone \
+        and -S need no privileges.",
+    rows: "With --tsv, --shell, --json or --prom: -L and -G one row per flow, -L expect one row per \
+        expectation; -C one row; -S one row per counter and CPU. With --by one row per group, as TSV if no \
+        format is named.",
     names: &[],
     keys: &[],
     original: Some(&ORIGINAL),
     run,
 };
 
-/// What begins the lines that conntrack-tools writes to standard error.
+/// The beginning of the lines that conntrack-tools writes to standard error.
 const BANNER: &str = "conntrack v1.4.7 (conntrack-tools): ";
 
 const ORIGINAL: Original = Original {
@@ -55,15 +55,15 @@ const ORIGINAL: Original = Original {
     help: Some('h'),
     version: Some('V'),
     refused: &[
-        ("from", "the kernel alone knows the flows"),
-        ("explain", "this table has no column for it"),
+        ("from", "only the running kernel knows the flows"),
+        ("explain", "this table has no columns that explain a row"),
     ],
     renamed: &[("output", "output-file"), ("count", "snapshots")],
     status_of_help: 0,
     status_of_usage: 2,
     status_of_failure: 1,
-    statuses: "0 if all went well, also if no flow passes the filters; 1 if the kernel refuses, a right is missing, or -G \
-               finds no flow; 2 after a wrong command line.",
+    statuses: "0 on success, also if no flow matches the filters; 1 if the kernel refuses, a privilege is \
+        missing, or -G finds no flow; 2 after a wrong command line.",
 };
 
 /// All columns that `conntrack` may show.
@@ -89,19 +89,19 @@ fn run(call: &mut Call) -> Result<(), Error> {
     if let Some(name) = call.names().first() {
         return Err(Error::usage(
             name.as_encoded_bytes(),
-            "no such word: a table stands behind -L or -E",
+            "unexpected argument; a table name follows -L or -E",
         ));
     }
     let command = match args.commands.as_slice() {
         [] if args.given.is_empty() => return Err(Error::Help),
-        [] => return Err(Error::usage("arguments", "need a command: -L, -C, -E, -G or -S")),
+        [] => return Err(Error::usage("arguments", "a command is missing: -L, -C, -E, -G or -S")),
         [command] => *command,
-        _ => return Err(Error::usage("arguments", "only one of -L, -C, -E, -G and -S")),
+        _ => return Err(Error::usage("arguments", "use only one of -L, -C, -E, -G and -S")),
     };
     settle(&mut args)?;
     check(command, &args)?;
     if call.is_of_all_namespaces() {
-        // The original's text cannot say of which namespace it is.
+        // The original's text cannot say which namespace a line belongs to.
         call.has_no_original();
     }
     match command {
@@ -118,7 +118,7 @@ fn run(call: &mut Call) -> Result<(), Error> {
     }
 }
 
-/// Settles what follows from several options.
+/// Combines options that depend on each other.
 fn settle(args: &mut Args) -> Result<(), Error> {
     let Args { masks: [source, destination], filter, .. } = args;
     for (option, mask, address) in [
@@ -128,13 +128,13 @@ fn settle(args: &mut Args) -> Result<(), Error> {
         let Some(mask) = *mask else { continue };
         match address {
             Some(Masked { mask: bits, .. }) => *bits = mask,
-            None => return Err(Error::usage(option, "needs the address: --src or --dst")),
+            None => return Err(Error::usage(option, "needs an address: --src or --dst")),
         }
     }
     Ok(())
 }
 
-/// Refuses options that the command does not take.
+/// Refuses options that do not go with the command.
 fn check(command: Command, args: &Args) -> Result<(), Error> {
     use About::*;
     let (letter, allowed): (&str, &[About]) = match command {
@@ -148,11 +148,11 @@ fn check(command: Command, args: &Args) -> Result<(), Error> {
         Command::Stats(_) => ("-S", &[]),
     };
     if let Some(option) = args.misplaced(allowed) {
-        return Err(Error::usage(option, format_args!("not with {letter}")));
+        return Err(Error::usage(option, format_args!("cannot be combined with {letter}")));
     }
     let save_alone = Output { save: true, ..Output::default() };
     if args.output.save && args.output != save_alone {
-        return Err(Error::failed("--output", "save stands alone"));
+        return Err(Error::failed("--output", "save cannot be combined with other parts"));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The options of `conntrack`: what each is called, and what it does.
+//! The options of `conntrack`: names, help and effects.
 
 use super::args::{
     About, Args, Command, EVENTS, PARTS, each_word, end, mask, nat, set_family, zone,
@@ -7,8 +7,8 @@ use super::values::{self, Kind, number_of};
 use crate::cli::{self, Opt, OptDoc};
 use crate::select::grouping;
 
-const CHANGES: &str = "refused, as it changes the table";
-const ONLY_LOOKS: &str = "connbox only looks at the table of flows and never changes it";
+const CHANGES: &str = "refused: connbox never changes the table";
+const ONLY_LOOKS: &str = "connbox only reads the table of flows and never changes it";
 
 pub const OPTIONS: [Opt<Args>; 54] = [
     Opt::<Args>::optional(
@@ -26,7 +26,7 @@ pub const OPTIONS: [Opt<Args>; 54] = [
         "counter",
         "[TABLE]",
         &values::TABLE_NAMES,
-        "count flows: all by the counter of the kernel, or those that pass",
+        "count flows: all, by the kernel's counter, or those that match the filters",
         |args, value| {
             args.commands.push(Command::Count(values::table(value)?));
             Ok(())
@@ -85,14 +85,14 @@ pub const OPTIONS: [Opt<Args>; 54] = [
     Opt::<Args>::value(
         "reply-src",
         "ADDR[/LEN]",
-        "source address of the answers, or its network",
+        "source address of the replies, or its network",
         |args, value| end(args, "--reply-src", value, |filter| &mut filter.reply.source),
     )
     .short('r'),
     Opt::<Args>::value(
         "reply-dst",
         "ADDR[/LEN]",
-        "destination address of the answers, or its network",
+        "destination address of the replies, or its network",
         |args, value| end(args, "--reply-dst", value, |filter| &mut filter.reply.destination),
     )
     .short('q'),
@@ -105,7 +105,7 @@ pub const OPTIONS: [Opt<Args>; 54] = [
     Opt::<Args>::value(
         "protonum",
         "PROTO",
-        "transport protocol, by name or number; its own options stand behind it",
+        "transport protocol, by name or number; its own options follow it",
         |args, value| {
             args.note(About::Tuple, "--protonum").filter.protocol = Some(values::protocol(value)?);
             Ok(())
@@ -121,7 +121,7 @@ pub const OPTIONS: [Opt<Args>; 54] = [
         "status",
         "STATUS[,...]",
         &values::STATUS_NAMES,
-        "with these statuses, and without those after a !",
+        "with these statuses, and without those marked with !",
         |args, value| {
             values::statuses(&mut args.note(About::Filter, "--status").filter.status, value)
         },
@@ -145,13 +145,13 @@ pub const OPTIONS: [Opt<Args>; 54] = [
     Opt::value(
         "orig-zone",
         "ZONE",
-        "in this zone for the original direction alone",
+        "in this zone for the original direction only",
         |args, value| {
             args.note(About::Zone, "--orig-zone").filter.orig.zone = Some(zone(value)?);
             Ok(())
         },
     ),
-    Opt::value("reply-zone", "ZONE", "in this zone for the answers alone", |args, value| {
+    Opt::value("reply-zone", "ZONE", "in this zone for the reply direction only", |args, value| {
         args.note(About::Zone, "--reply-zone").filter.reply.zone = Some(zone(value)?);
         Ok(())
     }),
@@ -165,7 +165,7 @@ pub const OPTIONS: [Opt<Args>; 54] = [
         "src-nat",
         "[ADDR[:PORT]]",
         &[],
-        "whose source was translated, to ADDR",
+        "whose source was translated, if given: to ADDR",
         |args, value| {
             let wanted = nat(args, "--src-nat", value)?;
             args.filter.source_nat = Some(wanted);
@@ -177,7 +177,7 @@ pub const OPTIONS: [Opt<Args>; 54] = [
         "dst-nat",
         "[ADDR[:PORT]]",
         &[],
-        "whose destination was translated, to ADDR",
+        "whose destination was translated, if given: to ADDR",
         |args, value| {
             let wanted = nat(args, "--dst-nat", value)?;
             args.filter.destination_nat = Some(wanted);
@@ -189,7 +189,7 @@ pub const OPTIONS: [Opt<Args>; 54] = [
         "any-nat",
         "[ADDR[:PORT]]",
         &[],
-        "whose source or destination was translated, to ADDR",
+        "whose source or destination was translated, if given: to ADDR",
         |args, value| {
             let wanted = nat(args, "--any-nat", value)?;
             args.filter.any_nat = Some(wanted);
@@ -213,7 +213,7 @@ pub const OPTIONS: [Opt<Args>; 54] = [
         "output",
         "PART[,...]",
         &["xml", "extended", "timestamp", "id", "ktimestamp", "labels", "save"],
-        "what the original text shows, and its form",
+        "which parts the original text shows, and its form",
         |args, value| {
             each_word(args.note(About::Form, "--output"), value, &PARTS, |args, set| {
                 set(&mut args.output)
@@ -233,7 +233,7 @@ pub const OPTIONS: [Opt<Args>; 54] = [
     .short('b'),
     Opt::switch(
         "resync",
-        "with -E, dump the table after a loss, and show what was missed",
+        "with -E, dump the table after a loss, and show the missed events",
         |args| args.note(About::Events, "--resync").resync = true,
     ),
     Opt::<Args>::value("sport", "PORT", "source port of the first packet", |args, value| {
@@ -246,73 +246,77 @@ pub const OPTIONS: [Opt<Args>; 54] = [
         Ok(())
     })
     .alias("orig-port-dst"),
-    Opt::value("reply-port-src", "PORT", "source port of the answers", |args, value| {
+    Opt::value("reply-port-src", "PORT", "source port of the replies", |args, value| {
         args.of("--reply-port-src", Kind::Ports)?.reply.ports[0] = Some(number_of(value, 65_535)?);
         Ok(())
     }),
-    Opt::value("reply-port-dst", "PORT", "destination port of the answers", |args, value| {
+    Opt::value("reply-port-dst", "PORT", "destination port of the replies", |args, value| {
         args.of("--reply-port-dst", Kind::Ports)?.reply.ports[1] = Some(number_of(value, 65_535)?);
         Ok(())
     }),
     Opt::value(
         "state",
         "STATE",
-        "state of TCP, SCTP or DCCP, as conntrack writes it",
+        "TCP, SCTP or DCCP state, as conntrack writes it",
         |args, value| {
             let filter = args.of("--state", Kind::Ports)?;
             filter.state = Some(values::state(filter.protocol.unwrap_or_default(), value)?);
             Ok(())
         },
     ),
-    Opt::value("icmp-type", "NUMBER", "type of ICMP", |args, value| {
+    Opt::value("icmp-type", "NUMBER", "ICMP type", |args, value| {
         args.of("--icmp-type", Kind::Icmp)?.orig.icmp[0] = Some(number_of(value, 255)?);
         Ok(())
     }),
-    Opt::value("icmp-code", "NUMBER", "code of ICMP", |args, value| {
+    Opt::value("icmp-code", "NUMBER", "ICMP code", |args, value| {
         args.of("--icmp-code", Kind::Icmp)?.orig.icmp[1] = Some(number_of(value, 255)?);
         Ok(())
     }),
-    Opt::value("icmp-id", "NUMBER", "identifier of ICMP", |args, value| {
+    Opt::value("icmp-id", "NUMBER", "ICMP identifier", |args, value| {
         args.of("--icmp-id", Kind::Icmp)?.orig.icmp_id = Some(number_of(value, 65_535)?);
         Ok(())
     }),
-    Opt::value("icmpv6-type", "NUMBER", "type of ICMPv6", |args, value| {
+    Opt::value("icmpv6-type", "NUMBER", "ICMPv6 type", |args, value| {
         args.of("--icmpv6-type", Kind::Icmp6)?.orig.icmp[0] = Some(number_of(value, 255)?);
         Ok(())
     }),
-    Opt::value("icmpv6-code", "NUMBER", "code of ICMPv6", |args, value| {
+    Opt::value("icmpv6-code", "NUMBER", "ICMPv6 code", |args, value| {
         args.of("--icmpv6-code", Kind::Icmp6)?.orig.icmp[1] = Some(number_of(value, 255)?);
         Ok(())
     }),
-    Opt::value("icmpv6-id", "NUMBER", "identifier of ICMPv6", |args, value| {
+    Opt::value("icmpv6-id", "NUMBER", "ICMPv6 identifier", |args, value| {
         args.of("--icmpv6-id", Kind::Icmp6)?.orig.icmp_id = Some(number_of(value, 65_535)?);
         Ok(())
     }),
-    Opt::<Args>::value("srckey", "KEY", "key of GRE of the original direction", |args, value| {
+    Opt::<Args>::value("srckey", "KEY", "GRE key of the original direction", |args, value| {
         args.of("--srckey", Kind::Keys)?.orig.ports[0] = Some(number_of(value, 65_535)?);
         Ok(())
     })
     .alias("orig-key-src"),
-    Opt::<Args>::value("dstkey", "KEY", "key of GRE of the other direction", |args, value| {
+    Opt::<Args>::value("dstkey", "KEY", "GRE key of the other direction", |args, value| {
         args.of("--dstkey", Kind::Keys)?.orig.ports[1] = Some(number_of(value, 65_535)?);
         Ok(())
     })
     .alias("orig-key-dst"),
-    Opt::value("reply-key-src", "KEY", "key of the answers", |args, value| {
+    Opt::value("reply-key-src", "KEY", "GRE key of the replies", |args, value| {
         args.of("--reply-key-src", Kind::Keys)?.reply.ports[0] = Some(number_of(value, 65_535)?);
         Ok(())
     }),
-    Opt::value("reply-key-dst", "KEY", "the other key of the answers", |args, value| {
+    Opt::value("reply-key-dst", "KEY", "the other GRE key of the replies", |args, value| {
         args.of("--reply-key-dst", Kind::Keys)?.reply.ports[1] = Some(number_of(value, 65_535)?);
         Ok(())
     }),
     grouping::by("count in groups, the largest first"),
-    grouping::sum("SUM[,...]", "add up these of both directions"),
+    grouping::sum("SUM[,...]", "add these up, over both directions"),
     grouping::top("show at most N groups"),
     grouping::min("show only groups of at least COUNT flows"),
-    Opt::switch("limits", "with -C, add the maximum, percent, early drops and buckets", |args| {
-        args.note(About::Limits, "--limits").limits = true;
-    }),
+    Opt::switch(
+        "limits",
+        "with -C, add the columns limit, percent, early_drops and buckets",
+        |args| {
+            args.note(About::Limits, "--limits").limits = true;
+        },
+    ),
     Opt::<Args>::optional("create", "[...]", &[], CHANGES, |_, _| Err(ONLY_LOOKS.into()))
         .short('I'),
     Opt::<Args>::optional("delete", "[...]", &[], CHANGES, |_, _| Err(ONLY_LOOKS.into()))

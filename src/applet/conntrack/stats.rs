@@ -1,4 +1,4 @@
-//! `conntrack -S`: what connection tracking counts on each CPU.
+//! `conntrack -S`: the counters of connection tracking on each CPU.
 
 use super::count::all_counters;
 use super::values::Listing;
@@ -9,14 +9,10 @@ use crate::source::flows::counters::{self, About, Counter, Name};
 
 pub const COLUMNS: [Column; 3] = [
     Column::label("cpu", "the number of the CPU"),
-    Column::label("counter", "what is counted, as conntrack calls it; a number if it has no name"),
-    Column::counter("value", "conntrack_stat", "how often: 32 bits that wrap"),
+    Column::label("counter", "the counter's name in conntrack; its number if it has no name"),
+    Column::counter("value", "conntrack_stat", "the count: 32 bits that wrap"),
 ];
 
-/// Prints the counters.
-///
-/// # Errors
-/// As [`Call::table`].
 pub fn run(call: &mut Call, table: Listing) -> Result<(), Error> {
     let about = match table {
         Listing::Flows(_) => About::Flows,
@@ -25,7 +21,7 @@ pub fn run(call: &mut Call, table: Listing) -> Result<(), Error> {
     call.table(&COLUMNS, &[], &mut |Sample { source, out, .. }: Sample<'_>| {
         let all = all_counters(source, about)?.ok_or_else(|| {
             let path = source.kernel.net_path(counters::FILE);
-            Error::of_file(&path, "is not there: nothing tracks connections")
+            Error::of_file(&path, "does not exist: nothing tracks connections")
         })?;
         if out.is_original() {
             text(&all, out)
@@ -43,7 +39,7 @@ fn row(counter: &Counter, out: &mut Out) -> Result<(), Error> {
     out.row([Value::Int(counter.cpu.into()), name, Value::Int(counter.value.into())])
 }
 
-/// The original's lines, one a CPU.
+/// The original's lines, one per CPU.
 fn text(all: &[Counter], out: &mut Out) -> Result<(), Error> {
     for of_cpu in all.chunk_by(|one, next| one.cpu == next.cpu) {
         let mut line = format!("cpu={:<4}\t", of_cpu.first().map_or(0, |counter| counter.cpu));

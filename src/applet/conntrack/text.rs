@@ -6,26 +6,26 @@ use crate::model::{Change, Expectation, Flow};
 use crate::source::flows::labels::Labels;
 use crate::sys;
 
-/// Writes the text of flows or of expectations, one after another, or of what happened to them.
+/// Writes flows or expectations, or events of either, as text, one after another.
 #[derive(Debug)]
 pub struct Text {
     output: Output,
-    /// The names of labels.
+
     pub labels: Labels,
     now_microseconds: u64,
     buffer: Vec<u8>,
-    /// What ends the document, if it has begun.
+    /// The end of the XML document, if it has begun.
     tail: &'static str,
 }
 
 impl Text {
-    /// The text that `output` asks for, of this moment.
+    /// A writer of the text that `output` asks for; ages are relative to now.
     pub fn new(output: Output, labels: Labels) -> Text {
         let now_microseconds = sys::unix_microseconds();
         Text { output, labels, now_microseconds, buffer: Vec::with_capacity(512), tail: "" }
     }
 
-    /// The text of a flow, with the line end and what goes before the first one.
+    /// The text of a flow, with the line end, and with the XML head before the first one.
     pub fn flow(&mut self, one: &Flow<'_>) -> &[u8] {
         self.line(|text, buffer| text.push_flow(buffer, one, None, text.now_microseconds))
     }
@@ -44,7 +44,7 @@ impl Text {
         &self.buffer
     }
 
-    /// Appends the text of a flow, or of what happened to it at that moment, without the line end.
+    /// Appends the text of a flow, or of an event of it at that moment, without the line end.
     pub fn push_flow(
         &mut self,
         buffer: &mut Vec<u8>,
@@ -55,7 +55,7 @@ impl Text {
         self.begin(buffer, XML_HEAD, XML_TAIL);
         let mut parts = self.parts(unix_microseconds);
         if change.is_none() {
-            // Of lists of flows not even XML tells when they were read.
+            // Lists of flows do not say when they were read, not even in XML.
             parts.when_seconds = None;
         }
         if self.output.save {
@@ -93,7 +93,7 @@ impl Text {
         }
     }
 
-    /// What stands behind the last one.
+    /// What follows the last one.
     pub fn end(&self) -> &'static [u8] {
         self.tail.as_bytes()
     }
@@ -112,7 +112,7 @@ impl Text {
     }
 }
 
-/// Appends what goes before a line: when it happened, and what.
+/// Appends the beginning of an event's line: when and what.
 fn prefix(buffer: &mut Vec<u8>, change: Option<Change>, unix_microseconds: Option<u64>) {
     if let Some(microseconds) = unix_microseconds {
         flow::time_prefix(buffer, microseconds);

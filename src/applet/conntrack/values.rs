@@ -1,4 +1,4 @@
-//! What the values of `conntrack`'s options are made of.
+//! The values of `conntrack`'s options.
 
 use std::ffi::OsStr;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use crate::cli;
 use crate::model::{Flow, FlowStatus, Masked, Prefix, Translation, masked};
 use crate::source::flows::conntrack::FlowTable;
 
-/// The tables, the first for no word.
+/// The tables; [`TABLES`] begins with the one that is meant if none is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listing {
     Flows(FlowTable),
@@ -22,7 +22,6 @@ const TABLES: [(&str, Listing); 4] = [
     ("unconfirmed", Listing::Flows(FlowTable::Unconfirmed)),
 ];
 
-/// The names of the tables.
 pub const TABLE_NAMES: [&str; 4] = ["conntrack", "expect", "dying", "unconfirmed"];
 
 /// A table by the beginning of its name.
@@ -32,10 +31,10 @@ pub fn table(value: Option<&OsStr>) -> Result<Listing, String> {
     let found = TABLES.iter().find(|(name, _)| !value.is_empty() && begins(name));
     found
         .map(|(_, table)| *table)
-        .ok_or_else(|| format!("'{}' is no table: {}", value.display(), TABLE_NAMES.join(", ")))
+        .ok_or_else(|| format!("'{}' is not a table: {}", value.display(), TABLE_NAMES.join(", ")))
 }
 
-/// A number, decimal or after 0x hexadecimal, that is at most `most`.
+/// A number of at most `most`, decimal or, after 0x, hexadecimal.
 pub fn number(text: &str, most: u32) -> Option<u32> {
     let number = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(digits) if digits.starts_with('+') => None,
@@ -45,12 +44,12 @@ pub fn number(text: &str, most: u32) -> Option<u32> {
     number.filter(|number| *number <= most)
 }
 
-/// A number of an option's value.
+/// The same from an option's value.
 pub fn number_of<T: TryFrom<u32>>(value: &OsStr, most: u32) -> Result<T, String> {
     let number = value.to_str().and_then(|text| number(text, most));
     number
         .and_then(|number| number.try_into().ok())
-        .ok_or_else(|| format!("'{}' is no number from 0 to {most}", value.display()))
+        .ok_or_else(|| format!("'{}' is not a number from 0 to {most}", value.display()))
 }
 
 /// VALUE or VALUE/MASK.
@@ -59,24 +58,25 @@ pub fn mark(value: &OsStr) -> Result<[u32; 2], String> {
     let (mark, mask) = text.split_once('/').unwrap_or((text, "0xffffffff"));
     match (number(mark, u32::MAX), number(mask, u32::MAX)) {
         (Some(mark), Some(mask)) => Ok([mark, mask]),
-        _ => Err(format!("'{}' is no mark: VALUE or VALUE/MASK", value.display())),
+        _ => Err(format!("'{}' is not a mark: VALUE or VALUE/MASK", value.display())),
     }
 }
 
 /// ADDR or ADDR/LEN.
 pub fn address(value: &OsStr) -> Result<Masked, String> {
-    let wrong = |reason| format!("'{}': {reason}", value.display());
-    let text = value.to_str().ok_or_else(|| wrong("no IP address"))?;
+    let wrong = |what| format!("'{}' is not {what}", value.display());
+    let text = value.to_str().ok_or_else(|| wrong("an IP address"))?;
     let (address, length) = match text.split_once('/') {
         Some((address, length)) => (address, Some(length)),
         None => (text, None),
     };
-    // A v4-mapped address stays what it is here: the kernel's table holds it as one of IPv6.
-    let address: IpAddr = address.parse().map_err(|_| wrong("no IP address"))?;
+    // An IPv4-mapped address stays IPv6 here, as it is in the kernel's table.
+    let address: IpAddr = address.parse().map_err(|_| wrong("an IP address"))?;
     let Some(length) = length else { return Ok(Masked::exactly(address)) };
     let Masked { mask, .. } = Masked::exactly(address);
     let most = if address.is_ipv4() { 32 } else { 128 };
-    let length = number(length, most).ok_or_else(|| wrong("no prefix length"))?;
+    let length =
+        number(length, most).ok_or_else(|| wrong("an address with a valid prefix length"))?;
     Ok(Masked { address, mask: masked(mask, u8::try_from(length).unwrap_or_default()) })
 }
 
@@ -85,7 +85,7 @@ pub fn bare_address(value: &OsStr) -> Result<IpAddr, String> {
     let text = value.to_str().filter(|text| !text.contains('/'));
     text.and_then(|text| Prefix::parse(text).ok())
         .map(|prefix| prefix.address)
-        .ok_or_else(|| format!("'{}' is no IP address", value.display()))
+        .ok_or_else(|| format!("'{}' is not an IP address", value.display()))
 }
 
 /// ADDR, ADDR:PORT or `[ADDR]:PORT`.
@@ -111,10 +111,10 @@ pub fn protocol(value: &OsStr) -> Result<u8, String> {
     let text = name.to_str().unwrap_or_default();
     Flow::protocol_number(name.as_bytes())
         .or_else(|| number(text, 255).and_then(|number| number.try_into().ok()))
-        .ok_or_else(|| format!("'{}' is no protocol", value.display()))
+        .ok_or_else(|| format!("'{}' is not a transport protocol", value.display()))
 }
 
-/// Whether the protocol's flows have ports, or what other options of it there are.
+/// Which options a protocol has: those of ports, or others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Ports,
@@ -124,7 +124,6 @@ pub enum Kind {
     Nothing,
 }
 
-/// What options the protocol `number` has.
 pub fn kind(number: u8) -> Kind {
     match number {
         6 | 17 | 33 | 132 | 136 => Kind::Ports,
@@ -140,7 +139,7 @@ pub fn state(protocol: u8, value: &OsStr) -> Result<u8, String> {
     let state = Flow::state_number(protocol, value.as_bytes());
     state.ok_or_else(|| match Flow::states_of(protocol) {
         [] => "this protocol has no states".into(),
-        names => format!("'{}' is none of {}", value.display(), names.join(", ")),
+        names => format!("'{}' is not one of {}", value.display(), names.join(", ")),
     })
 }
 
@@ -156,11 +155,11 @@ const STATUSES: [(&str, FlowStatus); 8] = [
     (UNREPLIED, FlowStatus::SEEN_REPLY),
 ];
 const UNREPLIED: &str = "UNREPLIED";
-/// The names of the statuses, for completions.
+/// The names of the statuses, for completions and messages.
 pub const STATUS_NAMES: [&str; 7] =
     ["ASSURED", "SEEN_REPLY", "FIXED_TIMEOUT", "EXPECTED", "OFFLOAD", "HW_OFFLOAD", UNREPLIED];
 
-/// Adds what a list like `ASSURED,!OFFLOAD` asks to the bits that must be set, and must not.
+/// Adds a list like `ASSURED,!OFFLOAD` to the bits that must be set, and those that must not.
 pub fn statuses([set, unset]: &mut [u32; 2], value: &OsStr) -> Result<(), String> {
     for word in value.to_str().unwrap_or_default().split(',') {
         let (name, is_not) = match word.strip_prefix('!') {
@@ -169,19 +168,19 @@ pub fn statuses([set, unset]: &mut [u32; 2], value: &OsStr) -> Result<(), String
         };
         let (name, bits) = abbreviated(&STATUSES, name)
             .filter(|(name, _)| !(is_not && *name == UNREPLIED))
-            .ok_or_else(|| format!("'{word}' is no status: {}", STATUS_NAMES.join(", ")))?;
+            .ok_or_else(|| format!("'{word}' is not a status: {}", STATUS_NAMES.join(", ")))?;
         if bits.0 == 0 {
-            return Err("UNSET is for flows that are made, and picks none".into());
+            return Err("UNSET is for creating flows and matches none".into());
         }
         *if is_not || name == UNREPLIED { &mut *unset } else { &mut *set } |= bits.0;
     }
     match *set & *unset {
         0 => Ok(()),
-        _ => Err("asks for a status and its absence".into()),
+        _ => Err("requires a status and its absence".into()),
     }
 }
 
-/// The first of `known` that begins with `word`, whatever the case.
+/// The first of `known` that begins with `word`, ignoring case.
 pub fn abbreviated<T: Copy>(known: &[(&'static str, T)], word: &str) -> Option<(&'static str, T)> {
     let begins =
         |name: &str| name.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));

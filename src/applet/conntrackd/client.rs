@@ -1,4 +1,4 @@
-//! What asks the daemon: `-s`, `-i`, `-R` and `-k`.
+//! The client of the daemon: `-s`, `-i`, `-R` and `-k`.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -24,7 +24,7 @@ use crate::sys::{self, daemon};
 /// How many bytes of an answer are read at once.
 const READ_BYTES: usize = 64 * 1024;
 
-/// Sends a command, and calls `each` with the frames of the answer. The connection is the result.
+/// Sends a command, and calls `each` with the frames of the answer. Returns the connection.
 fn ask(
     socket: &Path,
     command: Command,
@@ -36,19 +36,19 @@ fn ask(
             let reason = error::reason(error);
             Error::failed(
                 name,
-                [&reason, " (no daemon listens: conntrackd -d starts one)"].concat(),
+                [&reason, " (no daemon is running: conntrackd -d starts one)"].concat(),
             )
         }
-        error => Error::refused(name, error, "the rights of the daemon's user"),
+        error => Error::refused(name, error, "to run as the daemon's user or as root"),
     })?;
     let failed = |error| Error::system(name, error);
-    // What the daemon says of a request that it did not read to its end is read all the same.
+    // Even if the daemon did not read the whole request, its answer is read.
     let sent = sys::write_all(&fd, &protocol::request(command));
     let mut frames = Frames::default();
     loop {
         frames.buffer.reserve(READ_BYTES);
         match sys::read(&fd, &mut frames.buffer) {
-            Ok(0) => return Err(Error::failed(name, "the daemon ended before its answer did")),
+            Ok(0) => return Err(Error::failed(name, "the daemon ended before it had answered")),
             Ok(_) => {}
             Err(error) => return Err(failed(sent.err().unwrap_or(error))),
         }
@@ -69,7 +69,7 @@ fn ask(
 
 fn strange(socket: &Path) -> Error {
     let name = socket.as_os_str().as_bytes();
-    Error::failed(name, "the daemon is of another version: restart it")
+    Error::failed(name, "the daemon has another version: restart it")
 }
 
 /// Shows the statistics: the layout of a topic, or rows.
@@ -92,7 +92,7 @@ pub fn statistics(call: &mut Call, socket: &Path, topic: &'static str) -> Result
                 Kind::Level if number == ABSENT => Value::Absent,
                 Kind::Level => Value::Level(number.into()),
                 Kind::Count => Value::Int(number.into()),
-                // Prometheus makes rates itself.
+                // Prometheus computes rates itself.
                 Kind::Rate if format == Format::Prometheus => continue,
                 Kind::Rate => Value::Millis(number.into()),
             };
@@ -102,7 +102,7 @@ pub fn statistics(call: &mut Call, socket: &Path, topic: &'static str) -> Result
     })
 }
 
-/// Shows the flows that the daemon knows; of expectations it knows none.
+/// Shows the flows that the daemon knows; it knows no expectations.
 pub fn flows(
     call: &mut Call,
     socket: &Path,
@@ -130,7 +130,7 @@ pub fn flows(
     })
 }
 
-/// Appends a flow as conntrackd lists it: without what changes from moment to moment.
+/// Appends a flow as conntrackd lists it: without values that change from moment to moment.
 fn listed(text: &mut Vec<u8>, known: &Flow<'_>, (age, is_xml): (u32, bool), parts: &Parts<'_>) {
     let mark = known.mark.filter(|mark| *mark != 0);
     let shown = Flow { timeout_seconds: None, uses: None, traffic: [None; 2], mark, ..*known };
@@ -145,12 +145,12 @@ fn listed(text: &mut Vec<u8>, known: &Flow<'_>, (age, is_xml): (u32, bool), part
     text.push(b'\n');
 }
 
-/// Has the daemon compare with the kernel's table, and waits for it.
+/// Has the daemon compare with the kernel's table, and waits until that has ended.
 pub fn resync(socket: &Path) -> Result<(), Error> {
     ask(socket, Command::Reconcile, |_, _| Ok(())).map(|_| ())
 }
 
-/// Ends the daemon, and waits for its end.
+/// Stops the daemon, and waits until it has ended.
 pub fn stop(socket: &Path) -> Result<(), Error> {
     let fd = ask(socket, Command::Stop, |_, _| Ok(()))?;
     let mut rest = Vec::with_capacity(16);
@@ -160,7 +160,7 @@ pub fn stop(socket: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes nothing of what the daemon does not have: an empty table in every format.
+/// Shows an empty table, in every format.
 pub fn nothing(call: &mut Call) -> Result<(), Error> {
     call.table(&LISTED, &[], &mut |_: Sample<'_>| Ok(()))
 }

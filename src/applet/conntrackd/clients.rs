@@ -1,4 +1,4 @@
-//! Those who ask the daemon: many at once, each with little memory and little time.
+//! The daemon's clients: many at once, each limited in memory and time.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -12,27 +12,26 @@ use super::ledger::Now;
 use super::protocol::{self, Command, Received, Receiver};
 use crate::track::Flows;
 
-/// How many there are at most; the one that has been idle longest makes room for a new one.
+/// The most clients at once; a new one replaces the one that has been idle longest.
 pub const MOST: usize = 64;
-/// How long a client may take to say what it wants.
+/// How long a client may take to send its request.
 const ASKING: Duration = Duration::from_secs(5);
-/// How long it may take to read something of the answer: people look at it page by page.
+/// How long it may read nothing of the answer: people look at it page by page.
 const READING: Duration = Duration::from_secs(30);
-/// How many bytes of flows are made at once. What has been read makes room for more.
+/// How many bytes of flows are prepared at once; the next portion follows when these are read.
 const PORTION: usize = 48 * 1024;
 
-/// What becomes of a client.
 #[derive(Debug)]
 enum State {
-    /// It says what it wants.
+    /// It sends its request.
     Asking(Receiver),
-    /// It gets the flows at this place and before.
+    /// It receives the flows below this place, in descending order.
     Flows(usize),
-    /// It waits for the comparison of this number to end.
+    /// It waits for the end of the comparison with this number.
     Waiting(u64),
-    /// It gets the end of its answer.
+    /// It receives the rest of its answer.
     Ending,
-    /// It waits for the daemon's end.
+    /// It waits until the daemon has ended.
     Staying,
 }
 
@@ -42,30 +41,27 @@ struct Client {
     state: State,
     out: Vec<u8>,
     sent: usize,
-    /// When it came, or took something.
+    /// When it connected, or last read something.
     since: Duration,
 }
 
-/// All clients.
 #[derive(Debug, Default)]
 pub struct Clients {
     list: Vec<Client>,
-    /// Clients that came.
+    /// Clients that connected.
     pub accepted: u64,
-    /// Clients that were slow, or idle where another needed room.
+    /// Clients that were dropped because they were slow, or idle when another needed the place.
     pub dropped: u64,
-    /// Requests that were none.
+    /// Malformed requests.
     pub bad: u64,
 }
 
 impl Clients {
-    /// How many there are.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// Whom to wait for, and what.
+    /// The sockets to poll, and for what.
     pub fn wanted(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
         self.list.iter().map(|client| {
             let wanted = match client.state {
@@ -77,7 +73,6 @@ impl Clients {
         })
     }
 
-    /// Takes a new client.
     pub fn accept(&mut self, fd: OwnedFd, clock: Duration) {
         self.accepted += 1;
         if self.list.len() >= MOST {
@@ -87,7 +82,7 @@ impl Clients {
         self.list.push(Client { fd, state, out: Vec::new(), sent: 0, since: clock });
     }
 
-    /// Drops the client that has been idle longest, of those that have not asked first.
+    /// Drops the client that has been idle longest, preferring those that have sent no request.
     pub fn make_room(&mut self) {
         let idle = |client: &Client| (!matches!(client.state, State::Asking(_)), client.since);
         let oldest = (0..self.list.len()).min_by_key(|place| idle(&self.list[*place]));
@@ -97,7 +92,7 @@ impl Clients {
         }
     }
 
-    /// Drops those who are too slow.
+    /// Drops clients that are too slow.
     pub fn drop_slow(&mut self, clock: Duration) {
         let before = self.list.len();
         self.list.retain(|client| {
@@ -111,8 +106,8 @@ impl Clients {
         self.dropped += (before - self.list.len()) as u64;
     }
 
-    /// Goes on with the client at `place`, whose socket is ready: reads its request, or writes to it.
-    /// The result is what it wants, if it has just said so.
+    /// Continues with the client at `place`, whose socket is ready: reads its request, or writes to it.
+    /// Returns the command when the request is complete.
     pub fn go_on(&mut self, place: usize, flows: &Flows, now: Now) -> Option<Command> {
         let client = self.list.get_mut(place)?;
         match &mut client.state {
@@ -121,7 +116,7 @@ impl Clients {
                 let length = match rustix::net::recv(&client.fd, &mut bytes, RecvFlags::DONTWAIT) {
                     Ok((_, length)) if length > 0 => length,
                     Err(Errno::AGAIN | Errno::INTR) => return None,
-                    // It has gone, or will not say more.
+                    // It has closed the connection, or will send no more.
                     _ => {
                         client.state = State::Ending;
                         return None;
@@ -138,7 +133,7 @@ impl Clients {
             }
             State::Flows(_) | State::Ending => client.write(flows, now),
             State::Waiting(_) | State::Staying => {
-                // Nothing is waited for but its end.
+                // It is polled only for the end of its connection.
                 client.state = State::Ending;
                 client.out.clear();
             }
@@ -146,12 +141,12 @@ impl Clients {
         None
     }
 
-    /// Closes the connections of those who have got all.
+    /// Closes the connections of clients that have received everything.
     pub fn close_ended(&mut self) {
         self.list.retain(|client| !matches!(client.state, State::Ending) || !client.out.is_empty());
     }
 
-    /// Answers the client at `place` with one frame, and the end.
+    /// Answers the client at `place` with one frame and the last one.
     pub fn answer(&mut self, place: usize, kind: u8, content: impl FnOnce(&mut Vec<u8>)) {
         if let Some(client) = self.list.get_mut(place) {
             protocol::frame(&mut client.out, kind, content);
@@ -159,21 +154,21 @@ impl Clients {
         }
     }
 
-    /// Answers it with all flows.
+    /// Answers the client with all flows.
     pub fn answer_flows(&mut self, place: usize, flows: &Flows) {
         if let Some(client) = self.list.get_mut(place) {
             client.state = State::Flows(flows.places());
         }
     }
 
-    /// Lets it wait for comparison `number`.
+    /// Lets the client wait for comparison `number`.
     pub fn wait(&mut self, place: usize, number: u64) {
         if let Some(client) = self.list.get_mut(place) {
             client.state = State::Waiting(number);
         }
     }
 
-    /// Tells it that the daemon ends, and lets it wait for that.
+    /// Tells the client that the daemon will end, and lets it wait for that.
     pub fn stay(&mut self, place: usize, flows: &Flows, now: Now) {
         if let Some(client) = self.list.get_mut(place) {
             client.last(protocol::DONE, &[]);
@@ -182,7 +177,7 @@ impl Clients {
         }
     }
 
-    /// Answers those who wait for comparison `number` or an earlier one.
+    /// Answers the clients that wait for comparison `number` or an earlier one.
     pub fn compared(&mut self, number: u64, clock: Duration) {
         for client in &mut self.list {
             if matches!(client.state, State::Waiting(wanted) if wanted <= number) {
@@ -194,13 +189,13 @@ impl Clients {
 }
 
 impl Client {
-    /// Ends the answer.
+    /// Appends the last frame of the answer.
     fn last(&mut self, kind: u8, content: &[u8]) {
         protocol::frame(&mut self.out, kind, |bytes| bytes.extend_from_slice(content));
         self.state = State::Ending;
     }
 
-    /// Writes once what the socket takes.
+    /// Writes once, as much as the socket takes.
     fn write(&mut self, flows: &Flows, now: Now) {
         if self.out.is_empty()
             && let State::Flows(place) = self.state
@@ -216,7 +211,7 @@ impl Client {
             }
             Err(Errno::AGAIN | Errno::INTR) => {}
             Err(_) => {
-                // Nobody reads any more.
+                // The client no longer reads.
                 self.state = State::Ending;
                 self.sent = self.out.len();
             }
@@ -227,15 +222,15 @@ impl Client {
         }
     }
 
-    /// Makes the next portion of flows, from `place` down.
+    /// Prepares the next portion of flows, from `place` down.
     fn portion(&mut self, place: usize, flows: &Flows, now_seconds: u32) {
         let mut payload = Vec::with_capacity(512);
-        // Some may have gone meanwhile.
+        // Some may have ended meanwhile.
         let mut place = place.min(flows.places());
         while place > 0 && self.out.len() < PORTION {
             place -= 1;
             if let Some((flow, since)) = flows.at(place) {
-                // By itself, since attributes are aligned to where it begins.
+                // In a buffer of its own, since attributes are aligned relative to its beginning.
                 payload.clear();
                 encode::flow(&mut payload, &flow);
                 protocol::frame(&mut self.out, protocol::FLOW, |bytes| {
@@ -318,7 +313,7 @@ mod tests {
             frames.forget();
         }
         assert!((0..FLOWS).step_by(2).all(|number| seen.contains(&number)));
-        // Who does not read holds one portion, and after a while goes.
+        // A client that does not read holds one portion, and is dropped after a while.
         clients.close_ended();
         assert_eq!(clients.len(), 1);
         clients.drop_slow(READING);

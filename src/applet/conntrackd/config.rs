@@ -1,5 +1,4 @@
-//! The keywords of an existing conntrackd.conf(5) that mean something here: pure, so that it can be
-//! fuzzed.
+//! The keywords of a conntrackd.conf(5) that have a meaning here: pure, so that it can be fuzzed.
 
 use std::path::PathBuf;
 
@@ -7,7 +6,7 @@ use super::filter::{Filter, Policy};
 use crate::cli;
 use crate::model::{Flow, Prefix};
 
-/// What a file says.
+/// The settings in a configuration file.
 #[derive(Debug, Default, PartialEq)]
 pub struct Config {
     /// `UNIX { Path }`.
@@ -22,21 +21,21 @@ pub struct Config {
     pub buffer_bytes: Option<usize>,
     /// `NetlinkBufferSizeMaxGrowth`, in bytes.
     pub most_buffer_bytes: Option<usize>,
-    /// `NetlinkOverrunResync`: after how many seconds, `None` in it for never.
+    /// `NetlinkOverrunResync`: after how many seconds; `Some(None)` for never.
     pub overrun_seconds: Option<Option<u32>>,
     /// `Filter`.
     pub filter: Filter,
-    /// What means nothing here: the line, and the keyword.
+    /// The keywords without a meaning here: line and keyword.
     pub ignored: Vec<(usize, String)>,
 }
 
-/// What is wrong: the line, and the reason.
+/// The line of an error, and the reason.
 pub type Fault = (usize, String);
 
-/// Where conntrackd logs flows that have ended if `LogFile` only says `on`.
+/// Where conntrackd logs flows that have ended if `LogFile` is only `on`.
 const DEFAULT_LOG: &str = "/var/log/conntrackd-stats.log";
 
-/// A block that is read.
+/// The kind of the current block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Block {
     Top,
@@ -47,11 +46,11 @@ enum Block {
     Protocol(Policy),
     Address(Policy),
     State(Policy),
-    /// A block that means nothing here, and all in it.
+    /// A block without a meaning here; everything in it is skipped.
     Other,
 }
 
-/// Keywords that mean nothing here: of replication, of helpers, and of how conntrackd runs.
+/// Keywords without a meaning here: those of replication, of helpers, and of how conntrackd runs.
 const IGNORED: [(Block, &str); 13] = [
     (Block::Top, "Sync"),
     (Block::Top, "Helper"),
@@ -68,7 +67,7 @@ const IGNORED: [(Block, &str); 13] = [
     (Block::Stats, "NetlinkEventsReliable"),
 ];
 
-/// A word, or what begins and ends blocks and lines.
+/// A word, or the beginning or end of a block, or the end of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token<'a> {
     Word(&'a str),
@@ -77,10 +76,10 @@ enum Token<'a> {
     Line,
 }
 
-/// Reads the text of a file.
+/// Parses the text of a file.
 ///
 /// # Errors
-/// The line of the first thing that is wrong, and the reason.
+/// The line of the first error, and the reason.
 pub fn read(text: &str) -> Result<Config, Fault> {
     let mut config = Config::default();
     let mut blocks = vec![Block::Top];
@@ -100,7 +99,7 @@ pub fn read(text: &str) -> Result<Config, Fault> {
                 }
                 words.clear();
                 if token == Token::Close && blocks.len() == 1 {
-                    return Err(fault("'}' without its '{'".into()));
+                    return Err(fault("'}' without a matching '{'".into()));
                 } else if token == Token::Close {
                     blocks.pop();
                 }
@@ -112,11 +111,11 @@ pub fn read(text: &str) -> Result<Config, Fault> {
             }
         }
     }
-    if blocks.len() > 1 { Err((last, "'{' without its '}'".into())) } else { Ok(config) }
+    if blocks.len() > 1 { Err((last, "'{' without a matching '}'".into())) } else { Ok(config) }
 }
 
 impl Config {
-    /// What a block is that `words` begin.
+    /// The kind of the block that `words` begin.
     fn block(&mut self, outer: Block, words: &[&str], line: usize) -> Result<Block, String> {
         if outer == Block::Other {
             return Ok(Block::Other);
@@ -124,7 +123,7 @@ impl Config {
         let [word, rest @ ..] = words else { return Err("'{' without a keyword".into()) };
         let is = |known: &str| word.eq_ignore_ascii_case(known);
         let policy = || rest.first().and_then(|word| Policy::of(word));
-        let wrong_policy = || format!("{word}: neither Accept nor Ignore");
+        let wrong_policy = || format!("{word}: needs Accept or Ignore");
         match outer {
             Block::Top if is("General") => Ok(Block::General),
             Block::Top if is("Stats") => Ok(Block::Stats),
@@ -139,7 +138,7 @@ impl Config {
         }
     }
 
-    /// Notes a keyword that means nothing here, if it is known to conntrackd.
+    /// Notes a keyword without a meaning here; an error if conntrackd does not know it either.
     fn ignore(&mut self, block: Block, word: &str, line: usize) -> Result<(), String> {
         let known = IGNORED
             .iter()
@@ -155,8 +154,8 @@ impl Config {
         let value = || values.first().copied().ok_or_else(|| format!("{word}: needs a value"));
         let number = || {
             let value = value()?;
-            let number =
-                cli::digits::<u32>(value).ok_or_else(|| format!("{word}: '{value}' is no number"));
+            let number = cli::digits::<u32>(value)
+                .ok_or_else(|| format!("{word}: '{value}' is not a number"));
             number.map(|number| number as usize)
         };
         match block {
@@ -213,31 +212,31 @@ fn switch(value: &str) -> Option<bool> {
     }
 }
 
-/// A path must be absolute: a daemon's directory is another one.
+/// A path must be absolute, since a daemon has another working directory.
 fn path(word: &str, value: &str) -> Result<PathBuf, String> {
     if value.starts_with('/') {
         Ok(value.into())
     } else {
-        Err(format!("{word}: '{value}' is no absolute path"))
+        Err(format!("{word}: '{value}' is not an absolute path"))
     }
 }
 
 fn protocol(word: &str) -> Result<u8, String> {
     let name = word.to_ascii_lowercase();
     let number = Flow::protocol_number(name.as_bytes()).or_else(|| cli::digits(&name));
-    number.ok_or_else(|| format!("Protocol: '{word}' is none"))
+    number.ok_or_else(|| format!("Protocol: '{word}' is not a transport protocol"))
 }
 
 fn state(word: &str) -> Result<u8, String> {
     const TCP: u8 = 6;
     const NONE: u8 = 0;
-    // conntrackd's word for it.
+    // conntrackd says CLOSED.
     let name = if word == "CLOSED" { "CLOSE" } else { word };
     let number = Flow::state_number(TCP, name.as_bytes()).filter(|state| *state != NONE);
-    number.ok_or_else(|| format!("State: '{word}' is none of TCP"))
+    number.ok_or_else(|| format!("State: '{word}' is not a TCP state"))
 }
 
-/// The words of a text, with their lines. What stands between quotes is one word; `#` begins a comment.
+/// The tokens of a text, with their line numbers. Quoted text is one word; `#` begins a comment.
 fn tokens(text: &str) -> impl Iterator<Item = (usize, Result<Token<'_>, &'static str>)> {
     let (mut rest, mut line) = (text, 1);
     let mut is_ended = false;
@@ -245,7 +244,7 @@ fn tokens(text: &str) -> impl Iterator<Item = (usize, Result<Token<'_>, &'static
         loop {
             rest = rest.trim_start_matches([' ', '\t', '\r']);
             let Some(first) = rest.chars().next() else {
-                // The last line may lack its end.
+                // The last line may lack a line end.
                 return (!std::mem::replace(&mut is_ended, true))
                     .then_some((line, Ok(Token::Line)));
             };
@@ -281,7 +280,7 @@ fn tokens(text: &str) -> impl Iterator<Item = (usize, Result<Token<'_>, &'static
 mod tests {
     use super::*;
 
-    /// What Debian's file sets.
+    /// The settings in Debian's file.
     const DEBIAN: &str = "General {\n\tHashSize 8192\n\tHashLimit 65535\n\n\tSyslog on\n\n\
         \tLockFile /var/lock/conntrackd.lock\n\n\tUNIX {\n\t\tPath /var/run/conntrackd.sock\n\
         \t\tBacklog 20\n\t}\n\n\tSocketBufferSize 262142\n\tSocketBufferSizeMaxGrown 655355\n\n\
@@ -302,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_may_stand_on_one_line_and_replication_is_passed_over() {
+    fn blocks_may_stand_on_one_line_and_replication_is_skipped() {
         let text = "Sync { Mode FTFW { ResendQueueSize 131072 }\n Multicast Default { X \"a } b\" } }\n\
             General { UNIX { Path \"/run/a b.sock\" } NetlinkOverrunResync off\n\
             Filter From Userspace { Protocol Accept { TCP UDP } # why\n\
@@ -319,20 +318,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_line() {
+    fn errors_name_their_line() {
         for (text, line, reason) in [
             ("General {\n  HashLimt 5\n}", 2, "no such keyword here: HashLimt"),
             ("\n\nFoo {\n}", 3, "no such keyword here: Foo"),
-            ("General {\n", 2, "'{' without its '}'"),
-            ("}\n", 1, "'}' without its '{'"),
+            ("General {\n", 2, "'{' without a matching '}'"),
+            ("}\n", 1, "'}' without a matching '{'"),
             ("{\n}", 1, "'{' without a keyword"),
             ("General {\nHashLimit\n}", 2, "HashLimit: needs a value"),
-            ("General {\nHashLimit many\n}", 2, "HashLimit: 'many' is no number"),
-            ("General {\nLockFile x\n}", 2, "LockFile: 'x' is no absolute path"),
-            ("General {\nLockFile \"x\n}", 2, "a quote has no end"),
-            ("General { Filter {\nProtocol Maybe {\n", 2, "Protocol: neither Accept nor Ignore"),
-            ("General { Filter {\nProtocol Accept {\nFOO\n", 3, "Protocol: 'FOO' is none"),
-            ("General { Filter {\nState Accept {\nNONE\n", 3, "State: 'NONE' is none of TCP"),
+            ("General {\nHashLimit many\n}", 2, "HashLimit: 'many' is not a number"),
+            ("General {\nLockFile x\n}", 2, "LockFile: 'x' is not an absolute path"),
+            ("General {\nLockFile \"x\n}", 2, "a quote is not closed"),
+            ("General { Filter {\nProtocol Maybe {\n", 2, "Protocol: needs Accept or Ignore"),
+            (
+                "General { Filter {\nProtocol Accept {\nFOO\n",
+                3,
+                "Protocol: 'FOO' is not a transport protocol",
+            ),
+            ("General { Filter {\nState Accept {\nNONE\n", 3, "State: 'NONE' is not a TCP state"),
             (
                 "General { Filter { Address Ignore {\nIPv4_address x\n",
                 2,

@@ -1,5 +1,5 @@
-//! The daemon: one loop that waits for events, the dump, clients, signals and the clock at once, and
-//! does a bounded piece of each in every turn.
+//! The daemon: one loop that waits for events, the dump, clients, signals and the clock at once, and does a
+//! bounded amount of work for each in every turn.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -26,12 +26,11 @@ use crate::sys::signals::{SIGHUP, SIGINT, SIGTERM, Signals};
 use crate::sys::{self, Netlink};
 use crate::track::Window;
 
-/// Clients that are accepted in one turn.
+/// How many clients are accepted in one turn.
 const ACCEPTS_A_TURN: usize = 16;
-/// How often rates are taken, and slow clients dropped.
+/// How often the rates are updated and slow clients dropped.
 const TICK: Duration = Duration::from_secs(1);
 
-/// All that the daemon holds.
 #[derive(Debug)]
 pub struct Daemon {
     settings: Settings,
@@ -40,12 +39,12 @@ pub struct Daemon {
     signals: Signals,
     notify: Notify,
     follower: Follower,
-    /// Whether there is nothing to do before a socket is ready.
+    /// Whether it may block until a socket is ready.
     may_wait: bool,
-    /// What the buffer of events was asked to be.
+    /// The requested size of the buffer of events.
     buffer_bytes: usize,
     reconciler: Reconciler,
-    /// Asks how full the table is.
+    /// For queries of how full the table is.
     kernel: Netlink,
     ledger: Ledger,
     clients: Clients,
@@ -58,10 +57,10 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Takes the lock and the sockets, and reads the table.
+    /// Takes the lock, opens the sockets, and reads the table.
     ///
     /// # Errors
-    /// If a right is missing, another daemon runs, or a file cannot be made.
+    /// If a privilege is missing, another daemon runs, or a file cannot be created.
     pub fn start(settings: Settings, labels: Labels) -> Result<Daemon, Error> {
         let signals = Signals::of(&[SIGTERM, SIGINT, SIGHUP]);
         let signals = signals.map_err(|error| Error::system("signals", error))?;
@@ -105,10 +104,10 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// Does its work till it is told to stop.
+    /// Runs until it is told to stop.
     ///
     /// # Errors
-    /// If the events cannot be read any more.
+    /// If the events can no longer be read.
     pub fn run(mut self) -> Result<(), Error> {
         self.lock.sign();
         self.notify = Notify::of_environment();
@@ -126,7 +125,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// Waits for something to do, and does a piece of all that there is.
+    /// Waits for work, and does a bounded amount of each kind.
     fn turn(&mut self) -> Result<(), Error> {
         let ready = self.wait()?;
         self.now.clock = sys::monotonic();
@@ -149,13 +148,13 @@ impl Daemon {
         Ok(())
     }
 
-    /// Whether the table was read: before that, whoever asks waits for the answer.
+    /// Whether the table was read; until then, clients wait.
     fn is_loaded(&self) -> bool {
         self.reconciler.completed() > 0
     }
 
-    /// Waits till something is ready, at most till the next moment at which there is something to do.
-    /// Gives which clients are ready, in their order.
+    /// Waits until something is ready, or until the next timed task. Returns which clients are ready, in
+    /// their order.
     fn wait(&self) -> Result<Vec<bool>, Error> {
         let mut next = self.next_tick;
         if !self.follower.is_dumping() {
@@ -191,7 +190,7 @@ impl Daemon {
         Ok(fds.iter().skip(count).map(|fd| !fd.revents().is_empty()).collect())
     }
 
-    /// Goes on with the events and the comparison, and begins one if it is due.
+    /// Continues with the events and the comparison, and begins a comparison if one is due.
     fn follow(&mut self) -> Result<(), Error> {
         let mut ended = None;
         if !self.follower.is_dumping() && self.now.clock >= self.reconciler.due() {
@@ -226,7 +225,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// Makes the buffer larger after a loss, and sees to it that what was missed is found soon.
+    /// After a loss, enlarges the buffer and schedules an early comparison to find what was missed.
     fn repair(&mut self) {
         let doubled = self.buffer_bytes.saturating_mul(2).min(self.settings.most_buffer_bytes);
         if doubled > self.buffer_bytes && self.follower.events.set_receive_buffer(doubled).is_ok() {
@@ -237,7 +236,7 @@ impl Daemon {
         }
     }
 
-    /// Goes on with the clients that are ready.
+    /// Continues with the clients that are ready.
     fn serve(&mut self, ready: &[bool]) {
         for (place, _) in ready.iter().enumerate().filter(|(_, is_ready)| **is_ready) {
             let wanted = self.clients.go_on(place, &self.ledger.flows, self.now);
@@ -276,7 +275,7 @@ impl Daemon {
         }
     }
 
-    /// Opens the log anew.
+    /// Reopens the log, as systemd's protocol for a reload.
     fn reopen(&mut self) {
         let microseconds = sys::monotonic().as_micros();
         self.notify.tell(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
@@ -286,7 +285,7 @@ impl Daemon {
         self.notify.tell("READY=1");
     }
 
-    /// Does what the clock asks for.
+    /// Runs the timed tasks that are due.
     fn tick(&mut self) {
         if let Some(period) = self.notify.watchdog.filter(|_| self.now.clock >= self.next_watchdog)
         {
@@ -303,7 +302,7 @@ impl Daemon {
         }
     }
 
-    /// The numbers of this moment.
+    /// The current numbers.
     fn numbers(&mut self) -> Numbers {
         let mut numbers = Numbers::default();
         self.ledger.tell(&mut numbers);
@@ -344,11 +343,11 @@ impl Daemon {
     }
 }
 
-/// Takes the lock that one daemon alone can have.
+/// Takes the lock that only one daemon can hold.
 fn lock(path: &Path) -> Result<Lock, Error> {
     let name = path.as_os_str().as_bytes();
     Lock::take(path).map_err(|error| match error {
-        Errno::WOULDBLOCK => Error::failed(name, "another daemon runs, and holds this lock"),
+        Errno::WOULDBLOCK => Error::failed(name, "another daemon is running and holds this lock"),
         Errno::PERM => Error::failed(name, "belongs to another user"),
         error => Error::system(name, error),
     })

@@ -1,4 +1,4 @@
-//! A flow as the kernel would send it: the client reads it as it reads the kernel.
+//! A flow as the kernel would send it: the client decodes both in the same way.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use crate::model::{Ends, Flow, Traffic, Tuple};
 use crate::wire::ctnetlink::{attribute, head};
 use crate::wire::netlink::push_attribute;
 
-/// CTA_IP_V4_SRC and _DST, then those of IPv6.
+/// CTA_IP_V4_SRC and _DST, then CTA_IP_V6_SRC and _DST.
 const ADDRESSES: [[u16; 2]; 2] = [[1, 2], [3, 4]];
 /// CTA_TUPLE_IP.
 const IP: u16 = 1;
@@ -15,7 +15,7 @@ const PROTO: u16 = 2;
 /// CTA_TUPLE_ZONE.
 const ZONE: u16 = 3;
 
-/// Appends the payload of a message of ctnetlink that tells of `flow`.
+/// Appends the payload of the ctnetlink message that describes `flow`.
 pub fn flow(buffer: &mut Vec<u8>, flow: &Flow<'_>) {
     buffer.extend_from_slice(&head(flow.family, 0));
     tuple(buffer, attribute::TUPLE_ORIG, &flow.orig);
@@ -61,7 +61,6 @@ pub fn flow(buffer: &mut Vec<u8>, flow: &Flow<'_>) {
     }
 }
 
-/// Appends a nested attribute.
 fn nest(buffer: &mut Vec<u8>, kind: u16, content: impl FnOnce(&mut Vec<u8>)) {
     let start = buffer.len();
     push_attribute(buffer, kind, &[]);
@@ -70,7 +69,7 @@ fn nest(buffer: &mut Vec<u8>, kind: u16, content: impl FnOnce(&mut Vec<u8>)) {
     buffer[start..start + 2].copy_from_slice(&length.to_ne_bytes());
 }
 
-/// Appends attributes of 64 bits, from number 1 on, within one.
+/// Appends a nested attribute that holds 64-bit attributes, numbered from 1.
 fn longs(buffer: &mut Vec<u8>, kind: u16, numbers: [Option<u64>; 2]) {
     nest(buffer, kind, |buffer| {
         for (kind, number) in (1..).zip(numbers) {
@@ -116,7 +115,7 @@ fn transport(buffer: &mut Vec<u8>, tuple: &Tuple) {
     }
 }
 
-/// Appends the state of TCP, DCCP or SCTP, and the verification tags of SCTP.
+/// Appends the TCP, DCCP or SCTP state, and the verification tags of SCTP.
 fn state(buffer: &mut Vec<u8>, flow: &Flow<'_>) {
     let Some(state) = flow.state else { return };
     let kind = match flow.orig.protocol {

@@ -1,30 +1,28 @@
-//! `Filter` of a configuration: which flows are looked at.
+//! `Filter` of a configuration: which flows the daemon follows.
 
 use crate::model::{Flow, Prefix};
 
-/// What becomes of the members of a set.
+/// What happens to the members of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// They alone are looked at.
+    /// Only they are followed.
     Accept,
-    /// They are not looked at.
+    /// They are not followed.
     Ignore,
 }
 
 impl Policy {
-    /// The policy of that word.
-    #[must_use]
     pub fn of(word: &str) -> Option<Policy> {
         let is = |known: &str| word.eq_ignore_ascii_case(known);
         if is("Accept") { Some(Policy::Accept) } else { is("Ignore").then_some(Policy::Ignore) }
     }
 }
 
-/// A set with a policy; without one it lets all pass.
+/// A set with a policy; without one, everything passes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Set<T> {
     policy: Option<Policy>,
-    /// What is in it.
+
     pub members: Vec<T>,
 }
 
@@ -35,13 +33,12 @@ impl<T> Default for Set<T> {
 }
 
 impl<T> Set<T> {
-    /// Adds a member under `policy`.
     ///
     /// # Errors
     /// If the set has the other policy.
     pub fn add(&mut self, policy: Policy, member: T) -> Result<(), String> {
         if self.policy.is_some_and(|other| other != policy) {
-            return Err("Accept and Ignore of the same thing".into());
+            return Err("Accept and Ignore cannot be combined for the same kind".into());
         }
         self.policy = Some(policy);
         self.members.push(member);
@@ -54,20 +51,19 @@ impl<T> Set<T> {
     }
 }
 
-/// Which flows are looked at.
+/// Which flows the daemon follows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// By the transport protocol's number.
+    /// Numbers of transport protocols.
     pub protocols: Set<u8>,
-    /// By where the flow comes from or, behind translations, goes to.
+    /// Where the flow comes from or, after translation, goes to.
     pub addresses: Set<Prefix>,
-    /// By the number of TCP's state; other flows pass.
+    /// Numbers of TCP states; flows of other protocols pass.
     pub states: Set<u8>,
 }
 
 impl Filter {
-    /// Whether a flow is looked at. One that has ended is, whatever its last state.
-    #[must_use]
+    /// Whether the daemon follows a flow. The state of a flow that has ended does not matter.
     pub fn passes(&self, flow: &Flow<'_>, has_ended: bool) -> bool {
         const TCP: u8 = 6;
         let [source, destination] = [flow.orig.source, flow.reply.source];

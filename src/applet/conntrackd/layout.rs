@@ -2,12 +2,11 @@
 
 use super::statistics::Numbers;
 
-/// What `-s` may be followed by. In statistics mode conntrackd has nothing to say of the others.
+/// The topics of `-s`. In statistics mode conntrackd shows nothing for those of replication.
 pub const TOPICS: [&str; 9] =
     ["ct", "cache", "runtime", "network", "link", "rsqueue", "queue", "process", "expect"];
 
-/// The topic that `word` is the beginning of; conntrackd takes the first.
-#[must_use]
+/// The topic that begins with `word`; the first one in conntrackd's order.
 pub fn topic(word: &str) -> Option<&'static str> {
     // The order in which conntrackd compares them.
     const ORDER: [&str; 9] =
@@ -15,10 +14,9 @@ pub fn topic(word: &str) -> Option<&'static str> {
     ORDER.into_iter().find(|topic| topic.starts_with(word) && !word.is_empty())
 }
 
-/// Gives a number of the statistics.
 type Get = fn(&Numbers) -> u64;
 
-/// One piece of a layout: words, then a number of so many places.
+/// One piece of a layout: words, and a number right-aligned in a width.
 type Piece = (&'static str, usize, Get);
 
 const NONE: Get = |_| 0;
@@ -84,8 +82,6 @@ const RUNTIME: [Piece; 16] = [
     ("\n\tlocal unknown request:\t\t", 12, |numbers| numbers.get("clients", "bad_requests")),
 ];
 
-/// The text of a topic.
-#[must_use]
 pub fn text(topic: &str, numbers: &Numbers) -> Vec<u8> {
     let mut text = Vec::with_capacity(1024);
     match topic {
@@ -117,7 +113,7 @@ fn pieces(text: &mut Vec<u8>, pieces: &[Piece], numbers: &Numbers) {
     }
 }
 
-/// `daemon uptime: 2 days 3 h 4 min`: what is 0 is left out, but for the minutes.
+/// `daemon uptime: 2 days 3 h 4 min`: leading zeros are skipped, except the minutes.
 fn uptime(text: &mut Vec<u8>, seconds: u64) {
     text.extend_from_slice(b"daemon uptime:");
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);

@@ -1,4 +1,4 @@
-//! What the daemon knows: the flows, and what became of those that have ended.
+//! What the daemon knows: the flows, and the counts of those that have ended.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -10,65 +10,61 @@ use crate::model::{Change, Flow, Traffic};
 use crate::track::Flows;
 use crate::track::flows::Outcome;
 
-/// A moment, on the clocks that matter.
+/// The current time, on two clocks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Now {
-    /// Of the clock that never jumps.
+    /// The monotonic clock.
     pub clock: Duration,
-    /// Since 1970.
+
     pub unix_seconds: u64,
 }
 
 impl Now {
-    /// The seconds in which flows are dated.
-    #[must_use]
+    /// The monotonic clock in seconds, with which flows are dated.
     pub fn seconds(self) -> u32 {
         u32::try_from(self.clock.as_secs()).unwrap_or(u32::MAX)
     }
 }
 
-/// What happened till now.
+/// The counts since the start.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
-    /// Flows that came into the cache.
+    /// Flows added to the cache.
     pub created: u64,
-    /// Changes of flows that were told.
+    /// Changes of flows that events reported.
     pub updated: u64,
-    /// Flows that left the cache.
+    /// Flows removed from the cache.
     pub destroyed: u64,
-    /// Ends that were told of flows that were not in the cache.
+    /// Ends that events reported for flows that were not in the cache.
     pub destroy_unknown: u64,
-    /// Events of flows that the filter leaves out.
+    /// Events of flows that the filter skips.
     pub filtered: u64,
-    /// The traffic of flows that have ended: of the original direction and of the reply.
+    /// The traffic of flows that have ended: original direction, then reply.
     pub traffic: [Traffic; 2],
-    /// What dumps showed that no event had told: new flows, changes, and ends.
+    /// New flows, changes and ends that a dump showed and no event had reported.
     pub missed: [u64; 3],
 }
 
-/// The flows, and what became of them.
 #[derive(Debug)]
 pub struct Ledger {
-    /// The flows that live.
+    /// The live flows.
     pub flows: Flows,
-    /// What happened.
+
     pub counts: Counts,
     /// The log of flows that have ended.
     pub log: Option<Log>,
     filter: Filter,
-    /// Whether no dump was read to its end: then nothing that it shows was missed.
+    /// Whether no dump was completed yet: what the first one shows was not missed.
     is_loading: bool,
 }
 
 impl Ledger {
     /// A ledger of at most `limit` flows that pass `filter`.
-    #[must_use]
     pub fn new(limit: Option<usize>, filter: Filter, log: Option<Log>) -> Ledger {
         let (flows, counts) = (Flows::new(limit), Counts::default());
         Ledger { flows, counts, log, filter, is_loading: true }
     }
 
-    /// Takes an event.
     pub fn event(&mut self, kind: Change, flow: &Flow<'_>, now: Now) {
         if !self.filter.passes(flow, kind == Change::Destroy) {
             self.counts.filtered += 1;
@@ -101,7 +97,7 @@ impl Ledger {
         }
     }
 
-    /// Begins to compare with a dump.
+    /// Begins a comparison with a dump.
     pub fn begin(&mut self) {
         self.flows.begin_reconcile();
     }
@@ -121,7 +117,7 @@ impl Ledger {
         }
     }
 
-    /// Ends the comparison; if the dump was not read to its end nothing is taken for gone.
+    /// Ends the comparison. If the dump is not complete, no flow is taken to have ended.
     pub fn end(&mut self, is_whole: bool, now: Now) {
         if !is_whole {
             return self.flows.cancel_reconcile();
@@ -139,7 +135,7 @@ impl Ledger {
         self.is_loading = false;
     }
 
-    /// Fills in what it knows.
+    /// Fills in its numbers.
     pub fn tell(&self, numbers: &mut Numbers) {
         let (counts, totals) = (&self.counts, self.flows.totals());
         let [orig, reply] = counts.traffic;
@@ -185,7 +181,7 @@ impl Ledger {
         numbers.set(PROTOCOL, "other", other);
         for (protocol, section, names) in STATEFUL {
             for (state, count) in totals.states(protocol) {
-                // A state that has no name is shown as the first one, as it is in lines.
+                // A state without a name counts as the first one, as the text lines show it.
                 let name = names.get(usize::from(state)).filter(|_| state > 0);
                 if let Some(name) = name {
                     numbers.set(section, name, count.into());
@@ -206,7 +202,7 @@ fn account(counts: &mut Counts, flow: &Flow<'_>) {
     }
 }
 
-/// A flow as an event shows it at its end, and as it was known where the event says nothing.
+/// A flow as the event of its end shows it, completed by what was known before.
 fn merged<'a>(event: &Flow<'a>, known: &Flow<'a>) -> Flow<'a> {
     let [orig, reply] = event.traffic;
     Flow {
@@ -261,11 +257,11 @@ mod tests {
         assert_eq!(ledger.counts.missed, [0; 3]);
         (10..20).for_each(|port| ledger.event(Change::New, &flow(port, None), now));
         ledger.event(Change::Update, &flow(3, None), now);
-        // The event of an end has the traffic of 64 bits; of one that has none the last dump's counts.
+        // The event of an end has the traffic in 64 bits; if it has none, the last dump counts.
         ledger.event(Change::Destroy, &flow(3, Some(1 << 40)), now);
         ledger.event(Change::Destroy, &flow(4, None), now);
         ledger.event(Change::Destroy, &flow(99, None), now);
-        // Of 5 to 9 no end was told, and of 30 no beginning.
+        // No event reported the end of 5 to 9, nor the beginning of 30.
         ledger.begin();
         (10..20).chain([30]).for_each(|port| ledger.dumped(&flow(port, Some(7)), now));
         ledger.end(true, now);

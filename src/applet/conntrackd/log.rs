@@ -14,32 +14,31 @@ use crate::model::Flow;
 use crate::source::flows::labels::Labels;
 use crate::sys::daemon::append_to;
 
-/// Lines wait for one another till there are so many bytes of them, at most for a turn of the loop.
+/// Lines are collected up to this size, for at most one turn of the loop.
 const WRITE_BYTES: usize = 32 * 1024;
-/// How long to wait after a failure.
+/// How long to wait after a failed write.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The log.
 #[derive(Debug)]
 pub struct Log {
     path: PathBuf,
-    /// What makes lines that are rows.
+    /// Writes the lines, if they are rows.
     rows: Option<Lines>,
     file: Option<OwnedFd>,
     buffer: Vec<u8>,
     waiting: u64,
-    /// Whether the file ends within a line.
+    /// Whether the file ends in the middle of a line.
     is_torn: bool,
-    /// When to try again, after a failure.
+    /// When to try again after a failure.
     retry: Option<Duration>,
-    /// Lines that were written.
+    /// How many lines were written.
     pub lines: u64,
-    /// Lines that could not be written.
+    /// How many lines could not be written.
     pub lost: u64,
 }
 
 impl Log {
-    /// Opens the log; what is there already stays.
+    /// Opens the log to append to it.
     ///
     /// # Errors
     /// If it cannot be opened.
@@ -60,12 +59,11 @@ impl Log {
     }
 
     /// Whether the last write failed.
-    #[must_use]
     pub fn is_failing(&self) -> bool {
         self.retry.is_some()
     }
 
-    /// Takes a flow that has ended, as it was at last, at `unix_seconds`.
+    /// Adds a flow that ended at `unix_seconds`, in its last state.
     pub fn ended(&mut self, ended: &Flow<'_>, unix_seconds: u64, clock: Duration) {
         if self.retry.is_some_and(|retry| clock < retry) {
             self.lost = self.lost.saturating_add(1);
@@ -92,7 +90,7 @@ impl Log {
         }
     }
 
-    /// Writes what waits; if that fails it is lost, and a later line tries again.
+    /// Writes the collected lines. If that fails they are lost, and a later line tries again.
     pub fn flush(&mut self, clock: Duration) {
         if self.waiting == 0 {
             return;
@@ -122,7 +120,7 @@ impl Log {
         let file = self.file.insert(file);
         let mut rest = self.buffer.as_slice();
         while !rest.is_empty() {
-            // Not sys::write_all, which would wait for a pipe that nobody reads.
+            // Not sys::write_all, which would block on a pipe that nobody reads.
             match rustix::io::retry_on_intr(|| rustix::io::write(&*file, rest)) {
                 Ok(0) => return Err(Errno::IO),
                 Ok(written) => rest = rest.get(written..).unwrap_or_default(),
@@ -136,12 +134,12 @@ impl Log {
         Ok(())
     }
 
-    /// Opens the file anew, after another program has renamed it.
+    /// Reopens the file after another program has renamed it.
     pub fn reopen(&mut self, clock: Duration) {
         self.flush(clock);
         self.file = append_to(&self.path).ok();
         self.is_torn = false;
-        // If it cannot be opened, the next line says so.
+        // If this fails, the next write tries again and counts the loss.
         self.retry = None;
     }
 }

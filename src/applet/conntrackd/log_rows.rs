@@ -1,33 +1,33 @@
-//! Flows as rows: those of `-i` and of the log.
+//! Flows as rows, for `-i` and the log.
 
 use crate::flow::row::{COLUMNS, Rows};
 use crate::model::Flow;
 use crate::out::{Column, Format, Out, Style, Value};
 use crate::source::flows::labels::Labels;
 
-/// How the lines look.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
-    /// As conntrackd writes them.
+    /// conntrackd's lines.
     #[default]
     Original,
     /// JSON Lines.
     Json,
-    /// Columns between tabs.
+    /// Columns separated by tabs.
     Tsv,
 }
 
-/// The column that leads a flow of `-i`.
+/// The first column of `-i`.
 pub const ACTIVE: Column = Column::gauge(
     "active_seconds",
     "conntrackd_flow_active_seconds",
     "-i: how long the daemon has known the flow",
 );
 
-/// The columns of `-i`: its own, then those of conntrack.
+/// The columns of `-i`: [`ACTIVE`], then those of conntrack.
 pub const LISTED: [Column; COLUMNS.len() + 1] = Column::joined(&[&[ACTIVE], &COLUMNS]);
 
-/// The values of [`LISTED`] of a flow that the daemon has known for `active_seconds`.
+/// The values of [`LISTED`] for a flow that the daemon has known for `active_seconds`.
 pub fn listed<'a>(
     active_seconds: u32,
     flow: &[Value<'a>; COLUMNS.len()],
@@ -37,7 +37,7 @@ pub fn listed<'a>(
     all
 }
 
-/// Makes lines of the log that are rows.
+/// Writes rows as lines of the log.
 #[derive(Debug)]
 pub struct Lines {
     out: Out,
@@ -46,8 +46,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Lines of that form; `None` if it has no rows.
-    #[must_use]
+    /// For the formats that have rows; otherwise `None`.
     pub fn of(form: Form, labels: Labels) -> Option<Lines> {
         let format = match form {
             Form::Original => return None,
@@ -62,7 +61,7 @@ impl Lines {
     pub fn push(&mut self, buffer: &mut Vec<u8>, flow: &Flow<'_>, unix_milliseconds: i64) {
         self.out.begin(unix_milliseconds, std::time::Duration::ZERO);
         let values = self.rows.values(flow, &self.labels);
-        // A row is far shorter than what would be written by itself.
+        // A row is far shorter than the size at which `Out` writes on its own.
         if self.out.row(values).is_ok() {
             self.out.take(buffer);
         }

@@ -1,4 +1,4 @@
-//! `conntrackd`: statistics of connection tracking that one can trust, with the command line of
+//! `conntrackd`: statistics of connection tracking that you can trust, with the command line of
 //! conntrackd's statistics mode.
 
 mod client;
@@ -38,25 +38,25 @@ use crate::sys;
 pub(super) static APPLET: Applet = Applet {
     name: "conntrackd",
     aliases: &[],
-    about: "statistics of connection tracking that one can trust: a daemon, and what asks it",
+    about: "statistics of connection tracking that you can trust: a daemon and its client",
     details: &DETAILS,
     options: &DOCS,
     filters: &[],
     columns: &COLUMNS,
     examples: &[
         Example {
-            about: "What has passed since the daemon began",
+            about: "The traffic since the daemon started",
             command: "conntrackd -s || echo \"status $?\"",
         },
         Example {
-            about: "Has it missed anything, and was that found?",
+            about: "Whether events were lost, and whether the missed changes were found",
             command: "conntrackd -s --tsv | grep -E '^(events|resync)' || echo \"status $?\"",
         },
     ],
     needs: "The daemon needs CAP_NET_ADMIN in its network namespace, and a directory of its own for the \
-            socket: /run/connbox, which root can make, or that of --socket. Who asks it needs to be its \
-            user, or root.",
-    rows: "-s: one row for each number, with its section and its name. -i: one row for each flow.",
+        socket: /run/connbox, which root can create, or that of --socket. A client must run as the daemon's \
+        user or as root.",
+    rows: "-s: one row per number, with its section and its name. -i: one row per flow.",
     names: &[],
     keys: &[],
     original: Some(&ORIGINAL),
@@ -64,42 +64,45 @@ pub(super) static APPLET: Applet = Applet {
 };
 
 const DETAILS: [&str; 10] = [
-    "With -d, --foreground or without a command it follows the flows of its network namespace by events, \
-     and counts. It changes nothing in the kernel: -F, -c, -B, -n, -t and -f are refused. -s, -i, -R and \
-     -k ask the daemon by its socket.",
-    "No file is read but that of -C: /etc/conntrackd/conntrackd.conf is not, since a daemon without any file \
-     works. -C reads the keywords of conntrackd.conf(5) that mean something here: HashLimit, LockFile, Path, \
-     NetlinkBufferSize (2097152 bytes), NetlinkBufferSizeMaxGrowth (8388608), NetlinkOverrunResync (1 second), \
-     Filter, and LogFile of Stats. The others, Sync among them, are named on standard error and passed over; a \
-     keyword that conntrackd does not know is an error. What an option says goes before what the file says.",
-    "Truth: every SECONDS of --reconcile (60), one second after every loss of events, and with -R it compares \
-     what it knows with a dump of the kernel's table, while it goes on to read events and to answer. So the \
-     flows whose end the kernel does not tell (with nf_conntrack_events=2 those that are older than the first \
-     listener) go, too. resync.missed_new, missed_update and missed_destroy count what was found so. \
-     created - destroyed is active, always.",
-    "events.lost counts exactly, by SO_MEMINFO, the events that the kernel dropped because the socket's \
-     buffer was full; the buffer is then doubled, to 8 MiB at most. flows.failed counts how often a flow was \
-     not kept because of --hash-limit. A flow takes at most 200 bytes.",
-    "Traffic counts the packets and bytes of flows that have ended, in 64 bits, if nf_conntrack_acct is \
-     1: those that the event of the end tells or, for a flow of which no end was told, those that the last \
-     dump showed.",
-    "The log of --log has a line for each flow that has ended: as conntrackd writes it, with its date in \
-     local time, or a row of connbox-conntrack(1) after its time. It is opened anew at SIGHUP. If it \
-     cannot be written (a full disk) lines are lost, counted and shown by -s with --tsv as log.lost, \
-     and it is tried again after five seconds.",
-    "The socket is /run/connbox/conntrackd.sock; only the daemon's user and root can open it. One daemon alone \
-     holds the lock beside it, which ends with the process: what a kill -9 leaves does not hinder the next \
-     one. At most 64 clients are served at once; who does not ask within five seconds, or reads nothing for \
-     thirty, is dropped, and when there are more, who has waited longest.",
-    "Differences from conntrackd 1.4.7: bytes are added in 64 bits, not in 32; active comes down when the \
-     table does; normal scheduling, not SCHED_RR; -s runtime counts every loss of events; -R waits for its \
-     end; -i never shows counters or a mark of 0, and may show a flow twice whose place changes while the list is \
-     read. -e, -i expect and -s with topics of replication show nothing, as in conntrackd's statistics mode. \
-     A wrong command line has status 1, where conntrackd 1.4.7 sometimes ends with 0.",
-    "The rates of -s are those of the last 1, 10 and 60 seconds, taken once a second. table.entries and \
-     table.limit are the kernel's. What events.received counts has passed the filter or not.",
-    "With Type=notify systemd is told when it is ready, that it lives (at half of WatchdogSec) and that it \
-     stops. SIGTERM and SIGINT end it with status 0.",
+    "With -d, --foreground or no command it follows the flows of its network namespace by their events, and \
+     counts them. It changes nothing in the kernel: -F, -c, -B, -n, -t and -f are refused. -s, -i, -R and -k \
+     talk to the daemon through its socket.",
+    "It reads no configuration file except that of -C: the daemon works without one, so \
+     /etc/conntrackd/conntrackd.conf is not read by default. -C reads the keywords of conntrackd.conf(5) \
+     that have a meaning here: HashLimit, LockFile, Path, NetlinkBufferSize (2097152 bytes), \
+     NetlinkBufferSizeMaxGrowth (8388608), NetlinkOverrunResync (1 second), Filter, and LogFile of Stats. \
+     The others, such as Sync, are skipped, and a warning names them; a keyword that conntrackd does not \
+     know is an error. An option overrides the file.",
+    "Every --reconcile SECONDS (60), one second after each loss of events, and on -R, it compares the flows \
+     it knows with a dump of the kernel's table, while it continues to read events and to answer. This also \
+     removes flows whose end the kernel does not report (with nf_conntrack_events=2: flows older than the \
+     first listener). resync.missed_new, missed_update and missed_destroy count the differences found this \
+     way. active is always created - destroyed.",
+    "events.lost is the exact number, from SO_MEMINFO, of the events that the kernel dropped because the \
+     socket's buffer was full; the buffer is then doubled, up to 8 MiB. flows.failed counts how often a flow \
+     was not stored because of --hash-limit. A flow takes at most 200 bytes.",
+    "The section traffic counts the packets and bytes of flows that have ended, in 64 bits, if \
+     nf_conntrack_acct is 1: the numbers in the event of the end or, for a flow without such an event, those \
+     in the last dump.",
+    "The log of --log has one line per flow that has ended: as conntrackd writes it, with the date in local \
+     time, or a time and a row of connbox-conntrack(1). SIGHUP reopens it. If it cannot be written (a full \
+     disk), lines are lost, -s --tsv shows their number as log.lost, and the daemon tries again after five \
+     seconds.",
+    "The socket is /run/connbox/conntrackd.sock; only the daemon's user and root can open it. Only one \
+     daemon can hold the lock beside it; the lock ends with the process, so the remains of a kill -9 do not \
+     hinder the next daemon. At most 64 clients are served at once. A client that sends no request within \
+     five seconds, or reads nothing for thirty, is dropped; if there are more than 64, the one that has \
+     waited longest is dropped.",
+    "Differences from conntrackd 1.4.7: bytes are added up in 64 bits, not in 32; active falls when the \
+     table shrinks; scheduling is normal, not SCHED_RR; -s runtime counts every loss of events; -R waits \
+     until the comparison has ended; -i never shows counters or a mark of 0, and may show a flow twice if \
+     its place changes while the list is read. -e, -i expect and -s with topics of replication show nothing, \
+     as in conntrackd's statistics mode. A wrong command line gives status 1, where conntrackd 1.4.7 \
+     sometimes ends with 0.",
+    "The rates of -s are those of the last 1, 10 and 60 seconds, updated once a second. table.entries and \
+     table.limit are the kernel's numbers. events.received includes events that the filter skips.",
+    "With Type=notify it tells systemd when it is ready, that it is alive (twice per WatchdogSec) and when \
+     it stops. SIGTERM and SIGINT end it with status 0.",
 ];
 
 const ORIGINAL: Original = Original {
@@ -109,24 +112,24 @@ const ORIGINAL: Original = Original {
     refused: &[
         ("root", "the daemon follows the running kernel"),
         ("from", "the daemon follows the running kernel"),
-        ("explain", "this table has no column for it"),
+        ("explain", "this table has no columns that explain a row"),
     ],
     renamed: &[],
     status_of_help: 0,
     status_of_usage: 1,
     status_of_failure: 1,
-    statuses: "0 if all went well, also after SIGTERM, SIGINT and -k; 1 after a wrong command line or \
-               configuration, if another daemon runs, if there is none to ask, or if a right is missing.",
+    statuses: "0 on success, also after SIGTERM, SIGINT and -k; 1 after a wrong command line or \
+        configuration, if another daemon runs, if no daemon answers, or if a privilege is missing.",
 };
 
 /// The columns of `-s`.
 const STATISTICS: [Column; 3] = [
     Column::key("section", "-s: what the number is about: flows, table, protocol, tcp, events"),
-    Column::key("name", "-s: what it counts"),
+    Column::key("name", "-s: the name of the number"),
     Column::counter(
         "value",
         "conntrackd",
-        "the number; of the section rate, how much a second; see section and name",
+        "the number; in the section rate, per second; see section and name",
     ),
 ];
 
@@ -134,20 +137,19 @@ const STATISTICS: [Column; 3] = [
 const COLUMNS: [Column; STATISTICS.len() + log_rows::LISTED.len()] =
     Column::joined(&[&STATISTICS, &log_rows::LISTED]);
 
-/// The table of expectations.
 const EXPECT: &str = "expect";
-/// The socket, if nothing names another one.
+/// The default socket.
 const SOCKET: &str = "/run/connbox/conntrackd.sock";
-/// The receive buffer of events, as it is asked for, as conntrackd's.
+/// The requested receive buffer of events, the same as conntrackd's.
 const BUFFER_BYTES: usize = 2 << 20;
-/// How large it may become.
+/// How far the buffer may grow.
 const MOST_BUFFER_BYTES: usize = 8 << 20;
-/// How soon a loss is repaired.
+/// How soon after a loss the table is compared.
 const OVERRUN: Duration = Duration::from_secs(1);
-/// How often the table is compared.
+/// How often the table is compared otherwise.
 const RECONCILE_SECONDS: u32 = 60;
 
-/// How the daemon is to be.
+/// The settings of the daemon.
 #[derive(Debug)]
 pub struct Settings {
     socket: PathBuf,
@@ -156,7 +158,7 @@ pub struct Settings {
     log: Option<(PathBuf, Form)>,
     buffer_bytes: usize,
     most_buffer_bytes: usize,
-    /// How soon a loss is repaired, if by a comparison of its own.
+    /// How soon after a loss the table is compared; `None` if only at the regular time.
     overrun: Option<Duration>,
     reconcile: Duration,
     filter: Filter,
@@ -189,12 +191,12 @@ impl Settings {
 fn run(call: &mut Call) -> Result<(), Error> {
     let mut args = call.args(&OPTIONS)?;
     if let Some(name) = call.names().first() {
-        return Err(Error::usage(name.as_bytes(), "no such word: a topic stands behind -s"));
+        return Err(Error::usage(name.as_bytes(), "unexpected argument; a topic follows -s"));
     }
     let action = match args.actions.as_slice() {
         [] => Action::Run { is_background: false },
         [action] => *action,
-        _ => return Err(Error::usage("arguments", "only one of -d, -s, -i, -e, -R and -k")),
+        _ => return Err(Error::usage("arguments", "use only one of -d, -s, -i, -e, -R and -k")),
     };
     check(call, &args, action)?;
     let config = match &args.config {
@@ -215,7 +217,7 @@ fn run(call: &mut Call) -> Result<(), Error> {
     }
 }
 
-/// Refuses what cannot stand together.
+/// Refuses options that cannot be combined.
 fn check(call: &Call, args: &Args, action: Action) -> Result<(), Error> {
     let common = call.common();
     let is_run = matches!(action, Action::Run { .. });
@@ -227,8 +229,12 @@ fn check(call: &Call, args: &Args, action: Action) -> Result<(), Error> {
         (is_rows && !has_rows, format.option(), "needs -s or -i"),
         (common.interval.is_some() && !has_rows, "--interval", "needs -s or -i"),
         (args.is_xml && !is_list, "-x", "needs -i"),
-        (args.is_xml && is_rows, "-x", "not together with another format"),
-        (call.is_of_all_namespaces(), "--netns", "a daemon follows one network namespace"),
+        (args.is_xml && is_rows, "-x", "cannot be combined with another format"),
+        (
+            call.is_of_all_namespaces(),
+            "--netns",
+            "all is not possible: a daemon follows one network namespace",
+        ),
         (args.log.is_some() && !is_run, "--log", "needs -d or --foreground"),
         (args.limit.is_some() && !is_run, "--hash-limit", "needs -d or --foreground"),
         (args.reconcile_seconds.is_some() && !is_run, "--reconcile", "needs -d or --foreground"),
@@ -236,13 +242,12 @@ fn check(call: &Call, args: &Args, action: Action) -> Result<(), Error> {
     ])
 }
 
-/// Reads a configuration.
 fn read_config(path: &Path) -> Result<Config, Error> {
     const MOST_BYTES: usize = 1 << 20;
     let name = path.as_os_str().as_bytes();
     let text = sys::open(path).and_then(|fd| sys::read_all(fd, MOST_BYTES));
     let text = text.map_err(|error| match error {
-        Errno::FBIG => Error::failed(name, "is too long for a configuration"),
+        Errno::FBIG => Error::failed(name, "is too long for a configuration file"),
         error => Error::system(name, error),
     })?;
     config::read(&String::from_utf8_lossy(&text)).map_err(|(line, reason)| {
@@ -252,16 +257,16 @@ fn read_config(path: &Path) -> Result<Config, Error> {
     })
 }
 
-/// Says which keywords mean nothing here.
+/// Warns about the keywords that have no meaning here.
 fn tell_ignored(call: &mut Call, path: Option<&Path>, config: &Config) {
     let (Some(path), [_, ..]) = (path, config.ignored.as_slice()) else { return };
     let words: Vec<String> =
         config.ignored.iter().map(|(line, word)| format!("{word} (line {line})")).collect();
     let words = words.join(", ");
-    call.report.say(&format!("{}: means nothing here: {words}", path.display()));
+    call.report.say(&format!("{}: skipped, has no meaning here: {words}", path.display()));
 }
 
-/// Is the daemon.
+/// Runs as the daemon.
 fn serve(call: &mut Call, settings: Settings, is_background: bool) -> Result<(), Error> {
     let source = call.source()?;
     let labels = Labels::read(&source.kernel)?;

@@ -8,24 +8,24 @@ use super::layout::{TOPICS, topic};
 use super::log_rows::Form;
 use crate::cli::{self, Opt, OptDoc};
 
-/// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Be the daemon, in the background if so.
-    Run { is_background: bool },
-    /// Show the statistics of a topic.
+    /// Run as the daemon.
+    Run {
+        is_background: bool,
+    },
+    /// Show the statistics of this topic.
     Statistics(&'static str),
-    /// Show the flows, or expectations.
+    /// Show the flows of this table.
     Flows(&'static str),
-    /// Show what other machines would have sent: nothing.
+    /// Show the flows of other machines: none.
     External,
     /// Compare with the kernel's table.
     Resync,
-    /// End the daemon.
+
     Stop,
 }
 
-/// What the command line says.
 #[derive(Debug, Default)]
 pub struct Args {
     pub actions: Vec<Action>,
@@ -38,11 +38,11 @@ pub struct Args {
     pub reconcile_seconds: Option<u32>,
 }
 
-/// Why what changes something is refused.
-const LOOKS: &str = "connbox only looks: this would change the kernel's table or another machine's";
-/// Why -f is.
-const CACHE: &str =
-    "connbox only looks, and its cache is true: -R compares it with the kernel's table";
+/// Why commands that change something are refused.
+const LOOKS: &str = "refused: connbox only reads, and this would change the kernel's table or another \
+    machine's";
+/// Why `-f` is refused.
+const CACHE: &str = "refused: the cache needs no flush; -R compares it with the kernel's table";
 
 const TABLES: [&str; 2] = ["ct", EXPECT];
 const FORMS: [(&str, Form); 3] =
@@ -64,7 +64,7 @@ pub const OPTIONS: [Opt<Args>; 20] = [
     Opt::<Args>::optional("stats", "[TOPIC]", &TOPICS, "show the statistics", |args, value| {
         let word = value.map_or("ct", |value| value.to_str().unwrap_or_default());
         let topic =
-            topic(word).ok_or_else(|| format!("'{word}' is none of {}", TOPICS.join(", ")))?;
+            topic(word).ok_or_else(|| format!("'{word}' is not one of {}", TOPICS.join(", ")))?;
         args.actions.push(Action::Statistics(topic));
         Ok(())
     })
@@ -73,7 +73,7 @@ pub const OPTIONS: [Opt<Args>; 20] = [
         "internal",
         "[TABLE]",
         &TABLES,
-        "show the flows it knows",
+        "show the flows that the daemon knows",
         |args, value| {
             let table = table(value)?;
             args.actions.push(Action::Flows(table));
@@ -98,7 +98,7 @@ pub const OPTIONS: [Opt<Args>; 20] = [
         "resync",
         "[TABLE]",
         &TABLES,
-        "compare with the kernel's table now, and wait for the end of it",
+        "compare with the kernel's table now, and wait until that has ended",
         |args, value| {
             table(value)?;
             args.actions.push(Action::Resync);
@@ -115,13 +115,13 @@ pub const OPTIONS: [Opt<Args>; 20] = [
     Opt::value(
         "reconcile",
         "SECONDS",
-        "compare with the kernel's table so often",
+        "compare with the kernel's table every SECONDS",
         |args, value| {
             args.reconcile_seconds = Some(seconds(value)?);
             Ok(())
         },
     ),
-    Opt::value("hash-limit", "N", "know at most N flows", |args, value| {
+    Opt::value("hash-limit", "N", "store at most N flows", |args, value| {
         args.limit = Some(cli::number(value)?);
         Ok(())
     }),
@@ -133,7 +133,7 @@ pub const OPTIONS: [Opt<Args>; 20] = [
         "log-format",
         "FORMAT",
         &["conntrackd", "json", "tsv"],
-        "what a line of the log looks like: conntrackd's, or a row",
+        "the format of the log: conntrackd's lines, or rows",
         |args, value| {
             args.form = Some(cli::choose(&FORMS, value)?);
             Ok(())
@@ -153,26 +153,27 @@ pub const OPTIONS: [Opt<Args>; 20] = [
 
 pub const DOCS: [OptDoc; OPTIONS.len()] = cli::docs(&OPTIONS);
 
-/// The table of that name; the first if none is named.
+/// The table of this name; the first if none is given.
 fn table(value: Option<&OsStr>) -> Result<&'static str, String> {
     let Some(value) = value else { return Ok(TABLES[0]) };
     let found = TABLES.into_iter().find(|table| value == *table);
-    found.ok_or_else(|| format!("'{}' is none of {}", value.display(), TABLES.join(", ")))
+    found.ok_or_else(|| format!("'{}' is not one of {}", value.display(), TABLES.join(", ")))
 }
 
-/// A daemon in the background has another directory.
+/// A path must be absolute, since a daemon in the background has another working directory.
 fn absolute(value: &OsStr) -> Result<PathBuf, String> {
     let path = PathBuf::from(value);
     if path.is_absolute() {
         Ok(path)
     } else {
-        Err(format!("'{}' is no absolute path", value.display()))
+        Err(format!("'{}' is not an absolute path", value.display()))
     }
 }
 
-/// Seconds, a day at most.
+/// Seconds, at most a day.
 fn seconds(value: &OsStr) -> Result<u32, String> {
     const MOST: u32 = 86_400;
     let number = cli::number(value).ok().filter(|number: &u32| *number <= MOST);
-    number.ok_or_else(|| format!("'{}' is no number of seconds from 1 to {MOST}", value.display()))
+    number
+        .ok_or_else(|| format!("'{}' is not a number of seconds from 1 to {MOST}", value.display()))
 }

@@ -1,46 +1,44 @@
-//! What the daemon and its clients say to one another: pure, so that it can be fuzzed.
-//!
-//! A frame is a length of four bytes, little-endian, and so many bytes. A client sends one frame, a
-//! request of two bytes: the version and the command. The daemon answers with frames, of which the
-//! first byte is the kind, till [`DONE`] or [`FAILED`], and closes the connection.
+//! The protocol between the daemon and its clients: pure, so that it can be fuzzed. A frame is a length of
+//! four bytes, little-endian, and that number of bytes. A client sends one frame, a request of two bytes:
+//! the version and the command. The daemon answers with frames, whose first byte is the kind, until
+//! [`DONE`] or [`FAILED`], and closes the connection.
 
-/// The version of the protocol: a daemon that was not restarted after an update says that it speaks
-/// another one.
+/// The version of the protocol, so that a daemon not restarted after an update can say so.
 pub const VERSION: u8 = 1;
-/// The longest frame, without its length.
+/// The size of the longest frame, without its length.
 pub const LONGEST: usize = 64 * 1024;
-/// The bytes of a length.
+/// The size of a length.
 const LENGTH: usize = 4;
-/// The bytes of a request, without its length.
+/// The size of a request, without its length.
 const REQUEST: usize = 2;
 
-/// A frame that holds the numbers of the statistics: each eight bytes, little-endian.
+/// A frame with the numbers of the statistics: eight bytes each, little-endian.
 pub const NUMBERS: u8 = 1;
-/// A frame that holds a flow: how long the daemon knows it in seconds, then the payload of a message of
-/// ctnetlink.
+/// A frame with a flow: for how many seconds the daemon has known it (four bytes, little-endian), then the
+/// payload of a ctnetlink message.
 pub const FLOW: u8 = 2;
-/// The last frame: all was said.
+/// The last frame of a complete answer.
 pub const DONE: u8 = 3;
-/// The last frame: the reason why not.
+/// The last frame of a failure, with the reason.
 pub const FAILED: u8 = 4;
 
-/// What a client may want.
+/// The commands of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// The statistics.
+    /// Send the statistics.
     Statistics,
-    /// Every flow.
+    /// Send every flow.
     Flows,
-    /// A comparison with the kernel's table, now; it is answered when that has ended.
+    /// Compare with the kernel's table now; the answer comes when that has ended.
     Reconcile,
-    /// The end of the daemon.
+    /// Stop the daemon.
     Stop,
 }
 
 const COMMANDS: [Command; 4] =
     [Command::Statistics, Command::Flows, Command::Reconcile, Command::Stop];
 
-/// The frame of a request.
+/// The request as a frame.
 #[must_use]
 pub fn request(command: Command) -> Vec<u8> {
     let number = COMMANDS.iter().position(|other| *other == command).unwrap_or_default();
@@ -49,27 +47,26 @@ pub fn request(command: Command) -> Vec<u8> {
     bytes
 }
 
-/// What arrives of a request, piece by piece.
+/// Collects a request that arrives in pieces.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Receiver {
     bytes: [u8; LENGTH + REQUEST],
     length: usize,
 }
 
-/// Where a request stands.
+/// The progress of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// It is not whole.
+    /// It is not complete.
     Part,
-    /// It is whole.
+    /// It is complete.
     Whole(Command),
-    /// It is none, for this reason.
+    /// It is not a request, for this reason.
     Bad(&'static str),
 }
 
 impl Receiver {
-    /// Takes bytes as they come. A beginning that no request has is refused at once, and so is what
-    /// follows one.
+    /// Takes bytes as they come. A wrong beginning is refused at once, and so are bytes after a request.
     pub fn receive(&mut self, bytes: &[u8]) -> Received {
         let room = &mut self.bytes[self.length..];
         let count = room.len().min(bytes.len());
@@ -78,10 +75,10 @@ impl Receiver {
         let wanted = (REQUEST as u32).to_le_bytes();
         let known = self.length.min(LENGTH);
         if self.bytes[..known] != wanted[..known] || count < bytes.len() {
-            return Received::Bad("this is no request");
+            return Received::Bad("not a request");
         }
         if self.length > LENGTH && self.bytes[LENGTH] != VERSION {
-            return Received::Bad("the daemon is of another version: restart it");
+            return Received::Bad("the daemon has another version: restart it");
         }
         match self.bytes.get(LENGTH + 1) {
             Some(number) if self.length == self.bytes.len() => {
@@ -95,7 +92,7 @@ impl Receiver {
     }
 }
 
-/// Appends a frame: its kind, and what `content` appends.
+/// Appends a frame of this kind; `content` appends the rest.
 pub fn frame(buffer: &mut Vec<u8>, kind: u8, content: impl FnOnce(&mut Vec<u8>)) {
     let start = buffer.len();
     buffer.extend_from_slice(&[0; LENGTH]);
@@ -107,32 +104,32 @@ pub fn frame(buffer: &mut Vec<u8>, kind: u8, content: impl FnOnce(&mut Vec<u8>))
     buffer[start..start + LENGTH].copy_from_slice(&length);
 }
 
-/// What arrives of an answer.
+/// Collects an answer that arrives in pieces.
 #[derive(Debug, Default)]
 pub struct Frames {
-    /// What was read.
+    /// The received bytes; the caller appends to it.
     pub buffer: Vec<u8>,
     used: usize,
 }
 
 impl Frames {
-    /// The kind and the content of the next frame that is whole; `None` if more must be read first.
+    /// The kind and the content of the next complete frame; `None` if more must be read first.
     ///
     /// # Errors
-    /// If this is no answer of the daemon.
+    /// If the bytes are not an answer of the daemon.
     pub fn next_frame(&mut self) -> Result<Option<(u8, &[u8])>, &'static str> {
         let rest = &self.buffer[self.used..];
         let Some((length, rest)) = rest.split_first_chunk::<LENGTH>() else { return Ok(None) };
         let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
         if !(1..=LONGEST).contains(&length) {
-            return Err("this is no answer of connbox's conntrackd");
+            return Err("the answer is not one of connbox's conntrackd");
         }
         let Some(content) = rest.get(..length) else { return Ok(None) };
         self.used += LENGTH + length;
         Ok(content.split_first().map(|(kind, content)| (*kind, content)))
     }
 
-    /// Forgets the frames that were given, to make room.
+    /// Discards the frames that were returned, to make room.
     pub fn forget(&mut self) {
         self.buffer.drain(..self.used);
         self.used = 0;

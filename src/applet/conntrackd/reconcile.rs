@@ -1,14 +1,14 @@
-//! When to compare the flows with the kernel's table, and how that went: now and then, and after every loss.
+//! When to compare the flows with the kernel's table, regularly and after every loss, and how that went.
 
 use std::time::Duration;
 
 use super::statistics::Numbers;
 use crate::source::netlink::{Dumped, Failure};
 
-/// When a comparison that failed is tried again.
+/// The delay after a comparison that failed.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The comparisons, of which one may go on.
+/// The comparisons, at most one at a time.
 #[derive(Debug, Default)]
 pub struct Reconciler {
     period: Duration,
@@ -23,52 +23,48 @@ pub struct Reconciler {
 }
 
 impl Reconciler {
-    /// Compares at once, and every `period` from then on.
-    #[must_use]
+    /// Compares at once, and then every `period`.
     pub fn new(period: Duration) -> Reconciler {
         Reconciler { period, ..Reconciler::default() }
     }
 
-    /// When the next one begins, if none goes on.
-    #[must_use]
+    /// When the next comparison is due, if none is running.
     pub fn due(&self) -> Duration {
         self.due
     }
 
-    /// How many have been read to their end.
-    #[must_use]
+    /// How many comparisons were completed.
     pub fn completed(&self) -> u64 {
         self.completed
     }
 
-    /// Why there is none that was read to its end, if that has been tried a few times.
-    #[must_use]
+    /// The last failure, if none was completed in several attempts.
     pub fn hopeless(&mut self) -> Option<Failure> {
         const TRIES: u64 = 3;
         self.failure.take_if(|_| self.completed == 0 && self.failed >= TRIES)
     }
 
-    /// Begins the next one at `moment`, if not before.
+    /// Makes the next comparison due at `moment`, unless it is due earlier.
     pub fn hurry(&mut self, moment: Duration) {
         self.due = self.due.min(moment);
     }
 
-    /// Begins one as soon as may be, and gives its number.
+    /// Makes one due now, and returns its number.
     pub fn ask(&mut self, clock: Duration) -> u64 {
         self.asked += 1;
         self.hurry(clock);
-        // One that goes on began before it was asked for.
+        // A running one began before this request.
         self.begun + 1
     }
 
-    /// One begins.
+    /// Notes that one begins.
     pub fn begin(&mut self, clock: Duration) {
         self.begun += 1;
-        // What comes to be due meanwhile is due when this has ended.
+        // One that becomes due meanwhile begins when this one has ended.
         self.due = clock.saturating_add(self.period);
     }
 
-    /// The one that goes on has ended: its number, if it found all that there was to find.
+    /// Notes that the running one has ended; returns its number if it was complete.
     pub fn end(&mut self, ended: Result<Dumped, Failure>, clock: Duration) -> Option<u64> {
         if let Ok(Dumped { is_interrupted: false }) = ended {
             (self.completed, self.last) = (self.completed + 1, clock);
@@ -80,7 +76,7 @@ impl Reconciler {
         None
     }
 
-    /// Fills in how it went.
+    /// Fills in its numbers.
     pub fn tell(&self, numbers: &mut Numbers, clock: Duration) {
         let age = clock.saturating_sub(self.last).as_secs();
         let resync = [

@@ -1,33 +1,33 @@
-//! The numbers of the statistics: their names, in the order in which they are sent and shown.
+//! The numbers of the statistics and their names, in the order in which they are sent and shown.
 
 use crate::model::{DCCP_STATES, Flow, SCTP_STATES, TCP_STATES};
 
-/// What a number is.
+/// The kind of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// It goes up and down.
     Level,
     /// It only goes up.
     Count,
-    /// Thousandths a second.
+    /// Thousandths per second.
     Rate,
 }
 
-/// What stands for a level that there is not, or that is not known.
+/// The value of a level that does not exist or is not known.
 pub const ABSENT: u64 = u64::MAX;
 
-/// A number's name: its section, its own, and what it is.
+/// Section, name and kind of a number.
 pub type Field = (&'static str, &'static str, Kind);
 
 /// The transport protocols that have a number of their own.
 pub const PROTOCOLS: [u8; 8] = [6, 17, 1, 58, 132, 33, 47, 136];
-/// The section of flows by protocol.
+/// The section that counts flows by protocol.
 pub const PROTOCOL: &str = "protocol";
 /// The protocols that have states.
 pub const STATEFUL: [(u8, &str, &[&str]); 3] =
     [(6, "tcp", &TCP_STATES), (132, "sctp", &SCTP_STATES), (33, "dccp", &DCCP_STATES)];
 
-/// The counters of which there are rates.
+/// The counters that have rates.
 pub const RATED: [(&str, &str); 5] = [
     ("flows", "created"),
     ("flows", "updated"),
@@ -35,11 +35,11 @@ pub const RATED: [(&str, &str); 5] = [
     ("events", "received"),
     ("events", "lost"),
 ];
-/// Over how many seconds the rates are.
+/// The spans of the rates, in seconds.
 pub const SPANS: [usize; 3] = [1, 10, 60];
-/// The section of rates.
+
 pub const RATES: &str = "rate";
-/// The names of the rates, counter by counter.
+/// The names of the rates, in the order of [`RATED`].
 pub const RATE_NAMES: [[&str; SPANS.len()]; RATED.len()] = [
     ["created_1s", "created_10s", "created_60s"],
     ["updated_1s", "updated_10s", "updated_60s"],
@@ -48,7 +48,7 @@ pub const RATE_NAMES: [[&str; SPANS.len()]; RATED.len()] = [
     ["lost_1s", "lost_10s", "lost_60s"],
 ];
 
-/// The numbers that stand before those by protocol.
+/// The numbers before those by protocol.
 const FIRST: [Field; 11] = [
     ("flows", "active", Kind::Level),
     ("flows", "assured", Kind::Level),
@@ -63,7 +63,7 @@ const FIRST: [Field; 11] = [
     ("table", "limit", Kind::Level),
 ];
 
-/// The numbers that stand behind those by state.
+/// The numbers after those by state.
 const LAST: [Field; 27] = [
     ("traffic", "orig_packets", Kind::Count),
     ("traffic", "orig_bytes", Kind::Count),
@@ -94,7 +94,6 @@ const LAST: [Field; 27] = [
     ("daemon", "uptime_seconds", Kind::Level),
 ];
 
-/// How many numbers there are.
 pub const FIELDS: usize = FIRST.len()
     + PROTOCOLS.len()
     + 1
@@ -104,7 +103,7 @@ pub const FIELDS: usize = FIRST.len()
     + LAST.len()
     + RATED.len() * SPANS.len();
 
-/// All names, in their order.
+/// All names, in order.
 pub fn fields() -> impl Iterator<Item = Field> {
     let protocols = PROTOCOLS
         .into_iter()
@@ -118,7 +117,6 @@ pub fn fields() -> impl Iterator<Item = Field> {
     FIRST.into_iter().chain(protocols).chain(states).chain(LAST).chain(rates)
 }
 
-/// The numbers of one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Numbers([u64; FIELDS]);
 
@@ -135,39 +133,33 @@ impl Numbers {
         place
     }
 
-    /// Sets a number.
     pub fn set(&mut self, section: &str, name: &str, number: u64) {
         if let Some(slot) = Numbers::place(section, name).and_then(|place| self.0.get_mut(place)) {
             *slot = number;
         }
     }
 
-    /// Sets numbers of one section.
     pub fn set_all(&mut self, section: &str, numbers: &[(&str, u64)]) {
         for (name, number) in numbers {
             self.set(section, name, *number);
         }
     }
 
-    /// A number.
-    #[must_use]
     pub fn get(&self, section: &str, name: &str) -> u64 {
         let place = Numbers::place(section, name);
         place.and_then(|place| self.0.get(place)).copied().unwrap_or_default()
     }
 
-    /// All numbers with their names.
     pub fn iter(&self) -> impl Iterator<Item = (Field, u64)> {
         fields().zip(self.0)
     }
 
-    /// Appends them as they are sent.
+    /// Appends the numbers as they are sent.
     pub fn write(&self, buffer: &mut Vec<u8>) {
         self.0.iter().for_each(|number| buffer.extend_from_slice(&number.to_le_bytes()));
     }
 
-    /// Reads what was sent; `None` if it is of another shape.
-    #[must_use]
+    /// Decodes sent numbers; `None` if they have another shape.
     pub fn read(bytes: &[u8]) -> Option<Numbers> {
         let (chunks, rest) = bytes.as_chunks::<8>();
         if chunks.len() != FIELDS || !rest.is_empty() {

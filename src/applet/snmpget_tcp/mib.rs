@@ -21,7 +21,6 @@ pub enum Syntax {
 
 impl Syntax {
     /// The name of the type in RFC 2578.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Syntax::Integer => "INTEGER",
@@ -82,7 +81,6 @@ impl Meanings {
 
 /// Whether the value of a counter, by the name nstat gives it, goes up and down or is a constant
 /// instead of only growing. The kernel decrements no other TCP or MPTCP field.
-#[must_use]
 pub fn is_level(name: &[u8]) -> bool {
     matches!(
         name,

@@ -48,9 +48,6 @@ pub const COUNT: Column =
 pub const ALL_COLUMNS: [Column; 15] = Column::joined(&[&COLUMNS, &[COUNT]]);
 
 /// Writes the row of a connection.
-///
-/// # Errors
-/// If writing fails.
 pub fn write(row: &Row, out: &mut Out) -> Result<(), Error> {
     let int = |number: u64| Value::Int(number.into());
     let millis = |time: std::time::Duration| Value::Millis(time.as_millis().cast_signed());
@@ -106,9 +103,6 @@ const KEYS: [Key<Connections>; 7] = [
 ];
 
 /// Writes the rows of groups.
-///
-/// # Errors
-/// If writing fails.
 pub fn write_groups(
     rows: &[Row],
     grouping: &Grouping<Connections>,

@@ -47,7 +47,6 @@ impl History {
     }
 
     /// The last `width` speeds as a line of bars, the newest last, the highest full.
-    #[must_use]
     pub fn sparkline(&self, id: u64, width: usize, is_utf8: bool) -> String {
         let Some(ring) = self.rings.get(&id) else { return String::new() };
         let width = width.min(TICKS);

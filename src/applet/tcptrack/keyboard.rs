@@ -59,7 +59,6 @@ impl Keys {
     }
 
     /// Whether a sequence has begun whose rest is still to come, unless it was the key Esc.
-    #[must_use]
     pub fn is_open(&self) -> bool {
         !self.open.is_empty()
     }

@@ -112,7 +112,6 @@ impl Layout {
 }
 
 /// Whether a terminal of so many columns has room for processes.
-#[must_use]
 pub fn shows_processes(columns: usize) -> bool {
     Layout::of(columns).extras.iter().any(|(extra, ..)| *extra == Extra::Process)
 }

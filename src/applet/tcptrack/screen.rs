@@ -58,19 +58,16 @@ pub struct Frame {
 
 impl Frame {
     /// A blank frame.
-    #[must_use]
     pub fn new(columns: usize, lines: usize) -> Frame {
         Frame { columns, lines, cells: vec![BLANK; columns * lines] }
     }
 
     /// How wide it is.
-    #[must_use]
     pub fn columns(&self) -> usize {
         self.columns
     }
 
     /// How many lines it has.
-    #[must_use]
     pub fn lines(&self) -> usize {
         self.lines
     }
@@ -148,7 +145,6 @@ fn is_narrow(letter: char) -> bool {
 
 /// Text from outside as letters that can do no harm: what is no UTF-8, no narrow letter, or no ASCII
 /// where the locale has nothing else, becomes a question mark.
-#[must_use]
 pub fn letters(text: &[u8], is_utf8: bool) -> String {
     let mut harmless = String::with_capacity(text.len());
     for chunk in text.utf8_chunks() {
@@ -176,7 +172,6 @@ const SMALL_GAP: usize = 8;
 
 impl Painter {
     /// A painter for a terminal of which nothing is known yet.
-    #[must_use]
     pub fn new(has_colour: bool) -> Painter {
         Painter { last: None, has_colour }
     }

@@ -19,7 +19,6 @@ const BYTES: [&str; 7] = ["B", "KB", "MB", "GB", "TB", "PB", "EB"];
 const BITS: [&str; 7] = ["b", "kb", "Mb", "Gb", "Tb", "Pb", "Eb"];
 
 /// An amount of bytes, rounded down: `371 KB`.
-#[must_use]
 pub fn amount(bytes: u64, units: Units) -> String {
     let (mut rest, step, words) = match units {
         Units::Bytes => (u128::from(bytes), 1024, BYTES),
@@ -37,13 +36,11 @@ pub fn amount(bytes: u64, units: Units) -> String {
 }
 
 /// An amount a second: `371 KB/s`.
-#[must_use]
 pub fn speed(bytes_per_second: u64, units: Units) -> String {
     amount(bytes_per_second, units) + "/s"
 }
 
 /// How long nothing was heard: whole seconds, from a minute on minutes, then hours.
-#[must_use]
 pub fn idle(time: Duration) -> String {
     match time.as_secs() {
         seconds @ ..60 => number(seconds) + "s",
@@ -53,7 +50,6 @@ pub fn idle(time: Duration) -> String {
 }
 
 /// A round-trip time: `250us`, `1.2ms`, `34ms`, `3s`.
-#[must_use]
 pub fn round_trip(time: Duration) -> String {
     match time.as_micros() {
         microseconds @ ..1000 => number(microseconds as u64) + "us",
@@ -67,13 +63,11 @@ pub fn round_trip(time: Duration) -> String {
 }
 
 /// A number in decimal.
-#[must_use]
 pub fn number(number: u64) -> String {
     itoa::Buffer::new().format(number).to_owned()
 }
 
 /// An end as tcptrack writes it: `10.0.0.1:80`, `[fd77::1]:80`.
-#[must_use]
 pub fn endpoint(end: &Endpoint) -> String {
     let mut text = String::with_capacity(24);
     match end.canonical() {

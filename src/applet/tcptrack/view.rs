@@ -38,7 +38,6 @@ pub struct Row {
 
 impl Row {
     /// A connection as it is at `now`, the last tick having been at `before`.
-    #[must_use]
     pub fn of(connection: &Connection, now: Duration, before: Duration) -> Row {
         let Connection { id, client, server, state, ref tx, ref rx, .. } = *connection;
         Row {
@@ -60,19 +59,16 @@ impl Row {
     }
 
     /// Both directions' speed.
-    #[must_use]
     pub fn bytes_per_second(&self) -> u64 {
         self.rx_bytes_per_second.saturating_add(self.tx_bytes_per_second)
     }
 
     /// Both directions' payload.
-    #[must_use]
     pub fn bytes_total(&self) -> u64 {
         self.rx_bytes_total.saturating_add(self.tx_bytes_total)
     }
 
     /// The process that holds an end that is on this machine: the client's, if both are.
-    #[must_use]
     pub fn holder(&self) -> Option<&Process> {
         self.holders.iter().flatten().next().map(|process| &**process)
     }
@@ -109,7 +105,6 @@ impl Sort {
     ];
 
     /// Its name.
-    #[must_use]
     pub fn name(self) -> &'static str {
         Sort::ALL[self as usize].0
     }
@@ -191,7 +186,6 @@ pub struct View {
 
 impl View {
     /// A view that nobody has touched yet.
-    #[must_use]
     pub fn sorted_by(sort: Sort) -> View {
         View { sort, ..View::default() }
     }
@@ -240,13 +234,11 @@ impl View {
     }
 
     /// The place in the order of the row under the cursor.
-    #[must_use]
     pub fn cursor(&self) -> Option<usize> {
         self.cursor.map(|(_, place)| place)
     }
 
     /// The row under the cursor.
-    #[must_use]
     pub fn chosen<'a>(&self, rows: &'a [Row]) -> Option<&'a Row> {
         rows.get(*self.order.get(self.cursor()?)?)
     }
