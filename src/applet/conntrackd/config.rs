@@ -260,7 +260,7 @@ fn tokens(text: &str) -> impl Iterator<Item = (usize, Result<Token<'_>, &'static
                     Some(end) if rest[1 + end..].starts_with('"') => {
                         (end + 2, Ok(Token::Word(&rest[1..=end])))
                     }
-                    _ => (rest.len(), Err("a quote has no end")),
+                    _ => (rest.len(), Err("a quote is not closed")),
                 },
                 _ => {
                     let ends = |c: char| c.is_whitespace() || "{}#\"".contains(c);

@@ -1,11 +1,11 @@
-//! What a check found, and how it says so: one line of text with performance data, or rows.
+//! The findings of a check, as one line of text with performance data, or as rows.
 
 use super::text;
 use crate::error::Error;
 use crate::model::{Range, Verdict, WrongRange};
 use crate::out::{Out, Value};
 
-/// A threshold, and how it was written, as far as performance data may have it.
+/// A threshold, and its text as performance data may have it.
 #[derive(Clone, Debug)]
 pub struct Threshold {
     range: Range,
@@ -13,10 +13,10 @@ pub struct Threshold {
 }
 
 impl Threshold {
-    /// Reads a threshold; `None` if the text says that there is none.
+    /// Parses a threshold; `None` if the text is empty or `none`.
     ///
     /// # Errors
-    /// The reason why it is no threshold.
+    /// The reason why it is not a threshold.
     pub fn parse(text: &str) -> Result<Option<Threshold>, WrongRange> {
         let range = Range::parse(text)?;
         let is_part = |letter: &char| !matches!(letter, '\\' | '%') && !letter.is_whitespace();
@@ -25,7 +25,7 @@ impl Threshold {
     }
 }
 
-/// A number that was checked.
+/// A checked number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {
     /// Sockets, pages, bytes, queues.
@@ -35,7 +35,7 @@ pub enum Amount {
 }
 
 impl Amount {
-    /// The number that thresholds are compared with.
+    /// The number to compare with thresholds.
     #[allow(clippy::cast_precision_loss, reason = "thresholds are no more exact")]
     fn number(self) -> f64 {
         match self {
@@ -44,7 +44,7 @@ impl Amount {
         }
     }
 
-    /// The number as performance data has it.
+    /// The number in performance data.
     fn text(self) -> String {
         match self {
             Amount::Count(count) => count.to_string(),
@@ -61,22 +61,22 @@ impl Amount {
     }
 }
 
-/// One thing that was checked.
+/// The result of checking one number.
 #[derive(Clone, Debug)]
 pub struct Finding {
     label: String,
-    /// The number, or the reason why it is not known.
+    /// The number, or the reason why it is unknown.
     amount: Result<Amount, String>,
     warning: Option<Threshold>,
     critical: Option<Threshold>,
-    /// Whether the performance data says more than the number.
+    /// Whether the performance data includes thresholds and bounds.
     is_rule: bool,
-    /// The least and the greatest number that there can be.
+    /// Minimum and maximum.
     bounds: [Option<i128>; 2],
 }
 
 impl Finding {
-    /// A number of sockets.
+    /// The finding for a number of sockets.
     pub fn of_count(
         label: String,
         count: u64,
@@ -88,7 +88,7 @@ impl Finding {
         Finding { label, amount, warning, critical, is_rule: false, bounds: [None; 2] }
     }
 
-    /// What a rule gives.
+    /// The finding of a rule.
     pub fn of_rule(
         label: &str,
         amount: Result<Amount, String>,
@@ -99,12 +99,12 @@ impl Finding {
         Finding { label: label.to_owned(), amount, warning, critical, is_rule: true, bounds }
     }
 
-    /// Something that is not known.
+    /// The finding for an unknown number.
     pub fn unknown(label: &str, reason: &str) -> Finding {
         Finding::of_rule(label, Err(reason.to_owned()), &[None, None], [None; 2])
     }
 
-    /// What comes of it.
+    /// The number compared with the thresholds.
     pub fn verdict(&self) -> Verdict {
         let [warning, critical] =
             [&self.warning, &self.critical].map(|one| one.as_ref().map(|one| &one.range));
@@ -151,7 +151,7 @@ impl Finding {
         data
     }
 
-    /// Writes it as a row.
+    /// Writes the finding as a row.
     pub fn row(&self, out: &mut Out) -> Result<(), Error> {
         let threshold = |one: &'_ Option<Threshold>| one.as_ref().map(|one| one.text.clone());
         let [warning, critical] = [threshold(&self.warning), threshold(&self.critical)];
@@ -178,17 +178,15 @@ impl Finding {
     }
 }
 
-/// The text of all findings.
 pub fn text(findings: &[Finding]) -> String {
     findings.iter().map(Finding::text).collect::<Vec<_>>().join(", ")
 }
 
-/// The performance data of all findings.
 pub fn perfdata(findings: &[Finding]) -> String {
     findings.iter().map(Finding::perfdata).collect::<Vec<_>>().join(" ")
 }
 
-/// The worst of what came of them.
+/// The worst verdict.
 pub fn worst(findings: &[Finding]) -> Verdict {
     findings.iter().map(Finding::verdict).max().unwrap_or_default()
 }

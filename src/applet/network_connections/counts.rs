@@ -1,4 +1,4 @@
-//! How many sockets of each type are in each state, in psutil's words.
+//! How many sockets of each type are in each state, with psutil's names.
 
 use std::cmp::Reverse;
 use std::ffi::OsStr;
@@ -16,14 +16,14 @@ use crate::sys;
 
 use crate::wire::text;
 
-/// The types, in the order of equal numbers.
+/// The types, in the order in which equal numbers are sorted.
 pub const TYPES: [&str; 4] = ["tcp", "tcp6", "udp", "udp6"];
 /// The state of every UDP socket.
 pub const NONE: &str = "NONE";
 
-/// What `--conn-type` takes.
+/// The values of `--conn-type`.
 pub const TYPE_CHOICES: [&str; 5] = ["all", "tcp", "tcp6", "udp", "udp6"];
-/// What `--conn-status` takes.
+/// The values of `--conn-status`.
 pub const STATUS_CHOICES: [&str; 13] = [
     "all",
     "close",
@@ -40,10 +40,10 @@ pub const STATUS_CHOICES: [&str; 13] = [
     "time_wait",
 ];
 
-/// Said where the kernel noticed a change during a dump.
+/// The warning if the kernel noticed a change during a dump.
 pub const CHANGED: &str = "the sockets changed during the dump: the count may be off";
 
-/// Which sockets are asked for; all if nothing is.
+/// The requested sockets; all if the lists are empty.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     types: Vec<&'static str>,
@@ -51,24 +51,22 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Takes a value of `--conn-type`.
+    /// Adds a value of `--conn-type`.
     pub fn add_type(&mut self, value: &OsStr) -> Result<(), String> {
         self.types.push(cli::choose(&TYPE_CHOICES.map(|word| (word, word)), value)?);
         Ok(())
     }
 
-    /// Takes a value of `--conn-status`.
+    /// Adds a value of `--conn-status`.
     pub fn add_status(&mut self, value: &OsStr) -> Result<(), String> {
         self.statuses.push(cli::choose(&STATUS_CHOICES.map(|word| (word, word)), value)?);
         Ok(())
     }
 
-    /// Whether types are asked for.
     pub fn has_types(&self) -> bool {
         !self.types.is_empty()
     }
 
-    /// Whether states are asked for.
     pub fn has_statuses(&self) -> bool {
         !self.statuses.is_empty()
     }
@@ -86,7 +84,7 @@ impl Selection {
         TcpState::all().filter(|state| self.has_status(state.name())).collect()
     }
 
-    /// The types of sockets of a protocol that are asked for, in states that they can have.
+    /// The requested types of a protocol, if they can be in a requested state.
     fn kinds(&self, proto: Proto) -> impl Iterator<Item = Family> + '_ {
         let can_be = match proto {
             Proto::Tcp => !self.states().is_empty(),
@@ -95,9 +93,9 @@ impl Selection {
         Family::ALL.into_iter().filter(move |one| can_be && self.has_type(kind(proto, *one)))
     }
 
-    /// Every type and state that is asked for and can be.
+    /// Every requested and possible pair of type and state.
     pub fn pairs(&self) -> Vec<(usize, &'static str)> {
-        // The kernel shows NEW_SYN_RECV as SYN_RECV, and nobody can ask for it.
+        // The kernel shows NEW_SYN_RECV as SYN_RECV, so it cannot be requested.
         let names = TcpState::all().map(TcpState::name).filter(|name| *name != "NEW_SYN_RECV");
         let tcp: Vec<_> = names.filter(|name| self.has_status(name)).collect();
         let mut pairs = Vec::new();
@@ -110,7 +108,7 @@ impl Selection {
         pairs
     }
 
-    /// What is said where no such socket is.
+    /// The text if no such socket is found.
     pub fn nothing(&self) -> String {
         let list = |words: &[&str]| if words.is_empty() { "all".into() } else { words.join(",") };
         format!(
@@ -121,12 +119,12 @@ impl Selection {
     }
 }
 
-/// The place of a type in [`TYPES`].
+/// The index of a type in [`TYPES`].
 fn kind(proto: Proto, family: Family) -> usize {
     2 * proto as usize + family as usize
 }
 
-/// How many sockets of each type are in each state; what there is none of is not in it.
+/// How many sockets of each type are in each state, without zeros.
 #[derive(Debug, Default)]
 pub struct Counts {
     counts: Vec<(usize, String, u64)>,
@@ -141,17 +139,16 @@ impl Counts {
         }
     }
 
-    /// Adds the counts of another namespace.
     pub fn merge(&mut self, other: Counts) {
         other.counts.into_iter().for_each(|(kind, status, count)| self.add(kind, &status, count));
     }
 
-    /// Adds what is asked for and not there, with 0.
+    /// Adds the requested pairs that are missing, with 0.
     pub fn fill(&mut self, wanted: &Selection) {
         wanted.pairs().into_iter().for_each(|(kind, status)| self.add(kind, status, 0));
     }
 
-    /// The counts by label, `tcp_TIME_WAIT`; the largest first, equal ones in a fixed order.
+    /// The counts by label (`tcp_TIME_WAIT`), the largest first, equal ones in a fixed order.
     pub fn sorted(&mut self) -> Vec<(String, u64)> {
         let rank = |status: &str| {
             let known = TcpState::all().map(TcpState::name).chain([NONE]);
@@ -170,9 +167,6 @@ impl Counts {
     }
 
     /// Counts the sockets of a network namespace.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     pub fn read(
         &mut self,
         source: &Source,
@@ -213,7 +207,7 @@ impl Counts {
         Ok(())
     }
 
-    /// Counts the rows of tables, saved or of another tree, in one pass: a pipe has no second one.
+    /// Counts the rows of tables, saved or of another tree, in one pass: a pipe can be read only once.
     fn read_files(&mut self, source: &Source, wanted: &Selection) -> Result<(), Error> {
         let tables = [
             (Proto::Tcp, Family::Inet, File::Tcp),
@@ -234,7 +228,7 @@ impl Counts {
                 Record::Row(Proto::Tcp, family, row) if is_wanted(Proto::Tcp, family) => {
                     let state = TcpState::from_number(row.state).ok_or_else(|| {
                         let state = row.state;
-                        place.error(format_args!("{state:02X} is none of the twelve states"))
+                        place.error(format_args!("{state:02X} is not one of the twelve states"))
                     })?;
                     if wanted.has_status(state.name()) {
                         self.add(kind(Proto::Tcp, family), state.name(), 1);
@@ -253,22 +247,22 @@ impl Counts {
             None => Ok(()),
             Some(proto) => {
                 let name = proto.name().to_uppercase();
-                Err(Error::failed("--from", format_args!("holds no table of {name} sockets")))
+                Err(Error::failed("--from", format_args!("contains no table of {name} sockets")))
             }
         }
     }
 
-    /// Takes sockets from what `--test` names: a recorded run of Linuxfabrik's plugin.
+    /// Counts the sockets of `--test`: a recorded run of Linuxfabrik's plugin.
     ///
     /// # Errors
-    /// If the files cannot be read, hold something else, or record a failure.
+    /// If the files cannot be read, have another content, or record a failure.
     pub fn read_test(&mut self, test: &OsStr, wanted: &Selection) -> Result<(), Error> {
         let parts: Vec<&[u8]> =
             test.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).collect();
         let part = |place: usize| parts.get(place).copied().unwrap_or_default();
         let status = if part(2).is_empty() { Some(0) } else { text::number(part(2)) };
         let Some(status) = status.filter(|_| parts.len() <= 3) else {
-            let reason = "takes two files and a number: STDOUT,STDERR,STATUS";
+            let reason = "needs two files and a number: STDOUT,STDERR,STATUS";
             return Err(Error::usage("--test", reason));
         };
         let said = contents(part(1)).unwrap_or_else(|_| part(1).to_vec());
@@ -287,16 +281,16 @@ impl Counts {
 
     fn read_json(&mut self, name: &[u8], wanted: &Selection) -> Result<(), Error> {
         if name.is_empty() {
-            return Err(Error::usage("--test", "names no file of sockets"));
+            return Err(Error::usage("--test", "needs a file of sockets"));
         }
-        // Theirs takes what is no file for the list itself.
+        // The original takes a text that is not a file as the list itself.
         let text = match contents(name) {
             Err(_) if name.starts_with(b"[") => name.to_vec(),
             text => text?,
         };
         let objects: Vec<Map<String, Value>> = serde_json::from_slice(&text).map_err(|error| {
             let place = [name, format!(":{}", error.line()).as_bytes()].concat();
-            Error::failed(place, "no list of objects with proto and status, in JSON")
+            Error::failed(place, "is not a JSON list of objects with proto and status")
         })?;
         for object in &objects {
             let word = |key| object.get(key).and_then(Value::as_str);
@@ -308,7 +302,7 @@ impl Counts {
                     }
                     continue;
                 }
-                (None, _) => "a proto is none of tcp, tcp6, udp, udp6",
+                (None, _) => "a proto is not one of tcp, tcp6, udp, udp6",
                 (_, None) => "an object has no status",
             };
             return Err(Error::failed(name, reason));
@@ -317,7 +311,7 @@ impl Counts {
     }
 }
 
-/// All of a file; an empty name is an empty file.
+/// The content of a file; an empty name is an empty file.
 fn contents(name: &[u8]) -> Result<Vec<u8>, Error> {
     if name.is_empty() {
         return Ok(Vec::new());
@@ -327,7 +321,7 @@ fn contents(name: &[u8]) -> Result<Vec<u8>, Error> {
         .map_err(|error| Error::system(name, error))
 }
 
-/// The first line of a text that has one.
+/// The first line of a text, if the text is not blank.
 fn first_line(text: &[u8]) -> Option<&[u8]> {
     text.trim_ascii().split(|byte| *byte == b'\n').next().filter(|line| !line.is_empty())
 }

@@ -1,4 +1,4 @@
-//! `network-connections`: Linuxfabrik's check plugin of that name, for monitoring systems.
+//! `network-connections`: Linuxfabrik's check plugin of this name, for monitoring systems.
 
 mod check;
 mod counts;
@@ -24,34 +24,35 @@ use crate::sys;
 pub static APPLET: Applet = Applet {
     name: "network-connections",
     aliases: &["check_network_connections"],
-    about: "check the numbers of connections, as a plugin of Nagios, Icinga and the like",
+    about: "check the numbers of connections, as a plugin for Nagios, Icinga and the like",
     details: &DETAILS,
     options: &DOCS,
     filters: &[],
     columns: &COLUMNS,
     examples: &[
-        Example { about: "What there is, as one line of text", command: "network-connections" },
+        Example { about: "All connections, as one line of text", command: "network-connections" },
         Example {
             about: "Too many connections of one kind",
-            command: "network-connections --conn-type=tcp --conn-type=tcp6 --conn-status=time_wait -w 20000 -c 30000",
+            command: "network-connections --conn-type=tcp --conn-type=tcp6 --conn-status=time_wait -w 20000 \
+                -c 30000",
         },
         Example {
-            about: "Something must be there: without --strict nothing found is OK",
+            about: "At least one socket must exist; without --strict, none would be OK",
             command: "network-connections --strict --conn-type=udp6 --critical=1: || echo \"status $?\"",
         },
         Example {
-            about: "Several things in one call, each with thresholds of its own",
-            command: "network-connections --rule 'CLOSE_WAIT;5000;10000' --rule 'tw_percent;80;95' --rule '[state=established,lport=443,8443];20000;'",
+            about: "Several checks in one call, each with its own thresholds",
+            command: "network-connections --rule 'CLOSE_WAIT;5000;10000' --rule 'tw_percent;80;95' --rule \
+                '[state=established,lport=443,8443];20000;'",
         },
         Example {
             about: "The same results as rows",
             command: "network-connections --json --rule 'SYN_RECV;1000;5000'",
         },
     ],
-    needs: "No rights, but for rules with process or cgroup, which are UNKNOWN where the processes may not \
-            be looked at: CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE.",
-    rows: "With --tsv, --shell, --json or --prom one row for each thing that was checked, in the order of \
-           the text.",
+    needs: "No privileges. Rules with process or cgroup need CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, and are \
+        UNKNOWN without them.",
+    rows: "With --tsv, --shell, --json or --prom one row per checked number, in the order of the text.",
     names: &[],
     keys: &[],
     original: Some(&ORIGINAL),
@@ -59,40 +60,41 @@ pub static APPLET: Applet = Applet {
 };
 
 const DETAILS: [&str; 8] = [
-    "Counts the sockets of each type (tcp, tcp6, udp, udp6) in each state, with psutil's words for \
-     states, tests each number, and prints one line: the text, then | and the performance data. \
-     Options, text, performance data and exit status are those of Linuxfabrik's plugin, to the byte. A \
-     v4-mapped socket counts as tcp6. Combinations without a socket are neither shown nor tested, so \
-     that --warning=30:40 is OK where there is none: --strict shows and tests them, with 0.",
-    "A threshold is a range of values that are well: 10 is 0 to 10, 10: is 10 and more, ~:10 is 10 and \
-     less, 10:20 is 10 to 20, bounds included; @10:20 alerts inside. Numbers are decimal, may have an \
-     exponent, and a % at the end means nothing. Leading backslashes are left out, and none, or nothing, \
-     is no threshold. All else is refused with status 3, unlike in the reference plugins, which read abc as 0 and 1,5 as 1.",
-    "It differs from Linuxfabrik's plugin in this. It sees all sockets without root, where psutil shows \
-     several that are alike as one. An unknown option, which theirs ignores, is a usage error, status \
-     3. Equal numbers stand in a fixed order: ESTABLISHED first, then the order of the kernel, then tcp, \
-     tcp6, udp, udp6. Where nothing is found the text names all and not a,l,l. Thresholds are read before \
-     anything is counted, so that a wrong one is always status 3. A --test that records an exit status \
-     other than 0, or words on standard error, is UNKNOWN. A failure is one line and no traceback.",
-    "With --rule only what the rules name is checked, each with its own thresholds, zeros included. A \
-     rule is KEY;WARNING;CRITICAL, either threshold may be empty, and what is empty at the end may be \
-     left out. KEY is a type and a state (tcp_TIME_WAIT, udp6_NONE); a state of both families, or a \
-     group of states, in any tool's spelling (ESTABLISHED, close-wait, connected); a row of \
-     connbox-conncount(1) in lower case (estab, orphaned, unhashed, raw_ip6); a field of \
-     connbox-sockstat(1) (TCP.mem); conntrack_percent, orphan_percent, tcp_mem_percent or tw_percent, \
-     which compare with the kernel's limit; or filters of conncount in brackets. Where a state and a \
-     row share a word (estab, timewait) lower case is the row.",
-    "In brackets stand FILTER=VALUE pairs between commas, with the names of conncount's options: state, \
+    "Counts the sockets of each type (tcp, tcp6, udp, udp6) in each state, with psutil's names of states, \
+     checks each number, and prints one line: the text, then | and the performance data. Options, text, \
+     performance data and exit status are those of Linuxfabrik's plugin, byte for byte. A socket with an \
+     IPv4-mapped address counts as tcp6. Combinations without a socket are neither shown nor checked, so \
+     --warning=30:40 is OK if there is none; --strict shows and checks them, as 0.",
+    "A threshold is a range of good values: 10 is 0 to 10, 10: is 10 and more, ~:10 is 10 and less, 10:20 is \
+     10 to 20, bounds included; @10:20 alerts inside the range. Numbers are decimal and may have an \
+     exponent; a % at the end is ignored. Leading backslashes are ignored. An empty text, or the word none, \
+     means no threshold. Anything else is an error with status 3, unlike in the reference plugins, which \
+     read abc as 0 and 1,5 as 1.",
+    "Differences from Linuxfabrik's plugin: It sees all sockets without root, where psutil shows several \
+     identical ones as one. An unknown option, which theirs ignores, is a usage error, status 3. Equal \
+     numbers have a fixed order: ESTABLISHED first, then the kernel's order of states, then tcp, tcp6, udp, \
+     udp6. If nothing is found, the text says all, not a,l,l. Thresholds are read before anything is \
+     counted, so a wrong one always gives status 3. A --test that records an exit status other than 0, or \
+     text on standard error, is UNKNOWN. A failure is one line, not a traceback.",
+    "With --rule only the numbers named by rules are checked, each with its own thresholds, zeros included. \
+     A rule is KEY;WARNING;CRITICAL; either threshold may be empty, and trailing semicolons may be omitted. \
+     KEY is a type and a state (tcp_TIME_WAIT, udp6_NONE); a state in both families, or a group of states, \
+     in any tool's spelling (ESTABLISHED, close-wait, connected); a row of connbox-conncount(1) in lower \
+     case (estab, orphaned, unhashed, raw_ip6); a field of connbox-sockstat(1) (TCP.mem); conntrack_percent, \
+     orphan_percent, tcp_mem_percent or tw_percent, which compare with the kernel's limit; or filters of \
+     conncount in brackets. If a state and a row have the same name (estab, timewait), lower case means the \
+     row.",
+    "Brackets contain FILTER=VALUE pairs, separated by commas, with the names of conncount's options: state, \
      lport, rport, laddr, raddr, uid, process, cgroup. A word without = belongs to the value before it: \
-     [state=established,lport=443,8443] has two ports. Words before the first pair are switches: tcp, \
-     udp, ipv4, ipv6, strict.",
-    "The performance data of rules is 'KEY'=VALUE;WARNING;CRITICAL;MIN;MAX, where MAX is the kernel's \
-     limit if there is one; in KEY, = becomes : and a quote is doubled. What cannot be known is UNKNOWN, \
-     with the reason in the text and the value U. CRITICAL goes before WARNING, WARNING before UNKNOWN.",
-    "With --netns all the numbers are those of all network namespaces together; then rules can only be \
-     states and filters. If some namespaces cannot be entered, the result is at least UNKNOWN. With \
-     --from there must be a table of each protocol that is asked for: use --conn-type=tcp \
-     --conn-type=tcp6 for saved tables of TCP alone.",
+     [state=established,lport=443,8443] has two ports. Words before the first pair are switches: tcp, udp, \
+     ipv4, ipv6, strict.",
+    "The performance data of rules is 'KEY'=VALUE;WARNING;CRITICAL;MIN;MAX, where MAX is the kernel's limit \
+     if there is one; in KEY, = becomes : and a quote is doubled. A number that cannot be read is UNKNOWN, \
+     with the reason in the text and the value U. CRITICAL overrides WARNING, and WARNING overrides \
+     UNKNOWN.",
+    "With --netns all the numbers are totals of all network namespaces; rules can then only be states and \
+     filters. If some namespaces cannot be entered, the result is at least UNKNOWN. --from needs a table of \
+     each requested protocol: use --conn-type=tcp --conn-type=tcp6 for saved tables of TCP only.",
     "--test STDOUT[,STDERR[,STATUS]] reads sockets from the file STDOUT instead: a JSON list of objects \
      with proto and status, as in the tests of Linuxfabrik's plugin. STDERR is a file or a text.",
 ];
@@ -105,19 +107,19 @@ const ORIGINAL: Original = Original {
         ("interval", "a check is one snapshot"),
         ("count", "a check is one snapshot"),
         ("rate", "a check is one snapshot"),
-        ("explain", "a check has no column for it"),
+        ("explain", "a check has no columns that explain a row"),
     ],
     renamed: &[],
     status_of_help: 3,
     status_of_usage: 3,
     status_of_failure: 3,
     statuses: "0 for OK, and with --always-ok; 1 for WARNING; 2 for CRITICAL; 3 for UNKNOWN: also after a \
-               wrong command line, which is said on standard error, after a failure, which is said on \
-               standard output as one line of text, and after --help and --version.",
+        wrong command line (with a message on standard error), after a failure (with one line of text on \
+        standard output), and after --help and --version.",
 };
 
 const COLUMNS: [Column; 8] = [
-    Column::label("key", "what was checked: the label of the performance data, or a rule's KEY"),
+    Column::label("key", "the checked number: the label of the performance data, or a rule's KEY"),
     Column::gauge("value", "network_connections_value", "the number: sockets, or percent"),
     Column::label("result", "OK, WARNING, CRITICAL or UNKNOWN"),
     Column::label("warning", "the warning threshold"),
@@ -125,13 +127,13 @@ const COLUMNS: [Column; 8] = [
     Column::gauge(
         "max",
         "network_connections_max",
-        "the greatest number that there can be: the kernel's limit, or 100 percent",
+        "the maximum of the number: the kernel's limit, or 100 percent",
     ),
-    Column::label("reason", "why the number is not known"),
+    Column::label("reason", "why the number is unknown"),
     Column::gauge(
         "result_number",
         "network_connections_result",
-        "with --prom only, in place of result: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN",
+        "with --prom only, instead of result: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN",
     ),
 ];
 
@@ -148,7 +150,7 @@ struct Args {
 }
 
 const OPTIONS: [Opt<Args>; 9] = [
-    Opt::switch("always-ok", "end with status 0 whatever was found", |args| {
+    Opt::switch("always-ok", "exit with status 0 whatever the result", |args| {
         args.always_ok = true;
     }),
     Opt::word(
@@ -175,16 +177,16 @@ const OPTIONS: [Opt<Args>; 9] = [
         },
     )
     .short('c'),
-    Opt::switch("no-perfdata", "leave the performance data out", |args| {
+    Opt::switch("no-perfdata", "do not print the performance data", |args| {
         args.no_perfdata = true;
     }),
     Opt::value(
         "rule",
         "KEY;WARNING;CRITICAL",
-        "check this instead, with thresholds of its own; may be repeated",
+        "check this instead, with its own thresholds; may be repeated",
         |args, value| rules::add(&mut args.rules, value),
     ),
-    Opt::switch("strict", "show and test what was asked for and is not there, as 0", |args| {
+    Opt::switch("strict", "show and check requested states without a socket, as 0", |args| {
         args.is_strict = true;
     }),
     Opt::value(
@@ -214,7 +216,7 @@ fn run(call: &mut Call) -> Result<(), Error> {
     refuse(call, &args)?;
     let is_text = call.common().style.format == Format::Original;
     match check(call, &args) {
-        // A monitoring system reads standard output.
+        // A monitoring system reads only standard output.
         Err(Error::Fault { status: Status::Failed, text }) if is_text => {
             sys::write_stdout([text::plain(&text).as_bytes(), b"\n"].concat().as_slice())?;
             Err(ended(Verdict::Unknown))
@@ -223,7 +225,7 @@ fn run(call: &mut Call) -> Result<(), Error> {
     }
 }
 
-/// The end of a run that has said its verdict.
+/// The end of a run that has reported its verdict.
 fn ended(verdict: Verdict) -> Error {
     Error::Ended(Status::Of(verdict.number()))
 }
@@ -234,9 +236,13 @@ fn refuse(call: &Call, args: &Args) -> Result<(), Error> {
     let is_elsewhere = common.root.is_some() || common.netns.is_some() || !common.from.is_empty();
     let is_elsewhere = is_elsewhere || call.is_of_all_namespaces();
     let name = call.names().first().map(|name| name.as_bytes());
-    const RULES: &str = "not together with --rule, which has thresholds and keys of its own";
+    const RULES: &str = "cannot be combined with --rule, which has its own keys and thresholds";
     cli::refuse([
-        (name.is_some(), name.unwrap_or_default(), "no such word: this check takes options only"),
+        (
+            name.is_some(),
+            name.unwrap_or_default(),
+            "unexpected argument; this check takes only options",
+        ),
         (has_rules && args.warning.is_some(), b"--warning", RULES),
         (has_rules && args.critical.is_some(), b"--critical", RULES),
         (has_rules && args.wanted.has_statuses(), b"--conn-status", RULES),
@@ -245,12 +251,12 @@ fn refuse(call: &Call, args: &Args) -> Result<(), Error> {
         (
             is_elsewhere && args.test.is_some(),
             b"--test",
-            "is a source of its own: not together with --root, --netns or --from",
+            "cannot be combined with --root, --netns or --from: it is itself a source",
         ),
         (
             args.is_strict && args.wanted.pairs().is_empty(),
             b"--strict",
-            "sockets of the types asked for are never in the states asked for",
+            "sockets of the requested types are never in the requested states",
         ),
     ])?;
     rules::refuse(&args.rules, call)
@@ -265,14 +271,14 @@ fn check(call: &mut Call, args: &Args) -> Result<(), Error> {
     }
     let rules = Rules::new(&args.rules);
     let mut check = Check { args, warning, critical, counts, rules, verdict: None };
-    // A label that changed with the verdict would make another series of it.
+    // If a label changed with the verdict, Prometheus would see another series.
     let is_prometheus = call.common().style.format == Format::Prometheus;
     let shown =
         [("result", !is_prometheus), ("reason", !is_prometheus), ("result_number", is_prometheus)];
     let result = call.table(&COLUMNS, &shown, &mut check);
     let verdict = check.verdict.map(|verdict| if args.always_ok { Verdict::Ok } else { verdict });
     match (result, verdict) {
-        // What was said beside the table is in the verdict; nobody may be left to read it.
+        // The verdict includes the warnings, which possibly nobody reads.
         (Ok(()) | Err(Error::Said | Error::ClosedPipe), Some(Verdict::Ok)) => Ok(()),
         (Ok(()) | Err(Error::Said | Error::ClosedPipe), Some(verdict)) => Err(ended(verdict)),
         (result, _) => result,
@@ -287,14 +293,14 @@ fn threshold(text: Option<&OsStr>) -> Result<Option<Threshold>, Error> {
     })
 }
 
-/// One check: of the counts, or of the rules.
+/// One check, of the counts or of the rules.
 struct Check<'a> {
     args: &'a Args,
     warning: Option<Threshold>,
     critical: Option<Threshold>,
     counts: Counts,
     rules: Rules<'a>,
-    /// What came of it.
+    /// The result, once it is known.
     verdict: Option<Verdict>,
 }
 
@@ -321,7 +327,7 @@ impl Table for Check<'_> {
     }
 }
 
-/// Reads what is asked for of one namespace: the counts, or the numbers of the rules.
+/// Reads the counts, or the numbers of the rules, of one namespace.
 fn read(
     args: &Args,
     source: &Source,
@@ -331,7 +337,7 @@ fn read(
     if !args.rules.is_empty() {
         return Ok((counts, rules::read(&args.rules, source, report)?));
     }
-    // The sockets of --test were read before.
+    // The sockets of --test were read already.
     if args.test.is_none() {
         counts.read(source, &args.wanted, report)?;
     }
@@ -343,7 +349,7 @@ impl Check<'_> {
         let mut findings = self.findings();
         let mut perfdata = check::perfdata(&findings);
         if report.is_partial {
-            findings.push(Finding::unknown("netns", "some network namespaces are not counted"));
+            findings.push(Finding::unknown("netns", "some network namespaces were not counted"));
         }
         if self.args.no_perfdata {
             perfdata.clear();

@@ -1,4 +1,4 @@
-//! `--rule KEY;WARNING;CRITICAL`: what a key names, and its number.
+//! `--rule KEY;WARNING;CRITICAL`: the meaning of a key, and its number.
 
 use std::ffi::OsStr;
 
@@ -14,7 +14,7 @@ use crate::select::options::FILTERS;
 use crate::source::flows::conntrack;
 use crate::source::{self, Method, Source};
 
-/// A rule: what to look at, and when to alert.
+/// A rule: which number to check, and when to alert.
 #[derive(Clone, Debug)]
 pub struct Rule {
     label: String,
@@ -23,22 +23,22 @@ pub struct Rule {
     thresholds: [Option<Threshold>; 2],
 }
 
-/// What a rule looks at.
+/// The number that a rule checks.
 #[derive(Clone, Debug)]
 enum Key {
-    /// TCP sockets in these states, of one family or of both.
+    /// TCP sockets in these states, of one family or both.
     States(Option<Family>, StateSet),
     /// UDP sockets of a family.
     Udp(Family),
     /// A row of conncount.
     Summary(&'static str),
-    /// A field of sockstat, by its NAME.
+    /// A field of sockstat, by its name.
     Sockstat(String),
-    /// A field of sockstat over its limit.
+    /// A field of sockstat relative to its limit.
     SockstatPercent(&'static str),
-    /// The conntrack table over its limit.
+    /// The conntrack table relative to its limit.
     ConntrackPercent,
-    /// Sockets that pass filters.
+    /// Sockets that match filters.
     Filters(Box<Query>),
 }
 
@@ -50,41 +50,38 @@ const PERCENTS: [(&str, Option<&str>); 4] = [
     ("tw_percent", Some("TCP.tw")),
 ];
 
-/// Takes a value of `--rule`.
-///
-/// # Errors
-/// The reason why it is no rule.
+/// Adds a value of `--rule`.
 pub fn add(rules: &mut Vec<Rule>, value: &OsStr) -> Result<(), String> {
-    let text = value.to_str().ok_or_else(|| format!("'{}' is no UTF-8", value.display()))?;
+    let text = value.to_str().ok_or_else(|| format!("'{}' is not UTF-8", value.display()))?;
     let rule = Rule::parse(text).map_err(|reason| format!("'{text}': {reason}"))?;
     if rules.iter().any(|other| other.label == rule.label) {
-        return Err(format!("'{}' is there twice", rule.label));
+        return Err(format!("'{}' is given twice", rule.label));
     }
     rules.push(rule);
     Ok(())
 }
 
-/// Refuses rules that the place where they are to be read cannot serve.
-///
-/// # Errors
-/// A usage error that names the option.
+/// Refuses rules that the chosen source cannot answer.
 pub fn refuse(rules: &[Rule], call: &Call) -> Result<(), Error> {
     let is_sum = |rule: &Rule| matches!(rule.key, Key::States(..) | Key::Udp(_) | Key::Filters(..));
     if let Some(rule) = rules.iter().find(|rule| call.is_of_all_namespaces() && !is_sum(rule)) {
         let reason =
-            format_args!("with --netns all a rule is a state or a filter, not {}", rule.label);
+            format_args!("cannot be {} with --netns all: only states and filters can", rule.label);
         return Err(Error::usage("--rule", reason));
     }
     let is_piped = call.common().from.iter().any(|path| path.as_os_str() == "-");
     if rules.len() > 1 && is_piped {
-        return Err(Error::usage("--from", "standard input cannot be read once for each rule"));
+        return Err(Error::usage(
+            "--from",
+            "- cannot be combined with several rules: standard input can be read only once",
+        ));
     }
     Ok(())
 }
 
 impl Rule {
     fn parse(text: &str) -> Result<Rule, String> {
-        // What is in brackets may hold a semicolon.
+        // Brackets may contain a semicolon.
         let end = if text.starts_with('[') { text.rfind(']') } else { None };
         let (inside, rest) = text.split_at(end.unwrap_or_default());
         let (last, rest) = rest.split_once(';').unwrap_or((rest, ""));
@@ -101,7 +98,7 @@ impl Rule {
 }
 
 impl Key {
-    /// Reads a key; gives also how it is written at its best.
+    /// Parses a key; returns also its canonical text.
     fn parse(text: &str) -> Result<(String, Key), String> {
         let percent = PERCENTS.iter().find(|(name, _)| *name == text);
         if let Some(filters) = text.strip_prefix('[') {
@@ -123,7 +120,7 @@ impl Key {
         })
     }
 
-    /// Reads `tcp_TIME_WAIT`, `udp_NONE`, `ESTABLISHED`.
+    /// Parses `tcp_TIME_WAIT`, `udp_NONE`, `ESTABLISHED`.
     fn of_state(text: &str) -> Option<(String, Key)> {
         let kinds = [
             (Proto::Tcp, Family::Inet),
@@ -150,7 +147,7 @@ impl Key {
     }
 }
 
-/// Reads switches, then `FILTER=VALUE` pairs; a word without `=` behind a pair belongs to its value.
+/// Parses switches, then `FILTER=VALUE` pairs; a word without `=` after a pair belongs to its value.
 fn filters_of(text: &str) -> Result<Query, String> {
     let (mut protos, mut query) = (Vec::new(), Query::default());
     let mut pairs: Vec<(&str, String)> = Vec::new();
@@ -175,22 +172,20 @@ fn filters_of(text: &str) -> Result<Query, String> {
     Ok(query)
 }
 
-/// What is known of a rule's number.
+/// The number of a rule, if it is known.
 #[derive(Clone, Debug)]
 pub struct Reading {
     amount: Result<Amount, String>,
     bounds: [Option<i128>; 2],
 }
 
-/// A number that is not negative.
 fn count(number: u64, limit: Option<u64>) -> Reading {
     let amount = Ok(Amount::Count(number.into()));
     Reading { amount, bounds: [Some(0), limit.map(i128::from)] }
 }
 
-/// How much of a limit is used.
 fn percent(number: u64, limit: u64) -> Reading {
-    // A limit of 0 is passed by the first; there is no number for it.
+    // The first socket exceeds a limit of 0; no percentage expresses that.
     let amount = match limit {
         0 => Err("its limit is 0".to_owned()),
         limit => Ok(Amount::Percent(i128::from(number) * 100_000 / i128::from(limit))),
@@ -198,7 +193,7 @@ fn percent(number: u64, limit: u64) -> Reading {
     Reading { amount, bounds: [Some(0), Some(100)] }
 }
 
-/// All rules of a call, and what was read of them so far.
+/// All rules of a call, and their readings so far.
 #[derive(Debug)]
 pub struct Rules<'a> {
     rules: &'a [Rule],
@@ -206,12 +201,12 @@ pub struct Rules<'a> {
 }
 
 impl<'a> Rules<'a> {
-    /// Nothing read yet.
+    /// Without readings.
     pub fn new(rules: &'a [Rule]) -> Rules<'a> {
         Rules { rules, readings: Vec::new() }
     }
 
-    /// Takes the readings of all rules; those of several namespaces are added up.
+    /// Adds the readings of all rules; those of several namespaces are added up.
     pub fn add(&mut self, readings: Vec<Reading>) {
         if self.readings.is_empty() {
             self.readings = readings;
@@ -226,7 +221,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// What comes of the rules, in their order.
+    /// The findings, in the order of the rules.
     pub fn findings(&self) -> Vec<Finding> {
         let rules = self.rules.iter().zip(&self.readings);
         rules
@@ -241,7 +236,7 @@ impl<'a> Rules<'a> {
 /// Reads the number of every rule.
 ///
 /// # Errors
-/// If a rule cannot be: an unknown user or service. What cannot be read is a finding.
+/// If a rule names an unknown user or service. A failed read is a finding instead.
 pub fn read(rules: &[Rule], source: &Source, report: &mut Report) -> Result<Vec<Reading>, Error> {
     let states = states(rules, source, report);
     let read = |rule: &Rule| match number(&rule.key, source, &states, report) {
@@ -254,7 +249,7 @@ pub fn read(rules: &[Rule], source: &Source, report: &mut Report) -> Result<Vec<
     rules.iter().map(read).collect()
 }
 
-/// One walk of the socket table for all rules that want states.
+/// Walks the socket table once for all rules of states.
 fn states(rules: &[Rule], source: &Source, report: &mut Report) -> Result<StateCounts, String> {
     let (mut set, mut by_family) = (StateSet::default(), false);
     for rule in rules {
@@ -326,19 +321,19 @@ fn number(
     }
 }
 
-/// A number of /proc/sys, which saved files do not hold.
+/// A number of /proc/sys, or the reason why it is missing.
 fn limit_is_there(source: &Source, file: &str, number: Option<u64>) -> Result<u64, Error> {
     if !source.saved.is_empty() {
-        return Err(Error::failed("--from", "saved files do not hold the limits"));
+        return Err(Error::failed("--from", "saved files do not contain the limits"));
     }
     let path = || source.kernel.sysctl_path(file);
-    number.ok_or_else(|| Error::of_file(&path(), "is not there, or holds no number"))
+    number.ok_or_else(|| Error::of_file(&path(), "does not exist, or does not contain a number"))
 }
 
 fn summary(row: &'static str, source: &Source, report: &mut Report) -> Result<Reading, Error> {
     let number = summary::number(row, source, report)?;
-    let amount = number.map(Amount::Count).ok_or_else(|| "is not known here".to_owned());
-    // The differences may be negative.
+    let amount = number.map(Amount::Count).ok_or_else(|| "is unknown here".to_owned());
+    // Differences may be negative.
     let least = Some(0).filter(|_| !matches!(row, "closed" | "unhashed"));
     let name = match row {
         "orphaned" => "TCP.orphan",
@@ -352,7 +347,7 @@ fn summary(row: &'static str, source: &Source, report: &mut Report) -> Result<Re
 fn filters(query: &Query, source: &Source, report: &mut Report) -> Result<Reading, Error> {
     let number = sockets::number(source, query, report)?;
     if query.looks_at_holders() && report.has_said(facts::UNREADABLE) {
-        return Err(Error::failed("/proc", "the descriptors of some processes may not be read"));
+        return Err(Error::failed("/proc", "the descriptors of some processes cannot be read"));
     }
     Ok(count(number, None))
 }
@@ -408,13 +403,13 @@ mod tests {
         assert_eq!((filter.protos(), filter.family), (&[Proto::Udp][..], Some(Family::Inet6)));
         assert_eq!((filter.lport.len(), filter.states().iter().count()), (2, 2));
         let query = filters_of("process=a,b=").unwrap_or_default();
-        assert!(query.processes.is_empty(), "b is no filter");
+        assert!(query.processes.is_empty(), "b is not a filter");
         let query = filters_of("process=a,b").unwrap();
         assert_eq!(query.processes, [b"a,b"]);
     }
 
     #[test]
-    fn what_is_no_rule_is_said() {
+    fn wrong_rules_have_a_reason() {
         for (text, reason) in [
             ("", "'': no such key"),
             ("ESTABLISHD", "'ESTABLISHD': no such key; did you mean ESTABLISHED?"),

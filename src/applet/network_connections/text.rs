@@ -1,7 +1,7 @@
-//! Text for monitoring systems: one line, without `|`, without markup, whatever is in it.
+//! Text for monitoring systems: always one line, without `|` and without markup.
 
-/// `text` with what a monitoring system, its web page or a terminal could take for something else
-/// made visible. Linuxfabrik's plugins write `!` for `|`, too.
+/// `text` with everything escaped that a monitoring system, its web page or a terminal could interpret.
+/// Linuxfabrik's plugins write `!` for `|`, too.
 pub fn plain(text: &[u8]) -> String {
     let mut line = String::with_capacity(text.len());
     for chunk in text.utf8_chunks() {
@@ -21,13 +21,13 @@ pub fn plain(text: &[u8]) -> String {
     line
 }
 
-/// Whether `<` and this letter begin markup of HTML.
+/// Whether `<` and this letter begin HTML markup.
 fn is_markup(next: char) -> bool {
     next.is_alphabetic() || matches!(next, '/' | '!' | '?')
 }
 
-/// A label of performance data, in quotes. They hold anything but quotes, which are doubled, and `=`,
-/// at which Icinga 2 ends a label even in quotes.
+/// A quoted label of performance data. Quotes in it are doubled, and `=` is replaced, since Icinga 2 ends a
+/// label there even inside quotes.
 pub fn label(text: &str) -> String {
     format!("'{}'", plain(text.as_bytes()).replace('\'', "''").replace('=', ":"))
 }

@@ -1,15 +1,14 @@
-//! What the kernel's TCP counters mean: one sentence each, and the SNMP objects of RFC 4022.
-//!
-//! `mib.tsv` has a row for each counter, in byte order of the names: its name, a tab, its sentence.
-//! The names are those nstat prints: the group of /proc/net/snmp or /proc/net/netstat (Tcp,
-//! TcpExt, MPTcpExt) and the field, in one word. What a field counts was read in the kernel
-//! where it is incremented (net/ipv4, net/mptcp); include/uapi/linux/snmp.h and
-//! net/mptcp/mib.c list the fields. A counter without a unit in its sentence counts events.
+//! What the kernel's TCP counters mean: one sentence each, and the SNMP objects of RFC 4022. `mib.tsv` has
+//! one row per counter, in byte order of the names: name, tab, sentence. The names are those that nstat
+//! prints: the group of /proc/net/snmp or /proc/net/netstat (Tcp, TcpExt, MPTcpExt) and the field, in one
+//! word. The meanings come from the kernel's source, where each field is incremented (net/ipv4, net/mptcp);
+//! include/uapi/linux/snmp.h and net/mptcp/mib.c list the fields. A counter without a unit in its sentence
+//! counts events.
 
 /// The type of an SNMP object, as RFC 2578 names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Syntax {
-    /// A named number, of which RFC 4022 lists the values.
+    /// A named number; RFC 4022 lists the values.
     Integer,
     /// A signed number of 32 bits.
     Integer32,
@@ -34,7 +33,7 @@ impl Syntax {
 /// One object of the tcp group of RFC 4022, 1.3.6.1.2.1.6, for which the kernel has a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Object {
-    /// The name of the field in the group Tcp of /proc/net/snmp; with tcp before it, the object's.
+    /// The field in the group Tcp of /proc/net/snmp; the object's name is tcp and this.
     pub field: &'static str,
     /// The number of the object in the tcp group.
     pub number: u32,
@@ -42,8 +41,8 @@ pub struct Object {
     pub syntax: Syntax,
 }
 
-/// The objects of RFC 4022 the kernel has a value for, in the order of its fields. Number 13 is
-/// a table; InCsumErrors is Linux's own and no object.
+/// The objects of RFC 4022 for which the kernel has a value, in the order of its fields. Number 13 is a
+/// table; InCsumErrors is specific to Linux and not an object.
 pub const OBJECTS: [Object; 14] = [
     Object { field: "RtoAlgorithm", number: 1, syntax: Syntax::Integer },
     Object { field: "RtoMin", number: 2, syntax: Syntax::Integer32 },
@@ -66,7 +65,7 @@ pub const OBJECTS: [Object; 14] = [
 pub struct Meanings(Vec<(&'static str, &'static str)>);
 
 impl Meanings {
-    /// Reads the table, which only a run that shows sentences needs.
+    /// Parses the table, which only runs that show sentences need.
     pub fn read() -> Meanings {
         let rows = include_str!("mib.tsv").lines();
         Meanings(rows.filter_map(|row| row.split_once('\t')).collect())
@@ -79,8 +78,8 @@ impl Meanings {
     }
 }
 
-/// Whether the value of a counter, by the name nstat gives it, goes up and down or is a constant
-/// instead of only growing. The kernel decrements no other TCP or MPTCP field.
+/// Whether the value of a counter (by its nstat name) can fall, or is a constant. The kernel decrements no
+/// other TCP or MPTCP field.
 pub fn is_level(name: &[u8]) -> bool {
     matches!(
         name,
@@ -204,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_can_fall_is_no_counter() {
+    fn an_object_that_can_fall_is_not_a_counter() {
         for object in OBJECTS {
             let level = is_level(format!("Tcp{}", object.field).as_bytes());
             assert_eq!(level, object.syntax != Syntax::Counter32, "{}", object.field);

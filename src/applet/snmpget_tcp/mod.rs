@@ -1,4 +1,4 @@
-//! `snmpget-tcp`: the kernel's TCP counters, by the names of nstat, SNMP or an OID.
+//! `snmpget-tcp`: the kernel's TCP counters, by nstat name, SNMP name or OID.
 
 mod mib;
 mod names;
@@ -20,18 +20,18 @@ pub static APPLET: Applet = Applet {
     aliases: &[],
     about: "print the kernel's TCP counters by their SNMP names",
     details: &[
-        "Prints the group Tcp of /proc/net/snmp; with --all also TcpExt and MPTcpExt of \
-         /proc/net/netstat, and any group that connbox does not know. Names are those of nstat(8): \
-         the group, then the kernel's field. Numbers are the kernel's, 64 bits wide and counted \
-         since boot (since the namespace was made); TcpMaxConn is -1 where there is no limit.",
-        "TcpCurrEstab is what ss -s and netstat -st call established: the sockets in ESTABLISHED \
-         and in CLOSE_WAIT. connbox-tcpstates(1) tells these apart.",
-        "With --oid the values are those that an SNMP agent would answer: a Counter32 begins again \
-         at 0 after 4294967295.",
-        "--interval with --rate gives the growth of every counter per second, without a history \
-         file. Levels (TcpCurrEstab) and constants have no rate.",
-        "A pair of lines of the kernel's that does not match is said on standard error and left \
-         out, and the status is 1; the other pairs are printed.",
+        "Prints the group Tcp of /proc/net/snmp; with --all also TcpExt and MPTcpExt of /proc/net/netstat, \
+         and any group that connbox does not know. Names are those of nstat(8): the group, then the kernel's \
+         field. Numbers are the kernel's, 64 bits wide, counted since boot (since the namespace was \
+         created); TcpMaxConn is -1 if there is no limit.",
+        "TcpCurrEstab is what ss -s and netstat -st call established: the sockets in ESTABLISHED and in \
+         CLOSE_WAIT. connbox-tcpstates(1) shows them separately.",
+        "With --oid the values are those that an SNMP agent would return: a Counter32 starts again at 0 \
+         after 4294967295.",
+        "--interval with --rate shows the growth of every counter per second, without a history file. Levels \
+         (TcpCurrEstab) and constants have no rate.",
+        "If a pair of the kernel's lines does not match, it is skipped, a warning says so, and the status is \
+         1; the other pairs are printed.",
     ],
     options: &DOCS,
     filters: &[],
@@ -39,11 +39,11 @@ pub static APPLET: Applet = Applet {
     examples: &[
         Example { about: "One counter", command: "snmpget-tcp -v CurrEstab" },
         Example {
-            about: "The same as an SNMP agent names it",
+            about: "The same by its SNMP object identifier",
             command: "snmpget-tcp --oid .1.3.6.1.2.1.6.9.0",
         },
         Example {
-            about: "All that is about retransmission, and what it means",
+            about: "Everything about retransmission, with its meaning",
             command: "snmpget-tcp --describe '*Retrans*'",
         },
         Example {
@@ -51,11 +51,10 @@ pub static APPLET: Applet = Applet {
             command: "snmpget-tcp --interval 0.1 --count 3 --rate InSegs OutSegs",
         },
     ],
-    needs: "No rights.",
-    rows: "One row a counter, in the kernel's order. NAME is CurrEstab, TcpCurrEstab, \
-           tcpCurrEstab.0, TCP-MIB::tcpCurrEstab.0, 1.3.6.1.2.1.6.9.0 or a pattern for whole names \
-           ('*Retrans*'), in any case where only one counter fits. NAMEs are looked up in all \
-           groups, with or without --all.",
+    needs: "No privileges.",
+    rows: "One row per counter, in the kernel's order. NAME is CurrEstab, TcpCurrEstab, tcpCurrEstab.0, \
+           TCP-MIB::tcpCurrEstab.0, 1.3.6.1.2.1.6.9.0 or a pattern for whole names ('*Retrans*'), in any \
+           case if only one counter matches. NAMEs are looked up in all groups, with or without --all.",
     names: &FIELDS,
     keys: &[],
     original: None,
@@ -114,11 +113,10 @@ fn run(call: &mut Call) -> Result<(), Error> {
     })
 }
 
-/// One counter.
 struct Counter {
-    /// As nstat names it: group and field.
+    /// The name in nstat: group and field.
     name: String,
-    /// Where the field begins in `name`.
+    /// The offset of the field in `name`.
     field: usize,
     value: i128,
     /// The file and field.
@@ -131,8 +129,8 @@ impl Counter {
     }
 }
 
-/// Reads what the run shows: without NAMEs the group Tcp or all, with NAMEs as much as is needed to
-/// find them, since snmp alone is much shorter than netstat.
+/// Reads the counters of the run: without NAMEs the group Tcp or all; with NAMEs only as much as is needed
+/// to find them, since snmp is much shorter than netstat.
 fn read(
     source: &Source,
     all: bool,
@@ -149,7 +147,7 @@ fn read(
         read_files(source, File::Netstat, true, &mut counters, report)?;
     }
     if counters.is_empty() {
-        return Err(Error::failed("snmp", "holds no group Tcp"));
+        return Err(Error::failed("snmp", "contains no group Tcp"));
     }
     Ok(counters)
 }
@@ -164,7 +162,7 @@ fn read_files(
     counters: &mut Vec<Counter>,
     report: &mut Report,
 ) -> Result<(), Error> {
-    // The kernel's name for it, whatever the tree.
+    // The kernel's path, whatever the tree.
     let of_kernel = source.saved.is_empty().then(|| format!("/proc/net/{}", file.name()));
     procfs::read(source, &[file], |place, record| {
         let Record::Mib { group, names, values } = record else { return Ok(()) };
@@ -190,9 +188,9 @@ fn add<'a>(
 ) -> Result<(), Error> {
     let group = String::from_utf8_lossy(group);
     let file = of_kernel.map_or_else(|| String::from_utf8_lossy(place.file), Into::into);
-    // Names of one pair differ; only a group that comes twice could repeat them.
+    // Names within a pair are unique; only a repeated group could repeat them.
     if counters.iter().any(|counter| counter.name[..counter.field] == *group) {
-        return Err(place.error("this group stands here a second time"));
+        return Err(place.error("this group appears a second time"));
     }
     counters.extend(pairs.map(|(field, value)| {
         let field = String::from_utf8_lossy(field);

@@ -1,4 +1,4 @@
-//! The names by which people ask for a counter.
+//! The forms of a counter's name on the command line.
 
 use std::ffi::{OsStr, OsString};
 
@@ -17,14 +17,14 @@ pub struct Name {
 }
 
 enum Kind {
-    /// A counter or field, without what SNMP's tools put around it.
+    /// A counter or field, without the prefix and suffix of SNMP tools.
     Word(String),
     /// A pattern with `*` and `?` for whole names.
     Pattern(String),
 }
 
 impl Name {
-    /// Reads a NAME in any of its forms.
+    /// Parses a NAME in any of its forms.
     pub fn parse(given: &OsStr) -> Name {
         let text = given.to_string_lossy();
         let kind = if text.contains(['*', '?']) {
@@ -35,13 +35,13 @@ impl Name {
         Name { given: given.to_os_string(), kind }
     }
 
-    /// Whether the counters hold the one that is meant; of a pattern nobody can know without all.
+    /// Whether the counter is among these; `false` for a pattern, which needs all counters.
     pub fn is_in(&self, counters: &[Counter]) -> bool {
         matches!(self.kind, Kind::Word(_))
             && self.find(counters).is_ok_and(|found| !found.is_empty())
     }
 
-    /// The places of the counters that are meant.
+    /// The indices of the counters with this name.
     fn find(&self, counters: &[Counter]) -> Result<Vec<usize>, Error> {
         let places = |is_it: &dyn Fn(&Counter) -> bool| -> Vec<usize> {
             (0..counters.len()).filter(|place| is_it(&counters[*place])).collect()
@@ -56,7 +56,7 @@ impl Name {
             }
             Kind::Word(word) => word,
         };
-        // The stricter readings go first: a whole name may be another group's field in other case.
+        // Stricter readings first: a whole name may be another group's field in a different case.
         let readings: [&dyn Fn(&Counter) -> bool; 4] = [
             &|counter| counter.name == *word,
             &|counter| counter.field() == word,
@@ -68,7 +68,7 @@ impl Name {
             Some(found) if found.len() > 1 => {
                 let names: Vec<_> =
                     found.iter().map(|place| counters[*place].name.as_str()).collect();
-                let reason = format!("is one of {}: say which", names.join(", "));
+                let reason = format!("is ambiguous: {}", names.join(", "));
                 Err(Error::usage(self.given.as_encoded_bytes(), reason))
             }
             found => Ok(found.unwrap_or_default()),
@@ -76,7 +76,7 @@ impl Name {
     }
 }
 
-/// The counters that `names` pick, in the order given, each once; all of them without names.
+/// The indices of the counters that `names` select, in the given order, each once; all without names.
 pub fn pick(counters: &[Counter], names: &[Name]) -> Result<Vec<usize>, Error> {
     if names.is_empty() {
         return Ok((0..counters.len()).collect());
@@ -112,7 +112,7 @@ fn by_oid(text: &str) -> Option<String> {
     Some(format!("Tcp{}", object.field))
 }
 
-/// A name without `TCP-MIB::` before it and `.0` behind it.
+/// A name without a leading `TCP-MIB::` and a trailing `.0`.
 fn bare(text: &str) -> &str {
     const MODULE: &str = "TCP-MIB::";
     let text = match text.get(..MODULE.len()) {
@@ -122,10 +122,10 @@ fn bare(text: &str) -> &str {
     text.strip_suffix(".0").unwrap_or(text)
 }
 
-/// Whether `pattern`, in which `*` is any run of bytes and `?` any one, fits all of `text`.
+/// Whether `pattern`, in which `*` is any run of bytes and `?` any byte, matches all of `text`.
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
-    // Where to go on when what follows the last star does not fit: one byte more for the star.
+    // Where to continue if the text after the last star does not match: the star takes one more byte.
     let mut retry = None;
     while t < text.len() {
         match pattern.get(p) {
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_fit_whole_names() {
+    fn patterns_match_whole_names() {
         for (pattern, text, fits) in [
             ("*retrans*", "tcpretranssegs", true),
             ("tcp*", "tcpinsegs", true),
