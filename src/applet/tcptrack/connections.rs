@@ -9,25 +9,24 @@ use crate::select::keys::Shape::{Address, Number, Text};
 use crate::select::keys::{Counted, Key, names, push_text};
 use crate::track::tcp::State;
 
-/// The columns of connections.
 pub const COLUMNS: [Column; 14] = [
     Column::label("client", "the address of the end that opened the connection"),
-    Column::label("client_port", "its port"),
+    Column::label("client_port", "the port of this end"),
     Column::label("server", "the address of the other end"),
-    Column::label("server_port", "its port"),
+    Column::label("server_port", "the port of the other end"),
     Column::label("state", "SYN_SENT, SYN_RECV, ESTABLISHED, CLOSING, CLOSED or RESET"),
-    Column::gauge("idle_seconds", "tcptrack_idle_seconds", "how long nothing was heard of it"),
+    Column::gauge("idle_seconds", "tcptrack_idle_seconds", "the time since its last activity"),
     RX,
     TX,
     Column::counter("rx_bytes_total", "tcptrack_rx_bytes", "payload from server to client"),
     Column::counter("tx_bytes_total", "tcptrack_tx_bytes", "payload from client to server"),
     Column::gauge("rtt_seconds", "tcptrack_rtt_seconds", "the round-trip time"),
-    Column::counter("retransmits_total", "tcptrack_retransmits", "segments sent again"),
+    Column::counter("retransmits_total", "tcptrack_retransmits", "retransmitted segments"),
     Column::label(
         "process",
-        "the process that holds the end on this machine: the client, if both are",
+        "the process that holds the end on this machine; the client's, if both are",
     ),
-    Column::label("pid", "its number"),
+    Column::label("pid", "the process's number"),
 ];
 
 const RX: Column = Column::gauge(
@@ -44,10 +43,9 @@ const TX: Column = Column::gauge(
 pub const COUNT: Column =
     Column::gauge("count", "tcptrack_connections", "connections in the group");
 
-/// All columns that there may be.
+/// Every column that any run may show.
 pub const ALL_COLUMNS: [Column; 15] = Column::joined(&[&COLUMNS, &[COUNT]]);
 
-/// Writes the row of a connection.
 pub fn write(row: &Row, out: &mut Out) -> Result<(), Error> {
     let int = |number: u64| Value::Int(number.into());
     let millis = |time: std::time::Duration| Value::Millis(time.as_millis().cast_signed());
@@ -71,7 +69,7 @@ pub fn write(row: &Row, out: &mut Out) -> Result<(), Error> {
     ])
 }
 
-/// The state as our other tables have it: tcptrack's SYN|ACK-ACK would be a pipe to a shell.
+/// The state as in our other tables: tcptrack's SYN|ACK-ACK would be a pipe to a shell.
 fn word(state: State) -> &'static str {
     if state == State::SynAck { "SYN_RECV" } else { state.name() }
 }
@@ -102,7 +100,6 @@ const KEYS: [Key<Connections>; 7] = [
     Key::new("pid", COLUMNS[13], Number(|row| row.holder().map(|process| process.pid))),
 ];
 
-/// Writes the rows of groups.
 pub fn write_groups(
     rows: &[Row],
     grouping: &Grouping<Connections>,

@@ -7,21 +7,20 @@ use super::view::Row;
 
 /// The keys and what they do, for the picture and for the man page.
 pub const KEYS: [(&str, &str); 12] = [
-    ("p", "pause: the rows stay as they are, and go on with p"),
+    ("p", "pause: the rows stay as they are until p is pressed again"),
     ("s", "sort by the next of rate, bytes, idle, rx, tx, state, client, server, none"),
     ("r", "reverse the order"),
-    ("/", "show only connections that hold the text that follows; Enter keeps it, Esc clears it"),
+    ("/", "show only connections that contain the text you type; Enter keeps it, Esc clears it"),
     ("Up, Down", "move the cursor, which stays on its connection"),
     ("PgUp, PgDn", "move the cursor by a page"),
-    ("Home, End", "move the cursor to the first, to the last connection"),
+    ("Home, End", "move the cursor to the first or last connection"),
     ("d, Enter", "details of the connection under the cursor, and back"),
     ("Esc", "back to the list; clear the filter; leave the cursor"),
     ("?, h", "this list of keys, and back"),
-    ("Ctrl-L", "draw everything anew"),
+    ("Ctrl-L", "draw everything again"),
     ("q", "quit"),
 ];
 
-/// Draws the list of keys.
 pub fn help(frame: &mut Frame) {
     frame.put(0, 1, "connbox tcptrack: keys", Look::Reverse);
     frame.dress(0, Look::Reverse);
@@ -31,7 +30,6 @@ pub fn help(frame: &mut Frame) {
     }
 }
 
-/// Draws one connection.
 pub fn draw(frame: &mut Frame, row: Option<&Row>, scene: &Scene) {
     frame.put(0, 1, "Connection", Look::Reverse);
     frame.dress(0, Look::Reverse);

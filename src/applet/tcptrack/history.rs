@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-/// How many ticks are kept.
 pub const TICKS: usize = 60;
-/// Of how many connections at most.
+/// The most connections with a history.
 const MOST: usize = 20_000;
 
 /// The speeds of connections by id.
@@ -22,7 +21,7 @@ struct Ring {
 }
 
 impl History {
-    /// Begins a tick, and forgets the connections that had no speed in the last ones.
+    /// Begins a tick, and forgets connections without a speed in the last 16 ticks.
     pub fn begin(&mut self) {
         self.tick += 1;
         if self.tick.is_multiple_of(16) {
@@ -31,14 +30,14 @@ impl History {
         }
     }
 
-    /// Takes the speed of a connection at this tick.
+    /// Adds the speed of a connection at this tick.
     pub fn add(&mut self, id: u64, speed: u64) {
         if self.rings.len() >= MOST && !self.rings.contains_key(&id) {
             return;
         }
         let tick = self.tick;
         let ring = self.rings.entry(id).or_insert(Ring { packed: [0; TICKS], last: tick });
-        // Ticks that were passed over had no speed.
+        // Skipped ticks had no speed.
         for missed in (ring.last + 1..tick).rev().take(TICKS) {
             ring.packed[missed % TICKS] = 0;
         }
@@ -46,7 +45,7 @@ impl History {
         ring.last = tick;
     }
 
-    /// The last `width` speeds as a line of bars, the newest last, the highest full.
+    /// The last `width` speeds as bars: the newest last, the highest full.
     pub fn sparkline(&self, id: u64, width: usize, is_utf8: bool) -> String {
         let Some(ring) = self.rings.get(&id) else { return String::new() };
         let width = width.min(TICKS);
@@ -69,7 +68,7 @@ impl History {
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const ASCII: [char; 8] = ['_', '.', ':', '-', '=', '+', '*', '#'];
 
-/// A speed in a byte: five bits of exponent, three of mantissa; to the eighth, up to 16 GB/s and more.
+/// A speed in a byte: five bits of exponent, three of mantissa; exact to an eighth, beyond 16 GB/s.
 fn pack(speed: u64) -> u8 {
     if speed < 8 {
         return speed as u8;

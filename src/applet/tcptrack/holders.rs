@@ -1,5 +1,5 @@
-//! Which processes hold the ends of connections: looked up seldom, as it means a look at every
-//! descriptor of every process.
+//! Which processes hold the ends of connections: looked up rarely, since that reads every descriptor of
+//! every process.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -12,25 +12,22 @@ use crate::source::processes::owner::{Owners, Process};
 use crate::source::{Method, Source, sockets};
 use crate::sys;
 
-/// The processes, by the local and the remote end of their sockets.
+/// The processes, by the local and remote end of their sockets.
 #[derive(Debug, Default)]
 pub struct Holders {
     known: HashMap<(Endpoint, Endpoint), Rc<Process>>,
     /// Connections up to this id were looked up.
     last_id: u64,
-    /// When the next look may be taken, and when it must.
+    /// The earliest and the latest time of the next lookup.
     may: Duration,
     must: Duration,
-    /// Whether some processes may not be looked at.
+    /// Whether some processes cannot be inspected.
     pub is_blind: bool,
 }
 
 impl Holders {
-    /// Looks again if there is something new to be found, or the last look is old; so seldom that it
-    /// takes a twentieth of the time at most.
-    ///
-    /// # Errors
-    /// If processes or sockets cannot be read at all.
+    /// Looks again if there are new connections or the last lookup is old, but so rarely that it takes at
+    /// most a twentieth of the time.
     pub fn look(&mut self, rows: &[Row], now: Duration) -> Result<(), Error> {
         let last_id = rows.iter().map(|row| row.id).max().unwrap_or_default();
         let is_due = last_id > self.last_id && now >= self.may || now >= self.must;
@@ -46,9 +43,6 @@ impl Holders {
     }
 
     /// Looks now.
-    ///
-    /// # Errors
-    /// As [`Holders::look`].
     pub fn read(&mut self) -> Result<(), Error> {
         let source = Source::default();
         let owners = Owners::read(&source.kernel, sys::processors(), |_| true)?;
@@ -68,7 +62,7 @@ impl Holders {
         Ok(())
     }
 
-    /// Tells the rows who holds their ends.
+    /// Fills in the holders of the rows.
     pub fn fill(&self, rows: &mut [Row]) {
         for row in rows {
             let of = |local, remote| self.known.get(&key(local, remote)).cloned();
@@ -77,7 +71,7 @@ impl Holders {
     }
 }
 
-/// A v4-mapped socket's packets are IPv4.
+/// The packets of an IPv4-mapped socket are IPv4.
 fn key(local: &Endpoint, remote: &Endpoint) -> (Endpoint, Endpoint) {
     let plain = |end: &Endpoint| Endpoint { address: end.canonical(), ..*end };
     (plain(local), plain(remote))

@@ -1,9 +1,8 @@
-//! Bytes of a terminal to keys; a sequence may come in pieces.
+//! Decodes the bytes of a terminal into keys; a sequence may arrive in pieces.
 
-/// A key that was pressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
-    /// A letter, digit or sign; of one beyond ASCII each byte.
+    /// A letter, digit or sign; a letter beyond ASCII is one key per byte.
     Byte(u8),
     Up,
     Down,
@@ -16,13 +15,13 @@ pub enum Key {
     Enter,
     Backspace,
     Escape,
-    /// ^L: all anew.
+    /// ^L: draw everything again.
     Redraw,
-    /// ^U: the line away.
+    /// ^U: clear the line.
     Clear,
 }
 
-/// What stands behind `ESC [` or `ESC O`, as xterm, the Linux console, rxvt and screen send it.
+/// The bytes after `ESC [` or `ESC O`, as xterm, the Linux console, rxvt and screen send them.
 const SEQUENCES: [(&[u8], Key); 14] = [
     (b"A", Key::Up),
     (b"B", Key::Down),
@@ -40,30 +39,30 @@ const SEQUENCES: [(&[u8], Key); 14] = [
     (b"M", Key::Enter),
 ];
 
-/// A sequence longer than this is none of a key.
+/// A longer sequence is not a key.
 const LONGEST: usize = 32;
 
-/// Reads keys.
+/// A decoder of keys.
 #[derive(Debug, Default)]
 pub struct Keys {
-    /// The sequence that has begun, ESC first.
+    /// The incomplete sequence, beginning with ESC.
     open: Vec<u8>,
 }
 
 impl Keys {
-    /// Takes what was read, and appends the keys that are complete.
+    /// Decodes bytes, and appends the complete keys.
     pub fn feed(&mut self, bytes: &[u8], keys: &mut Vec<Key>) {
         for byte in bytes {
             self.byte(*byte, keys);
         }
     }
 
-    /// Whether a sequence has begun whose rest is still to come, unless it was the key Esc.
+    /// Whether a sequence is incomplete; it may also be the key Esc.
     pub fn is_open(&self) -> bool {
         !self.open.is_empty()
     }
 
-    /// Nothing more has come for a while: an ESC that stands alone was the key.
+    /// Called when nothing more has come for a while: a lone ESC was the key Esc.
     pub fn settle(&mut self) -> Option<Key> {
         let was_alone = self.open == [ESC];
         self.open.clear();
@@ -76,7 +75,7 @@ impl Keys {
             [] => keys.extend(plain(byte)),
             [ESC] if matches!(byte, b'[' | b'O') => self.open.push(byte),
             [ESC] => {
-                // Esc was pressed, and then something else.
+                // Esc was pressed, and then another key.
                 self.open.clear();
                 keys.push(Key::Escape);
                 self.byte(byte, keys);
@@ -116,7 +115,7 @@ fn plain(byte: u8) -> Option<Key> {
     })
 }
 
-/// The key of a sequence; modifiers (`1;5A`) are left out.
+/// The key of a sequence; modifiers (`1;5A`) are ignored.
 fn sequence(rest: &[u8]) -> Option<Key> {
     let known =
         |rest: &[u8]| SEQUENCES.iter().find(|(known, _)| *known == rest).map(|(_, key)| *key);
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_are_keys_and_control_bytes_mostly_none() {
+    fn letters_are_keys_and_most_control_bytes_are_not() {
         assert_eq!(keys(&[b"p/\xc3"]), [Key::Byte(b'p'), Key::Byte(b'/'), Key::Byte(0xc3)]);
         assert_eq!(
             keys(&[b"\r\n\x7f\x08"]),
@@ -178,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn sequences_that_are_no_key_are_swallowed_whole() {
+    fn sequences_that_are_not_keys_are_skipped_whole() {
         for text in
             [&b"\x1b[15~"[..], b"\x1b[[A", b"\x1b[?1;2c", b"\x1b[200~", b"\x1bOP", b"\x1b[M"]
         {

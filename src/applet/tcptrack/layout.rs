@@ -1,5 +1,5 @@
-//! Where things stand on the screen: tcptrack's columns at 80, more where there is room, two lines a
-//! connection where there is little.
+//! The layout of the screen: tcptrack's columns at 80, more if there is room, two lines per connection if
+//! there is little.
 
 use super::history::TICKS;
 use super::scene::{Scene, look};
@@ -8,7 +8,7 @@ use super::text::{self, Units};
 use super::view::{Picture, Row, Sort, Total, View};
 use crate::track::tcp::State;
 
-/// A column that is there if the terminal is wide enough for it and those before it.
+/// A column that is shown if the terminal is wide enough for it and those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extra {
     Rx,
@@ -21,7 +21,7 @@ enum Extra {
     Sparkline,
 }
 
-/// The extra columns in the order of their worth, with their headings and least widths.
+/// The extra columns, the most useful first, with their headings and minimal widths.
 const EXTRAS: [(Extra, &str, usize); 8] = [
     (Extra::Rx, "Rx speed", 9),
     (Extra::Tx, "Tx speed", 9),
@@ -33,18 +33,18 @@ const EXTRAS: [(Extra, &str, usize); 8] = [
     (Extra::Sparkline, "Last ticks", 10),
 ];
 
-/// As wide as `[` and the longest IPv6 address, `]` and a port are.
+/// The width of the longest IPv6 address in brackets, and a port.
 const WIDEST_END: usize = 47;
-/// As wide as an end is in tcptrack: IPv4 and a port.
+/// The width of an end in tcptrack: IPv4 address and port.
 const USUAL_END: usize = 21;
-/// Below that many columns a connection always takes two lines.
+/// Below this number of columns a connection always takes two lines.
 const STACKED_BELOW: usize = 64;
 
-/// Where the columns begin.
+/// Where the columns of the table begin.
 #[derive(Debug)]
 struct Layout {
     is_stacked: bool,
-    /// How wide an end may be.
+    /// The width of an end.
     end: usize,
     server: usize,
     state: usize,
@@ -104,19 +104,19 @@ impl Layout {
         1 + usize::from(self.is_stacked || self.is_too_wide(row))
     }
 
-    /// Whether the client does not leave room for the server.
+    /// Whether an end is too wide for one line.
     fn is_too_wide(&self, row: &Row) -> bool {
         row.client.canonical().is_ipv6() && text::endpoint(&row.client).len() > self.end
             || row.server.canonical().is_ipv6() && text::endpoint(&row.server).len() > self.end
     }
 }
 
-/// Whether a terminal of so many columns has room for processes.
+/// Whether a terminal of this width has room for processes.
 pub fn shows_processes(columns: usize) -> bool {
     Layout::of(columns).extras.iter().any(|(extra, ..)| *extra == Extra::Process)
 }
 
-/// Draws the picture that is wanted.
+/// Draws the chosen picture.
 pub fn draw(frame: &mut Frame, view: &mut View, rows: &[Row], scene: &Scene) {
     match view.picture {
         Picture::Help => super::details::help(frame),
@@ -134,7 +134,7 @@ pub fn draw(frame: &mut Frame, view: &mut View, rows: &[Row], scene: &Scene) {
 
 fn list(frame: &mut Frame, view: &mut View, rows: &[Row], scene: &Scene) {
     let layout = Layout::of(frame.columns());
-    // The rows go last where there is little room.
+    // On a small screen the rows have priority.
     let has_status = frame.lines() >= 2;
     let has_total = frame.lines() >= 4;
     let has_headings = frame.lines() >= 3;
@@ -187,7 +187,7 @@ fn draw_row(
 ) {
     let is_stacked = layout.is_stacked;
     let idle = text::idle(row.idle);
-    // An end that is too wide has the line up to the next column, tcptrack's way.
+    // An end that is too wide takes the line up to the next column, as in tcptrack.
     let room = if layout.is_stacked { layout.end } else { layout.state - 2 };
     let server = if is_stacked { 1 } else { layout.server };
     frame.put_within(
@@ -233,13 +233,13 @@ fn extra_words(extra: Extra, row: &Row, width: usize, scene: &Scene) -> String {
         Extra::Retransmits => text::number(row.retransmits_total),
         Extra::Sparkline => {
             let bars = scene.history.sparkline(row.id, width, scene.is_utf8);
-            // The newest stands at the right edge.
+            // The newest bar is at the right edge.
             " ".repeat(width.saturating_sub(bars.chars().count())) + &bars
         }
     }
 }
 
-/// A state in six letters.
+/// A state in at most six letters.
 fn short(state: State) -> &'static str {
     match state {
         State::SynSent => "SYN",

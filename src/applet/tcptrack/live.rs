@@ -1,4 +1,4 @@
-//! The screen: ticks, keys and signals, until somebody has seen enough.
+//! The screen: ticks, keys and signals, until the user quits.
 
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::sys::signals::{self, Signals};
 use crate::sys::terminal::Terminal;
 use crate::track::tcp::Tracker;
 
-/// The signals that the screen has to answer.
+/// The signals that the screen handles.
 const SIGNALS: [i32; 7] = [
     signals::SIGINT,
     signals::SIGTERM,
@@ -29,13 +29,10 @@ const SIGNALS: [i32; 7] = [
     signals::SIGWINCH,
 ];
 
-/// How long an ESC may be the beginning of a sequence.
+/// How long to wait for the rest of a sequence after an ESC.
 const ESCAPE_WAIT: Duration = Duration::from_millis(50);
 
 /// Shows connections until a key or a signal ends it.
-///
-/// # Errors
-/// If the source or the terminal fails.
 pub fn run(args: &Args, wanted: &Watched) -> Result<(), Error> {
     let mut tracker = Tracker::new(args.options());
     let feed = Feed::open(wanted, &mut tracker)?;
@@ -65,7 +62,7 @@ fn lost(error: rustix::io::Errno) -> Error {
     Error::system("the terminal", error)
 }
 
-/// Whether the locale's letters are UTF-8 (locale(7): the first of these that is set decides).
+/// Whether the locale's encoding is UTF-8 (locale(7): the first of these that is set decides).
 fn is_utf8() -> bool {
     let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(sys::environment);
     let name = set.unwrap_or_default().to_ascii_lowercase();
@@ -73,11 +70,10 @@ fn is_utf8() -> bool {
     name.windows(4).any(|part| part == b"utf8") || name.windows(5).any(|part| part == b"utf-8")
 }
 
-/// What a wait has come to.
+/// Whether to continue after a wait.
 enum Turn {
-    /// On with it.
     Go,
-    /// The end.
+
     End,
 }
 
@@ -94,7 +90,7 @@ struct Live<'a> {
     keys: Keys,
     bytes: Vec<u8>,
     tick: Duration,
-    /// When the last tick was.
+    /// The time of the last tick.
     before: Duration,
 }
 
@@ -106,7 +102,7 @@ impl Live<'_> {
             if now >= next {
                 self.on_tick(now)?;
                 self.draw()?;
-                // After a long stop the ticks that were missed stay missed.
+                // After a long stop, missed ticks are not made up for.
                 next = (next + self.tick).max(now + self.tick / 2);
             }
             if let Turn::End = self.wait(next)? {
@@ -121,7 +117,7 @@ impl Live<'_> {
         let until = if is_open { next.min(sys::monotonic() + ESCAPE_WAIT) } else { next };
         let (keys, signals) = (self.terminal.keys(), self.signals.as_fd());
         let packets = self.feed.fd();
-        // Where there are no packets, the signals stand twice.
+        // Without packets, the signals are polled twice.
         let fds = [keys, signals, packets.unwrap_or(signals)];
         let has_packets = packets.is_some();
         let left = until.saturating_sub(sys::monotonic());
@@ -138,7 +134,7 @@ impl Live<'_> {
             self.bytes.clear();
             self.bytes.reserve(4096);
             match sys::read(self.terminal.keys(), &mut self.bytes) {
-                // The terminal has gone.
+                // The terminal was closed.
                 Ok(0) => return Ok(Turn::End),
                 Ok(_) => self.keys.feed(&self.bytes, &mut pressed),
                 Err(rustix::io::Errno::AGAIN) => {}
@@ -163,7 +159,7 @@ impl Live<'_> {
     fn on_signals(&mut self) -> Result<(), Error> {
         while let Some(signal) = self.signals.next() {
             match signal {
-                // Ctrl-C is one way to say q.
+                // Ctrl-C means the same as q.
                 signals::SIGINT => return Err(Error::Ended(Status::Done)),
                 signals::SIGTSTP => self.terminal.suspend().map_err(lost)?,
                 signals::SIGCONT => self.terminal.enter().map_err(lost)?,
@@ -178,7 +174,7 @@ impl Live<'_> {
         self.draw()
     }
 
-    /// Reads what there is to know, unless the picture is to stay as it is.
+    /// Reads the connections; updates the rows unless the screen is paused.
     fn on_tick(&mut self, now: Duration) -> Result<(), Error> {
         self.feed.tick(now, &mut self.tracker)?;
         self.tracker.tick(now);
@@ -191,7 +187,7 @@ impl Live<'_> {
         let before = std::mem::replace(&mut self.before, now);
         self.rows.extend(self.tracker.connections().map(|one| Row::of(one, now, before)));
         if self.shows_holders() {
-            // Without processes all else is still true.
+            // Without processes everything else is still right.
             let _ = self.holders.look(&self.rows, now);
             self.holders.fill(&mut self.rows);
         }
@@ -211,7 +207,7 @@ impl Live<'_> {
     }
 
     fn draw(&mut self) -> Result<(), Error> {
-        // More than any screen has would only cost.
+        // No screen is larger; a larger frame would only cost memory.
         const MOST: usize = 2000;
         let (columns, lines) = self.terminal.size();
         let mut frame = Frame::new(columns.min(MOST), lines.min(MOST));

@@ -1,4 +1,4 @@
-//! `tcptrack`: connections live, on a screen or as rows.
+//! `tcptrack`: live connections, on a screen or as rows.
 
 mod connections;
 mod details;
@@ -46,23 +46,23 @@ pub static APPLET: Applet = Applet {
     examples: &[
         Example { about: "The connections of this host, live", command: "tcptrack" },
         Example {
-            about: "What goes through a router to web servers",
+            about: "Connections through a router to web servers",
             command: "tcptrack -i eth0 'dst port 80 or 443'",
         },
         Example { about: "The ten fastest connections now", command: "tcptrack --once | head" },
         Example {
-            about: "Who moves most, by process, ten times",
+            about: "Which processes transfer most, ten times",
             command: "tcptrack --count 10 --by process,pid --top 5",
         },
         Example {
-            about: "What was in a capture, the largest first",
+            about: "The connections in a capture, the largest first",
             command: "tcptrack -T capture.pcap --header",
         },
     ],
-    needs: "None for the kernel's own counters, but CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE to find the \
-            processes of other users; CAP_NET_RAW for -i, CAP_NET_ADMIN for --conntrack.",
-    rows: "One row a connection, in the order of --sort; with --by one row a group, the largest first. \
-           The last arguments are the filter expression.",
+    needs: "No privileges for the kernel's own counters; CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE to find the \
+        processes of other users; CAP_NET_RAW for -i; CAP_NET_ADMIN for --conntrack.",
+    rows: "One row per connection, in the order of --sort; with --by one row per group, the largest first. \
+        The last arguments are the filter expression.",
     names: &[],
     keys: &details::KEYS,
     original: Some(&ORIGINAL),
@@ -70,32 +70,34 @@ pub static APPLET: Applet = Applet {
 };
 
 const DETAILS: [&str; 9] = [
-    "Shows the TCP connections, with tcptrack's columns: client, server, state, how long idle, whether \
-     something came since the last tick (A), and the speed of both directions together: payload bytes, \
-     each counted once. Where the terminal is wide enough there follow both directions apart (Rx is what \
-     the client receives, Tx what it sends), the process, the totals, the round-trip time, segments sent \
-     again and a sparkline of the last 60 ticks; below 64 columns a connection takes two lines.",
-    "Without -i the kernel's own counters are read at each tick, by sock_diag(7): all connections of this \
-     host are there from the first picture on, whether they talk or not, without capture and without root. \
-     Sent bytes count when they are acknowledged. A connection of which nothing is left is shown as CLOSED.",
-    "With -i packets are captured on an interface, or on all with -i any: of a router, of a mirror port. The \
-     kernel's filter lets only the headers of TCP through. A connection that was there before is shown when \
-     it is heard; then known listeners of this host, else the lower port, are the server. Promiscuous mode, \
-     which is tcptrack's default, is on request here.",
-    "With --conntrack the flows of the connection tracking table are read, for routers without a capture. \
+    "Shows the TCP connections, with tcptrack's columns: client, server, state, idle time, whether something \
+     arrived since the last tick (A), and the speed of both directions together, in payload bytes, each \
+     counted once. If the terminal is wide enough, more columns follow: the speed of each direction (Rx is \
+     what the client receives, Tx what it sends), the process, the totals, the round-trip time, \
+     retransmitted segments and a sparkline of the last 60 ticks. Below 64 columns a connection takes two \
+     lines.",
+    "Without -i, tcptrack reads the kernel's own counters at each tick, through sock_diag(7): it shows all \
+     connections of this host from the start, whether they transfer data or not, without a capture and \
+     without root. Sent bytes count when they are acknowledged. A connection that has disappeared is shown \
+     as CLOSED.",
+    "With -i it captures packets on an interface, or on all with -i any: on a router, or at a mirror port. \
+     The kernel's filter passes only TCP headers. A connection that began earlier is shown at its first \
+     packet; the server is then the end where this host has a listener, otherwise the end with the lower \
+     port. Promiscuous mode, the default in the original tcptrack, must be requested here.",
+    "With --conntrack it reads the flows of the connection tracking table: for routers, without a capture. \
      They count bytes of whole IP packets, and only with net.netfilter.nf_conntrack_acct=1.",
-    "With -T a capture is read from a file (pcap or pcapng, - is standard input), by its own clock; the \
-     result is a row for each connection in it, also those that have ended, unless -r removes them. Their \
-     idle time is that at the end of the capture.",
+    "With -T it reads a capture from a file (pcap or pcapng, - is standard input), with the capture's own \
+     clock. The result is one row per connection, including those that have ended unless -r removes them. \
+     Idle times are those at the end of the capture.",
     "The last arguments are an expression, quoted or not: the connection part of pcap-filter(7) with host, \
-     net, port, portrange, src, dst, tcp, ip, ip6, and, or, not, parentheses. It picks what is \
-     captured; of counters and flows those connections of which it holds in one direction at least.",
-    "Rows are written instead, one set a tick, if standard output is no terminal, with --once, --count, \
-     --interval, --by, or a format. A speed is that since the set before, so that the first one comes \
-     after a tick, with -i after the first whole one. rx and tx are seen from the client.",
-    "Connections are bounded in number: the ones longest idle make room, which is counted.",
-    "A terminal that can do nothing (TERM=dumb, or not set) gets rows, too. With NO_COLOR there is no \
-     colour.",
+     net, port, portrange, src, dst, tcp, ip, ip6, and, or, not, parentheses. It selects the captured \
+     packets or, for counters and flows, the connections that match in at least one direction.",
+    "tcptrack writes rows instead of a screen, one set per tick, if standard output is not a terminal, or \
+     with --once, --count, --interval, --by, or a format. Speeds are those since the previous set, so the \
+     first set comes after one tick, with -i after the first complete one. rx and tx are from the client's \
+     point of view.",
+    "The number of connections is limited: those idle longest are removed to make room, and counted.",
+    "A terminal without cursor control (TERM=dumb or unset) gets rows, too. NO_COLOR turns colours off.",
 ];
 
 const ORIGINAL: Original = Original {
@@ -105,16 +107,16 @@ const ORIGINAL: Original = Original {
     renamed: &[],
     refused: &[
         ("rate", "speeds are columns already"),
-        ("from", "captures are read by -T"),
-        ("root", "the running kernel is asked"),
+        ("from", "use -T to read a capture"),
+        ("root", "tcptrack reads the running kernel"),
         ("explain", "there is nothing to explain"),
     ],
     status_of_help: 0,
     status_of_usage: 2,
     status_of_failure: 1,
-    statuses: "0 if all went well, also when q or Ctrl-C ended it; 1 after a failure, such as no such \
-               interface or a missing right; 2 after a wrong command line or filter, which tcptrack \
-               answers with 0; 128 and the signal's number after SIGTERM, SIGHUP or SIGQUIT on the screen.",
+    statuses: "0 on success, also after q or Ctrl-C; 1 after a failure, such as an unknown interface or a \
+        missing privilege; 2 after a wrong command line or filter, where the original tcptrack has 0; 128 \
+        plus the signal's number after SIGTERM, SIGHUP or SIGQUIT on the screen.",
 };
 
 #[derive(Default)]
@@ -159,13 +161,13 @@ const OPTIONS: [Opt<Args>; 18] = [
         Ok(())
     })
     .short('i'),
-    Opt::<Args>::switch("only-new", "leave out connections that were there before", |args| {
+    Opt::<Args>::switch("only-new", "skip connections that began earlier", |args| {
         args.only_new = true;
     })
     .short('d'),
     Opt::<Args>::switch(
         "fast",
-        "ten ticks a second; of packets each shows the speed of the last second",
+        "ten ticks a second; with -i or -T each shows the speed of the last second",
         |args| {
             args.is_fast = true;
         },
@@ -185,14 +187,14 @@ const OPTIONS: [Opt<Args>; 18] = [
     Opt::<Args>::value(
         "remove-after",
         "SECONDS",
-        "remove what is closed after SECONDS (2)",
+        "remove closed connections after SECONDS (2)",
         |args, value| {
             args.remove_after = Some(cli::seconds(value)?);
             Ok(())
         },
     )
     .short('r'),
-    Opt::<Args>::value("read", "FILE", "read a capture instead, to its end", |args, value| {
+    Opt::<Args>::value("read", "FILE", "read a capture file instead, to its end", |args, value| {
         args.file = Some(value.into());
         Ok(())
     })
@@ -200,7 +202,7 @@ const OPTIONS: [Opt<Args>; 18] = [
     Opt::value(
         "rate-interval",
         "SECONDS",
-        "a tick, over which speeds are taken (1)",
+        "the length of a tick, over which speeds are measured (1)",
         |args, value| {
             args.rate_interval = Some(cli::seconds(value)?);
             Ok(())
@@ -210,18 +212,18 @@ const OPTIONS: [Opt<Args>; 18] = [
         "sort",
         "ORDER",
         &SORTS,
-        "the order of the rows (rate; of -T bytes)",
+        "the order of the rows (rate; with -T bytes)",
         |args, value| {
             args.sort = Some(cli::choose(&Sort::ALL, value)?);
             Ok(())
         },
     ),
-    Opt::word("units", "UNIT", &["bytes", "bits"], "units of the screen", |args, value| {
+    Opt::word("units", "UNIT", &["bytes", "bits"], "units on the screen", |args, value| {
         args.units = cli::choose(&[("bytes", Units::Bytes), ("bits", Units::Bits)], value)?;
         Ok(())
     }),
-    Opt::switch("once", "write one set of rows and end", |args| args.once = true),
-    Opt::value("count", "N", "write N sets of rows and end", |args, value| {
+    Opt::switch("once", "write one set of rows and exit", |args| args.once = true),
+    Opt::value("count", "N", "write N sets of rows and exit", |args, value| {
         args.count = Some(cli::number(value)?);
         Ok(())
     }),
@@ -234,7 +236,7 @@ const OPTIONS: [Opt<Args>; 18] = [
             Ok(())
         },
     ),
-    Opt::switch("conntrack", "read the flows of connection tracking", |args| {
+    Opt::switch("conntrack", "read the flows of connection tracking instead", |args| {
         args.conntrack = true;
     }),
     Opt::value("max-connections", "N", "keep at most N connections (100000)", |args, value| {
@@ -248,7 +250,7 @@ const OPTIONS: [Opt<Args>; 18] = [
 const DOCS: [OptDoc; 18] = cli::docs(&OPTIONS);
 
 impl Args {
-    /// The time between two pictures or sets of rows.
+    /// The time between two screens or sets of rows.
     fn tick(&self) -> Duration {
         let interval = self.rate_interval.unwrap_or(Duration::from_secs(1));
         self.interval.unwrap_or(if self.is_fast { interval / 10 } else { interval })
@@ -256,7 +258,7 @@ impl Args {
 
     fn options(&self) -> Options {
         let usual = Options::default();
-        // What a capture has shown is its result.
+        // The result of a capture includes closed connections.
         let keep = if self.file.is_some() { Duration::MAX } else { usual.remove_after };
         Options {
             only_new: self.only_new,
@@ -288,7 +290,7 @@ fn run(call: &mut Call) -> Result<(), Error> {
     refuse(call, &args)?;
     let source = call.source()?;
     if args.file.is_none() {
-        source.must_be_live("the running kernel is asked")?;
+        source.must_be_live("tcptrack reads the running kernel")?;
     }
     let wanted = Watched {
         expression: expression(call.names(), &source.kernel)?,
@@ -299,14 +301,14 @@ fn run(call: &mut Call) -> Result<(), Error> {
         threads: source.threads,
     };
     if args.conntrack && !feed::has_accounting() {
-        call.report.note("net.netfilter.nf_conntrack_acct is 0: no bytes are counted");
+        call.report.note("net.netfilter.nf_conntrack_acct is 0: the kernel counts no bytes");
     }
     let wants_rows = args.wants_rows() || call.common().style.format != Format::Original;
     if wants_rows || call.common().style.output.is_some() || !terminal::is_terminal() {
         return stream::run(call, &args, &wanted);
     }
     if sys::environment("TERM").is_none_or(|term| term == "dumb") {
-        call.report.note("this terminal (TERM) has no screen, so there are rows");
+        call.report.note("the terminal (TERM) has no cursor control: writing rows instead");
         return stream::run(call, &args, &wanted);
     }
     live::run(&args, &wanted)
@@ -318,37 +320,41 @@ fn refuse(call: &Call, args: &Args) -> Result<(), Error> {
     let style = &call.common().style;
     let is_prometheus = style.format == Format::Prometheus;
     cli::refuse([
+        (is_replay && args.interface.is_some(), "-i", "cannot be combined with -T"),
+        (args.conntrack && args.interface.is_some(), "-i", "cannot be combined with --conntrack"),
+        (args.conntrack && is_replay, "--conntrack", "cannot be combined with -T"),
         (
-            is_replay && args.interface.is_some(),
-            "-i",
-            "not together with -T: a capture has its own",
+            args.once && args.count.is_some_and(|count| count > 1),
+            "--count",
+            "cannot be combined with --once",
         ),
-        (args.conntrack && args.interface.is_some(), "-i", "not together with --conntrack"),
-        (args.conntrack && is_replay, "--conntrack", "not together with -T"),
-        (args.once && args.count.is_some_and(|count| count > 1), "--count", "not with --once"),
         (
             is_replay && args.interval.is_some(),
             "--interval",
-            "not with -T, which ends with a result",
+            "cannot be combined with -T, which has one result",
         ),
-        (is_replay && args.count.is_some(), "--count", "not with -T, which ends with a result"),
-        (args.grouping.lacks_keys(), "--min", grouping::NEEDS_KEYS),
         (
-            args.is_promiscuous && args.interface.is_none(),
-            "--promiscuous",
-            "needs -i: only a capture can be",
+            is_replay && args.count.is_some(),
+            "--count",
+            "cannot be combined with -T, which has one result",
         ),
-        (call.is_of_all_namespaces(), "--netns", "one namespace at a time can be watched"),
+        (args.grouping.lacks_keys(), "--min", grouping::NEEDS_KEYS),
+        (args.is_promiscuous && args.interface.is_none(), "--promiscuous", "needs -i"),
+        (
+            call.is_of_all_namespaces(),
+            "--netns",
+            "all is not possible: tcptrack watches one namespace at a time",
+        ),
         (is_prometheus && !is_one && !call.common().is_collected, "--prom", "needs --once"),
         (
             style.output.is_some() && !is_one && args.count.is_none(),
             "--output",
-            "would never be whole: needs --once or --count",
+            "needs --once or --count, otherwise the file would never be complete",
         ),
     ])
 }
 
-/// The filter: all operands, in one piece or several.
+/// The filter: all operands, joined.
 fn expression(words: &[OsString], kernel: &Kernel) -> Result<Expression, Error> {
     let text = words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>().join(&b' ');
     let services = OnceCell::new();

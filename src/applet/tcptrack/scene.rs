@@ -1,25 +1,23 @@
-//! What all pictures show alike.
+//! What all pictures need besides the rows.
 
 use super::history::History;
 use super::screen::Look;
 use super::text::Units;
 use crate::track::tcp::State;
 
-/// What is drawn besides the rows.
 #[derive(Debug, Default)]
 pub struct Scene {
     pub units: Units,
-    /// Whether letters beyond ASCII may be shown.
+    /// Whether the terminal shows letters beyond ASCII.
     pub is_utf8: bool,
     /// The speeds of the last ticks.
     pub history: History,
-    /// Packets that the kernel had to drop.
+    /// Packets that the kernel dropped.
     pub dropped: u64,
-    /// Connections that had to make room for others.
+    /// Connections that were removed to make room for others.
     pub evicted: u64,
 }
 
-/// How a state looks.
 pub fn look(state: State) -> Look {
     match state {
         State::Established => Look::Green,

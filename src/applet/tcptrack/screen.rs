@@ -1,9 +1,7 @@
-//! Frames of cells, and the bytes that turn the last frame into the next one. Pure.
-//!
-//! Nothing that came from outside can be a command to the terminal: a cell holds one letter that is
-//! known to take one column, and no control character at all.
+//! Frames of cells, and the bytes that change the last frame into the next one. Pure. Nothing from outside
+//! can be a command to the terminal: a cell holds one letter that is known to take one column, and never a
+//! control character.
 
-/// How a cell looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Look {
     #[default]
@@ -21,7 +19,7 @@ pub enum Look {
 }
 
 impl Look {
-    /// The parameters of SGR (ECMA-48, 8.3.117) behind the reset, with and without colour.
+    /// The parameters of SGR (ECMA-48, 8.3.117) after the reset, with and without colour.
     fn parameters(self, has_colour: bool) -> &'static str {
         match self {
             Look::Plain => "",
@@ -37,18 +35,17 @@ impl Look {
     }
 }
 
-/// One place of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
     /// A letter that takes one column.
     pub letter: char,
-    /// How it looks.
+
     pub look: Look,
 }
 
 const BLANK: Cell = Cell { letter: ' ', look: Look::Plain };
 
-/// What the screen shows, or is to show.
+/// The content of a screen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frame {
     columns: usize,
@@ -62,12 +59,10 @@ impl Frame {
         Frame { columns, lines, cells: vec![BLANK; columns * lines] }
     }
 
-    /// How wide it is.
     pub fn columns(&self) -> usize {
         self.columns
     }
 
-    /// How many lines it has.
     pub fn lines(&self) -> usize {
         self.lines
     }
@@ -77,8 +72,8 @@ impl Frame {
         self.cells.get(begin..begin.saturating_add(self.columns)).unwrap_or_default()
     }
 
-    /// Puts text of our own, or text from outside that [`letters`] made harmless. What does not fit is
-    /// cut. Gives the column behind it.
+    /// Puts our own text, or text from outside that [`letters`] made harmless, and cuts it at the edge.
+    /// Returns the column after it.
     pub fn put(&mut self, line: usize, column: usize, text: &str, look: Look) -> usize {
         self.put_within(line, column, usize::MAX, text, look)
     }
@@ -119,7 +114,6 @@ impl Frame {
         }
     }
 
-    /// Makes a line blank.
     pub fn clear(&mut self, line: usize) {
         let begin = line.saturating_mul(self.columns);
         if let Some(cells) = self.cells.get_mut(begin..begin.saturating_add(self.columns)) {
@@ -127,7 +121,7 @@ impl Frame {
         }
     }
 
-    /// The text of a line, without the blanks at its end.
+    /// The text of a line, without trailing blanks.
     #[cfg(test)]
     pub fn text(&self, line: usize) -> String {
         let text: String = self.line(line).iter().map(|cell| cell.letter).collect();
@@ -135,16 +129,16 @@ impl Frame {
     }
 }
 
-/// Whether every terminal gives the letter one column: ASCII, Latin, Greek, Cyrillic, and the blocks of
-/// our own sparklines.
+/// Whether the letter takes one column on every terminal: ASCII, Latin, Greek, Cyrillic, and the blocks of
+/// our sparklines.
 fn is_narrow(letter: char) -> bool {
     matches!(letter, ' '..='~' | '\u{a1}'..='\u{ac}' | '\u{ae}'..='\u{2ff}' | '\u{370}'..='\u{377}'
         | '\u{37a}'..='\u{37f}' | '\u{384}'..='\u{38a}' | '\u{38e}'..='\u{3a1}'
         | '\u{3a3}'..='\u{482}' | '\u{48a}'..='\u{52f}' | '\u{2581}'..='\u{2588}')
 }
 
-/// Text from outside as letters that can do no harm: what is no UTF-8, no narrow letter, or no ASCII
-/// where the locale has nothing else, becomes a question mark.
+/// Text from outside as harmless letters: anything that is not UTF-8, not a narrow letter, or not ASCII in
+/// a locale without UTF-8, becomes a question mark.
 pub fn letters(text: &[u8], is_utf8: bool) -> String {
     let mut harmless = String::with_capacity(text.len());
     for chunk in text.utf8_chunks() {
@@ -162,26 +156,26 @@ pub fn letters(text: &[u8], is_utf8: bool) -> String {
 /// Turns frames into bytes for a terminal.
 #[derive(Debug, Default)]
 pub struct Painter {
-    /// What the terminal shows; `None` if that is not known.
+    /// What the terminal shows; `None` if unknown.
     last: Option<Frame>,
     has_colour: bool,
 }
 
-/// A gap of equal cells that is cheaper to write than to jump over.
+/// The largest gap of equal cells that is cheaper to write than to skip.
 const SMALL_GAP: usize = 8;
 
 impl Painter {
-    /// A painter for a terminal of which nothing is known yet.
+    /// A painter for a terminal with unknown content.
     pub fn new(has_colour: bool) -> Painter {
         Painter { last: None, has_colour }
     }
 
-    /// The terminal may show anything now: the next frame is painted whole.
+    /// Forgets what the terminal shows: the next frame is painted completely.
     pub fn forget(&mut self) {
         self.last = None;
     }
 
-    /// Appends what makes the terminal show `next`: only what differs from the last frame.
+    /// Appends the bytes that make the terminal show `next`: only the differences from the last frame.
     pub fn paint(&mut self, next: &Frame, bytes: &mut Vec<u8>) {
         let is_same_size = |last: &Frame| (last.columns, last.lines) == (next.columns, next.lines);
         let last = match self.last.take().filter(is_same_size) {
@@ -198,7 +192,7 @@ impl Painter {
         if look != Look::Plain {
             bytes.extend_from_slice(b"\x1b[0m");
         }
-        // The old frame's memory serves the new one.
+        // Reuse the old frame's memory.
         let mut kept = last;
         kept.cells.clone_from(&next.cells);
         self.last = Some(kept);
@@ -236,13 +230,12 @@ impl Painter {
     }
 }
 
-/// The first place from `place` on where two lines differ.
+/// The first column, from `place` on, where two lines differ.
 fn difference(last: &[Cell], next: &[Cell], place: usize) -> Option<usize> {
     let pairs = last.iter().zip(next).skip(place);
     pairs.take(next.len()).position(|(last, next)| last != next).map(|found| place + found)
 }
 
-/// Moves the cursor.
 fn go(bytes: &mut Vec<u8>, line: usize, column: usize) {
     let mut digits = itoa::Buffer::new();
     bytes.extend_from_slice(b"\x1b[");
@@ -256,7 +249,7 @@ fn go(bytes: &mut Vec<u8>, line: usize, column: usize) {
 mod tests {
     use super::*;
 
-    /// A terminal that knows what [`Painter`] says, and nothing else.
+    /// A terminal that knows only the sequences of [`Painter`].
     struct Terminal {
         columns: usize,
         cells: Vec<Cell>,
@@ -266,7 +259,7 @@ mod tests {
 
     impl Terminal {
         fn of(frame: &Frame) -> Terminal {
-            // What stood there before.
+            // Some earlier content.
             let cells = vec![Cell { letter: '#', look: Look::Red }; frame.cells.len()];
             Terminal { columns: frame.columns, cells, place: (0, 0), look: Look::Red }
         }

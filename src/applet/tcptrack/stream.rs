@@ -1,4 +1,4 @@
-//! Rows instead of a screen: a set at each tick, or one at the end of a capture.
+//! Rows instead of a screen: one set per tick, or one at the end of a capture.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,15 +16,12 @@ use crate::source::packets::pcap_file;
 use crate::sys::{self, For};
 use crate::track::tcp::Tracker;
 
-/// Said once, when it happens.
-const DROPPED: &str = "the kernel had to drop packets: what was in them is missing";
-const EVICTED: &str = "there were more connections than --max-connections: the ones longest idle made \
-                       room and are missing";
+/// Warnings, each given once.
+const DROPPED: &str = "the kernel dropped packets: their data is missing";
+const EVICTED: &str = "there were more connections than --max-connections: those idle longest were removed \
+    and are missing";
 
 /// Writes the rows.
-///
-/// # Errors
-/// If the source cannot be read or the rows not be written.
 pub fn run(call: &mut Call, args: &Args, wanted: &Watched) -> Result<(), Error> {
     let mut style = call.common().style.clone();
     if style.format == Format::Original {
@@ -51,7 +48,7 @@ pub fn run(call: &mut Call, args: &Args, wanted: &Watched) -> Result<(), Error> 
     call.finish(out)
 }
 
-/// Takes all segments of a capture, and gives the moment of the last packet.
+/// Takes all segments of a capture, and returns the time of the last packet.
 fn replay(
     path: &Path,
     args: &Args,
@@ -64,7 +61,7 @@ fn replay(
         if let Some(segment) = wanted.segment(frame) {
             tracker.segment(frame.time, &segment);
         }
-        // Only who asks for removal gets it.
+        // Connections are removed only on request.
         if args.remove_after.is_some() && end >= last_tick + Duration::from_secs(1) {
             tracker.tick(end);
             last_tick = end;
@@ -120,10 +117,10 @@ fn repeat(
     Ok(())
 }
 
-/// The ring hands packets over in blocks: the last ones of a tick come so much later.
+/// How late the last packets of a tick may arrive, since the ring hands packets over in blocks.
 const LATE: Duration = Duration::from_millis(100);
 
-/// The next multiple of `tick`: speeds of packets are those of whole ticks of the clock.
+/// The next multiple of `tick`: with packets, speeds are those of whole ticks of the clock.
 fn next_whole(now: Duration, tick: Duration) -> Duration {
     let (now, tick) = (now.as_nanos(), tick.as_nanos().max(1));
     Duration::from_nanos(u64::try_from(now.next_multiple_of(tick)).unwrap_or(u64::MAX))

@@ -1,17 +1,17 @@
-//! Numbers, times and ends of connections as short words.
+//! Numbers, times and endpoints as short texts.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::model::Endpoint;
 
-/// How amounts are written.
+/// The units of amounts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Units {
-    /// Bytes, in steps of 1024, as tcptrack has them.
+    /// Bytes, in steps of 1024, as in tcptrack.
     #[default]
     Bytes,
-    /// Bits, in steps of 1000, as links are sold.
+    /// Bits, in steps of 1000, as for links.
     Bits,
 }
 
@@ -35,12 +35,12 @@ pub fn amount(bytes: u64, units: Units) -> String {
     text
 }
 
-/// An amount a second: `371 KB/s`.
+/// An amount per second: `371 KB/s`.
 pub fn speed(bytes_per_second: u64, units: Units) -> String {
     amount(bytes_per_second, units) + "/s"
 }
 
-/// How long nothing was heard: whole seconds, from a minute on minutes, then hours.
+/// An idle time in whole seconds, minutes or hours.
 pub fn idle(time: Duration) -> String {
     match time.as_secs() {
         seconds @ ..60 => number(seconds) + "s",
@@ -62,7 +62,6 @@ pub fn round_trip(time: Duration) -> String {
     }
 }
 
-/// A number in decimal.
 pub fn number(number: u64) -> String {
     itoa::Buffer::new().format(number).to_owned()
 }

@@ -1,4 +1,4 @@
-//! What is shown, and in which order: sort, filter, pause, cursor. Pure.
+//! Which rows are shown, and in which order: sort, filter, pause, cursor. Pure.
 
 use std::cmp::Ordering;
 use std::rc::Rc;
@@ -20,7 +20,7 @@ pub struct Row {
     pub server: Endpoint,
     pub state: State,
     pub idle: Duration,
-    /// Whether something was heard of it since the tick before.
+    /// Whether something arrived since the previous tick.
     pub is_active: bool,
     /// From the server to the client, payload bytes.
     pub rx_bytes_per_second: u64,
@@ -28,16 +28,16 @@ pub struct Row {
     pub tx_bytes_per_second: u64,
     pub rx_bytes_total: u64,
     pub tx_bytes_total: u64,
-    /// Those that a capture has missed.
+    /// Bytes that a capture has missed.
     pub missed_bytes_total: u64,
     pub rtt: Option<Duration>,
     pub retransmits_total: u64,
-    /// Who holds the client's and the server's socket, where that is on this machine.
+    /// The processes that hold the client's and the server's socket, if on this machine.
     pub holders: [Option<Rc<Process>>; 2],
 }
 
 impl Row {
-    /// A connection as it is at `now`, the last tick having been at `before`.
+    /// A connection as it is at `now`; the last tick was at `before`.
     pub fn of(connection: &Connection, now: Duration, before: Duration) -> Row {
         let Connection { id, client, server, state, ref tx, ref rx, .. } = *connection;
         Row {
@@ -58,23 +58,22 @@ impl Row {
         }
     }
 
-    /// Both directions' speed.
+    /// Of both directions.
     pub fn bytes_per_second(&self) -> u64 {
         self.rx_bytes_per_second.saturating_add(self.tx_bytes_per_second)
     }
 
-    /// Both directions' payload.
+    /// Payload, of both directions.
     pub fn bytes_total(&self) -> u64 {
         self.rx_bytes_total.saturating_add(self.tx_bytes_total)
     }
 
-    /// The process that holds an end that is on this machine: the client's, if both are.
+    /// The process that holds an end on this machine: the client's, if both are.
     pub fn holder(&self) -> Option<&Process> {
         self.holders.iter().flatten().next().map(|process| &**process)
     }
 }
 
-/// The orders of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sort {
     #[default]
@@ -86,12 +85,12 @@ pub enum Sort {
     State,
     Client,
     Server,
-    /// As they came.
+    /// In order of appearance.
     Unsorted,
 }
 
 impl Sort {
-    /// The orders by name, in the order of the key `s`.
+    /// The orders by name, in the sequence of the key `s`.
     pub const ALL: [(&str, Sort); 9] = [
         ("rate", Sort::Rate),
         ("bytes", Sort::Bytes),
@@ -104,7 +103,6 @@ impl Sort {
         ("none", Sort::Unsorted),
     ];
 
-    /// Its name.
     pub fn name(self) -> &'static str {
         Sort::ALL[self as usize].0
     }
@@ -113,7 +111,7 @@ impl Sort {
         Sort::ALL[(self as usize + 1) % Sort::ALL.len()].1
     }
 
-    /// The largest number first, the smallest name first.
+    /// Numbers in descending order, names in ascending order.
     fn compare(self, a: &Row, b: &Row) -> Ordering {
         let rx = |row: &Row| (row.rx_bytes_per_second, row.rx_bytes_total);
         let tx = |row: &Row| (row.tx_bytes_per_second, row.tx_bytes_total);
@@ -132,7 +130,6 @@ impl Sort {
     }
 }
 
-/// Which picture is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Picture {
     #[default]
@@ -141,18 +138,18 @@ pub enum Picture {
     Help,
 }
 
-/// What a key asks of the caller.
+/// What the caller has to do after a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// To draw what may have changed.
+    /// Draw what may have changed.
     Draw,
-    /// To draw everything.
+    /// Draw everything.
     DrawAll,
-    /// To end.
+
     Quit,
 }
 
-/// Sums over the rows that pass the filter.
+/// Sums over the rows that match the filter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Total {
     pub rx_bytes_per_second: u64,
@@ -161,36 +158,36 @@ pub struct Total {
     pub tx_bytes_total: u64,
 }
 
-/// What the person at the keys has asked for, and what follows from it for the rows.
+/// The user's choices, and the resulting order of the rows.
 #[derive(Debug, Default)]
 pub struct View {
     pub sort: Sort,
     pub is_reversed: bool,
     pub is_paused: bool,
     pub picture: Picture,
-    /// What rows must hold to be shown.
+    /// The text that a row must contain to be shown.
     pub filter: Vec<u8>,
     /// Whether the filter is being typed.
     pub is_typing: bool,
-    /// The rows that are shown, by their place.
+    /// The shown rows, as indices.
     pub order: Vec<usize>,
-    /// Their sums.
+    /// The sums of the shown rows.
     pub total: Total,
     /// The connection under the cursor, and its place in the order.
     cursor: Option<(u64, usize)>,
-    /// The first row on the screen.
+    /// The place in the order of the first row on the screen.
     offset: usize,
     /// How many rows the last picture showed.
     page: usize,
 }
 
 impl View {
-    /// A view that nobody has touched yet.
+    /// A new view with this order.
     pub fn sorted_by(sort: Sort) -> View {
         View { sort, ..View::default() }
     }
 
-    /// Puts the rows in order.
+    /// Filters, sorts and sums the rows.
     pub fn arrange(&mut self, rows: &[Row]) {
         let needle = self.filter.to_ascii_lowercase();
         let mut room = Vec::with_capacity(128);
@@ -220,7 +217,7 @@ impl View {
         self.follow(rows);
     }
 
-    /// The cursor stays on its connection, or, if that has gone, at its place.
+    /// Keeps the cursor on its connection or, if that has disappeared, at its place.
     fn follow(&mut self, rows: &[Row]) {
         let Some((id, place)) = self.cursor else { return };
         let found = self.order.iter().position(|place| rows[*place].id == id);
@@ -243,8 +240,8 @@ impl View {
         rows.get(*self.order.get(self.cursor()?)?)
     }
 
-    /// The rows that fit into `lines`, where each takes `height` of them: the first, and how many. The
-    /// row under the cursor is among them.
+    /// The rows that fit into `lines`, where each takes `height` lines: the first, and how many. They
+    /// include the row under the cursor.
     pub fn window(&mut self, lines: usize, height: impl Fn(usize) -> usize) -> (usize, usize) {
         let of = |place: usize| self.order.get(place).map_or(1, |row| height(*row));
         let last = self.order.len().saturating_sub(1);
@@ -269,7 +266,7 @@ impl View {
         (first, count)
     }
 
-    /// Does what a key means.
+    /// Handles a key.
     pub fn press(&mut self, key: Key, rows: &[Row]) -> Answer {
         if key == Key::Redraw {
             return Answer::DrawAll;
@@ -306,7 +303,7 @@ impl View {
         self.picture = if is_shown { Picture::List } else { picture };
     }
 
-    /// Back: out of a picture, off the filter, off the cursor.
+    /// One step back: leaves the picture, else clears the filter, else leaves the cursor.
     fn escape(&mut self, rows: &[Row]) {
         if self.picture != Picture::List {
             self.picture = Picture::List;
@@ -322,7 +319,7 @@ impl View {
         const MOST_BYTES: usize = 100;
         match key {
             Key::Byte(byte) if self.filter.len() < MOST_BYTES => self.filter.push(byte),
-            // The whole letter goes, however many bytes it has.
+            // Remove the whole letter, however many bytes it has.
             Key::Backspace => while self.filter.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {},
             Key::Clear => self.filter.clear(),
             Key::Enter => self.is_typing = false,
@@ -352,7 +349,7 @@ impl View {
     }
 }
 
-/// Whether an address, a port, the state or a process of the row holds `needle`, whatever the case.
+/// Whether an address, a port, the state or a process of the row contains `needle`, ignoring case.
 fn holds(row: &Row, needle: &[u8], room: &mut Vec<u8>) -> bool {
     room.clear();
     for word in [&text::endpoint(&row.client), &text::endpoint(&row.server), row.state.name()] {
