@@ -31,7 +31,7 @@ _connbox_closedcalc() {
 _connbox_conncount() {
   _arguments -s \
     '--transport''[add the table of protocols and families of ss -s]' \
-    '--quick''[leave synrecv out, which takes a walk of the socket table]' \
+    '--quick''[skip synrecv, which needs a walk of the socket table]' \
     '(-t --tcp)'{-t,--tcp}'[count TCP sockets (the default)]' \
     '(-u --udp)'{-u,--udp}'[count UDP sockets; with -t both]' \
     '--by=''[count in groups, the largest first]:KEY[,...]:(state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns)' \
@@ -74,59 +74,59 @@ _connbox_conncount() {
 _connbox_conntrack() {
   _arguments -s \
     '(-L --dump)'{-L,--dump=}'[list the flows of a table]:[TABLE]:(conntrack expect dying unconfirmed)' \
-    '(-C --counter)'{-C,--counter=}'[count flows\: all by the counter of the kernel, or those that pass]:[TABLE]:(conntrack expect dying unconfirmed)' \
+    '(-C --counter)'{-C,--counter=}'[count flows\: all, by the kernel'\''s counter, or those that match the filters]:[TABLE]:(conntrack expect dying unconfirmed)' \
     '(-E --event)'{-E,--event=}'[show events as they come]:[TABLE]:(conntrack expect dying unconfirmed)' \
     '(-G --get)'{-G,--get=}'[show the one flow that the options name]:[TABLE]:(conntrack expect dying unconfirmed)' \
     '(-S --stats)'{-S,--stats=}'[show the counters of each CPU]:[TABLE]:(conntrack expect dying unconfirmed)' \
     '(-s --src --orig-src)'{-s,--src=,--orig-src=}'[source address of the first packet, or its network]:ADDR[/LEN]: ' \
     '(-d --dst --orig-dst)'{-d,--dst=,--orig-dst=}'[destination address of the first packet, or its network]:ADDR[/LEN]: ' \
-    '(-r --reply-src)'{-r,--reply-src=}'[source address of the answers, or its network]:ADDR[/LEN]: ' \
-    '(-q --reply-dst)'{-q,--reply-dst=}'[destination address of the answers, or its network]:ADDR[/LEN]: ' \
+    '(-r --reply-src)'{-r,--reply-src=}'[source address of the replies, or its network]:ADDR[/LEN]: ' \
+    '(-q --reply-dst)'{-q,--reply-dst=}'[destination address of the replies, or its network]:ADDR[/LEN]: ' \
     '--mask-src=''[the bits of --src that matter]:MASK: ' \
     '--mask-dst=''[the bits of --dst that matter]:MASK: ' \
-    '(-p --protonum)'{-p,--protonum=}'[transport protocol, by name or number; its own options stand behind it]:PROTO: ' \
+    '(-p --protonum)'{-p,--protonum=}'[transport protocol, by name or number; its own options follow it]:PROTO: ' \
     '(-f --family)'{-f,--family=}'[network protocol]:FAMILY:(ipv4 ipv6)' \
-    '(-u --status)'{-u,--status=}'[with these statuses, and without those after a !]:STATUS[,...]:(ASSURED SEEN_REPLY FIXED_TIMEOUT EXPECTED OFFLOAD HW_OFFLOAD UNREPLIED)' \
+    '(-u --status)'{-u,--status=}'[with these statuses, and without those marked with !]:STATUS[,...]:(ASSURED SEEN_REPLY FIXED_TIMEOUT EXPECTED OFFLOAD HW_OFFLOAD UNREPLIED)' \
     '(-m --mark)'{-m,--mark=}'[with this mark]:VALUE[/MASK]: ' \
     '(-c --secmark)'{-c,--secmark=}'[with this mark of a security module]:VALUE: ' \
     '(-w --zone)'{-w,--zone=}'[in this zone for both directions]:ZONE: ' \
-    '--orig-zone=''[in this zone for the original direction alone]:ZONE: ' \
-    '--reply-zone=''[in this zone for the answers alone]:ZONE: ' \
+    '--orig-zone=''[in this zone for the original direction only]:ZONE: ' \
+    '--reply-zone=''[in this zone for the reply direction only]:ZONE: ' \
     '(-l --label)'{-l,--label=}'[with all of these labels]:LABEL[,...]: ' \
-    '(-n --src-nat)'{-n,--src-nat=}'[whose source was translated, to ADDR]:[ADDR[PORT]]: ' \
-    '(-g --dst-nat)'{-g,--dst-nat=}'[whose destination was translated, to ADDR]:[ADDR[PORT]]: ' \
-    '(-j --any-nat)'{-j,--any-nat=}'[whose source or destination was translated, to ADDR]:[ADDR[PORT]]: ' \
+    '(-n --src-nat)'{-n,--src-nat=}'[whose source was translated, if given\: to ADDR]:[ADDR[PORT]]: ' \
+    '(-g --dst-nat)'{-g,--dst-nat=}'[whose destination was translated, if given\: to ADDR]:[ADDR[PORT]]: ' \
+    '(-j --any-nat)'{-j,--any-nat=}'[whose source or destination was translated, if given\: to ADDR]:[ADDR[PORT]]: ' \
     '(-e --event-mask)'{-e,--event-mask=}'[with -E, show only these events]:EVENT[,...]:(ALL NEW UPDATES DESTROY)' \
-    '(-o --output)'{-o,--output=}'[what the original text shows, and its form]:PART[,...]:(xml extended timestamp id ktimestamp labels save)' \
+    '(-o --output)'{-o,--output=}'[which parts the original text shows, and its form]:PART[,...]:(xml extended timestamp id ktimestamp labels save)' \
     '(-b --buffer-size)'{-b,--buffer-size=}'[with -E, the size of the receive buffer]:BYTES: ' \
-    '--resync''[with -E, dump the table after a loss, and show what was missed]' \
+    '--resync''[with -E, dump the table after a loss, and show the missed events]' \
     '(--sport --orig-port-src)'{--sport=,--orig-port-src=}'[source port of the first packet]:PORT: ' \
     '(--dport --orig-port-dst)'{--dport=,--orig-port-dst=}'[destination port of the first packet]:PORT: ' \
-    '--reply-port-src=''[source port of the answers]:PORT: ' \
-    '--reply-port-dst=''[destination port of the answers]:PORT: ' \
-    '--state=''[state of TCP, SCTP or DCCP, as conntrack writes it]:STATE: ' \
-    '--icmp-type=''[type of ICMP]:NUMBER: ' \
-    '--icmp-code=''[code of ICMP]:NUMBER: ' \
-    '--icmp-id=''[identifier of ICMP]:NUMBER: ' \
-    '--icmpv6-type=''[type of ICMPv6]:NUMBER: ' \
-    '--icmpv6-code=''[code of ICMPv6]:NUMBER: ' \
-    '--icmpv6-id=''[identifier of ICMPv6]:NUMBER: ' \
-    '(--srckey --orig-key-src)'{--srckey=,--orig-key-src=}'[key of GRE of the original direction]:KEY: ' \
-    '(--dstkey --orig-key-dst)'{--dstkey=,--orig-key-dst=}'[key of GRE of the other direction]:KEY: ' \
-    '--reply-key-src=''[key of the answers]:KEY: ' \
-    '--reply-key-dst=''[the other key of the answers]:KEY: ' \
+    '--reply-port-src=''[source port of the replies]:PORT: ' \
+    '--reply-port-dst=''[destination port of the replies]:PORT: ' \
+    '--state=''[TCP, SCTP or DCCP state, as conntrack writes it]:STATE: ' \
+    '--icmp-type=''[ICMP type]:NUMBER: ' \
+    '--icmp-code=''[ICMP code]:NUMBER: ' \
+    '--icmp-id=''[ICMP identifier]:NUMBER: ' \
+    '--icmpv6-type=''[ICMPv6 type]:NUMBER: ' \
+    '--icmpv6-code=''[ICMPv6 code]:NUMBER: ' \
+    '--icmpv6-id=''[ICMPv6 identifier]:NUMBER: ' \
+    '(--srckey --orig-key-src)'{--srckey=,--orig-key-src=}'[GRE key of the original direction]:KEY: ' \
+    '(--dstkey --orig-key-dst)'{--dstkey=,--orig-key-dst=}'[GRE key of the other direction]:KEY: ' \
+    '--reply-key-src=''[GRE key of the replies]:KEY: ' \
+    '--reply-key-dst=''[the other GRE key of the replies]:KEY: ' \
     '--by=''[count in groups, the largest first]:KEY[,...]:(proto state family src dst reply_src reply_dst sport dport reply_sport reply_dport zone orig_zone reply_zone mark status helper labels)' \
-    '--sum=''[add up these of both directions]:SUM[,...]:(packets bytes)' \
+    '--sum=''[add these up, over both directions]:SUM[,...]:(packets bytes)' \
     '--top=''[show at most N groups]:N: ' \
     '--min=''[show only groups of at least COUNT flows]:COUNT: ' \
-    '--limits''[with -C, add the maximum, percent, early drops and buckets]' \
-    '(-I --create)'{-I,--create=}'[refused, as it changes the table]:[...]: ' \
-    '(-D --delete)'{-D,--delete=}'[refused, as it changes the table]:[...]: ' \
-    '(-U --update)'{-U,--update=}'[refused, as it changes the table]:[...]: ' \
-    '(-A --add)'{-A,--add=}'[refused, as it changes the table]:[...]: ' \
-    '(-F --flush)'{-F,--flush=}'[refused, as it changes the table]:[...]: ' \
-    '(-R --load-file)'{-R,--load-file=}'[refused, as it changes the table]:[...]: ' \
-    '(-z --zero)'{-z,--zero=}'[refused, as it changes the table]:[...]: ' \
+    '--limits''[with -C, add the columns limit, percent, early_drops and buckets]' \
+    '(-I --create)'{-I,--create=}'[refused\: connbox never changes the table]:[...]: ' \
+    '(-D --delete)'{-D,--delete=}'[refused\: connbox never changes the table]:[...]: ' \
+    '(-U --update)'{-U,--update=}'[refused\: connbox never changes the table]:[...]: ' \
+    '(-A --add)'{-A,--add=}'[refused\: connbox never changes the table]:[...]: ' \
+    '(-F --flush)'{-F,--flush=}'[refused\: connbox never changes the table]:[...]: ' \
+    '(-R --load-file)'{-R,--load-file=}'[refused\: connbox never changes the table]:[...]: ' \
+    '(-z --zero)'{-z,--zero=}'[refused\: connbox never changes the table]:[...]: ' \
     '--tsv''[columns between tabs (the default)]' \
     '--shell''[assignments for eval]' \
     '--json''[JSON]' \
@@ -152,16 +152,16 @@ _connbox_conntrackd() {
     '--foreground''[run as a daemon in the foreground, for systemd]' \
     '(-C --config)'{-C,--config=}'[read a conntrackd.conf]:FILE:_files' \
     '(-s --stats)'{-s,--stats=}'[show the statistics]:[TOPIC]:(ct cache runtime network link rsqueue queue process expect)' \
-    '(-i --internal)'{-i,--internal=}'[show the flows it knows]:[TABLE]:(ct expect)' \
+    '(-i --internal)'{-i,--internal=}'[show the flows that the daemon knows]:[TABLE]:(ct expect)' \
     '(-e --external)'{-e,--external=}'[show nothing\: for scripts]:[TABLE]:(ct expect)' \
     '(-x --xml)'{-x,--xml}'[show the flows of -i as XML]' \
-    '(-R --resync)'{-R,--resync=}'[compare with the kernel'\''s table now, and wait for the end of it]:[TABLE]:(ct expect)' \
+    '(-R --resync)'{-R,--resync=}'[compare with the kernel'\''s table now, and wait until that has ended]:[TABLE]:(ct expect)' \
     '(-k --kill)'{-k,--kill}'[end the daemon]' \
     '--socket=''[the socket of the daemon]:PATH: ' \
-    '--reconcile=''[compare with the kernel'\''s table so often]:SECONDS: ' \
-    '--hash-limit=''[know at most N flows]:N: ' \
+    '--reconcile=''[compare with the kernel'\''s table every SECONDS]:SECONDS: ' \
+    '--hash-limit=''[store at most N flows]:N: ' \
     '--log=''[append the flows that have ended to FILE]:FILE:_files' \
-    '--log-format=''[what a line of the log looks like\: conntrackd'\''s, or a row]:FORMAT:(conntrackd json tsv)' \
+    '--log-format=''[the format of the log\: conntrackd'\''s lines, or rows]:FORMAT:(conntrackd json tsv)' \
     '(-f --flush-cache)'{-f,--flush-cache=}'[refused]:[WHICH]: ' \
     '(-F --flush-kernel)'{-F,--flush-kernel=}'[refused]:[TABLE]: ' \
     '(-c --commit)'{-c,--commit=}'[refused]:[TABLE]: ' \
@@ -188,13 +188,13 @@ _connbox_conntrackd() {
 
 _connbox_network-connections() {
   _arguments -s \
-    '--always-ok''[end with status 0 whatever was found]' \
+    '--always-ok''[exit with status 0 whatever the result]' \
     '--conn-status=''[count only sockets in this state; may be repeated]:STATUS:(all close close_wait closing established fin_wait1 fin_wait2 last_ack listen none syn_recv syn_sent time_wait)' \
     '--conn-type=''[count only sockets of this type; may be repeated]:TYPE:(all tcp tcp6 udp udp6)' \
     '(-c --critical)'{-c,--critical=}'[the critical threshold of each number]:RANGE: ' \
-    '--no-perfdata''[leave the performance data out]' \
-    '--rule=''[check this instead, with thresholds of its own; may be repeated]:KEY;WARNING;CRITICAL: ' \
-    '--strict''[show and test what was asked for and is not there, as 0]' \
+    '--no-perfdata''[do not print the performance data]' \
+    '--rule=''[check this instead, with its own thresholds; may be repeated]:KEY;WARNING;CRITICAL: ' \
+    '--strict''[show and check requested states without a socket, as 0]' \
     '--test=''[read the sockets from this JSON file]:STDOUT[,STDERR[,STATUS]]: ' \
     '(-w --warning)'{-w,--warning=}'[the warning threshold of each number]:RANGE: ' \
     '--tsv''[columns between tabs (the default)]' \
@@ -309,19 +309,19 @@ _connbox_tcpstates() {
 _connbox_tcptrack() {
   _arguments -s \
     '(-i --interface)'{-i,--interface=}'[capture on this interface, or any]:IFACE: ' \
-    '(-d --only-new)'{-d,--only-new}'[leave out connections that were there before]' \
-    '(-f --fast)'{-f,--fast}'[ten ticks a second; of packets each shows the speed of the last second]' \
+    '(-d --only-new)'{-d,--only-new}'[skip connections that began earlier]' \
+    '(-f --fast)'{-f,--fast}'[ten ticks a second; with -i or -T each shows the speed of the last second]' \
     '(-p --no-promiscuous)'{-p,--no-promiscuous}'[do not set the interface promiscuous (the default)]' \
     '--promiscuous''[set the interface promiscuous]' \
-    '(-r --remove-after)'{-r,--remove-after=}'[remove what is closed after SECONDS (2)]:SECONDS: ' \
-    '(-T --read)'{-T,--read=}'[read a capture instead, to its end]:FILE:_files' \
-    '--rate-interval=''[a tick, over which speeds are taken (1)]:SECONDS: ' \
-    '--sort=''[the order of the rows (rate; of -T bytes)]:ORDER:(rate bytes idle rx tx state client server none)' \
-    '--units=''[units of the screen]:UNIT:(bytes bits)' \
-    '--once''[write one set of rows and end]' \
-    '--count=''[write N sets of rows and end]:N: ' \
+    '(-r --remove-after)'{-r,--remove-after=}'[remove closed connections after SECONDS (2)]:SECONDS: ' \
+    '(-T --read)'{-T,--read=}'[read a capture file instead, to its end]:FILE:_files' \
+    '--rate-interval=''[the length of a tick, over which speeds are measured (1)]:SECONDS: ' \
+    '--sort=''[the order of the rows (rate; with -T bytes)]:ORDER:(rate bytes idle rx tx state client server none)' \
+    '--units=''[units on the screen]:UNIT:(bytes bits)' \
+    '--once''[write one set of rows and exit]' \
+    '--count=''[write N sets of rows and exit]:N: ' \
     '--interval=''[write a set of rows every SECONDS, with a leading time]:SECONDS: ' \
-    '--conntrack''[read the flows of connection tracking]' \
+    '--conntrack''[read the flows of connection tracking instead]' \
     '--max-connections=''[keep at most N connections (100000)]:N: ' \
     '--by=''[count in groups, the largest first]:KEY[,...]:(client client_port server server_port state process pid)' \
     '--top=''[show at most N rows]:N: ' \
@@ -345,11 +345,11 @@ _connbox() {
   local applet=${service:-connbox}
   local -a applets options
   applets=(
-    'closedcalc:count closed TCP sockets, by the usual formula and in truth'
-    'conncount:count connections: the summary of ss -s, or those that you mean, by any key'
-    'conntrack:the flows that the kernel tracks: list, count, watch; by any filter and key'
-    'conntrackd:statistics of connection tracking that one can trust: a daemon, and what asks it'
-    'network-connections:check the numbers of connections, as a plugin of Nagios, Icinga and the like'
+    'closedcalc:count closed TCP sockets, by the usual formula and in fact'
+    'conncount:count connections: the summary of ss -s, or the sockets you choose, by any key'
+    'conntrack:list, count and watch the flows that the kernel tracks, by any filter and key'
+    'conntrackd:statistics of connection tracking that you can trust: a daemon and its client'
+    'network-connections:check the numbers of connections, as a plugin for Nagios, Icinga and the like'
     'snmpget-tcp:print the kernel'\''s TCP counters by their SNMP names'
     'sockstat:print the kernel'\''s socket counts, and how full its limits are'
     'tcpstates:count TCP sockets by state'

@@ -18,7 +18,7 @@ fn own_lab() -> PathBuf {
     support::world("own-lab-6.18/pcap/mixed-v4-v6.pcap")
 }
 
-/// What the tracker makes of a capture: totals, TCP packets, segments sent again, the last moment.
+/// What the tracker makes of a capture: totals, TCP packets, retransmitted segments, the last moment.
 fn track(file: &Path) -> Result<(Totals, usize, u64, Duration), Error> {
     let mut tracker = Tracker::new(Options::default());
     let (mut packets, mut last) = (0, Duration::ZERO);

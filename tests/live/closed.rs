@@ -39,7 +39,7 @@ fn check(ran: Ran, rows: &str) {
 /// Whether all that was said is that some processes could not be looked at.
 fn is_note(ran: &Ran) -> bool {
     ran.stderr.lines().count() == 1
-        && ran.stderr.starts_with("closedcalc: the descriptors of some processes may not be read")
+        && ran.stderr.starts_with("closedcalc: the descriptors of some processes cannot be read")
         && ran.stderr.contains("CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE")
 }
 
@@ -234,10 +234,10 @@ fn a_control_group_is_known_by_the_number_that_sock_diag_gives() {
 #[test]
 fn what_means_nothing_with_by_is_refused() {
     for (words, message) in [
-        (&["unhashed"][..], "unhashed: with --by the rows are holders, and have no NAME"),
-        (&["--explain"], "--explain: explains the formulae: not with --by"),
-        (&["--from", "/proc/net/sockstat"], "--from: saved files do not say who holds a socket"),
-        (&["--root", "/"], "--root: with --by the running kernel is asked"),
+        (&["unhashed"][..], "unhashed: a NAME cannot be combined with --by, whose rows are holders"),
+        (&["--explain"], "--explain: cannot be combined with --by: it explains the formulae"),
+        (&["--from", "/proc/net/sockstat"], "--from: cannot be combined with --by: saved files do not say who holds a socket"),
+        (&["--root", "/"], "--root: cannot be combined with --by, which asks the running kernel"),
     ] {
         let ran = world::connbox_outside(&[&["closedcalc", "--by", "pid"], words].concat());
         let said = format!("closedcalc: {message}\n");

@@ -396,12 +396,12 @@ fn it_ends_when_nobody_reads_any_more() {
 fn what_cannot_be_of_events_is_refused() {
     let Some(world) = tracking("what_cannot_be_of_events_is_refused") else { return };
     for (words, reason) in [
-        (&["--prom"][..], "--prom: is for one moment: events have no end"),
-        (&["--value"], "--value: an event is more than its numbers"),
-        (&["--interval", "1"], "--interval: events come when they come"),
-        (&["--output-file", "/tmp/x"], "--output-file: would never be whole: events have no end"),
+        (&["--prom"][..], "--prom: cannot be combined with -E: events have no end"),
+        (&["--value"], "--value: cannot be combined with -E: an event is more than its numbers"),
+        (&["--interval", "1"], "--interval: cannot be combined with -E: events come when they come"),
+        (&["--output-file", "/tmp/x"], "--output-file: cannot be combined with -E: events have no end, so the file would never be complete"),
         (&["expect", "--resync"], "--resync: not with -E expect"),
-        (&["--netns", "all"], "--netns: not all: events are those of one network namespace"),
+        (&["--netns", "all"], "--netns: all cannot be combined with -E: events are those of one network namespace"),
     ] {
         let Ran { status, stdout, stderr } = world.connbox(&[&["conntrack", "-E"], words].concat());
         assert_eq!((status, stdout.as_str()), (2, ""), "{words:?}");

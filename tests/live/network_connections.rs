@@ -190,7 +190,7 @@ fn a_recorded_run_may_hold_anything() {
     let (_, out, _) = test(r#"[{"proto":"sctp","status":"LISTEN","proto":"tcp6"}]"#);
     assert!(out.starts_with("tcp6 LISTEN: 1"), "{out}");
     for (json, reason) in [
-        ("", ":1: no list of objects with proto and status, in JSON"),
+        ("", ":1: is not a JSON list of objects with proto and status"),
         ("[{},\n7]", ":2: no list of objects"),
         ("[]\n[]", ":2: no list of objects"),
         ("{}", ":1: no list of objects"),
@@ -198,7 +198,7 @@ fn a_recorded_run_may_hold_anything() {
         ("[{\"proto\":6,\"status\":\"LISTEN\"}]", ": a proto is none of"),
         ("[\n{\"proto\":\"tcp\",}]", ":2: no list of objects"),
         ("[{\"proto\":\"tcp\"}]", ": an object has no status"),
-        ("[{\"status\":\"LISTEN\"}]", ": a proto is none of tcp, tcp6, udp, udp6"),
+        ("[{\"status\":\"LISTEN\"}]", ": a proto is not one of tcp, tcp6, udp, udp6"),
         ("[{\"proto\":\"sctp\",\"status\":\"LISTEN\"}]", ": a proto is none of"),
     ] {
         let (status, out, err) = test(json);
@@ -485,5 +485,5 @@ fn all_namespaces_are_one_check() {
     drop(more);
     let ran = ports(Rights::Nobody);
     assert_eq!(ran.status, 3, "{ran:?}");
-    assert!(ran.stdout.contains("some network namespaces are not counted [UNKNOWN]|"), "{ran:?}");
+    assert!(ran.stdout.contains("some network namespaces were not counted [UNKNOWN]|"), "{ran:?}");
 }

@@ -85,7 +85,7 @@ pub const DETAILS: [&str; COUNT] = {
 
 pub const EXAMPLES: [Example; 6] = [
     Example {
-        about: "How full the table is; needs no rights",
+        about: "How full the table is; needs no privileges",
         command: "conntrack -C --limits --shell",
     },
     Example {

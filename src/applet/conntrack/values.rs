@@ -8,7 +8,7 @@ use crate::cli;
 use crate::model::{Flow, FlowStatus, Masked, Prefix, Translation, masked};
 use crate::source::flows::conntrack::FlowTable;
 
-/// The tables; [`TABLES`] begins with the one that is meant if none is named.
+/// A table; the default is the first of [`TABLES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listing {
     Flows(FlowTable),

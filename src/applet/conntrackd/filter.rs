@@ -33,9 +33,7 @@ impl<T> Default for Set<T> {
 }
 
 impl<T> Set<T> {
-    ///
-    /// # Errors
-    /// If the set has the other policy.
+    /// Adds a member; an error if the set already has the other policy.
     pub fn add(&mut self, policy: Policy, member: T) -> Result<(), String> {
         if self.policy.is_some_and(|other| other != policy) {
             return Err("Accept and Ignore cannot be combined for the same kind".into());

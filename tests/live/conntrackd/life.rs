@@ -21,7 +21,7 @@ fn one_daemon_alone_runs_and_a_kill_leaves_nothing_to_clean_up() {
     assert_eq!(socket.permissions().mode() & 0o777, 0o600);
     let second = place.ask(&["--foreground"]);
     let lock = place.path("sock.lock");
-    let wanted = format!("conntrackd: {lock}: another daemon runs, and holds this lock\n");
+    let wanted = format!("conntrackd: {lock}: another daemon is running and holds this lock\n");
     assert_eq!((second.status, second.stderr), (1, wanted));
     // A second one with a lock of its own does not take the socket of the first.
     let config = place.path("conf");
@@ -34,7 +34,7 @@ fn one_daemon_alone_runs_and_a_kill_leaves_nothing_to_clean_up() {
     drop(first);
     let gone = place.ask(&["-s"]);
     assert_eq!(gone.status, 1);
-    let wanted = "Connection refused (no daemon listens: conntrackd -d starts one)\n";
+    let wanted = "Connection refused (no daemon is running: conntrackd -d starts one)\n";
     assert!(gone.stderr.ends_with(wanted), "{gone:?}");
     let mut third = place.daemon(&[]);
     signal(third.pid(), Signal::TERM);
@@ -74,7 +74,7 @@ fn who_may_not_is_told_why() {
     let _daemon = place.daemon(&[]);
     let ran = place.world.connbox_as(Rights::Nobody, &["conntrackd", "--socket", &socket, "-s"]);
     let wanted = format!(
-        "conntrackd: {socket}: Permission denied (needs the rights of the daemon's user)\n"
+        "conntrackd: {socket}: Permission denied (needs to run as the daemon's user or as root)\n"
     );
     assert_eq!((ran.status, ran.stderr), (1, wanted));
 }
@@ -187,7 +187,7 @@ fn an_existing_configuration_is_read() {
         |words: &[&str]| place.world.connbox(&[&["conntrackd", "-C", &config], words].concat());
     let ran = ask(&["-d"]);
     let wanted = format!(
-        "conntrackd: {config}: means nothing here: HashSize (line 3), Syslog (line 5), \
+        "conntrackd: {config}: skipped, has no meaning here: HashSize (line 3), Syslog (line 5), \
          Backlog (line 9), Systemd (line 13), Sync (line 15)\n"
     );
     assert_eq!((ran.status, ran.stderr), (0, wanted));

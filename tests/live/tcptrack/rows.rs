@@ -213,17 +213,17 @@ fn what_cannot_be_ends_with_a_status_and_a_reason() {
         (&["--once", "ether proto 1"], 2, "filter: \"ether\" at byte 1: "),
         (&["-T", "/nonexistent.pcap"], 1, "/nonexistent.pcap: No such file or directory"),
         (&["-T", "Cargo.toml"], 1, "Cargo.toml"),
-        (&["-T", "x", "-i", "lo"], 2, "-i: not together with -T"),
-        (&["--conntrack", "-i", "lo"], 2, "-i: not together with --conntrack"),
+        (&["-T", "x", "-i", "lo"], 2, "-i: cannot be combined with -T"),
+        (&["--conntrack", "-i", "lo"], 2, "-i: cannot be combined with --conntrack"),
         (&["--promiscuous"], 2, "--promiscuous: needs -i"),
         (&["--min", "3"], 2, "--min: needs --by"),
         (&["--prom"], 2, "--prom: needs --once"),
-        (&["--output", "/tmp/x"], 2, "--output: would never be whole"),
+        (&["--output", "/tmp/x"], 2, "--output: needs --once or --count"),
         (&["--sort", "name"], 2, "--sort: 'name' is not one of rate, bytes"),
         (&["--by", "client_port/8"], 2, "--by: 'client_port/8': only client and server"),
         (&["-r", "x"], 2, "--remove-after: 'x' is no number of seconds"),
         (&["--netns", "all"], 2, "--netns: one namespace at a time"),
-        (&["--root", "/"], 2, "--root: the running kernel is asked"),
+        (&["--root", "/"], 2, "--root: tcptrack reads the running kernel"),
     ] {
         let ran = world.connbox(&[&["tcptrack"], words].concat());
         assert_eq!((ran.status, ran.stdout.as_str()), (status, ""), "{words:?} {}", ran.stderr);

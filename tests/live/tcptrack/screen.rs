@@ -308,7 +308,7 @@ fn colour_and_letters_are_what_the_environment_allows() {
     dumb.wait_for("127.0.0.1\t".trim_end());
     let line = format!("exec env TERM=dumb {program} tcptrack");
     let dumb = Terminal::run(&world, (200, 24), &line);
-    dumb.wait_for("this terminal (TERM) has no screen, so there are rows");
+    dumb.wait_for("the terminal (TERM) has no cursor control: writing rows instead");
     dumb.wait_for("ESTABLISHED");
     assert_eq!(dumb.knows("alternate_on"), "0");
 }
