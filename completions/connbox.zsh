@@ -13,7 +13,7 @@ _connbox_closedcalc() {
     '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
     '(-H --header)'{-H,--header}'[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
-    '(-v --value)'{-v,--value}'[print only the values, one row a line]' \
+    '(-v --value)'{-v,--value}'[print only the values, one row per line]' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
     '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
     '--count=''[stop after N snapshots]:N: ' \
@@ -56,7 +56,7 @@ _connbox_conncount() {
     '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
     '(-H --header)'{-H,--header}'[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
-    '(-v --value)'{-v,--value}'[print only the values, one row a line]' \
+    '(-v --value)'{-v,--value}'[print only the values, one row per line]' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
     '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
     '--count=''[stop after N snapshots]:N: ' \
@@ -134,7 +134,7 @@ _connbox_conntrack() {
     '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
     '--header''[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
-    '--value''[print only the values, one row a line]' \
+    '--value''[print only the values, one row per line]' \
     '--output-file=''[write FILE, whole or not at all]:FILE:_files' \
     '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
     '--snapshots=''[stop after N snapshots]:N: ' \
@@ -175,7 +175,7 @@ _connbox_conntrackd() {
     '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
     '--header''[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
-    '--value''[print only the values, one row a line]' \
+    '--value''[print only the values, one row per line]' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
     '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
     '--count=''[stop after N snapshots]:N: ' \
@@ -204,7 +204,7 @@ _connbox_network-connections() {
     '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
     '--header''[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
-    '--value''[print only the values, one row a line]' \
+    '--value''[print only the values, one row per line]' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
     '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
@@ -228,7 +228,7 @@ _connbox_snmpget-tcp() {
     '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
     '(-H --header)'{-H,--header}'[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
-    '(-v --value)'{-v,--value}'[print only the values, one row a line]' \
+    '(-v --value)'{-v,--value}'[print only the values, one row per line]' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
     '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
     '--count=''[stop after N snapshots]:N: ' \
@@ -253,7 +253,7 @@ _connbox_sockstat() {
     '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
     '(-H --header)'{-H,--header}'[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
-    '(-v --value)'{-v,--value}'[print only the values, one row a line]' \
+    '(-v --value)'{-v,--value}'[print only the values, one row per line]' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
     '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
     '--count=''[stop after N snapshots]:N: ' \
@@ -291,7 +291,7 @@ _connbox_tcpstates() {
     '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
     '(-H --header)'{-H,--header}'[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
-    '(-v --value)'{-v,--value}'[print only the values, one row a line]' \
+    '(-v --value)'{-v,--value}'[print only the values, one row per line]' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
     '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
     '--count=''[stop after N snapshots]:N: ' \
@@ -333,7 +333,7 @@ _connbox_tcptrack() {
     '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
     '--header''[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
-    '--value''[print only the values, one row a line]' \
+    '--value''[print only the values, one row per line]' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
     '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
     '--threads=''[share large dumps among N threads; 1 for none]:N: ' \

@@ -65,7 +65,7 @@ const COMMON: [Opt<Common>; 19] = [
     })
     .short('H'),
     Opt::value("prefix", "P", "put P before every name of --shell", prefix),
-    Opt::<Common>::switch("value", "print only the values, one row a line", |c| {
+    Opt::<Common>::switch("value", "print only the values, one row per line", |c| {
         c.style.format = Format::Bare;
     })
     .short('v'),
@@ -263,7 +263,6 @@ fn lexopt_error(error: lexopt::Error) -> Error {
 }
 
 /// An error for a NAME that is not one of `known`, with those that are near.
-#[must_use]
 pub fn unknown_name<'a>(name: &OsStr, known: impl Iterator<Item = &'a str>) -> Error {
     let near = near(&name.to_string_lossy(), known);
     let reason = match near.as_slice() {

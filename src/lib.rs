@@ -30,22 +30,37 @@
 //! The library exists so that tests, benches and fuzz targets reach the parsers; it promises
 //! nothing to other crates.
 
+// Hidden: tests, benches and fuzz targets reach them, other crates have no business here.
+#[doc(hidden)]
 pub mod applet;
+#[doc(hidden)]
 pub mod capture_filter;
+#[doc(hidden)]
 pub mod cli;
+#[doc(hidden)]
 pub mod doc;
+#[doc(hidden)]
 pub mod error;
+#[doc(hidden)]
 pub mod flow;
+#[doc(hidden)]
 pub mod frame;
 mod install;
 mod measure;
+#[doc(hidden)]
 pub mod model;
+#[doc(hidden)]
 pub mod out;
 mod select;
+#[doc(hidden)]
 pub mod source;
+#[doc(hidden)]
 pub mod sys;
+#[doc(hidden)]
 pub mod textfile;
+#[doc(hidden)]
 pub mod track;
+#[doc(hidden)]
 pub mod wire;
 
 use std::ffi::{OsStr, OsString};
@@ -56,7 +71,6 @@ use error::{Error, Status};
 use frame::{Applet, Call};
 
 /// Runs the program with its arguments, its own name first, and gives the exit status.
-#[must_use]
 pub fn main(arguments: Vec<OsString>) -> i32 {
     sys::prepare_process();
     let mut arguments = arguments.into_iter();

@@ -97,7 +97,6 @@ pub fn write_some(bytes: &[u8]) -> Result<usize, Error> {
 }
 
 /// Whether a descriptor is that of a file on a disk, which always takes what is written.
-#[must_use]
 pub fn is_file(fd: impl AsFd) -> bool {
     rustix::fs::fstat(fd)
         .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
@@ -110,9 +109,6 @@ pub fn write_stderr(bytes: &[u8]) {
 }
 
 /// Writes all of `bytes`, however many calls that takes.
-///
-/// # Errors
-/// The system's, but for interruptions.
 pub fn write_all(fd: impl AsFd, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         match rustix::io::write(&fd, bytes) {
@@ -133,9 +129,6 @@ fn wait_writable(fd: BorrowedFd<'_>) -> Result<(), Errno> {
 }
 
 /// Reads once into the free room of `buffer` and gives the number of bytes, 0 at the end.
-///
-/// # Errors
-/// The system's, but for interruptions.
 pub fn read(fd: impl AsFd, buffer: &mut Vec<u8>) -> Result<usize, Errno> {
     rustix::io::retry_on_intr(|| rustix::io::read(&fd, rustix::buffer::spare_capacity(buffer)))
 }
@@ -156,23 +149,18 @@ pub fn read_all(fd: impl AsFd, most: usize) -> Result<Vec<u8>, Errno> {
 }
 
 /// Standard input, for `--from -`.
-#[must_use]
 pub fn stdin() -> BorrowedFd<'static> {
     // SAFETY: descriptor 0 is open for the life of the process; see `prepare_process`.
     unsafe { BorrowedFd::borrow_raw(0) }
 }
 
 /// Standard output.
-#[must_use]
 pub fn stdout() -> BorrowedFd<'static> {
     // SAFETY: descriptor 1 is open for the life of the process; see `prepare_process`.
     unsafe { BorrowedFd::borrow_raw(1) }
 }
 
 /// Sets an option of a socket for which rustix has no name.
-///
-/// # Errors
-/// The system's.
 fn set_socket_option(
     fd: impl AsFd,
     level: libc::c_int,
@@ -189,9 +177,6 @@ fn set_socket_option(
 
 /// Reads an option of a socket that is an array of numbers; numbers that the kernel does not know stay
 /// away.
-///
-/// # Errors
-/// The system's.
 fn socket_option<const N: usize>(
     fd: impl AsFd,
     level: libc::c_int,
@@ -213,9 +198,6 @@ fn socket_option<const N: usize>(
 }
 
 /// A descriptor from which the signals of `set` are read, instead of what they did to the thread.
-///
-/// # Errors
-/// The system's.
 fn signal_descriptor(set: &[i32]) -> Result<OwnedFd, Errno> {
     use std::os::fd::FromRawFd;
     // SAFETY: a set of signals is plain bits, and sigemptyset makes it a valid one.
@@ -236,9 +218,6 @@ fn signal_descriptor(set: &[i32]) -> Result<OwnedFd, Errno> {
 }
 
 /// Goes on as two processes: gives the child's number to the parent, and `None` to the child.
-///
-/// # Errors
-/// The system's.
 fn fork() -> Result<Option<Pid>, Errno> {
     // SAFETY: no other thread runs: a daemon goes into the background before it has any.
     match unsafe { libc::fork() } {
@@ -253,9 +232,6 @@ fn last_error() -> Errno {
 }
 
 /// A second descriptor of what `number` is: it shares the place and the way of writing.
-///
-/// # Errors
-/// The system's.
 fn duplicate(number: i32) -> Result<OwnedFd, Errno> {
     // SAFETY: the borrow ends with this statement; -1 alone is forbidden, and a closed number gives
     // EBADF.
@@ -265,9 +241,6 @@ fn duplicate(number: i32) -> Result<OwnedFd, Errno> {
 }
 
 /// Opens a file for reading.
-///
-/// # Errors
-/// The system's.
 pub fn open(path: impl rustix::path::Arg) -> Result<OwnedFd, Errno> {
     rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
 }
@@ -282,7 +255,6 @@ pub fn own_binary() -> Result<PathBuf, Errno> {
 }
 
 /// The value of an environment variable, unless it is empty.
-#[must_use]
 pub fn environment(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
@@ -323,14 +295,12 @@ impl Kernel {
     }
 
     /// Whether this is the running kernel, which also answers by netlink.
-    #[must_use]
     pub fn is_live(&self) -> bool {
         self.root.is_none()
     }
 
     /// The path of a file of /proc/net. Under a root, `proc/1/net` goes before `proc/net`: in a
     /// host's /proc that is mounted into a container the latter is the container's own.
-    #[must_use]
     pub fn net_path(&self, name: &str) -> PathBuf {
         let Some(root) = &self.root else {
             // The files of /proc/net are those of the first thread's namespace.
@@ -344,14 +314,12 @@ impl Kernel {
     }
 
     /// The path of a file of /etc, that of the tree under a root.
-    #[must_use]
     pub fn etc_path(&self, name: &str) -> PathBuf {
         self.root.as_deref().unwrap_or(Path::new("/")).join("etc").join(name)
     }
 
     /// Reads the numbers of a file of /proc/sys, as text without its line end; `None` if the file
     /// is not there or may not be read.
-    #[must_use]
     pub fn sysctl(&self, name: &str) -> Option<Vec<u8>> {
         let fd = open(self.sysctl_path(name)).ok()?;
         let mut text = Vec::with_capacity(128);
@@ -362,28 +330,24 @@ impl Kernel {
 
     /// Whether the network namespace is known not to be the machine's first: the first alone has
     /// the limits of TCP's memory (net/ipv4/sysctl_net_ipv4.c).
-    #[must_use]
     pub fn is_other_namespace(&self) -> bool {
         let is_there = |name| rustix::fs::access(self.sysctl_path(name), Access::EXISTS).is_ok();
         !is_there("net/ipv4/tcp_mem") && is_there("net/ipv4/tcp_rmem")
     }
 
     /// The path of a file of /proc/sys.
-    #[must_use]
     pub fn sysctl_path(&self, name: &str) -> PathBuf {
         self.root.as_deref().unwrap_or(Path::new("/")).join("proc/sys").join(name)
     }
 }
 
 /// The name of a network interface of the process's namespace; `None` if there is none any more.
-#[must_use]
 pub fn interface_name(index: u32) -> Option<Vec<u8>> {
     let fd = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None).ok()?;
     rustix::net::netdevice::index_to_name(fd, index).ok().map(String::into_bytes)
 }
 
 /// The first two numbers of the running kernel's version.
-#[must_use]
 pub fn kernel_version() -> (u32, u32) {
     let name = rustix::system::uname();
     let release = name.release().to_string_lossy();

@@ -31,7 +31,6 @@ pub static APPLETS: [&Applet; 9] = [
 ];
 
 /// The applet that answers to `name`.
-#[must_use]
 pub fn find(name: &str) -> Option<&'static Applet> {
     APPLETS.into_iter().find(|applet| applet.name == name || applet.aliases.contains(&name))
 }

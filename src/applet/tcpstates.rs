@@ -23,7 +23,7 @@ pub static APPLET: Applet = Applet {
          kernel's order, zeros included. NEW_SYN_RECV is always 0: the kernel shows connection \
          requests as SYN_RECV.",
         "The numbers come from one walk of the kernel's socket table by sock_diag(7), in which the \
-         two states that hold most sockets are left out: ESTABLISHED is inuse less the full sockets \
+         two states that hold most sockets are skipped: ESTABLISHED is inuse less the full sockets \
          in the other states, TIME_WAIT is tw less the minisockets in FIN_WAIT2. That is exact, and \
          several times faster than a dump of all sockets; reading /proc/net/tcp is slower still. \
          Where sock_diag is refused (by a sandbox) /proc/net/tcp and tcp6 serve by themselves.",

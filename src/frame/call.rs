@@ -28,7 +28,6 @@ pub struct Call {
 
 impl Call {
     /// A run of `applet`.
-    #[must_use]
     pub fn new(arguments: Vec<OsString>, applet: &Applet, say: Say) -> Call {
         let report = Report::new(applet.name, say);
         let (original, common) = (applet.original, Common::default());
@@ -36,7 +35,6 @@ impl Call {
     }
 
     /// A run that keeps its samples, for a file of several applets.
-    #[must_use]
     pub fn collecting(arguments: Vec<OsString>, applet: &Applet, say: Say) -> Call {
         let mut call = Call::new(arguments, applet, say);
         call.common.is_collected = true;
@@ -44,14 +42,12 @@ impl Call {
         call
     }
 
-    /// Whether the arguments were understood: what went wrong then is no fault of theirs.
-    #[must_use]
+    /// Whether the arguments were understood: what went wrong later is not their fault.
     pub fn is_understood(&self) -> bool {
         self.is_understood
     }
 
     /// The samples of a run that was to keep them; `None` if it made no table.
-    #[must_use]
     pub fn into_metrics(self) -> Option<Metrics> {
         self.collected
     }
@@ -65,9 +61,6 @@ impl Call {
     }
 
     /// The same with options that the applet shares with some others.
-    ///
-    /// # Errors
-    /// As [`Call::args`].
     pub fn args_and<A: Default, B: Default>(
         &mut self,
         options: &[Opt<A>],
@@ -82,19 +75,16 @@ impl Call {
     }
 
     /// The NAMEs among the arguments.
-    #[must_use]
     pub fn names(&self) -> &[OsString] {
         &self.common.names
     }
 
     /// What the common options say.
-    #[must_use]
     pub fn common(&self) -> &Common {
         &self.common
     }
 
     /// Whether the text of the tool is wanted whose name the applet bears.
-    #[must_use]
     pub fn is_original(&self) -> bool {
         self.common.style.format == Format::Original
     }
@@ -108,7 +98,6 @@ impl Call {
     }
 
     /// Whether every network namespace is wanted.
-    #[must_use]
     pub fn is_of_all_namespaces(&self) -> bool {
         self.common.style.by_namespace
     }

@@ -91,9 +91,6 @@ impl Shared {
     }
 
     /// The same with owners, for threads that read several namespaces at once.
-    ///
-    /// # Errors
-    /// As [`Shared::read`].
     pub fn read_whole(source: &Source, query: &Query) -> Result<Shared, Error> {
         let shared = Shared::read(source, query)?;
         shared.finish_owners()?;
@@ -154,7 +151,6 @@ impl<'a> Facts<'a> {
     }
 
     /// The process that holds the socket.
-    #[must_use]
     pub fn process(&self, socket: &Socket) -> Option<&Process> {
         self.holder(self.shared.owners.get()?.as_ref()?, socket)
     }
@@ -194,7 +190,6 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether the options that look at holders let the socket pass.
-    #[must_use]
     pub fn lets_pass(&self, query: &Query, socket: &Socket) -> bool {
         if !query.looks_at_holders() {
             return true;
@@ -212,7 +207,6 @@ impl<'a> Facts<'a> {
     }
 
     /// `listen`; `in` if something listens on the local port; else `out`.
-    #[must_use]
     pub fn direction(&self, socket: &Socket) -> &'static str {
         let [inward, listen, outward] = DIRECTIONS;
         let listeners = self.listeners.as_deref();
@@ -226,7 +220,6 @@ impl<'a> Facts<'a> {
     }
 
     /// The port of the service that the socket serves or uses, and its name in /etc/services.
-    #[must_use]
     pub fn service(&self, socket: &Socket) -> (u16, Option<&[u8]>) {
         let port = match self.direction(socket) {
             "out" => socket.remote.port,
@@ -237,7 +230,6 @@ impl<'a> Facts<'a> {
     }
 
     /// The name of a user in /etc/passwd.
-    #[must_use]
     pub fn user(&self, uid: u32) -> Option<&[u8]> {
         self.shared.users.as_ref()?.name(uid)
     }

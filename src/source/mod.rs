@@ -36,13 +36,11 @@ pub struct Source {
 
 impl Source {
     /// Whether the running kernel can be asked by netlink.
-    #[must_use]
     pub fn is_live(&self) -> bool {
         self.saved.is_empty() && self.kernel.is_live()
     }
 
     /// How many threads may read at most: at least one.
-    #[must_use]
     pub fn threads(&self) -> usize {
         if self.threads == 0 { sys::processors() } else { self.threads }
     }

@@ -64,9 +64,6 @@ pub trait Messages {
 /// Something that answers requests as the kernel does.
 pub trait Exchange: Messages {
     /// Sends one request.
-    ///
-    /// # Errors
-    /// The system's.
     fn send(&mut self, request: &[u8]) -> Result<(), Errno>;
 }
 
@@ -258,9 +255,6 @@ impl Answers {
     }
 
     /// Sends request number `sequence` and calls `each` with all answers to it.
-    ///
-    /// # Errors
-    /// As [`Answers::next`].
     #[inline]
     pub fn ask(
         &mut self,
@@ -321,9 +315,6 @@ impl Answers {
 }
 
 /// Sends one request and calls `each` with all answers to it.
-///
-/// # Errors
-/// As [`Answers::next`].
 #[inline]
 pub fn ask(
     kernel: &mut impl Exchange,

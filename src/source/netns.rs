@@ -31,7 +31,6 @@ pub struct Namespace {
 
 impl Namespace {
     /// What it is called: its name, else its inode.
-    #[must_use]
     pub fn label(&self) -> Vec<u8> {
         self.name.clone().unwrap_or_else(|| self.inode.to_string().into_bytes())
     }
@@ -74,7 +73,6 @@ pub struct Missing {
 
 impl Missing {
     /// What is to be said about it, and which rights would help; `None` if nothing is missing.
-    #[must_use]
     pub fn text(self) -> Option<String> {
         let namespaces = |count| match count {
             1 => "1 network namespace".to_owned(),
@@ -176,13 +174,12 @@ enum Entry {
 
 impl Namespaces {
     /// What was listed.
-    #[must_use]
     pub fn list(&self) -> &[Namespace] {
         &self.list
     }
 
     /// Enters one namespace after the other, calls `each` there, and comes back. One that has gone
-    /// meanwhile is passed over. Our own takes no right.
+    /// meanwhile is skipped. Our own takes no right.
     ///
     /// # Errors
     /// If `each` fails, the system lacks memory or descriptors, or there is no way back.
@@ -194,11 +191,8 @@ impl Namespaces {
         Ok(self.missing([visits]))
     }
 
-    /// The same by at most so many threads, each of which enters the next namespace. Gives what `read`
+    /// The same by at most `threads` threads, each of which enters the next namespace. Gives what `read`
     /// gives there, in the order of the list.
-    ///
-    /// # Errors
-    /// As [`Namespaces::visit`].
     pub fn read<T: Send>(
         &self,
         threads: usize,
@@ -320,7 +314,6 @@ impl Namespaces {
 
 /// What our own namespace is called: its name in /run/netns, else its inode; empty where /proc does not
 /// tell.
-#[must_use]
 pub fn own_name() -> Vec<u8> {
     let own = NetworkNamespace::own().and_then(|own| own.identity());
     let Ok(identity) = own else { return Vec::new() };

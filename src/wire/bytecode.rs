@@ -35,7 +35,6 @@ impl Part {
     pub const MOST: u16 = BANDS;
 
     /// Whether a socket with these ports is in this part.
-    #[must_use]
     #[inline]
     pub fn has(self, local: u16, remote: u16) -> bool {
         self.class(band(local).saturating_add(band(remote))) == self.number
@@ -79,8 +78,7 @@ enum Else {
 }
 
 /// Compiles `wanted`; an empty program if nothing is wanted. What would be longer than the kernel's 16-bit
-/// offsets reach is left out, but never the part.
-#[must_use]
+/// offsets reach is skipped, but never the part.
 pub fn compile(wanted: &Wanted<'_>) -> Vec<u8> {
     let ports = |codes: (u8, u8), ranges: &[(u16, u16)]| -> Vec<Vec<u8>> {
         let one = |&(first, last): &(u16, u16)| {
@@ -118,7 +116,7 @@ const OPERATION: usize = 4;
 /// The length of a comparison with a port.
 const PORT_TEST: usize = 8;
 
-/// The length of a tree over so many bands: a comparison between each two of them, and a jump for each.
+/// The length of a tree over N bands: a comparison between each two of them, and a jump for each.
 fn tree_length(bands: usize) -> usize {
     let comparisons = PORT_TEST.saturating_mul(bands.saturating_sub(1));
     comparisons.saturating_add(OPERATION.saturating_mul(bands))

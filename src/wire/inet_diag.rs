@@ -31,7 +31,6 @@ const CGROUP_ID: u16 = 21;
 const REQ_BYTECODE: u16 = 1;
 
 /// Reads one answer to a dump.
-#[must_use]
 #[inline]
 pub fn answer(payload: &[u8]) -> Option<InetDiag<'_>> {
     let (fixed, attributes) = payload.split_at_checked(FIXED)?;
@@ -43,7 +42,6 @@ impl InetDiag<'_> {
     /// Whether the socket is a full one, which the kernel counts in `inuse`, and neither a
     /// minisocket nor a connection request. A Fast Open child in SYN_RECV is told from a request
     /// by the attribute INET_DIAG_SHUTDOWN, which full sockets alone have (since Linux 3.8).
-    #[must_use]
     #[inline]
     pub fn is_full(&self) -> bool {
         const MINISOCKET_TIMER: u8 = 3;
@@ -55,21 +53,18 @@ impl InetDiag<'_> {
     }
 
     /// Our address and port.
-    #[must_use]
     #[inline]
     pub fn local(&self) -> (IpAddr, u16) {
         (self.address(8), self.port(4))
     }
 
     /// The other end's address and port.
-    #[must_use]
     #[inline]
     pub fn remote(&self) -> (IpAddr, u16) {
         (self.address(24), self.port(6))
     }
 
     /// Our port, and the other end's.
-    #[must_use]
     #[inline]
     pub fn ports(&self) -> [u16; 2] {
         [self.port(4), self.port(6)]
@@ -98,42 +93,36 @@ impl InetDiag<'_> {
     }
 
     /// The index of the interface that the socket is bound to, 0 for none.
-    #[must_use]
     #[inline]
     pub fn interface(&self) -> u32 {
         self.word(40)
     }
 
     /// What tells the socket from all others since boot.
-    #[must_use]
     #[inline]
     pub fn cookie(&self) -> u64 {
         u64::from(self.word(44)) | u64::from(self.word(48)) << 32
     }
 
     /// Bytes that wait to be read.
-    #[must_use]
     #[inline]
     pub fn recv_queue(&self) -> u32 {
         self.word(56)
     }
 
     /// Bytes that wait to be sent or acknowledged.
-    #[must_use]
     #[inline]
     pub fn send_queue(&self) -> u32 {
         self.word(60)
     }
 
     /// Who made the socket.
-    #[must_use]
     #[inline]
     pub fn uid(&self) -> u32 {
         self.word(64)
     }
 
     /// The inode in sockfs, 0 where no process holds the socket.
-    #[must_use]
     #[inline]
     pub fn inode(&self) -> u32 {
         self.word(68)
@@ -141,14 +130,12 @@ impl InetDiag<'_> {
 
     /// `struct tcp_info`, which full TCP sockets have if the request asks for it
     /// ([`INFO_EXTENSION`]); as long as the kernel knows it.
-    #[must_use]
     #[inline]
     pub fn info(&self) -> Option<&'_ [u8]> {
         attributes(self.attributes).find(|(kind, _)| *kind == INFO).map(|(_, value)| value)
     }
 
     /// The number of the control group, which full sockets have (since Linux 5.9).
-    #[must_use]
     #[inline]
     pub fn cgroup(&self) -> Option<u64> {
         let (_, value) = attributes(self.attributes).find(|(kind, _)| *kind == CGROUP_ID)?;
@@ -158,7 +145,6 @@ impl InetDiag<'_> {
 
 /// The older request for a dump of TCP sockets, message type `TCPDIAG_GETSOCK`, header included: it
 /// walks the kernel's table once for both families. `extensions` are attributes to answer with.
-#[must_use]
 pub fn tcpdiag_request(states: u32, extensions: u8, sequence: u32, bytecode: &[u8]) -> Vec<u8> {
     const TCPDIAG_GETSOCK: u16 = 18;
     // struct inet_diag_req: family, two lengths, ext, the 48 bytes of an id, states, dbs.
@@ -171,7 +157,6 @@ pub fn tcpdiag_request(states: u32, extensions: u8, sequence: u32, bytecode: &[u
 
 /// The request for a dump of the sockets of one family and protocol, message type
 /// `SOCK_DIAG_BY_FAMILY`, header included.
-#[must_use]
 pub fn sock_diag_request(
     family: u8,
     protocol: u8,

@@ -395,7 +395,7 @@ mod tests {
     fn every_link_type_leads_to_the_same_segment() {
         for (link, bytes) in frames() {
             assert_eq!(tcp_of(link, &bytes), WHOLE, "{link:?}");
-            // Ethernet pads short frames; that is no payload.
+            // Ethernet pads short frames; that is not payload.
             let padded = [&bytes[..], &[0; 9]].concat();
             assert_eq!(tcp_of(link, &padded), WHOLE, "{link:?} padded");
             let original = u32::try_from(padded.len()).unwrap();

@@ -439,7 +439,7 @@ mod tests {
         block(is_big, ENHANCED_PACKET, &[words(is_big, head), data.to_vec()].concat())
     }
 
-    /// Two sections, three interfaces, packets in blocks of every kind, and what is no packet.
+    /// Two sections, three interfaces, packets in blocks of every kind, and a block that is not a packet.
     fn pcapng(is_big: bool) -> Vec<u8> {
         let option =
             |kind, length, value: &[u8]| [halves(is_big, kind, length), value.to_vec()].concat();

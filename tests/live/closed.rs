@@ -234,9 +234,15 @@ fn a_control_group_is_known_by_the_number_that_sock_diag_gives() {
 #[test]
 fn what_means_nothing_with_by_is_refused() {
     for (words, message) in [
-        (&["unhashed"][..], "unhashed: a NAME cannot be combined with --by, whose rows are holders"),
+        (
+            &["unhashed"][..],
+            "unhashed: a NAME cannot be combined with --by, whose rows are holders",
+        ),
         (&["--explain"], "--explain: cannot be combined with --by: it explains the formulae"),
-        (&["--from", "/proc/net/sockstat"], "--from: cannot be combined with --by: saved files do not say who holds a socket"),
+        (
+            &["--from", "/proc/net/sockstat"],
+            "--from: cannot be combined with --by: saved files do not say who holds a socket",
+        ),
         (&["--root", "/"], "--root: cannot be combined with --by, which asks the running kernel"),
     ] {
         let ran = world::connbox_outside(&[&["closedcalc", "--by", "pid"], words].concat());

@@ -398,10 +398,19 @@ fn what_cannot_be_of_events_is_refused() {
     for (words, reason) in [
         (&["--prom"][..], "--prom: cannot be combined with -E: events have no end"),
         (&["--value"], "--value: cannot be combined with -E: an event is more than its numbers"),
-        (&["--interval", "1"], "--interval: cannot be combined with -E: events come when they come"),
-        (&["--output-file", "/tmp/x"], "--output-file: cannot be combined with -E: events have no end, so the file would never be complete"),
+        (
+            &["--interval", "1"],
+            "--interval: cannot be combined with -E: events come when they come",
+        ),
+        (
+            &["--output-file", "/tmp/x"],
+            "--output-file: cannot be combined with -E: events have no end, so the file would never be complete",
+        ),
         (&["expect", "--resync"], "--resync: not with -E expect"),
-        (&["--netns", "all"], "--netns: all cannot be combined with -E: events are those of one network namespace"),
+        (
+            &["--netns", "all"],
+            "--netns: all cannot be combined with -E: events are those of one network namespace",
+        ),
     ] {
         let Ran { status, stdout, stderr } = world.connbox(&[&["conntrack", "-E"], words].concat());
         assert_eq!((status, stdout.as_str()), (2, ""), "{words:?}");

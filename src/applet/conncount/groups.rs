@@ -13,9 +13,6 @@ use crate::source::netns::{Missing, Namespaces};
 use crate::source::{self, Source};
 
 /// Counts the sockets that pass, in groups if there are keys.
-///
-/// # Errors
-/// As [`Call::table`].
 pub fn run(call: &mut Call, mut args: Args, mut query: Query) -> Result<(), Error> {
     check(call, &args)?;
     if call.is_of_all_namespaces() {

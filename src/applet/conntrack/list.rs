@@ -20,9 +20,6 @@ const NOTHING: &str =
     "no flow is tracked: perhaps no rule of this network namespace uses connection tracking";
 
 /// Lists the flows of a table.
-///
-/// # Errors
-/// As [`Call::table`].
 pub fn run(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error> {
     args.grouping.refuse_without_keys()?;
     let mut shown = 0;
@@ -68,7 +65,7 @@ pub fn filter(source: &Source, args: &Args) -> Result<FlowFilter, Error> {
         let byte = bit.and_then(|bit| filter.labels.get_mut(bit / 8));
         let (Some(bit), Some(byte)) = (bit, byte) else {
             let file = source.kernel.etc_path(labels::FILE);
-            let reason = "is no number from 0 to 127, and no name in";
+            let reason = "is not a number from 0 to 127 or a name in";
             return Err(Error::usage("--label", format!("'{name}' {reason} {}", file.display())));
         };
         *byte |= 1 << (bit % 8);
@@ -139,9 +136,6 @@ impl Writer {
     }
 
     /// Writes one flow.
-    ///
-    /// # Errors
-    /// If writing fails.
     pub fn write(&mut self, flow: &Flow<'_>, out: &mut Out) -> Result<(), Error> {
         match out.is_original() {
             true => out.text(self.text.flow(flow)),
@@ -150,9 +144,6 @@ impl Writer {
     }
 
     /// Writes what stands behind the last flow.
-    ///
-    /// # Errors
-    /// If writing fails.
     pub fn end(self, out: &mut Out) -> Result<(), Error> {
         if out.is_original() { out.text(self.text.end()) } else { Ok(()) }
     }

@@ -39,7 +39,6 @@ const COMMANDS: [Command; 4] =
     [Command::Statistics, Command::Flows, Command::Reconcile, Command::Stop];
 
 /// The request as a frame.
-#[must_use]
 pub fn request(command: Command) -> Vec<u8> {
     let number = COMMANDS.iter().position(|other| *other == command).unwrap_or_default();
     let mut bytes = Vec::new();

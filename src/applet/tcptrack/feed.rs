@@ -21,7 +21,7 @@ use crate::track::tcp::{Counters, State, Tracker};
 pub struct Watched {
     /// Of which connections.
     pub expression: Expression,
-    /// Whether those are left out that were there before.
+    /// Whether connections that already existed are skipped.
     pub only_new: bool,
     /// The interface to capture on, if packets are wanted.
     pub interface: Option<Vec<u8>>,
@@ -62,7 +62,7 @@ impl Watched {
 pub struct Feed<'a> {
     wanted: &'a Watched,
     from: From,
-    /// Connections that were there before and are left out.
+    /// Connections that already existed and are skipped.
     old: HashSet<(Endpoint, Endpoint)>,
     is_first: bool,
 }
@@ -95,7 +95,6 @@ impl<'a> Feed<'a> {
     }
 
     /// What to poll besides the clock.
-    #[must_use]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.from {
             From::Packets(capture) => Some(capture.as_fd()),
@@ -118,9 +117,6 @@ impl<'a> Feed<'a> {
     }
 
     /// Brings the tracker up to `now`: reads all counters, or what packets wait.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     pub fn tick(&mut self, now: Duration, tracker: &mut Tracker) -> Result<(), Error> {
         let (wanted, is_first) = (self.wanted, std::mem::take(&mut self.is_first));
         let old = &mut self.old;
@@ -262,7 +258,6 @@ fn counters_of(flow: &Flow<'_>) -> Option<Counters> {
 }
 
 /// Whether connection tracking counts bytes in the running kernel.
-#[must_use]
 pub fn has_accounting() -> bool {
     Kernel::default().sysctl("net/netfilter/nf_conntrack_acct").is_none_or(|text| text != b"0")
 }

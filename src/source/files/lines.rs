@@ -16,7 +16,6 @@ pub struct Place<'a> {
 
 impl Place<'_> {
     /// An error at this place.
-    #[must_use]
     pub fn error(&self, reason: impl std::fmt::Display) -> Error {
         let mut subject = self.file.to_vec();
         subject.extend_from_slice(format!(":{}", self.line).as_bytes());
@@ -32,7 +31,6 @@ pub struct Lines {
 
 impl Lines {
     /// A reader for lines of at most `capacity` bytes.
-    #[must_use]
     pub fn new(capacity: usize) -> Lines {
         Lines { buffer: Vec::with_capacity(capacity) }
     }

@@ -2,7 +2,7 @@
 //!
 //! The files are read as text: getservbyname and getpwnam would want shared objects at run time,
 //! and would answer for this machine where another one's tree is read. A file that is not there
-//! gives no names, a line that is none is passed over.
+//! gives no names, and a line that is not one of names is skipped.
 
 use std::collections::{BTreeMap, HashMap};
 use std::os::unix::ffi::OsStrExt;
@@ -27,9 +27,6 @@ struct Ports {
 
 impl Services {
     /// Reads /etc/services.
-    ///
-    /// # Errors
-    /// If the file is there and cannot be read.
     pub fn read(kernel: &Kernel) -> Result<Services, Error> {
         file(kernel, "services").map(|text| Services::of(&text))
     }
@@ -63,13 +60,11 @@ impl Services {
     }
 
     /// The first name of a port of `protocol`, `tcp` or `udp`.
-    #[must_use]
     pub fn name(&self, port: u16, protocol: &str) -> Option<&[u8]> {
         self.protocols.get(protocol.as_bytes())?.names.get(&port).map(|name| &**name)
     }
 
     /// The port of a name or alias.
-    #[must_use]
     pub fn port(&self, name: &str, protocol: &str) -> Option<u16> {
         self.protocols.get(protocol.as_bytes())?.numbers.get(name.as_bytes()).copied()
     }
@@ -84,9 +79,6 @@ pub struct Users {
 
 impl Users {
     /// Reads /etc/passwd.
-    ///
-    /// # Errors
-    /// If the file is there and cannot be read.
     pub fn read(kernel: &Kernel) -> Result<Users, Error> {
         file(kernel, "passwd").map(|text| Users::of(&text))
     }
@@ -115,13 +107,11 @@ impl Users {
     }
 
     /// The name of a user.
-    #[must_use]
     pub fn name(&self, uid: u32) -> Option<&[u8]> {
         self.names.get(&uid).map(|name| &**name)
     }
 
     /// The number of a user.
-    #[must_use]
     pub fn uid(&self, name: &str) -> Option<u32> {
         self.numbers.get(name.as_bytes()).copied()
     }

@@ -40,7 +40,6 @@ pub enum File {
 
 impl File {
     /// The file's name in /proc/net.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             File::Sockstat => "sockstat",
@@ -158,7 +157,6 @@ pub fn sockstat(source: &Source) -> Result<Sockstat, Error> {
 }
 
 /// The error for a number of sockstat that was read in vain.
-#[must_use]
 pub fn missing(field: &str) -> Error {
     Error::failed("sockstat", format_args!("holds no {field}"))
 }

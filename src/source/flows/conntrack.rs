@@ -70,9 +70,6 @@ pub(super) fn request_for(
 
 /// Calls `each` with the flows of `table` that are meant. The kernel leaves out what it can; where it
 /// refuses to, as old kernels do, it is asked for all.
-///
-/// # Errors
-/// As [`flows`].
 pub fn matching(
     kernel: &mut impl Exchange,
     table: FlowTable,
@@ -141,7 +138,6 @@ pub fn fill(kernel: &mut impl Exchange) -> Result<Fill, Failure> {
 
 /// The number of flows and its limit as everybody may read them; `None` where nothing tracks
 /// connections.
-#[must_use]
 pub fn fill_of_proc(kernel: &Kernel) -> Option<Fill> {
     let entries = number_of_proc(kernel, COUNT_FILE)?;
     Some(Fill { entries, limit: number_of_proc(kernel, LIMIT_FILE) })
@@ -155,7 +151,6 @@ pub const LIMIT_FILE: &str = "net/netfilter/nf_conntrack_max";
 const BUCKETS_FILE: &str = "net/netfilter/nf_conntrack_buckets";
 
 /// How many buckets the table of the machine has.
-#[must_use]
 pub fn buckets(kernel: &Kernel) -> Option<u64> {
     number_of_proc(kernel, BUCKETS_FILE)
 }
@@ -165,7 +160,6 @@ fn number_of_proc(kernel: &Kernel, file: &str) -> Option<u64> {
 }
 
 /// Reads the flow that a payload tells of; `None` for an unknown shape.
-#[must_use]
 #[inline]
 pub fn flow(payload: &[u8]) -> Option<Flow<'_>> {
     let entry = wire::entry(payload)?;
@@ -199,7 +193,6 @@ pub fn flow(payload: &[u8]) -> Option<Flow<'_>> {
 }
 
 /// The tuple of a view; `None` without addresses.
-#[must_use]
 #[inline]
 pub fn tuple(view: &wire::Tuple) -> Option<Tuple> {
     const ICMP: u8 = 1;

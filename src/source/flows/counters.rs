@@ -129,7 +129,7 @@ pub fn counters_of_proc(kernel: &Kernel, about: About) -> Result<Option<Vec<Coun
             return Ok(());
         }
         let numbers: Option<Vec<u32>> = words().map(hexadecimal).collect();
-        let numbers = numbers.ok_or_else(|| place.error("is no row of counters"))?;
+        let numbers = numbers.ok_or_else(|| place.error("is not a row of counters"))?;
         for (name, column) in about.names().iter().zip(&columns) {
             let Some(column) = column else { continue };
             let value = *numbers.get(*column).ok_or_else(|| place.error("is cut short"))?;

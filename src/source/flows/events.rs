@@ -87,7 +87,7 @@ pub struct Counts {
 
 /// A socket that events come from; tests script it.
 pub trait Stream: Messages {
-    /// How many messages were dropped till now, modulo 2^32.
+    /// How many messages were dropped until now, modulo 2^32.
     ///
     /// # Errors
     /// The system's, if it does not count them.
@@ -134,17 +134,11 @@ impl Events {
     }
 
     /// The size of the receive buffer in bytes as the kernel has it, its overhead included.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn receive_buffer(&self) -> Result<usize, Errno> {
         self.stream.receive_buffer()
     }
 
     /// Sets the receive buffer anew and gives what the kernel then has.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn set_receive_buffer(&self, bytes: usize) -> Result<usize, Errno> {
         self.stream.set_receive_buffer(bytes)
     }
@@ -164,8 +158,7 @@ impl<S: Stream> Events<S> {
         Events { stream, counts: Counts::default(), said, is_overrun, is_unsaid, is_counted }
     }
 
-    /// What came till now.
-    #[must_use]
+    /// What came until now.
     pub fn counts(&self) -> Counts {
         self.counts
     }

@@ -21,7 +21,6 @@ pub fn expectations(
 }
 
 /// Reads the expectation that a payload tells of; `None` for an unknown shape.
-#[must_use]
 pub fn expectation(payload: &[u8]) -> Option<Expectation<'_>> {
     // CTA_EXPECT_… of include/uapi/linux/netfilter/nfnetlink_conntrack.h.
     const MASTER: u16 = 1;

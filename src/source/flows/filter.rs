@@ -27,7 +27,6 @@ const ICMPV6: u8 = 58;
 
 /// The attributes that pick the flows of `filter`, as far as the kernel can; the family is not among
 /// them, since the head of a request holds it.
-#[must_use]
 pub fn attributes(filter: &FlowFilter) -> Vec<u8> {
     let mut buffer = Vec::new();
     let mut word = |kind, number: u32| push_attribute(&mut buffer, kind, &number.to_be_bytes());
@@ -64,7 +63,6 @@ pub fn attributes(filter: &FlowFilter) -> Vec<u8> {
 
 /// The attributes that name one flow by the tuple of its original direction or, if that has no
 /// addresses, of its answers.
-#[must_use]
 pub fn one(filter: &FlowFilter) -> Vec<u8> {
     let mut buffer = Vec::new();
     if let Some(zone) = filter.zone {

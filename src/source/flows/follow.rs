@@ -121,7 +121,7 @@ impl<S, K: AsFd> Follower<S, K> {
 }
 
 impl<K: Exchange> Dump<K> {
-    /// Reads a part if one waits. The events that came till then go first: so a flow that it shows was told of
+    /// Reads a part if one waits. The events that came until then go first: so a flow that it shows was told of
     /// before, unless its event was lost.
     fn part(
         &mut self,
@@ -165,7 +165,7 @@ mod tests {
     use crate::wire::netlink::{self, HEADER, dump_request};
     use rustix::io::Errno;
 
-    /// A table of so many datagrams.
+    /// A table of N datagrams.
     struct Kernel(Vec<Vec<u8>>, Vec<u8>);
 
     impl Exchange for Kernel {

@@ -22,16 +22,12 @@ impl Default for Labels {
 
 impl Labels {
     /// Reads the file; where there is none, no label has a name.
-    ///
-    /// # Errors
-    /// If the file is there and cannot be read.
     pub fn read(kernel: &Kernel) -> Result<Labels, Error> {
         crate::source::files::names::file(kernel, FILE).map(|text| Labels::of(&text))
     }
 
-    /// Reads the lines of such a file. What is no line of a label is passed over; of several lines for
+    /// Reads the lines of such a file. A line that is not one of a label is skipped; of several lines for
     /// a bit or a name, the first counts.
-    #[must_use]
     pub fn of(text: &[u8]) -> Labels {
         let mut labels = Labels::default();
         for line in text.split(|byte| *byte == b'\n') {
@@ -54,19 +50,16 @@ impl Labels {
     }
 
     /// The name of a bit.
-    #[must_use]
     pub fn name(&self, bit: usize) -> Option<&[u8]> {
         self.names.get(bit)?.as_deref()
     }
 
     /// The bit of a name.
-    #[must_use]
     pub fn bit(&self, name: &[u8]) -> Option<usize> {
         self.names.iter().position(|known| known.as_deref() == Some(name))
     }
 
     /// Whether no label has a name.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.names.iter().all(Option::is_none)
     }

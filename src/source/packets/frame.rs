@@ -22,7 +22,6 @@ pub struct Frame<'a> {
 
 impl Frame<'_> {
     /// The IP packet in it, if there is one.
-    #[must_use]
     #[inline]
     pub fn packet(&self) -> Option<Packet> {
         let packet = packet_of(self.link, self.bytes, self.original_bytes)?;
@@ -32,7 +31,6 @@ impl Frame<'_> {
 }
 
 /// The TCP segment in a packet, if there is one.
-#[must_use]
 #[inline]
 pub fn segment(packet: &Packet) -> Option<Segment> {
     let (Some((source, destination)), Some(tcp)) = (packet.ports, packet.tcp) else { return None };

@@ -16,7 +16,7 @@ pub type Each<'a> = dyn FnMut(&Frame<'_>) -> Result<(), Error> + 'a;
 /// first [`crate::wire::pcap::MOST_BYTES`] are given.
 ///
 /// # Errors
-/// If the file cannot be read, is no capture, is damaged or ends early (the error says at which byte;
+/// If the file cannot be read, is not a capture, is damaged or ends early (the error says at which byte;
 /// `each` has been called with all before it), if all its link types are unknown, or if `each` fails.
 pub fn read(path: &Path, each: &mut Each<'_>) -> Result<(), Error> {
     if path.as_os_str() == "-" {
@@ -91,7 +91,7 @@ impl<F: AsFd> Input<'_, F> {
         self.used == self.buffer.len()
     }
 
-    /// Reads more behind what is there, and says whether there was more.
+    /// Appends more of the file to the buffer, and says whether there was more.
     fn fill(&mut self) -> Result<bool, Error> {
         self.buffer.drain(..self.used);
         self.used = 0;

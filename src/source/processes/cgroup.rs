@@ -24,7 +24,6 @@ const MOST_LEVELS: usize = 128;
 impl Cgroups {
     /// Walks the running kernel's groups. Where there is no cgroup2, or it may not be read, or where
     /// the kernel is a saved one, whose inodes say nothing, there are none.
-    #[must_use]
     pub fn read(kernel: &Kernel) -> Cgroups {
         let mut cgroups = Cgroups::default();
         // A walk that cannot begin or breaks off leaves paths unknown; there is a second way to them.
@@ -68,7 +67,6 @@ impl Cgroups {
 
     /// The path of a group from the root of the hierarchy, `/system.slice/ssh.service`; `/` is the
     /// root's own.
-    #[must_use]
     pub fn path(&self, id: u64) -> Option<&[u8]> {
         self.paths.get(&id).map(|path| &**path)
     }
@@ -121,7 +119,6 @@ fn octal(text: &[u8]) -> Option<u8> {
 }
 
 /// The group of a process, from /proc/PID/cgroup; `None` for a process that has gone.
-#[must_use]
 pub fn of_process(kernel: &Kernel, pid: u32) -> Option<Vec<u8>> {
     group(&Proc::open(kernel).ok()?.file(pid, "cgroup").ok()?)
 }

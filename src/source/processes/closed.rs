@@ -85,13 +85,11 @@ impl Round {
     }
 
     /// The process of that number, if it holds a socket.
-    #[must_use]
     pub fn process(&self, pid: u32) -> Option<&Process> {
         self.descriptors.process(pid)
     }
 
     /// How many processes' descriptors may not be read.
-    #[must_use]
     pub fn unreadable(&self) -> u64 {
         self.descriptors.unreadable
     }

@@ -57,10 +57,7 @@ pub struct Descriptors {
 
 impl Descriptors {
     /// One pass over the descriptors of all processes for which `wanted` is true. Processes and
-    /// descriptors that vanish meanwhile are passed over.
-    ///
-    /// # Errors
-    /// If /proc cannot be read.
+    /// descriptors that vanish meanwhile are skipped.
     pub fn read(
         proc: Proc,
         threads: usize,
@@ -82,7 +79,6 @@ impl Descriptors {
     }
 
     /// The process of that number, if it holds a socket.
-    #[must_use]
     pub fn process(&self, pid: u32) -> Option<&Process> {
         process(&self.processes, pid)
     }
@@ -126,9 +122,6 @@ impl Hasher for InodeHasher {
 
 impl Owners {
     /// One pass over the descriptors of all processes for which `wanted` is true.
-    ///
-    /// # Errors
-    /// If /proc cannot be read.
     pub fn read(
         kernel: &Kernel,
         threads: usize,
@@ -153,13 +146,11 @@ impl Owners {
     }
 
     /// The process that holds the socket; the lowest number of several.
-    #[must_use]
     pub fn of(&self, inode: u64) -> Option<&Process> {
         process(&self.processes, *self.pids.get(&inode)?)
     }
 
     /// How many processes' descriptors may not be read.
-    #[must_use]
     pub fn unreadable(&self) -> u64 {
         self.unreadable
     }
@@ -179,9 +170,6 @@ pub struct Reading {
 
 impl Reading {
     /// Begins a pass for at most `threads` threads, this one among them.
-    ///
-    /// # Errors
-    /// If /proc cannot be read.
     pub fn begin(
         proc: Proc,
         threads: usize,
@@ -216,7 +204,6 @@ impl Reading {
     }
 
     /// Whether threads are at it still.
-    #[must_use]
     pub fn is_going_on(&self) -> bool {
         !self.others.is_empty()
     }
@@ -231,9 +218,6 @@ impl Reading {
     }
 
     /// All that is found, when it is.
-    ///
-    /// # Errors
-    /// If /proc cannot be read.
     pub fn finish(self) -> Result<Descriptors, Error> {
         let mut all = Descriptors::default();
         self.parts()?.into_iter().for_each(|part| all.add(part));
@@ -241,9 +225,6 @@ impl Reading {
     }
 
     /// The same, as whose the sockets are.
-    ///
-    /// # Errors
-    /// If /proc cannot be read.
     pub fn owners(self) -> Result<Owners, Error> {
         self.parts().map(Owners::new)
     }

@@ -32,9 +32,6 @@ pub fn sockets(
 
 /// Has collectors that `new` makes take every socket that `query` means, and gives what they have taken:
 /// threads share the dump of a large table.
-///
-/// # Errors
-/// As [`sockets`].
 pub fn collect<C: Collector>(
     source: &Source,
     method: Method,

@@ -25,7 +25,6 @@ pub struct DumpRequest<'a> {
 
 impl DumpRequest<'static> {
     /// The TCP sockets of both families in `states`.
-    #[must_use]
     pub fn tcp(states: StateSet) -> DumpRequest<'static> {
         DumpRequest { proto: Proto::Tcp, family: None, states, extensions: 0, bytecode: &[] }
     }

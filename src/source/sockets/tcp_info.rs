@@ -7,7 +7,6 @@ use crate::track::tcp::{Counters, State};
 use crate::wire::tcp_info::TcpInfo;
 
 /// The counters of a connection; `None` for a socket that belongs to none.
-#[must_use]
 pub fn counters(socket: &Socket, info: Option<&TcpInfo>) -> Option<Counters> {
     let state = State::of_socket(socket.tcp_state()?)?;
     let info = info.copied().unwrap_or_default();

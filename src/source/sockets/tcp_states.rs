@@ -1,7 +1,7 @@
 //! How many TCP sockets are in each state.
 //!
 //! Nearly all the cost of a sock_diag dump is in filling answers, not in walking the table, and
-//! nearly all sockets are in ESTABLISHED or TIME_WAIT. So these two are left out of the dump and
+//! nearly all sockets are in ESTABLISHED or TIME_WAIT. So the dump skips these two, and they
 //! come by subtraction from numbers that the kernel keeps anyway:
 //!
 //! ```text
