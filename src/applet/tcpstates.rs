@@ -22,14 +22,13 @@ pub static APPLET: Applet = Applet {
         "Counts the TCP sockets of the network namespace in each of the twelve states, in the \
          kernel's order, zeros included. NEW_SYN_RECV is always 0: the kernel shows connection \
          requests as SYN_RECV.",
-        "The numbers come from one walk of the kernel's socket table by sock_diag(7), in which the \
-         two states that hold most sockets are skipped: ESTABLISHED is inuse less the full sockets \
-         in the other states, TIME_WAIT is tw less the minisockets in FIN_WAIT2. That is exact, and \
-         several times faster than a dump of all sockets; reading /proc/net/tcp is slower still. \
-         Where sock_diag is refused (by a sandbox) /proc/net/tcp and tcp6 serve by themselves.",
-        "With a filter only the sockets that pass it are counted; for other groups than states use \
-         conncount --by.",
-        "A v4-mapped socket (an IPv6 socket that talks to an IPv4 peer) counts as tcp6, as in \
+        "The numbers come from one walk of the kernel's socket table through sock_diag(7), which skips the \
+         two states with the most sockets: ESTABLISHED is inuse minus the full sockets in the other states, \
+         TIME_WAIT is tw minus the minisockets in FIN_WAIT2. This is exact, and several times faster than a \
+         dump of all sockets; reading /proc/net/tcp is slower still. If sock_diag is refused (by a sandbox), \
+         tcpstates reads /proc/net/tcp and tcp6 instead.",
+        "With a filter it counts only matching sockets; to group by anything but states use conncount --by.",
+        "An IPv4-mapped socket (an IPv6 socket that talks to an IPv4 peer) counts as tcp6, as in \
          /proc/net. Sockets that are neither connected nor listening are in no table and in no \
          state; connbox-closedcalc(1) counts them.",
     ],
@@ -39,11 +38,11 @@ pub static APPLET: Applet = Applet {
     examples: &[
         Example { about: "All states", command: "tcpstates" },
         Example {
-            about: "Connections that wait to be closed by the program",
+            about: "Connections that the program has yet to close",
             command: "tcpstates -v close-wait",
         },
         Example {
-            about: "The states in variables of a script",
+            about: "The states as variables in a script",
             command: "eval \"$(tcpstates --shell)\" && echo \"$ESTABLISHED $TIME_WAIT\"",
         },
         Example { about: "By family, as Prometheus text", command: "tcpstates --by family --prom" },
@@ -52,12 +51,12 @@ pub static APPLET: Applet = Applet {
             command: "tcpstates --lport 22",
         },
         Example {
-            about: "From a table that was saved elsewhere",
+            about: "From a table saved on another machine",
             command: "cat /proc/net/tcp /proc/net/tcp6 | tcpstates --from -",
         },
     ],
-    needs: "No rights.",
-    rows: "One row a state, with --by family one a family and state. NAME is a state in any tool's \
+    needs: "No privileges.",
+    rows: "One row per state; with --by family one row per family and state. NAME is a state in any tool's \
            spelling (estab, ESTABLISHED, fin-wait-1, FIN_WAIT1, 01) or a group of ss(8): all, \
            connected, synchronized, bucket, big.",
     names: &StateSet::NAMES,
@@ -105,7 +104,6 @@ fn run(call: &mut Call) -> Result<(), Error> {
     call.table(&COLUMNS, &shown, &mut Counting { args, query, states })
 }
 
-/// One table of states.
 struct Counting {
     args: Args,
     query: Query,
@@ -158,7 +156,7 @@ impl Counting {
 
     fn rows(&self, (query, counts): &Found, out: &mut Out) -> Result<(), Error> {
         let (args, only, meant) = (&self.args, query.family, query.states());
-        // A NAME that --state leaves out has its row, too: a script may ask for it.
+        // A NAME that --state excludes still has a row, since a script may ask for it.
         let count = |family, state| if meant.has(state) { counts.get(family, state) } else { 0 };
         let families: Vec<Family> = Family::ALL
             .into_iter()
@@ -179,7 +177,7 @@ impl Counting {
     }
 }
 
-/// The states that the NAMEs pick, in the order given, each once; without NAMEs those of the filter.
+/// The states that the NAMEs select, in the given order, each once; without NAMEs those of the filter.
 fn states(names: &[OsString], filter: StateSet) -> Result<Vec<TcpState>, Error> {
     let mut states = Vec::with_capacity(12);
     for name in names {
@@ -214,14 +212,14 @@ fn row(
     ])
 }
 
-/// Where the number of a state comes from.
+/// The source of a state's number.
 fn formula(state: TcpState) -> &'static str {
     match state {
         TcpState::ESTABLISHED => {
-            "sockstat inuse less sock_diag's full sockets in other states, or /proc/net/tcp"
+            "sockstat inuse minus sock_diag's full sockets in other states, or /proc/net/tcp"
         }
         TcpState::TIME_WAIT => {
-            "sockstat tw less sock_diag's minisockets in FIN_WAIT2, or /proc/net/tcp"
+            "sockstat tw minus sock_diag's minisockets in FIN_WAIT2, or /proc/net/tcp"
         }
         _ => "sock_diag, or /proc/net/tcp",
     }
@@ -230,15 +228,15 @@ fn formula(state: TcpState) -> &'static str {
 /// What a socket in a state is doing (RFC 9293, 3.3.2).
 fn meaning(state: TcpState) -> &'static str {
     const MEANINGS: [&str; 12] = [
-        "open: data may flow both ways",
-        "we asked for a connection and wait for an answer",
-        "a peer asked for a connection, was answered, and has to confirm",
+        "open: data can flow both ways",
+        "we requested a connection and wait for an answer",
+        "a peer requested a connection, was answered, and has yet to confirm",
         "we closed; the peer has not acknowledged that yet",
         "we closed and the peer knows; it has not closed yet",
-        "both closed; the pair of ports rests until no old packet can arrive",
+        "both closed; the pair of ports is reserved until no old packet can arrive",
         "closed",
-        "the peer closed; our program has not: if these grow, it leaks",
-        "the peer closed, then we; the peer has not acknowledged that yet",
+        "the peer closed; our program has not: if these grow, it leaks sockets",
+        "the peer closed, then we did; the peer has not acknowledged that yet",
         "waits for connections",
         "both closed at the same time; the peer has not acknowledged ours yet",
         "kernel-internal; shown as SYN_RECV",

@@ -164,7 +164,7 @@ fn without_rights_there_are_counts_and_for_lists_the_reason() {
 #[test]
 fn an_empty_table_says_why_it_may_be_empty() {
     let Some(world) = World::quiet("an_empty_table_says_why_it_may_be_empty") else { return };
-    let note = "conntrack: no flow is tracked: perhaps no rule of this network namespace uses \
+    let note = "conntrack: no flow is tracked: possibly no rule of this network namespace uses \
                 connection tracking\n";
     for line in ["-L --tsv", "-L --json", "-C --by proto"] {
         let ran = ours(&world, line);

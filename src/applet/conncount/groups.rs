@@ -1,4 +1,4 @@
-//! `conncount` with a filter or `--by`: how many sockets pass, by group.
+//! `conncount` with a filter or `--by`: how many sockets match, by group.
 
 use super::Args;
 use crate::cli;
@@ -12,7 +12,7 @@ use crate::select::socket_keys::Sockets;
 use crate::source::netns::{Missing, Namespaces};
 use crate::source::{self, Source};
 
-/// Counts the sockets that pass, in groups if there are keys.
+/// Counts the matching sockets, in groups if there are keys.
 pub fn run(call: &mut Call, mut args: Args, mut query: Query) -> Result<(), Error> {
     check(call, &args)?;
     if call.is_of_all_namespaces() {
@@ -24,11 +24,10 @@ pub fn run(call: &mut Call, mut args: Args, mut query: Query) -> Result<(), Erro
     call.table(&grouping.columns(), &grouping.shown(), &mut table)
 }
 
-/// One table of groups.
 struct Grouped<'a> {
     grouping: &'a Grouping<Sockets>,
     query: &'a Query,
-    /// Those of all namespaces together.
+    /// The groups of all namespaces together.
     groups: Groups,
 }
 
@@ -60,10 +59,18 @@ impl Table for Grouped<'_> {
 fn check(call: &Call, args: &Args) -> Result<(), Error> {
     let name = call.names().first().map(|name| name.as_encoded_bytes()).unwrap_or_default();
     cli::refuse([
-        (!name.is_empty(), name, "is a row of the summary; with a filter or --by there is none"),
-        (args.transport, b"--transport", "belongs to the summary: not with a filter or --by"),
-        (args.quick, b"--quick", "belongs to the summary: not with a filter or --by"),
-        (call.common().explain, b"--explain", "explains the summary: not with a filter or --by"),
+        (!name.is_empty(), name, "a row of the summary cannot be combined with a filter or --by"),
+        (
+            args.transport,
+            b"--transport",
+            "cannot be combined with a filter or --by: it is for the summary",
+        ),
+        (args.quick, b"--quick", "cannot be combined with a filter or --by: it is for the summary"),
+        (
+            call.common().explain,
+            b"--explain",
+            "cannot be combined with a filter or --by: it explains the summary",
+        ),
     ])?;
     args.grouping.refuse_without_keys()
 }

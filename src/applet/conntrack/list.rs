@@ -1,4 +1,4 @@
-//! `conntrack -L`: the flows that pass.
+//! `conntrack -L`: the flows that match the filters.
 
 use super::BANNER;
 use super::args::{Args, Output};
@@ -15,9 +15,9 @@ use crate::source::flows::conntrack::{self, FlowTable};
 use crate::source::flows::labels::{self, Labels};
 use crate::sys::Netlink;
 
-const CHANGED: &str = "the table changed while it was read: flows may be missing or double";
+const CHANGED: &str = "the table changed while it was read: flows may be missing or shown twice";
 const NOTHING: &str =
-    "no flow is tracked: perhaps no rule of this network namespace uses connection tracking";
+    "no flow is tracked: possibly no rule of this network namespace uses connection tracking";
 
 /// Lists the flows of a table.
 pub fn run(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error> {
@@ -31,7 +31,7 @@ pub fn run(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error> 
             writer.write(flow, out)
         })?;
         writer.end(out)?;
-        // Of many network namespaces, most track nothing.
+        // With --netns all no warning: most namespaces track nothing.
         if out.namespace().is_none() {
             note_empty(source, &filter, table, shown, report);
         }
@@ -41,7 +41,7 @@ pub fn run(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error> 
     Ok(())
 }
 
-/// Says beside the original's text how many entries it holds, as conntrack-tools does.
+/// After the original's text, says how many entries it has, as conntrack-tools does.
 pub fn say_shown(call: &mut Call, shown: u64, entries: &str) {
     if call.is_original() {
         let shown = shown.to_string();
@@ -49,7 +49,7 @@ pub fn say_shown(call: &mut Call, shown: u64, entries: &str) {
     }
 }
 
-/// What the options ask for, with the numbers of labels.
+/// The filter of the options, with the numbers of labels.
 ///
 /// # Errors
 /// If a label has no number.
@@ -60,12 +60,12 @@ pub fn filter(source: &Source, args: &Args) -> Result<FlowFilter, Error> {
     }
     let known = Labels::read(&source.kernel)?;
     for name in &args.labels {
-        // A label without a name can be meant by its number.
+        // A label without a name can be given as its number.
         let bit = known.bit(name.as_bytes()).or_else(|| cli::digits(name));
         let byte = bit.and_then(|bit| filter.labels.get_mut(bit / 8));
         let (Some(bit), Some(byte)) = (bit, byte) else {
             let file = source.kernel.etc_path(labels::FILE);
-            let reason = "is not a number from 0 to 127 or a name in";
+            let reason = "is neither a number from 0 to 127 nor a name in";
             return Err(Error::usage("--label", format!("'{name}' {reason} {}", file.display())));
         };
         *byte |= 1 << (bit % 8);
@@ -73,10 +73,7 @@ pub fn filter(source: &Source, args: &Args) -> Result<FlowFilter, Error> {
     Ok(filter)
 }
 
-/// Calls `each` with the flows of the running kernel that pass.
-///
-/// # Errors
-/// If there is no running kernel, it refuses, or `each` fails.
+/// Calls `each` with the flows of the running kernel that match the filter.
 pub fn matching(
     source: &Source,
     table: FlowTable,
@@ -92,16 +89,13 @@ pub fn matching(
     Ok(())
 }
 
-/// A socket to the running kernel.
-///
-/// # Errors
-/// If a tree is read, or the kernel has no netfilter.
+/// A netlink socket; an error if the source is not the running kernel, or that has no netfilter.
 pub fn netlink(source: &Source) -> Result<Netlink, Error> {
-    source.must_be_live("flows are asked of the running kernel")?;
+    source.must_be_live("only the running kernel knows the flows")?;
     Ok(conntrack::open()?)
 }
 
-/// Says once why a table may be empty.
+/// Warns once why a table may be empty.
 pub fn note_empty(
     source: &Source,
     filter: &FlowFilter,
@@ -123,19 +117,15 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A writer of what the options ask for.
-    ///
-    /// # Errors
-    /// If the names of labels cannot be read.
+    /// A writer in the form that the options ask for.
     pub fn new(source: &Source, args: &Args) -> Result<Writer, Error> {
         let labels = Labels::read(&source.kernel)?;
-        // Who asks for labels sees them.
+        // A filter by labels also shows them.
         let shows_labels = args.output.labels || !args.labels.is_empty();
         let text = Text::new(Output { labels: shows_labels, ..args.output }, labels);
         Ok(Writer { rows: Rows::default(), text })
     }
 
-    /// Writes one flow.
     pub fn write(&mut self, flow: &Flow<'_>, out: &mut Out) -> Result<(), Error> {
         match out.is_original() {
             true => out.text(self.text.flow(flow)),
@@ -143,7 +133,7 @@ impl Writer {
         }
     }
 
-    /// Writes what stands behind the last flow.
+    /// Writes the end of the text.
     pub fn end(self, out: &mut Out) -> Result<(), Error> {
         if out.is_original() { out.text(self.text.end()) } else { Ok(()) }
     }

@@ -1,4 +1,4 @@
-//! Where connections come from: the kernel's counters, packets, or tracked flows.
+//! The sources of connections: the kernel's counters, packets, or tracked flows.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -16,31 +16,31 @@ use crate::source::{Collector, Method, Source, TcpInfo, collect, sockets};
 use crate::sys::{Kernel, Netlink};
 use crate::track::tcp::{Counters, State, Tracker};
 
-/// What is to be seen.
+/// What to watch.
 #[derive(Debug, Default)]
 pub struct Watched {
-    /// Of which connections.
+    /// Selects the connections.
     pub expression: Expression,
-    /// Whether connections that already existed are skipped.
+    /// Whether to skip connections that began earlier.
     pub only_new: bool,
-    /// The interface to capture on, if packets are wanted.
+    /// The interface to capture on, if any.
     pub interface: Option<Vec<u8>>,
-    /// Whether the interface is to take what is not for this machine.
+    /// Whether the interface also takes packets for other machines.
     pub is_promiscuous: bool,
-    /// Whether the flows of connection tracking are wanted.
+    /// Whether to read the flows of connection tracking.
     pub conntrack: bool,
     /// How many threads may share a dump; see [`Source`].
     pub threads: usize,
 }
 
 impl Watched {
-    /// Whether a connection of these ends is meant.
+    /// Whether the expression matches a connection with these ends.
     fn has(&self, client: &Endpoint, server: &Endpoint) -> bool {
         let address = |end: &Endpoint| SocketAddr::new(end.address, end.port);
         self.expression.has_connection(address(client), address(server))
     }
 
-    /// The segment in a frame, if it is meant.
+    /// The segment in a frame, if the expression matches it.
     pub fn segment(&self, frame: &Frame<'_>) -> Option<crate::model::Segment> {
         let packet = frame.packet()?;
         if self.expression.is_empty() {
@@ -62,7 +62,7 @@ impl Watched {
 pub struct Feed<'a> {
     wanted: &'a Watched,
     from: From,
-    /// Connections that already existed and are skipped.
+    /// Connections that began earlier and are skipped.
     old: HashSet<(Endpoint, Endpoint)>,
     is_first: bool,
 }
@@ -74,14 +74,14 @@ enum From {
     Packets(Box<Capture>),
 }
 
-/// How much of a packet is looked at: headers up to TCP's, with options of both.
+/// How much of a packet is captured: the headers up to TCP's, with the options of both.
 const SNAP_BYTES: u32 = 128;
 
 impl<'a> Feed<'a> {
-    /// Begins.
+    /// Opens the source.
     ///
     /// # Errors
-    /// If there is no such interface, or the right is missing, or the filter is too long for the kernel.
+    /// If the interface does not exist, a privilege is missing, or the filter is too long for the kernel.
     pub fn open(wanted: &'a Watched, tracker: &mut Tracker) -> Result<Feed<'a>, Error> {
         let from = if let Some(interface) = &wanted.interface {
             listeners(tracker)?;
@@ -102,10 +102,10 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// Takes the packets that wait, if it is about packets.
+    /// Takes the pending packets, if packets are captured.
     ///
     /// # Errors
-    /// If the interface has gone.
+    /// If the interface has disappeared.
     pub fn drain(&mut self, tracker: &mut Tracker) -> Result<(), Error> {
         let From::Packets(capture) = &mut self.from else { return Ok(()) };
         let wanted = self.wanted;
@@ -116,7 +116,7 @@ impl<'a> Feed<'a> {
         })
     }
 
-    /// Brings the tracker up to `now`: reads all counters, or what packets wait.
+    /// Brings the tracker up to `now`: reads all counters, or the pending packets.
     pub fn tick(&mut self, now: Duration, tracker: &mut Tracker) -> Result<(), Error> {
         let (wanted, is_first) = (self.wanted, std::mem::take(&mut self.is_first));
         let old = &mut self.old;
@@ -145,7 +145,7 @@ impl<'a> Feed<'a> {
         Ok(())
     }
 
-    /// How many packets the kernel had to drop so far.
+    /// How many packets the kernel has dropped so far.
     pub fn dropped(&mut self) -> u64 {
         match &mut self.from {
             From::Packets(capture) => capture.dropped(),
@@ -156,15 +156,17 @@ impl<'a> Feed<'a> {
 
 fn capture(wanted: &Watched, interface: &[u8]) -> Result<Capture, Error> {
     let program = wanted.expression.program(SNAP_BYTES).map_err(|_| {
-        Error::usage("filter", "too long: the kernel takes programs of at most 4096 instructions")
+        Error::usage(
+            "filter",
+            "is too long: the kernel takes programs of at most 4096 instructions",
+        )
     })?;
     let program: Vec<_> = program.iter().map(|one| (one.code, one.jt, one.jf, one.k)).collect();
     let is_promiscuous = wanted.is_promiscuous;
     Capture::open(&Request { interface, program: &program, is_promiscuous })
 }
 
-/// Tells the tracker who listens on this machine: of connections that were there before, those are the
-/// servers.
+/// Tells the tracker the listeners of this machine: in connections that began earlier, they are the servers.
 fn listeners(tracker: &mut Tracker) -> Result<(), Error> {
     let states = Some(StateSet::only(TcpState::LISTEN));
     let query = Query { protos: vec![Proto::Tcp], states, ..Query::default() };
@@ -175,11 +177,11 @@ fn listeners(tracker: &mut Tracker) -> Result<(), Error> {
     Ok(())
 }
 
-/// What belongs to a connection, and listeners. What is in TIME_WAIT is over: there may be a great many.
+/// The states of connections and listeners. Connections in TIME_WAIT are over, and there may be very many.
 const STATES: StateSet =
     StateSet::ALL.without(StateSet::TIME_WAIT).without(StateSet::only(TcpState::CLOSE));
 
-/// What a dump shows: listeners, which the tracker must know before the connections.
+/// The content of a dump: listeners, which the tracker must know before the connections.
 #[derive(Default)]
 struct Shown {
     listeners: Vec<Endpoint>,
@@ -215,7 +217,7 @@ fn read_sockets(
     Ok(())
 }
 
-/// Asks for the flows of TCP, of one family after the other: the kernel's filter (Linux 5.8) wants one.
+/// Reads the TCP flows, one family after the other, since the kernel's filter (Linux 5.8) needs a family.
 fn read_flows(
     kernel: &mut Netlink,
     mut each: impl FnMut(&Flow<'_>) -> Result<(), Error>,
@@ -230,7 +232,7 @@ fn read_flows(
 
 const TCP: u8 = 6;
 
-/// What a flow says; `None` for one of another protocol. Bytes are those of whole IP packets.
+/// The counters of a flow; `None` for another protocol. Bytes are those of whole IP packets.
 fn counters_of(flow: &Flow<'_>) -> Option<Counters> {
     let Ends::Ports { source, destination } = flow.orig.ends else { return None };
     let end = |address, port| Endpoint { address, port };

@@ -93,9 +93,9 @@ fn empty_words_are_named_and_refused() {
         (&["conncount", "--quick", ""], 2, "an empty NAME"),
         (&["conncount", "--transport", ""], 2, "an empty NAME"),
         (&["closedcalc", "--by", "process", ""], 2, "an empty NAME"),
-        (&["conntrack", "-L", "expect", ""], 2, "a table stands behind"),
-        (&["conntrackd", ""], 1, "a topic stands behind"),
-        (&["network-connections", ""], 3, "options only"),
+        (&["conntrack", "-L", "expect", ""], 2, "a table name follows"),
+        (&["conntrackd", ""], 1, "a topic follows"),
+        (&["network-connections", ""], 3, "only options"),
     ] {
         assert_error(words, status, "''", reason);
     }
