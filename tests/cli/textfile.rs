@@ -204,8 +204,8 @@ fn a_wrong_command_line_writes_nothing() {
         ),
         ("conncount --output x", 2, "conncount: --output: cannot be combined with --textfile"),
         ("conncount --rate", 2, "conncount: --rate: needs --interval"),
-        ("conncount --help", 2, "conncount: --help and --version stand alone"),
-        ("conncount --version", 2, "conncount: --help and --version stand alone"),
+        ("conncount --help", 2, "conncount: --help and --version cannot be combined"),
+        ("conncount --version", 2, "conncount: --help and --version cannot be combined"),
         ("conncount --xyzzy", 2, "conncount: --xyzzy: no such option"),
         ("conncount + + tcpstates", 2, "--textfile: + must stand between two applets"),
         ("+ tcpstates", 2, "--textfile: + must stand between two applets"),
@@ -268,7 +268,7 @@ fn a_directory_that_may_not_be_written_is_said() {
     let output = support::command("bash").args(["-c", &line]).output().unwrap();
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
     let text = format!(
-        "connbox: {}: Permission denied (the file is written beside its name and renamed)\n",
+        "connbox: {}: Permission denied (a temporary file is written here, then renamed)\n",
         directory.display()
     );
     assert_eq!(said(&output), (Some(1), text));

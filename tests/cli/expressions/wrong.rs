@@ -8,7 +8,7 @@ pub const NO_PORT: &str = "not a port, and not a TCP service in /etc/services";
 pub const NO_ADDRESS: &str = "not an IP address; host names are not resolved";
 pub const OUTSIDE: &str = "the address has bits set outside the network";
 pub const NUMBER: &str = "a bare number needs net or port before it";
-pub const NO_MASK: &str = "a host has no mask: net";
+pub const NO_MASK: &str = "a host has no mask; write net";
 pub const LENGTH: &str = "a prefix length is at most 32, or 128 for IPv6";
 
 pub const WRONG: &[(&str, usize, &str, &str)] = &[
@@ -41,7 +41,7 @@ pub const WRONG: &[(&str, usize, &str, &str)] = &[
     ("ip 1.2.3.4", 3, "1.2.3.4", NO_OPERATOR),
     ("port 80/2", 7, "/", NO_OPERATOR),
     ("(port 80", 0, "(", "is never closed"),
-    ("port 80)", 7, ")", "nothing to close"),
+    ("port 80)", 7, ")", "no parenthesis to close"),
     ("src and port 80", 8, "port", "expected src or dst, or src and dst"),
     ("src or src 1.2.3.4", 7, "src", "expected src or dst, or src and dst"),
     ("port 65536", 5, "65536", "a port is at most 65535"),
@@ -68,8 +68,8 @@ pub const WRONG: &[(&str, usize, &str, &str)] = &[
     ("net 10.0.0.1/8", 4, "10.0.0.1", OUTSIDE),
     ("net fe80::1/10", 4, "fe80::1", OUTSIDE),
     ("net 10.0.0.1 mask 255.0.0.0", 4, "10.0.0.1", OUTSIDE),
-    ("net 10.0.0.0 mask", 17, "", "no mask such as 255.255.0.0"),
-    ("net 10.0.0.0 mask ::", 18, "::", "no mask such as 255.255.0.0"),
+    ("net 10.0.0.0 mask", 17, "", "not a mask such as 255.255.0.0"),
+    ("net 10.0.0.0 mask ::", 18, "::", "not a mask such as 255.255.0.0"),
     ("host 10.0.0.0/8", 13, "/", NO_MASK),
     ("host 10.0.0.0 mask 255.0.0.0", 14, "mask", NO_MASK),
     ("80", 0, "80", NUMBER),
