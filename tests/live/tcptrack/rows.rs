@@ -222,7 +222,7 @@ fn what_cannot_be_ends_with_a_status_and_a_reason() {
         (&["--sort", "name"], 2, "--sort: 'name' is not one of rate, bytes"),
         (&["--by", "client_port/8"], 2, "--by: 'client_port/8': only client and server"),
         (&["-r", "x"], 2, "--remove-after: 'x' is not a number of seconds"),
-        (&["--netns", "all"], 2, "--netns: one namespace at a time"),
+        (&["--netns", "all"], 2, "--netns: all is not possible"),
         (&["--root", "/"], 2, "--root: tcptrack reads the running kernel"),
     ] {
         let ran = world.connbox(&[&["tcptrack"], words].concat());
