@@ -46,9 +46,9 @@ pub struct Facts<'a> {
     pub netns: Vec<u8>,
 }
 
-/// Said where descriptors of others may not be read; see `owner::CAPABILITIES`.
-pub const UNREADABLE: &str = "the descriptors of some processes may not be read (needs \
-    CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE): their sockets seem to be nobody's, '-'";
+/// The warning when the descriptors of other users' processes cannot be read; see `owner::CAPABILITIES`.
+pub const UNREADABLE: &str = "the descriptors of some processes cannot be read (needs \
+    CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE): their sockets are shown as '-' (no owner found)";
 
 /// Sockets by way: as `direction` says them, in the order of groups.
 pub const DIRECTIONS: [&str; 3] = ["in", "listen", "out"];

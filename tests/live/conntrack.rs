@@ -123,7 +123,7 @@ fn what_changes_the_table_is_refused_and_changes_nothing() {
     for letter in ["-D", "-I", "-U", "-A", "-F", "-R /dev/null", "-L -z", "--delete", "--flush"] {
         let ran = ours(&world, &format!("{letter} {flow}"));
         assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{letter}");
-        assert!(ran.stderr.contains("connbox only looks"), "{letter}: {}", ran.stderr);
+        assert!(ran.stderr.contains("connbox only reads"), "{letter}: {}", ran.stderr);
     }
     assert_eq!(ours(&world, "-C").clean(), format!("{}\n", flows::COUNT));
 }

@@ -406,7 +406,7 @@ fn what_cannot_be_of_events_is_refused() {
             &["--output-file", "/tmp/x"],
             "--output-file: cannot be combined with -E: events have no end, so the file would never be complete",
         ),
-        (&["expect", "--resync"], "--resync: not with -E expect"),
+        (&["expect", "--resync"], "--resync: cannot be combined with -E expect"),
         (
             &["--netns", "all"],
             "--netns: all cannot be combined with -E: events are those of one network namespace",

@@ -191,15 +191,15 @@ fn a_recorded_run_may_hold_anything() {
     assert!(out.starts_with("tcp6 LISTEN: 1"), "{out}");
     for (json, reason) in [
         ("", ":1: is not a JSON list of objects with proto and status"),
-        ("[{},\n7]", ":2: no list of objects"),
-        ("[]\n[]", ":2: no list of objects"),
-        ("{}", ":1: no list of objects"),
-        (&deep, ":1: no list of objects"),
-        ("[{\"proto\":6,\"status\":\"LISTEN\"}]", ": a proto is none of"),
-        ("[\n{\"proto\":\"tcp\",}]", ":2: no list of objects"),
+        ("[{},\n7]", ":2: is not a JSON list of objects"),
+        ("[]\n[]", ":2: is not a JSON list of objects"),
+        ("{}", ":1: is not a JSON list of objects"),
+        (&deep, ":1: is not a JSON list of objects"),
+        ("[{\"proto\":6,\"status\":\"LISTEN\"}]", ": a proto is not one of"),
+        ("[\n{\"proto\":\"tcp\",}]", ":2: is not a JSON list of objects"),
         ("[{\"proto\":\"tcp\"}]", ": an object has no status"),
         ("[{\"status\":\"LISTEN\"}]", ": a proto is not one of tcp, tcp6, udp, udp6"),
-        ("[{\"proto\":\"sctp\",\"status\":\"LISTEN\"}]", ": a proto is none of"),
+        ("[{\"proto\":\"sctp\",\"status\":\"LISTEN\"}]", ": a proto is not one of"),
     ] {
         let (status, out, err) = test(json);
         assert_eq!((status, err.as_str()), (3, ""), "{json}");
@@ -445,7 +445,7 @@ fn what_may_not_be_looked_at_is_unknown() {
     let rule = "--rule=[process=sleep];@0";
     let ran = world.connbox_as(Rights::Nobody, &["network-connections", rule]);
     assert_eq!(ran.status, 3, "{ran:?}");
-    assert!(ran.stdout.contains("may not be read [UNKNOWN]|"), "{ran:?}");
+    assert!(ran.stdout.contains("cannot be read [UNKNOWN]|"), "{ran:?}");
     let ran = world.connbox(&["network-connections", rule]);
     assert_eq!((ran.status, ran.stderr.as_str()), (1, ""), "{ran:?}");
     // Names of processes are for everybody: that there is none of this name is known.
