@@ -138,7 +138,7 @@ pub fn take_counts(
     for pair in text::counts(fields) {
         let (item, value) = pair.ok_or_else(|| place.error(NOT_A_COUNT))?;
         if !sockstat.add(protocol, item, value) {
-            return Err(place.error("stands here a second time"));
+            return Err(place.error("appears a second time"));
         }
     }
     Ok(())
