@@ -27,7 +27,7 @@ for line in sys.stdin:
 
 /// A world whose rules track flows, and drop what makes them. None if `test` is skipped.
 fn tracking(test: &str) -> Option<World> {
-    if !needs(test, &["iptables", "conntrack", "python3", "sh"]) {
+    if !needs(test, &["connection tracking", "iptables", "conntrack", "python3", "sh"]) {
         return None;
     }
     let world = World::quiet(test)?;

@@ -20,6 +20,9 @@ use world::{Ran, Resident, World};
 const RULES: &str = "add table inet t; add chain inet t c { type filter hook input priority 0; }; \
                      add rule inet t c ct state new counter accept";
 
+/// What it takes to track flows, to make them and to forget them.
+const NEEDS: [&str; 6] = ["connection tracking", "nft", "conntrack", "sysctl", "python3", "sh"];
+
 /// A namespace that tracks its flows, with a folder for sockets and logs. Both go with the value.
 struct Place {
     world: World,
@@ -29,7 +32,7 @@ struct Place {
 impl Place {
     /// None if the test is skipped, which is said.
     fn new(test: &str) -> Option<Place> {
-        if !support::needs(test, &["nft", "conntrack", "sysctl", "python3"]) {
+        if !support::needs(test, &NEEDS) {
             return None;
         }
         let world = World::quiet(test)?;

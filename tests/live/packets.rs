@@ -151,7 +151,7 @@ fn nothing_passes_the_program_that_it_does_not_pick() {
 #[test]
 fn a_lossy_path_does_not_change_the_bytes() {
     let test = "a_lossy_path_does_not_change_the_bytes";
-    if !needs(test, &["nft"]) {
+    if !needs(test, &["connection tracking", "nft"]) {
         return;
     }
     let (Some(one), Some(other)) = (World::quiet(test), World::quiet(test)) else { return };

@@ -113,10 +113,17 @@ pub fn stdout_of(words: &[&str]) -> String {
 
 /// Standard output of a line of shell, which must succeed, with the applets on the search path.
 pub fn shell(line: &str) -> String {
+    run_in_shell(line).unwrap_or_else(|why| panic!("{why}"))
+}
+
+/// The same of a line that may fail; then what was said.
+pub fn run_in_shell(line: &str) -> Result<String, String> {
     let output = command("bash").args(["-o", "pipefail", "-c", line]).output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{line}: {:?} {stderr}", output.status);
-    String::from_utf8(output.stdout).unwrap()
+    if !output.status.success() {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{line}: {:?} {stderr}", output.status));
+    }
+    Ok(String::from_utf8(output.stdout).unwrap())
 }
 
 /// Checks that a file of the project holds `text`; with `CONNBOX_BLESS=1` it is written instead.

@@ -12,7 +12,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
-use rustix::net::{AddressFamily, SocketType, socket};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket,
+    socket_with,
+};
 
 /// Packages of Debian 12, and what tests ask for of each: programs, and three things that are none.
 const PACKAGES: [(&str, &str); 32] = [
@@ -64,8 +67,9 @@ const ALWAYS: [(&str, &str); 8] = [
 const CARGO_DEB: (&str, &str) = ("cargo-deb", "cargo install cargo-deb --locked");
 
 /// Rights and parts of the kernel, and what it takes to have them.
-const MACHINE: [(&str, &str); 16] = [
+const MACHINE: [(&str, &str); 17] = [
     ("bound sockets in sock_diag", "Linux 6.8"),
+    ("capabilities", "root, or the capability that it names"),
     ("connection tracking", "a kernel with nf_conntrack, nf_tables and their rules"),
     ("control groups", "a cgroup2 in which one may be made"),
     ("device nodes", "CAP_MKNOD, and a file system that takes them"),
@@ -131,6 +135,7 @@ fn why_not(thing: &str) -> Option<String> {
         "root" => unless(rustix::process::geteuid().is_root(), "another user runs this"),
         "network namespaces" => unshared(libc::CLONE_NEWNET),
         "mount namespaces" => unshared(libc::CLONE_NEWNS),
+        "connection tracking" => ctnetlink().err().map(|error| error.to_string()),
         "raw sockets" => {
             let made = socket(AddressFamily::PACKET, SocketType::DGRAM, None);
             made.err().map(|errno| errno.to_string())
@@ -140,6 +145,27 @@ fn why_not(thing: &str) -> Option<String> {
         "zoneinfo" => unless(Path::new("/usr/share/zoneinfo/Europe/Berlin").exists(), NOT_HERE),
         program => unless(is_program(program), NOT_HERE),
     }
+}
+
+/// Asks the kernel for numbers of its connection tracking, which loads the parts of it that are modules. Whoever
+/// may not ask has not learned that there is none.
+fn ctnetlink() -> io::Result<()> {
+    let flags = SocketFlags::CLOEXEC;
+    let protocol = Some(netlink::NETFILTER);
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?;
+    // A struct nlmsghdr with IPCTNL_MSG_CT_GET_STATS, and a struct nfgenmsg.
+    let mut request = [0; 20];
+    request[0] = 20;
+    request[4..8].copy_from_slice(&[5, 1, 1, 0]);
+    send(&socket, &request, SendFlags::empty())?;
+    let mut answer = [0; 4096];
+    recv(&socket, &mut answer[..], RecvFlags::empty())?;
+    let is_error = answer[4..6] == [2, 0];
+    let errno = i32::from_ne_bytes([answer[16], answer[17], answer[18], answer[19]]);
+    if is_error && ![0, libc::EPERM].contains(&-errno) {
+        return Err(io::Error::from_raw_os_error(-errno));
+    }
+    Ok(())
 }
 
 const NOT_HERE: &str = "not installed";

@@ -24,6 +24,10 @@ const INSERTED: [&str; 5] = [
     "-I -s ::1.2.3.4 -d ::ffff:1.2.3.4 -p 253 -t 90000",
 ];
 
+/// What it takes to make it.
+const NEEDS: [&str; 7] =
+    ["connection tracking", "bash", "conntrack", "ip", "nft", "nsenter", "python3"];
+
 /// The router's namespace, and what keeps the flows through it.
 pub struct Router {
     world: World,
@@ -42,7 +46,7 @@ impl Deref for Router {
 impl World {
     /// A router with flows of every kind. None if `test` is skipped.
     pub fn router(test: &str) -> Option<Router> {
-        if !needs(test, &["bash", "ip", "nft", "conntrack", "python3", "nsenter", "sysctl"]) {
+        if !needs(test, &NEEDS) {
             return None;
         }
         let [world, client, server] = [Self::quiet(test)?, Self::quiet(test)?, Self::quiet(test)?];

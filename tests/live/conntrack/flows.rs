@@ -49,7 +49,7 @@ pub const COUNT: usize = FLOWS.len();
 
 /// A namespace with these flows. None if `test` is skipped.
 pub fn table(test: &str) -> Option<World> {
-    if !needs(test, &["conntrack", "sh", "sysctl"]) {
+    if !needs(test, &["connection tracking", "conntrack", "sh", "sysctl"]) {
         return None;
     }
     let world = World::quiet(test)?;

@@ -79,7 +79,8 @@ fn captured_payload_is_exact_live_and_in_a_file() {
         world.connbox_running(&["tcptrack", "-i", "lo", "--rate-interval", "0.2"]);
     let (_, mut dump) =
         world.running("tcpdump", &["-i", "lo", "-U", "-s", "128", "-w", path, "tcp"]);
-    // Ours has its packet socket, and tcpdump, which opens the file last, has all.
+    // Ours waits for packets, and tcpdump, which opens the file last, has all.
+    running.wait_until_it_sleeps();
     wait("the captures", || {
         let has_begun = std::fs::metadata(&file).is_ok_and(|file| file.len() >= 24);
         world.proc_net("packet").lines().count() >= 3 && has_begun
@@ -119,7 +120,9 @@ fn captured_payload_is_exact_live_and_in_a_file() {
 #[test]
 fn flows_are_those_of_conntrack() {
     const TEST: &str = "flows_are_those_of_conntrack";
-    if !support::needs(TEST, &["conntrack", "iptables", "ip6tables", "sh", "sysctl"]) {
+    const FLOWS: [&str; 6] =
+        ["connection tracking", "conntrack", "iptables", "ip6tables", "sh", "sysctl"];
+    if !support::needs(TEST, &FLOWS) {
         return;
     }
     let Some(world) = World::quiet(TEST) else { return };
