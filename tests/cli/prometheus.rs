@@ -67,17 +67,28 @@ impl Drop for Server {
     }
 }
 
-/// The body of a page, asked for in HTTP/1.0, which has no chunks.
+/// The body of a page. A server that listens may not be ready yet, and says 503 then.
 fn get(server: SocketAddr, path: &str) -> String {
+    wait(path, || {
+        let answer = ask(server, path);
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        match head.split(' ').nth(1) {
+            Some("200") => Some(body.to_owned()),
+            Some("503") => None,
+            _ => panic!("{path}: {answer}"),
+        }
+    })
+}
+
+/// What a server answers, asked in HTTP/1.0, which has no chunks.
+fn ask(server: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect_timeout(&server, PATIENCE).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     write!(stream, "GET {path} HTTP/1.0\r\nHost: {server}\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-    assert!(head.split(' ').nth(1) == Some("200"), "{path}: {answer}");
-    body.to_owned()
+    answer
 }
 
 /// What prometheus answers to an expression, as JSON.
