@@ -178,6 +178,7 @@ impl Drop for Folder {
 }
 
 #[test]
+#[ignore = "builds the release once more; .ci/run runs it"]
 fn two_folders_give_the_same_bytes() {
     if !support::needs("two_folders_give_the_same_bytes", &["cp"]) {
         return;
