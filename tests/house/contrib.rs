@@ -185,7 +185,7 @@ fn prepare(root: &Path) -> String {
 #[test]
 fn the_user_of_the_service_and_no_other_may_write_its_file() {
     let test = "the_user_of_the_service_and_no_other_may_write_its_file";
-    if !support::needs(test, &["setpriv", "cp", "systemd-sysusers", "systemd-tmpfiles"]) {
+    if !support::needs(test, &["root", "setpriv", "cp", "systemd-sysusers", "systemd-tmpfiles"]) {
         return;
     }
     let open = Open::make("service");

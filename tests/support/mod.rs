@@ -120,8 +120,10 @@ pub fn shell(line: &str) -> String {
 pub fn run_in_shell(line: &str) -> Result<String, String> {
     let output = command("bash").args(["-o", "pipefail", "-c", line]).output().unwrap();
     if !output.status.success() {
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("{line}: {:?} {stderr}", output.status));
+        // A line may send its standard error the other way.
+        let said = [output.stderr, output.stdout].concat();
+        let said = String::from_utf8_lossy(&said);
+        return Err(format!("{line}: {:?} {said}", output.status));
     }
     Ok(String::from_utf8(output.stdout).unwrap())
 }
