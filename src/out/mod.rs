@@ -365,7 +365,14 @@ fn push_bool(buffer: &mut Vec<u8>, is_so: bool) {
 }
 
 fn push_addr(buffer: &mut Vec<u8>, address: IpAddr) {
-    buffer.extend_from_slice(address.to_string().as_bytes());
+    let IpAddr::V4(address) = address else {
+        return buffer.extend_from_slice(address.to_string().as_bytes());
+    };
+    // The standard library takes several times as long.
+    for (place, octet) in address.octets().into_iter().enumerate() {
+        buffer.extend_from_slice(if place > 0 { b"." } else { b"" });
+        buffer.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+    }
 }
 
 fn push_net(buffer: &mut Vec<u8>, address: IpAddr, length: u8) {
