@@ -1,29 +1,62 @@
 #compdef connbox closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack
 # zsh completion for connbox and its applets; made by: connbox --completions zsh
 
+# Completes the last word of a list, which a ! may precede.
+_connbox_list() {
+  compset -P '*,'
+  compset -P '\!'
+  compadd -S '' -M 'm:{a-zA-Z}={A-Za-z}' "$@"
+}
+
+_connbox_services() {
+  _connbox_list "$@" ${${${(f)"$(</etc/services)"}%%[[:space:]\#]*}:#}
+}
+
+_connbox_users() {
+  _connbox_list "$@" ${${(f)"$(</etc/passwd)"}%%:*}
+}
+
+_connbox_interfaces() {
+  _connbox_list "$@" /sys/class/net/*(N:t)
+}
+
+_connbox_namespaces() {
+  compadd "$@" all /run/netns/*(N:t)
+}
+
 _connbox_closedcalc() {
   _arguments -s \
-    '--by=''[list who holds sockets that are neither connected nor listening]:KEY[,...]:(process pid user cgroup)' \
-    '--top=''[show at most N groups]:N: ' \
+    '--by=''[list who holds sockets that are neither connected nor listening]:KEY[,...]:_connbox_list process pid user cgroup pod container' \
+    '--top=''[show at most N groups; with --netns all and no --by, N namespaces]:N: ' \
+    '--max-groups=''[fail if there are more than N groups (default 1000000)]:N: ' \
     '--min=''[show only groups of at least COUNT sockets]:COUNT: ' \
-    '--tsv''[columns between tabs (the default)]' \
+    '--pods=''[with --by pod or container, take names from FILE\: kubectl get pods -A -o json]:FILE:_files' \
+    '--tsv''[columns between tabs (the default, except at a terminal)]' \
+    '--human''[a table for people, with units (the default at a terminal)]' \
     '--shell''[assignments for eval]' \
-    '--json''[JSON]' \
+    '--fish''[assignments for fish]' \
+    '--json''[JSON; --json=array\: all rows in one array]' \
     '--prom''[Prometheus text]' \
-    '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
+    '--format=''[one of these formats]:NAME:(tsv human shell fish json prom json=array)' \
     '(-H --header)'{-H,--header}'[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
     '(-v --value)'{-v,--value}'[print only the values, one row per line]' \
+    '--wide''[cut no cell of a table to the width of the terminal]' \
+    '--color=''[color in a table what means trouble; auto\: at a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
-    '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
+    '--interval=''[repeat every SECONDS, or 1m, with a leading time]:SECONDS: ' \
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
-    '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
-    '--threads=''[share large dumps among N threads; 1 for none]:N: ' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all:_connbox_namespaces' \
+    '--skip-empty''[with --netns all, skip namespaces whose numbers are all 0]' \
+    '*--from=''[read saved files or text; - is standard input]:FILE:_files' \
+    '--from-command=''[the command that made that text]:COMMAND: ' \
+    '--byte-order=''[the byte order of saved socket tables]:ORDER:(big little)' \
+    '--threads=''[share large dumps among N threads, at most 64; 1 for none]:N: ' \
+    '--quiet-gaps''[accept in silence that some processes or namespaces are not seen]' \
     '--explain''[add the columns scope, source and meaning]' \
-    '(-h --help)'{-h,--help}'[print this help]' \
+    '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
     '--version''[print the version]' \
     '*:name:(closed unhashed alloc inuse inuse6 tw)'
 }
@@ -34,39 +67,50 @@ _connbox_conncount() {
     '--quick''[skip synrecv, which needs a walk of the socket table]' \
     '(-t --tcp)'{-t,--tcp}'[count TCP sockets (the default)]' \
     '(-u --udp)'{-u,--udp}'[count UDP sockets; with -t both]' \
-    '--by=''[count in groups, the largest first]:KEY[,...]:(state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns)' \
-    '--top=''[show at most N groups]:N: ' \
+    '--by=''[count in groups, the largest first]:KEY[,...]:_connbox_list state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container' \
+    '--top=''[show at most N groups; with --netns all and no --by, N namespaces]:N: ' \
+    '--max-groups=''[fail if there are more than N groups (default 1000000)]:N: ' \
     '--min=''[show only groups of at least COUNT sockets]:COUNT: ' \
-    '--sum=''[add the bytes in these queues]:QUEUE[,...]:(recv_queue send_queue)' \
+    '--sum=''[add the bytes in these queues]:QUEUE[,...]:_connbox_list recv_queue send_queue' \
+    '--pods=''[with --by pod or container, take names from FILE\: kubectl get pods -A -o json]:FILE:_files' \
     '(-4 --ipv4)'{-4,--ipv4}'[IPv4 sockets only]' \
     '(-6 --ipv6)'{-6,--ipv6}'[IPv6 sockets only, v4-mapped ones included]' \
-    '--state=''[in these states or groups of states]:STATE[,...]: ' \
-    '--lport=''[with this local port, range A-B or service]:PORT[,...]: ' \
-    '--rport=''[with this remote port, range A-B or service]:PORT[,...]: ' \
-    '--laddr=''[with a local address in this network]:ADDR[/LEN][,...]: ' \
-    '--raddr=''[with a remote address in this network]:ADDR[/LEN][,...]: ' \
-    '--uid=''[created by this user]:USER|UID[,...]: ' \
-    '--process=''[held by this process]:NAME|PID: ' \
-    '--cgroup=''[created in this control group or below it]:PATH: ' \
-    '--strict''[repeat until the count is confirmed, fail otherwise]' \
-    '--tsv''[columns between tabs (the default)]' \
+    '--state=''[in these states or groups of states, in the spelling of any tool]:STATE[,...]:_connbox_list ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV BOUND_INACTIVE all connected synchronized bucket big' \
+    '--lport=''[with this local port, range A-B or service]:PORT[,...]:_connbox_services' \
+    '--rport=''[with this remote port, range A-B or service]:PORT[,...]:_connbox_services' \
+    '--laddr=''[with a local address in this network]:ADDR[%ZONE][/LEN][,...]: ' \
+    '--raddr=''[with a remote address in this network]:ADDR[%ZONE][/LEN][,...]: ' \
+    '--iface=''[bound to this interface\: its name or number]:NAME[,...]:_connbox_interfaces' \
+    '--uid=''[created by this user]:USER|UID[,...]:_connbox_users' \
+    '--process=''[held by this process]:NAME|PID[,...]: ' \
+    '--cgroup=''[created in this control group or below it]:PATH[,...]: ' \
+    '--strict''[repeat for at most SECONDS (5) until the count is confirmed, fail otherwise]' \
+    '--tsv''[columns between tabs (the default, except at a terminal)]' \
+    '--human''[a table for people, with units (the default at a terminal)]' \
     '--shell''[assignments for eval]' \
-    '--json''[JSON]' \
+    '--fish''[assignments for fish]' \
+    '--json''[JSON; --json=array\: all rows in one array]' \
     '--prom''[Prometheus text]' \
-    '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
+    '--format=''[one of these formats]:NAME:(tsv human shell fish json prom json=array)' \
     '(-H --header)'{-H,--header}'[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
     '(-v --value)'{-v,--value}'[print only the values, one row per line]' \
+    '--wide''[cut no cell of a table to the width of the terminal]' \
+    '--color=''[color in a table what means trouble; auto\: at a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
-    '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
+    '--interval=''[repeat every SECONDS, or 1m, with a leading time]:SECONDS: ' \
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
-    '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
-    '--threads=''[share large dumps among N threads; 1 for none]:N: ' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all:_connbox_namespaces' \
+    '--skip-empty''[with --netns all, skip namespaces whose numbers are all 0]' \
+    '*--from=''[read saved files or text; - is standard input]:FILE:_files' \
+    '--from-command=''[the command that made that text]:COMMAND: ' \
+    '--byte-order=''[the byte order of saved socket tables]:ORDER:(big little)' \
+    '--threads=''[share large dumps among N threads, at most 64; 1 for none]:N: ' \
+    '--quiet-gaps''[accept in silence that some processes or namespaces are not seen]' \
     '--explain''[add the columns scope, source and meaning]' \
-    '(-h --help)'{-h,--help}'[print this help]' \
+    '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
     '--version''[print the version]' \
     '*:name:(total tcp estab closed orphaned synrecv timewait unhashed)'
 }
@@ -86,7 +130,7 @@ _connbox_conntrack() {
     '--mask-dst=''[the bits of --dst that matter]:MASK: ' \
     '(-p --protonum)'{-p,--protonum=}'[transport protocol, by name or number; its own options follow it]:PROTO: ' \
     '(-f --family)'{-f,--family=}'[network protocol]:FAMILY:(ipv4 ipv6)' \
-    '(-u --status)'{-u,--status=}'[with these statuses, and without those marked with !]:STATUS[,...]:(ASSURED SEEN_REPLY FIXED_TIMEOUT EXPECTED OFFLOAD HW_OFFLOAD UNREPLIED)' \
+    '(-u --status)'{-u,--status=}'[with these statuses, and without those marked with !]:STATUS[,...]:_connbox_list ASSURED SEEN_REPLY FIXED_TIMEOUT EXPECTED OFFLOAD HW_OFFLOAD UNREPLIED' \
     '(-m --mark)'{-m,--mark=}'[with this mark]:VALUE[/MASK]: ' \
     '(-c --secmark)'{-c,--secmark=}'[with this mark of a security module]:VALUE: ' \
     '(-w --zone)'{-w,--zone=}'[in this zone for both directions]:ZONE: ' \
@@ -96,14 +140,16 @@ _connbox_conntrack() {
     '(-n --src-nat)'{-n,--src-nat=}'[whose source was translated, if given\: to ADDR]:[ADDR[PORT]]: ' \
     '(-g --dst-nat)'{-g,--dst-nat=}'[whose destination was translated, if given\: to ADDR]:[ADDR[PORT]]: ' \
     '(-j --any-nat)'{-j,--any-nat=}'[whose source or destination was translated, if given\: to ADDR]:[ADDR[PORT]]: ' \
-    '(-e --event-mask)'{-e,--event-mask=}'[with -E, show only these events]:EVENT[,...]:(ALL NEW UPDATES DESTROY)' \
-    '(-o --output)'{-o,--output=}'[which parts the original text shows, and its form]:PART[,...]:(xml extended timestamp id ktimestamp labels save)' \
+    '(-i --id)'{-i,--id=}'[with -G, only if the flow has this ID]:ID: ' \
+    '(-a --nat-range)'{-a,--nat-range=}'[deprecated\: has no effect, as with conntrack]:ADDR: ' \
+    '(-e --event-mask)'{-e,--event-mask=}'[with -E, show only these events]:EVENT[,...]:_connbox_list ALL NEW UPDATES DESTROY' \
+    '(-o --output)'{-o,--output=}'[which parts the original text shows, and its form]:PART[,...]:_connbox_list xml extended timestamp id ktimestamp labels save' \
     '(-b --buffer-size)'{-b,--buffer-size=}'[with -E, the size of the receive buffer]:BYTES: ' \
     '--resync''[with -E, dump the table after a loss, and show the missed events]' \
-    '(--sport --orig-port-src)'{--sport=,--orig-port-src=}'[source port of the first packet]:PORT: ' \
-    '(--dport --orig-port-dst)'{--dport=,--orig-port-dst=}'[destination port of the first packet]:PORT: ' \
-    '--reply-port-src=''[source port of the replies]:PORT: ' \
-    '--reply-port-dst=''[destination port of the replies]:PORT: ' \
+    '(--sport --orig-port-src)'{--sport=,--orig-port-src=}'[source port of the first packet, range A-B or service]:PORT[,...]:_connbox_services' \
+    '(--dport --orig-port-dst)'{--dport=,--orig-port-dst=}'[destination port of the first packet, range A-B or service]:PORT[,...]:_connbox_services' \
+    '--reply-port-src=''[source port of the replies]:PORT[,...]:_connbox_services' \
+    '--reply-port-dst=''[destination port of the replies]:PORT[,...]:_connbox_services' \
     '--state=''[TCP, SCTP or DCCP state, as conntrack writes it]:STATE: ' \
     '--icmp-type=''[ICMP type]:NUMBER: ' \
     '--icmp-code=''[ICMP code]:NUMBER: ' \
@@ -115,9 +161,10 @@ _connbox_conntrack() {
     '(--dstkey --orig-key-dst)'{--dstkey=,--orig-key-dst=}'[GRE key of the other direction]:KEY: ' \
     '--reply-key-src=''[GRE key of the replies]:KEY: ' \
     '--reply-key-dst=''[the other GRE key of the replies]:KEY: ' \
-    '--by=''[count in groups, the largest first]:KEY[,...]:(proto state family src dst reply_src reply_dst sport dport reply_sport reply_dport zone orig_zone reply_zone mark status helper labels)' \
-    '--sum=''[add these up, over both directions]:SUM[,...]:(packets bytes)' \
-    '--top=''[show at most N groups]:N: ' \
+    '--by=''[count in groups, the largest first]:KEY[,...]:_connbox_list proto state family src dst reply_src reply_dst sport dport reply_sport reply_dport zone orig_zone reply_zone mark status helper labels' \
+    '--sum=''[add these up, over both directions]:SUM[,...]:_connbox_list packets bytes' \
+    '--top=''[show at most N groups; with --netns all and no --by, N namespaces]:N: ' \
+    '--max-groups=''[fail if there are more than N groups (default 1000000)]:N: ' \
     '--min=''[show only groups of at least COUNT flows]:COUNT: ' \
     '--limits''[with -C, add the columns limit, percent, early_drops and buckets]' \
     '(-I --create)'{-I,--create=}'[refused\: connbox never changes the table]:[...]: ' \
@@ -127,22 +174,29 @@ _connbox_conntrack() {
     '(-F --flush)'{-F,--flush=}'[refused\: connbox never changes the table]:[...]: ' \
     '(-R --load-file)'{-R,--load-file=}'[refused\: connbox never changes the table]:[...]: ' \
     '(-z --zero)'{-z,--zero=}'[refused\: connbox never changes the table]:[...]: ' \
-    '--tsv''[columns between tabs (the default)]' \
+    '--tsv''[columns between tabs (the default, except at a terminal)]' \
+    '--human''[a table for people, with units (the default at a terminal)]' \
     '--shell''[assignments for eval]' \
-    '--json''[JSON]' \
+    '--fish''[assignments for fish]' \
+    '--json''[JSON; --json=array\: all rows in one array]' \
     '--prom''[Prometheus text]' \
-    '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
+    '--format=''[one of these formats]:NAME:(tsv human shell fish json prom json=array)' \
     '--header''[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
     '--value''[print only the values, one row per line]' \
+    '--wide''[cut no cell of a table to the width of the terminal]' \
+    '--color=''[color in a table what means trouble; auto\: at a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
     '--output-file=''[write FILE, whole or not at all]:FILE:_files' \
-    '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
+    '--interval=''[repeat every SECONDS, or 1m, with a leading time]:SECONDS: ' \
     '--snapshots=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
-    '--threads=''[share large dumps among N threads; 1 for none]:N: ' \
-    '(-h --help)'{-h,--help}'[print this help]' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all:_connbox_namespaces' \
+    '--skip-empty''[with --netns all, skip namespaces whose numbers are all 0]' \
+    '*--from=''[read saved files or text; - is standard input]:FILE:_files' \
+    '--threads=''[share large dumps among N threads, at most 64; 1 for none]:N: ' \
+    '--quiet-gaps''[accept in silence that some processes or namespaces are not seen]' \
+    '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
     '(-V --version)'{-V,--version}'[print the version]'
 }
 
@@ -162,27 +216,37 @@ _connbox_conntrackd() {
     '--hash-limit=''[store at most N flows]:N: ' \
     '--log=''[append the flows that have ended to FILE]:FILE:_files' \
     '--log-format=''[the format of the log\: conntrackd'\''s lines, or rows]:FORMAT:(conntrackd json tsv)' \
+    '--ipfix=''[export the flows that have ended to a collector of IPFIX (UDP)]:HOSTPORT[/udp|tcp]: ' \
+    '--ipfix-active=''[with --ipfix, export flows that go on, too, every SECONDS]:SECONDS: ' \
+    '--ipfix-domain=''[with --ipfix, the number of the observation domain (1)]:N: ' \
+    '--ipfix-marks''[with --ipfix, export marks and zones, too]' \
+    '--no-sandbox''[keep all privileges after the start]' \
     '(-f --flush-cache)'{-f,--flush-cache=}'[refused]:[WHICH]: ' \
     '(-F --flush-kernel)'{-F,--flush-kernel=}'[refused]:[TABLE]: ' \
     '(-c --commit)'{-c,--commit=}'[refused]:[TABLE]: ' \
     '(-B --bulk)'{-B,--bulk=}'[refused]:[TABLE]: ' \
     '(-n --request)'{-n,--request=}'[refused]:[TABLE]: ' \
     '(-t --reset-timers)'{-t,--reset-timers=}'[refused]:[TABLE]: ' \
-    '--tsv''[columns between tabs (the default)]' \
+    '--tsv''[columns between tabs (the default, except at a terminal)]' \
+    '--human''[a table for people, with units (the default at a terminal)]' \
     '--shell''[assignments for eval]' \
-    '--json''[JSON]' \
+    '--fish''[assignments for fish]' \
+    '--json''[JSON; --json=array\: all rows in one array]' \
     '--prom''[Prometheus text]' \
-    '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
+    '--format=''[one of these formats]:NAME:(tsv human shell fish json prom json=array)' \
     '--header''[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
     '--value''[print only the values, one row per line]' \
+    '--wide''[cut no cell of a table to the width of the terminal]' \
+    '--color=''[color in a table what means trouble; auto\: at a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
-    '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
+    '--interval=''[repeat every SECONDS, or 1m, with a leading time]:SECONDS: ' \
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
-    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
-    '--threads=''[share large dumps among N threads; 1 for none]:N: ' \
-    '(-h --help)'{-h,--help}'[print this help]' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all:_connbox_namespaces' \
+    '--skip-empty''[with --netns all, skip namespaces whose numbers are all 0]' \
+    '--threads=''[share large dumps among N threads, at most 64; 1 for none]:N: ' \
+    '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
     '(-v --version)'{-v,--version}'[print the version]'
 }
 
@@ -194,23 +258,31 @@ _connbox_network-connections() {
     '(-c --critical)'{-c,--critical=}'[the critical threshold of each number]:RANGE: ' \
     '--no-perfdata''[do not print the performance data]' \
     '--rule=''[check this instead, with its own thresholds; may be repeated]:KEY;WARNING;CRITICAL: ' \
-    '--strict''[show and check requested states without a socket, as 0]' \
+    '--strict''[show and check requested states without a socket, as 0; with --rule, repeat counts until they are confirmed]' \
     '--test=''[read the sockets from this JSON file]:STDOUT[,STDERR[,STATUS]]: ' \
     '(-w --warning)'{-w,--warning=}'[the warning threshold of each number]:RANGE: ' \
-    '--tsv''[columns between tabs (the default)]' \
+    '--tsv''[columns between tabs (the default, except at a terminal)]' \
+    '--human''[a table for people, with units (the default at a terminal)]' \
     '--shell''[assignments for eval]' \
-    '--json''[JSON]' \
+    '--fish''[assignments for fish]' \
+    '--json''[JSON; --json=array\: all rows in one array]' \
     '--prom''[Prometheus text]' \
-    '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
+    '--format=''[one of these formats]:NAME:(tsv human shell fish json prom json=array)' \
     '--header''[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
     '--value''[print only the values, one row per line]' \
+    '--wide''[cut no cell of a table to the width of the terminal]' \
+    '--color=''[color in a table what means trouble; auto\: at a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
-    '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
-    '--threads=''[share large dumps among N threads; 1 for none]:N: ' \
-    '(-h --help)'{-h,--help}'[print this help]' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all:_connbox_namespaces' \
+    '--skip-empty''[with --netns all, skip namespaces whose numbers are all 0]' \
+    '*--from=''[read saved files or text; - is standard input]:FILE:_files' \
+    '--from-command=''[the command that made that text]:COMMAND: ' \
+    '--byte-order=''[the byte order of saved socket tables]:ORDER:(big little)' \
+    '--threads=''[share large dumps among N threads, at most 64; 1 for none]:N: ' \
+    '--quiet-gaps''[accept in silence that some processes or namespaces are not seen]' \
+    '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
     '(-V --version)'{-V,--version}'[print the version]'
 }
 
@@ -221,24 +293,33 @@ _connbox_snmpget-tcp() {
     '(-a --all)'{-a,--all}'[add TcpExt, MPTcpExt and unknown groups]' \
     '--oid''[add the columns oid and type, and wrap values as SNMP does]' \
     '--describe''[add the column meaning]' \
-    '--tsv''[columns between tabs (the default)]' \
+    '--top=''[with --netns all, show only the N namespaces whose first number is the largest]:N: ' \
+    '--tsv''[columns between tabs (the default, except at a terminal)]' \
+    '--human''[a table for people, with units (the default at a terminal)]' \
     '--shell''[assignments for eval]' \
-    '--json''[JSON]' \
+    '--fish''[assignments for fish]' \
+    '--json''[JSON; --json=array\: all rows in one array]' \
     '--prom''[Prometheus text]' \
-    '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
+    '--format=''[one of these formats]:NAME:(tsv human shell fish json prom json=array)' \
     '(-H --header)'{-H,--header}'[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
     '(-v --value)'{-v,--value}'[print only the values, one row per line]' \
+    '--wide''[cut no cell of a table to the width of the terminal]' \
+    '--color=''[color in a table what means trouble; auto\: at a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
-    '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
+    '--interval=''[repeat every SECONDS, or 1m, with a leading time]:SECONDS: ' \
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
-    '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
-    '--threads=''[share large dumps among N threads; 1 for none]:N: ' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all:_connbox_namespaces' \
+    '--skip-empty''[with --netns all, skip namespaces whose numbers are all 0]' \
+    '*--from=''[read saved files or text; - is standard input]:FILE:_files' \
+    '--from-command=''[the command that made that text]:COMMAND: ' \
+    '--byte-order=''[the byte order of saved socket tables]:ORDER:(big little)' \
+    '--threads=''[share large dumps among N threads, at most 64; 1 for none]:N: ' \
+    '--quiet-gaps''[accept in silence that some processes or namespaces are not seen]' \
     '--explain''[add the columns scope, source and meaning]' \
-    '(-h --help)'{-h,--help}'[print this help]' \
+    '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
     '--version''[print the version]' \
     '*:name:(RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts)'
 }
@@ -246,69 +327,90 @@ _connbox_snmpget-tcp() {
 _connbox_sockstat() {
   _arguments -s \
     '--limits''[add the columns limit and percent, and the row file used]' \
-    '--tsv''[columns between tabs (the default)]' \
+    '--top=''[with --netns all, show only the N namespaces whose first number is the largest]:N: ' \
+    '--tsv''[columns between tabs (the default, except at a terminal)]' \
+    '--human''[a table for people, with units (the default at a terminal)]' \
     '--shell''[assignments for eval]' \
-    '--json''[JSON]' \
+    '--fish''[assignments for fish]' \
+    '--json''[JSON; --json=array\: all rows in one array]' \
     '--prom''[Prometheus text]' \
-    '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
+    '--format=''[one of these formats]:NAME:(tsv human shell fish json prom json=array)' \
     '(-H --header)'{-H,--header}'[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
     '(-v --value)'{-v,--value}'[print only the values, one row per line]' \
+    '--wide''[cut no cell of a table to the width of the terminal]' \
+    '--color=''[color in a table what means trouble; auto\: at a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
-    '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
+    '--interval=''[repeat every SECONDS, or 1m, with a leading time]:SECONDS: ' \
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
-    '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
-    '--threads=''[share large dumps among N threads; 1 for none]:N: ' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all:_connbox_namespaces' \
+    '--skip-empty''[with --netns all, skip namespaces whose numbers are all 0]' \
+    '*--from=''[read saved files or text; - is standard input]:FILE:_files' \
+    '--from-command=''[the command that made that text]:COMMAND: ' \
+    '--byte-order=''[the byte order of saved socket tables]:ORDER:(big little)' \
+    '--threads=''[share large dumps among N threads, at most 64; 1 for none]:N: ' \
+    '--quiet-gaps''[accept in silence that some processes or namespaces are not seen]' \
     '--explain''[add the columns scope, source and meaning]' \
-    '(-h --help)'{-h,--help}'[print this help]' \
+    '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
     '--version''[print the version]' \
     '*:name:(sockets TCP UDP UDPLITE RAW FRAG TCP6 UDP6 UDPLITE6 RAW6 FRAG6)'
 }
 
 _connbox_tcpstates() {
   _arguments -s \
-    '--by=''[count by family too]:KEY:(family)' \
+    '--by=''[count by these keys, too]:KEY[,...]:_connbox_list state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container' \
+    '--top=''[show at most N groups; with --netns all and no --by, N namespaces]:N: ' \
+    '--max-groups=''[fail if there are more than N groups (default 1000000)]:N: ' \
+    '--min=''[show only groups of at least COUNT sockets]:COUNT: ' \
     '--hex''[write states as in /proc/net/tcp\: 01 to 0C]' \
     '--source=''[how to count]:SOURCE:(auto netlink procfs)' \
     '(-4 --ipv4)'{-4,--ipv4}'[IPv4 sockets only]' \
     '(-6 --ipv6)'{-6,--ipv6}'[IPv6 sockets only, v4-mapped ones included]' \
-    '--state=''[in these states or groups of states]:STATE[,...]: ' \
-    '--lport=''[with this local port, range A-B or service]:PORT[,...]: ' \
-    '--rport=''[with this remote port, range A-B or service]:PORT[,...]: ' \
-    '--laddr=''[with a local address in this network]:ADDR[/LEN][,...]: ' \
-    '--raddr=''[with a remote address in this network]:ADDR[/LEN][,...]: ' \
-    '--uid=''[created by this user]:USER|UID[,...]: ' \
-    '--process=''[held by this process]:NAME|PID: ' \
-    '--cgroup=''[created in this control group or below it]:PATH: ' \
-    '--strict''[repeat until the count is confirmed, fail otherwise]' \
-    '--tsv''[columns between tabs (the default)]' \
+    '--state=''[in these states or groups of states, in the spelling of any tool]:STATE[,...]:_connbox_list ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV BOUND_INACTIVE all connected synchronized bucket big' \
+    '--lport=''[with this local port, range A-B or service]:PORT[,...]:_connbox_services' \
+    '--rport=''[with this remote port, range A-B or service]:PORT[,...]:_connbox_services' \
+    '--laddr=''[with a local address in this network]:ADDR[%ZONE][/LEN][,...]: ' \
+    '--raddr=''[with a remote address in this network]:ADDR[%ZONE][/LEN][,...]: ' \
+    '--iface=''[bound to this interface\: its name or number]:NAME[,...]:_connbox_interfaces' \
+    '--uid=''[created by this user]:USER|UID[,...]:_connbox_users' \
+    '--process=''[held by this process]:NAME|PID[,...]: ' \
+    '--cgroup=''[created in this control group or below it]:PATH[,...]: ' \
+    '--strict''[repeat for at most SECONDS (5) until the count is confirmed, fail otherwise]' \
+    '--tsv''[columns between tabs (the default, except at a terminal)]' \
+    '--human''[a table for people, with units (the default at a terminal)]' \
     '--shell''[assignments for eval]' \
-    '--json''[JSON]' \
+    '--fish''[assignments for fish]' \
+    '--json''[JSON; --json=array\: all rows in one array]' \
     '--prom''[Prometheus text]' \
-    '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
+    '--format=''[one of these formats]:NAME:(tsv human shell fish json prom json=array)' \
     '(-H --header)'{-H,--header}'[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
     '(-v --value)'{-v,--value}'[print only the values, one row per line]' \
+    '--wide''[cut no cell of a table to the width of the terminal]' \
+    '--color=''[color in a table what means trouble; auto\: at a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
-    '--interval=''[repeat every SECONDS, with a leading time]:SECONDS: ' \
+    '--interval=''[repeat every SECONDS, or 1m, with a leading time]:SECONDS: ' \
     '--count=''[stop after N snapshots]:N: ' \
     '--rate''[follow each counter by its growth per second]' \
     '--root=''[read DIR/proc instead of /proc]:DIR:_files -/' \
-    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
-    '*--from=''[read saved kernel files; - is standard input]:FILE:_files' \
-    '--threads=''[share large dumps among N threads; 1 for none]:N: ' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all:_connbox_namespaces' \
+    '--skip-empty''[with --netns all, skip namespaces whose numbers are all 0]' \
+    '*--from=''[read saved files or text; - is standard input]:FILE:_files' \
+    '--from-command=''[the command that made that text]:COMMAND: ' \
+    '--byte-order=''[the byte order of saved socket tables]:ORDER:(big little)' \
+    '--threads=''[share large dumps among N threads, at most 64; 1 for none]:N: ' \
+    '--quiet-gaps''[accept in silence that some processes or namespaces are not seen]' \
     '--explain''[add the columns scope, source and meaning]' \
-    '(-h --help)'{-h,--help}'[print this help]' \
+    '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
     '--version''[print the version]' \
-    '*:name:(ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV all connected synchronized bucket big)'
+    '*:name:(ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV BOUND_INACTIVE all connected synchronized bucket big)'
 }
 
 _connbox_tcptrack() {
   _arguments -s \
-    '(-i --interface)'{-i,--interface=}'[capture on this interface, or any]:IFACE: ' \
+    '(-i --interface)'{-i,--interface=}'[capture on this interface, or any]:IFACE:_connbox_interfaces' \
     '(-d --only-new)'{-d,--only-new}'[skip connections that began earlier]' \
     '(-f --fast)'{-f,--fast}'[ten ticks a second; with -i or -T each shows the speed of the last second]' \
     '(-p --no-promiscuous)'{-p,--no-promiscuous}'[do not set the interface promiscuous (the default)]' \
@@ -322,22 +424,34 @@ _connbox_tcptrack() {
     '--count=''[write N sets of rows and exit]:N: ' \
     '--interval=''[write a set of rows every SECONDS, with a leading time]:SECONDS: ' \
     '--conntrack''[read the flows of connection tracking instead]' \
+    '--no-sandbox''[with -i\: keep all privileges while capturing]' \
+    '--decapsulate''[look into tunnels\: GRE, IP in IP, VXLAN, GENEVE]' \
+    '--ended''[write a row for each connection when it ends]' \
+    '--ipfix=''[with --ended, export the connections to a collector of IPFIX (UDP), too]:HOSTPORT[/udp|tcp]: ' \
+    '--ipfix-domain=''[with --ipfix, the number of the observation domain (2)]:N: ' \
     '--max-connections=''[keep at most N connections (100000)]:N: ' \
-    '--by=''[count in groups, the largest first]:KEY[,...]:(client client_port server server_port state process pid)' \
+    '--by=''[count in groups, the largest first]:KEY[,...]:_connbox_list client client_port server server_port state process pid peer service cgroup' \
     '--top=''[show at most N rows]:N: ' \
+    '--max-groups=''[fail if there are more than N groups (default 1000000)]:N: ' \
     '--min=''[show only groups of at least COUNT connections]:COUNT: ' \
-    '--tsv''[columns between tabs (the default)]' \
+    '--tsv''[columns between tabs (the default, except at a terminal)]' \
+    '--human''[a table for people, with units (the default at a terminal)]' \
     '--shell''[assignments for eval]' \
-    '--json''[JSON]' \
+    '--fish''[assignments for fish]' \
+    '--json''[JSON; --json=array\: all rows in one array]' \
     '--prom''[Prometheus text]' \
-    '--format=''[one of these formats]:NAME:(tsv shell json prom)' \
+    '--format=''[one of these formats]:NAME:(tsv human shell fish json prom json=array)' \
     '--header''[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
     '--value''[print only the values, one row per line]' \
+    '--wide''[cut no cell of a table to the width of the terminal]' \
+    '--color=''[color in a table what means trouble; auto\: at a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
-    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all: ' \
-    '--threads=''[share large dumps among N threads; 1 for none]:N: ' \
-    '(-h --help)'{-h,--help}'[print this help]' \
+    '--netns=''[look at other network namespaces]:NAME|PID|PATH|all:_connbox_namespaces' \
+    '--skip-empty''[with --netns all, skip namespaces whose numbers are all 0]' \
+    '--threads=''[share large dumps among N threads, at most 64; 1 for none]:N: ' \
+    '--quiet-gaps''[accept in silence that some processes or namespaces are not seen]' \
+    '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
     '(-v --version)'{-v,--version}'[print the version]'
 }
 
@@ -359,7 +473,8 @@ _connbox() {
     '--list:list the names of the applets'
     '--help:list the applets'
     '--version:print the version'
-    '--install:create links in DIR, one per applet'
+    '--install:create links in DIR: to these applets, or to all whose names no other program on PATH has'
+    '--uninstall:remove these links from DIR, if they lead to this binary'
     '--textfile:write the numbers of several applets to FILE, for node_exporter'
     '--man:print a man page'
     '--completions:print the completions for a shell'
@@ -385,9 +500,29 @@ _connbox() {
           _describe -t applets applet applets
         fi
         return ;;
-      --textfile)
+      --uninstall)
         if (( CURRENT == 2 )); then
-          _files
+          _files -/
+        else
+          _describe -t applets applet applets
+        fi
+        return ;;
+      --textfile)
+        while [[ $words[2] == -* ]] && (( CURRENT > 2 )); do
+          if [[ $words[2] == --interval ]]; then
+            (( CURRENT == 3 )) && return
+            shift words
+            (( CURRENT-- ))
+          fi
+          shift words
+          (( CURRENT-- ))
+        done
+        if (( CURRENT == 2 )); then
+          if [[ $words[2] == -* ]]; then
+            compadd -- --interval --quiet-gaps
+          else
+            _files
+          fi
           return
         fi
         # The applet whose options come next stands behind the file, or behind the last +.

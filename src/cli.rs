@@ -1,26 +1,33 @@
 //! Words in: an option is one expression, and parsing arguments does nothing but parse arguments.
 
 mod check;
+mod names;
 mod near;
 mod option;
 mod original;
+mod pattern;
+mod saved;
 mod words;
 
-pub use check::refuse;
+pub use check::{NOT_WITH_NETNS, refuse};
+pub use names::{pick, unknown_name, unknown_name_or_part};
 pub use near::{hint, near};
 pub use option::{Opt, OptDoc, docs};
 pub use original::{Original, common_docs};
-pub use words::{choose, digits, number, seconds, set, words};
+pub use pattern::matches;
+pub use words::{choices, choose, digits, number, seconds, set, words, words_of};
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use option::Effect;
+use option::{Bound, Options, Takes};
 
 use crate::error::Error;
-use crate::out::{Format, Style};
+use crate::out::{COLORS, FORMATS, Format, SWITCHES, Style};
+use crate::wire::saved::command::Command;
+use crate::wire::socket_row::ByteOrder;
 
 /// What the options that all applets share say.
 #[derive(Clone, Debug, Default)]
@@ -37,8 +44,14 @@ pub struct Common {
     pub netns: Option<OsString>,
     /// `--from`: saved files.
     pub from: Vec<PathBuf>,
+    /// `--from-command`: what made the saved text.
+    pub from_command: Option<Command>,
+    /// `--byte-order`: that of the machine which wrote the socket tables.
+    pub byte_order: Option<ByteOrder>,
     /// `--threads`: how many threads share work.
     pub threads: Option<usize>,
+    /// `--quiet-gaps`: whether processes that cannot be seen are accepted in silence.
+    pub quiet_gaps: bool,
     /// `--explain`: whether rows say what they mean.
     pub explain: bool,
     /// NAME…: which rows.
@@ -47,19 +60,43 @@ pub struct Common {
     pub is_collected: bool,
 }
 
-const FORMATS: [(&str, Format); 4] = [
-    ("tsv", Format::Tsv),
-    ("shell", Format::Shell),
-    ("json", Format::Json),
-    ("prom", Format::Prometheus),
-];
+/// The words of `--format` and the long names of the switches.
+const FORMAT_WORDS: [(&str, Format); FORMATS.len()] = {
+    let mut words = [("", Format::Tsv); FORMATS.len()];
+    let mut place = 0;
+    while place < FORMATS.len() {
+        words[place] = (FORMATS[place].word(), FORMATS[place].format);
+        place += 1;
+    }
+    words
+};
 
-const COMMON: [Opt<Common>; 19] = [
-    Opt::switch("tsv", "columns between tabs (the default)", |c| c.style.format = Format::Tsv),
-    Opt::switch("shell", "assignments for eval", |c| c.style.format = Format::Shell),
-    Opt::switch("json", "JSON", |c| c.style.format = Format::Json),
-    Opt::switch("prom", "Prometheus text", |c| c.style.format = Format::Prometheus),
-    Opt::word("format", "NAME", &["tsv", "shell", "json", "prom"], "one of these formats", format),
+const BYTE_ORDERS: [(&str, ByteOrder); 2] =
+    [("big", ByteOrder::Big), ("little", ByteOrder::Little)];
+
+/// The switches of the formats, then all others.
+static COMMON: [Opt<Common>; SWITCHES + OTHERS.len()] = {
+    let mut all = [OTHERS[0]; SWITCHES + OTHERS.len()];
+    let mut place = 0;
+    while place < all.len() {
+        all[place] = match place < SWITCHES {
+            true => Opt::named(FORMATS[place].word(), FORMATS[place].help, |common, word, more| {
+                // The switches have the words of the table.
+                let mut word = OsString::from(word);
+                for part in more.map(|more| [OsStr::new("="), more]).into_iter().flatten() {
+                    word.push(part);
+                }
+                format(common, &word).is_ok()
+            }),
+            false => OTHERS[place - SWITCHES],
+        };
+        place += 1;
+    }
+    all
+};
+
+const OTHERS: [Opt<Common>; 21] = [
+    Opt::word("format", "NAME", &words_of(&FORMAT_WORDS), "one of these formats", format),
     Opt::<Common>::switch("header", "name the columns in a first row of TSV", |c| {
         c.style.header = true
     })
@@ -67,17 +104,29 @@ const COMMON: [Opt<Common>; 19] = [
     Opt::value("prefix", "P", "put P before every name of --shell", prefix),
     Opt::<Common>::switch("value", "print only the values, one row per line", |c| {
         c.style.format = Format::Bare;
+        c.style.is_chosen = true;
     })
     .short('v'),
+    Opt::switch("wide", "cut no cell of a table to the width of the terminal", |c| {
+        c.style.is_wide = true
+    }),
+    Opt::word(
+        "color",
+        "WHEN",
+        &words_of(&COLORS),
+        "color in a table what means trouble; auto: at a terminal, unless NO_COLOR is set",
+        |c, value| {
+            c.style.color = choose(&COLORS, value)?;
+            Ok(())
+        },
+    ),
     Opt::value("output", "FILE", "write FILE, whole or not at all", |c, value| {
         c.style.output = Some(path(value)?);
         Ok(())
     }),
-    Opt::value("interval", "SECONDS", "repeat every SECONDS, with a leading time", interval),
+    Opt::value("interval", "SECONDS", "repeat every SECONDS, or 1m, with a leading time", interval),
     Opt::value("count", "N", "stop after N snapshots", count),
-    Opt::switch("rate", "follow each counter by its growth per second", |c| {
-        c.style.rate = true;
-    }),
+    Opt::switch("rate", "follow each counter by its growth per second", |c| c.style.rate = true),
     Opt::value("root", "DIR", "read DIR/proc instead of /proc", |c, value| {
         c.root = Some(path(value)?);
         Ok(())
@@ -87,27 +136,48 @@ const COMMON: [Opt<Common>; 19] = [
         c.netns = Some(value.to_os_string()).filter(|value| value != "all");
         Ok(())
     }),
-    Opt::value("from", "FILE", "read saved kernel files; - is standard input", |c, value| {
-        c.from.push(path(value)?);
-        Ok(())
+    Opt::switch("skip-empty", "with --netns all, skip namespaces whose numbers are all 0", |c| {
+        c.style.picks.skip_empty = true
     }),
-    Opt::value("threads", "N", "share large dumps among N threads; 1 for none", threads),
-    Opt::switch("explain", "add the columns scope, source and meaning", |c| {
-        c.explain = true;
-    }),
-    Opt::<Common>::switch("help", "print this help", |_| {}).short('h'),
+    Opt::value("from", "FILE", "read saved files or text; - is standard input", saved::from),
+    Opt::value("from-command", "COMMAND", "the command that made that text", saved::command),
+    Opt::word(
+        "byte-order",
+        "ORDER",
+        &words_of(&BYTE_ORDERS),
+        "the byte order of saved socket tables",
+        |c, v| {
+            c.byte_order = Some(choose(&BYTE_ORDERS, v)?);
+            Ok(())
+        },
+    ),
+    Opt::value(
+        "threads",
+        "N",
+        "share large dumps among N threads, at most 64; 1 for none",
+        threads,
+    ),
+    Opt::switch(
+        "quiet-gaps",
+        "accept in silence that some processes or namespaces are not seen",
+        |c| c.quiet_gaps = true,
+    ),
+    Opt::switch("explain", "add the columns scope, source and meaning", |c| c.explain = true),
+    Opt::<Common>::switch("help", "print this help; -h: a short one", |_| {}).short('h'),
     Opt::switch("version", "print the version", |_| {}),
 ];
 
 /// The documented halves of the options that all applets share.
-pub const COMMON_DOCS: [OptDoc; 19] = docs(&COMMON);
+pub static COMMON_DOCS: [&OptDoc; COMMON.len()] = docs(&COMMON);
 
-fn path(value: &OsStr) -> Result<PathBuf, String> {
+/// The path that a value is; an empty one is an error.
+pub fn path(value: &OsStr) -> Result<PathBuf, String> {
     if value.is_empty() { Err("is empty".into()) } else { Ok(value.into()) }
 }
 
 fn format(common: &mut Common, value: &OsStr) -> Result<(), String> {
-    common.style.format = choose(&FORMATS, value)?;
+    common.style.format = choose(&FORMAT_WORDS, value)?;
+    common.style.is_chosen = true;
     Ok(())
 }
 
@@ -151,10 +221,31 @@ pub fn parse<A: Default, B: Default>(
     original: Option<&Original>,
     mut common: Common,
 ) -> Result<(A, B, Common), Error> {
-    let (mut args, mut others) = (A::default(), B::default());
     if original.is_some() && !common.is_collected {
         common.style.format = Format::Original;
     }
+    let (mut args, mut others) = (A::default(), B::default());
+    let names = read(
+        arguments,
+        &mut Bound { options: own, args: &mut args },
+        &mut Bound { options: shared, args: &mut others },
+        &mut Bound { options: &COMMON, args: &mut common },
+        original,
+    )?;
+    common.names.extend(names);
+    check::check(&mut common, original)?;
+    Ok((args, others, common))
+}
+
+/// Reads the arguments, whatever the options change; gives the names among them.
+fn read(
+    arguments: &[OsString],
+    own: &mut dyn Options,
+    shared: &mut dyn Options,
+    common: &mut dyn Options,
+    original: Option<&Original>,
+) -> Result<Vec<OsString>, Error> {
+    let mut names = Vec::new();
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next().map_err(lexopt_error)? {
         let (short, long) = match argument {
@@ -163,7 +254,7 @@ pub fn parse<A: Default, B: Default>(
                 return Err(Error::usage("", "an empty NAME"));
             }
             lexopt::Arg::Value(name) => {
-                common.names.push(name);
+                names.push(name);
                 continue;
             }
             lexopt::Arg::Short(letter) => (Some(letter), String::new()),
@@ -177,25 +268,30 @@ pub fn parse<A: Default, B: Default>(
             None => doc.longs().any(|name| name == long),
         };
         // The letters are those of the tool whose name the applet bears.
-        let is_offered = |short: Option<char>| short.is_none() || original.is_none();
-        if let Some(opt) = own.iter().find(|opt| is_it(&opt.doc)) {
-            apply(opt, &long, &mut args, &mut parser)?;
-        } else if let Some(opt) = shared.iter().find(|opt| is_it(&opt.doc)) {
-            apply(opt, &long, &mut others, &mut parser)?;
-        } else if let Some(opt) = COMMON.iter().find(|opt| {
-            original::is_called(original, opt.doc.long, &long, || is_it(&opt.doc))
-                && is_offered(short)
-        }) {
-            original::refuse(original, opt.doc.long)?;
-            apply(opt, &long, &mut common, &mut parser)?;
+        let is_offered = short.is_none() || original.is_none();
+        let is_common = |doc: &OptDoc| {
+            is_offered && original::is_called(original, doc.long, &long, || is_it(doc))
+        };
+        if let Some(place) = own.find(&is_it) {
+            apply(own, place, &long, &mut parser)?;
+        } else if let Some(place) = shared.find(&is_it) {
+            apply(shared, place, &long, &mut parser)?;
+        } else if let Some(place) = common.find(&is_common) {
+            original::refuse(original, common.doc(place).long)?;
+            apply(common, place, &long, &mut parser)?;
         } else {
-            let known = own.iter().flat_map(|opt| opt.doc.longs());
-            let known = known.chain(shared.iter().flat_map(|opt| opt.doc.longs()));
-            return Err(unknown(short, &long, known));
+            let found = original::begun(original, &long, own);
+            let all = own.docs().chain(shared.docs()).chain(common.docs());
+            return Err(match found.len() {
+                0 | 1 => unknown(short, &long, all),
+                _ => Error::usage(
+                    format!("--{long}"),
+                    format_args!("is ambiguous: --{}", found.join(", --")),
+                ),
+            });
         }
     }
-    check::check(&mut common, original)?;
-    Ok((args, others, common))
+    Ok(names)
 }
 
 /// The error for a value behind `--help` or `--version`.
@@ -204,28 +300,21 @@ fn surplus(long: &str, parser: &mut lexopt::Parser) -> Option<Error> {
     Some(lexopt_error(lexopt::Error::UnexpectedValue { option: ["--", long].concat(), value }))
 }
 
-/// Does what `opt` does, which was called by `called` or, if that is empty, by its letter.
-fn apply<A>(
-    opt: &Opt<A>,
+/// Does what an option does, which was called by `called` or, if that is empty, by its letter.
+fn apply(
+    options: &mut dyn Options,
+    place: usize,
     called: &str,
-    args: &mut A,
     parser: &mut lexopt::Parser,
 ) -> Result<(), Error> {
-    let result = match opt.effect {
-        Effect::Switch(effect) => {
-            effect(args);
-            Ok(())
-        }
-        Effect::Value(effect) => {
-            let value = parser.value().map_err(lexopt_error)?;
-            effect(args, &value)
-        }
-        Effect::Optional(effect) => {
-            let value = optional_value(parser);
-            effect(args, value.as_deref())
-        }
+    let value = match options.takes(place) {
+        Takes::Nothing => None,
+        Takes::Value => Some(parser.value().map_err(lexopt_error)?),
+        Takes::Optional => optional_value(parser),
+        Takes::Attached => parser.optional_value(),
     };
-    let name = if called.is_empty() { opt.doc.long } else { called };
+    let name = if called.is_empty() { options.doc(place).long } else { called };
+    let result = options.apply(place, value.as_deref());
     result.map_err(|reason| Error::usage(["--", name].concat(), reason))
 }
 
@@ -238,18 +327,18 @@ fn optional_value(parser: &mut lexopt::Parser) -> Option<OsString> {
     })
 }
 
-fn unknown<'a>(short: Option<char>, long: &str, own: impl Iterator<Item = &'a str>) -> Error {
+fn unknown<'a>(short: Option<char>, long: &str, all: impl Iterator<Item = &'a OptDoc>) -> Error {
     match short {
         Some(letter) => Error::usage(format!("-{letter}"), "no such option"),
         None => {
-            let known = own.chain(COMMON_DOCS.iter().map(|doc| doc.long));
-            let hint = hint(long, known).replace("mean ", "mean --");
+            let hint = hint(long, all.flat_map(OptDoc::longs)).replace("mean ", "mean --");
             Error::usage(format!("--{long}"), format_args!("no such option{hint}"))
         }
     }
 }
 
-fn lexopt_error(error: lexopt::Error) -> Error {
+/// What was wrong with the arguments.
+pub(crate) fn lexopt_error(error: lexopt::Error) -> Error {
     match error {
         lexopt::Error::MissingValue { option: Some(option) } => {
             Error::usage(option, "needs a value")
@@ -260,37 +349,6 @@ fn lexopt_error(error: lexopt::Error) -> Error {
         ),
         error => Error::usage("arguments", error),
     }
-}
-
-/// An error for a NAME that is not one of `known`, with those that are near.
-pub fn unknown_name<'a>(name: &OsStr, known: impl Iterator<Item = &'a str>) -> Error {
-    let near = near(&name.to_string_lossy(), known);
-    let reason = match near.as_slice() {
-        [] => "no row of that name".to_owned(),
-        near => format!("no row of that name; did you mean {}?", near.join(", ")),
-    };
-    Error::usage(name.as_bytes(), reason)
-}
-
-/// The rows that `names` pick of `known`, in the order given, each once; all of them without names.
-/// Case does not matter.
-///
-/// # Errors
-/// A usage error for a name that is not one of them.
-pub fn pick(names: &[OsString], known: &[&'static str]) -> Result<Vec<&'static str>, Error> {
-    if names.is_empty() {
-        return Ok(known.to_vec());
-    }
-    let mut picked = Vec::with_capacity(names.len());
-    for name in names {
-        let is_it = |known: &&&str| name.as_bytes().eq_ignore_ascii_case(known.as_bytes());
-        match known.iter().find(is_it) {
-            Some(row) if picked.contains(row) => {}
-            Some(row) => picked.push(*row),
-            None => return Err(unknown_name(name, known.iter().copied())),
-        }
-    }
-    Ok(picked)
 }
 
 #[cfg(test)]
@@ -350,27 +408,33 @@ mod tests {
             (&["--jsno"][..], "--jsno: no such option; did you mean --json?"),
             (&["-x"], "-x: no such option"),
             (&["--zzzzzz"], "--zzzzzz: no such option"),
-            (&["--format=xml"], "--format: 'xml' is not one of tsv, shell, json, prom"),
+            (
+                &["--format=xml"],
+                "--format: 'xml' is not one of tsv, human, shell, fish, json, prom, json=array",
+            ),
             (&["--json=1"], "--json: takes no value, but '1' was given"),
             (&["--from"], "--from: needs a value"),
             (&["--prefix", "1A", "--shell"], "--prefix: '1A' cannot begin a shell variable's name"),
-            (&["--prefix", "A"], "--prefix: needs --shell"),
+            (&["--prefix", "A"], "--prefix: needs --shell or --fish"),
             (
                 &["--interval", "0"],
-                "--interval: '0' is not a number of seconds from 0.001 to 31622400 (one year)",
+                "--interval: '0' is not a number of seconds from 0.001 to 31622400 (one year), nor a time like 500ms, 1m, 1h",
             ),
             (
                 &["--interval", "nan"],
-                "--interval: 'nan' is not a number of seconds from 0.001 to 31622400 (one year)",
+                "--interval: 'nan' is not a number of seconds from 0.001 to 31622400 (one year), nor a time like 500ms, 1m, 1h",
             ),
             (&["--count", "3"], "--count: needs --interval"),
             (&["--interval=1", "--count=0"], "--count: '0' is not a positive integer"),
             (&["--threads=0"], "--threads: '0' is not a positive integer"),
             (&["--threads", "+2"], "--threads: '+2' is not a positive integer"),
             (&["--from=a", "--root=/"], "--from: cannot be combined with --root"),
-            (&["--from=a", "--netns=all"], "--from: cannot be combined with --netns"),
+            (
+                &["--from=a", "--netns=1"],
+                "--from: cannot be combined with --netns, but for all of a sosreport's folder",
+            ),
             (&["--root=/", "--netns", "all"], "--root: cannot be combined with --netns"),
-            (&["-h"], "Help"),
+            (&["-h"], "ShortHelp"),
             (&["--version"], "Version"),
         ] {
             assert_eq!(parsed(words).unwrap_err(), message);

@@ -4,6 +4,8 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
 /// The exit statuses of connbox; an applet with the name of an existing tool keeps that tool's statuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -37,7 +39,6 @@ impl Status {
 pub enum Error {
     /// An error in the command line, from a file or from the kernel, with its exit status.
     Fault {
-        /// The exit status.
         status: Status,
         /// `subject: reason`, as bytes: file names need not be UTF-8.
         text: Vec<u8>,
@@ -50,6 +51,8 @@ pub enum Error {
     ClosedPipe,
     /// `--help` was among the arguments.
     Help,
+    /// The short help was asked for.
+    ShortHelp,
     /// `--version` was among the arguments.
     Version,
 }
@@ -79,7 +82,7 @@ impl Error {
     pub fn refused(subject: impl AsRef<[u8]>, error: rustix::io::Errno, right: &str) -> Error {
         match error {
             rustix::io::Errno::PERM | rustix::io::Errno::ACCESS => {
-                Error::failed(subject, format_args!("{} (needs {right})", reason(error)))
+                Error::failed(subject, format_args!("{} {}", reason(error), needs(right)))
             }
             _ => Error::system(subject, error),
         }
@@ -102,7 +105,7 @@ impl Error {
             Error::Fault { status, .. } => *status,
             Error::Said => Status::Failed,
             Error::Ended(status) => *status,
-            Error::ClosedPipe | Error::Help | Error::Version => Status::Done,
+            Error::ClosedPipe | Error::Help | Error::ShortHelp | Error::Version => Status::Done,
         }
     }
 }
@@ -116,9 +119,91 @@ pub fn reason(error: rustix::io::Errno) -> String {
     text
 }
 
+/// What would help where the kernel refused something for want of `right`: one capability, or several joined by " and ".
+pub fn needs(right: &str) -> String {
+    // If they cannot be told, the usual reason is named.
+    let held = rustix::thread::capabilities(None).unwrap_or_else(|_| CapabilitySets {
+        effective: CapabilitySet::empty(),
+        permitted: CapabilitySet::empty(),
+        inheritable: CapabilitySet::empty(),
+    });
+    needs_beside(right, held.effective)
+}
+
+/// The same for a process with the capabilities `held`. Those that it has were of no use, since they count only in
+/// its own user namespace and a security module may forbid what they allow (capabilities(7), user_namespaces(7)).
+fn needs_beside(right: &str, held: CapabilitySet) -> String {
+    let is_held = |name: &str| {
+        held.contains(match name {
+            "CAP_DAC_READ_SEARCH" => CapabilitySet::DAC_READ_SEARCH,
+            "CAP_NET_ADMIN" => CapabilitySet::NET_ADMIN,
+            "CAP_NET_RAW" => CapabilitySet::NET_RAW,
+            "CAP_SYS_ADMIN" => CapabilitySet::SYS_ADMIN,
+            "CAP_SYS_PTRACE" => CapabilitySet::SYS_PTRACE,
+            _ => return false,
+        })
+    };
+    if right.split(" and ").all(is_held) {
+        return format!(
+            "(forbidden although connbox has {right}: a security module guards it, or it is of another user namespace)"
+        );
+    }
+    format!("(needs {right})")
+}
+
+/// Whether a terminal could take a character for a command (C0, DEL, C1), or would change the order of the text
+/// around it (bidirectional controls).
+#[inline]
+pub fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
+/// How such a character is shown: `\x9b`, `\u{202e}`.
+#[inline(never)]
+pub fn hidden(character: char) -> String {
+    match u32::from(character) {
+        number @ ..=0xff => format!("\\x{number:02x}"),
+        number => format!("\\u{{{number:x}}}"),
+    }
+}
+
+/// `text` with hidden characters and bytes that are not UTF-8 made visible.
+#[inline(never)]
+pub fn visible(text: &[u8]) -> String {
+    let mut line = String::with_capacity(text.len());
+    for chunk in text.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                character if is_hidden(character) => line += &hidden(character),
+                character => line.push(character),
+            }
+        }
+        line.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_capability_that_is_held_is_no_cure() {
+        let (ptrace, both) = ("CAP_SYS_PTRACE", "CAP_SYS_ADMIN and CAP_SYS_PTRACE");
+        let one = CapabilitySet::SYS_PTRACE;
+        assert_eq!(needs_beside(ptrace, CapabilitySet::empty()), "(needs CAP_SYS_PTRACE)");
+        assert_eq!(needs_beside(both, one), format!("(needs {both})"));
+        for (right, held) in [(ptrace, one), (both, one | CapabilitySet::SYS_ADMIN)] {
+            let wanted = format!(
+                "(forbidden although connbox has {right}: a security module guards it, or it is of another user namespace)"
+            );
+            assert_eq!(needs_beside(right, held), wanted);
+        }
+    }
 
     #[test]
     fn an_empty_subject_is_to_be_seen() {
@@ -127,9 +212,20 @@ mod tests {
     }
 
     #[test]
+    fn what_a_terminal_could_obey_is_shown() {
+        let hostile =
+            b"a\x1b\x7f\n\xc2\x9b\xe2\x80\xae\xd8\x9c\xff\xc3\xa4\xe2\x80\xa7\xe2\x81\xaa\\";
+        let wanted = "a\\x1b\\x7f\\x0a\\x9b\\u{202e}\\u{61c}\\xff\u{e4}\u{2027}\u{206a}\\";
+        assert_eq!(visible(hostile), wanted);
+        let shown = ('\0'..=char::MAX).filter(|character| is_hidden(*character)).count();
+        assert_eq!(shown, 32 + 33 + 3 + 5 + 4);
+    }
+
+    #[test]
     fn a_refused_call_names_the_right_and_not_the_number() {
         let error = Error::refused("/run/netns/x", rustix::io::Errno::PERM, "CAP_SYS_ADMIN");
         let Error::Fault { status: Status::Failed, text } = error else { panic!("{error:?}") };
-        assert_eq!(text, b"/run/netns/x: Operation not permitted (needs CAP_SYS_ADMIN)");
+        let wanted = format!("/run/netns/x: Operation not permitted {}", needs("CAP_SYS_ADMIN"));
+        assert_eq!(text, wanted.as_bytes());
     }
 }

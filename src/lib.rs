@@ -8,8 +8,8 @@
 //!   textfile                 several applets into one file, for Prometheus
 //!     applet                 what the user runs, and the one table of it: one applet, one file or folder
 //!       measure              numbers with scope and meaning, which several applets show
-//!         select             which sockets, in which groups: filter options, keys, what is known of a socket
-//!       flow                 the text of conntrack-tools, and what flows are shown as
+//!         select             which rows, in which groups: filter options, keys, what is known of a socket
+//!       flow                 the text of conntrack-tools, what flows are shown as, and their export
 //!           frame            what runs an applet: Applet, Call, Table, Report
 //!             cli   out      words in, rows out
 //!               source       where facts come from: sockets, flows, packets, processes, files
@@ -21,7 +21,8 @@
 //!                     error  what can go wrong, and the exit statuses
 //! ```
 //!
-//! Arrows point down only; `tests/house/tidy.rs` holds them. Data flows one way: kernel bytes → `wire`
+//! A line uses only lines below it, and of these only the ones that `ARROWS` in `tests/house/tidy.rs` lists
+//! for it (`flow` does not use `frame`, nor `track` the `wire`); a test holds that. Data flows one way: kernel bytes → `wire`
 //! views → `model` values → a closure of the applet → `out::Out::row`. A newcomer's route: the
 //! applet's file in `src/applet/`, `tests/transcripts/<name>.txt`, `man/connbox-<name>.1`. To add an
 //! applet: its file, one `mod` line, one entry in `applet::APPLETS`; help, man page, completions,
@@ -29,6 +30,9 @@
 //!
 //! The library exists so that tests, benches and fuzz targets reach the parsers; it promises
 //! nothing to other crates.
+
+// What no other crate reaches says so.
+#![warn(unreachable_pub)]
 
 // Hidden: tests, benches and fuzz targets reach them, other crates have no business here.
 #[doc(hidden)]
@@ -67,6 +71,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use doc::{BOX_OPTIONS, BoxTask};
 use error::{Error, Status};
 use frame::{Applet, Call};
 
@@ -90,9 +95,11 @@ pub fn main(arguments: Vec<OsString>) -> i32 {
 fn run(applet: &'static Applet, arguments: Vec<OsString>) -> Status {
     let mut call = Call::new(arguments, applet, say);
     let result = (applet.run)(&mut call);
-    let is_asked = matches!(result, Err(Error::Help | Error::Version));
+    call.report.foreign();
+    let is_asked = matches!(result, Err(Error::Help | Error::ShortHelp | Error::Version));
     let result = match result {
         Err(Error::Help) => sys::write_stdout(doc::help::applet(applet).as_bytes()),
+        Err(Error::ShortHelp) => sys::write_stdout(doc::help::short(applet).as_bytes()),
         Err(Error::Version) => version(),
         result => result,
     };
@@ -122,30 +129,66 @@ fn the_box(mut arguments: Vec<OsString>) -> Status {
     }
 }
 
-fn box_option(option: &str, operands: &[OsString]) -> Result<(), Error> {
-    match (option, operands) {
-        ("help" | "--help" | "-h", []) => sys::write_stdout(doc::help::the_box().as_bytes()),
-        ("help", [name, ..]) => help(name),
-        ("--list", []) => sys::write_stdout(doc::help::list().as_bytes()),
-        ("--version" | "-V", []) => version(),
-        ("--man", []) => sys::write_stdout(doc::man::the_box().as_bytes()),
-        ("--man", [page]) => sys::write_stdout(man(page)?.as_bytes()),
-        ("--completions", [shell]) => sys::write_stdout(completions(shell)?.as_bytes()),
-        ("--completions", _) => Err(Error::usage("--completions", "needs one of bash, zsh, fish")),
-        ("--textfile", operands) => textfile::textfile(operands, say),
-        ("--install", operands) => install::install(operands, &mut |line| say("connbox", line)),
-        ("--help" | "-h" | "--list" | "--version" | "-V" | "--man", _) => {
-            Err(Error::usage(option, "too many operands"))
-        }
-        _ => {
-            let known = doc::BOX_OPTIONS.iter().map(|option| option.name);
-            Err(Error::usage(option, format!("no such option{}", cli::hint(option, known))))
-        }
+fn box_option(word: &str, operands: &[OsString]) -> Result<(), Error> {
+    if let ("help", [name, ..]) = (word, operands) {
+        return help(name);
     }
+    let name = if word == "help" { "--help" } else { word };
+    let Some(option) = BOX_OPTIONS.iter().find(|option| option.is_called(name)) else {
+        let known = BOX_OPTIONS.iter().map(|option| option.name);
+        return Err(Error::usage(word, format!("no such option{}", cli::hint(word, known))));
+    };
+    let text = match (option.task, operands) {
+        (BoxTask::Textfile, operands) => match textfile::textfile(operands, say) {
+            Err(Error::Help) => doc::help::the_box(),
+            result => return result,
+        },
+        (BoxTask::Install, operands) => return links(install::install, operands),
+        (BoxTask::Uninstall, operands) => return links(install::uninstall, operands),
+        (BoxTask::Completions, [shell]) => completions(shell)?,
+        (BoxTask::Completions, _) => {
+            let shells = doc::completions::SHELLS.join(", ");
+            return Err(Error::usage("--completions", format_args!("needs one of {shells}")));
+        }
+        (BoxTask::Man, [page]) => man(page)?,
+        (BoxTask::Man, []) => doc::man::the_box(),
+        (BoxTask::Help, []) => doc::help::the_box(),
+        (BoxTask::List, []) => doc::help::list(),
+        (BoxTask::Version, []) => return version(),
+        (BoxTask::Man | BoxTask::Help | BoxTask::List | BoxTask::Version, _) => {
+            return Err(Error::usage(word, "too many operands"));
+        }
+    };
+    sys::write_stdout(text.as_bytes())
 }
 
 fn version() -> Result<(), Error> {
-    sys::write_stdout(concat!("connbox ", env!("CARGO_PKG_VERSION"), "\n").as_bytes())
+    sys::write_stdout(version_line(option_env!("CONNBOX_COMMIT")).as_bytes())
+}
+
+/// Name, version, and the commit, if the build was given one.
+fn version_line(commit: Option<&str>) -> String {
+    let commit = commit.filter(|commit| !commit.is_empty());
+    let commit = commit.map(|commit| format!(" ({commit})")).unwrap_or_default();
+    format!("connbox {}{commit}\n", env!("CARGO_PKG_VERSION"))
+}
+
+/// Makes or removes links: the report goes to standard output, trouble to standard error.
+fn links(
+    task: fn(&[OsString], install::Tell<'_>) -> Result<(), Error>,
+    operands: &[OsString],
+) -> Result<(), Error> {
+    let mut text = String::new();
+    let result = task(operands, &mut |is_trouble, line| {
+        if is_trouble {
+            say("connbox", line);
+        } else {
+            text += &error::visible(line);
+            text.push('\n');
+        }
+    });
+    let written = sys::write_stdout(text.as_bytes());
+    result.and(written)
 }
 
 fn help(name: &OsStr) -> Result<(), Error> {
@@ -157,19 +200,31 @@ fn help(name: &OsStr) -> Result<(), Error> {
 
 fn man(page: &OsStr) -> Result<String, Error> {
     let name = page.to_string_lossy();
-    let name = name.strip_suffix(".1").unwrap_or(&name);
+    let name = name.strip_suffix(".1").or(name.strip_suffix(".7")).unwrap_or(&name);
     match name.strip_prefix("connbox").map(|rest| rest.strip_prefix('-').unwrap_or(rest)) {
         Some("") => return Ok(doc::man::the_box()),
+        Some("from") => return Ok(doc::man::saved_text()),
         Some(name) => applet::find(name),
         None => applet::find(name),
     }
     .map(doc::man::applet)
-    .ok_or_else(|| applet::unknown(page))
+    .ok_or_else(|| match &*name {
+        "from" => Error::of(
+            Status::NoApplet,
+            b"from",
+            format_args!("no such applet; did you mean connbox-from?"),
+        ),
+        _ => applet::unknown(page),
+    })
 }
 
 fn completions(shell: &OsStr) -> Result<String, Error> {
     doc::completions::script(&shell.to_string_lossy()).ok_or_else(|| {
-        Error::usage(shell.as_bytes(), "no completions for this shell: bash, zsh, fish")
+        let shells = doc::completions::SHELLS.join(", ");
+        Error::usage(
+            shell.as_bytes(),
+            format_args!("no completions for this shell, only for {shells}"),
+        )
     })
 }
 
@@ -186,30 +241,27 @@ fn report(name: &str, result: Result<(), Error>) -> Status {
     error.status()
 }
 
-/// Writes `name: text`, or `text` alone without a name, to standard error in one write, with what a terminal could take for a command,
-/// and what is no UTF-8, made visible.
+/// Writes `name: text`, or `text` alone without a name, to standard error in one write, with everything made visible
+/// that a terminal would not show.
 fn say(name: &str, text: &[u8]) {
-    let mut line = visible(name.as_bytes());
+    let mut line = error::visible(name.as_bytes());
     if !name.is_empty() {
         line.push_str(": ");
     }
-    line.push_str(&visible(text));
+    line.push_str(&error::visible(text));
     line.push('\n');
     sys::write_stderr(line.as_bytes());
 }
 
-fn visible(text: &[u8]) -> String {
-    let mut line = String::new();
-    for chunk in text.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            match character {
-                control if control.is_control() => {
-                    line += &format!("\\x{:02x}", u32::from(control));
-                }
-                character => line.push(character),
-            }
-        }
-        line.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_has_the_commit_of_the_build() {
+        let plain = concat!("connbox ", env!("CARGO_PKG_VERSION"), "\n");
+        assert_eq!(version_line(None), plain);
+        assert_eq!(version_line(Some("")), plain);
+        assert_eq!(version_line(Some("0a1b2c3")), plain.replace('\n', " (0a1b2c3)\n"));
     }
-    line
 }

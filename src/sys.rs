@@ -1,43 +1,57 @@
-//! The kernel: files under a root, netlink sockets, namespaces, the clock, standard output, and all
-//! that is `unsafe`.
+//! The kernel: files under a root, netlink sockets, namespaces, the clock, standard output, and everything
+//! `unsafe`.
 //!
-//! The only module beside `lib.rs` that reads the environment.
+//! Apart from `lib.rs`, only this module reads the environment.
 
 #![allow(unsafe_code, reason = "the one file that talks to libc directly")]
 
 mod atomic_file;
+mod caller;
 mod clock;
+pub mod collector;
 pub mod daemon;
+mod files;
+pub mod links;
 mod netlink;
 pub mod netns;
 pub mod packet;
+mod place;
 pub mod process;
+pub mod sandbox;
 pub mod signals;
 pub mod terminal;
 mod threads;
 mod wait;
 
-pub use atomic_file::AtomicFile;
+pub use atomic_file::{AtomicFile, Linked, is_link_to_us, link_to_us, remove_link};
+pub use caller::refuse_borrowed_rights;
 pub use clock::{
     LocalTime, local_time, monotonic, realtime, sleep_until, unix_microseconds, unix_milliseconds,
+    unix_of_local, unix_of_utc,
 };
-pub use netlink::{DATAGRAM_BYTES, Netlink};
+use files::is_us;
+pub use files::{
+    are_other_files, entries, file_size, is_directory, is_file, open, open_file, open_input,
+    open_input_file, other_program, own_binary, read, read_all, read_at, write_all,
+};
+pub use netlink::{DATAGRAM_BYTES, Netlink, foreign, take_foreign};
 pub use netns::enter_network_namespace;
+pub use place::{PathError, append_to, directory};
 pub use threads::processors;
 pub use wait::{For, wait};
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
-use rustix::fs::{Access, FileType, Mode, OFlags};
+use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType};
 use rustix::process::Pid;
 
-use crate::error::Error;
+use crate::error::{Error, Status};
 
 /// The arguments of the process, its own name first.
 ///
@@ -53,20 +67,22 @@ pub unsafe fn arguments(argc: i32, argv: *const *const libc::c_char) -> Vec<OsSt
     (0..count).map(argument).collect()
 }
 
-/// Prepares a process that did not start through Rust's own runtime (which costs some 50 us).
+/// Prepares a process that did not start through Rust's own runtime (which takes some 50 us).
 ///
-/// A closed pipe becomes an error that can be handled instead of a signal, and closed standard
-/// descriptors are filled, so that no socket of ours can land on their numbers: with the reading
-/// end of /dev/null, so that writing to a closed standard output still fails.
+/// A closed pipe and a limit on the size of files become errors instead of signals. Closed standard descriptors are
+/// opened, so that no socket of ours gets their numbers: on the read end of /dev/null, so that writing to a
+/// closed standard output still fails.
 pub fn prepare_process() {
-    // SAFETY: SIG_IGN is a valid disposition, and no other thread runs yet.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    for signal in [libc::SIGPIPE, libc::SIGXFSZ] {
+        // SAFETY: SIG_IGN is a valid disposition, and no other thread runs yet.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
     // SAFETY: the borrow ends with this statement, and a closed number only gives EBADF.
     while unsafe { (0..3).any(|fd| rustix::io::fcntl_getfd(BorrowedFd::borrow_raw(fd)).is_err()) } {
         let Ok(null) = rustix::fs::open(c"/dev/null", OFlags::RDONLY, Mode::empty()) else {
             return;
         };
-        // The lowest free number is taken, and kept for the life of the process.
+        // It got the lowest free number, and keeps it for the life of the process.
         std::mem::forget(null);
     }
 }
@@ -74,78 +90,45 @@ pub fn prepare_process() {
 /// Writes all of `bytes` to standard output.
 ///
 /// # Errors
-/// [`Error::ClosedPipe`] if nobody reads any more; the system's reason otherwise.
+/// [`Error::ClosedPipe`] if no one reads any more; otherwise the system's reason.
 pub fn write_stdout(bytes: &[u8]) -> Result<(), Error> {
-    write_all(stdout(), bytes).map_err(|error| match error {
-        Errno::PIPE => Error::ClosedPipe,
-        error => Error::system("standard output", error),
-    })
+    write_all(stdout(), bytes).map_err(stdout_error)
 }
 
-/// Writes to standard output once, as much as it takes, and gives the number of bytes.
+/// Why standard output does not take what is written. A closed one is open for reading here, see
+/// [`prepare_process`].
+fn stdout_error(error: Errno) -> Error {
+    match error {
+        Errno::PIPE => Error::ClosedPipe,
+        Errno::BADF => {
+            let text = b"standard output is closed, or not open for writing".to_vec();
+            Error::Fault { status: Status::Failed, text }
+        }
+        error => Error::system("standard output", error),
+    }
+}
+
+/// Writes to standard output once, as much as it accepts, and returns the number of bytes.
 ///
 /// # Errors
-/// As [`write_stdout`]; 0 bytes for an interruption, and where it takes nothing now.
+/// As [`write_stdout`]. An interruption, or an output that accepts nothing now, is 0 bytes and not an error.
 pub fn write_some(bytes: &[u8]) -> Result<usize, Error> {
     match rustix::io::write(stdout(), bytes) {
         Ok(0) if !bytes.is_empty() => Err(Error::system("standard output", Errno::IO)),
         Ok(written) => Ok(written),
         Err(Errno::INTR | Errno::AGAIN) => Ok(0),
-        Err(Errno::PIPE) => Err(Error::ClosedPipe),
-        Err(error) => Err(Error::system("standard output", error)),
+        Err(error) => Err(stdout_error(error)),
     }
 }
 
-/// Whether a descriptor is that of a file on a disk, which always takes what is written.
-pub fn is_file(fd: impl AsFd) -> bool {
-    rustix::fs::fstat(fd)
-        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
-}
-
-/// Writes one message to standard error; where that fails, nobody is left to be told.
+/// Writes one message to standard error. If that fails, there is no one left to tell.
 pub fn write_stderr(bytes: &[u8]) {
+    let _ = write_all(stderr(), bytes);
+}
+
+fn stderr() -> BorrowedFd<'static> {
     // SAFETY: descriptor 2 is open for the life of the process; see `prepare_process`.
-    let _ = write_all(unsafe { BorrowedFd::borrow_raw(2) }, bytes);
-}
-
-/// Writes all of `bytes`, however many calls that takes.
-pub fn write_all(fd: impl AsFd, mut bytes: &[u8]) -> Result<(), Errno> {
-    while !bytes.is_empty() {
-        match rustix::io::write(&fd, bytes) {
-            Ok(0) => return Err(Errno::IO),
-            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-            Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => wait_writable(fd.as_fd())?,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// Waits until a descriptor that somebody else made non-blocking takes more.
-fn wait_writable(fd: BorrowedFd<'_>) -> Result<(), Errno> {
-    let mut poll = [rustix::event::PollFd::new(&fd, rustix::event::PollFlags::OUT)];
-    rustix::io::retry_on_intr(|| rustix::event::poll(&mut poll, None)).map(|_| ())
-}
-
-/// Reads once into the free room of `buffer` and gives the number of bytes, 0 at the end.
-pub fn read(fd: impl AsFd, buffer: &mut Vec<u8>) -> Result<usize, Errno> {
-    rustix::io::retry_on_intr(|| rustix::io::read(&fd, rustix::buffer::spare_capacity(buffer)))
-}
-
-/// Reads all of a file.
-///
-/// # Errors
-/// The system's; `FBIG` if it is longer than `most` bytes.
-pub fn read_all(fd: impl AsFd, most: usize) -> Result<Vec<u8>, Errno> {
-    let mut bytes = Vec::with_capacity(4096);
-    while read(&fd, &mut bytes)? > 0 {
-        if bytes.len() > most {
-            return Err(Errno::FBIG);
-        }
-        bytes.reserve(4096);
-    }
-    Ok(bytes)
+    unsafe { BorrowedFd::borrow_raw(2) }
 }
 
 /// Standard input, for `--from -`.
@@ -154,7 +137,6 @@ pub fn stdin() -> BorrowedFd<'static> {
     unsafe { BorrowedFd::borrow_raw(0) }
 }
 
-/// Standard output.
 pub fn stdout() -> BorrowedFd<'static> {
     // SAFETY: descriptor 1 is open for the life of the process; see `prepare_process`.
     unsafe { BorrowedFd::borrow_raw(1) }
@@ -175,8 +157,7 @@ fn set_socket_option(
     }
 }
 
-/// Reads an option of a socket that is an array of numbers; numbers that the kernel does not know stay
-/// away.
+/// Reads a socket option that is an array of numbers, without those that the kernel does not know.
 fn socket_option<const N: usize>(
     fd: impl AsFd,
     level: libc::c_int,
@@ -185,7 +166,7 @@ fn socket_option<const N: usize>(
     let mut numbers = [0u32; N];
     let mut length = libc::socklen_t::try_from(size_of_val(&numbers)).unwrap_or_default();
     let (fd, room) = (fd.as_fd().as_raw_fd(), (&raw mut numbers).cast());
-    // SAFETY: there are `length` bytes of room for numbers of which any bits are valid.
+    // SAFETY: there is room for `length` bytes, and any bits are valid numbers.
     if unsafe { libc::getsockopt(fd, level, name, room, &raw mut length) } != 0 {
         return Err(last_error());
     }
@@ -197,7 +178,7 @@ fn socket_option<const N: usize>(
     }))
 }
 
-/// A descriptor from which the signals of `set` are read, instead of what they did to the thread.
+/// A descriptor that delivers the signals of `set`, which then no longer interrupt the thread.
 fn signal_descriptor(set: &[i32]) -> Result<OwnedFd, Errno> {
     use std::os::fd::FromRawFd;
     // SAFETY: a set of signals is plain bits, and sigemptyset makes it a valid one.
@@ -213,45 +194,50 @@ fn signal_descriptor(set: &[i32]) -> Result<OwnedFd, Errno> {
     if fd < 0 {
         return Err(last_error());
     }
-    // SAFETY: the descriptor is new and nobody else's.
+    // SAFETY: the descriptor is new, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Goes on as two processes: gives the child's number to the parent, and `None` to the child.
+/// Keeps signals from the calling thread until it is dropped.
+struct HeldSignals(libc::sigset_t);
+
+fn hold_signals() -> HeldSignals {
+    // SAFETY: sets of signals are plain bits, and both calls only write to the sets that they are given.
+    unsafe {
+        let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+        HeldSignals(before)
+    }
+}
+
+impl Drop for HeldSignals {
+    fn drop(&mut self) {
+        let none = std::ptr::null_mut();
+        // SAFETY: the set is the one that was valid before.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, none) };
+    }
+}
+
+/// Forks: returns the child's process ID to the parent, and `None` to the child.
 fn fork() -> Result<Option<Pid>, Errno> {
-    // SAFETY: no other thread runs: a daemon goes into the background before it has any.
+    // SAFETY: no other thread runs: a daemon goes into the background before it starts any.
     match unsafe { libc::fork() } {
         -1 => Err(last_error()),
         child => Ok(Pid::from_raw(child)),
     }
 }
 
-/// The reason why the last call into libc failed.
 fn last_error() -> Errno {
     std::io::Error::last_os_error().raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
 }
 
-/// A second descriptor of what `number` is: it shares the place and the way of writing.
+/// A second descriptor for `number`: both share the position and the flags.
 fn duplicate(number: i32) -> Result<OwnedFd, Errno> {
-    // SAFETY: the borrow ends with this statement; -1 alone is forbidden, and a closed number gives
-    // EBADF.
+    // SAFETY: the borrow ends with this statement; only -1 is forbidden, and a closed number gives EBADF.
     let copy =
         |number| rustix::io::fcntl_dupfd_cloexec(unsafe { BorrowedFd::borrow_raw(number) }, 3);
     if number < 0 { Err(Errno::BADF) } else { copy(number) }
-}
-
-/// Opens a file for reading.
-pub fn open(path: impl rustix::path::Arg) -> Result<OwnedFd, Errno> {
-    rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-}
-
-/// The file of the running program.
-///
-/// # Errors
-/// If /proc is not mounted.
-pub fn own_binary() -> Result<PathBuf, Errno> {
-    let path = rustix::fs::readlink("/proc/self/exe", Vec::new())?;
-    Ok(PathBuf::from(OsString::from_vec(path.into_bytes())))
 }
 
 /// The value of an environment variable, unless it is empty.
@@ -259,29 +245,29 @@ pub fn environment(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// A moment by the clock of the time zone that TZ names, or /etc/localtime: as it was at the first call.
+/// A time in the zone that TZ or /etc/localtime set when this was first called.
 fn local(unix_seconds: libc::time_t) -> libc::tm {
     unsafe extern "C" {
         safe fn tzset();
     }
     static ZONE: Once = Once::new();
-    // POSIX does not ask this of localtime_r.
+    // POSIX does not require localtime_r to do this.
     ZONE.call_once(|| tzset());
-    // SAFETY: zeros are a valid `tm`, whose only pointer may be null.
+    // SAFETY: all zeros are a valid `tm`, whose only pointer may be null.
     let mut time = unsafe { std::mem::zeroed() };
     // SAFETY: both values live during the call, which keeps neither pointer.
     unsafe { libc::localtime_r(&raw const unix_seconds, &raw mut time) };
     time
 }
 
-/// Where the facts come from: the running kernel, or a tree that looks like it.
+/// Where the facts come from: the running kernel, or a directory tree that looks like it.
 #[derive(Clone, Debug, Default)]
 pub struct Kernel {
     root: Option<PathBuf>,
 }
 
 impl Kernel {
-    /// The kernel under `root`, the running one for `None`.
+    /// The kernel under `root`; `None` is the running one.
     ///
     /// # Errors
     /// If `root` holds no `proc` directory.
@@ -294,57 +280,93 @@ impl Kernel {
         Ok(Kernel { root })
     }
 
-    /// Whether this is the running kernel, which also answers by netlink.
+    /// Whether this is the running kernel, which also answers netlink requests.
     pub fn is_live(&self) -> bool {
         self.root.is_none()
     }
 
-    /// The path of a file of /proc/net. Under a root, `proc/1/net` goes before `proc/net`: in a
-    /// host's /proc that is mounted into a container the latter is the container's own.
+    /// The path of a file in /proc/net. Under a root, `proc/1/net` takes precedence over `proc/net`: if a
+    /// host's /proc is mounted into a container, the latter shows the container's network. A /proc mounted
+    /// with `subset=pid` lacks `net`, a mere link to `self/net`.
     pub fn net_path(&self, name: &str) -> PathBuf {
         let Some(root) = &self.root else {
-            // The files of /proc/net are those of the first thread's namespace.
+            // /proc/net shows the namespace of the process's first thread.
             let is_first = threads::is_first_thread();
-            let net = if is_first { "/proc/net" } else { "/proc/thread-self/net" };
-            return Path::new(net).join(name);
+            let net = if is_first {
+                existing_net("/proc".into())
+            } else {
+                "/proc/thread-self/net".into()
+            };
+            return net.join(name);
         };
         let first = root.join("proc/1/net").join(name);
         let may_be_read = rustix::fs::access(&first, Access::READ_OK).is_ok();
-        if may_be_read { first } else { root.join("proc/net").join(name) }
+        if may_be_read { first } else { existing_net(root.join("proc")).join(name) }
     }
 
-    /// The path of a file of /etc, that of the tree under a root.
+    /// The path of a file in /etc; under a root, in that tree.
     pub fn etc_path(&self, name: &str) -> PathBuf {
-        self.root.as_deref().unwrap_or(Path::new("/")).join("etc").join(name)
+        self.path("etc").join(name)
     }
 
-    /// Reads the numbers of a file of /proc/sys, as text without its line end; `None` if the file
-    /// is not there or may not be read.
+    /// A path from the root; under a root, in that tree.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.root.as_deref().unwrap_or(Path::new("/")).join(path)
+    }
+
+    /// Reads a file in /proc/sys, as text without its newline; `None` if the file does not exist or may not be
+    /// read.
     pub fn sysctl(&self, name: &str) -> Option<Vec<u8>> {
-        let fd = open(self.sysctl_path(name)).ok()?;
+        let fd = open_file(&self.sysctl_path(name)).ok()?;
         let mut text = Vec::with_capacity(128);
         read(fd, &mut text).ok()?;
         text.truncate(text.trim_ascii_end().len());
         Some(text)
     }
 
-    /// Whether the network namespace is known not to be the machine's first: the first alone has
-    /// the limits of TCP's memory (net/ipv4/sysctl_net_ipv4.c).
+    /// Whether this is certainly not the machine's initial network namespace: only the initial one has limits
+    /// for TCP's memory (net/ipv4/sysctl_net_ipv4.c).
     pub fn is_other_namespace(&self) -> bool {
         let is_there = |name| rustix::fs::access(self.sysctl_path(name), Access::EXISTS).is_ok();
         !is_there("net/ipv4/tcp_mem") && is_there("net/ipv4/tcp_rmem")
     }
 
-    /// The path of a file of /proc/sys.
+    /// Whether this certainly is the initial one: what holds for all of them can be set there alone.
+    pub fn is_first_namespace(&self) -> bool {
+        rustix::fs::access(self.sysctl_path("net/ipv4/tcp_max_orphans"), Access::EXISTS).is_ok()
+    }
+
+    /// The path of a file in /proc/sys.
     pub fn sysctl_path(&self, name: &str) -> PathBuf {
         self.root.as_deref().unwrap_or(Path::new("/")).join("proc/sys").join(name)
     }
 }
 
-/// The name of a network interface of the process's namespace; `None` if there is none any more.
+/// `net` in a directory like /proc, or `self/net` if only that exists.
+fn existing_net(proc: PathBuf) -> PathBuf {
+    let is_there = |path: &PathBuf| rustix::fs::access(path, Access::EXISTS).is_ok();
+    let (net, own) = (proc.join("net"), proc.join("self/net"));
+    if !is_there(&net) && is_there(&own) { own } else { net }
+}
+
+/// The name of a network interface in the process's namespace; `None` if it no longer exists.
 pub fn interface_name(index: u32) -> Option<Vec<u8>> {
     let fd = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None).ok()?;
     rustix::net::netdevice::index_to_name(fd, index).ok().map(String::into_bytes)
+}
+
+/// The index of a network interface of the process's namespace.
+///
+/// # Errors
+/// `NODEV` if there is none of this name.
+pub fn interface_index(name: &str) -> Result<u32, Errno> {
+    let fd = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+    rustix::net::netdevice::name_to_index(fd, name)
+}
+
+/// The name of this machine.
+pub fn host_name() -> Vec<u8> {
+    rustix::system::uname().nodename().to_bytes().to_vec()
 }
 
 /// The first two numbers of the running kernel's version.

@@ -1,7 +1,7 @@
-//! Reading allocates as often for a million sockets as for ten: heap allocations and the peak of
-//! bytes do not depend on the number of rows, lines or answers, nor on what hostile files hold.
+//! Reading a million sockets takes as many allocations as reading ten: neither the number of allocations nor
+//! the peak of bytes depends on the number of rows, lines or answers, or on what hostile files contain.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
-#![allow(unsafe_code, reason = "a global allocator that counts cannot be had without")]
+#![allow(unsafe_code, reason = "a global allocator that counts needs it")]
 
 mod support;
 
@@ -17,20 +17,20 @@ use std::path::PathBuf;
 use connbox::error::Error;
 use connbox::model::{Family, Groups, Query, StateSet, TcpState};
 use connbox::source::files::procfs::{self, Record};
-use connbox::source::packets::{pcap_file, segment};
+use connbox::source::packets::{Frame, pcap_file, segment};
 use connbox::source::{self, Method, Source};
 use connbox::track::tcp::{Options, Tracker};
 use connbox::wire::{inet_diag, netlink, text};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What a piece of work takes from the heap.
+/// The heap usage of a piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Taken {
     /// Calls of alloc and realloc.
     allocations: usize,
-    /// Bytes in use now; below 0 if more was freed than was taken.
+    /// Bytes in use now; negative if more was freed than allocated.
     bytes: isize,
-    /// The most bytes in use at any moment.
+    /// The peak of bytes in use.
     peak_bytes: isize,
 }
 
@@ -39,8 +39,8 @@ impl Taken {
 }
 
 thread_local! {
-    /// By thread, so that tests do not disturb one another. Without a destructor and made by the
-    /// compiler: looking at it allocates nothing.
+    /// Per thread, so that tests do not disturb one another. It has no destructor and a constant initial value,
+    /// so reading it allocates nothing.
     static TAKEN: Cell<Taken> =
         const { Cell::new(Taken::NOTHING) };
 }
@@ -49,7 +49,7 @@ struct Counting;
 
 impl Counting {
     fn count(allocations: usize, bytes: isize) {
-        // A thread that ends may still free; nobody asks what.
+        // A thread that is ending may still free memory; that is not counted.
         let _ = TAKEN.try_with(|taken| {
             let mut now = taken.get();
             now.allocations += allocations;
@@ -60,8 +60,8 @@ impl Counting {
     }
 }
 
-// SAFETY: every call goes to the system's allocator with the arguments it came with; counting
-// neither allocates nor unwinds.
+// SAFETY: every call is passed to the system's allocator with the same arguments; counting neither allocates
+// nor unwinds.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         Counting::count(1, layout.size().cast_signed());
@@ -85,14 +85,14 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// What `work` takes from the heap in this thread, and its result.
+/// The heap usage of `work` in this thread, and its result.
 fn measured<T>(work: impl FnOnce() -> T) -> (Taken, T) {
     TAKEN.set(Taken::NOTHING);
     let result = work();
     (TAKEN.get(), result)
 }
 
-/// A file in memory; alive as long as its descriptor is.
+/// A file in memory, which exists as long as its descriptor.
 fn saved(text: &[u8]) -> (File, Source) {
     let fd = rustix::fs::memfd_create("saved", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
     let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
@@ -102,8 +102,7 @@ fn saved(text: &[u8]) -> (File, Source) {
     (file, source)
 }
 
-/// A table as the kernel writes it, of `rows` rows in the states 01 to 0B in turn, the first of
-/// them numbered `first`.
+/// A table as the kernel writes it: `rows` rows in the states 01 to 0B in turn, numbered from `first`.
 fn table(family: Family, first: usize, rows: usize) -> Vec<u8> {
     let (remote, address) = match family {
         Family::Inet => ("rem_address", "0100007F"),
@@ -114,14 +113,15 @@ fn table(family: Family, first: usize, rows: usize) -> Vec<u8> {
         let state = number % 11 + 1;
         let row = format!(
             "{number:4}: {address}:1F41 {address}:0000 {state:02X} 00000000:00000000 \
-             00:00000000 00000000     0        0 5161857 1 00000000a196f2aa 100 0 0 10 0"
+             00:00000000 00000000     0        0 {} 1 00000000a196f2aa 100 0 0 10 0",
+            1_000_000 + number % 1_000_000
         );
         writeln!(table, "{row:<149}").unwrap();
     }
     table.into_bytes()
 }
 
-/// What counting the rows of a saved table takes.
+/// The heap usage of counting the rows of a saved table.
 fn counting(family: Family, first: usize, rows: usize) -> Taken {
     let (_file, source) = saved(&table(family, first, rows));
     let (taken, counts) = measured(|| {
@@ -136,19 +136,19 @@ fn a_table_of_any_length_takes_the_same() {
     for family in Family::ALL {
         let few = counting(family, 0, 100);
         assert_eq!(counting(family, 0, 100_000), few);
-        // The row number grows wider within the table.
+        // The row number becomes wider within the table.
         for (first, rows) in [(9_990, 20), (99_990, 20), (9_999_990, 20), (999_999_000, 50_000)] {
             assert_eq!(counting(family, first, rows), few, "from {first}");
         }
         assert!(few.allocations <= 4 && few.peak_bytes <= BUFFER, "{few:?}");
-        assert_eq!(few.bytes, 0, "all is given back");
+        assert_eq!(few.bytes, 0, "all memory is freed");
     }
 }
 
-/// The one buffer for saved files, and as much again for what stands beside it.
+/// The buffer for saved files, and as much again for everything else.
 const BUFFER: isize = 2 * 128 * 1024;
 
-/// What reading `text` takes, without anything of the caller's, and how many values it has.
+/// The heap usage of reading `text`, apart from the caller's own, and the number of its values.
 fn reading(text: &[u8]) -> (Taken, usize) {
     let (_file, source) = saved(text);
     let (taken, values) = measured(|| {
@@ -159,17 +159,17 @@ fn reading(text: &[u8]) -> (Taken, usize) {
                 Record::Mib { names, values, .. } => {
                     text::pairs(names, values).into_iter().flatten().count()
                 }
-                Record::Header(_) => 0,
-                Record::Row(..) => 1,
+                Record::Header(_) | Record::Table(_) | Record::Lone { .. } => 0,
+                Record::Row(..) | Record::Text(..) => 1,
             };
             Ok(())
         })
-        .map(|()| values)
+        .map(|_| values)
     });
     (taken, values.unwrap())
 }
 
-/// What grouping the rows of a saved table by address and state takes, and how many groups come out.
+/// The heap usage of grouping the rows of a saved table by address and state, and the number of groups.
 fn grouping(rows: usize) -> (Taken, usize) {
     let (_file, source) = saved(&table(Family::Inet, 0, rows));
     let filter = Query::default();
@@ -191,7 +191,7 @@ fn grouping(rows: usize) -> (Taken, usize) {
     (taken, sorted.len())
 }
 
-/// A capture (pcap, raw IP) of that many segments of ten connections, some of them ahead of others.
+/// A capture (pcap, raw IP) of this many segments of ten connections, some of them out of order.
 fn capture(segments: u32) -> Vec<u8> {
     let mut file = [0xa1b2_c3d4u32, 0x0004_0002, 0, 0, 100, 101].map(u32::to_le_bytes).concat();
     for number in 0..segments {
@@ -199,7 +199,7 @@ fn capture(segments: u32) -> Vec<u8> {
             vec![0x45, 0, 0, 140, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
         packet.extend((40_000 + (number % 10) as u16).to_be_bytes());
         packet.extend(80u16.to_be_bytes());
-        // In pairs the wrong way round: 0, 200, 100, 300, and so on.
+        // Some pairs are swapped: 0, 200, 100, 300, and so on.
         let place = number / 10;
         let place = place ^ if place % 4 == 1 || place % 4 == 2 { 3 } else { 0 };
         packet.extend((place * 100).to_be_bytes());
@@ -210,17 +210,16 @@ fn capture(segments: u32) -> Vec<u8> {
     file
 }
 
-/// What following the connections of a capture takes.
+/// The heap usage of following the connections of a capture.
 fn following(segments: u32) -> Taken {
     let (_file, source) = saved(&capture(segments));
     let (taken, tracker) = measured(|| {
         let mut tracker = Tracker::new(Options::default());
-        let read = pcap_file::read(&source.saved[0], &mut |frame| {
+        let read = pcap_file::read(&source.saved[0], &mut |frame: &Frame<'_>| {
             let segment = frame.packet().as_ref().and_then(segment).unwrap();
             tracker.segment(frame.time, &segment);
-            Ok(())
         });
-        read.map(|()| tracker)
+        read.map(|_| tracker)
     });
     let tracker = tracker.unwrap();
     let bytes: u64 = tracker.connections().map(|one| one.tx.bytes_total).sum();
@@ -232,7 +231,7 @@ fn following(segments: u32) -> Taken {
 fn connections_take_memory_and_segments_do_not() {
     let (few, many) = (following(1_000), following(100_000));
     assert_eq!(few.peak_bytes, many.peak_bytes);
-    // A segment that is ahead of others takes room until they have come.
+    // A segment out of order takes memory until the earlier ones have come.
     assert!(many.peak_bytes < 100 * 1024 && many.bytes == few.bytes, "{few:?} {many:?}");
 }
 
@@ -240,7 +239,7 @@ fn connections_take_memory_and_segments_do_not() {
 fn groups_take_memory_and_rows_do_not() {
     let (few, many) = (grouping(1_000), grouping(100_000));
     assert_eq!((few.1, many.1), (11, 11));
-    // The hash's keys are drawn by chance once; nothing else differs.
+    // The hash's random keys are made once; nothing else differs.
     assert_eq!(few.0.allocations, many.0.allocations);
     assert_eq!(few.0.peak_bytes, many.0.peak_bytes);
 }
@@ -305,12 +304,13 @@ fn hostile_files_take_no_more_than_the_buffers() {
         assert!(taken.peak_bytes <= 2 * BUFFER, "{what}: {taken:?}");
         assert!(taken.allocations <= 16, "{what}: {taken:?}");
         let is_refused = matches!(result, Err(Error::Fault { .. }));
-        assert_eq!(is_refused, what != "blank lines", "{what}");
+        // A pair that is broken costs no other: that is for the reader of each to say.
+        assert_eq!(is_refused, what != "names and names", "{what}");
     }
 }
 
-/// Sockets of the loopback interface that sock_diag has to list: not in ESTABLISHED, which is not
-/// walked, but half in CLOSE_WAIT and half in FIN_WAIT2.
+/// Sockets on the loopback interface for sock_diag to list: none in ESTABLISHED, which the dump excludes, but
+/// half in CLOSE_WAIT and half in FIN_WAIT2.
 struct Sockets(Vec<TcpStream>);
 
 impl Sockets {
@@ -328,7 +328,7 @@ impl Sockets {
 }
 
 impl Drop for Sockets {
-    /// Ends with RST, lest thousands of sockets rest in TIME_WAIT for the next test to count.
+    /// Ends them with RST; otherwise thousands of sockets would stay in TIME_WAIT for the next test to count.
     fn drop(&mut self) {
         for socket in &self.0 {
             let now = Some(std::time::Duration::ZERO);
@@ -337,17 +337,17 @@ impl Drop for Sockets {
     }
 }
 
-/// Room for `files` open files, if that can be had.
+/// Raises the limit to `files` open files, if possible.
 fn make_room(files: u64) -> bool {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let enough = Some(current.unwrap_or(files).max(files));
     setrlimit(Resource::Nofile, Rlimit { current: enough, maximum }).is_ok()
 }
 
-/// What counting the running kernel's sockets takes, and how many of ours it sees.
+/// The heap usage of counting the running kernel's sockets, and how many of ours it finds.
 fn counting_live(method: Method) -> Result<(Taken, u64), String> {
     let source = Source::default();
-    // The first call in a process may allocate what later ones reuse.
+    // The first call in a process may allocate things that later calls reuse.
     let _ = source::tcp_states(&source, method, StateSet::ALL, true);
     let (taken, counts) = measured(|| {
         source::tcp_states(&source, method, StateSet::ALL, true).map(|(counts, _)| counts)
@@ -361,7 +361,7 @@ fn counting_live(method: Method) -> Result<(Taken, u64), String> {
 fn the_running_kernels_sockets_take_the_same_however_many_they_are() {
     const TEST: &str = "the_running_kernels_sockets_take_the_same_however_many_they_are";
     if !make_room(2_500) {
-        return support::lacks(TEST, "open files", "2500 are more than the limit");
+        return support::lacks(TEST, "open files", "the limit is below 2500");
     }
     let opened = Sockets::open(5).and_then(|few| {
         let seen = [Method::Netlink, Method::Procfs].map(counting_live);
@@ -375,7 +375,7 @@ fn the_running_kernels_sockets_take_the_same_however_many_they_are() {
     for (method, few) in [Method::Netlink, Method::Procfs].into_iter().zip(few) {
         match (few, counting_live(method)) {
             (Ok((few, some)), Ok((many, all))) => {
-                assert!(some >= 5 && all >= 1_000, "{method:?} sees {some} and {all}");
+                assert!(some >= 5 && all >= 1_000, "{method:?} finds {some} and {all}");
                 assert_eq!(many, few, "{method:?}");
                 assert!(few.peak_bytes <= BUFFER, "{method:?}: {few:?}");
                 eprintln!("{method:?}: {few:?}");

@@ -190,7 +190,7 @@ fn above_the_last(mut answer: Answer) -> Answer {
     answer
 }
 
-/// An address without the brackets that some write around IPv6.
+/// An address without the brackets that some tools write around IPv6.
 fn bare(name: &str) -> String {
     name.trim_matches(['[', ']']).to_owned()
 }

@@ -40,7 +40,7 @@ pub struct Contender {
     pub scale: f64,
 }
 
-/// What is compared.
+/// The cost that is compared.
 #[derive(Clone, Copy)]
 pub enum Cost {
     /// Wall time from start to end.
@@ -224,7 +224,7 @@ impl Runner {
             }
         }
         let one = self.quickest;
-        // If the cost is not wall time, more rounds than the minimum tell little.
+        // If the cost is not wall time, more rounds than the minimum add little.
         let is_wall = matches!(self.contender.cost, Cost::Wall);
         self.rounds = if is_wall { plan.rounds(one) } else { plan.least(one) };
     }

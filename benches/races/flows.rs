@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -135,18 +135,31 @@ pub fn tracking() -> Result<Namespace, Box<dyn Error>> {
     Ok(namespace)
 }
 
-/// `--watch NEW_FLOWS SECONDS FILE COMMAND...`: runs COMMAND, which writes events to FILE until SIGTERM,
-/// and makes new flows at a steady rate; prints what COMMAND used, and how many events it wrote.
-pub fn watch(arguments: &[String]) -> Result<(), Box<dyn Error>> {
+/// What a command reads events of.
+pub struct Happening {
+    /// Its netlink protocol, as /proc/net/netlink has it.
+    protocol: &'static str,
+    /// Makes so many within this time.
+    make: fn(usize, Duration) -> io::Result<()>,
+}
+
+/// New flows of connection tracking.
+pub const FLOWS_BEGIN: Happening = Happening { protocol: "12", make };
+/// Connections that begin and end.
+pub const CONNECTIONS_END: Happening = Happening { protocol: "4", make: connect };
+
+/// `NUMBER SECONDS FILE COMMAND...`: runs COMMAND, which writes events to FILE until SIGTERM, and makes so many
+/// of them happen at a steady rate; prints what COMMAND used, and how many events it wrote.
+pub fn watch(arguments: &[String], happening: &Happening) -> Result<(), Box<dyn Error>> {
     let [flows, seconds, path, program, words @ ..] = arguments else {
-        return Err("usage: --watch NEW_FLOWS SECONDS FILE COMMAND...".into());
+        return Err("usage: --watch|--close NUMBER SECONDS FILE COMMAND...".into());
     };
     let (flows, seconds) = (flows.parse()?, Duration::from_secs(seconds.parse()?));
     let mut file = File::options().read(true).write(true).create(true).truncate(true).open(path)?;
     let mut command = Command::new(program);
     command.args(words).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(Stdio::null());
     let mut child = command.spawn()?;
-    let watched = watched(&mut child, flows, seconds, &file);
+    let watched = watched(&mut child, happening, flows, seconds, &file);
     // Flows that stay in the table would cause events in the next run.
     let _ = Command::new("conntrack").arg("-F").stderr(Stdio::null()).status();
     let (cpu, kib) = watched.inspect_err(|_| end(&mut child))?;
@@ -157,13 +170,18 @@ pub fn watch(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let events = counted.unwrap_or_else(|| text.lines().count());
     let micros = cpu.as_micros();
     let mut out = io::stdout().lock();
-    writeln!(out, "cpu_us {micros}\nkib {kib}\nevents {events}\nlost {}", flows - events)?;
+    writeln!(
+        out,
+        "cpu_us {micros}\nkib {kib}\nevents {events}\nlost {}",
+        flows.saturating_sub(events)
+    )?;
     Ok(())
 }
 
 /// CPU time and peak memory of `child`, which reads the events of the new flows.
 fn watched(
     child: &mut Child,
+    happening: &Happening,
     flows: usize,
     time: Duration,
     file: &File,
@@ -172,10 +190,10 @@ fn watched(
         let table = fs::read_to_string("/proc/self/net/netlink")?;
         let rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
         Ok(rows
-            .filter(|row| row.get(1) == Some(&"12"))
+            .filter(|row| row.get(1) == Some(&happening.protocol))
             .any(|row| row.get(3).is_some_and(|groups| !groups.trim_matches('0').is_empty())))
     })?;
-    make(flows, time)?;
+    (happening.make)(flows, time)?;
     // Wait until the command writes no more.
     let mut length = u64::MAX;
     wait_until("the command does not stop writing", || {
@@ -201,6 +219,27 @@ fn wait_until(
             return Err(what.into());
         }
         sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// Makes connections, one after the other, each of which sends 100 bytes and ends, evenly within `time`.
+fn connect(number: usize, time: Duration) -> io::Result<()> {
+    // The client's ports stay in TIME_WAIT, with each address of the server.
+    const PORTS: usize = 20_000;
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 80))?;
+    let start = Instant::now();
+    for place in 0..number {
+        let host = Ipv4Addr::from_bits(0x7f00_0101 + (place / PORTS) as u32);
+        let mut client = TcpStream::connect((host, 80))?;
+        let mut server = listener.accept()?.0;
+        client.write_all(&[b'x'; 100])?;
+        server.read_exact(&mut [0; 100])?;
+        drop((client, server));
+        let due = time * place as u32 / number as u32;
+        if place % 64 == 63 && due > start.elapsed() {
+            sleep(due.saturating_sub(start.elapsed()));
+        }
     }
     Ok(())
 }

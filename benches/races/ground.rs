@@ -67,6 +67,11 @@ impl Ground {
             Place::Many => Ground::of_many(),
             Place::Saved => {
                 saved::write(saved, ROWS)?;
+                saved::write_ss(&saved::text_of_ss(saved), ROWS)?;
+                Ok(Ground { _home: None, made: Made::Saved })
+            }
+            Place::SavedFlows => {
+                saved::write_flows(saved, ROWS)?;
                 Ok(Ground { _home: None, made: Made::Saved })
             }
             Place::Replay => {
@@ -74,7 +79,8 @@ impl Ground {
                 Ok(Ground { _home: None, made: Made::Replay })
             }
             Place::Flows => Ground::of_flows(flows::full(FLOWS)?),
-            Place::Events => Ground::of_flows(flows::tracking()?),
+            Place::Events | Place::Exports => Ground::of_flows(flows::tracking()?),
+            Place::Ends => Ground::of_flows(Namespace::new()?),
         }
     }
 

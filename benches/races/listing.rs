@@ -6,7 +6,7 @@ use crate::answer::{self, Parse};
 use crate::contest::{BEFORE, Contender, FLOOR, Race};
 use crate::report::{Goal, Measure};
 use crate::scratch::Scratch;
-use crate::{parallel, tracked};
+use crate::{parallel, saved, tracked};
 
 const SOCKSTAT: &str = "/proc/net/sockstat";
 const SOCKSTAT6: &str = "/proc/net/sockstat6";
@@ -47,7 +47,7 @@ c = collections.Counter(("tcp" if s.type == socket.SOCK_STREAM else "udp", s.sta
     for s in psutil.net_connections("inet"))
 for (proto, state), count in c.most_common(): print(proto, state, count)"#;
 
-/// The counting part of the plugin network-connections, which takes nearly all its time.
+/// The counting part of the plugin network-connections, which takes nearly all of its time.
 const PSUTIL_PLUGIN: &str = r#"import collections, psutil, socket
 c = collections.Counter(("tcp" if s.type == socket.SOCK_STREAM else "udp")
     + ("6" if s.family == socket.AF_INET6 else "") + "_" + s.status
@@ -80,12 +80,18 @@ pub enum Place {
     Load,
     /// With a saved table.
     Saved,
+    /// With a saved list of flows.
+    SavedFlows,
     /// With a saved capture.
     Replay,
     /// In a namespace whose table of flows is full.
     Flows,
     /// In a namespace where flows begin.
     Events,
+    /// In a namespace where connections end.
+    Ends,
+    /// In a namespace where flows end.
+    Exports,
     /// In the namespace of a small load.
     Watched,
     /// In the namespace of a load in which some sockets have no descriptor.
@@ -94,25 +100,32 @@ pub enum Place {
     Spread,
     /// The same with one listener in each.
     Listening,
-    /// In a namespace with as many sockets as the memory holds, and another one with the usual load.
+    /// In a namespace with as many sockets as the memory holds, beside another one with the usual load.
     Many,
 }
 
 impl Place {
     /// The file that this place needs, in the folder for data.
     pub fn file(self, data: &Path) -> PathBuf {
-        data.join(if self == Place::Replay { "pcap" } else { "tcp" })
+        data.join(match self {
+            Place::Replay => "pcap",
+            Place::SavedFlows => "flows",
+            _ => "tcp",
+        })
     }
 }
 
 /// All places, in the order of the table.
-pub const PLACES: [Place; 11] = [
+pub const PLACES: [Place; 14] = [
     Place::Idle,
     Place::Load,
     Place::Saved,
+    Place::SavedFlows,
     Place::Flows,
     Place::Events,
     Place::Replay,
+    Place::Ends,
+    Place::Exports,
     Place::Watched,
     Place::Spread,
     Place::Listening,
@@ -145,10 +158,15 @@ fn against_others(place: Place, scratch: &Scratch, saved: &Path) -> Vec<Race> {
                 network_connections(scratch),
             ]
         }
-        Place::Saved => vec![tcpstates_from(scratch, &saved.display().to_string())],
+        Place::Saved => {
+            vec![tcpstates_from(scratch, &saved.display().to_string()), saved::race(scratch, saved)]
+        }
+        Place::SavedFlows => vec![tracked::saved(scratch, &saved.display().to_string())],
         Place::Replay => vec![tcptrack_replay(scratch, &saved.display().to_string())],
         Place::Flows => tracked::listed(scratch),
         Place::Events => tracked::watched(scratch),
+        Place::Ends => tracked::ended(scratch),
+        Place::Exports => vec![tracked::exported(scratch)],
         Place::Watched => vec![parallel::watched(scratch)],
         Place::Spread => vec![parallel::spread(scratch)],
         Place::Listening => vec![parallel::listening(scratch)],
@@ -271,7 +289,7 @@ fn by_raddr(scratch: &Scratch) -> Race {
     let pipeline = contender(PIPELINES[0], &["sh", "-c", SS_RADDR], answer::top_of_uniq);
     Race {
         id: "R4",
-        title: "conncount --by raddr, 180,000 sockets, 20,000 peers".into(),
+        title: "conncount --by raddr --state established, 180,000 sockets, 20,000 peers".into(),
         ours: applet(
             scratch,
             &["conncount", "--by", "raddr", "--state", "established"],
@@ -294,7 +312,7 @@ fn by_raddr(scratch: &Scratch) -> Race {
 fn by_port(scratch: &Scratch) -> Race {
     Race {
         id: "R4",
-        title: "conncount --lport 443, 180,000 sockets, few match".into(),
+        title: "conncount --lport 443 --state established, 180,000 sockets, few match".into(),
         ours: applet(
             scratch,
             &["conncount", "--lport", "443", "--state", "established"],

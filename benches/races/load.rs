@@ -19,7 +19,7 @@ use crate::netns::{self, Namespace};
 const BUCKETS: u32 = 262_144;
 /// Sockets per holder, if the descriptor limit allows it.
 const PER_HOLDER: usize = 18_000;
-/// Descriptors for other things than sockets.
+/// Descriptors for things other than sockets.
 const SPARE: usize = 64;
 /// Kernel memory per socket, with its file and its place in the tables, rounded up.
 const SOCKET_BYTES: usize = 6 << 10;
@@ -68,7 +68,7 @@ impl Load {
     /// Makes the sockets; 180,000 take a few seconds.
     pub fn new(mix: Mix) -> Result<Load, Box<dyn Error>> {
         let namespace = match mix.own_table {
-            true => Namespace::with_own_table(BUCKETS)?,
+            true => Namespace::with_table(BUCKETS)?,
             false => Namespace::new()?,
         };
         let mut load =

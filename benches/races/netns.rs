@@ -22,20 +22,26 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Makes a namespace that uses the machine's hash table of sockets, as containers usually do.
+    /// Makes a namespace that uses the machine's hash table of sockets, as containers usually do, even
+    /// where this machine gives new namespaces tables of their own.
     pub fn new() -> io::Result<Namespace> {
-        let _home = Home::remember()?;
-        Namespace::make()
+        Namespace::with_table(0)
     }
 
-    /// Makes a namespace with its own hash table, so that a walk does not visit other namespaces' sockets.
+    /// Makes a namespace with its own hash table, so that a walk does not visit other namespaces' sockets;
+    /// 0 buckets are the machine's table.
     ///
     /// The size is a setting of the namespace from which the new one is made. So this makes two, one from
     /// the other.
-    pub fn with_own_table(buckets: u32) -> io::Result<Namespace> {
+    pub fn with_table(buckets: u32) -> io::Result<Namespace> {
         let _home = Home::remember()?;
         unshare()?;
-        set("net/ipv4/tcp_child_ehash_entries", &buckets.to_string())?;
+        let setting = "net/ipv4/tcp_child_ehash_entries";
+        // Before Linux 6.1 there is no such setting, and all namespaces share the machine's table.
+        match set(setting, &buckets.to_string()) {
+            Err(error) if buckets == 0 && error.kind() == io::ErrorKind::NotFound => {}
+            result => result?,
+        }
         Namespace::make()
     }
 

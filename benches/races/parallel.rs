@@ -59,7 +59,7 @@ pub fn owned(scratch: &Scratch) -> Race {
     }
 }
 
-/// As many sockets as the memory holds, against connbox itself at 180,000.
+/// As many sockets as the memory holds, compared with connbox itself at 180,000.
 pub fn many(scratch: &Scratch) -> Vec<Race> {
     let count = ground::many();
     let by_raddr = ["conncount", "--by", "raddr", "--state", "established"];
@@ -73,7 +73,7 @@ pub fn many(scratch: &Scratch) -> Vec<Race> {
     };
     let conncount = Race {
         id: "R13",
-        title: format!("conncount --by raddr, {count} sockets, 20,000 peers"),
+        title: format!("conncount --by raddr --state established, {count} sockets, 20,000 peers"),
         ours: applet(scratch, &by_raddr, answer::groups),
         peers: Vec::new(),
         floor: Some(floor(scratch, &["full"], Some(answer::sum)).against(answer::sum)),

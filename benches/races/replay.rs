@@ -11,7 +11,7 @@ const PAYLOAD: [u32; 2] = [200, 1448];
 /// Ethernet, IPv4 and TCP without options.
 const HEADERS: u32 = 14 + 20 + 20;
 
-/// Writes a pcap of that many packets: all connections open, then send in turn; none closes.
+/// Writes a pcap of this many packets: all connections open, then send in turn; none closes.
 pub fn write(path: &Path, packets: u32) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
     // Microseconds, version 2.4, UTC, the length limit, Ethernet.

@@ -14,7 +14,7 @@ use crate::before;
 use crate::contest::BEFORE;
 
 /// The applets that the races run.
-const APPLETS: [&str; 8] = [
+const APPLETS: [&str; 9] = [
     "sockstat",
     "tcpstates",
     "snmpget-tcp",
@@ -23,6 +23,7 @@ const APPLETS: [&str; 8] = [
     "network-connections",
     "tcptrack",
     "conntrack",
+    "conntrackd",
 ];
 /// The C programs in `benches/floors`.
 const FLOORS: [&str; 8] = ["idle", "files", "states", "full", "port", "peak", "flows", "events"];

@@ -113,7 +113,7 @@ pub fn loopback_up() -> io::Result<()> {
     }
 }
 
-/// Lets connect choose the port, because it knows the other end: a bind to port 0 would reserve a port
+/// Lets connect choose the port, because it knows the remote address: a bind to port 0 would reserve a port
 /// that no other socket at that address could use.
 pub fn bind_address_only(socket: &OwnedFd) -> io::Result<()> {
     let on: libc::c_int = 1;
@@ -127,7 +127,7 @@ pub fn bind_address_only(socket: &OwnedFd) -> io::Result<()> {
     }
 }
 
-/// Lets the kernel end this process after so many seconds, even if it hangs.
+/// Lets the kernel end this process after this many seconds, even if it hangs.
 pub fn end_after(seconds: u32) {
     // SAFETY: no pointers; SIGALRM's default action, ending the process, is what is wanted.
     unsafe { libc::alarm(seconds) };

@@ -68,16 +68,91 @@ fn by_proto_state(scratch: &Scratch) -> Race {
     }
 }
 
-/// The race of commands that watch new flows, in CPU time, because all run equally long.
-pub fn watched(scratch: &Scratch) -> Vec<Race> {
-    let watch = |watcher: Contender| {
-        let this = env::current_exe().unwrap_or_default().display().to_string();
-        let file = scratch.data.join("events").display().to_string();
-        let [flows, seconds] = NEW_FLOWS.map(str::to_owned);
-        let argv = [this, "--watch".to_owned(), flows, seconds, file];
-        let argv = argv.into_iter().chain(watcher.argv).collect();
-        Contender { argv, parse: None, cost: Cost::Told(answer::cost), ..watcher }
+/// A contender in a race of commands that read events, in CPU time, because all run equally long.
+fn reading(scratch: &Scratch, [role, number, seconds]: [&str; 3], reader: Contender) -> Contender {
+    let this = env::current_exe().unwrap_or_default().display().to_string();
+    let file = scratch.data.join("events").display().to_string();
+    let words = [role, number, seconds].map(str::to_owned);
+    let argv = [vec![this], words.into(), vec![file], reader.argv].concat();
+    Contender { argv, parse: None, cost: Cost::Told(answer::cost), ..reader }
+}
+
+/// The race of commands that tell which connections have ended. ss tells of both ends.
+pub fn ended(scratch: &Scratch) -> Vec<Race> {
+    let read = |reader| reading(scratch, ["--close", "200000", "10"], reader);
+    vec![Race {
+        id: "R14",
+        title: "tcptrack --ended, 200,000 connections in 10 s: CPU ms".into(),
+        ours: read(applet(scratch, &["tcptrack", "--ended"], answer::lines)),
+        peers: vec![read(contender("ss -E", &["ss", "-E", "-tniO"], answer::lines))],
+        floor: None,
+        goals: vec![Goal::one("≤ 1/3 of ss -E", &["ss -E"], 1.0 / 3.0)],
+    }]
+}
+
+/// The race of commands that export flows which have ended. Nobody listens at the port, and a rule drops the datagrams, so
+/// that none is refused.
+pub fn exported(scratch: &Scratch) -> Race {
+    let this = env::current_exe().unwrap_or_default().display().to_string();
+    let path = |name: &str| scratch.data.join(name).display().to_string();
+    let socket = path("conntrackd.sock");
+    let daemon = ["conntrackd", "--foreground", "--socket", &socket];
+    let exporting = |contender: Contender| {
+        let watch = [this.as_str(), "--export", "3000000", "60"].map(str::to_owned);
+        let argv = [watch.to_vec(), contender.argv].concat();
+        Contender { argv, parse: None, cost: Cost::Told(answer::cost), ..contender }
     };
+    let with = [&daemon[..], &["--ipfix", "127.0.0.1:4739"]].concat();
+    let without = applet(scratch, &daemon, answer::lines);
+    let (pid, control) = (path("softflowd.pid"), path("softflowd.ctl"));
+    let softflowd = [
+        "softflowd",
+        "-d",
+        "-i",
+        "lo",
+        "-v",
+        "10",
+        "-n",
+        "127.0.0.1:4739",
+        "-p",
+        &pid,
+        "-c",
+        &control,
+    ];
+    Race {
+        id: "R17",
+        title: "conntrackd --ipfix, 50,000 flows that end per second for 60 s: CPU ms".into(),
+        ours: exporting(applet(scratch, &with, answer::lines)),
+        peers: vec![
+            exporting(Contender { name: "without --ipfix", ..without }),
+            exporting(contender("softflowd", &softflowd, answer::lines)),
+        ],
+        floor: None,
+        goals: vec![
+            Goal::one("≤ 1.25 × without", &["without --ipfix"], 1.25),
+            Goal::one("≤ 1/2 of softflowd", &["softflowd"], 0.5),
+        ],
+    }
+}
+
+/// The race over a saved list of flows.
+pub fn saved(scratch: &Scratch, saved: &str) -> Race {
+    let script = format!("{{ p = $1; s = $4; {COUNT}");
+    let ours = ["conntrack", "-C", "--from", saved, "--by", "proto,state", "--tsv"];
+    Race {
+        id: "R16",
+        title: "conntrack -C --from --by proto,state, 1,000,000 lines".into(),
+        ours: applet(scratch, &ours, answer::groups_of_flows),
+        peers: vec![contender("mawk", &["mawk", &script, saved], answer::groups_of_flows)],
+        floor: Some(Contender::new(FLOOR, ["wc", "-l", saved].map(str::to_owned).to_vec())),
+        goals: vec![Goal::one("≤ 1/3 of mawk", &["mawk"], 1.0 / 3.0)],
+    }
+}
+
+/// The race of commands that watch new flows.
+pub fn watched(scratch: &Scratch) -> Vec<Race> {
+    let [flows, seconds] = NEW_FLOWS;
+    let watch = |watcher| reading(scratch, ["--watch", flows, seconds], watcher);
     let new = ["conntrack", "-E", "-e", "NEW"];
     vec![Race {
         id: "R9",

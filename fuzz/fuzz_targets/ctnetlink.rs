@@ -1,13 +1,14 @@
-//! Payloads of ctnetlink of any bytes, as flows, expectations and events: each is read or is an error; what
-//! is read can be written as text, and the cache keeps it unchanged.
+//! Any bytes as payloads of ctnetlink, read as flows, expectations and events: each is read or is an error;
+//! what is read can be written as text, and the cache keeps it unchanged.
 #![no_main]
 
 use std::collections::VecDeque;
 
 use connbox::flow::{self, Parts};
 use connbox::model::{Change, Flow, Tuple};
-use connbox::source::flows::events::{Events, Step, Stream, Subject};
+use connbox::source::flows::events::{Events, Step, Subject};
 use connbox::source::flows::{conntrack, expectations};
+use connbox::source::multicast::Stream;
 use connbox::source::netlink::{Messages, Wait};
 use connbox::track::{Flows, flows};
 use connbox::wire::ctnetlink;
@@ -42,18 +43,18 @@ fn text(flow: &Flow<'_>) {
 /// A cache keeps the flow until its end.
 fn kept(flow: &Flow<'_>) {
     let mut cache = Flows::new(None);
-    assert_eq!(cache.lives(flow, 0), flows::Change::Created);
+    assert_eq!(cache.lives(flow, 0), flows::Outcome::Created);
     // The cache drops these fields, and keeps one protocol for both directions.
     let reply = Tuple { protocol: flow.orig.protocol, ..flow.reply };
     let (uses, stop_nanoseconds, event_nanoseconds) = (None, None, None);
     let wanted = Flow { reply, uses, stop_nanoseconds, event_nanoseconds, ..*flow };
     assert_eq!(cache.get(flow), Some(wanted));
-    assert_eq!(cache.lives(flow, 0), flows::Change::Updated);
+    assert_eq!(cache.lives(flow, 0), flows::Outcome::Updated);
     cache.begin_reconcile();
     assert_eq!(cache.reconcile(flow, 0), None);
-    assert_eq!(cache.ended(flow), flows::Change::Destroyed);
+    assert_eq!(cache.ended(flow), flows::Outcome::Destroyed);
     assert_eq!(cache.reconcile(flow, 0), None);
-    cache.end_reconcile(|flow| Err(flow.id)).unwrap();
+    cache.end_reconcile(|flow, _| Err(flow.id)).unwrap();
     assert!(cache.is_empty() && cache.totals().protocols().count() == 0);
 }
 

@@ -56,7 +56,7 @@ fn counts(fields: &[u8]) {
     assert!(broken.is_none_or(|place| place + 1 == pairs.len()));
     let tokens: Vec<_> = Fields::new(fields).collect();
     for (pair, tokens) in pairs.iter().flatten().zip(tokens.chunks(2)) {
-        assert_eq!((pair.0, Some(pair.1)), (tokens[0], text::unsigned(tokens[1])));
+        assert_eq!((pair.0, Some(pair.1)), (tokens[0], text::number(tokens[1])));
     }
     assert!(broken.is_some() || pairs.len() * 2 == tokens.len());
 }

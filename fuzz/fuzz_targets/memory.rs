@@ -35,7 +35,7 @@ impl Memory {
         Memory { file, path }
     }
 
-    /// Replaces what the file holds.
+    /// Replaces the content of the file.
     pub fn hold(&self, text: &[u8]) {
         self.file.set_len(0).unwrap();
         self.file.write_all_at(text, 0).unwrap();

@@ -9,7 +9,7 @@ fuzz_target!(|data: &[u8]| {
     let mut end = 0;
     let mut is_cut = false;
     for message in netlink::messages(data) {
-        assert!(!is_cut, "a message behind a cut one");
+        assert!(!is_cut, "a message after a cut one");
         let Some(message) = message else {
             is_cut = true;
             continue;

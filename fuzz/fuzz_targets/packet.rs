@@ -37,7 +37,8 @@ fuzz_target!(|data: &[u8]| {
     let mut tracker = Tracker::new(options);
     let mut now = Duration::ZERO;
     let mut most = 0;
-    // Each frame: link type and how far the clock moves, original length, captured length, bytes.
+    // Each frame: the link type and how far the clock moves, the original length, the captured length, and the
+    // bytes.
     while let Some((&[head, a, b, length], behind)) = rest.split_first_chunk() {
         let (bytes, behind) = behind.split_at(usize::from(length).min(behind.len()));
         rest = behind;

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use connbox::wire::socket_row::socket_row;
+use connbox::wire::socket_row::{ByteOrder, socket_row};
 use libfuzzer_sys::fuzz_target;
 
 const ROW: &[u8] = b"   0: 0100007F:1F41 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 5161857 1 00000000a196f2aa 100 0 0 10 0                   ";
@@ -36,8 +36,13 @@ fn edited(row: &[u8], data: &[u8]) -> Vec<u8> {
 }
 
 fn check(line: &[u8]) {
+    in_order(line, ByteOrder::Little, u32::from_le_bytes);
+    in_order(line, ByteOrder::Big, u32::from_be_bytes);
+}
+
+fn in_order(line: &[u8], order: ByteOrder, number: fn([u8; 4]) -> u32) {
     let Some(found) = socket_row(line) else { return };
-    let Some(row) = found.columns() else { return };
+    let Some(row) = found.columns(order) else { return };
     let text = String::from_utf8_lossy(line);
     let fields: Vec<&str> = text.split([' ', ':']).filter(|field| !field.is_empty()).collect();
     let hex = |place: usize| u64::from_str_radix(fields[place], 16).unwrap();
@@ -46,14 +51,15 @@ fn check(line: &[u8]) {
             IpAddr::V4(address) => address.octets().to_vec(),
             IpAddr::V6(address) => address.octets().to_vec(),
         };
-        let words = bytes.as_chunks::<4>().0.iter().map(|word| u32::from_ne_bytes(*word));
+        let words = bytes.as_chunks::<4>().0.iter().map(|word| number(*word));
         let words: String = words.map(|word| format!("{word:08X}")).collect();
         assert!(words.eq_ignore_ascii_case(fields[place]), "{words}");
         assert_eq!(u64::from(port), hex(place + 1));
     }
-    let read = [row.state.into(), row.send_queue.into(), row.recv_queue.into(), row.timer.into()];
+    let read: [u64; 4] =
+        [row.state.into(), row.send_queue.into(), row.recv_queue.into(), row.timer.into()];
     assert_eq!((found.state, found.is_v4), (row.state, row.local.0.is_ipv4()));
     assert_eq!(read, [5, 6, 7, 8].map(hex));
-    assert_eq!(u64::from(row.uid), fields[11].parse().unwrap());
-    assert_eq!(row.inode, fields[13].parse().unwrap());
+    assert_eq!(u64::from(row.uid), fields[11].parse::<u64>().unwrap());
+    assert_eq!(row.inode, fields[13].parse::<u64>().unwrap());
 }

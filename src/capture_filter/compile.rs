@@ -5,26 +5,30 @@
 //! header on every kind of link (packet(7)). Only TCP passes. It differs from libpcap's in one thing:
 //! in IPv6 it walks up to [`MOST_HEADERS`] extension headers to find TCP and its ports.
 //!
-//! The tests are written once for each [`Kind`] of packet, without the parts that follow from the kind, so
+//! The tests are written once for each [`PacketKind`] of packet, without the parts that follow from the kind, so
 //! that a packet's version and the offset of its ports are found only once. The program is generated from
 //! its end to its beginning: all jumps go forward, so their targets are known when they are written.
 
+use super::opcodes::{
+    ADD, ADD_X, AND, ANY_BIT, EQUAL, ETHERTYPE, FRAGMENT, IPV4, IPV6, JUMP, LOAD_BYTE,
+    LOAD_BYTE_BEHIND_X, LOAD_HALF, LOAD_HALF_BEHIND_X, LOAD_NUMBER, MOST_HEADERS,
+    MOST_INSTRUCTIONS, OPTIONS, RETURN, SHIFT_LEFT, STORE, STORE_X, TCP, TRANSPORT,
+    X_HEADER_LENGTH, X_MEMORY, X_NUMBER,
+};
+use super::operations::Operation;
+use super::steps::{PacketKind, goal, goals, held, looks_at_ports};
+use super::{ACCEPT, Expression, Node, REJECT, Test};
 use std::fmt;
-use std::net::IpAddr;
-
-use super::{ACCEPT, Expression, Node, REJECT, Side, Test};
 
 /// One instruction, as in `struct sock_filter` (linux/filter.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Instruction {
-    /// The operation.
     pub code: u16,
     /// How many instructions to skip if the comparison is true.
     pub jt: u8,
     /// How many if it is false.
     pub jf: u8,
-    /// The operand.
     pub k: u32,
 }
 
@@ -38,75 +42,17 @@ impl fmt::Display for TooLong {
     }
 }
 
-/// BPF_MAXINSNS (linux/bpf_common.h).
-const MOST_INSTRUCTIONS: usize = 4096;
-/// How many IPv6 extension headers the program walks.
-const MOST_HEADERS: usize = 4;
-
-// The operations (linux/bpf_common.h).
-const LOAD_WORD: u16 = 0x20;
-const LOAD_HALF: u16 = 0x28;
-const LOAD_BYTE: u16 = 0x30;
-const LOAD_HALF_BEHIND_X: u16 = 0x48;
-const LOAD_BYTE_BEHIND_X: u16 = 0x50;
-const LOAD_NUMBER: u16 = 0x00;
-const X_NUMBER: u16 = 0x01;
-const X_MEMORY: u16 = 0x61;
-const X_HEADER_LENGTH: u16 = 0xb1;
-const STORE: u16 = 0x02;
-const ADD: u16 = 0x04;
-const ADD_X: u16 = 0x0c;
-const SHIFT_LEFT: u16 = 0x64;
-const AND: u16 = 0x54;
-const JUMP: u16 = 0x05;
-const EQUAL: u16 = 0x15;
-const GREATER: u16 = 0x25;
-const AT_LEAST: u16 = 0x35;
-const ANY_BIT: u16 = 0x45;
-const RETURN: u16 = 0x06;
-
-/// SKF_AD_OFF + SKF_AD_PROTOCOL (linux/filter.h): the ethertype, without VLAN tags.
-const ETHERTYPE: u32 = (-0x1000_i32) as u32;
-const IPV4: u32 = 0x0800;
-const IPV6: u32 = 0x86dd;
-const TCP: u32 = 6;
-const FRAGMENT: u32 = 44;
-/// Hop-by-hop options, routing, destination options: all encode their length in the same way.
-const OPTIONS: [u32; 3] = [0, 43, 60];
-
-/// A kind of packet; its transport header begins at X.
-#[derive(Clone, Copy)]
-struct Kind {
-    is_ipv4: bool,
-    is_later_fragment: bool,
-}
-
-/// A load and a comparison.
-#[derive(Clone, Copy)]
-struct Step {
-    /// The operation, and the offset it loads from.
-    load: (u16, u32),
-    mask: u32,
-    compare: u16,
-    k: u32,
-    /// Whether the comparison is negated.
-    is_negated: bool,
-}
-
 /// The target of a jump: an instruction, counted from the end of the program, or an end of the program.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     At(usize),
     Accept,
     Reject,
 }
 
-/// What the accumulator holds when a node begins: `None` if the node is not reached, else the load, if one
-/// is known.
-type Held = Option<Option<(u16, u32)>>;
-
 /// The program, last instruction first.
-struct Code {
+pub(super) struct Code<'a> {
+    operations: &'a [Operation],
     reversed: Vec<Instruction>,
     snap_bytes: u32,
     /// The nearest returns that reject and accept, if written.
@@ -114,7 +60,8 @@ struct Code {
 }
 
 impl Expression {
-    /// The program that returns `snap_bytes` for a TCP packet that matches, else 0.
+    /// The program that returns `snap_bytes` for a TCP packet that matches, else 0; for all packets if the
+    /// expression [needs whole frames](Expression::needs_frames), which only the matcher then decides.
     ///
     /// The kernel may answer ENOMEM to a program of some thousand instructions (sysctl net.core.optmem_max:
     /// Linux 6.18 accepts 2000). The program of the empty expression together with [`Expression::has`] then
@@ -123,7 +70,13 @@ impl Expression {
     /// # Errors
     /// [`TooLong`] if the program exceeds the kernel's limit.
     pub fn program(&self, snap_bytes: u32) -> Result<Vec<Instruction>, TooLong> {
-        let mut code = Code { reversed: Vec::new(), snap_bytes, returns: [None; 2] };
+        let (operations, reversed) = (&self.operations[..], Vec::new());
+        let mut code = Code { operations, reversed, snap_bytes, returns: [None; 2] };
+        if self.needs_frames {
+            // Such a program sees whole frames, and cannot tell where the IP header begins in each.
+            code.push(RETURN, snap_bytes);
+            return Ok(code.reversed);
+        }
         let ipv6 = code.ipv6(&self.nodes);
         let ipv4 = code.ipv4(&self.nodes);
         let not_ipv4 = code.jump(EQUAL, IPV6, ipv6, Place::Reject);
@@ -137,20 +90,33 @@ impl Expression {
     }
 }
 
-impl Code {
-    fn push(&mut self, code: u16, k: u32) -> Place {
+impl Code<'_> {
+    #[inline(never)]
+    pub(super) fn push(&mut self, code: u16, k: u32) -> Place {
         self.reversed.push(Instruction { code, jt: 0, jf: 0, k });
         Place::At(self.reversed.len() - 1)
     }
 
     /// Writes a comparison and its two jumps.
-    fn jump(&mut self, code: u16, k: u32, yes: Place, no: Place) -> Place {
+    #[inline(never)]
+    pub(super) fn jump(&mut self, code: u16, k: u32, yes: Place, no: Place) -> Place {
         // One more instruction may be placed between `yes` and the jump.
         let yes = self.within_reach(yes, 254);
         let no = self.within_reach(no, 255);
         let (jt, jf) = (self.distance(yes) as u8, self.distance(no) as u8);
         self.reversed.push(Instruction { code, jt, jf, k });
         Place::At(self.reversed.len() - 1)
+    }
+
+    /// Writes a comparison that skips instructions if it does not hold.
+    pub(super) fn skip_unless(&mut self, code: u16, k: u32, skipped: u8) -> Place {
+        self.reversed.push(Instruction { code, jt: 0, jf: skipped, k });
+        Place::At(self.reversed.len() - 1)
+    }
+
+    /// Saves X, the offset of the transport header, if calculations need it.
+    fn save_transport(&mut self, body: Place) -> Place {
+        if self.operations.is_empty() { body } else { self.push(STORE_X, TRANSPORT) }
     }
 
     /// The distance in instructions from a place to the instruction that is written next.
@@ -160,6 +126,7 @@ impl Code {
 
     /// An instruction at most `most` instructions away that does what `place` does: itself, a jump to
     /// it, or another return like it.
+    #[inline(never)]
     fn within_reach(&mut self, place: Place, most: usize) -> usize {
         let (code, k) = match place {
             Place::At(place) if self.distance(place) <= most => return place,
@@ -179,11 +146,12 @@ impl Code {
     }
 
     fn ipv4(&mut self, nodes: &[Node]) -> Place {
-        let kind = Kind { is_ipv4: true, is_later_fragment: false };
+        let kind = PacketKind { is_ipv4: true, is_later_fragment: false };
         let mut body;
         if looks_at_ports(nodes, kind) {
-            let later = self.nodes(nodes, Kind { is_later_fragment: true, ..kind });
-            self.nodes(nodes, kind);
+            let later = self.nodes(nodes, PacketKind { is_later_fragment: true, ..kind });
+            body = self.nodes(nodes, kind);
+            self.save_transport(body);
             body = self.push(X_HEADER_LENGTH, 0);
             self.jump(ANY_BIT, 0x1fff, later, body);
             body = self.push(LOAD_HALF, 6);
@@ -198,12 +166,15 @@ impl Code {
     }
 
     fn ipv6(&mut self, nodes: &[Node]) -> Place {
-        let kind = Kind { is_ipv4: false, is_later_fragment: false };
+        let kind = PacketKind { is_ipv4: false, is_later_fragment: false };
         let mut later = None;
         if looks_at_ports(nodes, kind) {
-            later = Some(self.nodes(nodes, Kind { is_later_fragment: true, ..kind }));
+            later = Some(self.nodes(nodes, PacketKind { is_later_fragment: true, ..kind }));
         }
-        let body = self.nodes(nodes, kind);
+        let mut body = self.nodes(nodes, kind);
+        if later.is_some() {
+            body = self.save_transport(body);
+        }
         let later = later.unwrap_or(body);
         if body == Place::Reject && later == Place::Reject {
             return Place::Reject;
@@ -243,7 +214,8 @@ impl Code {
     }
 
     /// Writes the tests for packets of a kind.
-    fn nodes(&mut self, nodes: &[Node], kind: Kind) -> Place {
+    #[inline(never)]
+    fn nodes(&mut self, nodes: &[Node], kind: PacketKind) -> Place {
         let goals = goals(nodes, kind);
         let held = held(nodes, &goals, kind);
         let mut places = vec![Place::Reject; nodes.len()];
@@ -256,6 +228,11 @@ impl Code {
             let Some(held) = held[at] else { continue };
             let mut yes = place(&places, goal(&goals, node.yes));
             let no = place(&places, goal(&goals, node.no));
+            if let Test::Relation { start, end, comparison, .. } = node.test {
+                let operations = &self.operations[usize::from(start)..usize::from(end)];
+                places[at] = self.relation(operations, comparison, yes, no);
+                continue;
+            }
             let steps = node.test.steps(kind);
             for (number, step) in steps.iter().enumerate().rev() {
                 let (holds, fails) = if step.is_negated { (no, yes) } else { (yes, no) };
@@ -266,124 +243,13 @@ impl Code {
                 let before = if number == 0 { held } else { steps[number - 1].leaves() };
                 if before != Some(step.load) {
                     yes = self.push(step.load.0, step.load.1);
+                    if step.load.0 == LOAD_HALF_BEHIND_X && !self.operations.is_empty() {
+                        yes = self.push(X_MEMORY, TRANSPORT);
+                    }
                 }
             }
             places[at] = yes;
         }
         place(&places, goal(&goals, 0))
     }
-}
-
-impl Step {
-    fn new(load: (u16, u32), mask: u32, compare: u16, k: u32) -> Step {
-        Step { load, mask, compare, k, is_negated: false }
-    }
-
-    /// What the accumulator holds after it.
-    fn leaves(&self) -> Option<(u16, u32)> {
-        (self.mask == u32::MAX).then_some(self.load)
-    }
-}
-
-impl Test {
-    /// The result of the test for all packets of a kind, if it is the same for all.
-    fn is_known(&self, kind: Kind) -> Option<bool> {
-        match *self {
-            Test::Tcp => Some(true),
-            Test::Ipv4(wanted) => Some(wanted == kind.is_ipv4),
-            Test::Address(_, address, _) if address.is_ipv4() != kind.is_ipv4 => Some(false),
-            Test::Port(..) if kind.is_later_fragment => Some(false),
-            _ => self.steps(kind).is_empty().then_some(true),
-        }
-    }
-
-    /// The steps, all of which must hold.
-    fn steps(&self, kind: Kind) -> Vec<Step> {
-        let mut steps = Vec::new();
-        match *self {
-            Test::Address(side, IpAddr::V4(address), IpAddr::V4(mask)) if kind.is_ipv4 => {
-                let load = (LOAD_WORD, if side == Side::Source { 12 } else { 16 });
-                steps.push(Step::new(load, mask.to_bits(), EQUAL, address.to_bits()));
-            }
-            Test::Address(side, IpAddr::V6(address), IpAddr::V6(mask)) => {
-                let start = if side == Side::Source { 8 } else { 24 };
-                for word in 0..4 {
-                    let bits = |of: std::net::Ipv6Addr| (of.to_bits() >> (96 - 32 * word)) as u32;
-                    let load = (LOAD_WORD, start + 4 * word);
-                    steps.push(Step::new(load, bits(mask), EQUAL, bits(address)));
-                }
-            }
-            Test::Port(side, first, last) => {
-                let load = (LOAD_HALF_BEHIND_X, if side == Side::Source { 0 } else { 2 });
-                let step = |compare, k: u16| Step::new(load, u32::MAX, compare, k.into());
-                if first == last {
-                    steps.push(step(EQUAL, first));
-                } else {
-                    // Even the range of all ports needs a port: a later fragment has none.
-                    let is_any = first == 0 && last == u16::MAX;
-                    steps.extend((first > 0 || is_any).then(|| step(AT_LEAST, first)));
-                    let at_most = Step { is_negated: true, ..step(GREATER, last) };
-                    steps.extend((last < u16::MAX).then_some(at_most));
-                }
-            }
-            _ => {}
-        }
-        steps.retain(|step| step.mask != 0);
-        steps
-    }
-}
-
-/// Whether packets of a kind reach a node that checks ports.
-fn looks_at_ports(nodes: &[Node], kind: Kind) -> bool {
-    let held = held(nodes, &goals(nodes, kind), kind);
-    let mut reached = nodes.iter().zip(&held).filter(|(_, held)| held.is_some());
-    reached.any(|(node, _)| matches!(node.test, Test::Port(..)))
-}
-
-/// The real target of a jump to each node, for packets of a kind: nodes whose result is known are skipped.
-fn goals(nodes: &[Node], kind: Kind) -> Vec<u16> {
-    let mut goals = vec![REJECT; nodes.len()];
-    for (at, node) in nodes.iter().enumerate().rev() {
-        let (yes, no) = (goal(&goals, node.yes), goal(&goals, node.no));
-        goals[at] = match node.test.is_known(kind) {
-            Some(true) => yes,
-            Some(false) => no,
-            None if yes == no => yes,
-            None => at as u16,
-        };
-    }
-    goals
-}
-
-/// The target of a jump to `exit`; an expression without nodes accepts everything.
-fn goal(goals: &[u16], exit: u16) -> u16 {
-    match exit {
-        REJECT => REJECT,
-        exit => goals.get(usize::from(exit)).copied().unwrap_or(ACCEPT),
-    }
-}
-
-/// What the accumulator holds at each node, on all paths to it; `None` if no path leads there.
-fn held(nodes: &[Node], goals: &[u16], kind: Kind) -> Vec<Held> {
-    let mut held: Vec<Held> = vec![None; nodes.len()];
-    let come = |held: &mut Vec<Held>, exit: u16, with: Option<(u16, u32)>| {
-        if let Some(held) = held.get_mut(usize::from(goal(goals, exit))) {
-            *held = match *held {
-                Some(other) if other != with => Some(None),
-                _ => Some(with),
-            };
-        }
-    };
-    come(&mut held, 0, None);
-    for (at, node) in nodes.iter().enumerate() {
-        if held[at].is_none() {
-            continue;
-        }
-        let steps = node.test.steps(kind);
-        for step in &steps {
-            come(&mut held, node.no, step.leaves());
-        }
-        come(&mut held, node.yes, steps.last().and_then(Step::leaves));
-    }
-    held
 }

@@ -1,16 +1,26 @@
 //! Reads an expression: one pass, no recursion; a node is written once, then only its exits change.
 
-use super::words::{Kind, Operator, Protocol, Sort, Token};
+use super::names::Names;
+use super::operations::Operation;
+use super::words::{Operator, Protocol, Sort, Token, TokenKind};
 use super::{ACCEPT, Expression, Node, REJECT, Side, Test, WrongExpression};
 
 /// The longest expression, in bytes. A byte yields less than one node, so 16 bits can number them.
 const MOST_BYTES: usize = 16 * 1024;
 /// How deeply parentheses may be nested.
-const MOST_DEPTH: usize = 64;
+pub(super) const MOST_DEPTH: usize = 64;
 
-pub(super) const NO_WORD: &str = "not part of the filter language, which has host, net, port, portrange, src, \
-                       dst, tcp, ip, ip6, mask, and, or, not and parentheses";
-const NO_VALUE: &str = "expected an address, a port, or a word such as port or tcp";
+/// A name has several addresses, each with two tests: more than bytes.
+const MOST_NODES: usize = 60_000;
+
+pub(super) const NO_WORD: &str =
+    "not a word of the filter language, which connbox --man tcptrack describes";
+pub(super) const TOO_DEEP: &str = "parentheses are nested too deeply";
+pub(super) const NO_VALUE: &str = "expected an address, a port, or a word such as port or tcp";
+const GATEWAY: &str = "would need the router's Ethernet address, which only name services know; write ether \
+                       host MAC and not host ADDRESS";
+const OF_PACKETS: &str = "concerns single packets, and counters and flows have none; use -i to capture packets \
+                          or -T to read a capture";
 const NO_OPERATOR: &str = "expected and, or, a closing parenthesis or the end";
 
 /// Which ends of a packet a value is compared with.
@@ -27,10 +37,16 @@ pub(super) struct Qualifiers {
     pub(super) protocol: Protocol,
     pub(super) direction: Direction,
     pub(super) sort: Sort,
+    /// Whether there are none.
+    pub(super) is_bare: bool,
 }
 
-const UNQUALIFIED: Qualifiers =
-    Qualifiers { protocol: Protocol::Any, direction: Direction::Either, sort: Sort::Any };
+const UNQUALIFIED: Qualifiers = Qualifiers {
+    protocol: Protocol::Any,
+    direction: Direction::Either,
+    sort: Sort::Any,
+    is_bare: true,
+};
 
 /// What has been read since an opening parenthesis, or from the beginning.
 #[derive(Clone, Copy, Debug)]
@@ -51,17 +67,31 @@ struct Group {
     right: usize,
 }
 
+/// An error: where, and the reason.
+#[derive(Clone, Copy)]
+pub(super) struct Wrong {
+    start: usize,
+    end: usize,
+    reason: &'static str,
+}
+
 pub(super) struct Parser<'a> {
-    text: &'a [u8],
-    pub(super) services: &'a dyn Fn(&[u8]) -> Option<u16>,
+    pub(super) text: &'a [u8],
+    pub(super) names: &'a dyn Names,
     /// The next word, not yet taken.
     pub(super) next: Token,
     pub(super) nodes: Vec<Node>,
+    pub(super) operations: Vec<Operation>,
+    pub(super) interfaces: Vec<Vec<u8>>,
+    of_packets: Option<Wrong>,
+    needs_frames: bool,
+    /// How many brackets are open.
+    pub(super) open_indices: usize,
     pub(super) qualifiers: Qualifiers,
 }
 
 impl Expression {
-    /// Reads an expression; blanks alone mean everything. `services` finds the port of a service's name.
+    /// Reads an expression; blanks alone mean everything.
     ///
     /// Some forms that libpcap rejects are accepted: `1.2.3.4` alone is a host, `10.0.0.0/8` alone is a
     /// network, and so is `net 10/8`. A whole number in the place of an address, which libpcap reads as
@@ -69,27 +99,37 @@ impl Expression {
     ///
     /// # Errors
     /// The place and the reason, also for more than 16 KiB or more than 64 levels of parentheses.
-    pub fn parse(
-        text: &[u8],
-        services: &dyn Fn(&[u8]) -> Option<u16>,
-    ) -> Result<Expression, WrongExpression> {
-        let start = Token { kind: Kind::End, start: 0, end: 0 };
-        let nodes = Vec::new();
-        let mut parser = Parser { text, services, next: start, nodes, qualifiers: UNQUALIFIED };
-        if text.len() > MOST_BYTES {
-            let place = Token { kind: Kind::Stray, start: MOST_BYTES, end: MOST_BYTES + 1 };
-            return Err(parser.wrong(place, "an expression is at most 16 KiB long"));
-        }
-        parser.take();
-        if parser.next.kind != Kind::End {
-            parser.expression()?;
-        }
-        Ok(Expression { nodes: parser.nodes })
+    pub fn parse(text: &[u8], names: &dyn Names) -> Result<Expression, WrongExpression> {
+        let mut parser = Parser {
+            text,
+            names,
+            next: Token { kind: TokenKind::End, start: 0, end: 0 },
+            nodes: Vec::new(),
+            operations: Vec::new(),
+            interfaces: Vec::new(),
+            of_packets: None,
+            needs_frames: false,
+            open_indices: 0,
+            qualifiers: UNQUALIFIED,
+        };
+        parser.all().map_err(|wrong| wrong.with_word(text))?;
+        let of_packets = parser.of_packets.map(|wrong| wrong.with_word(text));
+        let Parser { nodes, operations, interfaces, needs_frames, .. } = parser;
+        Ok(Expression { nodes, operations, interfaces, of_packets, needs_frames })
     }
 }
 
 impl Parser<'_> {
-    fn expression(&mut self) -> Result<(), WrongExpression> {
+    fn all(&mut self) -> Result<(), Wrong> {
+        if self.text.len() > MOST_BYTES {
+            let place = Token { kind: TokenKind::Stray, start: MOST_BYTES, end: MOST_BYTES + 1 };
+            return Err(self.wrong(place, "an expression is at most 16 KiB long"));
+        }
+        self.take();
+        if self.next.kind == TokenKind::End { Ok(()) } else { self.expression() }
+    }
+
+    fn expression(&mut self) -> Result<(), Wrong> {
         let mut outer: Vec<Group> = Vec::new();
         let mut group = self.group(self.next, false, false);
         loop {
@@ -97,18 +137,25 @@ impl Parser<'_> {
             let mut is_negated = self.negations();
             let is_of_values = self.qualify(group.is_of_values)?;
             is_negated ^= self.negations();
-            if self.next.kind == Kind::Open {
+            let is_relation = !is_of_values && self.begins_relation();
+            if self.next.kind == TokenKind::Open && !is_relation {
                 if outer.len() == MOST_DEPTH {
-                    return Err(self.wrong(self.next, "parentheses are nested too deeply"));
+                    return Err(self.wrong(self.next, TOO_DEEP));
                 }
                 let place = self.take();
                 outer.push(group);
                 group = self.group(place, is_negated, is_of_values);
                 continue;
             }
-            self.operand(is_of_values)?;
+            match is_relation {
+                true => self.relation()?,
+                false => self.operand(is_of_values)?,
+            }
+            if self.nodes.len() > MOST_NODES {
+                return Err(self.wrong(self.next, "the expression is too long"));
+            }
             self.join(&mut group, is_negated);
-            while self.next.kind == Kind::Close {
+            while self.next.kind == TokenKind::Close {
                 let inner = group;
                 group =
                     outer.pop().ok_or_else(|| self.wrong(self.next, "no parenthesis to close"))?;
@@ -117,10 +164,10 @@ impl Parser<'_> {
                 self.join(&mut group, inner.is_negated);
             }
             match self.next.kind {
-                Kind::Operator(operator) => group.operator = Some(operator),
-                Kind::End if outer.is_empty() => return Ok(()),
-                Kind::End => return Err(self.wrong(group.place, "is never closed")),
-                Kind::Stray => return Err(self.wrong(self.next, NO_WORD)),
+                TokenKind::Operator(operator) => group.operator = Some(operator),
+                TokenKind::End if outer.is_empty() => return Ok(()),
+                TokenKind::End => return Err(self.wrong(group.place, "is never closed")),
+                TokenKind::Stray => return Err(self.wrong(self.next, NO_WORD)),
                 _ => return Err(self.wrong(self.next, NO_OPERATOR)),
             }
             group.right = self.nodes.len();
@@ -137,7 +184,7 @@ impl Parser<'_> {
     /// Whether the next words negate the operand.
     fn negations(&mut self) -> bool {
         let mut is_negated = false;
-        while self.next.kind == Kind::Not {
+        while self.next.kind == TokenKind::Not {
             self.take();
             is_negated = !is_negated;
         }
@@ -175,22 +222,22 @@ impl Parser<'_> {
 
     /// Takes the qualifiers at this place, if they are allowed here; returns whether only values may
     /// follow.
-    fn qualify(&mut self, is_of_values: bool) -> Result<bool, WrongExpression> {
+    fn qualify(&mut self, is_of_values: bool) -> Result<bool, Wrong> {
         let mut new = UNQUALIFIED;
         let first = self.next;
-        if let Kind::Protocol(protocol) = first.kind {
+        if let TokenKind::Protocol(protocol) = first.kind {
             // A protocol alone is a test.
-            if !matches!(self.peek().kind, Kind::Side(_) | Kind::Sort(_)) {
+            if !matches!(self.peek().kind, TokenKind::Side(_) | TokenKind::Sort(_)) {
                 return Ok(is_of_values);
             }
             new.protocol = protocol;
             self.take();
         }
-        if let Kind::Side(side) = self.next.kind {
+        if let TokenKind::Side(side) = self.next.kind {
             self.take();
             new.direction = self.direction(side)?;
         }
-        if let Kind::Sort(sort) = self.next.kind {
+        if let TokenKind::Sort(sort) = self.next.kind {
             self.take();
             new.sort = sort;
         }
@@ -202,16 +249,16 @@ impl Parser<'_> {
                 self.wrong(first, "the words before the parenthesis allow only values in it")
             );
         }
-        self.qualifiers = new;
+        self.qualifiers = Qualifiers { is_bare: false, ..new };
         Ok(true)
     }
 
     /// The direction that a side (already taken) and an optional `or` or `and` with the other side form.
-    fn direction(&mut self, side: Side) -> Result<Direction, WrongExpression> {
-        let Kind::Operator(operator) = self.next.kind else { return Ok(Direction::One(side)) };
+    fn direction(&mut self, side: Side) -> Result<Direction, Wrong> {
+        let TokenKind::Operator(operator) = self.next.kind else { return Ok(Direction::One(side)) };
         self.take();
         match self.next.kind {
-            Kind::Side(other) if other != side => {
+            TokenKind::Side(other) if other != side => {
                 self.take();
                 Ok(if operator == Operator::And { Direction::Both } else { Direction::Either })
             }
@@ -219,31 +266,49 @@ impl Parser<'_> {
         }
     }
 
-    /// A protocol alone, or a value.
-    fn operand(&mut self, is_of_values: bool) -> Result<(), WrongExpression> {
+    /// A protocol alone, another word, or a value.
+    fn operand(&mut self, is_of_values: bool) -> Result<(), Wrong> {
         let token = self.take();
         match token.kind {
-            Kind::Value => self.value(token),
-            Kind::Protocol(protocol) if !is_of_values => {
-                self.qualifiers = UNQUALIFIED;
-                self.push(match protocol {
-                    Protocol::Any | Protocol::Tcp => Test::Tcp,
-                    Protocol::Ip => Test::Ipv4(true),
-                    Protocol::Ip6 => Test::Ipv4(false),
-                });
-                Ok(())
+            TokenKind::Value => return self.value(token),
+            TokenKind::Stray => return Err(self.wrong(token, NO_WORD)),
+            TokenKind::Gateway => return Err(self.wrong(token, GATEWAY)),
+            _ if is_of_values => return self.protocol_value(token),
+            TokenKind::Protocol(protocol) => {
+                if let TokenKind::Broadcast(is_broadcast) = self.next.kind {
+                    let word = self.take();
+                    self.broadcast(word, protocol, is_broadcast)?;
+                } else {
+                    self.push(match protocol {
+                        Protocol::Any | Protocol::Tcp | Protocol::Ether => Test::Tcp,
+                        Protocol::Ip => Test::Ipv4(true),
+                        Protocol::Ip6 => Test::Ipv4(false),
+                        _ => Test::Never,
+                    });
+                }
             }
-            Kind::Stray => Err(self.wrong(token, NO_WORD)),
-            _ => Err(self.wrong(token, NO_VALUE)),
+            _ => self.other(token)?,
         }
+        self.qualifiers = UNQUALIFIED;
+        Ok(())
     }
 
-    fn push(&mut self, test: Test) {
+    #[inline(never)]
+    pub(super) fn push(&mut self, test: Test) {
         self.nodes.push(Node { test, yes: ACCEPT, no: REJECT });
     }
 
+    /// Remembers the first word that connections cannot be told by, and whether one concerns whole frames.
+    pub(super) fn needs_packets(&mut self, token: Token, needs_frames: bool) {
+        self.needs_frames |= needs_frames;
+        if self.of_packets.is_none() {
+            self.of_packets = Some(self.wrong(token, OF_PACKETS));
+        }
+    }
+
     /// Writes the tests of the sides that the qualifiers name.
-    pub(super) fn push_sides(&mut self, test: impl Fn(Side) -> Test) {
+    #[inline(never)]
+    pub(super) fn push_sides(&mut self, test: &dyn Fn(Side) -> Test) {
         let next = self.nodes.len() as u16 + 1;
         let source = Node { test: test(Side::Source), yes: ACCEPT, no: REJECT };
         match self.qualifiers.direction {
@@ -255,6 +320,7 @@ impl Parser<'_> {
     }
 
     /// Returns the next word and advances.
+    #[inline(never)]
     pub(super) fn take(&mut self) -> Token {
         let token = self.next;
         self.next = self.peek();
@@ -262,16 +328,25 @@ impl Parser<'_> {
     }
 
     /// The word after the next one.
-    fn peek(&self) -> Token {
-        Token::behind(self.next.end, self.text)
+    #[inline(never)]
+    pub(super) fn peek(&self) -> Token {
+        Token::behind(self.next.end, self.text, self.open_indices > 0)
     }
 
+    #[inline(never)]
     pub(super) fn word(&self, token: Token) -> &[u8] {
         self.text.get(token.start..token.end).unwrap_or_default()
     }
 
-    pub(super) fn wrong(&self, token: Token, reason: &'static str) -> WrongExpression {
-        let word = String::from_utf8_lossy(self.word(token)).into_owned();
-        WrongExpression { place: token.start, word, reason }
+    pub(super) fn wrong(&self, token: Token, reason: &'static str) -> Wrong {
+        Wrong { start: token.start, end: token.end, reason }
+    }
+}
+
+impl Wrong {
+    fn with_word(self, text: &[u8]) -> WrongExpression {
+        let word = text.get(self.start..self.end).unwrap_or_default();
+        let word = String::from_utf8_lossy(word).into_owned();
+        WrongExpression { place: self.start, word, reason: self.reason }
     }
 }

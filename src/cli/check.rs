@@ -4,8 +4,16 @@ use super::{Common, Original, original};
 use crate::error::Error;
 use crate::out::Format;
 
+/// Why a stream that never ends cannot be one array.
+const NEVER_WHOLE: &str =
+    "needs --count with --interval: the array ends with the run; --json gives one object per row";
+const NEEDS_ALL: &str = "needs --netns all: it skips network namespaces";
+/// The reason that saved files have no namespaces.
+pub const NOT_WITH_NETNS: &str =
+    "cannot be combined with --netns, but for all of a sosreport's folder";
+
 /// Refuses combinations without a meaning, and applies what follows from the others.
-pub fn check(common: &mut Common, original: Option<&Original>) -> Result<(), Error> {
+pub(super) fn check(common: &mut Common, original: Option<&Original>) -> Result<(), Error> {
     let name = |long: &'static str| ["--", original::name(original, long)].concat();
     let is_elsewhere = common.netns.is_some() || common.style.by_namespace;
     let is_collected = common.is_collected;
@@ -26,36 +34,44 @@ pub fn check(common: &mut Common, original: Option<&Original>) -> Result<(), Err
         (
             is_collected && style.is_stream,
             name("interval"),
-            "cannot be combined with --textfile, which takes one snapshot",
+            "cannot be combined with --textfile, whose own stands before the applet: \
+             connbox --textfile --interval SECONDS FILE APPLET",
+        ),
+        (
+            is_collected && common.count.is_some(),
+            name("count"),
+            "cannot be combined with --textfile, which writes until it is ended",
         ),
         (common.count.is_some() && !style.is_stream, name("count"), "needs --interval"),
         (style.rate && !style.is_stream, name("rate"), "needs --interval"),
         (
-            !style.prefix.is_empty() && style.format != Format::Shell,
+            !style.prefix.is_empty() && !matches!(style.format, Format::Shell | Format::Fish),
             name("prefix"),
-            "needs --shell",
+            "needs --shell or --fish",
         ),
         (
             style.is_stream && style.format == Format::Prometheus,
             name("prom"),
             "cannot be combined with --interval: Prometheus text is one snapshot",
         ),
+        (is_endless && style.format == Format::JsonArray, "--json=array".into(), NEVER_WHOLE),
         (
             is_endless && style.output.is_some(),
             name("output"),
             "needs --count with --interval: the file appears when it is complete",
         ),
+    ])?;
+    let has_from = !common.from.is_empty();
+    refuse([
         (
-            !common.from.is_empty() && style.is_stream,
+            has_from && common.interval.is_some(),
             name("from"),
             "cannot be combined with --interval: saved files do not change",
         ),
-        (
-            !common.from.is_empty() && common.root.is_some(),
-            name("from"),
-            "cannot be combined with --root",
-        ),
-        (!common.from.is_empty() && is_elsewhere, name("from"), "cannot be combined with --netns"),
+        (!has_from && common.from_command.is_some(), name("from-command"), "needs --from"),
+        (has_from && common.root.is_some(), name("from"), "cannot be combined with --root"),
+        (style.picks.skip_empty && !style.by_namespace, name("skip-empty"), NEEDS_ALL),
+        (has_from && common.netns.is_some(), name("from"), NOT_WITH_NETNS),
         (common.root.is_some() && is_elsewhere, name("root"), "cannot be combined with --netns"),
     ])
 }

@@ -19,7 +19,8 @@ fn near_of<'a>(word: &str, known: &mut dyn Iterator<Item = &'a str>) -> Vec<&'a 
     let word = word.to_ascii_lowercase();
     let most = (word.len() / 3).max(1);
     let mut found: Vec<(usize, &str)> = Vec::new();
-    for name in known {
+    // Names that differ more in length than words may differ are not compared: that takes long for a long word.
+    for name in known.filter(|name| name.len().abs_diff(word.len()) <= most) {
         let distance = distance(word.as_bytes(), name.to_ascii_lowercase().as_bytes());
         if distance <= most && !found.contains(&(distance, name)) {
             let place = found.partition_point(|(other, _)| *other <= distance);

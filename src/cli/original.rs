@@ -1,6 +1,7 @@
 //! Applets with the name of an existing tool: they keep its short options and its exit statuses.
 
-use super::{COMMON_DOCS, Opt, OptDoc};
+use super::option::Options;
+use super::{COMMON_DOCS, OptDoc};
 use crate::error::Error;
 
 /// How an applet with the name of an existing tool differs from the others. It takes only the long forms of
@@ -44,7 +45,7 @@ pub(super) fn is_about_itself(
         "help" => Some(Error::Help),
         "version" => Some(Error::Version),
         _ if short.is_none() => None,
-        _ if short == help => Some(Error::Help),
+        _ if short == help => Some(Error::ShortHelp),
         _ if short == version => Some(Error::Version),
         _ => None,
     }
@@ -52,21 +53,31 @@ pub(super) fn is_about_itself(
 
 /// The option that `word` abbreviates: getopt_long(3) and argparse accept the beginning of an option's name
 /// if no other option begins with it.
-pub(super) fn whole<'a, A>(original: Option<&Original>, word: &'a str, own: &[Opt<A>]) -> &'a str {
+pub(super) fn whole<'a>(original: Option<&Original>, word: &'a str, own: &dyn Options) -> &'a str {
     let is_common = COMMON_DOCS.iter().any(|doc| name(original, doc.long) == word);
     if original.is_none()
         || is_common
-        || own.iter().flat_map(|opt| opt.doc.longs()).any(|long| long == word)
+        || own.docs().flat_map(OptDoc::longs).any(|long| long == word)
     {
         return word;
     }
-    let is_begun = |long: &&str| long.starts_with(word);
-    let known = own.iter().filter_map(|opt| opt.doc.longs().find(is_begun));
-    let mut found = known.chain(["help", "version"].into_iter().filter(is_begun));
-    match (found.next(), found.next()) {
-        (Some(long), None) => long,
+    match begun(original, word, own)[..] {
+        [long] => long,
         _ => word,
     }
+}
+
+/// The options that begin with `word`, where abbreviations are taken.
+pub(super) fn begun(
+    original: Option<&Original>,
+    word: &str,
+    own: &dyn Options,
+) -> Vec<&'static str> {
+    let is_begun = |long: &&str| long.starts_with(word);
+    let known = own.docs().filter_map(|doc| doc.longs().find(is_begun));
+    let about_itself = ["help", "version"].into_iter().filter(is_begun);
+    let is_asked = original.is_some() && !word.is_empty();
+    if is_asked { known.chain(about_itself).collect() } else { Vec::new() }
 }
 
 /// What the common option `long` is called.
@@ -97,17 +108,17 @@ pub(super) fn refuse(original: Option<&Original>, long: &str) -> Result<(), Erro
 /// The documented halves of the common options of an applet whose own options are `own`.
 pub fn common_docs<'a>(
     original: Option<&'static Original>,
-    own: &'a [OptDoc],
+    own: &'a [&OptDoc],
 ) -> impl Iterator<Item = OptDoc> + use<'a> {
     let is_refused = move |doc: &OptDoc| {
         original.is_some_and(|original| original.refused.iter().any(|(long, _)| *long == doc.long))
     };
     let [help, version] = letters(original);
     COMMON_DOCS
-        .into_iter()
+        .iter()
         .filter(move |doc| !is_refused(doc))
-        .map(move |doc| OptDoc { long: name(original, doc.long), ..doc })
-        .filter(move |doc| own.iter().flat_map(OptDoc::longs).all(|long| long != doc.long))
+        .map(move |doc| OptDoc { long: name(original, doc.long), ..**doc })
+        .filter(move |doc| own.iter().flat_map(|doc| doc.longs()).all(|long| long != doc.long))
         .map(move |doc| match (doc.long, original) {
             ("help", Some(_)) => OptDoc { short: help, ..doc },
             ("version", Some(_)) => OptDoc { short: version, ..doc },
@@ -118,7 +129,7 @@ pub fn common_docs<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Common, parse};
+    use super::super::{Common, Opt, parse};
     use super::*;
     use std::ffi::OsString;
 
@@ -142,7 +153,7 @@ mod tests {
         statuses: "",
     };
 
-    const OPTIONS: [Opt<Args>; 4] = [
+    static OPTIONS: [Opt<Args>; 4] = [
         Opt::<Args>::value("src", "ADDR", "where from", |args, value| {
             args.source = value.to_str().filter(|text| *text != "x").ok_or("is x")?.to_owned();
             Ok(())
@@ -172,7 +183,7 @@ mod tests {
     fn letters_are_those_of_the_tool() {
         let wanted = Args { warning: "5".into(), count: true, verbose: true, ..Args::default() };
         assert_eq!(parsed(&["-w", "5", "-Cv"]), Ok(wanted));
-        assert_eq!(parsed(&["-h"]), Err("Help".into()));
+        assert_eq!(parsed(&["-h"]), Err("ShortHelp".into()));
         assert_eq!(parsed(&["-V"]), Err("Version".into()));
         assert_eq!(parsed(&["-H"]), Err("-H: no such option".into()));
         assert_eq!(parsed(&["--header", "--json"]), Ok(Args::default()));
@@ -186,7 +197,7 @@ mod tests {
         assert_eq!(parsed(&["--vers"]), Err("Version".into()));
         assert_eq!(parsed(&["--verb"]), Ok(Args { verbose: true, ..Args::default() }));
         assert_eq!(parsed(&["--count"]), Ok(Args { count: true, ..Args::default() }));
-        assert_eq!(parsed(&["--ve"]), Err("--ve: no such option".into()));
+        assert_eq!(parsed(&["--ve"]), Err("--ve: is ambiguous: --verbose, --version".into()));
         assert_eq!(parsed(&["--jso"]), Err("--jso: no such option; did you mean --json?".into()));
         let refused = Err("--interval: is not for this one".into());
         assert_eq!(parsed(&["--interval", "1"]), refused);
@@ -218,7 +229,7 @@ mod tests {
         }
         assert_eq!(parsed(&["--help="]), Err("--help: takes no value, but '' was given".into()));
         assert_eq!(parsed(&["--help", "1"]), Err("Help".into()));
-        assert_eq!(parsed(&["-h1"]), Err("Help".into()));
+        assert_eq!(parsed(&["-h1"]), Err("ShortHelp".into()));
     }
 
     #[test]
@@ -227,8 +238,8 @@ mod tests {
         let shorts: Vec<_> = docs.iter().filter_map(|doc| doc.short).collect();
         assert_eq!(shorts, ['h', 'V']);
         // An option of the tool hides the common option of the same name, also by its alias.
-        let own = OptDoc { alias: Some("json"), ..OPTIONS[0].doc };
-        assert!(common_docs(Some(&ORIGINAL), &[own]).all(|doc| doc.long != "json"));
+        let own = OptDoc { alias: Some("json"), ..*super::super::docs(&OPTIONS)[0] };
+        assert!(common_docs(Some(&ORIGINAL), &[&own]).all(|doc| doc.long != "json"));
         assert!(docs.iter().all(|doc| !["count", "interval"].contains(&doc.long)));
         assert_eq!(common_docs(None, &[]).count(), COMMON_DOCS.len());
     }

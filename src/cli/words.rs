@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use super::hint;
-use super::option::{Effect, Opt};
+use super::option::{Bound, Opt, OptDoc, Options, Takes};
 use crate::wire::text;
 
 /// The meaning of a word of a fixed set.
@@ -15,6 +15,17 @@ pub fn choose<T: Copy>(words: &[(&str, T)], value: &OsStr) -> Result<T, String> 
         let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
         format!("'{}' is not one of {}", value.display(), words.join(", "))
     })
+}
+
+/// The words of a table, for [`Opt::word`]; [`choose`] reads the same table.
+pub const fn words_of<T, const N: usize>(table: &[(&'static str, T); N]) -> [&'static str; N] {
+    let mut words = [""; N];
+    let mut place = 0;
+    while place < N {
+        words[place] = table[place].0;
+        place += 1;
+    }
+    words
 }
 
 /// A whole number: decimal digits and nothing else.
@@ -30,16 +41,19 @@ pub fn number<T: TryFrom<u64>>(value: &OsStr) -> Result<T, String> {
         .ok_or_else(|| format!("'{}' is not a positive integer", value.display()))
 }
 
-/// A time in seconds, from a millisecond to a year.
+/// A time in seconds or with a unit, from a millisecond to a year.
 pub fn seconds(value: &OsStr) -> Result<Duration, String> {
     const MOST_SECONDS: f64 = 366.0 * 86_400.0;
     const LEAST_SECONDS: f64 = 0.001;
-    let text = value.to_str().filter(|text| !text.contains('+'));
-    let seconds = text.and_then(|text| text.parse::<f64>().ok());
+    const UNITS: [(&str, f64); 4] = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+    let text = value.to_str().filter(|text| !text.contains('+')).unwrap_or_default();
+    let with_unit = |(unit, length): &(&str, f64)| Some((text.strip_suffix(unit)?, *length));
+    let (number, length) = UNITS.iter().find_map(with_unit).unwrap_or((text, 1.0));
+    let seconds = number.parse::<f64>().ok().map(|number| number * length);
     let seconds = seconds.filter(|seconds| (LEAST_SECONDS..=MOST_SECONDS).contains(seconds));
     seconds.map(Duration::from_secs_f64).ok_or_else(|| {
         format!(
-            "'{}' is not a number of seconds from 0.001 to 31622400 (one year)",
+            "'{}' is not a number of seconds from 0.001 to 31622400 (one year), nor a time like 500ms, 1m, 1h",
             value.display()
         )
     })
@@ -52,6 +66,28 @@ pub fn words(value: &OsStr) -> Result<std::str::Split<'_, char>, String> {
         .ok_or_else(|| format!("'{}' is not a comma-separated list of words", value.display()))
 }
 
+/// The words of a comma list, none of them empty, each with whether a `!` stands before it.
+///
+/// # Errors
+/// Also for `!22,80`, which some read as neither, and others as 80 alone.
+pub fn choices(value: &OsStr) -> Result<Vec<(bool, &[u8])>, String> {
+    let words = value.as_bytes().split(|byte| *byte == b',');
+    let words: Vec<_> = words
+        .map(|word| word.strip_prefix(b"!").map_or((false, word), |word| (true, word)))
+        .collect();
+    let has = |is_not: bool| words.iter().any(|(one, _)| *one == is_not);
+    match &words[..] {
+        words if words.iter().any(|(_, word)| word.is_empty()) => {
+            Err(format!("'{}' is not a comma-separated list of words", value.display()))
+        }
+        [(true, _), ..] if has(false) => Err(format!(
+            "'{}': a ! belongs to the word behind it; to exclude all of them, write one before each",
+            value.display()
+        )),
+        _ => Ok(words),
+    }
+}
+
 /// Applies the option `name` of `options` where it appears inside a value.
 pub fn set<A>(
     options: &[Opt<A>],
@@ -59,23 +95,19 @@ pub fn set<A>(
     name: &str,
     value: Option<&OsStr>,
 ) -> Result<(), String> {
-    let Some(opt) = options.iter().find(|opt| opt.doc.longs().any(|long| long == name)) else {
-        let hint = hint(name, options.iter().flat_map(|opt| opt.doc.longs()));
+    set_one(&mut Bound { options, args }, name, value)
+}
+
+fn set_one(options: &mut dyn Options, name: &str, value: Option<&OsStr>) -> Result<(), String> {
+    let is_it = |doc: &OptDoc| doc.longs().any(|long| long == name);
+    let Some(place) = options.find(&is_it) else {
+        let hint = hint(name, options.docs().flat_map(OptDoc::longs));
         return Err(format!("'{name}' is not a filter{hint}"));
     };
-    match (&opt.effect, value) {
-        (Effect::Switch(effect), None) => {
-            effect(args);
-            Ok(())
-        }
-        (Effect::Value(effect), Some(value)) => {
-            effect(args, value).map_err(|reason| format!("{name}: {reason}"))
-        }
-        (Effect::Optional(effect), value) => {
-            effect(args, value).map_err(|reason| format!("{name}: {reason}"))
-        }
-        (Effect::Switch(_), Some(_)) => Err(format!("{name} takes no value")),
-        (Effect::Value(_), None) => Err(format!("{name} needs a value: {name}=VALUE")),
+    match (options.takes(place), value) {
+        (Takes::Nothing, Some(_)) => Err(format!("{name} takes no value")),
+        (Takes::Value, None) => Err(format!("{name} needs a value: {name}=VALUE")),
+        _ => options.apply(place, value).map_err(|reason| format!("{name}: {reason}")),
     }
 }
 
@@ -101,10 +133,33 @@ mod tests {
     }
 
     #[test]
+    fn times_have_units() {
+        for (word, milliseconds) in [
+            ("1s", 1000),
+            ("500ms", 500),
+            ("1m", 60_000),
+            ("1.5m", 90_000),
+            ("1h", 3_600_000),
+            ("1ms", 1),
+        ] {
+            assert_eq!(
+                seconds(OsStr::new(word)),
+                Ok(Duration::from_millis(milliseconds)),
+                "{word}"
+            );
+        }
+        for word in
+            ["ms", "s", "1 s", "1min", "0.5ms", "9000h", "1S", "1d", "1sm", "infm", "nanms", "-1s"]
+        {
+            assert!(seconds(OsStr::new(word)).is_err(), "{word}");
+        }
+    }
+
+    #[test]
     fn seconds_have_no_sign() {
         assert_eq!(seconds(OsStr::new("1.5")), Ok(Duration::from_millis(1500)));
         assert_eq!(seconds(OsStr::new(".5")), Ok(Duration::from_millis(500)));
-        for word in ["+1", "-1", "1e+1", "", "1s", "inf", "nan", "0.0001", "31622401"] {
+        for word in ["+1", "-1", "1e+1", "", "inf", "nan", "0.0001", "31622401"] {
             assert!(seconds(OsStr::new(word)).is_err(), "{word}");
         }
     }

@@ -1,20 +1,22 @@
 //! Man pages in mdoc(7).
 
-use super::{BOX_OPTIONS, explained, has_names, options};
+use super::from::{SAVED_TEXT, SAVED_TEXT_END};
+use super::{BOX_OPTIONS, box_texts, explained, has_names, options};
 use crate::applet::APPLETS;
 use crate::cli::{OptDoc, Original};
 use crate::frame::Applet;
+use crate::wire::saved::FORMS;
 
 /// The date of the pages: that of the release.
-const DATE: &str = "November 21, 2026";
+const DATE: &str = "November 29, 2026";
 
 /// The table of an applet's keys, if it has a screen.
-fn keys(applet: &Applet) -> String {
-    if applet.keys.is_empty() {
+fn keyboard(applet: &Applet) -> String {
+    if applet.keyboard.is_empty() {
         return String::new();
     }
     let mut text = ".Ss Keys\n.Bl -column \"Home, End\" \"what it does\"\n".to_owned();
-    for (key, meaning) in applet.keys {
+    for (key, meaning) in applet.keyboard {
         text += &format!(".It {} Ta {}\n", escape(key), escape(meaning));
     }
     text + ".El\n"
@@ -35,32 +37,18 @@ pub fn applet(applet: &Applet) -> String {
         text += &paragraph_of(paragraph);
     }
     text += &format!(".Ss Rows\n{}", paragraph_of(applet.rows));
-    text += ".Ss Columns\n.Bl -tag -width Ds\n";
-    for column in applet.columns {
-        text += &format!(
-            ".It {} Pq {}\n{}",
-            escape(column.name),
-            column.kind.name(),
-            paragraph_of(column.help)
-        );
-    }
-    text += ".El\n";
-    text += &keys(applet);
     if !applet.options.is_empty() {
         text +=
             ".Sh OPTIONS\nThe options that all applets share are described in\n.Xr connbox 1 .\n";
         text += applet.original.map(original_options).unwrap_or_default().as_str();
-        text += &option_list(applet.options.iter().copied());
+        text += &option_list(applet.options.iter().map(|doc| **doc));
     }
     if !applet.filters.is_empty() {
-        text += ".Ss Filters\nA socket counts if it matches all of them.\n";
-        text += &option_list(applet.filters.iter().copied());
+        text += ".Ss Filters\nA socket counts if it matches all of them.\nA ! before a word of a list excludes what the word selects: \\(aq!22\\(aq; shells want it quoted.\n";
+        text += &option_list(applet.filters.iter().map(|doc| **doc));
     }
+    text += &keyboard(applet);
     text += &format!(".Sh PRIVILEGES\n{}", paragraph_of(applet.needs));
-    text += &match applet.original {
-        None => EXIT_STATUS.to_owned(),
-        Some(original) => format!(".Sh EXIT STATUS\n{}", paragraph_of(original.statuses)),
-    };
     text += ".Sh EXAMPLES\n";
     for example in applet.examples {
         text += &format!(
@@ -71,7 +59,70 @@ pub fn applet(applet: &Applet) -> String {
         text += ".Pp\n";
     }
     text.truncate(text.trim_end_matches(".Pp\n").len());
+    text += &columns(applet);
+    text += &match applet.original {
+        None => EXIT_STATUS.to_owned(),
+        Some(original) => format!(".Sh EXIT STATUS\n{}", paragraph_of(original.statuses)),
+    };
+    text += box_texts::ELSEWHERE;
     text + &see_also(Some(applet))
+}
+
+/// The page about saved text, connbox-from(7).
+pub fn saved_text() -> String {
+    let mut text = head_of("connbox-from", 7, "saved text of other tools, for --from");
+    text += SAVED_TEXT;
+    for known in &FORMS {
+        text += &format!(".It {}\n", escape(known.what));
+        text += &format!("Save it with\n.Ql {} .\n", escape(known.save));
+        let applets = known.applets.iter().map(|name| format!(".Xr connbox-{name} 1"));
+        text += &format!(
+            "For\n{} .\n{}",
+            applets.collect::<Vec<_>>().join(" ,\n"),
+            paragraph_of(known.answers)
+        );
+    }
+    text += SAVED_TEXT_END;
+    text + &see_also_of(None, Some("connbox-from"))
+}
+
+/// The columns, one line each where it is wide enough.
+fn columns(applet: &Applet) -> String {
+    let widest = applet.columns.iter().max_by_key(|column| column.name.len());
+    let mut text = String::from(".Sh COLUMNS\n");
+    text += &format!(".Bl -tag -width {} -compact\n", widest.map_or("", |column| column.name));
+    for column in applet.columns {
+        let (name, kind) = (escape(column.name), column.kind.name());
+        text += &format!(".It {name}\n{} ({kind})\n", escape(column.help));
+    }
+    text + ".El\n"
+}
+
+/// What the applets with the name of a tool have instead of the options of all others.
+fn drop_ins() -> String {
+    const HEAD: [&str; 4] = ["-H", "-v", "--output", "--count"];
+    let mut text = String::from(
+        ".Ss Applets with the names of other tools\n\
+         They keep the options of the tool; what means something else there, or is called otherwise:\n\
+         .Bl -column \"network\\-connections\" \"version\" \"version\" \"output\\-file\" \"snapshots\"\n.It applet",
+    );
+    HEAD.iter().for_each(|option| text += &format!(" Ta {}", escape(option)));
+    text += "\n.It all others Ta header Ta value Ta output Ta count\n";
+    for applet in APPLETS {
+        let Some(original) = applet.original else { continue };
+        let docs: Vec<OptDoc> = options(applet).collect();
+        let of_letter = |letter| docs.iter().find(|doc| doc.short == Some(letter));
+        let name = |doc: Option<&OptDoc>| doc.map_or("\\-".to_owned(), |doc| escape(doc.long));
+        text += &format!(".It {}", escape(applet.name));
+        ['H', 'v'].iter().for_each(|letter| text += &format!(" Ta {}", name(of_letter(*letter))));
+        for long in ["output", "count"] {
+            let renamed = original.renamed.iter().find(|(common, _)| *common == long);
+            let called = renamed.map_or(long, |(_, name)| name);
+            text += &format!(" Ta {}", name(docs.iter().find(|doc| doc.long == called)));
+        }
+        text += "\n";
+    }
+    text + ".El\nEach cell is the long name of the option; \\- is none.\n"
 }
 
 /// The page of the box, connbox(1).
@@ -83,7 +134,7 @@ pub fn the_box() -> String {
         text += &operands(option.operands);
         text += "\n";
     }
-    text += BOX_DESCRIPTION;
+    text += box_texts::DESCRIPTION;
     text += ".Ss Applets\n.Bl -tag -width Ds\n";
     for applet in APPLETS {
         text += &format!(".It Xr connbox-{} 1\n{}", applet.name, paragraph_of(applet.about));
@@ -95,169 +146,20 @@ pub fn the_box() -> String {
         text += &format!("\n{}", paragraph_of(option.help));
     }
     text += ".El\n";
-    text += BOX_TEXTFILE;
+    text += box_texts::TEXTFILE;
     text += ".Sh OPTIONS\nAll applets share these options.\n";
     let none = Applet { options: &[], filters: &[], original: None, ..*APPLETS[0] };
     text += &option_list(options(&none));
-    text += BOX_FORMATS;
+    text += &drop_ins();
+    text += box_texts::FORMATS;
+    text += super::files::WRITTEN;
+    text += box_texts::EXAMPLES;
     text += EXIT_STATUS;
-    text += BOX_EXAMPLES;
+    text += super::files::ENVIRONMENT;
+    text += super::files::READ;
+    text += box_texts::BUGS;
     text + &see_also(None)
 }
-
-const BOX_DESCRIPTION: &str = "\
-.Sh DESCRIPTION
-One binary, many commands: it runs the applet that its first argument names, or the applet that the name of
-a link to it names.
-Every applet reads what the kernel shows to all users, prints rows of named columns in one of four
-formats, and changes nothing.
-.Pp
-Without an applet it lists them.
-.Fl -install
-does not touch a file in the directory that is not a link to this binary, unless
-.Fl -force
-is given: it prints an error and ends with status 1.
-";
-
-const BOX_TEXTFILE: &str = "\
-.Ss A file for node_exporter
-.Fl -textfile
-runs applets one after another and writes what they give as Prometheus text into
-.Ar FILE ,
-whose name must end in
-.Pa .prom .
-The file appears complete or not at all.
-Where permissions allow, it takes over the owner and mode of the file that it replaces; the first one is
-readable by all, subject to the umask.
-The word
-.Cm +
-separates two applets with their options.
-Without any applet, the default is
-.Dl tcpstates + sockstat \\-\\-limits + snmpget\\-tcp + conncount
-and, where the kernel tracks connections,
-.Cm + conntrack :
-here not an applet, but the metrics
-.Ql connbox_conntrack_entries
-and
-.Ql connbox_conntrack_entries_limit .
-An applet may be named several times with different options: each metric appears once, with all samples.
-A repeated series is skipped, and an error says so.
-.Pp
-The metrics
-.Ql connbox_collect_seconds
-and
-.Ql connbox_collect_success
-have the label
-.Ar applet ;
-they say how long the applet took and whether it delivered everything it was asked for.
-If an applet fails, an error says so, the numbers of the others are written, and the status is 1.
-If the command line is wrong, nothing is written, and the status is 2; the options
-.Fl -output , -interval
-and formats other than
-.Fl -prom
-are not allowed there.
-";
-
-const BOX_FORMATS: &str = "\
-.Ss Formats
-.Bl -tag -width Ds
-.It Fl -tsv
-One row per line, columns separated by tabs, absent values as
-.Ql - .
-New columns are only ever added at the end.
-.It Fl -shell
-Assignments for
-.Ic eval :
-one per line for a table whose rows have fixed names, one row per line otherwise.
-Names are in upper case; the kernel's MIB names keep their case.
-Values are in double quotes and cannot run anything.
-A character that is not allowed in a name becomes
-.Ql _ ,
-which also goes before a leading digit.
-.It Fl -json
-One nested object for a table whose rows have fixed names, JSON Lines otherwise and with
-.Fl -interval .
-.It Fl -prom
-Prometheus text exposition 0.0.4; percents become ratios.
-.El
-.Ss Sources
-.Fl -from
-reads saved files of
-.Pa /proc/net
-(sockstat, sockstat6, snmp, netstat, tcp, tcp6): any of them, also several concatenated, since each line
-shows which file it is from.
-A line of any other form is an error that names the file and the line, and nothing is printed.
-.Pp
-.Fl -root
-reads the files below another directory: a host's
-.Pa /proc
-that is mounted into a container, or a saved tree.
-There
-.Pa proc/1/net
-is preferred to
-.Pa proc/net ,
-which in a mounted
-.Pa /proc
-belongs to the container.
-Netlink is then not used.
-.Pp
-.Fl -netns
-takes a name in
-.Pa /run/netns ,
-a process ID, or the path of a namespace file.
-The word
-.Cm all
-means every network namespace of the machine (a namespace of that name is
-.Pa /run/netns/all ) :
-those in which this
-.Pa /proc
-shows a process, and those with a name in
-.Pa /run/netns ,
-each once.
-Namespaces that only an open file or a socket keeps alive are not found.
-Rows then begin (after the time of
-.Fl -interval )
-with the columns
-.Ar netns ,
-the name or, without one, the inode, and
-.Ar resident ,
-the readable process with the lowest PID in the namespace, as
-.Ar PID Ns / Ns Ar NAME ;
-connbox itself is not counted as one.
-Rows are sorted by name; namespaces without a name follow, sorted by inode.
-Rows of
-.Xr connbox-conncount 1
-and
-.Xr connbox-closedcalc 1
-that count the whole machine come last, once, with both columns absent.
-Each snapshot looks for the namespaces again; one that vanishes during the snapshot is skipped.
-Your own namespace needs no privilege; the others need CAP_SYS_ADMIN, and those of other users' processes
-also need CAP_SYS_PTRACE.
-One warning says how many cannot be entered, and the status is 1.
-Several namespaces are read at the same time, one per processor.
-A namespace whose
-.Pa /proc/net/sockstat
-counts no TCP sockets is not searched for TCP sockets; the same applies to UDP.
-A connection request whose listener has closed is then not found.
-Such a request lasts until its next SYN|ACK is due: one second at first, up to half a minute if the peer
-stays silent.
-.Pp
-.Fl -output
-writes a file beside
-.Ar FILE
-and renames it when it is complete; a pipe, a device or any other special file is written in place.
-.Sh ENVIRONMENT
-.Bl -tag -width Ds
-.It Ev CONNBOX_ROOT
-The directory for
-.Fl -root ,
-used if none of
-.Fl -root , -from
-and
-.Fl -netns
-is given.
-.El
-";
 
 const EXIT_STATUS: &str = "\
 .Sh EXIT STATUS
@@ -290,23 +192,14 @@ fn original_options(original: &Original) -> String {
     }
     text + "The applet's own options may be abbreviated.\n"
 }
-const BOX_EXAMPLES: &str = "\
-.Sh EXAMPLES
-The default numbers, every minute, from
-.Xr cron 8 :
-.Dl * * * * * root connbox \\-\\-textfile /var/lib/prometheus/node\\-exporter/connbox.prom
-.Pp
-The same with the connections of one service by peer:
-.Bd -literal -offset indent -compact
-connbox --textfile /var/lib/prometheus/node-exporter/connbox.prom \\e
-    tcpstates + conncount --lport 443 --by raddr --top 20
-.Ed
-";
-
 fn head(page: &str, about: &str) -> String {
+    head_of(page, 1, about)
+}
+
+fn head_of(page: &str, section: u8, about: &str) -> String {
     let title = page.to_uppercase();
     format!(
-        ".Dd {DATE}\n.Dt {title} 1\n.Os connbox {}\n.Sh NAME\n.Nm {page}\n.Nd {}\n",
+        ".Dd {DATE}\n.Dt {title} {section}\n.Os connbox {}\n.Sh NAME\n.Nm {page}\n.Nd {}\n",
         env!("CARGO_PKG_VERSION"),
         escape(about)
     )
@@ -318,7 +211,14 @@ fn option_list(options: impl Iterator<Item = OptDoc>) -> String {
         let short = option.short.map(String::from);
         let longs = option.longs().map(|long| format!("-{}", escape(long)));
         let names: Vec<_> = short.into_iter().chain(longs).collect();
-        let value = option.value.map(|value| format!(" Ar {}", escape(value))).unwrap_or_default();
+        let value = match option.value {
+            // The one form is [=VALUE].
+            Some(value) if option.is_alone() => {
+                format!(" Ns Op = Ns Ar {}", escape(value.trim_matches(['[', '=', ']'])))
+            }
+            Some(value) => format!(" Ar {}", escape(value)),
+            None => String::new(),
+        };
         text += &format!(
             ".It Fl {}{value}\n{}",
             names.join(" , Fl "),
@@ -336,6 +236,7 @@ fn operands(text: &str) -> String {
         "]" => " Oc".to_owned(),
         "+" => " Cm +".to_owned(),
         "--force" => " Fl -force".to_owned(),
+        "--interval" => " Fl -interval".to_owned(),
         word => format!(" Ar {}", escape(&word.replace("...", " ..."))),
     };
     text.split_whitespace().map(word).collect()
@@ -363,12 +264,23 @@ fn escape(text: &str) -> String {
 }
 
 fn see_also(own: Option<&Applet>) -> String {
+    see_also_of(own, None)
+}
+
+/// The other pages; `page` is the own one, if it is not that of an applet.
+fn see_also_of(own: Option<&Applet>, page: Option<&str>) -> String {
+    // By section and name, as the applets are.
+    let is_box = own.is_none() && page.is_none();
     let mut pages: Vec<(String, u8)> =
-        vec![("ss".into(), 8), ("proc".into(), 5), ("sock_diag".into(), 7)];
-    pages.extend(own.map(|_| ("connbox".to_owned(), 1)));
+        (!is_box).then(|| ("connbox".to_owned(), 1)).into_iter().collect();
     let others = APPLETS.iter().filter(|applet| own.is_none_or(|own| own.name != applet.name));
     pages.extend(others.map(|applet| (format!("connbox-{}", applet.name), 1)));
-    pages.sort_unstable_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
+    pages.extend(
+        [("proc", 5), ("connbox-from", 7), ("sock_diag", 7), ("ss", 8)]
+            .into_iter()
+            .filter(|(name, _)| Some(*name) != page)
+            .map(|(page, section)| (page.into(), section)),
+    );
     let count = pages.len();
     let mut text = String::from(".Sh SEE ALSO\n");
     for (place, (page, section)) in pages.into_iter().enumerate() {

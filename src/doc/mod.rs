@@ -1,6 +1,9 @@
 //! What people read: `--help`, man pages and completions, all from the applet table.
 
+mod box_texts;
 pub mod completions;
+mod files;
+mod from;
 pub mod help;
 pub mod man;
 
@@ -11,39 +14,83 @@ use crate::frame::Applet;
 pub struct BoxOption {
     /// As it is written.
     pub name: &'static str,
-    /// Its operands.
     pub operands: &'static str,
-    /// What it does.
     pub help: &'static str,
+    /// Its letter after one dash.
+    pub letter: Option<char>,
+    pub task: BoxTask,
+}
+
+/// What an option of the box is for.
+#[derive(Clone, Copy, Debug)]
+pub enum BoxTask {
+    List,
+    Help,
+    Version,
+    Install,
+    Uninstall,
+    Textfile,
+    Man,
+    Completions,
+}
+
+impl BoxOption {
+    const fn new(
+        task: BoxTask,
+        name: &'static str,
+        operands: &'static str,
+        help: &'static str,
+    ) -> BoxOption {
+        BoxOption { name, operands, help, letter: None, task }
+    }
+
+    const fn letter(self, letter: char) -> BoxOption {
+        BoxOption { letter: Some(letter), ..self }
+    }
+
+    /// Whether the option is called so: `--name`, or a dash and its letter.
+    pub fn is_called(&self, word: &str) -> bool {
+        let letter = word.strip_prefix('-').and_then(|rest| rest.parse().ok());
+        self.name == word || letter.is_some() && self.letter == letter
+    }
 }
 
 /// The options of the box itself.
-pub const BOX_OPTIONS: [BoxOption; 7] = [
-    BoxOption { name: "--list", operands: "", help: "list the names of the applets" },
-    BoxOption { name: "--help", operands: "", help: "list the applets" },
-    BoxOption { name: "--version", operands: "", help: "print the version" },
-    BoxOption {
-        name: "--install",
-        operands: "[--force] DIR [APPLET...]",
-        help: "create links in DIR, one per applet",
-    },
-    BoxOption {
-        name: "--textfile",
-        operands: "FILE [APPLET [OPTION...] [+ APPLET...]]",
-        help: "write the numbers of several applets to FILE, for node_exporter",
-    },
-    BoxOption { name: "--man", operands: "[APPLET]", help: "print a man page" },
-    BoxOption {
-        name: "--completions",
-        operands: "bash|zsh|fish",
-        help: "print the completions for a shell",
-    },
+pub const BOX_OPTIONS: [BoxOption; 8] = [
+    BoxOption::new(BoxTask::List, "--list", "", "list the names of the applets"),
+    BoxOption::new(BoxTask::Help, "--help", "", "list the applets").letter('h'),
+    BoxOption::new(BoxTask::Version, "--version", "", "print the version").letter('V'),
+    BoxOption::new(
+        BoxTask::Install,
+        "--install",
+        "[--force] DIR [APPLET...]",
+        "create links in DIR: to these applets, or to all whose names no other program on PATH has",
+    ),
+    BoxOption::new(
+        BoxTask::Uninstall,
+        "--uninstall",
+        "DIR [APPLET...]",
+        "remove these links from DIR, if they lead to this binary",
+    ),
+    BoxOption::new(
+        BoxTask::Textfile,
+        "--textfile",
+        "[--interval SECONDS] FILE [APPLET [OPTION...] [+ APPLET...]]",
+        "write the numbers of several applets to FILE, for node_exporter",
+    ),
+    BoxOption::new(BoxTask::Man, "--man", "[APPLET]", "print a man page"),
+    BoxOption::new(
+        BoxTask::Completions,
+        "--completions",
+        "bash|zsh|fish",
+        "print the completions for a shell",
+    ),
 ];
 
 /// The options of an applet: its own, then the common ones.
 fn options(applet: &Applet) -> impl Iterator<Item = OptDoc> + use<> {
     let common = common_docs(applet.original, applet.options);
-    applet.options.iter().chain(applet.filters).copied().chain(common)
+    applet.options.iter().chain(applet.filters).map(|doc| **doc).chain(common)
 }
 
 /// Whether the applet takes NAMEs after its options.
@@ -56,7 +103,8 @@ fn spelled(option: &OptDoc) -> String {
     let short = option.short.map(|letter| format!("-{letter}"));
     let longs = option.longs().map(|long| format!("--{long}"));
     let names: Vec<_> = short.into_iter().chain(longs).collect();
-    let value = option.value.map(|value| format!(" {value}")).unwrap_or_default();
+    let space = if option.is_alone() { "" } else { " " };
+    let value = option.value.map(|value| [space, value].concat()).unwrap_or_default();
     format!("{}{value}", names.join(", "))
 }
 

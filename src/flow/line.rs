@@ -117,10 +117,13 @@ fn marks(buffer: &mut Vec<u8>, flow: &Flow<'_>) {
 
 fn times(buffer: &mut Vec<u8>, flow: &Flow<'_>, parts: &Parts<'_>) {
     let (start, stop) = (flow.start_nanoseconds, flow.stop_nanoseconds);
-    if let Some(start) = start {
+    let age = flow.age_seconds.or_else(|| {
         let end = stop.map_or(parts.now_seconds, |stop| stop / SECOND);
+        start.map(|start| end.saturating_sub(start / SECOND))
+    });
+    if let Some(age) = age {
         buffer.extend_from_slice(b" delta-time=");
-        number(buffer, end.saturating_sub(start / SECOND));
+        number(buffer, age);
     }
     if parts.ktimestamp {
         for (words, moment) in [(" [start=", start), (" [stop=", stop)] {

@@ -6,6 +6,7 @@
 //! conntrack on the flows of a router.
 
 mod expect;
+pub mod ipfix;
 mod line;
 mod push;
 pub(crate) mod row;
@@ -23,11 +24,9 @@ use crate::sys;
 
 /// The beginning of an XML document of flows.
 pub const XML_HEAD: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<conntrack>\n";
-/// Its end.
 pub const XML_TAIL: &str = "</conntrack>\n";
 /// The beginning of an XML document of expectations.
 pub const XML_EXPECT_HEAD: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<expect>\n";
-/// Its end.
 pub const XML_EXPECT_TAIL: &str = "</expect>\n";
 
 /// The differences from conntrack-tools 1.4.7, which is wrong there: one sentence each.

@@ -3,26 +3,27 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Appends a number.
+use crate::error::is_hidden;
+
 #[inline]
-pub fn number(buffer: &mut Vec<u8>, number: u64) {
+pub(super) fn number(buffer: &mut Vec<u8>, number: u64) {
     buffer.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 /// Appends words and the number that follows them.
 #[inline]
-pub fn field(buffer: &mut Vec<u8>, words: &str, value: u32) {
+pub(super) fn field(buffer: &mut Vec<u8>, words: &str, value: u32) {
     buffer.extend_from_slice(words.as_bytes());
     buffer.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// Appends a number of two digits.
-pub fn two(buffer: &mut Vec<u8>, number: u8) {
+pub(super) fn two(buffer: &mut Vec<u8>, number: u8) {
     buffer.extend_from_slice(&[b'0' + number / 10 % 10, b'0' + number % 10]);
 }
 
 /// Appends a number in hexadecimal, without `0x`.
-pub fn hex(buffer: &mut Vec<u8>, number: u16) {
+pub(super) fn hex(buffer: &mut Vec<u8>, number: u16) {
     let digits = [12, 8, 4, 0].map(|shift| HEX[usize::from(number >> shift & 15)]);
     let zeros = digits[..3].iter().take_while(|digit| **digit == b'0').count();
     buffer.extend_from_slice(&digits[zeros..]);
@@ -32,7 +33,7 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Appends an address as inet_ntop(3) writes it.
 #[inline]
-pub fn address(buffer: &mut Vec<u8>, address: IpAddr) {
+pub(super) fn address(buffer: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(address) => v4(buffer, address.octets()),
         IpAddr::V6(address) => v6(buffer, address),
@@ -111,15 +112,13 @@ fn longest_zeros(words: &[u16; 8]) -> (usize, usize) {
 
 /// The target of outside bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Into {
-    /// A line of text.
+pub(super) enum Into {
     Line,
-    /// XML.
     Xml,
 }
 
-/// Appends outside bytes: control characters and invalid UTF-8 as `\xNN`.
-pub fn outside(buffer: &mut Vec<u8>, text: &[u8], into: Into) {
+/// Appends outside bytes: control characters, those of the order of text, and invalid UTF-8 as `\xNN`.
+pub(super) fn outside(buffer: &mut Vec<u8>, text: &[u8], into: Into) {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/ ,()".contains(byte);
     if text.iter().all(is_plain) {
         return buffer.extend_from_slice(text);
@@ -136,7 +135,7 @@ fn one(buffer: &mut Vec<u8>, character: char, into: Into) {
     let bytes = &mut [0; 4];
     let bytes = character.encode_utf8(bytes).as_bytes();
     match character {
-        control if control.is_control() => bytes.iter().for_each(|byte| escaped(buffer, *byte)),
+        hidden if is_hidden(hidden) => bytes.iter().for_each(|byte| escaped(buffer, *byte)),
         '&' if into == Into::Xml => buffer.extend_from_slice(b"&amp;"),
         '<' if into == Into::Xml => buffer.extend_from_slice(b"&lt;"),
         '>' if into == Into::Xml => buffer.extend_from_slice(b"&gt;"),
@@ -224,11 +223,14 @@ mod tests {
 
     #[test]
     fn outside_bytes_reach_no_terminal_as_commands() {
-        let text = b"ok \xc3\xa9 \x1b[2J\x7f\n\xc2\x9b \xff <&>\"";
+        let text = b"ok \xc3\xa9 \x1b[2J\x7f\n\xc2\x9b\xe2\x80\xae \xff <&>\"";
         let line = written(|buffer| outside(buffer, text, Into::Line));
-        assert_eq!(line, "ok é \\x1b[2J\\x7f\\x0a\\xc2\\x9b \\xff <&>\"");
+        assert_eq!(line, "ok é \\x1b[2J\\x7f\\x0a\\xc2\\x9b\\xe2\\x80\\xae \\xff <&>\"");
         let xml = written(|buffer| outside(buffer, text, Into::Xml));
-        assert_eq!(xml, "ok é \\x1b[2J\\x7f\\x0a\\xc2\\x9b \\xff &lt;&amp;&gt;&quot;");
+        assert_eq!(
+            xml,
+            "ok é \\x1b[2J\\x7f\\x0a\\xc2\\x9b\\xe2\\x80\\xae \\xff &lt;&amp;&gt;&quot;"
+        );
         for byte in 0..=255 {
             let line = written(|buffer| outside(buffer, &[byte], Into::Line));
             assert!(line.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{byte}: {line:?}");

@@ -4,50 +4,56 @@ use crate::model::{Ends, Flow, FlowStatus};
 use crate::out::{Column, Value};
 use crate::source::flows::labels::Labels;
 
-pub const FAMILY: Column = Column::label("family", "ipv4 or ipv6, or the number of another one");
-pub const PROTO: Column = Column::label(
+pub(crate) const FAMILY: Column =
+    Column::label("family", "ipv4 or ipv6, or the number of another one");
+pub(crate) const PROTO: Column = Column::label(
     "proto",
     "the transport protocol: its name, or its number if connbox has no name for it",
 );
-pub const STATE: Column =
+pub(crate) const STATE: Column =
     Column::label("state", "the state of TCP, SCTP or DCCP, as connection tracking calls it");
-pub const SRC: Column = Column::label("src", "the source address of the original direction");
-pub const DST: Column = Column::label("dst", "the destination address of the original direction");
-pub const SPORT: Column = Column::label("sport", "the source port of the original direction");
-pub const DPORT: Column = Column::label("dport", "the destination port of the original direction");
-pub const REPLY_SRC: Column =
+pub(crate) const SRC: Column = Column::label("src", "the source address of the original direction");
+pub(crate) const DST: Column =
+    Column::label("dst", "the destination address of the original direction");
+pub(crate) const SPORT: Column =
+    Column::label("sport", "the source port of the original direction");
+pub(crate) const DPORT: Column =
+    Column::label("dport", "the destination port of the original direction");
+pub(crate) const REPLY_SRC: Column =
     Column::label("reply_src", "the source address of the reply direction");
-pub const REPLY_DST: Column =
+pub(crate) const REPLY_DST: Column =
     Column::label("reply_dst", "the destination address of the reply direction");
-pub const REPLY_SPORT: Column =
+pub(crate) const REPLY_SPORT: Column =
     Column::label("reply_sport", "the source port of the reply direction");
-pub const REPLY_DPORT: Column =
+pub(crate) const REPLY_DPORT: Column =
     Column::label("reply_dport", "the destination port of the reply direction");
 // Shells reserve the variables STATUS and MARK.
-pub const STATUS: Column = Column::label(
+pub(crate) const STATUS: Column = Column::label(
     "ct_status",
     "the status of the flow, a list: SEEN_REPLY, ASSURED, CONFIRMED, SRC_NAT, OFFLOAD and the like",
 );
-pub const MARK: Column = Column::label("ct_mark", "the mark of nftables and iptables");
-pub const ZONE: Column = Column::label("zone", "the zone of both directions; absent if it is 0");
-pub const ORIG_ZONE: Column =
+pub(crate) const MARK: Column = Column::label("ct_mark", "the mark of nftables and iptables");
+pub(crate) const ZONE: Column =
+    Column::label("zone", "the zone of both directions; absent if it is 0");
+pub(crate) const ORIG_ZONE: Column =
     Column::label("orig_zone", "the zone of the original direction only; absent if it is 0");
-pub const REPLY_ZONE: Column =
+pub(crate) const REPLY_ZONE: Column =
     Column::label("reply_zone", "the zone of the reply direction only; absent if it is 0");
-pub const HELPER: Column = Column::label("helper", "the helper that follows the flow: ftp, sip");
-pub const LABELS: Column =
+pub(crate) const HELPER: Column =
+    Column::label("helper", "the helper that follows the flow: ftp, sip");
+pub(crate) const LABELS: Column =
     Column::label("labels", "its labels, a list: names in /etc/xtables/connlabel.conf, or numbers");
 
-pub const ID: Column =
+pub(crate) const ID: Column =
     Column::label("id", "a number that identifies the flow as long as it exists");
-pub const TIMEOUT: Column = Column::gauge(
+pub(crate) const TIMEOUT: Column = Column::gauge(
     "timeout_seconds",
     "conntrack_flow_timeout_seconds",
     "how long the flow stays without a packet; absent where a flow table carries its packets",
 );
 
 /// The columns of a flow.
-pub const COLUMNS: [Column; 39] = [
+pub(crate) const COLUMNS: [Column; 39] = [
     FAMILY,
     PROTO,
     STATE,
@@ -111,14 +117,14 @@ pub const COLUMNS: [Column; 39] = [
 
 /// Makes rows of flows; its buffers are reused for the next row.
 #[derive(Debug, Default)]
-pub struct Rows {
+pub(crate) struct Rows {
     status: Vec<u8>,
     labels: Vec<u8>,
 }
 
 impl Rows {
     /// The values of the [`COLUMNS`] of a flow.
-    pub fn values<'a>(
+    pub(crate) fn values<'a>(
         &'a mut self,
         flow: &Flow<'a>,
         labels: &Labels,
@@ -187,7 +193,7 @@ impl Rows {
 }
 
 /// The name of an address family.
-pub fn family(number: u8) -> Value<'static> {
+pub(crate) fn family(number: u8) -> Value<'static> {
     match number {
         2 => Value::Word("ipv4"),
         10 => Value::Word("ipv6"),
@@ -196,19 +202,19 @@ pub fn family(number: u8) -> Value<'static> {
 }
 
 /// The name of a transport protocol.
-pub fn proto(number: u8) -> Value<'static> {
+pub(crate) fn proto(number: u8) -> Value<'static> {
     Flow::protocol_name(number).map_or(Value::Int(number.into()), Value::Word)
 }
 
 /// The name of a state of `protocol`; a state without a name is its number.
-pub fn state(protocol: u8, state: Option<u8>) -> Value<'static> {
+pub(crate) fn state(protocol: u8, state: Option<u8>) -> Value<'static> {
     let Some(state) = state else { return Value::Absent };
     let name = Flow::states_of(protocol).get(usize::from(state));
     name.map_or(Value::Int(state.into()), |name| Value::Word(name))
 }
 
 /// Ports, then type, code and identifier of ICMP, then keys.
-pub fn ends(ends: Ends) -> [Value<'static>; 7] {
+pub(crate) fn ends(ends: Ends) -> [Value<'static>; 7] {
     let mut values = [Value::Absent; 7];
     let number = |number: u16| Value::Int(number.into());
     match ends {
@@ -227,15 +233,15 @@ pub fn ends(ends: Ends) -> [Value<'static>; 7] {
     values
 }
 
-pub fn int<'a>(number: Option<impl Into<i128>>) -> Value<'a> {
+pub(crate) fn int<'a>(number: Option<impl Into<i128>>) -> Value<'a> {
     number.map_or(Value::Absent, |number| Value::Int(number.into()))
 }
 
-pub fn text(text: Option<&[u8]>) -> Value<'_> {
+pub(crate) fn text(text: Option<&[u8]>) -> Value<'_> {
     text.map_or(Value::Absent, Value::Text)
 }
 
-pub fn list(words: &[u8], is_there: bool) -> Value<'_> {
+pub(crate) fn list(words: &[u8], is_there: bool) -> Value<'_> {
     if is_there { Value::List(words) } else { Value::Absent }
 }
 
@@ -244,7 +250,7 @@ fn seconds<'a>(nanoseconds: Option<u64>) -> Value<'a> {
 }
 
 /// Writes the names of the set bits, or the numbers of bits without a name.
-pub fn push_status(buffer: &mut Vec<u8>, status: FlowStatus) {
+pub(crate) fn push_status(buffer: &mut Vec<u8>, status: FlowStatus) {
     buffer.clear();
     for bit in (0..u32::BITS).filter(|bit| status.0 >> bit & 1 != 0) {
         if !buffer.is_empty() {
@@ -258,7 +264,7 @@ pub fn push_status(buffer: &mut Vec<u8>, status: FlowStatus) {
 }
 
 /// Appends the names of the set bits, or the numbers of bits without a name.
-pub fn push_labels(buffer: &mut Vec<u8>, set: &[u8], labels: &Labels) {
+pub(crate) fn push_labels(buffer: &mut Vec<u8>, set: &[u8], labels: &Labels) {
     let start = buffer.len();
     for (place, byte) in set.iter().enumerate().filter(|(_, byte)| **byte != 0) {
         for bit in (0..8).filter(|bit| byte >> bit & 1 != 0).map(|bit| place * 8 + bit) {

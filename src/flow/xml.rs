@@ -119,7 +119,7 @@ fn independent(buffer: &mut Vec<u8>, flow: &Flow<'_>, parts: &Parts<'_>) {
         Some(stop) => stop.saturating_sub(start) / SECOND,
         None => parts.now_seconds.saturating_sub(start / SECOND),
     });
-    element(buffer, "deltatime", age);
+    element(buffer, "deltatime", flow.age_seconds.or(age));
 }
 
 /// Appends the time of the text, in local time.
@@ -127,7 +127,9 @@ pub(super) fn when(buffer: &mut Vec<u8>, parts: &Parts<'_>) {
     let Some(seconds) = parts.when_seconds else { return };
     let time = sys::local_time(seconds);
     words(buffer, &["<when>"]);
-    for (name, part) in [("hour", time.hour), ("min", time.minute), ("sec", time.second)] {
+    // The original writes the hour alone without a leading zero.
+    element(buffer, "hour", Some(time.hour.into()));
+    for (name, part) in [("min", time.minute), ("sec", time.second)] {
         words(buffer, &["<", name, ">"]);
         push::two(buffer, part);
         words(buffer, &["</", name, ">"]);
@@ -157,7 +159,6 @@ pub(super) fn text(buffer: &mut Vec<u8>, name: &str, value: Option<&[u8]>) {
     }
 }
 
-/// Appends words.
 pub(super) fn words(buffer: &mut Vec<u8>, words: &[&str]) {
     words.iter().for_each(|word| buffer.extend_from_slice(word.as_bytes()));
 }

@@ -1,14 +1,22 @@
 //! One run of an applet: its arguments in, its table out.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Applet, MEANING, Report, SCOPE, SOURCE, Sample, Say, Table};
 use crate::cli::{self, Common, Opt, Original};
 use crate::error::Error;
 use crate::out::{Column, Format, Kind, Metrics, Out};
+use crate::source::files::sosreport::{Files, Folder, HOST};
 use crate::source::{Source, netns};
 use crate::sys::{self, Kernel};
+
+/// What `--top` does where there are no groups.
+pub(crate) const TOP_NAMESPACES: &str =
+    "with --netns all, show only the N namespaces whose first number is the largest";
+const NEEDS_NAMESPACES: &str = "needs --netns all: it counts network namespaces";
 
 /// The variable of the environment that stands for `--root`.
 const ROOT: &str = "CONNBOX_ROOT";
@@ -16,6 +24,7 @@ const ROOT: &str = "CONNBOX_ROOT";
 /// One run of an applet.
 #[derive(Debug)]
 pub struct Call {
+    applet: &'static str,
     original: Option<&'static Original>,
     arguments: Vec<OsString>,
     common: Common,
@@ -27,17 +36,25 @@ pub struct Call {
 }
 
 impl Call {
-    /// A run of `applet`.
     pub fn new(arguments: Vec<OsString>, applet: &Applet, say: Say) -> Call {
         let report = Report::new(applet.name, say);
         let (original, common) = (applet.original, Common::default());
-        Call { original, arguments, common, report, is_understood: false, collected: None }
+        Call {
+            applet: applet.name,
+            original,
+            arguments,
+            common,
+            report,
+            is_understood: false,
+            collected: None,
+        }
     }
 
-    /// A run that keeps its samples, for a file of several applets.
+    /// A run that keeps its samples and messages, for a file of several applets.
     pub fn collecting(arguments: Vec<OsString>, applet: &Applet, say: Say) -> Call {
         let mut call = Call::new(arguments, applet, say);
         call.common.is_collected = true;
+        call.report.kept = Some(Vec::new());
         call.common.style.format = Format::Prometheus;
         call
     }
@@ -69,9 +86,21 @@ impl Call {
         let common = self.common.clone();
         let (args, others, common) =
             cli::parse(&self.arguments, options, shared, self.original, common)?;
+        if let Some(path) = &common.style.output {
+            sys::refuse_borrowed_rights(path.as_os_str().as_bytes())?;
+        }
         self.common = common;
+        if self.original.is_none() && !self.common.style.is_chosen && !self.common.is_collected {
+            self.common.style.choose_rows();
+        }
+        self.report.accepts_gaps = self.common.quiet_gaps;
         self.is_understood = true;
         Ok((args, others))
+    }
+
+    /// All arguments, as they were given.
+    pub fn words(&self) -> impl Iterator<Item = &[u8]> {
+        self.arguments.iter().map(|word| word.as_bytes())
     }
 
     /// The NAMEs among the arguments.
@@ -90,16 +119,25 @@ impl Call {
     }
 
     /// Says that the tool whose name the applet bears has no text for what is asked: the default is
-    /// TSV then, as elsewhere.
+    /// that of other applets then.
     pub fn has_no_original(&mut self) {
-        if self.is_original() {
-            self.common.style.format = Format::Tsv;
-        }
+        self.common.style.choose_rows_without_original();
     }
 
     /// Whether every network namespace is wanted.
     pub fn is_of_all_namespaces(&self) -> bool {
         self.common.style.by_namespace
+    }
+
+    /// Of `--netns all`, shows only the namespaces with the largest first numbers, if `--top` says how many.
+    ///
+    /// # Errors
+    /// If not all namespaces are visited.
+    pub fn pick_namespaces(&mut self, top: Option<usize>) -> Result<(), Error> {
+        let style = &mut self.common.style;
+        cli::refuse([(top.is_some() && !style.by_namespace, "--top", NEEDS_NAMESPACES)])?;
+        style.picks.top = top;
+        Ok(())
     }
 
     /// Makes the table, as often as `--interval` wants, with `--netns all` of every namespace.
@@ -116,7 +154,7 @@ impl Call {
     ) -> Result<(), Error> {
         let source = self.source()?;
         let explain = self.common.explain;
-        let mut out = Out::new(self.common.style.clone(), columns, |column| {
+        let mut out = Out::new(self.common.style.clone(), columns, &|column| {
             let said = optional.iter().find(|(name, _)| *name == column.name);
             let is_explanation = [SCOPE, SOURCE, MEANING].contains(column);
             said.map_or(!is_explanation || explain, |(_, is_shown)| *is_shown)
@@ -131,8 +169,7 @@ impl Call {
             }
             Some(interval) => self.repeat(interval, &mut out, &source, table)?,
         }
-        self.finish(out)?;
-        if self.report.is_troubled { Err(Error::Said) } else { Ok(()) }
+        self.finish(out)
     }
 
     /// Takes a snapshot every `interval`, `--count` times or for ever.
@@ -148,6 +185,7 @@ impl Call {
             out.begin(sys::unix_milliseconds(), sys::monotonic());
             self.snapshot(table, source, out)?;
             out.end()?;
+            self.report.foreign();
             if self.common.count.is_some_and(|count| done >= count) {
                 break;
             }
@@ -167,36 +205,109 @@ impl Call {
         if !self.common.style.by_namespace {
             return table.snapshot(Sample { source, out, report });
         }
+        if !source.saved.is_empty() {
+            return saved_namespaces(&self.common.from, table, Sample { source, out, report });
+        }
         let missing = table.namespaces(&netns::list()?, Sample { source, out, report })?;
         report.missing(missing);
-        out.enter(None, None);
+        out.leave()?;
         table.machine(Sample { source, out, report })
     }
 
     /// Ends the output: it is written, or its samples are kept if this run is to keep them.
+    ///
+    /// # Errors
+    /// If writing fails; [`Error::Said`] if something was left out.
     pub(crate) fn finish(&mut self, out: Out) -> Result<(), Error> {
         if self.common.is_collected {
             self.collected = Some(out.into_metrics());
-            return Ok(());
+        } else {
+            out.finish()?;
         }
-        out.finish()
+        if self.report.is_troubled { Err(Error::Said) } else { Ok(()) }
+    }
+
+    /// The saved files, with those of a sosreport's folder in its place.
+    fn saved(&mut self) -> Result<Vec<PathBuf>, Error> {
+        let mut files = Vec::new();
+        for path in &self.common.from {
+            if sys::is_directory(path) {
+                sys::refuse_borrowed_rights("--from")?;
+                let found = Folder::open(path)?.files(self.applet, HOST)?;
+                found.skipped.iter().for_each(|text| self.report.note(text));
+                files.extend(found.paths);
+            } else if self.common.style.by_namespace {
+                return Err(Error::usage("--from", cli::NOT_WITH_NETNS));
+            } else {
+                files.push(path.clone());
+            }
+        }
+        Ok(files)
     }
 
     /// What the run reads, after it has entered the namespace of `--netns`.
-    pub(crate) fn source(&self) -> Result<Source, Error> {
+    pub(crate) fn source(&mut self) -> Result<Source, Error> {
         if let Some(netns) = &self.common.netns {
             sys::enter_network_namespace(netns)?;
         }
         let Common { root, netns, from, style, .. } = &self.common;
         let (root, tree_of) = match root {
-            Some(root) => (Some(root.clone()), "--root"),
+            Some(root) => {
+                sys::refuse_borrowed_rights("--root")?;
+                (Some(root.clone()), "--root")
+            }
             None if netns.is_some() || style.by_namespace || !from.is_empty() => (None, ""),
-            None => (sys::environment(ROOT).map(Into::into), ROOT),
+            None => (root_of_environment()?, ROOT),
         };
-        let (kernel, saved) = (Kernel::new(root)?, from.clone());
+        let (kernel, saved) = (Kernel::new(root)?, self.saved()?);
         let threads = self.common.threads.unwrap_or_default();
-        Ok(Source { kernel, saved, tree_of, threads, ..Source::default() })
+        let byte_order = self.common.byte_order.unwrap_or_default();
+        let (applet, command) = (self.applet, self.common.from_command.unwrap_or_default());
+        let source = Source {
+            kernel,
+            saved,
+            applet,
+            command,
+            tree_of,
+            threads,
+            byte_order,
+            ..Source::default()
+        };
+        if source.is_live() && self.common.byte_order.is_some() {
+            return Err(Error::usage("--byte-order", "needs --from or --root"));
+        }
+        Ok(source)
     }
+}
+
+/// Takes one snapshot of each network namespace that the folders of sosreports have text of.
+fn saved_namespaces(
+    from: &[PathBuf],
+    table: &mut dyn Table,
+    Sample { source, out, report }: Sample<'_>,
+) -> Result<(), Error> {
+    for path in from {
+        let folder = Folder::open(path)?;
+        for namespace in folder.namespaces() {
+            // A namespace without any text of what the applet reads is missing from the answer.
+            match folder.files(source.applet, &namespace) {
+                Ok(Files { paths: saved, skipped }) => {
+                    skipped.iter().for_each(|text| report.note(text));
+                    out.enter(namespace, None)?;
+                    let source = &Source { saved, ..source.clone() };
+                    table.snapshot(Sample { source, out, report })?;
+                }
+                Err(error) => report.trouble(&error),
+            }
+        }
+    }
+    out.leave()
+}
+
+/// The directory that the environment names instead of the running kernel.
+fn root_of_environment() -> Result<Option<PathBuf>, Error> {
+    let root = sys::environment(ROOT).map(PathBuf::from);
+    root.map(|root| sys::refuse_borrowed_rights(ROOT).map(|()| root)).transpose()
 }
 
 /// The moment of the snapshot after `done` ones: counted from the start, so that no delay adds up.

@@ -5,9 +5,9 @@ mod report;
 mod table;
 
 pub use call::Call;
-pub(crate) use call::moment;
+pub(crate) use call::{TOP_NAMESPACES, moment};
 pub use report::{Report, Say};
-pub use table::{MEANING, SCOPE, SOURCE, Sample, Table};
+pub use table::{InTwoSteps, MEANING, SCOPE, SOURCE, Sample, Table};
 
 use crate::cli::{OptDoc, Original};
 use crate::error::Error;
@@ -18,16 +18,14 @@ use crate::out::Column;
 pub struct Applet {
     /// Its name, which is also a command if a link has this name.
     pub name: &'static str,
-    /// Its other names.
     pub aliases: &'static [&'static str],
     /// What it does, one clause.
     pub about: &'static str,
     /// Paragraphs of the man page: what the user should know.
     pub details: &'static [&'static str],
-    /// Its own options.
-    pub options: &'static [OptDoc],
+    pub options: &'static [&'static OptDoc],
     /// The options that pick sockets, if it takes them.
-    pub filters: &'static [OptDoc],
+    pub filters: &'static [&'static OptDoc],
     /// Its columns, in order; new ones are only ever added at the end.
     pub columns: &'static [Column],
     /// Commands that people run; tests run them exactly as written here.
@@ -39,10 +37,9 @@ pub struct Applet {
     /// NAMEs of a fixed vocabulary, for completions.
     pub names: &'static [&'static str],
     /// The keys of its screen, if it has one, and what each does.
-    pub keys: &'static [(&'static str, &'static str)],
+    pub keyboard: &'static [(&'static str, &'static str)],
     /// How it differs, if it has the name of an existing tool.
     pub original: Option<&'static Original>,
-    /// Runs it.
     pub run: fn(&mut Call) -> Result<(), Error>,
 }
 
@@ -51,6 +48,5 @@ pub struct Applet {
 pub struct Example {
     /// What the command is for.
     pub about: &'static str,
-    /// The shell's command line.
     pub command: &'static str,
 }

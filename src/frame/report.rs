@@ -1,7 +1,11 @@
 //! The messages of a run, on standard error.
 
+use std::borrow::Cow;
+
 use crate::error::Error;
+use crate::source::files::tables::Weight;
 use crate::source::netns;
+use crate::sys;
 
 /// Takes the name of the speaker and a line for standard error.
 pub type Say = fn(&str, &[u8]);
@@ -11,92 +15,187 @@ pub type Say = fn(&str, &[u8]);
 pub struct Report {
     name: &'static str,
     say: Say,
-    noted: Vec<&'static str>,
+    noted: Vec<String>,
     /// Messages that are held back, to be printed later.
     held: Option<Vec<Held>>,
+    /// The messages that a run for a file of several applets would print, each with its speaker.
+    pub(crate) kept: Option<Vec<(&'static str, Vec<u8>)>>,
     /// Whether something could not be read (an error said so).
     pub(super) is_troubled: bool,
-    /// Whether requested network namespaces could not be counted (an error said so).
-    pub(crate) is_partial: bool,
+    /// Which of the requested network namespaces could not be counted (an error said so).
+    pub(crate) partial: Option<String>,
+    /// Whether a gap was reported.
+    has_gap: bool,
+    /// `--quiet-gaps`: whether gaps are accepted in silence.
+    pub(crate) accepts_gaps: bool,
 }
 
 /// A message to print later.
 #[derive(Clone, Debug)]
-enum Held {
-    Note(&'static str),
-    Say(&'static str, Vec<u8>),
+struct Held {
+    kind: Kind,
+    name: &'static str,
+    text: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Note,
+    Doubt,
+    Gap,
+    Message,
 }
 
 impl Report {
     /// The messages of a run of the applet `name`, printed with `say`.
     pub(super) fn new(name: &'static str, say: Say) -> Report {
-        let (noted, held) = (Vec::new(), None);
-        Report { name, say, noted, held, is_troubled: false, is_partial: false }
+        Report {
+            name,
+            say,
+            noted: Vec::new(),
+            held: None,
+            kept: None,
+            is_troubled: false,
+            partial: None,
+            has_gap: false,
+            accepts_gaps: false,
+        }
     }
 
     /// A report that holds its messages back, for another thread; see [`Report::add`].
-    pub(super) fn apart(&self) -> Report {
-        Report { held: Some(Vec::new()), ..Report::new(self.name, self.say) }
+    pub(crate) fn apart(&self) -> Report {
+        let held = Some(Vec::new());
+        Report { held, accepts_gaps: self.accepts_gaps, ..Report::new(self.name, self.say) }
+    }
+
+    /// Holds all further messages back: what they say is told otherwise.
+    pub(crate) fn hold(&mut self) {
+        self.held = Some(Vec::new());
+    }
+
+    /// Prints all further messages again; what was held back has been told.
+    pub(crate) fn release(&mut self) {
+        self.held = None;
+    }
+
+    /// The messages that were held back, each with whether it casts doubt on the numbers.
+    pub(crate) fn heard(&mut self) -> impl Iterator<Item = (bool, String)> + use<> {
+        let held = self.held.replace(Vec::new()).unwrap_or_default();
+        held.into_iter().map(|Held { kind, text, .. }| {
+            (!matches!(kind, Kind::Note), String::from_utf8_lossy(&text).into_owned())
+        })
     }
 
     /// Prints the messages that `apart` has held back.
     pub(super) fn add(&mut self, apart: Report) {
         self.is_troubled |= apart.is_troubled;
-        for held in apart.held.into_iter().flatten() {
-            match held {
-                Held::Note(text) => self.note(text),
-                Held::Say(name, text) => self.write(name, &text),
+        for Held { kind, name, text } in apart.held.into_iter().flatten() {
+            match kind {
+                Kind::Note => self.note(&String::from_utf8_lossy(&text)),
+                Kind::Doubt => self.doubt(&String::from_utf8_lossy(&text)),
+                Kind::Gap => self.gap(&String::from_utf8_lossy(&text)),
+                Kind::Message => self.write(kind, name, &text),
             }
         }
     }
 
-    fn write(&mut self, name: &'static str, text: &[u8]) {
-        match &mut self.held {
-            Some(held) => held.push(Held::Say(name, text.to_vec())),
-            None => (self.say)(name, text),
+    fn write(&mut self, kind: Kind, name: &'static str, text: &[u8]) {
+        match (&mut self.held, &mut self.kept) {
+            (Some(held), _) => held.push(Held { kind, name, text: text.to_vec() }),
+            (_, Some(kept)) => kept.push((name, text.to_vec())),
+            _ => (self.say)(name, text),
         }
     }
 
     /// Prints a note, once per run.
-    pub fn note(&mut self, text: &'static str) {
-        if self.noted.contains(&text) {
+    pub(crate) fn note(&mut self, text: &str) {
+        self.once(Kind::Note, text);
+    }
+
+    /// Prints, once per run, why numbers may be wrong.
+    pub(crate) fn doubt(&mut self, text: &str) {
+        self.once(Kind::Doubt, text);
+    }
+
+    /// Prints, once per run, what is to be said about numbers, each with what it means for them.
+    pub(crate) fn notes(&mut self, notes: impl Iterator<Item = (Weight, Cow<'static, str>)>) {
+        notes.for_each(|(weight, text)| match weight {
+            Weight::Note => self.note(&text),
+            Weight::Doubt => self.doubt(&text),
+            Weight::Gap => self.gap(&text),
+            Weight::Lack => self.lack(&text),
+        });
+    }
+
+    fn once(&mut self, kind: Kind, text: &str) {
+        if !self.noted.iter().any(|noted| noted == text) {
+            self.write(kind, self.name, text.as_bytes());
+            self.noted.push(text.to_owned());
+        }
+    }
+
+    /// Prints, once per run, that a number lacks processes that cannot be seen; the run then ends with status 1. Does
+    /// nothing with `--quiet-gaps`.
+    pub(crate) fn gap(&mut self, text: &str) {
+        if self.accepts_gaps {
             return;
         }
-        match &mut self.held {
-            Some(held) => held.push(Held::Note(text)),
-            None => (self.say)(self.name, text.as_bytes()),
+        self.is_troubled = true;
+        if !std::mem::replace(&mut self.has_gap, true) {
+            self.write(Kind::Gap, self.name, text.as_bytes());
         }
-        self.noted.push(text);
+    }
+
+    /// Warns once if somebody else than the kernel sent netlink messages: they were ignored.
+    #[inline(never)]
+    pub(crate) fn foreign(&mut self) {
+        if sys::take_foreign() {
+            self.note(
+                "netlink: ignored messages that were not sent by the kernel, but by a process in the network namespace",
+            );
+        }
     }
 
     /// Prints a message, each time.
     pub fn say(&mut self, text: &str) {
-        self.write(self.name, text.as_bytes());
-    }
-
-    /// Whether [`Report::note`] has printed this.
-    pub(crate) fn has_said(&self, text: &'static str) -> bool {
-        self.noted.contains(&text)
+        self.write(Kind::Message, self.name, text.as_bytes());
     }
 
     /// Prints a line in the form of the original tool, without the applet's name.
     pub fn line(&mut self, text: &str) {
-        self.write("", text.as_bytes());
+        self.write(Kind::Message, "", text.as_bytes());
     }
 
     /// Prints an error and goes on; the run then ends with status 1.
     pub fn trouble(&mut self, error: &Error) {
         if let Error::Fault { text, .. } = error {
-            self.write(self.name, text);
+            self.write(Kind::Message, self.name, text);
         }
         self.is_troubled = true;
     }
 
-    /// Prints, once per run, which of all network namespaces could not be counted.
-    pub(super) fn missing(&mut self, missing: netns::Missing) {
-        let Some(text) = missing.text() else { return };
-        if !std::mem::replace(&mut self.is_partial, true) {
+    /// Prints what is missing, once per run, and goes on; the run then ends with status 1.
+    pub(crate) fn lack(&mut self, text: &str) {
+        self.is_troubled = true;
+        self.doubt(text);
+    }
+
+    /// Prints, once per run, which of all network namespaces could not be counted. Does nothing with
+    /// `--quiet-gaps`.
+    pub(super) fn missing(&mut self, mut missing: netns::Missing) {
+        if missing == netns::Missing::default() || self.accepts_gaps || self.partial.is_some() {
+            return;
+        }
+        self.is_troubled = true;
+        if self.has_gap {
+            // The reasons were given.
+            missing.sight = Default::default();
+        }
+        let text = missing.text();
+        if let Some(text) = &text {
             self.trouble(&Error::failed("--netns all", text));
         }
+        self.partial =
+            Some(text.unwrap_or_else(|| "some network namespaces were not counted".into()));
     }
 }

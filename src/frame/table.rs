@@ -1,5 +1,7 @@
 //! A table of an applet: the source of its rows, and the columns that explain them.
 
+use std::marker::PhantomData;
+
 use super::Report;
 use crate::error::Error;
 use crate::out::{Column, Out};
@@ -8,19 +10,14 @@ use crate::source::netns::{Missing, Namespaces};
 
 /// The columns of `--explain`, the last ones of every table.
 pub const SCOPE: Column = Column::label("scope", "netns or host: whose sockets the number counts");
-/// See [`SCOPE`].
 pub const SOURCE: Column = Column::label("source", "the kernel file and field, or the formula");
-/// See [`SCOPE`].
 pub const MEANING: Column = Column::label("meaning", "what the number says");
 
 /// What one snapshot reads from and writes to: the snapshot of one namespace, if all are visited.
 #[derive(Debug)]
 pub struct Sample<'a> {
-    /// Where facts come from.
     pub source: &'a Source,
-    /// Where rows go.
     pub out: &'a mut Out,
-    /// Where messages go.
     pub report: &'a mut Report,
 }
 
@@ -42,9 +39,10 @@ impl Sample<'_> {
             Ok((seen, report))
         })?;
         for (namespace, (seen, apart)) in seen {
-            out.enter(Some(namespace.label()), namespace.resident.clone());
-            report.add(apart);
+            out.enter(namespace.label(), namespace.resident.clone())?;
+            // What is wrong with all of them is said alone.
             write(seen, out)?;
+            report.add(apart);
         }
         Ok(missing)
     }
@@ -60,7 +58,7 @@ pub trait Table {
     fn namespaces(&mut self, all: &Namespaces, sample: Sample<'_>) -> Result<Missing, Error> {
         let Sample { source, out, report } = sample;
         all.visit(&mut |namespace| {
-            out.enter(Some(namespace.label()), namespace.resident.clone());
+            out.enter(namespace.label(), namespace.resident.clone())?;
             self.snapshot(Sample { source, out, report })
         })
     }
@@ -68,6 +66,38 @@ pub trait Table {
     /// With `--netns all`, writes the rows of the whole machine, after those of the namespaces.
     fn machine(&mut self, _: Sample<'_>) -> Result<(), Error> {
         Ok(())
+    }
+}
+
+/// A table that reads before it writes, so that threads may read several namespaces at once.
+pub struct InTwoSteps<T, R, W> {
+    read: R,
+    write: W,
+    seen: PhantomData<T>,
+}
+
+impl<T: Send, R, W> InTwoSteps<T, R, W>
+where
+    R: Fn(&Source, &mut Report) -> Result<T, Error> + Sync,
+    W: FnMut(T, &mut Out) -> Result<(), Error>,
+{
+    pub fn new(read: R, write: W) -> Self {
+        InTwoSteps { read, write, seen: PhantomData }
+    }
+}
+
+impl<T: Send, R, W> Table for InTwoSteps<T, R, W>
+where
+    R: Fn(&Source, &mut Report) -> Result<T, Error> + Sync,
+    W: FnMut(T, &mut Out) -> Result<(), Error>,
+{
+    fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
+        (self.write)((self.read)(source, report)?, out)
+    }
+
+    fn namespaces(&mut self, all: &Namespaces, sample: Sample<'_>) -> Result<Missing, Error> {
+        let InTwoSteps { read, write, .. } = self;
+        sample.everywhere(all, |source: &Source, _: &[u8], report| read(source, report), write)
     }
 }
 

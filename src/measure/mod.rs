@@ -8,21 +8,54 @@ use std::borrow::Cow;
 
 use crate::error::Error;
 use crate::frame::{Call, Report, Sample, Table};
-use crate::model::TcpSockstat;
+use crate::model::{Sockstat, TcpSockstat};
 use crate::out::{Column, Out, Value};
 use crate::source::Source;
+use crate::source::files::counts;
+use crate::source::homes::{self, Others};
 use crate::source::netns::{Missing, Namespaces};
 use summary::Readings;
 
 /// The scopes of a number.
-pub const NETNS: &str = "netns";
-pub const HOST: &str = "host";
+pub(crate) const NETNS: &str = "netns";
+pub(crate) const HOST: &str = "host";
 /// The scope of the difference of a number of the host and a number of the namespace.
-pub const HOST_MINUS_NETNS: &str = "host-netns";
+pub(crate) const HOST_MINUS_NETNS: &str = "host-netns";
+
+/// The measures that are differences, which may rightly be below zero.
+pub(crate) const DIFFERENCES: [&str; 2] = ["closed", "unhashed"];
+
+/// What is said where sockstat6 is missing, and nothing tells that IPv6 is off.
+pub(crate) const NO_IPV6: &str = "sockstat6 is missing, and IPv6 is not known to be off: its sockets are not in these \
+    numbers, and closed and unhashed count them; read sockstat6, too, or accept that with --quiet-gaps";
+
+/// Whether a number is wrong without those of sockstat6.
+fn needs_ipv6(name: &&'static str) -> bool {
+    let mut parts = summary::TRANSPORT.iter().flat_map(|(names, _)| [names[0], names[2]]);
+    *name == "inuse6" || is_difference(name) || parts.any(|part| part == *name)
+}
+
+/// Says, once, that numbers of IPv6 are missing which the measures `names` need; gives whether that is so and not
+/// accepted.
+#[cold]
+pub(crate) fn lacks_ipv6(
+    names: &[&'static str],
+    source: &Source,
+    sockstat: &Sockstat,
+    report: &mut Report,
+) -> bool {
+    let lacks = !report.accepts_gaps
+        && names.iter().any(needs_ipv6)
+        && counts::lacks_ipv6(source, sockstat);
+    if lacks {
+        report.lack(NO_IPV6);
+    }
+    lacks
+}
 
 /// A number, if it is known, and its meaning.
 #[derive(Debug)]
-pub struct Measure {
+pub(crate) struct Measure {
     pub value: Option<i128>,
     pub scope: &'static str,
     pub source: Cow<'static, str>,
@@ -30,7 +63,7 @@ pub struct Measure {
 }
 
 impl Measure {
-    pub fn of(
+    pub(crate) fn of(
         value: Option<i128>,
         scope: &'static str,
         source: impl Into<Cow<'static, str>>,
@@ -40,18 +73,20 @@ impl Measure {
     }
 
     fn row(&self, name: &'static str, out: &mut Out) -> Result<(), Error> {
-        out.row([
+        let shown = |value| if DIFFERENCES.contains(&name) { value } else { out.level(value) };
+        let values = [
             Value::Word(name),
-            self.value.map_or(Value::Absent, Value::Int),
+            self.value.map(shown).map_or(Value::Absent, Value::Int),
             Value::Word(self.scope),
             Value::Text(self.source.as_bytes()),
             Value::Text(self.meaning.as_bytes()),
-        ])
+        ];
+        if self.scope == HOST { out.constant(values) } else { out.row(values) }
     }
 }
 
 /// A table of measures by name. With `--netns all`, some of them describe the whole machine.
-pub trait Measures: Sync {
+pub(crate) trait Measures: Sync {
     /// The measures that have one row of the whole machine.
     const OF_MACHINE: &'static [&'static str];
     /// The measures that mix numbers of the machine and of the namespace; a note says so.
@@ -70,43 +105,53 @@ pub trait Measures: Sync {
 }
 
 /// The error for an unknown measure: another measure's number in its place would go unnoticed.
-pub fn no_measure(name: &str) -> Error {
+pub(crate) fn no_measure(name: &str) -> Error {
     Error::failed(name, "no number of that name")
 }
 
 /// Prints the measures called `names`.
-pub fn run<M: Measures>(
+pub(crate) fn run<M: Measures>(
     call: &mut Call,
     columns: &[Column],
     names: Vec<&'static str>,
     measures: M,
 ) -> Result<(), Error> {
-    call.table(columns, &[], &mut MeasureTable { measures, names, machine: TcpSockstat::default() })
+    let machine = Some(TcpSockstat::default());
+    call.table(columns, &[], &mut MeasureTable { measures, names, machine, has_noted: false })
 }
 
 struct MeasureTable<M> {
     measures: M,
     names: Vec<&'static str>,
-    /// The namespaces that were visited so far.
-    machine: TcpSockstat,
+    /// The namespaces that were visited so far; `None` if the numbers of one are not known.
+    machine: Option<TcpSockstat>,
+    /// Whether a note said what the differences include.
+    has_noted: bool,
 }
 
 impl<M: Measures> Table for MeasureTable<M> {
     fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
         let readings = self.measures.read(&self.names, source, report)?;
         if self.names.iter().any(|name| M::MIXED.contains(name)) {
-            note_namespace(source, report);
+            let has_difference = self.names.iter().any(is_difference);
+            let has_unhashed = readings.tcp.is_some_and(|tcp| tcp.unhashed() > 0);
+            if !self.has_noted {
+                self.has_noted = note_namespace(source, has_difference && has_unhashed, report)?;
+            }
         }
         let mut names = self.names.iter();
         names.try_for_each(|name| M::measure(&readings, name, false)?.row(name, out))
     }
 
     fn namespaces(&mut self, all: &Namespaces, sample: Sample<'_>) -> Result<Missing, Error> {
-        let MeasureTable { measures, names, machine } = self;
+        let MeasureTable { measures, names, machine, .. } = self;
         let read =
             |source: &Source, _: &[u8], report: &mut Report| measures.read(names, source, report);
         sample.everywhere(all, read, |readings, out| {
-            machine.add_namespace(&readings.tcp);
+            *machine = machine.zip(readings.tcp).map(|(mut machine, tcp)| {
+                machine.add_namespace(&tcp);
+                machine
+            });
             // The others have one row for the whole machine.
             let mut names = names.iter().filter(|name| !M::OF_MACHINE.contains(name));
             names.try_for_each(|name| M::measure(&readings, name, false)?.row(name, out))
@@ -114,10 +159,9 @@ impl<M: Measures> Table for MeasureTable<M> {
     }
 
     fn machine(&mut self, Sample { out, report, .. }: Sample<'_>) -> Result<(), Error> {
-        let tcp = std::mem::take(&mut self.machine);
+        let tcp = self.machine.replace(TcpSockstat::default());
         let readings = Readings { tcp, ..Readings::default() };
-        let is_difference = |name: &&str| matches!(*name, "closed" | "unhashed");
-        if report.is_partial && self.names.iter().any(is_difference) {
+        if report.partial.is_some() && self.names.iter().any(is_difference) {
             report.note("closed and unhashed count the sockets of the missing namespaces too");
         }
         let mut names = self.names.iter().filter(|name| M::OF_MACHINE.contains(name));
@@ -125,13 +169,42 @@ impl<M: Measures> Table for MeasureTable<M> {
     }
 }
 
-/// Notes once that numbers of this network namespace are subtracted from numbers of the whole machine, if
-/// the machine has other namespaces.
-fn note_namespace(source: &Source, report: &mut Report) {
-    if source.saved.is_empty() && source.kernel.is_other_namespace() {
-        report.note(
-            "not the machine's first network namespace: alloc and orphan count the whole machine, \
-             inuse and tw this namespace only; their difference includes sockets of other namespaces",
-        );
+/// Whether the measure is a difference between numbers of the machine and of one namespace.
+fn is_difference(name: &&'static str) -> bool {
+    DIFFERENCES.contains(name)
+}
+
+/// Notes that numbers of this network namespace are subtracted from numbers of the whole machine, if the
+/// machine has other namespaces, whose sockets may be what is left (`has_rest`). Returns whether it did;
+/// `--quiet-gaps` accepts that without a look.
+#[cold]
+fn note_namespace(source: &Source, has_rest: bool, report: &mut Report) -> Result<bool, Error> {
+    if !source.saved.is_empty() || report.accepts_gaps {
+        return Ok(false);
     }
+    if source.kernel.is_other_namespace() {
+        report.doubt(
+            "not the machine's first network namespace: alloc and orphan count the whole machine, \
+             inuse and tw this namespace only; their difference includes sockets of other namespaces; \
+             for the whole machine use --netns all",
+        );
+        return Ok(true);
+    }
+    if !source.is_live() || !has_rest {
+        return Ok(false);
+    }
+    let others = homes::others()?;
+    match &others {
+        Others::Exist => report.doubt(
+            "this machine has other network namespaces (containers): closed and unhashed include their \
+             TCP sockets; for the whole machine use --netns all",
+        ),
+        Others::Unseen(sight) if sight.is_clear() => {}
+        Others::Unseen(sight) => {
+            const OUTCOME: &str =
+                ": closed and unhashed may include TCP sockets of other network namespaces";
+            report.doubt(&[&sight.reasons(), OUTCOME].concat());
+        }
+    }
+    Ok(matches!(others, Others::Exist))
 }

@@ -1,18 +1,77 @@
 //! Counts the selected sockets, in groups.
 
 use crate::error::Error;
-use crate::frame::Report;
+use crate::frame::{Call, Report, Sample, Table};
 use crate::model::{Endpoint, Family, Groups, Proto, Query, Socket, Tally, TcpState};
-use crate::select::facts::{self, Facts, Shared};
+use crate::out::Column;
+use crate::select::facts::{Facts, Shared};
 use crate::select::grouping::Grouping;
 use crate::select::options::looked_up;
+use crate::select::passing;
 use crate::select::socket_keys::Sockets;
+use crate::source::netns::{Missing, Namespaces};
 use crate::source::sockets::sock_diag::Dumped;
 use crate::source::{self, Collector, Method, Source, TcpInfo};
 
+/// Makes the table of the sockets that match, in groups; of every namespace as one group, unless `netns` is a key.
+pub(crate) fn table(
+    call: &mut Call,
+    grouping: &Grouping<Sockets>,
+    query: &Query,
+    columns: &[Column],
+) -> Result<(), Error> {
+    let mut table = Grouped { grouping, query, groups: grouping.groups() };
+    call.table(columns, &grouping.shown(), &mut table)
+}
+
+struct Grouped<'a> {
+    grouping: &'a Grouping<Sockets>,
+    query: &'a Query,
+    /// The groups of all namespaces together.
+    groups: Groups,
+}
+
+impl Table for Grouped<'_> {
+    fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
+        let Grouped { grouping, query, .. } = *self;
+        let mut netns = Vec::new();
+        if grouping.has("netns") {
+            // A sosreport's folder has files for each namespace, and other files do not tell theirs.
+            netns = match out.namespace().filter(|_| !source.saved.is_empty()) {
+                Some(name) => name.to_vec(),
+                None => {
+                    const NOT_TOLD: &str =
+                        "--by netns: files do not say of which network namespace they are";
+                    source.must_be_live(NOT_TOLD)?;
+                    crate::source::netns::own_name()?
+                }
+            };
+        }
+        let shared = Shared::read(source, query)?;
+        grouping.rows(&groups(source, query, grouping, &shared, netns, report)?, out)
+    }
+
+    fn namespaces(&mut self, all: &Namespaces, sample: Sample<'_>) -> Result<Missing, Error> {
+        let Grouped { grouping, query, groups: merged } = self;
+        let shared = Shared::read_whole(sample.source, query)?;
+        let read = |source: &Source, netns: &[u8], report: &mut Report| {
+            groups(source, query, grouping, &shared, netns.to_vec(), report)
+        };
+        sample.everywhere(all, read, |more, _| {
+            merged.merge(more);
+            shared.interfaces.check()
+        })
+    }
+
+    fn machine(&mut self, Sample { out, .. }: Sample<'_>) -> Result<(), Error> {
+        let groups = std::mem::replace(&mut self.groups, self.grouping.groups());
+        self.grouping.rows(&groups, out)
+    }
+}
+
 /// Counts the sockets of the namespace that the process is in, named `netns`. `shared` holds what was read
 /// once for all namespaces of a snapshot.
-pub fn groups(
+pub(crate) fn groups(
     source: &Source,
     query: &Query,
     grouping: &Grouping<Sockets>,
@@ -20,17 +79,18 @@ pub fn groups(
     netns: Vec<u8>,
     report: &mut Report,
 ) -> Result<Groups, Error> {
-    let query = &looked_up(query, &source.kernel)?;
-    let mut facts = Facts::read(source, shared, query)?;
-    facts.netns = netns;
-    let counting = Counting { source, query, grouping, facts: &facts };
-    let (groups, dumped) = source::confirmed(source, query.is_strict, || counting.groups())?;
-    shared.note_gaps(query, dumped, report);
+    let query = &looked_up(query, source)?;
+    let (groups, dumped) = source::confirmed(source, query.strict, || {
+        let mut facts = Facts::read(source, shared, query)?;
+        facts.netns.clone_from(&netns);
+        Counting { source, query, grouping, facts: &facts }.groups()
+    })?;
+    shared.note_gaps(query, dumped, report)?;
     Ok(groups)
 }
 
-/// Counts the sockets as one group.
-pub fn number(source: &Source, query: &Query, report: &mut Report) -> Result<u64, Error> {
+/// Counts the sockets as one group; what is to be said about it is reported.
+pub(crate) fn number(source: &Source, query: &Query, report: &mut Report) -> Result<u64, Error> {
     let shared = Shared::read(source, query)?;
     let groups = groups(source, query, &Grouping::default(), &shared, Vec::new(), report)?;
     Ok(groups.sorted(0, 1).first().map_or(0, |(_, tally)| tally.count))
@@ -50,14 +110,14 @@ impl Counting<'_> {
         if !(self.needs_states_alone() && self.source.is_live()) {
             return self.by_dump(protos);
         }
-        let (mut groups, mut dumped) = (Groups::default(), Dumped::default());
+        let (mut groups, mut dumped) = (self.grouping.groups(), Dumped::default());
         for proto in protos {
             let (one, of_one) = match proto {
                 Proto::Tcp => self.by_subtraction()?,
                 Proto::Udp => self.by_dump(&[Proto::Udp])?,
             };
             groups.merge(one);
-            dumped.is_interrupted |= of_one.is_interrupted;
+            dumped.add(of_one);
         }
         Ok((groups, dumped))
     }
@@ -74,10 +134,10 @@ impl Counting<'_> {
         let Counting { source, grouping, facts, .. } = *self;
         let query = Query { protos: protos.to_vec(), ..self.query.clone() };
         let new = || {
-            let (key, groups) = (Vec::with_capacity(128), Groups::default());
+            let (key, groups) = (Vec::with_capacity(128), grouping.groups());
             ByKey { grouping, facts, key, groups }
         };
-        let (by_key, dumped) = facts::collect(source, Method::Auto, &query, facts, new)?;
+        let (by_key, dumped) = passing::collect(source, Method::Auto, &query, facts, new)?;
         Ok((by_key.groups, dumped))
     }
 
@@ -85,7 +145,7 @@ impl Counting<'_> {
         let (states, only) = (self.query.states(), self.query.family);
         let (counts, dumped) =
             source::tcp_states(self.source, Method::Auto, states, only.is_some())?;
-        let (mut groups, mut key) = (Groups::default(), Vec::with_capacity(32));
+        let (mut groups, mut key) = (self.grouping.groups(), Vec::with_capacity(32));
         for state in states.iter() {
             let count = only.map_or(counts.both(state), |family| counts.get(family, state));
             if count > 0 {
@@ -125,19 +185,5 @@ impl Collector for ByKey<'_> {
 /// A TCP socket of which only the state matters.
 fn in_state(state: TcpState) -> Socket {
     let nowhere = Endpoint { address: std::net::Ipv4Addr::UNSPECIFIED.into(), port: 0 };
-    Socket {
-        proto: Proto::Tcp,
-        family: Family::Inet,
-        state: state.number(),
-        timer: 0,
-        local: nowhere,
-        remote: nowhere,
-        interface: 0,
-        recv_queue_bytes: 0,
-        send_queue_bytes: 0,
-        uid: 0,
-        inode: 0,
-        cookie: 0,
-        cgroup: None,
-    }
+    Socket::of(Proto::Tcp, Family::Inet, state.number(), nowhere, nowhere)
 }

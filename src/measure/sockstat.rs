@@ -6,24 +6,25 @@ use super::{HOST, Measure, NETNS};
 use crate::cli;
 use crate::error::Error;
 use crate::source::Source;
+use crate::source::files::counts;
 use crate::source::files::procfs::{self, File, Record};
 use crate::sys::Kernel;
 use crate::wire::text;
 
 /// One number, by its protocol and item.
-pub struct Field {
+pub(crate) struct Field {
     pub protocol: String,
     pub item: String,
-    pub value: u64,
+    pub value: i128,
 }
 
 /// Reads all fields, in file order; there are about twenty, however many sockets exist.
-pub fn read(source: &Source, limits: bool) -> Result<Vec<Field>, Error> {
+pub(crate) fn read(source: &Source, limits: bool) -> Result<Vec<Field>, Error> {
     let mut fields: Vec<Field> = Vec::with_capacity(32);
     procfs::read(source, &[File::Sockstat, File::Sockstat6], |place, record| {
         let Record::Counts { protocol, fields: counts } = record else { return Ok(()) };
         for pair in text::counts(counts) {
-            let (item, value) = pair.ok_or_else(|| place.error(procfs::NOT_A_COUNT))?;
+            let (item, value) = pair.ok_or_else(|| place.error(counts::NOT_A_COUNT))?;
             let [protocol, item] =
                 [protocol, item].map(|name| String::from_utf8_lossy(name).into_owned());
             if fields.iter().any(|field| field.protocol == protocol && field.item == item) {
@@ -34,7 +35,7 @@ pub fn read(source: &Source, limits: bool) -> Result<Vec<Field>, Error> {
         Ok(())
     })?;
     if fields.is_empty() {
-        return Err(procfs::missing("line"));
+        return Err(counts::missing(source, "line"));
     }
     fields.extend(limits.then(|| open_files(&source.kernel)).flatten());
     Ok(fields)
@@ -42,19 +43,19 @@ pub fn read(source: &Source, limits: bool) -> Result<Vec<Field>, Error> {
 
 /// The machine's open files: the first number of file-nr.
 fn open_files(kernel: &Kernel) -> Option<Field> {
-    let value = numbers(&kernel.sysctl("fs/file-nr")?).next()?;
+    let value = numbers(&kernel.sysctl("fs/file-nr")?).next()?.into();
     Some(Field { protocol: "file".into(), item: "used".into(), value })
 }
 
-/// A NAME: `TCP` or `TCP.inuse`.
-pub struct Name {
+/// A NAME: `TCP`, `TCP.inuse`, or a pattern for such a name or a field.
+pub(crate) struct Name {
     text: OsString,
     protocol: String,
     item: Option<String>,
 }
 
 impl Name {
-    pub fn parse(text: &OsStr) -> Name {
+    pub(crate) fn parse(text: &OsStr) -> Name {
         let name = text.to_string_lossy();
         let (protocol, item) = match name.split_once('.') {
             Some((protocol, item)) => (protocol, Some(item.to_owned())),
@@ -63,14 +64,25 @@ impl Name {
         Name { text: text.to_os_string(), protocol: protocol.to_owned(), item }
     }
 
+    /// Whether it may be the name of several fields.
+    fn is_pattern(&self) -> bool {
+        self.text.as_encoded_bytes().iter().any(|byte| b"*?".contains(byte))
+    }
+
     fn is(&self, field: &Field) -> bool {
+        if self.is_pattern() {
+            let (pattern, item) = (self.text.to_ascii_lowercase(), field.item.to_ascii_lowercase());
+            let whole = [&field.protocol.to_ascii_lowercase(), ".", &item].concat();
+            let fits = |name: &str| cli::matches(pattern.as_encoded_bytes(), name.as_bytes());
+            return fits(&whole) || fits(&item);
+        }
         self.protocol.eq_ignore_ascii_case(&field.protocol)
             && self.item.as_ref().is_none_or(|item| item.eq_ignore_ascii_case(&field.item))
     }
 }
 
 /// The fields that `names` select, in the order given, each once; without names, all of them.
-pub fn pick<'a>(
+pub(crate) fn pick<'a>(
     fields: &'a [Field],
     names: &[Name],
 ) -> Result<impl Iterator<Item = &'a Field>, Error> {
@@ -81,7 +93,7 @@ pub fn pick<'a>(
             let known: Vec<_> =
                 fields.iter().map(|f| format!("{}.{}", f.protocol, f.item)).collect();
             let protocols = fields.iter().map(|field| field.protocol.as_str());
-            return Err(cli::unknown_name(
+            return Err(cli::unknown_name_or_part(
                 &name.text,
                 known.iter().map(String::as_str).chain(protocols),
             ));
@@ -100,7 +112,7 @@ pub fn pick<'a>(
 
 /// A limit of the kernel.
 #[derive(Clone, Copy)]
-pub struct Limit {
+pub(crate) struct Limit {
     /// Its file, relative to /proc/sys.
     pub file: &'static str,
     /// The limit; `None` if this network namespace does not show it, and for saved files.
@@ -108,11 +120,11 @@ pub struct Limit {
 }
 
 /// The field that a NAME selects, and its limit if it has one.
-pub fn number(source: &Source, name: &str) -> Result<(u64, Option<Limit>), Error> {
+pub(crate) fn number(source: &Source, name: &str) -> Result<(i128, Option<Limit>), Error> {
     let is_live = source.saved.is_empty();
     let (fields, wanted) = (read(source, is_live)?, Name::parse(name.as_ref()));
-    let field = fields.iter().find(|field| wanted.is(field));
-    let field = field.ok_or_else(|| procfs::missing(name))?;
+    let field = fields.iter().find(|field| wanted.is(field) && !wanted.is_pattern());
+    let field = field.ok_or_else(|| counts::missing(source, name))?;
     let known = explain(field.protocol.as_bytes(), field.item.as_bytes());
     let limit =
         known.limit.map(|file| Limit { file, number: limit(source, file).filter(|_| is_live) });
@@ -120,7 +132,7 @@ pub fn number(source: &Source, name: &str) -> Result<(u64, Option<Limit>), Error
 }
 
 /// The limit in a file, relative to /proc/sys.
-pub fn limit(source: &Source, file: &str) -> Option<u64> {
+pub(crate) fn limit(source: &Source, file: &str) -> Option<u64> {
     // tcp_mem and udp_mem hold three numbers; allocation fails at the last.
     numbers(&source.kernel.sysctl(file)?).last()
 }
@@ -130,7 +142,7 @@ fn numbers(text: &[u8]) -> impl Iterator<Item = u64> {
 }
 
 /// The file and field of a number.
-pub fn source(protocol: &str, item: &str) -> String {
+pub(crate) fn source(protocol: &str, item: &str) -> String {
     match protocol {
         "file" => "/proc/sys/fs/file-nr, first number".to_owned(),
         _ if protocol.ends_with('6') => format!("/proc/net/sockstat6 {protocol} {item}"),
@@ -139,7 +151,7 @@ pub fn source(protocol: &str, item: &str) -> String {
 }
 
 /// The scope, limit and meaning of a field.
-pub struct Explanation {
+pub(crate) struct Explanation {
     pub scope: &'static str,
     /// The file of its limit, relative to /proc/sys.
     pub limit: Option<&'static str>,
@@ -148,13 +160,13 @@ pub struct Explanation {
 }
 
 /// A field as a measure.
-pub fn measure(value: Option<u64>, protocol: &str, item: &str) -> Measure {
+pub(crate) fn measure(value: Option<i128>, protocol: &str, item: &str) -> Measure {
     let known = explain(protocol.as_bytes(), item.as_bytes());
-    Measure::of(value.map(i128::from), known.scope, source(protocol, item), known.meaning)
+    Measure::of(value, known.scope, source(protocol, item), known.meaning)
 }
 
 /// Explains a field of sockstat (net/ipv4/proc.c, sockstat_seq_show).
-pub fn explain(protocol: &[u8], item: &[u8]) -> Explanation {
+pub(crate) fn explain(protocol: &[u8], item: &[u8]) -> Explanation {
     let (scope, limit, meaning) = match (protocol.strip_suffix(b"6").unwrap_or(protocol), item) {
         (b"sockets", b"used") => {
             (NETNS, None, "sockets of every kind, TCP, UDP, UNIX and all others")

@@ -39,7 +39,6 @@ pub struct Expectation<'a> {
     pub id: Option<u32>,
     /// The zone of both directions.
     pub zone: Option<u16>,
-    /// Its flags.
     pub flags: Option<ExpectationFlags>,
     /// The helper's class of expectation.
     pub class: Option<u32>,

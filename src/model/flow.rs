@@ -9,17 +9,11 @@ pub enum Ends {
     #[default]
     None,
     /// The ports of TCP, UDP, UDP-Lite, SCTP and DCCP.
-    Ports {
-        /// The source port.
-        source: u16,
-        /// The destination port.
-        destination: u16,
-    },
+    Ports { source: u16, destination: u16 },
     /// ICMP and ICMPv6.
     Icmp {
         /// The type of the message.
         kind: u8,
-        /// Its code.
         code: u8,
         /// The identifier of an echo.
         id: u16,
@@ -36,9 +30,7 @@ pub enum Ends {
 /// One direction of a flow: the source and destination of its packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tuple {
-    /// The source address.
     pub source: IpAddr,
-    /// The destination address.
     pub destination: IpAddr,
     /// The transport protocol's number.
     pub protocol: u8,
@@ -59,7 +51,6 @@ impl Default for Tuple {
 /// The accounting of one direction (net.netfilter.nf_conntrack_acct).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Packets.
     pub packets: u64,
     /// Bytes, headers of the network layer included.
     pub bytes: u64,
@@ -120,11 +111,8 @@ impl FlowStatus {
 /// What happened to a flow or an expectation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It is new.
     New,
-    /// It changed.
     Update,
-    /// It ended.
     Destroy,
 }
 
@@ -139,8 +127,9 @@ pub struct Flow<'a> {
     pub reply: Tuple,
     /// The flow that announced this one.
     pub master: Option<Tuple>,
-    /// Its status bits.
     pub status: Option<FlowStatus>,
+    /// The bits of the status that a saved text does not tell; none if the kernel gave it.
+    pub untold: FlowStatus,
     /// The time in seconds until it ends, unless another packet comes.
     pub timeout_seconds: Option<u32>,
     /// The number of the state of TCP, SCTP or DCCP: each has its own; see [`Flow::state_name`].
@@ -165,6 +154,8 @@ pub struct Flow<'a> {
     pub start_nanoseconds: Option<u64>,
     /// When it ended, likewise.
     pub stop_nanoseconds: Option<u64>,
+    /// How old it was when a text was saved that does not say when it began.
+    pub age_seconds: Option<u64>,
     /// When the event happened, likewise; since Linux 6.14.
     pub event_nanoseconds: Option<u64>,
     /// The name of its helper: ftp, sip, ….
@@ -279,16 +270,19 @@ impl Flow<'_> {
         self.status.is_some_and(|status| status.has(bits))
     }
 
+    /// Whether the status, as far as it is told, says that this NAT is decided.
+    pub fn is_done(&self, bit: FlowStatus) -> bool {
+        self.status.is_none_or(|status| status.has(bit)) || self.untold.has(bit)
+    }
+
     /// Whether the source address was translated. The status decides: conntrack can insert flows whose
     /// reply goes elsewhere without a translation.
     pub fn is_source_translated(&self) -> bool {
-        let is_done = self.status.is_none_or(|status| status.has(FlowStatus::SRC_NAT_DONE));
-        is_done && self.reply.destination != self.orig.source
+        self.is_done(FlowStatus::SRC_NAT_DONE) && self.reply.destination != self.orig.source
     }
 
     /// Whether the destination address was translated.
     pub fn is_destination_translated(&self) -> bool {
-        let is_done = self.status.is_none_or(|status| status.has(FlowStatus::DST_NAT_DONE));
-        is_done && self.reply.source != self.orig.destination
+        self.is_done(FlowStatus::DST_NAT_DONE) && self.reply.source != self.orig.destination
     }
 }

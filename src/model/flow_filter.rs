@@ -2,12 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::{Ends, Flow, FlowStatus, Tuple};
+use super::{Choice, Ends, Flow, FlowStatus, Ports, Tuple};
 
 /// An address and a mask of the bits that matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Masked {
-    /// The address.
     pub address: IpAddr,
     /// The bits that matter, of the address's family.
     pub mask: IpAddr,
@@ -46,12 +45,12 @@ impl Masked {
 /// The conditions for one direction of a flow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Side {
-    /// The source address.
     pub source: Option<Masked>,
-    /// The destination address.
     pub destination: Option<Masked>,
     /// The ports, or the keys of GRE: source and destination.
     pub ports: [Option<u16>; 2],
+    /// The same by ranges of ports.
+    pub ranges: [Choice<Ports>; 2],
     /// Type and code of ICMP and ICMPv6.
     pub icmp: [Option<u8>; 2],
     /// Their identifier.
@@ -72,12 +71,20 @@ impl Side {
 
     #[inline]
     fn has_ends(&self, ends: Ends) -> bool {
-        let asks_ports = self.ports != [None; 2];
+        let [sources, destinations] = &self.ranges;
+        let has_ranges = !(sources.is_empty() && destinations.is_empty());
+        let asks_ports = self.ports != [None; 2] || has_ranges;
+        let is_in = |ranges: &Choice<Ports>, port| {
+            ranges.has(|range| (range.first..=range.last).contains(&port))
+        };
         let asks_icmp = self.icmp != [None; 2] || self.icmp_id.is_some();
         match ends {
             Ends::Ports { source, destination } | Ends::Keys { source, destination } => {
                 let [wanted_source, wanted_destination] = self.ports;
-                !asks_icmp && is(wanted_source, source) && is(wanted_destination, destination)
+                !asks_icmp
+                    && is(wanted_source, source)
+                    && is(wanted_destination, destination)
+                    && (!has_ranges || is_in(sources, source) && is_in(destinations, destination))
             }
             Ends::Icmp { kind, code, id } => {
                 let [wanted_kind, wanted_code] = self.icmp;
@@ -131,9 +138,7 @@ pub struct FlowFilter {
     pub protocol: Option<u8>,
     /// The number of the state of TCP, SCTP or DCCP.
     pub state: Option<u8>,
-    /// The original direction.
     pub orig: Side,
-    /// The reply direction.
     pub reply: Side,
     /// Status bits that must be set, and status bits that must not be set.
     pub status: [u32; 2],
@@ -203,20 +208,15 @@ impl FlowFilter {
     }
 }
 
-/// Whether the status, if known, says that this NAT is decided.
-fn is_settled(flow: &Flow<'_>, bit: FlowStatus) -> bool {
-    flow.status.is_none_or(|status| status.has(bit))
-}
-
 fn is_source(wanted: &Translation, flow: &Flow<'_>) -> bool {
     let old = (flow.orig.source, source_port(flow.orig.ends));
-    is_settled(flow, FlowStatus::SRC_NAT_DONE)
+    flow.is_done(FlowStatus::SRC_NAT_DONE)
         && wanted.has(old, (flow.reply.destination, destination_port(flow.reply.ends)))
 }
 
 fn is_destination(wanted: &Translation, flow: &Flow<'_>) -> bool {
     let old = (flow.orig.destination, destination_port(flow.orig.ends));
-    is_settled(flow, FlowStatus::DST_NAT_DONE)
+    flow.is_done(FlowStatus::DST_NAT_DONE)
         && wanted.has(old, (flow.reply.source, source_port(flow.reply.ends)))
 }
 
@@ -279,6 +279,11 @@ mod tests {
         assert!(has(|filter| filter.orig.ports = [Some(1000), Some(80)]));
         assert!(!has(|filter| filter.orig.ports = [None, Some(1000)]));
         assert!(has(|filter| filter.reply.ports = [Some(80), None]));
+        let range = |first, last| vec![Ports { first, last }];
+        assert!(has(|filter| filter.orig.ranges[1] = range(80, 90).into()));
+        assert!(!has(|filter| filter.orig.ranges[0] = range(80, 90).into()));
+        assert!(!has(|filter| filter.orig.ranges[1].none = range(80, 90)));
+        assert!(has(|filter| filter.orig.ranges[0].none = range(80, 90)));
         assert!(!has(|filter| filter.orig.icmp = [Some(8), None]));
         assert!(!has(|filter| filter.orig.icmp_id = Some(0)));
     }

@@ -76,12 +76,34 @@ impl Eq for Key {}
 
 /// Tallies by key, a string of bytes by which the groups are sorted. The standard hash has a random key, so
 /// that peers cannot choose addresses that collide.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Groups {
     tallies: HashMap<Key, Tally>,
+    most: usize,
+    /// Whether there were more groups than `most`, of which some are missing.
+    is_over: bool,
+}
+
+/// How many groups there may be by default: they take some hundred megabytes at most, if their keys are short.
+pub const MOST_GROUPS: usize = 1_000_000;
+
+impl Default for Groups {
+    fn default() -> Groups {
+        Groups::at_most(MOST_GROUPS)
+    }
 }
 
 impl Groups {
+    /// No groups yet, and never more than this number: strangers choose many of the keys.
+    pub fn at_most(most: usize) -> Groups {
+        Groups { tallies: HashMap::new(), most, is_over: false }
+    }
+
+    /// The limit, if there were more groups.
+    pub fn excess(&self) -> Option<usize> {
+        self.is_over.then_some(self.most)
+    }
+
     /// Counts one more row of the group `key`, and adds its numbers.
     #[inline]
     pub fn add(&mut self, key: &[u8], sums: [u64; 2]) {
@@ -90,8 +112,13 @@ impl Groups {
 
     /// Adds a whole tally to the group `key`.
     pub fn add_all(&mut self, key: &[u8], more: Tally) {
+        let is_full = self.tallies.len() >= self.most;
         let tally = match self.tallies.get_mut(key) {
             Some(tally) => tally,
+            None if is_full => {
+                self.is_over = true;
+                return;
+            }
             None => self.tallies.entry(Key::of(key)).or_default(),
         };
         tally.add(more);
@@ -99,6 +126,7 @@ impl Groups {
 
     /// Adds all tallies of `other`.
     pub fn merge(&mut self, other: Groups) {
+        self.is_over |= other.is_over;
         if self.tallies.is_empty() {
             self.tallies = other.tallies;
             return;
@@ -110,8 +138,32 @@ impl Groups {
         };
         for (key, tally) in fewer {
             more.entry(key).or_default().add(tally);
+            if more.len() > self.most {
+                self.is_over = true;
+                break;
+            }
         }
         self.tallies = more;
+    }
+
+    /// The groups, of which those are one whose keys `write` writes alike: under the first of these keys.
+    #[inline(never)]
+    pub fn merged(&self, write: &dyn Fn(&[u8], &mut Vec<u8>)) -> Groups {
+        let mut keys: Vec<&[u8]> = self.tallies.keys().map(Borrow::borrow).collect();
+        // Which of the keys stands for all must not depend on the hash.
+        keys.sort_unstable();
+        let (mut merged, mut written) = (Groups::at_most(self.most), Vec::with_capacity(128));
+        // The count is the place of the first key that is written so.
+        let mut firsts: HashMap<Key, Tally> = HashMap::new();
+        for (count, key) in (0..).zip(&keys) {
+            written.clear();
+            write(key, &mut written);
+            let first = firsts.entry(Key::of(&written)).or_insert(Tally { count, sums: [0; 2] });
+            let first = usize::try_from(first.count).ok().and_then(|place| keys.get(place));
+            let tally = self.tallies.get(*key).copied().unwrap_or_default();
+            merged.add_all(first.unwrap_or(key), tally);
+        }
+        merged
     }
 
     /// The groups with at least `min` rows, the largest first, equal ones by key; at most `top` groups.
@@ -138,6 +190,17 @@ fn first_bytes(key: &[u8]) -> u64 {
     let mut first = [0; 8];
     first.iter_mut().zip(key).for_each(|(place, byte)| *place = *byte);
     u64::from_be_bytes(first)
+}
+
+/// Sorts a short list: the sort of the standard library is six kilobytes of code for each type.
+pub fn sort_few<T>(few: &mut [T], is_before: impl Fn(&T, &T) -> bool) {
+    for last in 1..few.len() {
+        let mut place = last;
+        while place > 0 && is_before(&few[place], &few[place - 1]) {
+            few.swap(place - 1, place);
+            place -= 1;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -172,6 +235,43 @@ mod tests {
         wanted.sort_unstable();
         assert_eq!(found, wanted);
         assert_eq!(size_of::<Key>(), size_of::<Tally>());
+    }
+
+    #[test]
+    fn there_are_never_more_groups_than_allowed() {
+        let of = |most, keys: &[u8]| {
+            let mut groups = Groups::at_most(most);
+            keys.iter().for_each(|key| groups.add(&[*key], [0; 2]));
+            groups
+        };
+        assert_eq!((of(3, b"abcabc").excess(), of(2, b"abcabc").excess()), (None, Some(2)));
+        // Each part may be within the limit, and all of them together above it, whichever is larger.
+        for (first, second, excess) in [
+            (&b"abc"[..], &b"cba"[..], None),
+            (b"abc", b"d", Some(3)),
+            (b"d", b"abc", Some(3)),
+            (b"", b"abcd", Some(3)),
+            (b"abcd", b"", Some(3)),
+            (b"ab", b"cdef", Some(3)),
+        ] {
+            let mut groups = of(3, first);
+            groups.merge(of(3, second));
+            assert_eq!(groups.excess(), excess, "{first:?} {second:?}");
+            assert!(groups.tallies.len() <= 4);
+        }
+    }
+
+    #[test]
+    fn keys_that_are_written_alike_are_one_group() {
+        let mut groups = Groups::default();
+        for key in [&b"ab"[..], b"a?", b"a!", b"b", b"a!"] {
+            groups.add(key, [1, 10]);
+        }
+        let merged = groups.merged(&|key, written| written.extend(&key[..1]));
+        let sorted = merged.sorted(1, usize::MAX);
+        let tally = |count| Tally { count, sums: [count, 10 * count] };
+        assert_eq!(sorted, [(&b"a!"[..], tally(4)), (b"b", tally(1))]);
+        assert_eq!(groups.merged(&|key, written| written.extend(key)), groups);
     }
 
     #[test]

@@ -15,8 +15,10 @@ pub use flow::{
     Change, DCCP_STATES, Ends, Flow, FlowStatus, SCTP_STATES, TCP_STATES, Traffic, Tuple,
 };
 pub use flow_filter::{FlowFilter, Masked, Side, Translation};
-pub use groups::{Groups, Tally};
-pub use query::{Needs, Ports, Prefix, Query, Unknown, masked};
+pub use groups::{Groups, MOST_GROUPS, Tally, sort_few};
+pub use query::{
+    Choice, MissingInterface, Name, Needs, Network, Patience, Ports, Prefix, Query, masked,
+};
 pub use segment::{Segment, TcpFlags};
 pub use socket::{Endpoint, Proto, Socket};
 pub use sockstat::{Protocol, Sockstat, TcpSockstat};
@@ -24,7 +26,7 @@ pub use state::{StateCounts, StateSet, TcpState, UnknownState};
 pub use threshold::{Range, Verdict, WrongRange};
 
 /// The address family of a socket. A v4-mapped socket is an IPv6 socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
     /// AF_INET.
     Inet,

@@ -31,15 +31,12 @@ impl TcpFlags {
 /// A TCP segment: what its headers say, without the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// The sender.
     pub source: Endpoint,
-    /// The receiver.
     pub destination: Endpoint,
     /// The sequence number of its first byte, or of its SYN.
     pub sequence: u32,
     /// The next sequence number that the sender expects; valid only with ACK.
     pub acknowledgment: u32,
-    /// Its flags.
     pub flags: TcpFlags,
     /// The payload in bytes, computed from the headers: bytes that were not captured are included.
     pub payload_bytes: u32,

@@ -63,7 +63,6 @@ fn mapped(address: Ipv6Addr) -> Option<IpAddr> {
 /// A socket from sock_diag or from a file of /proc/net.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Socket {
-    /// The protocol.
     pub proto: Proto,
     /// The family of the socket; AF_INET6 for a v4-mapped one.
     pub family: Family,
@@ -71,6 +70,8 @@ pub struct Socket {
     pub state: u8,
     /// Which timer runs: 3 marks a minisocket.
     pub timer: u8,
+    /// Whether IPV6_V6ONLY is set, as far as the source says: the files of /proc/net do not.
+    pub is_v6_only: bool,
     /// Our end.
     pub local: Endpoint,
     /// The other end; port 0 if there is none.
@@ -89,13 +90,54 @@ pub struct Socket {
     pub cookie: u64,
     /// The ID of the control group (cgroup v2) in which the socket was created.
     pub cgroup: Option<u64>,
+    /// In saved text, where `interface` and `cgroup` are numbers of words, too: the process that holds the socket, or 0.
+    pub holder: u32,
+    /// In saved text: the names of the hosts at our end and the other one, or 0 for each that has an address.
+    pub names: [u32; 2],
 }
 
 impl Socket {
-    /// The state, if it is one of the twelve.
+    /// In place of [`Socket::holder`] if a process holds the socket whose sockets must not match.
+    pub const AVOIDED: u32 = u32::MAX;
+
+    /// A socket of which nothing else is known.
+    pub fn of(
+        proto: Proto,
+        family: Family,
+        state: u8,
+        local: Endpoint,
+        remote: Endpoint,
+    ) -> Socket {
+        Socket {
+            proto,
+            family,
+            state,
+            timer: 0,
+            is_v6_only: false,
+            local,
+            remote,
+            interface: 0,
+            recv_queue_bytes: 0,
+            send_queue_bytes: 0,
+            uid: 0,
+            inode: 0,
+            cookie: 0,
+            cgroup: None,
+            holder: 0,
+            names: [0; 2],
+        }
+    }
+
+    /// The state, if it is known.
     #[inline]
     pub fn tcp_state(&self) -> Option<TcpState> {
-        TcpState::from_number(self.state)
+        TcpState::of_socket(self.state)
+    }
+
+    /// Whether this is neither a connection request nor a minisocket, which belong to no control group.
+    pub fn is_full(&self) -> bool {
+        let states = [TcpState::SYN_RECV, TcpState::TIME_WAIT].map(Some);
+        self.timer != 3 && !states.contains(&self.tcp_state())
     }
 
     /// Whether the socket accepts connections or datagrams from any peer.
@@ -104,6 +146,17 @@ impl Socket {
         match self.proto {
             Proto::Tcp => self.tcp_state() == Some(TcpState::LISTEN),
             Proto::Udp => self.remote.port == 0,
+        }
+    }
+
+    /// Whether the socket opened its connection, as far as the state tells; one without a remote end
+    /// accepted none.
+    #[inline]
+    pub fn is_client(&self) -> Option<bool> {
+        match self.tcp_state() {
+            Some(TcpState::SYN_SENT) => Some(true),
+            Some(TcpState::SYN_RECV) => Some(false),
+            _ => (self.remote.port == 0).then_some(true),
         }
     }
 

@@ -2,40 +2,47 @@
 
 use super::Family;
 
-/// The TCP numbers of /proc/net/sockstat and sockstat6 (net/ipv4/proc.c), in sockets.
+/// The TCP numbers of /proc/net/sockstat and sockstat6 (net/ipv4/proc.c), in sockets. All are levels, which a
+/// fault of the kernel may bring below zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TcpSockstat {
     /// `TCP: inuse`: hashed full IPv4 sockets of this network namespace.
-    pub inuse: u64,
+    pub inuse: i128,
     /// `TCP6: inuse`: hashed full IPv6 sockets of this network namespace; 0 if IPv6 is disabled.
-    pub inuse6: u64,
+    pub inuse6: i128,
     /// `TCP: orphan`: full sockets without an owner, machine-wide.
-    pub orphan: u64,
+    pub orphan: i128,
     /// `TCP: tw`: minisockets (TIME_WAIT and orphaned FIN_WAIT2) of this network namespace.
-    pub tw: u64,
+    pub tw: i128,
     /// `TCP: alloc`: all full sockets of either family, machine-wide.
-    pub alloc: u64,
+    pub alloc: i128,
 }
 
 impl TcpSockstat {
     /// What `ss -s` and the documentation call closed: `alloc - (inuse + inuse6 - tw)`. It counts every
     /// minisocket as a closed socket, and may be negative.
     pub fn closed(&self) -> i128 {
-        self.unhashed() + i128::from(self.tw)
+        self.unhashed() + self.tw
     }
 
     /// The sockets in no table, neither connected nor listening: `alloc - inuse - inuse6`. Exact if no
     /// other network namespace has TCP sockets.
     pub fn unhashed(&self) -> i128 {
-        i128::from(self.alloc) - i128::from(self.inuse) - i128::from(self.inuse6)
+        self.alloc - self.inuse - self.inuse6
+    }
+
+    /// Whether one of the levels is below zero, so that nothing can be calculated from them.
+    pub fn is_below_zero(&self) -> bool {
+        let TcpSockstat { inuse, inuse6, orphan, tw, alloc } = *self;
+        [inuse, inuse6, orphan, tw, alloc].into_iter().any(i128::is_negative)
     }
 
     /// Adds another namespace of the same machine: numbers of a namespace are summed, numbers of the
     /// machine take the later reading.
     pub fn add_namespace(&mut self, other: &TcpSockstat) {
-        self.inuse = self.inuse.saturating_add(other.inuse);
-        self.inuse6 = self.inuse6.saturating_add(other.inuse6);
-        self.tw = self.tw.saturating_add(other.tw);
+        self.inuse += other.inuse;
+        self.inuse6 += other.inuse6;
+        self.tw += other.tw;
         self.orphan = other.orphan;
         self.alloc = other.alloc;
     }
@@ -58,25 +65,25 @@ pub enum Protocol {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sockstat {
     /// `sockets: used`: sockets of every kind in this network namespace.
-    pub used: Option<u64>,
+    pub used: Option<i128>,
     /// `TCP: orphan`.
-    pub orphan: Option<u64>,
+    pub orphan: Option<i128>,
     /// `TCP: tw`.
-    pub tw: Option<u64>,
+    pub tw: Option<i128>,
     /// `TCP: alloc`.
-    pub alloc: Option<u64>,
-    inuse: [[Option<u64>; 2]; 4],
+    pub alloc: Option<i128>,
+    inuse: [[Option<i128>; 2]; 4],
 }
 
 impl Sockstat {
     /// Adds one field of one line; unused fields are skipped. Returns `false` if the field was given
     /// before: nobody can know which value is right.
-    pub fn add(&mut self, protocol: &[u8], item: &[u8], value: u64) -> bool {
+    pub fn add(&mut self, protocol: &[u8], item: &[u8], value: i128) -> bool {
         let Some(place) = self.place(protocol, item) else { return true };
         place.replace(value).is_none()
     }
 
-    fn place(&mut self, protocol: &[u8], item: &[u8]) -> Option<&mut Option<u64>> {
+    fn place(&mut self, protocol: &[u8], item: &[u8]) -> Option<&mut Option<i128>> {
         match (protocol, item) {
             (b"sockets", b"used") => Some(&mut self.used),
             (b"TCP", b"orphan") => Some(&mut self.orphan),
@@ -102,8 +109,13 @@ impl Sockstat {
 
     /// `inuse` of a protocol; 0 without its line: the family is disabled, or the protocol is not built into
     /// the kernel.
-    pub fn inuse(&self, protocol: Protocol, family: Family) -> u64 {
+    pub fn inuse(&self, protocol: Protocol, family: Family) -> i128 {
         self.inuse[protocol as usize][family as usize].unwrap_or_default()
+    }
+
+    /// Whether there is any number of IPv6.
+    pub fn has_ipv6(&self) -> bool {
+        self.inuse.iter().any(|both| both[Family::Inet6 as usize].is_some())
     }
 
     /// The TCP numbers.
@@ -143,7 +155,8 @@ mod tests {
 
     #[test]
     fn extreme_numbers_do_not_overflow() {
-        let most = TcpSockstat { inuse: u64::MAX, inuse6: u64::MAX, ..TcpSockstat::default() };
-        assert_eq!(most.closed(), -2 * i128::from(u64::MAX));
+        let number = i128::from(u64::MAX);
+        let most = TcpSockstat { inuse: number, inuse6: number, ..TcpSockstat::default() };
+        assert_eq!(most.closed(), -2 * number);
     }
 }

@@ -2,30 +2,33 @@
 
 use super::Family;
 
-/// A TCP state by the kernel's number, 1 to 12.
+/// A TCP state by the kernel's number, 1 to 12, or 13 for sockets that are only bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TcpState(u8);
 
 /// The names of a state: the kernel's, the two digits of /proc/net/tcp, and those of ss, netstat and RFC
 /// 9293 where they differ in more than case, `-` and `_`.
-const STATES: [(&str, &str, &[&str]); 12] = [
+const STATES: [(&str, &str, &[&str]); 13] = [
     ("ESTABLISHED", "01", &["ESTAB"]),
     ("SYN_SENT", "02", &[]),
     ("SYN_RECV", "03", &["SYN_RCV", "SYN_RCVD", "SYN_RECEIVED"]),
     ("FIN_WAIT1", "04", &[]),
     ("FIN_WAIT2", "05", &[]),
     ("TIME_WAIT", "06", &[]),
-    ("CLOSE", "07", &["CLOSED", "UNCONN"]),
+    ("CLOSE", "07", &["CLOSED", "UNCONN", "UNCONNECTED"]),
     ("CLOSE_WAIT", "08", &[]),
     ("LAST_ACK", "09", &[]),
     ("LISTEN", "0A", &["LISTENING"]),
     ("CLOSING", "0B", &[]),
     ("NEW_SYN_RECV", "0C", &[]),
+    ("BOUND_INACTIVE", "0D", &[]),
 ];
 
 impl TcpState {
     /// 1: data may flow both ways.
     pub const ESTABLISHED: TcpState = TcpState(1);
+    /// 2: we have asked for a connection.
+    pub const SYN_SENT: TcpState = TcpState(2);
     /// 3: a connection request (or a Fast Open child) waiting for the last handshake packet.
     pub const SYN_RECV: TcpState = TcpState(3);
     /// 5: our end is closed and acknowledged, the other end still open.
@@ -37,15 +40,29 @@ impl TcpState {
     pub const CLOSE: TcpState = TcpState(7);
     /// 10: waits for connections.
     pub const LISTEN: TcpState = TcpState(10);
+    /// 13: bound, but neither connected nor listening. No socket of a table is in this state: sock_diag
+    /// alone lists them (since Linux 6.8), and only if it is asked for.
+    pub const BOUND_INACTIVE: TcpState = TcpState(13);
 
     /// The twelve states in the kernel's order.
     pub fn all() -> impl Iterator<Item = TcpState> {
         (1..=12).map(TcpState)
     }
 
-    /// The state of a kernel number, if it is one of the twelve.
+    /// The same, and [`TcpState::BOUND_INACTIVE`].
+    pub fn each() -> impl Iterator<Item = TcpState> {
+        (1..=13).map(TcpState)
+    }
+
+    /// The state of a number in the kernel's tables, if it is one of the twelve.
     pub fn from_number(number: u8) -> Option<TcpState> {
         (1..=12).contains(&number).then_some(TcpState(number))
+    }
+
+    /// The state of a socket's number: one of the twelve, or [`TcpState::BOUND_INACTIVE`].
+    #[inline]
+    pub fn of_socket(number: u8) -> Option<TcpState> {
+        (1..=13).contains(&number).then_some(TcpState(number))
     }
 
     /// The kernel's number.
@@ -58,7 +75,7 @@ impl TcpState {
         STATES[self.index()].0
     }
 
-    /// The two digits of /proc/net/tcp, `01` to `0C`.
+    /// The two digits of /proc/net/tcp, `01` to `0C`; `0D` for bound sockets, which it does not list.
     pub fn hex(self) -> &'static str {
         STATES[self.index()].1
     }
@@ -89,9 +106,9 @@ impl StateSet {
     /// The minisockets of TIME_WAIT, which have no inode.
     pub const TIME_WAIT: StateSet = StateSet::only(TcpState::TIME_WAIT);
 
-    /// Not a state of a socket: asks sock_diag for sockets that are bound, but neither connected nor
-    /// listening (TCP_BOUND_INACTIVE, since Linux 6.8; older kernels return none).
-    pub const BOUND: StateSet = StateSet(1 << 13);
+    /// Asks sock_diag for sockets that are bound, but neither connected nor listening, which come in state
+    /// CLOSE (TCP_BOUND_INACTIVE, since Linux 6.8; older kernels return none).
+    pub const BOUND: StateSet = StateSet::only(TcpState::BOUND_INACTIVE);
 
     /// The set of `state` alone.
     pub const fn only(state: TcpState) -> StateSet {
@@ -101,6 +118,16 @@ impl StateSet {
     /// sock_diag's `idiag_states`.
     pub const fn mask(self) -> u32 {
         self.0
+    }
+
+    /// The set with this mask.
+    pub const fn of_mask(mask: u32) -> StateSet {
+        StateSet(mask)
+    }
+
+    /// The states of this set that are in `other`, too.
+    pub const fn and(self, other: StateSet) -> StateSet {
+        StateSet(self.0 & other.0)
     }
 
     /// Whether `state` is in the set.
@@ -125,7 +152,7 @@ impl StateSet {
 
     /// The states of the set in the kernel's order.
     pub fn iter(self) -> impl Iterator<Item = TcpState> {
-        TcpState::all().filter(move |state| self.has(*state))
+        TcpState::each().filter(move |state| self.has(*state))
     }
 
     /// Reads a state in any tool's spelling (`estab`, `FIN_WAIT1`, `fin-wait-1`, `01`) or one of
@@ -137,7 +164,7 @@ impl StateSet {
         if let Some((_, set)) = GROUPS.iter().find(|(name, _)| same(name, word)) {
             return Ok(*set);
         }
-        TcpState::all()
+        TcpState::each()
             .find(|state| {
                 let (name, hex, others) = STATES[state.index()];
                 [name, hex].iter().chain(others).any(|name| same(name, word))
@@ -147,11 +174,11 @@ impl StateSet {
     }
 
     /// The preferred names for [`StateSet::parse`]: the kernel's, then the groups.
-    pub const NAMES: [&str; 17] = {
-        let mut names = [""; 17];
+    pub const NAMES: [&str; 18] = {
+        let mut names = [""; 18];
         let mut place = 0;
         while place < names.len() {
-            names[place] = if place < 12 { STATES[place].0 } else { GROUPS[place - 12].0 };
+            names[place] = if place < 13 { STATES[place].0 } else { GROUPS[place - 13].0 };
             place += 1;
         }
         names
@@ -181,7 +208,7 @@ fn same(name: &str, word: &[u8]) -> bool {
 /// How many sockets are in each state, by family; unit: sockets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StateCounts {
-    sockets: [[u64; 12]; 2],
+    sockets: [[u64; 13]; 2],
 }
 
 impl StateCounts {
@@ -200,7 +227,6 @@ impl StateCounts {
         self.sockets[family as usize].iter().sum()
     }
 
-    /// Counts one more socket.
     #[inline]
     pub fn add(&mut self, family: Family, state: TcpState) {
         self.sockets[family as usize][state.index()] += 1;
@@ -224,27 +250,28 @@ mod tests {
 
     #[test]
     fn every_tools_spelling_is_known() {
-        let cases: [(&str, &[&str]); 12] = [
+        let cases: [(&str, &[&str]); 13] = [
             ("ESTABLISHED", &["estab", "ESTAB", "established", "01", "TCP_ESTABLISHED"]),
             ("SYN_SENT", &["SYN-SENT", "syn-sent", "syn_sent", "02", "synsent"]),
             ("SYN_RECV", &["SYN-RECV", "syn_recv", "syn-rcv", "03"]),
             ("FIN_WAIT1", &["FIN-WAIT-1", "fin-wait-1", "fin_wait1", "fin_wait_1", "04"]),
             ("FIN_WAIT2", &["FIN-WAIT-2", "FIN_WAIT2", "05"]),
             ("TIME_WAIT", &["TIME-WAIT", "time_wait", "timewait", "06"]),
-            ("CLOSE", &["UNCONN", "close", "closed", "07"]),
+            ("CLOSE", &["UNCONN", "unconnected", "close", "closed", "07"]),
             ("CLOSE_WAIT", &["CLOSE-WAIT", "close_wait", "08"]),
             ("LAST_ACK", &["LAST-ACK", "last_ack", "09"]),
             ("LISTEN", &["listen", "listening", "0A", "0a"]),
             ("CLOSING", &["closing", "0B"]),
             ("NEW_SYN_RECV", &["new-syn-recv", "0C"]),
+            ("BOUND_INACTIVE", &["bound-inactive", "BOUND_INACTIVE", "0D"]),
         ];
-        for (state, (name, spellings)) in TcpState::all().zip(cases) {
+        for (state, (name, spellings)) in TcpState::each().zip(cases) {
             assert_eq!(state.name(), name);
             for spelling in spellings {
                 assert_eq!(StateSet::parse(spelling.as_bytes()), Ok(StateSet::only(state)));
             }
         }
-        for wrong in ["", "0", "1", "00", "0D", "ESTABLISHE", "TCP_"] {
+        for wrong in ["", "0", "1", "00", "0E", "ESTABLISHE", "TCP_"] {
             assert_eq!(StateSet::parse(wrong.as_bytes()), Err(UnknownState), "{wrong}");
         }
     }
@@ -259,5 +286,7 @@ mod tests {
         assert!(!names("synchronized").contains(&"SYN_SENT"));
         assert!(names("synchronized").contains(&"SYN_RECV"));
         assert_eq!(names("big").len(), 9);
+        // Since iproute2 6.8 ss adds bound sockets to all; they are in no other count of connbox.
+        assert!(!names("all").contains(&"BOUND_INACTIVE"));
     }
 }

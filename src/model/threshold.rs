@@ -126,14 +126,11 @@ fn general(number: f64) -> String {
 /// The result of a check, the best first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Good.
     #[default]
     Ok,
     /// A required value is not known.
     Unknown,
-    /// The warning threshold alerts.
     Warning,
-    /// The critical threshold alerts.
     Critical,
 }
 

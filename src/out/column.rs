@@ -3,8 +3,8 @@
 /// The role of a column in the formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Names the row from a fixed vocabulary: a state, a protocol, a counter.
-    Key,
+    /// Names the row from a fixed vocabulary: a state, a protocol, a counter. The schema says `key`.
+    Fixed,
     /// Names the row with data, or says more about it: an address, a source.
     Label,
     /// A number that goes up and down.
@@ -17,7 +17,7 @@ impl Kind {
     /// The word of the schema.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Key => "key",
+            Kind::Fixed => "key",
             Kind::Label => "label",
             Kind::Gauge => "gauge",
             Kind::Counter => "counter",
@@ -46,8 +46,8 @@ pub struct Column {
 
 impl Column {
     /// A column that names the row from a fixed vocabulary.
-    pub const fn key(name: &'static str, help: &'static str) -> Column {
-        Column { name, kind: Kind::Key, help, metric: "", is_percent: false }
+    pub const fn fixed(name: &'static str, help: &'static str) -> Column {
+        Column { name, kind: Kind::Fixed, help, metric: "", is_percent: false }
     }
 
     /// A column that names the row with data, or says more about it.
@@ -91,8 +91,7 @@ impl Column {
 pub const TIME: Column = Column::label("time", "when the snapshot was taken: RFC 3339, UTC");
 /// The columns that lead the rows of every network namespace.
 pub const NAMESPACE: Column =
-    Column::label("netns", "the network namespace: its name in /run/netns, else its inode");
-/// See [`NAMESPACE`].
+    Column::label("netns", "the network namespace: host, its name in /run/netns, else its inode");
 pub const RESIDENT: Column =
     Column::label("resident", "a process that lives in the namespace: PID/NAME");
 /// The column that follows a counter with `--rate`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::prometheus::{Metric, Metrics};
+use super::prometheus::{Metric, Metrics, parts};
 
 /// The samples of several tables, by metric.
 #[derive(Debug, Default)]
@@ -25,9 +25,7 @@ impl Exposition {
                 self.metrics.push(metric);
             }
             for line in samples.split_inclusive(|byte| *byte == b'\n') {
-                // A number contains no blank.
-                let end = line.iter().rposition(|byte| *byte == b' ').unwrap_or(line.len());
-                let series = &line[..end];
+                let (series, _) = parts(line);
                 if self.seen.insert(one_form(series)) {
                     self.metrics[place].samples.extend_from_slice(line);
                 } else {
@@ -38,7 +36,6 @@ impl Exposition {
         repeated
     }
 
-    /// The text.
     pub fn text(&self) -> Vec<u8> {
         let mut text = Vec::with_capacity(16 * 1024);
         self.metrics.iter().for_each(|metric| metric.write(&mut text));
@@ -90,7 +87,7 @@ mod tests {
 
     fn table(columns: &[Column], values: &[Value<'_>]) -> Metrics {
         let style = Style { format: Format::Prometheus, ..Style::default() };
-        let mut out = Out::new(style, columns, |_| true);
+        let mut out = Out::new(style, columns, &|_| true);
         out.row_of(values).unwrap();
         out.end().unwrap();
         out.into_metrics()
@@ -100,7 +97,7 @@ mod tests {
     fn a_metric_of_two_tables_stands_once() {
         let mut exposition = Exposition::default();
         let mut own = Metrics::default();
-        own.number(&COUNT, &[("peer", "b")], 1.5);
+        own.number(&COUNT, &[("peer", b"b")], 1.5);
         own.number(&Column::gauge("", "other", "else"), &[], 3);
         let first = table(&[NAME, COUNT], &[Value::Text(b"a\",b\n="), Value::Int(1)]);
         for table in [first, own, table(&[COUNT], &[Value::Int(2)])] {

@@ -1,21 +1,41 @@
-//! JSON: one nested object for a table of Keys, one object per row (JSON Lines) otherwise.
-
-use bstr::ByteSlice;
+//! JSON: one nested object for a table whose rows have fixed names, one object per row (JSON Lines) otherwise.
 
 use super::{
-    Cell, Kind, Value, push_addr, push_bool, push_fraction, push_int, push_millis, push_net,
+    Cell, Kind, Value, push_addr, push_bool, push_fraction, push_int, push_millis, push_net, utf8,
 };
+use crate::error;
 
 /// Appends one row as an object.
-pub fn row<'a>(buffer: &mut Vec<u8>, cells: impl Iterator<Item = Cell<'a>> + Clone) {
+pub(super) fn row<'a>(buffer: &mut Vec<u8>, cells: impl Iterator<Item = Cell<'a>> + Clone) {
     object(buffer, cells.clone().map(|cell| (cell.column.name, cell.value)));
-    buffer.push(b'\n');
 }
 
-/// The rows of one table of Keys. They are kept until the end of the table, because rows with the same Key
-/// may be separated (`sockstat TCP.inuse UDP.inuse TCP.mem`) and an object must not name a Key twice.
+/// One array of all rows, one per line.
 #[derive(Debug, Default)]
-pub struct Tree {
+pub(super) struct Array {
+    has_rows: bool,
+}
+
+impl Array {
+    pub(super) fn row<'a>(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        cells: impl Iterator<Item = Cell<'a>> + Clone,
+    ) {
+        let is_first = !std::mem::replace(&mut self.has_rows, true);
+        buffer.extend_from_slice(if is_first { b"[\n" } else { b",\n" });
+        row(buffer, cells);
+    }
+
+    pub(super) fn end(&self, buffer: &mut Vec<u8>) {
+        buffer.extend_from_slice(if self.has_rows { b"\n]\n" } else { b"[]\n" });
+    }
+}
+
+/// The rows of one table with fixed names. They are kept until the end of the table, because rows with the same name
+/// may be separated (`sockstat TCP.inuse UDP.inuse TCP.mem`) and an object must not repeat a name.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
     members: Vec<(Vec<u8>, Node)>,
 }
 
@@ -27,18 +47,17 @@ enum Node {
 }
 
 impl Tree {
-    /// Takes one row.
-    pub fn row<'a>(&mut self, cells: impl Iterator<Item = Cell<'a>> + Clone) {
+    pub(super) fn row<'a>(&mut self, cells: impl Iterator<Item = Cell<'a>> + Clone) {
         let mut leaf = Vec::new();
-        let mut numbers = cells.clone().filter(|cell| cell.column.kind != Kind::Key);
+        let mut numbers = cells.clone().filter(|cell| cell.column.kind != Kind::Fixed);
         match (numbers.clone().count(), numbers.next()) {
             (1, Some(cell)) => push_value(&mut leaf, &cell.value),
             _ => {
-                let numbers = cells.clone().filter(|cell| cell.column.kind != Kind::Key);
+                let numbers = cells.clone().filter(|cell| cell.column.kind != Kind::Fixed);
                 object(&mut leaf, numbers.map(|cell| (cell.column.name, cell.value)));
             }
         }
-        let mut keys = cells.clone().filter(|cell| cell.column.kind == Kind::Key).peekable();
+        let mut keys = cells.clone().filter(|cell| cell.column.kind == Kind::Fixed).peekable();
         let mut tree = self;
         while let Some(key) = keys.next() {
             let mut name = Vec::new();
@@ -64,7 +83,7 @@ impl Tree {
     }
 
     /// Appends the object of all rows and forgets them.
-    pub fn write(&mut self, buffer: &mut Vec<u8>) {
+    pub(super) fn write(&mut self, buffer: &mut Vec<u8>) {
         self.push(buffer);
         buffer.push(b'\n');
         self.members.clear();
@@ -102,7 +121,8 @@ fn object<'a>(buffer: &mut Vec<u8>, members: impl Iterator<Item = (&'a str, Valu
     buffer.push(b'}');
 }
 
-fn push_value(buffer: &mut Vec<u8>, value: &Value<'_>) {
+#[inline(never)]
+pub(super) fn push_value(buffer: &mut Vec<u8>, value: &Value<'_>) {
     match *value {
         Value::Absent => buffer.extend_from_slice(b"null"),
         Value::Int(number) | Value::Level(number) => push_int(buffer, number),
@@ -150,21 +170,21 @@ fn push_string(buffer: &mut Vec<u8>, value: &Value<'_>) {
     }
 }
 
-/// Appends bytes as a string; invalid UTF-8 becomes U+FFFD.
+/// Appends bytes as a string, which [`utf8`] makes of them.
+#[inline(never)]
 fn escape(buffer: &mut Vec<u8>, text: &[u8]) {
     buffer.push(b'"');
-    for (start, end, character) in text.char_indices() {
+    for character in utf8(text).chars() {
         match character {
             '"' => buffer.extend_from_slice(b"\\\""),
             '\\' => buffer.extend_from_slice(b"\\\\"),
             '\n' => buffer.extend_from_slice(b"\\n"),
             '\r' => buffer.extend_from_slice(b"\\r"),
             '\t' => buffer.extend_from_slice(b"\\t"),
-            control if control < ' ' || control == '\x7f' => {
-                buffer.extend_from_slice(format!("\\u{:04x}", u32::from(control)).as_bytes());
+            hidden if error::is_hidden(hidden) => {
+                buffer.extend_from_slice(format!("\\u{:04x}", u32::from(hidden)).as_bytes());
             }
-            char::REPLACEMENT_CHARACTER => buffer.extend_from_slice("\u{fffd}".as_bytes()),
-            _ => buffer.extend_from_slice(&text[start..end]),
+            _ => buffer.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
     buffer.push(b'"');
@@ -177,7 +197,8 @@ mod tests {
     #[test]
     fn strings_are_escaped_and_always_utf8() {
         let mut text = Vec::new();
-        escape(&mut text, b"a\"b\\c\n\x01\xff\xc3\xa4\x7f");
-        assert_eq!(text, "\"a\\\"b\\\\c\\n\\u0001\u{fffd}\u{e4}\\u007f\"".as_bytes());
+        escape(&mut text, b"a\"b\\c\n\x01\xff\xc3\xa4\x7f\xc2\x9b\xe2\x80\xae\\xff\xef\xbf\xbd");
+        let wanted = r#""a\"b\\c\n\u0001\\xffä\u007f\u009b\u202e\\x5cxff�""#;
+        assert_eq!(text, wanted.as_bytes());
     }
 }

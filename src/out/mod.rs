@@ -1,28 +1,46 @@
-//! Writes rows: one contract, four formats. The form of a row follows from its columns alone.
+//! Writes rows: one contract, several formats. The form of a row follows from its columns alone.
 
 mod column;
 mod exposition;
+mod field;
+mod format;
+mod growth;
 mod json;
+mod layout;
+mod look;
+mod number;
 mod owned;
+mod places;
 mod prometheus;
 mod shell;
 mod stream;
+mod style;
+mod table;
 mod time;
 mod tsv;
 
 pub use column::{Column, Kind, NAMESPACE, RATE, RESIDENT, TIME};
 pub use exposition::Exposition;
+pub use format::{FORMATS, Format, SWITCHES};
+pub use look::{COLORS, Color};
 #[doc(hidden)]
 pub use owned::OWNED;
+pub use places::Picks;
 pub use prometheus::Metrics;
+pub use style::Style;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
+use places::{Place, Places};
+
 use crate::error::Error;
-use crate::sys::{self, AtomicFile};
+use crate::sys::{self, AtomicFile, PathError};
 use crate::track::Rates;
+use number::{push_addr, push_bool, push_fraction, push_int, push_millis, push_net};
+use shell::Shell;
+use table::Table;
 
 /// One field of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,11 +55,9 @@ pub enum Value<'a> {
     Millis(i128),
     /// A number in millionths: 1500 is 0.001500.
     Micros(i128),
-    /// An IP address.
     Addr(IpAddr),
     /// A network: an address, and how many of its leading bits count.
     Net(IpAddr, u8),
-    /// Yes or no.
     Bool(bool),
     /// One of our own words: letters, digits and `[A-Za-z0-9_.:/@%+,=-]` only.
     Word(&'static str),
@@ -58,61 +74,9 @@ struct Cell<'a> {
     value: Value<'a>,
 }
 
-/// The formats.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
-    /// Columns between tabs.
-    #[default]
-    Tsv,
-    /// Only the numbers, between tabs.
-    Bare,
-    /// Assignments for `eval`.
-    Shell,
-    /// One object for a table of Keys, one object per row otherwise.
-    Json,
-    /// Text exposition 0.0.4.
-    Prometheus,
-    /// The text of the original tool: made by the applet, see [`Out::text`].
-    Original,
-}
-
-impl Format {
-    /// The option that selects it.
-    pub fn option(self) -> &'static str {
-        match self {
-            Format::Tsv => "--tsv",
-            Format::Bare => "--value",
-            Format::Shell => "--shell",
-            Format::Json => "--json",
-            Format::Prometheus => "--prom",
-            // No option selects it: it is the default of its applets.
-            Format::Original => "the applet's own text",
-        }
-    }
-}
-
-/// How and where to write.
-#[derive(Clone, Debug, Default)]
-pub struct Style {
-    /// The format.
-    pub format: Format,
-    /// Whether a first row names the columns of TSV.
-    pub header: bool,
-    /// The prefix of every name in the shell format.
-    pub prefix: String,
-    /// The file to write, standard output for `None`.
-    pub output: Option<PathBuf>,
-    /// Whether snapshots repeat: rows then begin with their time, and JSON is one object per row.
-    pub is_stream: bool,
-    /// Whether each counter is followed by its rate.
-    pub rate: bool,
-    /// Whether rows name their network namespace.
-    pub by_namespace: bool,
-}
-
 /// Where the value of a written column comes from.
 #[derive(Clone, Copy, Debug)]
-enum From {
+enum Origin {
     Time,
     Namespace,
     Resident,
@@ -129,42 +93,46 @@ const FLUSH_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Out {
     style: Style,
-    columns: Vec<(Column, From)>,
-    /// Whether Keys alone name the rows, so that a row is an assignment or a nested object.
+    columns: Vec<(Column, Origin)>,
+    /// Whether fixed words alone name the rows, so that a row is an assignment or a nested object.
     is_keyed: bool,
     buffer: Vec<u8>,
     file: Option<AtomicFile>,
     tree: json::Tree,
+    array: json::Array,
     metrics: prometheus::Metrics,
-    time: [u8; 24],
+    table: Option<Box<Table>>,
+    time: Option<[u8; 24]>,
     clock: Duration,
     /// The namespace of the rows, and a process that lives there.
-    place: [Option<Vec<u8>>; 2],
+    place: Place,
+    places: Places,
     rates: Rates,
 }
 
 impl Out {
     /// A writer of rows of `columns`; columns for which `is_shown` is false are omitted.
-    pub fn new(style: Style, columns: &[Column], is_shown: impl Fn(&Column) -> bool) -> Out {
+    pub fn new(style: Style, columns: &[Column], is_shown: &dyn Fn(&Column) -> bool) -> Out {
         let mut shown = Vec::with_capacity(columns.len() + 3);
         if style.is_stream {
-            shown.push((TIME, From::Time));
+            shown.push((TIME, Origin::Time));
         }
         // A table may have a column of its own for the namespace.
         if style.by_namespace && columns.iter().all(|column| column.name != NAMESPACE.name) {
-            shown.extend([(NAMESPACE, From::Namespace), (RESIDENT, From::Resident)]);
+            shown.extend([(NAMESPACE, Origin::Namespace), (RESIDENT, Origin::Resident)]);
         }
         for (place, column) in columns.iter().enumerate().filter(|(_, column)| is_shown(column)) {
-            shown.push((*column, From::Row(place)));
+            shown.push((*column, Origin::Row(place)));
             if style.rate && column.kind == Kind::Counter {
-                shown.push((RATE, From::Rate(place)));
+                shown.push((RATE, Origin::Rate(place)));
             }
         }
         if style.format == Format::Bare {
             shown.retain(|(column, _)| column.kind.is_number());
         }
         let has = |kind| shown.iter().any(|(column, _)| column.kind == kind);
-        let is_keyed = has(Kind::Key) && !has(Kind::Label);
+        let is_keyed = has(Kind::Fixed) && !has(Kind::Label);
+        let places = Places::new(style.picks);
         let mut out = Out {
             style,
             columns: shown,
@@ -172,33 +140,29 @@ impl Out {
             buffer: Vec::with_capacity(4096),
             file: None,
             tree: json::Tree::default(),
+            array: json::Array::default(),
             metrics: prometheus::Metrics::default(),
-            time: [b'0'; 24],
+            table: None,
+            time: Some([b'0'; 24]),
             clock: Duration::ZERO,
             place: [None, None],
+            places,
             rates: Rates::default(),
         };
         if out.style.header && out.style.format == Format::Tsv {
             tsv::header(&mut out.buffer, out.columns.iter().map(|(column, _)| column.name));
+        }
+        if out.style.format == Format::Table {
+            let columns = out.columns.iter().map(|(column, _)| *column).collect();
+            out.table = Some(Box::new(Table::new(&out.style, columns)));
         }
         out
     }
 
     /// Begins a snapshot, taken at `unix_milliseconds` and at `clock` of the clock that never jumps.
     pub fn begin(&mut self, unix_milliseconds: i64, clock: Duration) {
-        self.time = time::rfc3339(unix_milliseconds);
+        self.time = Some(time::rfc3339(unix_milliseconds));
         self.clock = clock;
-    }
-
-    /// Sets the network namespace of the next rows and a process that lives there; `None` for rows of the
-    /// whole machine.
-    pub fn enter(&mut self, namespace: Option<Vec<u8>>, resident: Option<Vec<u8>>) {
-        self.place = [namespace, resident];
-    }
-
-    /// The current namespace.
-    pub fn namespace(&self) -> Option<&[u8]> {
-        self.place[0].as_deref()
     }
 
     /// Writes one row: the values of all the applet's columns, in their order.
@@ -207,35 +171,66 @@ impl Out {
     }
 
     /// The same for a table whose columns are known only at run time.
-    pub fn row_of<'a>(&mut self, values: &[Value<'a>]) -> Result<(), Error> {
+    pub fn row_of(&mut self, values: &[Value<'_>]) -> Result<(), Error> {
+        self.write_or_keep(values, true)
+    }
+
+    fn write<'a>(&mut self, values: &[Value<'a>]) -> Result<(), Error> {
         let rates = if self.style.rate { self.rates_of(values) } else { Vec::new() };
-        let [namespace, resident] =
-            self.place.each_ref().map(|text| text.as_deref().map_or(Value::Absent, Value::Text));
+        let namespace = self.place[0].as_deref().map_or(Value::Absent, Value::Text);
+        let resident = places::resident(&self.place, self.style.format);
         let at = |values: &[Value<'a>], place| values.get(place).copied().unwrap_or(Value::Absent);
         let (columns, time) = (&self.columns, &self.time);
         // Made on demand: a table may have many columns, and a run many rows.
         let cells = columns.iter().map(|(column, from)| {
             let value = match *from {
-                From::Time => Value::Text(time),
-                From::Namespace => namespace,
-                From::Resident => resident,
-                From::Row(place) => at(values, place),
-                From::Rate(place) => at(&rates, place),
+                Origin::Time => time.as_ref().map_or(Value::Absent, |time| Value::Text(time)),
+                Origin::Namespace => namespace,
+                Origin::Resident => resident,
+                Origin::Row(place) => at(values, place),
+                Origin::Rate(place) => at(&rates, place),
             };
             Cell { column, value }
         });
         match self.style.format {
             Format::Tsv | Format::Bare => tsv::row(&mut self.buffer, cells),
-            Format::Shell if self.is_keyed => {
-                shell::assignments(&mut self.buffer, &self.style.prefix, cells);
+            Format::Shell | Format::Fish => {
+                let shell = match self.style.format {
+                    Format::Fish => Shell::Fish,
+                    _ => Shell::Posix,
+                };
+                let write = if self.is_keyed { shell::assignments } else { shell::row };
+                write(&mut self.buffer, shell, &self.style.prefix, cells);
             }
-            Format::Shell => shell::row(&mut self.buffer, &self.style.prefix, cells),
             Format::Json if self.is_keyed => self.tree.row(cells),
-            Format::Json => json::row(&mut self.buffer, cells),
+            Format::Json => {
+                json::row(&mut self.buffer, cells);
+                self.buffer.push(b'\n');
+            }
+            Format::JsonArray => self.array.row(&mut self.buffer, cells),
+            Format::Table => {
+                if let Some(table) = &mut self.table {
+                    table.row(&mut self.buffer, cells);
+                }
+            }
             Format::Prometheus => self.metrics.row(cells),
             Format::Original => {}
         }
         if self.buffer.len() >= FLUSH_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// Appends the value of a label as the format writes it: what it writes alike means the same to its readers.
+    #[inline(never)]
+    pub fn label(&self, buffer: &mut Vec<u8>, value: &Value<'_>) {
+        match self.style.format {
+            Format::Shell => shell::push_value(buffer, Shell::Posix, value),
+            Format::Fish => shell::push_value(buffer, Shell::Fish, value),
+            Format::Json | Format::JsonArray => json::push_value(buffer, value),
+            Format::Prometheus => prometheus::label(buffer, value),
+            Format::Tsv | Format::Bare | Format::Table | Format::Original => {
+                tsv::value(buffer, value);
+            }
+        }
     }
 
     /// Writes text of [`Format::Original`] as it is. The applet must escape what came from outside.
@@ -244,34 +239,15 @@ impl Out {
         if self.buffer.len() >= FLUSH_BYTES { self.flush() } else { Ok(()) }
     }
 
-    /// Whether the text of the original tool is selected.
-    pub fn is_original(&self) -> bool {
-        self.style.format == Format::Original
+    /// A level as the format has it: a fault of the kernel may bring it below zero, which Prometheus' sums and
+    /// averages would not bear.
+    pub(crate) fn level(&self, number: i128) -> i128 {
+        if self.style.format == Format::Prometheus { number.max(0) } else { number }
     }
 
-    /// The rates of the Counter values of a row, at the places of the values.
-    fn rates_of(&mut self, values: &[Value<'_>]) -> Vec<Value<'static>> {
-        let mut rates = vec![Value::Absent; values.len()];
-        let mut key = self.place[0].clone().unwrap_or_default();
-        key.push(b'\t');
-        for (column, from) in &self.columns {
-            if let (From::Row(place), false) = (from, column.kind.is_number())
-                && let Some(value) = values.get(*place)
-            {
-                tsv::value(&mut key, value);
-                key.push(b'\t');
-            }
-        }
-        for (place, (rate, value)) in rates.iter_mut().zip(values).enumerate() {
-            let is_wanted = |from: &From| matches!(from, From::Rate(wanted) if *wanted == place);
-            if self.columns.iter().any(|(_, from)| is_wanted(from))
-                && let Value::Int(total) = value
-            {
-                let grown = self.rates.thousandths_per_second(&key, place, self.clock, *total);
-                *rate = grown.map_or(Value::Absent, Value::Millis);
-            }
-        }
-        rates
+    /// Whether Prometheus' text is selected: it takes each series once.
+    pub(crate) fn is_prometheus(&self) -> bool {
+        self.style.format == Format::Prometheus
     }
 
     /// Ends a snapshot; in a stream its rows are written at once.
@@ -279,6 +255,11 @@ impl Out {
         self.rates.forget_before(self.clock);
         match self.style.format {
             Format::Json if self.is_keyed => self.tree.write(&mut self.buffer),
+            Format::Table => {
+                if let Some(table) = &mut self.table {
+                    table.end(&mut self.buffer, self.time.as_ref().map_or(&[], |time| time));
+                }
+            }
             // Prometheus text is one snapshot; [`Out::finish`] writes it.
             _ => {}
         }
@@ -290,12 +271,23 @@ impl Out {
         buffer.append(&mut self.buffer);
     }
 
+    /// Appends what ends the text of the format.
+    pub fn close(&mut self) {
+        self.metrics.write(&mut self.buffer);
+        if let Some(table) = &mut self.table {
+            table.finish(&mut self.buffer);
+        }
+        if self.style.format == Format::JsonArray {
+            self.array.end(&mut self.buffer);
+        }
+    }
+
     /// Writes what is left, and gives an output file its final name.
     ///
     /// # Errors
     /// An old output file then stays as it was.
     pub fn finish(mut self) -> Result<(), Error> {
-        self.metrics.write(&mut self.buffer);
+        self.close();
         self.flush()?;
         match (self.file.take(), &self.style.output) {
             (Some(file), Some(path)) => file.finish().map_err(|error| in_file(path, error)),
@@ -316,7 +308,7 @@ impl Out {
                     let file = AtomicFile::create(path).map_err(|error| in_file(path, error))?;
                     self.file = Some(file);
                 }
-                if let Some(file) = &self.file {
+                if let Some(file) = &mut self.file {
                     file.write(&self.buffer).map_err(|error| in_file(path, error))?;
                 }
             }
@@ -326,59 +318,41 @@ impl Out {
     }
 }
 
-fn in_file(path: &std::path::Path, error: rustix::io::Errno) -> Error {
+fn in_file(path: &std::path::Path, reason: impl Into<PathError>) -> Error {
     use std::os::unix::ffi::OsStrExt;
-    match error {
-        rustix::io::Errno::PIPE => Error::ClosedPipe,
-        error => Error::system(path.as_os_str().as_bytes(), error),
+    reason.into().at(path.as_os_str().as_bytes())
+}
+
+/// Text in UTF-8, for formats that have no other: a byte that is not UTF-8 is `\xff`, and a backslash before what looks
+/// like such a byte, or like itself, is `\x5c`. So different texts stay different, and hardly any other changes.
+#[inline(never)]
+pub fn utf8(text: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(text)
+        && !text.contains("\\x")
+    {
+        return Cow::Borrowed(text);
     }
-}
-
-/// Appends a number in decimal.
-fn push_int(buffer: &mut Vec<u8>, number: i128) {
-    let mut digits = itoa::Buffer::new();
-    // Formatting 64 bits is much cheaper, and nearly all numbers fit.
-    let text = match i64::try_from(number) {
-        Ok(number) => digits.format(number),
-        Err(_) => digits.format(number),
-    };
-    buffer.extend_from_slice(text.as_bytes());
-}
-
-/// Appends thousandths as a decimal fraction: 1500 is `1.500`.
-fn push_millis(buffer: &mut Vec<u8>, thousandths: i128) {
-    push_fraction(buffer, thousandths, 3);
-}
-
-/// Appends `number` / 10^`digits` with all its digits.
-fn push_fraction(buffer: &mut Vec<u8>, number: i128, digits: u32) {
-    let unit = 10u128.pow(digits);
-    let size = number.unsigned_abs();
-    let sign = if number < 0 { "-" } else { "" };
-    let (whole, part) = (size / unit, size % unit);
-    let width = digits as usize;
-    buffer.extend_from_slice(format!("{sign}{whole}.{part:0width$}").as_bytes());
-}
-
-fn push_bool(buffer: &mut Vec<u8>, is_so: bool) {
-    buffer.extend_from_slice(if is_so { b"true" } else { b"false" });
-}
-
-fn push_addr(buffer: &mut Vec<u8>, address: IpAddr) {
-    let IpAddr::V4(address) = address else {
-        return buffer.extend_from_slice(address.to_string().as_bytes());
-    };
-    // The standard library takes several times as long.
-    for (place, octet) in address.octets().into_iter().enumerate() {
-        buffer.extend_from_slice(if place > 0 { b"." } else { b"" });
-        buffer.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+    let mut line = String::with_capacity(text.len());
+    for chunk in text.utf8_chunks() {
+        let mut rest = chunk.valid();
+        while let Some(character) = rest.chars().next() {
+            rest = &rest[character.len_utf8()..];
+            line.push(character);
+            if character == '\\' && looks_escaped(rest.as_bytes()) {
+                line += "x5c";
+            }
+        }
+        line.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
     }
+    Cow::Owned(line)
 }
 
-fn push_net(buffer: &mut Vec<u8>, address: IpAddr, length: u8) {
-    push_addr(buffer, address);
-    buffer.push(b'/');
-    push_int(buffer, length.into());
+/// Whether these bytes behind a backslash are what [`utf8`] could have written.
+fn looks_escaped(behind: &[u8]) -> bool {
+    match behind {
+        [b'x', b'8' | b'9' | b'a'..=b'f', low, ..] => matches!(low, b'0'..=b'9' | b'a'..=b'f'),
+        _ => behind.starts_with(b"x5c"),
+    }
 }
 
 #[cfg(test)]
@@ -401,6 +375,28 @@ mod tests {
         assert_eq!(String::from_utf8(text).unwrap(), wanted);
     }
 
+    #[test]
+    fn different_texts_stay_different_in_utf8() {
+        for (text, wanted) in [
+            (&b"system-getty\\x2dx.slice"[..], "system-getty\\x2dx.slice"),
+            (b"a\xff\xe2\x82", "a\\xff\\xe2\\x82"),
+            (b"\\xff\\xFF\\x7f\\xf", "\\x5cxff\\xFF\\x7f\\xf"),
+            (b"\\x5cxff\\\\xff", "\\x5cx5cxff\\\\x5cxff"),
+            (b"\\\xff\\x\xff", "\\\\xff\\x\\xff"),
+        ] {
+            assert_eq!(utf8(text), wanted);
+        }
+        // Every text of up to seven of the pieces that matter.
+        let pieces: [&[u8]; 6] = [b"\\", b"x", b"f", b"5c", b"\xff", b"\x5c\x5c"];
+        let mut texts = std::collections::HashMap::new();
+        for number in 0..6_u32.pow(6) {
+            let place = |digit: u32| (number / 6_u32.pow(digit) % 6) as usize;
+            let text: Vec<u8> = (0..6).flat_map(|digit| pieces[place(digit)].to_vec()).collect();
+            let other = texts.insert(utf8(&text).into_owned(), text.clone());
+            assert!(other.is_none_or(|other| other == text), "{}", text.escape_ascii());
+        }
+    }
+
     /// What `format` makes of a row with a value of every kind.
     fn written(format: Format) -> String {
         let path = std::env::temp_dir().join(format!("connbox-{}-{format:?}", std::process::id()));
@@ -408,12 +404,12 @@ mod tests {
         let columns = [
             Column::label("peer", "who"),
             Column::label("name", "as said"),
-            Column::key("state", "the state"),
+            Column::fixed("state", "the state"),
             Column::gauge("age_seconds", "age_seconds", "age"),
             Column::counter("packets_total", "packets", "packets"),
             Column::gauge("limit", "limit", "limit"),
         ];
-        let mut out = Out::new(style, &columns, |_| true);
+        let mut out = Out::new(style, &columns, &|_| true);
         out.row([
             Value::Addr("2001:db8::1".parse().unwrap()),
             Value::Text(b"a \"b\"\t\xff"),
@@ -442,11 +438,11 @@ mod tests {
         );
         assert_eq!(written(Format::Shell), shell);
         let json = format!(
-            "{{\"peer\":\"2001:db8::1\",\"name\":\"a \\\"b\\\"\\t\u{fffd}\",\"state\":\"OPEN\",\
+            "{{\"peer\":\"2001:db8::1\",\"name\":\"a \\\"b\\\"\\t\\\\xff\",\"state\":\"OPEN\",\
              \"age_seconds\":1.500,\"packets_total\":{most},\"limit\":null}}\n"
         );
         assert_eq!(written(Format::Json), json);
-        let labels = "{peer=\"2001:db8::1\",name=\"a \\\"b\\\"\t\u{fffd}\",state=\"OPEN\"}";
+        let labels = "{peer=\"2001:db8::1\",name=\"a \\\"b\\\"\t\\\\xff\",state=\"OPEN\"}";
         let prometheus = format!(
             "# HELP connbox_age_seconds age\n# TYPE connbox_age_seconds gauge\n\
              connbox_age_seconds{labels} 1.500\n\

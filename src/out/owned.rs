@@ -4,7 +4,7 @@
 use memchr::memmem;
 
 /// Whether `name`, whatever its case, is a variable of one of the shells.
-pub fn is_owned(name: &[u8]) -> bool {
+pub(super) fn is_owned(name: &[u8]) -> bool {
     let word = [b" ", name.to_ascii_uppercase().as_slice(), b" "].concat();
     memmem::find(OWNED.as_bytes(), &word).is_some()
 }

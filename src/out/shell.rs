@@ -1,21 +1,34 @@
-//! Assignments for `eval`: whatever the bytes are, evaluating them runs nothing.
+//! Assignments for `eval`, in the language of POSIX shells or of fish: whatever the bytes are, evaluating them runs
+//! nothing.
+
+use bstr::ByteSlice;
 
 use super::{
     Cell, Kind, Value, push_addr, push_bool, push_fraction, push_int, push_millis, push_net,
 };
+use crate::error;
 
-/// Appends the assignments of a row that Keys alone name: `TCP_ESTABLISHED="14"`. The first number has the
+/// Whose language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shell {
+    Posix,
+    Fish,
+}
+
+/// Appends the assignments of a row that fixed words alone name: `TCP_ESTABLISHED="14"`. The first number has the
 /// row's name, further ones append their column's name: `TCP_MEM_LIMIT="575796"`.
-pub fn assignments<'a>(
+pub(super) fn assignments<'a>(
     buffer: &mut Vec<u8>,
+    shell: Shell,
     prefix: &str,
     cells: impl Iterator<Item = Cell<'a>> + Clone,
 ) {
     let mut is_first = true;
-    for cell in cells.clone().filter(|cell| cell.column.kind != Kind::Key) {
+    for cell in cells.clone().filter(|cell| cell.column.kind != Kind::Fixed) {
+        push_set(buffer, shell);
         let start = buffer.len();
         buffer.extend_from_slice(prefix.as_bytes());
-        for key in cells.clone().filter(|cell| cell.column.kind == Kind::Key) {
+        for key in cells.clone().filter(|cell| cell.column.kind == Kind::Fixed) {
             if buffer.len() > start + prefix.len() {
                 buffer.push(b'_');
             }
@@ -31,23 +44,36 @@ pub fn assignments<'a>(
         if super::owned::is_owned(&buffer[start..]) {
             buffer.insert(start, b'_');
         }
-        push_value(buffer, &cell.value);
+        push_value(buffer, shell, &cell.value);
         buffer.push(b'\n');
         is_first = false;
     }
 }
 
 /// Appends a row that data names: `RADDR="10.0.0.1" COUNT="5"`.
-pub fn row<'a>(buffer: &mut Vec<u8>, prefix: &str, cells: impl Iterator<Item = Cell<'a>> + Clone) {
+pub(super) fn row<'a>(
+    buffer: &mut Vec<u8>,
+    shell: Shell,
+    prefix: &str,
+    cells: impl Iterator<Item = Cell<'a>> + Clone,
+) {
     let mut separator: &[u8] = b"";
     for cell in cells {
         buffer.extend_from_slice(separator);
+        push_set(buffer, shell);
         buffer.extend_from_slice(prefix.as_bytes());
         push_upper(buffer, cell.column.name);
-        push_value(buffer, &cell.value);
-        separator = b" ";
+        push_value(buffer, shell, &cell.value);
+        separator = if shell == Shell::Fish { b"; " } else { b" " };
     }
     buffer.push(b'\n');
+}
+
+/// Appends what stands before a name. `source` may run in a function, whose caller wants the variables.
+fn push_set(buffer: &mut Vec<u8>, shell: Shell) {
+    if shell == Shell::Fish {
+        buffer.extend_from_slice(b"set -g ");
+    }
 }
 
 /// Appends one word of a name: upper case, but the kernel's MIB names, which are written with both
@@ -79,8 +105,15 @@ fn make_name(buffer: &mut Vec<u8>, start: usize) {
     }
 }
 
-fn push_value(buffer: &mut Vec<u8>, value: &Value<'_>) {
-    buffer.extend_from_slice(b"=\"");
+#[inline(never)]
+pub(super) fn push_value(buffer: &mut Vec<u8>, shell: Shell, value: &Value<'_>) {
+    let is_text = matches!(value, Value::Absent | Value::Text(_) | Value::List(_));
+    let (before, after): (&[u8], &[u8]) = match shell {
+        Shell::Posix => (b"=\"", b"\""),
+        Shell::Fish if is_text => (b" '", b"'"),
+        Shell::Fish => (b" ", b""),
+    };
+    buffer.extend_from_slice(before);
     match *value {
         Value::Absent => {}
         Value::Int(number) | Value::Level(number) => push_int(buffer, number),
@@ -90,18 +123,22 @@ fn push_value(buffer: &mut Vec<u8>, value: &Value<'_>) {
         Value::Net(address, length) => push_net(buffer, address, length),
         Value::Word(word) => buffer.extend_from_slice(word.as_bytes()),
         Value::Bool(is_so) => push_bool(buffer, is_so),
-        Value::Text(text) | Value::List(text) => escape(buffer, text),
+        Value::Text(text) | Value::List(text) => escape(buffer, shell, text),
     }
-    buffer.push(b'"');
+    buffer.extend_from_slice(after);
 }
 
-/// Appends bytes from outside, escaped for double quotes.
-fn escape(buffer: &mut Vec<u8>, text: &[u8]) {
-    for &byte in text {
-        match byte {
-            b'"' | b'\\' | b'$' | b'`' => buffer.extend_from_slice(&[b'\\', byte]),
-            0..0x20 | 0x7f => buffer.push(b'?'),
-            _ => buffer.push(byte),
+/// Appends bytes from outside, escaped for the quotes: double ones, or fish's single ones.
+fn escape(buffer: &mut Vec<u8>, shell: Shell, text: &[u8]) {
+    let is_special = |character| match shell {
+        Shell::Posix => matches!(character, '"' | '\\' | '$' | '`'),
+        Shell::Fish => matches!(character, '\'' | '\\'),
+    };
+    for (start, end, character) in text.char_indices() {
+        match character {
+            _ if error::is_hidden(character) => buffer.push(b'?'),
+            _ if is_special(character) => buffer.extend_from_slice(&[b'\\', text[start]]),
+            _ => buffer.extend_from_slice(&text[start..end]),
         }
     }
 }
@@ -114,8 +151,8 @@ mod tests {
     #[test]
     fn names_fold_keys_and_are_always_names() {
         let columns = [
-            Column::key("protocol", ""),
-            Column::key("item", ""),
+            Column::fixed("protocol", ""),
+            Column::fixed("item", ""),
             Column::gauge("value", "", ""),
             Column::gauge("limit", "", ""),
         ];
@@ -126,7 +163,7 @@ mod tests {
                 cells.push(Cell { column, value });
             }
             let mut line = Vec::new();
-            assignments(&mut line, "", cells.iter().copied());
+            assignments(&mut line, Shell::Posix, "", cells.iter().copied());
             String::from_utf8(line).unwrap()
         };
         assert_eq!(line(b"TCP", b"inuse"), "TCP_INUSE=\"3\"\nTCP_INUSE_LIMIT=\"\"\n");
@@ -138,7 +175,10 @@ mod tests {
     #[test]
     fn text_runs_nothing() {
         let mut line = Vec::new();
-        escape(&mut line, b"a\"b\\c$d`e\n\x1b");
-        assert_eq!(line, b"a\\\"b\\\\c\\$d\\`e??");
+        escape(&mut line, Shell::Posix, b"a\"b\\c$d`e\n\x1b\xff\x9b\xc2\x9b\xe2\x80\xae\xc3\xa4");
+        assert_eq!(line, b"a\\\"b\\\\c\\$d\\`e??\xff\x9b??\xc3\xa4");
+        line.clear();
+        escape(&mut line, Shell::Fish, b"a'b\\c$d\n\xc3\xa4");
+        assert_eq!(line, b"a\\'b\\\\c$d?\xc3\xa4");
     }
 }

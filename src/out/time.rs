@@ -4,7 +4,7 @@ const DAY: i64 = 86_400;
 
 /// `2026-11-21T11:33:36.123Z`: the time at `unix_milliseconds` since 1970, UTC, for the years 1970 to 9999;
 /// a clock outside this range is shown at its nearer end.
-pub fn rfc3339(unix_milliseconds: i64) -> [u8; 24] {
+pub(super) fn rfc3339(unix_milliseconds: i64) -> [u8; 24] {
     const END_OF_9999: i64 = 253_402_300_799_999;
     let milliseconds = unix_milliseconds.clamp(0, END_OF_9999);
     let seconds = milliseconds / 1000;

@@ -1,9 +1,12 @@
 //! Tab-separated values: one row per line, `-` for absent values, so that no field is ever empty.
 
+use bstr::ByteSlice;
+
 use super::{Cell, Value, push_addr, push_bool, push_fraction, push_int, push_millis, push_net};
+use crate::error;
 
 /// Appends the line of column names.
-pub fn header<'a>(buffer: &mut Vec<u8>, names: impl Iterator<Item = &'a str>) {
+pub(super) fn header<'a>(buffer: &mut Vec<u8>, names: impl Iterator<Item = &'a str>) {
     let mut separator: &[u8] = b"";
     for name in names {
         buffer.extend_from_slice(separator);
@@ -13,8 +16,7 @@ pub fn header<'a>(buffer: &mut Vec<u8>, names: impl Iterator<Item = &'a str>) {
     buffer.push(b'\n');
 }
 
-/// Appends one row.
-pub fn row<'a>(buffer: &mut Vec<u8>, cells: impl Iterator<Item = Cell<'a>> + Clone) {
+pub(super) fn row<'a>(buffer: &mut Vec<u8>, cells: impl Iterator<Item = Cell<'a>> + Clone) {
     let mut separator: &[u8] = b"";
     for cell in cells {
         buffer.extend_from_slice(separator);
@@ -24,8 +26,7 @@ pub fn row<'a>(buffer: &mut Vec<u8>, cells: impl Iterator<Item = Cell<'a>> + Clo
     buffer.push(b'\n');
 }
 
-/// Appends one field.
-pub fn value(buffer: &mut Vec<u8>, value: &Value<'_>) {
+pub(super) fn value(buffer: &mut Vec<u8>, value: &Value<'_>) {
     match *value {
         Value::Absent => buffer.push(b'-'),
         Value::Int(number) | Value::Level(number) => push_int(buffer, number),
@@ -39,25 +40,47 @@ pub fn value(buffer: &mut Vec<u8>, value: &Value<'_>) {
     }
 }
 
-/// Appends bytes from outside: a tab or line end in them must not look like a separator.
+/// Appends bytes from outside: a tab or line end in them must not look like a separator, nor anything like a command
+/// to a terminal. Other bytes that are not UTF-8 stay as they are.
 fn escape(buffer: &mut Vec<u8>, text: &[u8]) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     if text.is_empty() {
         return buffer.push(b'-');
     }
-    for &byte in text {
-        match byte {
-            b'\t' => buffer.extend_from_slice(b"\\t"),
-            b'\n' => buffer.extend_from_slice(b"\\n"),
-            b'\r' => buffer.extend_from_slice(b"\\r"),
-            b'\\' => buffer.extend_from_slice(b"\\\\"),
-            0..0x20 | 0x7f => {
-                let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
-                buffer.extend_from_slice(b"\\x");
-                buffer.extend_from_slice(&digits);
+    // Nearly every text is ASCII alone, which needs no decoding.
+    let length = text.find_non_ascii_byte().unwrap_or(text.len());
+    let (plain, rest) = text.split_at(length);
+    plain.iter().for_each(|byte| push_ascii(buffer, *byte));
+    if !rest.is_empty() {
+        escape_others(buffer, rest);
+    }
+}
+
+#[inline(never)]
+fn escape_others(buffer: &mut Vec<u8>, rest: &[u8]) {
+    for (start, end, character) in rest.char_indices() {
+        match u8::try_from(character) {
+            Ok(byte) if byte.is_ascii() => push_ascii(buffer, byte),
+            _ if error::is_hidden(character) => {
+                buffer.extend_from_slice(error::hidden(character).as_bytes());
             }
-            _ => buffer.push(byte),
+            _ => buffer.extend_from_slice(&rest[start..end]),
         }
+    }
+}
+
+fn push_ascii(buffer: &mut Vec<u8>, byte: u8) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    match byte {
+        b'\t' => buffer.extend_from_slice(b"\\t"),
+        b'\n' => buffer.extend_from_slice(b"\\n"),
+        b'\r' => buffer.extend_from_slice(b"\\r"),
+        b'\\' => buffer.extend_from_slice(b"\\\\"),
+        0..0x20 | 0x7f => {
+            let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+            buffer.extend_from_slice(b"\\x");
+            buffer.extend_from_slice(&digits);
+        }
+        _ => buffer.push(byte),
     }
 }
 
@@ -70,6 +93,9 @@ mod tests {
         let mut line = Vec::new();
         escape(&mut line, b"a\tb\nc\rd\\e\x1bf\x7fg\xff");
         assert_eq!(line, b"a\\tb\\nc\\rd\\\\e\\x1bf\\x7fg\xff");
+        line.clear();
+        escape(&mut line, b"\xc3\xa4\\\t\xc2\x9b1\xe2\x80\xaeb\x9b\xe2\x80\x1b");
+        assert_eq!(line, b"\xc3\xa4\\\\\\t\\x9b1\\u{202e}b\x9b\xe2\x80\\x1b");
         line.clear();
         escape(&mut line, b"");
         assert_eq!(line, b"-");

@@ -1,141 +1,117 @@
 //! What is known of a socket beside its row: who holds it, which service it is of, which way it goes.
 
+use std::borrow::Cow;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::holders::Holders;
+use super::interfaces::MissingInterfaces;
+use super::keys::{self, push_text};
+use super::listeners::{DIRECTIONS, Listening};
+use super::names::{Names, with_name};
 use crate::error::Error;
-use crate::frame::Report;
-use crate::model::{Needs, Proto, Query, Socket, StateSet, TcpState};
+use crate::model::{Needs, Query, Socket};
 use crate::source::files::names::{Services, Users};
+use crate::source::files::saved::words::Words;
 use crate::source::processes::cgroup::{self, Cgroups};
-use crate::source::processes::owner::{Owners, Process, Reading};
-use crate::source::sockets::sock_diag::Dumped;
-use crate::source::{self, Collector, Method, Source, TcpInfo};
-use crate::sys::process::Proc;
+use crate::source::processes::owner::Process;
+use crate::source::processes::owners::{Owners, leave_used};
+use crate::source::processes::pods::{self, Pods, Which};
+use crate::source::{self, Method, Source};
 use crate::sys::{self, Kernel};
 
 /// The facts that are the same in every network namespace, read before the sockets are, but for owners:
 /// they may be read beside them.
 #[derive(Debug)]
-pub struct Shared {
-    /// Who holds sockets, if that is asked for; else read only when a control group cannot be known
-    /// otherwise; `None` where there are no processes to be read.
-    owners: OnceLock<Option<Owners>>,
-    /// Until there are `owners`, if they are asked for.
-    reading: Mutex<Option<Reading>>,
-    cgroups: Option<Cgroups>,
+pub(crate) struct Shared {
+    pub(super) holders: Holders,
+    /// The holders of sockets that must not match.
+    pub(super) avoided: Option<Holders>,
+    /// `None` where there are no groups that have numbers.
+    pub(super) cgroups: Option<Cgroups>,
+    /// The same a moment later, if a socket is in a group that was not there before.
+    later_cgroups: OnceLock<Option<Cgroups>>,
+    /// Whether the group of a socket could not be found.
+    pub(super) has_unreachable: AtomicBool,
+    pub(crate) interfaces: MissingInterfaces,
+    /// Whether a socket has a group that netlink alone would show: no process holds it.
+    pub(super) has_untold: AtomicBool,
     /// The control groups of processes, for sockets whose own is not known.
     cgroups_of: Names,
+    /// The same where they are groups of pods.
+    pods_of: Names,
+    /// The names of pods, if they are asked for.
+    pods: Option<Pods>,
     services: Option<Services>,
     users: Option<Users>,
-    /// Whether a socket that some process holds was found with none.
-    has_gaps: AtomicBool,
 }
-
-/// Names that were looked up already, by number: threads share them.
-type Names = Mutex<Vec<(u32, Option<Vec<u8>>)>>;
 
 /// The facts of one network namespace.
 #[derive(Debug)]
-pub struct Facts<'a> {
+pub(crate) struct Facts<'a> {
     kernel: &'a Kernel,
-    shared: &'a Shared,
-    listeners: Option<Box<[PortSet; 2]>>,
+    /// The words of saved text, if that is what is read.
+    words: Option<&'a Words>,
+    pub(super) shared: &'a Shared,
+    listeners: Option<Listening>,
     interfaces: Names,
+    /// The holders of sockets that the pass over the processes did not find.
+    later_owners: OnceLock<Owners>,
+    later_avoided: OnceLock<Owners>,
     /// The name of the namespace, where it is a key.
     pub netns: Vec<u8>,
 }
-
-/// The warning when the descriptors of other users' processes cannot be read; see `owner::CAPABILITIES`.
-pub const UNREADABLE: &str = "the descriptors of some processes cannot be read (needs \
-    CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE): their sockets are shown as '-' (no owner found)";
-
-/// Sockets by way: as `direction` says them, in the order of groups.
-pub const DIRECTIONS: [&str; 3] = ["in", "listen", "out"];
 
 impl Shared {
     /// Reads what `query` asks for.
     ///
     /// # Errors
     /// If the processes cannot be read at all, or if there are none: in saved files.
-    pub fn read(source: &Source, query: &Query) -> Result<Shared, Error> {
+    pub(crate) fn read(source: &Source, query: &Query) -> Result<Shared, Error> {
         let (kernel, needs) = (&source.kernel, query.needs);
-        let looks_at_holders = needs.has(Needs::HOLDERS) || query.looks_at_holders();
-        if looks_at_holders && !source.saved.is_empty() {
-            return Err(Error::usage("--from", "saved files do not say who holds a socket"));
-        }
-        let owners = OnceLock::new();
-        let mut reading = None;
-        if looks_at_holders {
-            let names = query.processes.clone();
-            let wanted = move |process: &Process| is_meant(&names, process);
-            let begun = Reading::begin(Proc::open(kernel)?, source.threads(), wanted)?;
-            if begun.is_going_on() {
-                reading = Some(begun);
-            } else {
-                let _ = owners.set(Some(begun.owners()?));
-            }
-        } else if !source.saved.is_empty() {
-            let _ = owners.set(None);
-        }
+        let pods_file = query.pods.as_deref();
+        let has_cgroups = needs.has(Needs::CGROUPS) || !query.cgroups.is_empty();
+        let cgroups =
+            if has_cgroups && source.saved.is_empty() { Cgroups::read(kernel)? } else { None };
         Ok(Shared {
-            owners,
-            reading: Mutex::new(reading),
-            cgroups: (needs.has(Needs::CGROUPS) || !query.cgroups.is_empty())
-                .then(|| Cgroups::read(kernel)),
+            holders: Holders::read(source, query)?,
+            avoided: Holders::avoided(source, query)?,
+            cgroups,
+            later_cgroups: OnceLock::new(),
+            has_unreachable: AtomicBool::new(false),
+            interfaces: MissingInterfaces::default(),
+            has_untold: AtomicBool::new(false),
             cgroups_of: Names::default(),
+            pods_of: Names::default(),
+            pods: needs.has(Needs::PODS).then(|| Pods::read(kernel, pods_file)).transpose()?,
             services: needs.has(Needs::SERVICES).then(|| Services::read(kernel)).transpose()?,
             users: needs.has(Needs::USERS).then(|| Users::read(kernel)).transpose()?,
-            has_gaps: AtomicBool::new(false),
         })
     }
 
     /// The same with owners, for threads that read several namespaces at once.
-    pub fn read_whole(source: &Source, query: &Query) -> Result<Shared, Error> {
+    pub(crate) fn read_whole(source: &Source, query: &Query) -> Result<Shared, Error> {
         let shared = Shared::read(source, query)?;
-        shared.finish_owners()?;
+        shared.finish()?;
         Ok(shared)
     }
 
     /// Whether owners are asked for that are not known yet.
-    fn is_reading_owners(&self) -> bool {
-        self.lock_reading().is_some()
+    pub(super) fn is_reading(&self) -> bool {
+        self.holders.is_reading() || self.avoided.as_ref().is_some_and(Holders::is_reading)
     }
 
     /// Waits until the owners are known that are asked for.
-    ///
-    /// # Errors
-    /// If the processes cannot be read.
-    pub fn finish_owners(&self) -> Result<(), Error> {
-        // The lock is held meanwhile, so that no other thread goes on without them.
-        let mut reading = self.lock_reading();
-        if let Some(reading) = reading.take() {
-            let _ = self.owners.set(Some(reading.owners()?));
-        }
-        Ok(())
+    pub(super) fn finish(&self) -> Result<(), Error> {
+        self.holders.finish()?;
+        self.avoided.as_ref().map_or(Ok(()), Holders::finish)
     }
 
-    fn lock_reading(&self) -> MutexGuard<'_, Option<Reading>> {
-        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the first failure that was kept.
+    pub(super) fn failure(&self) -> Result<(), Error> {
+        self.holders.failure()?;
+        self.avoided.as_ref().map_or(Ok(()), Holders::failure)
     }
-
-    /// Says what may be wrong with a count: sockets whose holders may not be looked at, a table that
-    /// changed during the dump.
-    pub fn note_gaps(&self, query: &Query, dumped: Dumped, report: &mut Report) {
-        let owners = self.owners.get().and_then(Option::as_ref);
-        let is_blind = owners.is_some_and(|owners| owners.unreadable() > 0);
-        if is_blind && (self.has_gaps.load(Ordering::Relaxed) || !query.processes.is_empty()) {
-            report.note(UNREADABLE);
-        }
-        note_interrupted(dumped, report);
-    }
-}
-
-/// Whether `names`, those of `--process`, mean this one; all are meant without them.
-fn is_meant(names: &[Vec<u8>], process: &Process) -> bool {
-    let pid = process.pid.to_string();
-    let is_it = |wanted: &Vec<u8>| *wanted == process.name || wanted == pid.as_bytes();
-    names.is_empty() || names.iter().any(is_it)
 }
 
 impl<'a> Facts<'a> {
@@ -143,84 +119,207 @@ impl<'a> Facts<'a> {
     ///
     /// # Errors
     /// If the table of sockets cannot be read.
-    pub fn read(source: &'a Source, shared: &'a Shared, query: &Query) -> Result<Facts<'a>, Error> {
+    pub(crate) fn read(
+        source: &'a Source,
+        shared: &'a Shared,
+        query: &Query,
+    ) -> Result<Facts<'a>, Error> {
         let has_listeners = query.needs.has(Needs::LISTENERS);
-        let listeners = has_listeners.then(|| listeners(source, query)).transpose()?;
+        let listeners = has_listeners.then(|| Listening::read(source, query)).transpose()?;
         let (kernel, interfaces) = (&source.kernel, Names::default());
-        Ok(Facts { kernel, shared, listeners, interfaces, netns: Vec::new() })
-    }
-
-    /// The process that holds the socket.
-    pub fn process(&self, socket: &Socket) -> Option<&Process> {
-        self.holder(self.shared.owners.get()?.as_ref()?, socket)
-    }
-
-    fn holder<'o>(&self, owners: &'o Owners, socket: &Socket) -> Option<&'o Process> {
-        let process = owners.of(socket.inode);
-        if process.is_none() && socket.inode != 0 {
-            self.shared.has_gaps.store(true, Ordering::Relaxed);
-        }
-        process
-    }
-
-    /// The process that holds the socket, for which processes are read now if they were not before.
-    fn late_process(&self, socket: &Socket) -> Option<&Process> {
-        if socket.inode == 0 {
-            return None;
-        }
-        let owners = self
-            .shared
-            .owners
-            .get_or_init(|| Owners::read(self.kernel, sys::processors(), |_| true).ok());
-        self.holder(owners.as_ref()?, socket)
-    }
-
-    /// Calls `each` with the control group in which the socket was made.
-    pub fn with_cgroup<T>(&self, socket: &Socket, each: impl FnOnce(Option<&[u8]>) -> T) -> T {
-        let own =
-            self.shared.cgroups.as_ref().zip(socket.cgroup).and_then(|(all, id)| all.path(id));
-        if own.is_some() {
-            return each(own);
-        }
-        // Before Linux 5.9, and in /proc/net, sockets do not say where they were made.
-        let Some(process) = self.late_process(socket) else { return each(None) };
-        with_name(&self.shared.cgroups_of, process.pid, each, |pid| {
-            cgroup::of_process(self.kernel, pid)
+        let (later_owners, later_avoided) = (OnceLock::new(), OnceLock::new());
+        let netns = Vec::new();
+        let words = (!source.saved.is_empty()).then_some(&*source.words);
+        Ok(Facts {
+            kernel,
+            words,
+            shared,
+            listeners,
+            interfaces,
+            later_owners,
+            later_avoided,
+            netns,
         })
     }
 
+    /// The process that holds the socket.
+    pub(crate) fn process(&self, socket: &Socket) -> Option<Cow<'_, Process>> {
+        if let Some(words) = self.words {
+            let process = words.process(socket.holder).map(|(pid, name)| Process { pid, name });
+            return process.map(Cow::Owned);
+        }
+        let later = || self.later_owners.get()?.of(socket.inode);
+        self.shared.holders.owners()?.of(socket.inode).or_else(later).map(Cow::Borrowed)
+    }
+
+    /// Calls `each` with the control group in which the socket was made: `unreachable:ID` where there is no such
+    /// group any more, as ss has it.
+    pub(crate) fn with_cgroup<T>(
+        &self,
+        socket: &Socket,
+        each: impl FnOnce(Option<&[u8]>) -> T,
+    ) -> T {
+        let Shared { holders, cgroups, later_cgroups, .. } = self.shared;
+        if let Some(words) = self.words {
+            return words.with(socket.cgroup.map_or(0, |number| number as u32), each);
+        }
+        // Where cgroup2 is not in use, all sockets are in its first group, and processes in others.
+        let is_unused = cgroups.is_none() && socket.cgroup == Some(cgroup::TOP);
+        if let Some(id) = socket.cgroup.filter(|_| !is_unused) {
+            let read = || holders.or_note(Cgroups::read(self.kernel)).flatten();
+            let later = || later_cgroups.get_or_init(read).as_ref()?.path(id);
+            let known = cgroups.as_ref().and_then(|cgroups| cgroups.path(id));
+            return match known.or_else(later) {
+                None => {
+                    self.shared.has_unreachable.store(true, Ordering::Relaxed);
+                    each(Some(format!("unreachable:{id:x}").as_bytes()))
+                }
+                path => each(path),
+            };
+        }
+        // A socket of netlink has a cookie.
+        if socket.cookie == 0 && socket.inode == 0 && socket.is_full() {
+            self.shared.has_untold.store(true, Ordering::Relaxed);
+        }
+        // Before Linux 5.9, and in /proc/net, sockets do not say where they were made.
+        let Some(process) = holders.late_owners().and_then(|_| self.process(socket)) else {
+            return each(None);
+        };
+        with_name(&self.shared.cgroups_of, process.pid, each, |pid| {
+            holders.or_note(cgroup::of_process(self.kernel, pid)).flatten()
+        })
+    }
+
+    /// Appends the name of the pod or container in which the socket was made.
+    #[inline(never)]
+    pub(crate) fn push_pod(&self, to: &mut Vec<u8>, socket: &Socket, which: Which) {
+        let Shared { holders, pods: Some(pods), pods_of, .. } = self.shared else { return };
+        let push = |path: Option<&[u8]>| {
+            push_text(to, path.and_then(|path| pods.name(path, which)).as_deref());
+        };
+        let is_in_process = self.may_have_old_group(socket) && holders.late_owners().is_some();
+        match self.process(socket).filter(|_| is_in_process) {
+            Some(process) => with_name(pods_of, process.pid, push, |pid| {
+                holders.or_note(pods::group_of_process(self.kernel, pid)).flatten()
+            }),
+            None => self.with_cgroup(socket, push),
+        }
+    }
+
+    /// Whether the pod of the socket, if it has one, is only in a hierarchy of cgroup v1, which tells processes alone.
+    #[inline(never)]
+    fn may_have_old_group(&self, socket: &Socket) -> bool {
+        self.shared.pods.as_ref().is_some_and(|pods| pods.has_old_groups)
+            && !self.with_cgroup(socket, |path| path.is_some_and(pods::is_home))
+    }
+
+    /// Whether the holder of the socket matters and was not found.
+    pub(super) fn lacks_holder(&self, query: &Query, socket: &Socket) -> bool {
+        let Shared { holders, cgroups, .. } = self.shared;
+        let is_of_process = || {
+            let is_asked = query.needs.has(Needs::CGROUPS) || !query.cgroups.is_empty();
+            is_asked
+                && (socket.cgroup.is_none_or(|id| cgroups.is_none() && id == cgroup::TOP)
+                    || self.may_have_old_group(socket))
+        };
+        let is_asked = query.needs.has(Needs::HOLDERS) || !query.processes.any.is_empty();
+        let is_missed = || {
+            (is_asked || is_of_process() && holders.late_owners().is_some())
+                && self.process(socket).is_none()
+                && holders.may_have_missed()
+        };
+        let may_be_avoided = || {
+            let may_have_missed =
+                self.shared.avoided.as_ref().is_some_and(Holders::may_have_missed);
+            may_have_missed && !self.is_avoided(socket)
+        };
+        socket.inode != 0 && (is_missed() || may_be_avoided())
+    }
+
+    /// Whether a process holds the socket whose sockets must not match.
+    fn is_avoided(&self, socket: &Socket) -> bool {
+        if self.words.is_some() {
+            return socket.holder == Socket::AVOIDED;
+        }
+        let has = |owners: Option<&Owners>| {
+            owners.is_some_and(|owners| owners.of(socket.inode).is_some())
+        };
+        self.shared.avoided.as_ref().is_some_and(|avoided| has(avoided.owners()))
+            || has(self.later_avoided.get())
+    }
+
+    /// Looks again for the holders of sockets that were missed, and notes if one is left that is still in use: a
+    /// socket may have been made after its process was read, or been closed since.
+    pub(super) fn look_again(
+        &self,
+        source: &Source,
+        method: Method,
+        query: &Query,
+        missed: &[Socket],
+    ) -> Result<(), Error> {
+        let Shared { holders, avoided, .. } = self.shared;
+        let avoided = avoided.iter().map(|avoided| (avoided, &self.later_avoided));
+        for (holders, later) in [(holders, &self.later_owners)].into_iter().chain(avoided) {
+            if !holders.may_have_missed() {
+                continue;
+            }
+            let mut inodes: Vec<u64> = missed.iter().map(|socket| socket.inode).collect();
+            inodes.sort_unstable();
+            let _ = later.set(holders.look_again(&mut inodes)?);
+            if source.is_live() {
+                leave_used(&mut inodes, |used| {
+                    source::sockets(source, method, query, |socket| {
+                        used(socket.inode);
+                        Ok(())
+                    })
+                    .map(drop)
+                })?;
+            }
+            if !inodes.is_empty() {
+                holders.note_gap();
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that holders of sockets may have been missed.
+    pub(super) fn note_gap(&self) {
+        [&self.shared.holders].into_iter().chain(&self.shared.avoided).for_each(Holders::note_gap);
+    }
+
     /// Whether the options that look at holders let the socket pass.
-    pub fn lets_pass(&self, query: &Query, socket: &Socket) -> bool {
+    pub(super) fn lets_pass(&self, query: &Query, socket: &Socket) -> bool {
         if !query.looks_at_holders() {
             return true;
         }
+        // All groups are below the root's, whose path is empty.
         let is_below = |path: &[u8], wanted: &[u8]| {
-            path.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+            let rest = path.strip_prefix(wanted);
+            wanted.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
         };
-        (query.processes.is_empty() || self.process(socket).is_some())
+        (query.processes.any.is_empty() || self.process(socket).is_some())
+            && !self.is_avoided(socket)
             && (query.cgroups.is_empty()
                 || self.with_cgroup(socket, |path| {
-                    path.is_some_and(|path| {
-                        query.cgroups.iter().any(|wanted| is_below(path, wanted))
-                    })
+                    query.cgroups.has(|wanted| path.is_some_and(|path| is_below(path, wanted)))
                 }))
     }
 
-    /// `listen`; `in` if something listens on the local port; else `out`.
-    pub fn direction(&self, socket: &Socket) -> &'static str {
-        let [inward, listen, outward] = DIRECTIONS;
-        let listeners = self.listeners.as_deref();
-        if socket.is_listening() {
-            listen
-        } else if listeners.is_some_and(|all| all[socket.proto as usize].has(socket.local.port)) {
-            inward
-        } else {
-            outward
-        }
+    /// Appends the name of a host, if the number of one is given.
+    #[inline]
+    pub(crate) fn push_host(&self, to: &mut Vec<u8>, name: u32) -> bool {
+        let Some(words) = self.words.filter(|_| name != 0) else { return false };
+        words.with(name, |name| keys::push_host(to, name.unwrap_or_default()));
+        true
+    }
+
+    /// Which way the connection goes; see [`Listening::direction`].
+    pub(crate) fn direction(&self, socket: &Socket) -> &'static str {
+        self.listeners.as_ref().map_or(DIRECTIONS[2], |all| all.direction(socket))
     }
 
     /// The port of the service that the socket serves or uses, and its name in /etc/services.
-    pub fn service(&self, socket: &Socket) -> (u16, Option<&[u8]>) {
+    pub(crate) fn service(&self, socket: &Socket) -> (u16, Option<&[u8]>) {
         let port = match self.direction(socket) {
             "out" => socket.remote.port,
             _ => socket.local.port,
@@ -230,142 +329,20 @@ impl<'a> Facts<'a> {
     }
 
     /// The name of a user in /etc/passwd.
-    pub fn user(&self, uid: u32) -> Option<&[u8]> {
+    pub(crate) fn user(&self, uid: u32) -> Option<&[u8]> {
         self.shared.users.as_ref()?.name(uid)
     }
 
-    /// Calls `each` with the name of an interface; 0 is none.
-    pub fn with_interface<T>(&self, index: u32, each: impl FnOnce(Option<&[u8]>) -> T) -> T {
+    /// Calls `each` with the name of an interface, `if7` for one that is gone, as ss(8) has it; 0 is none.
+    pub(crate) fn with_interface<T>(&self, index: u32, each: impl FnOnce(Option<&[u8]>) -> T) -> T {
         if index == 0 {
             return each(None);
         }
-        with_name(&self.interfaces, index, each, sys::interface_name)
-    }
-}
-
-/// Calls `each` with the name of a number, which `find` finds the first time.
-fn with_name<T>(
-    names: &Names,
-    number: u32,
-    each: impl FnOnce(Option<&[u8]>) -> T,
-    find: impl FnOnce(u32) -> Option<Vec<u8>>,
-) -> T {
-    let mut known = names.lock().unwrap_or_else(PoisonError::into_inner);
-    let place = known.iter().position(|(other, _)| *other == number).unwrap_or_else(|| {
-        known.push((number, find(number)));
-        known.len() - 1
-    });
-    each(known.get(place).and_then(|(_, name)| name.as_deref()))
-}
-
-/// How many sockets a thread keeps at most until their owners are known: 30 MB.
-const MOST_KEPT: usize = 1 << 18;
-
-/// Has collectors that `new` makes take the sockets that are meant.
-///
-/// # Errors
-/// As [`source::collect`], and if the processes cannot be read that hold them.
-pub fn collect<C: Collector>(
-    source: &Source,
-    method: Method,
-    query: &Query,
-    facts: &Facts<'_>,
-    new: impl Fn() -> C + Sync,
-) -> Result<(C, Dumped), Error> {
-    let is_reading = facts.shared.is_reading_owners();
-    let new = || Passing { query, facts, is_reading, kept: Vec::new(), collector: new() };
-    let (mut passing, dumped) = source::collect(source, method, query, new)?;
-    facts.shared.finish_owners()?;
-    let kept = std::mem::take(&mut passing.kept);
-    kept.iter().try_for_each(|socket| passing.pass(socket))?;
-    Ok((passing.collector, dumped))
-}
-
-/// A collector of the sockets that pass the options which look at holders.
-struct Passing<'a, C> {
-    query: &'a Query,
-    facts: &'a Facts<'a>,
-    /// Whether owners are asked for that may not be known yet.
-    is_reading: bool,
-    /// Sockets whose owners may not be known yet.
-    kept: Vec<Socket>,
-    collector: C,
-}
-
-impl<C: Collector> Passing<'_, C> {
-    #[inline]
-    fn pass(&mut self, socket: &Socket) -> Result<(), Error> {
-        match self.facts.lets_pass(self.query, socket) {
-            true => self.collector.take(socket, None),
-            false => Ok(()),
+        if let Some(words) = self.words {
+            return words.with(index, each);
         }
+        with_name(&self.interfaces, index, each, |index| {
+            Some(sys::interface_name(index).unwrap_or_else(|| format!("if{index}").into_bytes()))
+        })
     }
-}
-
-impl<C: Collector> Collector for Passing<'_, C> {
-    #[inline]
-    fn take(&mut self, socket: &Socket, _: Option<&TcpInfo>) -> Result<(), Error> {
-        // The dump goes on while threads find out who holds what; without an inode nobody does.
-        if self.is_reading && socket.inode != 0 {
-            if self.kept.len() < MOST_KEPT {
-                self.kept.push(*socket);
-                return Ok(());
-            }
-            self.facts.shared.finish_owners()?;
-            self.is_reading = false;
-        }
-        self.pass(socket)
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.kept.extend(other.kept);
-        self.collector.merge(other.collector);
-    }
-}
-
-/// Says that the kernel noticed a change during a dump.
-pub fn note_interrupted(dumped: Dumped, report: &mut Report) {
-    if dumped.is_interrupted {
-        report
-            .note("the sockets changed during the dump: the count may be off; --strict repeats it");
-    }
-}
-
-/// A set of ports.
-#[derive(Clone, Debug)]
-struct PortSet([u64; 1024]);
-
-impl PortSet {
-    fn add(&mut self, port: u16) {
-        self.0[usize::from(port / 64)] |= 1 << (port % 64);
-    }
-
-    fn has(&self, port: u16) -> bool {
-        self.0[usize::from(port / 64)] & 1 << (port % 64) != 0
-    }
-}
-
-/// The ports on which something listens, by protocol.
-fn listeners(source: &Source, query: &Query) -> Result<Box<[PortSet; 2]>, Error> {
-    if source.saved.iter().any(|path| path.as_os_str() == "-") {
-        let reason = "standard input cannot be read twice, as direction and service want";
-        return Err(Error::usage("--from", reason));
-    }
-    let mut sets = Box::new([PortSet([0; 1024]), PortSet([0; 1024])]);
-    for proto in Proto::ALL.into_iter().filter(|proto| query.protos().contains(proto)) {
-        // A mask of LISTEN alone spares the kernel the walk of all connections.
-        let state = match proto {
-            Proto::Tcp => TcpState::LISTEN,
-            Proto::Udp => TcpState::CLOSE,
-        };
-        let states = Some(StateSet::only(state));
-        let all = Query { protos: vec![proto], states, ..Query::default() };
-        source::sockets(source, Method::Auto, &all, |socket| {
-            if socket.is_listening() {
-                sets[proto as usize].add(socket.local.port);
-            }
-            Ok(())
-        })?;
-    }
-    Ok(sets)
 }

@@ -1,57 +1,97 @@
 //! Counting in groups: `--by`, `--top`, `--min` and `--sum`, the same in all applets with these options.
 
 use std::ffi::OsStr;
+use std::path::PathBuf;
 
-use super::keys::{Counted, Key, Part};
+use super::keys::{AskedKey, Counted, Key};
 use crate::cli::{self, Opt};
 use crate::error::Error;
+use crate::frame::Call;
 use crate::model::Needs;
-use crate::model::{Groups, Tally};
+use crate::model::{Groups, MOST_GROUPS, Tally};
 use crate::out::{Column, Out, Value};
 
 /// How rows are counted in groups: `--by`, `--top`, `--min` and `--sum`.
 #[derive(Debug, Default)]
-pub struct Grouping<K: Counted> {
-    by: Vec<Part<K>>,
+pub(crate) struct Grouping<K: Counted> {
+    by: Vec<AskedKey<K>>,
     pub top: Option<usize>,
     pub min: Option<u64>,
+    max: Option<usize>,
     sums: [bool; 2],
+    /// `--pods`: a file with the names of pods.
+    pub pods: Option<PathBuf>,
 }
 
 /// Arguments of an applet that counts in groups.
-pub trait TakesGrouping {
+pub(crate) trait TakesGrouping {
     type Of: Counted;
     /// What `option` changes.
     fn grouping(&mut self, option: &'static str) -> &mut Grouping<Self::Of>;
 }
 
-pub const fn by<A: TakesGrouping>(help: &'static str) -> Opt<A> {
+pub(crate) const fn by<A: TakesGrouping>(help: &'static str) -> Opt<A> {
     Opt::word("by", "KEY[,...]", A::Of::NAMES, help, |args, value| args.grouping("--by").add(value))
 }
 
-pub const fn sum<A: TakesGrouping>(value: &'static str, help: &'static str) -> Opt<A> {
+pub(crate) const fn sum<A: TakesGrouping>(value: &'static str, help: &'static str) -> Opt<A> {
     Opt::word("sum", value, A::Of::SUMS, help, |args, value| args.grouping("--sum").add_sums(value))
 }
 
-pub const fn top<A: TakesGrouping>(help: &'static str) -> Opt<A> {
+pub(crate) const fn top<A: TakesGrouping>(help: &'static str) -> Opt<A> {
     Opt::value("top", "N", help, |args, value| {
         args.grouping("--top").top = Some(cli::number(value)?);
         Ok(())
     })
 }
 
-pub const fn min<A: TakesGrouping>(help: &'static str) -> Opt<A> {
+pub(crate) const fn min<A: TakesGrouping>(help: &'static str) -> Opt<A> {
     Opt::value("min", "COUNT", help, |args, value| {
         args.grouping("--min").min = Some(cli::number(value)?);
         Ok(())
     })
 }
 
+/// Where the names of pods are.
+pub(crate) const fn pods<A: TakesGrouping>() -> Opt<A> {
+    const HELP: &str =
+        "with --by pod or container, take names from FILE: kubectl get pods -A -o json";
+    Opt::value("pods", "FILE", HELP, |args, value| {
+        args.grouping("--pods").pods = Some(cli::path(value)?);
+        Ok(())
+    })
+}
+
+/// The longest list of groups that may be made.
+pub(crate) const fn max<A: TakesGrouping>() -> Opt<A> {
+    const HELP: &str = "fail if there are more than N groups (default 1000000)";
+    Opt::value("max-groups", "N", HELP, |args, value| {
+        args.grouping(MAX).max = Some(cli::number(value)?);
+        Ok(())
+    })
+}
+
+pub(crate) const MAX: &str = "--max-groups";
+
+/// The error if there were more groups than allowed.
+pub(crate) fn check(groups: &Groups) -> Result<(), Error> {
+    groups.excess().map_or(Ok(()), |most| {
+        let groups = if most == 1 { "group" } else { "groups" };
+        let cure = "allow more, or use fewer keys, shorter prefixes or a filter";
+        Err(Error::failed(MAX, format_args!("there are more than {most} {groups}: {cure}")))
+    })
+}
+
 impl<K: Counted> Grouping<K> {
+    /// No groups yet, with the limit of `--max-groups`.
+    pub(crate) fn groups(&self) -> Groups {
+        Groups::at_most(self.max.unwrap_or(MOST_GROUPS))
+    }
+
     /// Adds the keys of a comma-separated list; a repeated key is an error.
     fn add(&mut self, value: &OsStr) -> Result<(), String> {
         for word in cli::words(value)? {
-            let part = Part::parse(word)?;
+            let part = AskedKey::parse(word)?;
             if self.has(part.key.name) {
                 return Err(format!("'{word}' is given twice"));
             }
@@ -70,77 +110,156 @@ impl<K: Counted> Grouping<K> {
     }
 
     /// Puts `key` before all other keys, unless it is one of them.
-    pub fn lead_with(&mut self, name: &str) {
+    pub(crate) fn lead_with(&mut self, name: &str) {
         let key = K::KEYS.iter().find(|key| key.name == name && !self.has(name));
-        self.by.splice(..0, key.map(|key| Part { key, lengths: None }));
+        self.by.splice(..0, key.map(|key| AskedKey { key, lengths: None }));
+    }
+
+    /// Puts the key of this name after all other keys, unless it is one of them.
+    pub(crate) fn end_with_name(&mut self, name: &str) {
+        let key = K::KEYS.iter().find(|key| key.name == name && !self.has(name));
+        key.into_iter().for_each(|key| self.end_with(key));
     }
 
     /// Puts `key` after all other keys.
-    pub fn end_with(&mut self, key: &'static Key<K>) {
-        self.by.push(Part { key, lengths: None });
+    pub(crate) fn end_with(&mut self, key: &'static Key<K>) {
+        self.by.push(AskedKey { key, lengths: None });
     }
 
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.by.iter().any(|part| part.key.name == name)
     }
 
-    /// Whether there are keys.
-    pub fn has_keys(&self) -> bool {
+    pub(crate) fn has_keys(&self) -> bool {
         !self.by.is_empty()
     }
 
-    pub fn has_sums(&self) -> bool {
+    pub(crate) fn has_sums(&self) -> bool {
         self.sums.contains(&true)
     }
 
     /// Whether anything was asked for.
-    pub fn is_given(&self) -> bool {
-        self.has_keys() || self.has_sums() || self.top.is_some() || self.min.is_some()
+    pub(crate) fn is_given(&self) -> bool {
+        self.has_keys()
+            || self.has_sums()
+            || self.top.is_some()
+            || self.min.is_some()
+            || self.max.is_some()
     }
 
     /// Whether all keys are among `names`.
-    pub fn is_among(&self, names: &[&str]) -> bool {
+    pub(crate) fn is_among(&self, names: &[&str]) -> bool {
         self.by.iter().all(|part| names.contains(&part.key.name))
     }
 
     /// What must be known for all keys.
-    pub fn needs(&self) -> Needs {
-        self.by.iter().fold(Needs::NONE, |needs, part| needs.with(part.key.needs))
+    pub(crate) fn needs(&self) -> Needs {
+        let of = |part: &AskedKey<K>| match part.lengths {
+            Some(_) => part.key.needs.with(Needs::NETWORKS),
+            None => part.key.needs,
+        };
+        self.by.iter().fold(Needs::NONE, |needs, part| needs.with(of(part)))
+    }
+
+    /// Refuses `--pods` where no key has names of pods, and where standard input would be read twice.
+    pub(crate) fn check_pods(&self, call: &Call) -> Result<(), Error> {
+        const VAIN: &str = "needs --by pod or --by container, whose names it gives";
+        const TWICE: &str =
+            "standard input can be read only once; save it to a file, and name that";
+        let is_input = |path: &PathBuf| path.as_os_str() == "-";
+        let is_in_vain = self.pods.is_some() && !self.needs().has(Needs::PODS);
+        let common = call.common();
+        let is_twice = self.pods.as_ref().is_some_and(is_input)
+            && (common.interval.is_some() || common.from.iter().any(is_input));
+        cli::refuse([(is_in_vain, "--pods", VAIN), (is_twice, "--pods", TWICE)])
     }
 
     /// Whether `--min` is given without keys; it then has no groups to filter.
-    pub fn lacks_keys(&self) -> bool {
+    pub(crate) fn lacks_keys(&self) -> bool {
         self.min.is_some() && !self.has_keys()
     }
 
+    /// Whether `--max-groups` is given.
+    pub(crate) fn has_limit(&self) -> bool {
+        self.max.is_some()
+    }
+
+    /// The same for `--max-groups`.
+    pub(crate) fn limits_nothing(&self) -> bool {
+        self.max.is_some() && !self.has_keys()
+    }
+
+    /// Whether `--top` stands alone and so counts the network namespaces of `--netns all`; the call is told.
+    pub(crate) fn picks_namespaces(&self, call: &mut Call) -> Result<bool, Error> {
+        let is_alone = !self.has_keys()
+            && !self.has_sums()
+            && self.min.is_none()
+            && self.max.is_none()
+            && self.pods.is_none();
+        let is_so = is_alone && self.top.is_some() && call.is_of_all_namespaces();
+        if is_so {
+            call.pick_namespaces(self.top)?;
+        }
+        Ok(is_so)
+    }
+
     /// Refuses options that have no meaning without keys.
-    pub fn refuse_without_keys(&self) -> Result<(), Error> {
+    pub(crate) fn refuse_without_keys(&self) -> Result<(), Error> {
         cli::refuse([
             (self.top.is_some() && !self.has_keys(), "--top", NEEDS_KEYS),
+            (self.limits_nothing(), MAX, NEEDS_KEYS),
             (self.lacks_keys(), "--min", NEEDS_KEYS),
         ])
     }
 
-    pub fn columns(&self) -> Vec<Column> {
+    pub(crate) fn columns(&self) -> Vec<Column> {
         self.by.iter().map(|part| part.key.column).chain(K::NUMBERS.iter().copied()).collect()
     }
 
     /// Which of the sums are shown.
-    pub fn shown(&self) -> Vec<(&'static str, bool)> {
+    pub(crate) fn shown(&self) -> Vec<(&'static str, bool)> {
         let sums = K::NUMBERS.iter().skip(1).zip(self.sums);
         sums.map(|(column, is_given)| (column.name, is_given || K::SUMS.is_empty())).collect()
     }
 
     /// Writes the key of `one` to `buffer`; groups are sorted by these bytes.
     #[inline]
-    pub fn key(&self, buffer: &mut Vec<u8>, one: K::One<'_>) {
+    pub(crate) fn key(&self, buffer: &mut Vec<u8>, one: K::One<'_>) {
         buffer.clear();
         self.by.iter().for_each(|part| part.push(buffer, one));
     }
 
+    /// Whether the only key is this one, without prefix lengths.
+    pub(crate) fn is_plainly(&self, name: &str) -> bool {
+        matches!(&self.by[..], [part] if part.key.name == name && part.lengths.is_none())
+    }
+
+    /// The values of the keys in what [`Grouping::key`] wrote.
+    pub(crate) fn values<'a>(&self, mut key: &'a [u8]) -> Vec<Value<'a>> {
+        self.by.iter().map(|part| part.value(&mut key)).collect()
+    }
+
+    /// The groups, of which those are one that the format cannot tell apart.
+    fn merged(&self, groups: &Groups, out: &Out) -> Groups {
+        groups.merged(&|mut key, written| {
+            for part in &self.by {
+                out.label(written, &part.value(&mut key));
+                // Every format escapes a line end in a label, or replaces it.
+                written.push(b'\n');
+            }
+        })
+    }
+
     /// Writes the rows of the groups, the largest first. Without keys there is exactly one group, possibly
     /// empty.
-    pub fn rows(&self, groups: &Groups, out: &mut Out) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// If there were more groups than allowed: nothing is written.
+    pub(crate) fn rows(&self, groups: &Groups, out: &mut Out) -> Result<(), Error> {
+        check(groups)?;
+        let merged =
+            self.by.iter().any(|part| part.key.is_text()).then(|| self.merged(groups, out));
+        let groups = merged.as_ref().unwrap_or(groups);
         let mut sorted = groups.sorted(self.min.unwrap_or(1), self.top.unwrap_or(usize::MAX));
         if self.by.is_empty() && sorted.is_empty() {
             sorted.push((&[], Tally::default()));
@@ -158,4 +277,4 @@ impl<K: Counted> Grouping<K> {
 }
 
 /// Why an option that is about groups is refused.
-pub const NEEDS_KEYS: &str = "needs --by";
+pub(crate) const NEEDS_KEYS: &str = "needs --by";

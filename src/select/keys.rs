@@ -10,7 +10,7 @@ use crate::model::masked;
 use crate::out::{Column, Value};
 
 /// What is counted in groups: sockets, flows, connections.
-pub trait Counted: fmt::Debug + Default + 'static {
+pub(crate) trait Counted: fmt::Debug + Default + 'static {
     /// One of them, with all that is known about it.
     type One<'a>: Copy;
     const KEYS: &'static [Key<Self>];
@@ -23,8 +23,10 @@ pub trait Counted: fmt::Debug + Default + 'static {
 }
 
 /// Something that rows may have in common.
-pub struct Key<K: Counted> {
+pub(crate) struct Key<K: Counted> {
     pub name: &'static str,
+    /// Other names for it, of other tools.
+    also: &'static [&'static str],
     pub column: Column,
     /// What must be looked up for it.
     pub needs: Needs,
@@ -32,10 +34,12 @@ pub struct Key<K: Counted> {
 }
 
 /// The type of a key, and how to read it from a counted object.
-pub enum Shape<K: Counted> {
+pub(crate) enum Shape<K: Counted> {
     Number(for<'a> fn(K::One<'a>) -> Option<u32>),
     /// An address, or its network if the key has lengths.
     Address(for<'a> fn(K::One<'a>) -> IpAddr),
+    /// The same, or its name, if there is one: that is appended by [`push_host`].
+    Host(for<'a> fn(K::One<'a>) -> IpAddr, for<'a> fn(&mut Vec<u8>, K::One<'a>) -> bool),
     /// Appends by [`push_text`].
     Text(for<'a> fn(&mut Vec<u8>, K::One<'a>)),
     /// The same; words between commas.
@@ -45,28 +49,39 @@ pub enum Shape<K: Counted> {
 }
 
 impl<K: Counted> Key<K> {
-    pub const fn new(name: &'static str, column: Column, shape: Shape<K>) -> Key<K> {
-        Key { name, column, needs: Needs::NONE, shape }
+    pub(crate) const fn new(name: &'static str, column: Column, shape: Shape<K>) -> Key<K> {
+        Key { name, also: &[], column, needs: Needs::NONE, shape }
     }
 
     /// A key that needs more than the row.
-    pub const fn needing(
+    pub(crate) const fn needing(
         needs: Needs,
         name: &'static str,
         column: Column,
         shape: Shape<K>,
     ) -> Key<K> {
-        Key { name, column, needs, shape }
+        Key { name, also: &[], column, needs, shape }
+    }
+
+    /// The same key with other names.
+    pub(crate) const fn also(mut self, names: &'static [&'static str]) -> Key<K> {
+        self.also = names;
+        self
+    }
+
+    /// Whether its values are text, of which a format may write several alike.
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self.shape, Shape::Text(_) | Shape::List(_))
     }
 
     const fn takes_lengths(&self) -> bool {
-        matches!(self.shape, Shape::Address(_))
+        matches!(self.shape, Shape::Address(_) | Shape::Host(..))
     }
 }
 
 /// A key as `--by` asks for it.
 #[derive(Debug)]
-pub struct Part<K: Counted> {
+pub(crate) struct AskedKey<K: Counted> {
     pub key: &'static Key<K>,
     /// The prefix lengths for IPv4 and IPv6.
     pub lengths: Option<[u8; 2]>,
@@ -78,18 +93,19 @@ impl<K: Counted> fmt::Debug for Key<K> {
     }
 }
 
-impl<K: Counted> Part<K> {
+impl<K: Counted> AskedKey<K> {
     /// Reads `state`, `raddr/24` or `raddr/24/64`.
-    pub fn parse(word: &str) -> Result<Part<K>, String> {
+    pub(crate) fn parse(word: &str) -> Result<AskedKey<K>, String> {
         let (name, lengths) = match word.split_once('/') {
             Some((name, lengths)) => (name, Some(lengths)),
             None => (word, None),
         };
-        let key = K::KEYS.iter().find(|key| key.name == name).ok_or_else(|| unknown::<K>(name))?;
-        let Some(lengths) = lengths else { return Ok(Part { key, lengths: None }) };
+        let is_it = |key: &&Key<K>| key.name == name || key.also.contains(&name);
+        let key = K::KEYS.iter().find(is_it).ok_or_else(|| unknown(name, K::NAMES))?;
+        let Some(lengths) = lengths else { return Ok(AskedKey { key, lengths: None }) };
         let lengths = Some(parse_lengths(word, lengths)?);
         if key.takes_lengths() {
-            return Ok(Part { key, lengths });
+            return Ok(AskedKey { key, lengths });
         }
         let takers = K::KEYS.iter().filter(|key| key.takes_lengths()).map(|key| key.name);
         let takers = match takers.collect::<Vec<_>>().as_slice() {
@@ -100,10 +116,15 @@ impl<K: Counted> Part<K> {
     }
 
     #[inline]
-    pub fn push(&self, buffer: &mut Vec<u8>, one: K::One<'_>) {
+    pub(crate) fn push(&self, buffer: &mut Vec<u8>, one: K::One<'_>) {
         match self.key.shape {
             Shape::Number(get) => push_number(buffer, get(one)),
             Shape::Address(get) => push_address(buffer, get(one), self.lengths),
+            Shape::Host(get, push_name) => {
+                if !push_name(buffer, one) {
+                    push_address(buffer, get(one), self.lengths);
+                }
+            }
             Shape::Text(push) | Shape::List(push) => push(buffer, one),
             Shape::Word(get, _) => match get(one) {
                 None => buffer.push(0),
@@ -115,14 +136,18 @@ impl<K: Counted> Part<K> {
         }
     }
 
-    /// Reads the value that [`Part::push`] appended, and moves `rest` past it.
-    pub fn value<'a>(&self, rest: &mut &'a [u8]) -> Value<'a> {
+    /// Reads the value that [`AskedKey::push`] appended, and moves `rest` past it.
+    pub(crate) fn value<'a>(&self, rest: &mut &'a [u8]) -> Value<'a> {
         if take(rest, 1) != [THERE] {
             return Value::Absent;
         }
         match self.key.shape {
             Shape::Number(_) => Value::Int(u32::from_be_bytes(array(rest)).into()),
-            Shape::Address(_) => address(rest, self.lengths),
+            Shape::Host(..) if rest.first() == Some(&0) => {
+                take(rest, 1);
+                Value::Text(text(rest))
+            }
+            Shape::Address(_) | Shape::Host(..) => address(rest, self.lengths),
             Shape::Text(_) => Value::Text(text(rest)),
             Shape::List(_) => Value::List(text(rest)),
             Shape::Word(_, word) => word(u16::from_be_bytes(array(rest))),
@@ -130,18 +155,14 @@ impl<K: Counted> Part<K> {
     }
 }
 
-/// A short list of keys is given in full.
-fn unknown<K: Counted>(name: &str) -> String {
-    match K::NAMES {
-        names if names.len() < 8 => format!("'{name}' is not one of {}", names.join(", ")),
-        names => {
-            format!("'{name}' is not a key{}", cli::hint(name, names.iter().copied()))
-        }
-    }
+/// Keys are few enough to be listed, and none else would tell which there are.
+fn unknown(name: &str, names: &[&'static str]) -> String {
+    let hint = cli::hint(name, names.iter().copied());
+    let also = if hint.is_empty() { "; the keys are" } else { " The keys are" };
+    format!("'{name}' is not a key{hint}{also} {}", names.join(", "))
 }
 
-/// The names of keys.
-pub const fn names<K: Counted, const N: usize>(keys: &[Key<K>; N]) -> [&'static str; N] {
+pub(crate) const fn names<K: Counted, const N: usize>(keys: &[Key<K>; N]) -> [&'static str; N] {
     let mut names = [""; N];
     let mut place = 0;
     while place < N {
@@ -151,8 +172,7 @@ pub const fn names<K: Counted, const N: usize>(keys: &[Key<K>; N]) -> [&'static 
     names
 }
 
-/// The columns of keys.
-pub const fn columns<K: Counted, const N: usize>(keys: &[Key<K>; N]) -> [Column; N] {
+pub(crate) const fn columns<K: Counted, const N: usize>(keys: &[Key<K>; N]) -> [Column; N] {
     let mut columns = [keys[0].column; N];
     let mut place = 0;
     while place < N {
@@ -177,7 +197,6 @@ fn parse_lengths(word: &str, lengths: &str) -> Result<[u8; 2], String> {
     })
 }
 
-/// Appends a number.
 fn push_number(buffer: &mut Vec<u8>, number: Option<u32>) {
     match number {
         None => buffer.push(0),
@@ -190,10 +209,18 @@ fn push_number(buffer: &mut Vec<u8>, number: Option<u32>) {
 
 /// Appends a text. Names and paths hold no NUL; a text with one is cut there, so that keys cannot run into
 /// one another.
-pub fn push_text(buffer: &mut Vec<u8>, text: Option<&[u8]>) {
+pub(crate) fn push_text(buffer: &mut Vec<u8>, text: Option<&[u8]>) {
     let Some(text) = text else { return buffer.push(0) };
     buffer.push(THERE);
     buffer.extend(text.iter().take_while(|byte| **byte != 0));
+    buffer.push(0);
+}
+
+/// Appends the name of a host in place of an address.
+pub(crate) fn push_host(buffer: &mut Vec<u8>, name: &[u8]) {
+    // Where the version of an address stands.
+    buffer.extend_from_slice(&[THERE, 0]);
+    buffer.extend_from_slice(name);
     buffer.push(0);
 }
 
@@ -233,12 +260,12 @@ fn text<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
 }
 
 /// The index of `word` in `words`.
-pub fn position(words: &[&str], word: &str) -> Option<u16> {
+pub(crate) fn position(words: &[&str], word: &str) -> Option<u16> {
     words.iter().position(|one| *one == word)?.try_into().ok()
 }
 
 /// The word at an index of `words`.
-pub fn word(words: &[&'static str], place: u16) -> Value<'static> {
+pub(crate) fn word(words: &[&'static str], place: u16) -> Value<'static> {
     words.get(usize::from(place)).map_or(Value::Absent, |word| Value::Word(word))
 }
 
@@ -282,13 +309,14 @@ mod tests {
 
     fn pushed(word: &str, one: <Pair as Counted>::One<'_>) -> Vec<u8> {
         let mut buffer = Vec::new();
-        Part::<Pair>::parse(word).unwrap().push(&mut buffer, one);
+        AskedKey::<Pair>::parse(word).unwrap().push(&mut buffer, one);
         buffer
     }
 
     #[test]
     fn keys_are_read_as_they_are_written() {
-        let lengths = |word| Part::<Pair>::parse(word).map(|part| (part.key.name, part.lengths));
+        let lengths =
+            |word| AskedKey::<Pair>::parse(word).map(|part| (part.key.name, part.lengths));
         assert_eq!(lengths("address/24/64"), Ok(("address", Some([24, 64]))));
         assert_eq!(lengths("address/8"), Ok(("address", Some([8, 128]))));
         for key in KEYS {
@@ -328,7 +356,7 @@ mod tests {
         ] {
             let buffer = [pushed(word, one), b"rest".to_vec()].concat();
             let mut rest = &buffer[..];
-            assert_eq!(Part::<Pair>::parse(word).unwrap().value(&mut rest), wanted, "{word}");
+            assert_eq!(AskedKey::<Pair>::parse(word).unwrap().value(&mut rest), wanted, "{word}");
             assert_eq!(rest, b"rest");
         }
     }

@@ -1,15 +1,16 @@
 //! The keys by which sockets are grouped.
 
-use super::facts::{DIRECTIONS, Facts};
-use super::keys::Shape::{Address, Number, Text, Word};
+use super::facts::Facts;
+use super::keys::Shape::{Host, Number, Text, Word};
 use super::keys::{Counted, Key, columns, names, position, push_text, word};
+use super::listeners::DIRECTIONS;
 use crate::model::Needs;
 use crate::model::{Family, Proto, Socket, TcpState};
 use crate::out::{Column, Value};
+use crate::source::processes::pods::Which;
 
-/// Sockets, counted in groups.
 #[derive(Debug, Default)]
-pub struct Sockets;
+pub(crate) struct Sockets;
 
 impl Counted for Sockets {
     type One<'a> = (&'a Socket, &'a Facts<'a>);
@@ -19,7 +20,7 @@ impl Counted for Sockets {
     const SUMS: &'static [&'static str] = &["recv_queue", "send_queue"];
 }
 
-pub const NUMBERS: [Column; 3] = [
+pub(crate) const NUMBERS: [Column; 3] = [
     Column::gauge("count", "conncount_matching_sockets", "sockets that pass the filters"),
     Column::gauge(
         "recv_queue_bytes",
@@ -33,10 +34,16 @@ pub const NUMBERS: [Column; 3] = [
     ),
 ];
 
-/// The columns of all keys.
-pub const COLUMNS: [Column; 16] = columns(&KEYS);
+/// The columns of pods and containers.
+pub(crate) const POD: Column =
+    Column::label("pod", "the Kubernetes pod: NAMESPACE/NAME, else its UID");
+pub(crate) const CONTAINER: Column =
+    Column::label("container", "the container: its name in the pod, else its ID");
 
-const KEYS: [Key<Sockets>; 16] = [
+/// The columns of all keys.
+pub(crate) const COLUMNS: [Column; KEYS.len()] = columns(&KEYS);
+
+const KEYS: [Key<Sockets>; 18] = [
     Key::new(
         "state",
         Column::label("state", "the state"),
@@ -50,35 +57,50 @@ const KEYS: [Key<Sockets>; 16] = [
             |place| word(&Proto::ALL.map(Proto::name), place),
         ),
     ),
-    Key::new(
+    Key::<Sockets>::needing(
+        Needs::FAMILIES,
         "family",
         Column::label("family", "inet, inet6 or inet6-mapped"),
         Word(|(socket, _)| Some(family(socket)), |place| word(&FAMILIES, place)),
     ),
-    Key::new(
+    Key::<Sockets>::needing(
+        Needs::ENDS,
         "laddr",
         Column::label("laddr", "the local address or network"),
-        Address(|(socket, _)| socket.local.canonical()),
-    ),
-    Key::new(
+        Host(
+            |(socket, _)| socket.local.canonical(),
+            |to, (socket, facts)| facts.push_host(to, socket.names[0]),
+        ),
+    )
+    .also(&["local", "src"]),
+    Key::<Sockets>::needing(
+        Needs::ENDS,
         "raddr",
         Column::label("raddr", "the remote address or network"),
-        Address(|(socket, _)| socket.remote.canonical()),
-    ),
-    Key::new(
+        Host(
+            |(socket, _)| socket.remote.canonical(),
+            |to, (socket, facts)| facts.push_host(to, socket.names[1]),
+        ),
+    )
+    .also(&["remote", "peer", "dst"]),
+    Key::<Sockets>::needing(
+        Needs::PORTS,
         "lport",
         Column::label("lport", "the local port"),
         Number(|(socket, _)| Some(socket.local.port.into())),
-    ),
-    Key::new(
+    )
+    .also(&["sport"]),
+    Key::<Sockets>::needing(
+        Needs::PORTS,
         "rport",
         Column::label("rport", "the remote port"),
         Number(|(socket, _)| Some(socket.remote.port.into())),
-    ),
+    )
+    .also(&["dport"]),
     Key::needing(
         Needs::LISTENERS,
         "direction",
-        Column::label("direction", "listen; in if something listens on the local port; else out"),
+        Column::label("direction", "listen; in if the other end opened the connection; else out"),
         Word(
             |(socket, facts)| position(&DIRECTIONS, facts.direction(socket)),
             |place| word(&DIRECTIONS, place),
@@ -97,7 +119,8 @@ const KEYS: [Key<Sockets>; 16] = [
         }),
     ),
     // Shells reserve the variables UID and USER.
-    Key::new(
+    Key::needing(
+        Needs::OWNERS,
         "uid",
         Column::label("owner_uid", "the user ID of whoever created the socket"),
         Number(|(socket, _)| socket.owner_uid()),
@@ -120,21 +143,23 @@ const KEYS: [Key<Sockets>; 16] = [
         ),
         Number(|(socket, facts)| facts.process(socket).map(|process| process.pid)),
     ),
-    Key::needing(
+    Key::<Sockets>::needing(
         Needs::HOLDERS,
         "process",
         Column::label("process", "the name of that process"),
         Text(|to, (socket, facts)| {
-            push_text(to, facts.process(socket).map(|process| process.name.as_slice()));
+            push_text(to, facts.process(socket).as_ref().map(|process| process.name.as_slice()));
         }),
-    ),
+    )
+    .also(&["name"]),
     Key::needing(
         Needs::CGROUPS,
         "cgroup",
         Column::label("cgroup", "the control group in which the socket was created"),
         Text(|to, (socket, facts)| facts.with_cgroup(socket, |path| push_text(to, path))),
     ),
-    Key::new(
+    Key::needing(
+        Needs::INTERFACES,
         "iface",
         Column::label("iface", "the interface that the socket is bound to"),
         Text(|to, (socket, facts)| {
@@ -143,13 +168,25 @@ const KEYS: [Key<Sockets>; 16] = [
     ),
     Key::new(
         "netns",
-        Column::label("netns", "the network namespace: its name, else its inode"),
+        Column::label("netns", "the network namespace: host, its name, else its inode"),
         Text(|to, (_, facts)| push_text(to, Some(&facts.netns))),
+    ),
+    Key::needing(
+        Needs::PODS,
+        "pod",
+        POD,
+        Text(|to, (socket, facts)| facts.push_pod(to, socket, Which::Pod)),
+    ),
+    Key::needing(
+        Needs::PODS,
+        "container",
+        CONTAINER,
+        Text(|to, (socket, facts)| facts.push_pod(to, socket, Which::Container)),
     ),
 ];
 
 /// Appends a name, or the number if there is no name.
-pub fn named_or_number(to: &mut Vec<u8>, name: Option<&[u8]>, number: u32) {
+pub(crate) fn named_or_number(to: &mut Vec<u8>, name: Option<&[u8]>, number: u32) {
     match name {
         Some(name) => push_text(to, Some(name)),
         None => push_text(to, Some(number.to_string().as_bytes())),
@@ -168,6 +205,6 @@ fn family(socket: &Socket) -> u16 {
 
 /// A state's name, or the number of an unknown state.
 fn state(number: u16) -> Value<'static> {
-    let known = u8::try_from(number).ok().and_then(TcpState::from_number);
+    let known = u8::try_from(number).ok().and_then(TcpState::of_socket);
     known.map_or(Value::Int(number.into()), |state| Value::Word(state.name()))
 }

@@ -1,4 +1,4 @@
-//! Datagrams that a thread receives ahead: while one is read, the kernel makes the next one.
+//! Datagrams that a thread receives ahead: while one is parsed, the kernel prepares the next.
 
 use std::panic;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
@@ -10,15 +10,15 @@ use super::netlink::{Exchange, Messages, Wait};
 use crate::sys::{DATAGRAM_BYTES, Netlink};
 use crate::wire::netlink;
 
-/// After how many datagrams of an answer a thread is worth its start: some thousand flows, which take ten
-/// milliseconds.
+/// After this many datagrams, the answer is long enough to be worth a thread: they hold some thousand flows,
+/// which take ten milliseconds.
 const WORTH_THREAD: usize = 32;
-/// How many datagrams may wait to be read.
+/// How many datagrams may wait to be parsed.
 const MOST_WAITING: usize = 4;
 
-/// Something of which a datagram can be kept without a copy.
+/// A socket whose last datagram can be kept without copying it.
 pub trait Kept: Exchange + Send + 'static {
-    /// Exchanges the last datagram for the room of another.
+    /// Swaps the last datagram with another buffer.
     fn swap(&mut self, datagram: &mut Vec<u8>);
 }
 
@@ -28,21 +28,21 @@ impl Kept for Netlink {
     }
 }
 
-/// A socket that is read ahead, once an answer turns out long.
+/// A socket that is read ahead once an answer turns out to be long.
 #[derive(Debug)]
 pub struct Ahead<K> {
-    /// Without a thread.
+    /// The socket, while no thread has it.
     kernel: Option<K>,
     line: Option<Line<K>>,
-    /// After how many datagrams there will be a thread, and how many came so far.
+    /// After how many datagrams a thread starts, and how many have been received.
     worth_thread: usize,
     count: usize,
 }
 
-/// The way from a thread, and back.
+/// The channels from and to the thread.
 #[derive(Debug)]
 struct Line<K> {
-    /// The datagram that is read now.
+    /// The datagram that is being parsed.
     now: Vec<u8>,
     full: Receiver<Result<Vec<u8>, Errno>>,
     empty: SyncSender<Vec<u8>>,
@@ -50,13 +50,13 @@ struct Line<K> {
 }
 
 impl<K: Kept> Ahead<K> {
-    /// Reads `kernel` ahead if there may be a second thread.
+    /// Reads `kernel` ahead if `threads` allows a second thread.
     pub fn new(kernel: K, threads: usize) -> Ahead<K> {
         let worth_thread = if threads > 1 { WORTH_THREAD } else { usize::MAX };
         Ahead { kernel: Some(kernel), line: None, worth_thread, count: 0 }
     }
 
-    /// Has a thread receive from now on, if there can be one.
+    /// Starts the thread that receives from now on, if the system allows one.
     fn start(&mut self) {
         let (hand_over, take_over) = sync_channel(1);
         let (fill, full) = sync_channel(MOST_WAITING);
@@ -67,7 +67,7 @@ impl<K: Kept> Ahead<K> {
             Some(kernel)
         };
         let Ok(thread) = thread::Builder::new().spawn(work) else { return };
-        // The thread waits for them.
+        // The thread is waiting for the socket.
         self.kernel.take().into_iter().for_each(|kernel| drop(hand_over.send(kernel)));
         for _ in 0..MOST_WAITING {
             let _ = empty.send(Vec::with_capacity(DATAGRAM_BYTES));
@@ -75,7 +75,7 @@ impl<K: Kept> Ahead<K> {
         self.line = Some(Line { now: Vec::new(), full, empty, thread });
     }
 
-    /// The socket, after the thread, if there is one, has ended.
+    /// The socket, once the thread has ended, if there was one.
     fn here(&mut self) -> Result<&mut K, Errno> {
         if let Some(Line { full, empty, thread, .. }) = self.line.take() {
             drop((full, empty));
@@ -86,7 +86,7 @@ impl<K: Kept> Ahead<K> {
     }
 }
 
-/// Receives up to the end of an answer, or until nobody wants more.
+/// Receives until the answer ends, or until the receiver is dropped.
 fn receive_all(
     kernel: &mut impl Kept,
     fill: &SyncSender<Result<Vec<u8>, Errno>>,
@@ -110,17 +110,17 @@ fn receive_all(
     }
 }
 
-/// Whether an answer ends in a datagram.
+/// Whether the answer ends in this datagram.
 fn is_last(datagram: &[u8]) -> bool {
     let ends = |kind| matches!(kind, netlink::DONE | netlink::ERROR);
     netlink::messages(datagram).any(|message| message.is_none_or(|message| ends(message.kind)))
 }
 
 impl<K> Line<K> {
-    /// Waits for the next datagram; false if the thread gives no more.
+    /// Waits for the next datagram; false if the thread has sent its last.
     fn advance(&mut self, wait: Wait) -> Result<bool, Errno> {
         if self.now.capacity() > 0 {
-            // Where the thread has ended nobody needs it.
+            // If the thread has ended, the buffer is not needed.
             let _ = self.empty.send(std::mem::take(&mut self.now));
         }
         let received = match wait {
@@ -158,6 +158,14 @@ impl<K: Kept> Exchange for Ahead<K> {
         self.count = 0;
         self.here()?.send(request)
     }
+
+    fn number(&mut self) -> u32 {
+        self.here().map_or(0, Exchange::number)
+    }
+
+    fn port(&self) -> Option<u32> {
+        self.kernel.as_ref()?.port()
+    }
 }
 
 #[cfg(test)]
@@ -165,7 +173,7 @@ mod tests {
     use super::*;
     use crate::source::netlink::{Answers, CTNETLINK, Failure};
 
-    /// Answers with datagrams of one number each, of which the last may be an error.
+    /// Answers with datagrams of one number each; the last may be an error.
     #[derive(Debug)]
     struct Script {
         left: u8,
@@ -197,6 +205,10 @@ mod tests {
             self.sent += 1;
             Ok(())
         }
+
+        fn number(&mut self) -> u32 {
+            1
+        }
     }
 
     impl Kept for Script {
@@ -205,10 +217,10 @@ mod tests {
         }
     }
 
-    /// The numbers that come, and how it ends.
+    /// The numbers received, and how the dump ended.
     fn asked(kernel: &mut Ahead<Script>, most: usize) -> (Vec<u8>, Result<(), String>) {
         let mut numbers = Vec::new();
-        let result = Answers::of(CTNETLINK).ask(kernel, 1, b"", |message| {
+        let result = Answers::of(CTNETLINK).ask(kernel, Vec::new(), |message| {
             numbers.push(message.payload[0]);
             let is_enough = numbers.len() == most;
             Some(if is_enough { Err(crate::error::Error::ClosedPipe) } else { Ok(()) })

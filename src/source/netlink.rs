@@ -1,56 +1,57 @@
-//! Questions to the kernel by netlink, the messages that come back, and the one rule for when files serve
+//! Requests to the kernel by netlink, the messages that answer them, and the one rule for when files are read
 //! instead.
+
+use std::borrow::Cow;
 
 use rustix::io::Errno;
 
 use crate::error::{self, Error};
+use crate::source::files::tables::{Doubts, Weight};
 use crate::sys::Netlink;
 use crate::wire::netlink::{self, Message};
 
-/// A part of the kernel that answers by netlink.
+/// A part of the kernel that answers netlink requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subsystem {
-    /// The subject of its refusals.
+    /// The subject of error messages about its refusals.
     pub name: &'static str,
-    /// The capability that it asks for; empty for none.
+    /// The capability that it requires; empty if none.
     pub right: &'static str,
 }
 
-/// The tables of sockets: anybody may ask.
+/// The socket tables: anyone may read them.
 pub const SOCK_DIAG: Subsystem = Subsystem { name: "sock_diag", right: "" };
 /// The table of tracked flows and their events.
 pub const CTNETLINK: Subsystem = Subsystem { name: "ctnetlink", right: "CAP_NET_ADMIN" };
 
 impl Subsystem {
-    /// A refusal by this subsystem before it gave anything.
+    /// A refusal by this subsystem before any answer was given.
     pub fn refused(self, errno: Errno) -> Refusal {
         Refusal { subsystem: self, errno, sentence: Vec::new(), is_partial: false }
     }
 }
 
-/// Whether to wait for a datagram that is not there yet.
+/// Whether to wait if no datagram is there yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// It is waited for.
     Yes,
-    /// It is not.
     No,
 }
 
-/// Where netlink messages come from; tests script it.
+/// A source of netlink messages; tests script one.
 pub trait Messages {
     /// Receives one datagram.
     ///
     /// # Errors
-    /// `AGAIN` if there is none and none is waited for; `NOBUFS` if messages were lost; `INTR` to be
-    /// called again.
+    /// `AGAIN` if none is there and the call does not wait; `NOBUFS` if messages were lost; `INTR` if the call
+    /// must be repeated.
     fn receive(&mut self, wait: Wait) -> Result<&[u8], Errno>;
 
-    /// Receives one datagram and calls `each` with its messages; `None` stands for one that the datagram
-    /// cuts short, and is the last.
+    /// Receives one datagram and calls `each` with its messages. `None` stands for a message that the datagram
+    /// cuts short; it is the last one.
     ///
     /// # Errors
-    /// The outer one is that of [`Messages::receive`]; the inner one is that of `each`, which ends the walk.
+    /// The outer error is that of [`Messages::receive`]; the inner one is that of `each`, which ends the walk.
     #[inline]
     fn walk<E>(
         &mut self,
@@ -63,8 +64,15 @@ pub trait Messages {
 
 /// Something that answers requests as the kernel does.
 pub trait Exchange: Messages {
-    /// Sends one request.
     fn send(&mut self, request: &[u8]) -> Result<(), Errno>;
+
+    /// The number for the next request.
+    fn number(&mut self) -> u32;
+
+    /// The port that the answers to a request name, which was just sent; `None` if it is not known.
+    fn port(&self) -> Option<u32> {
+        None
+    }
 }
 
 impl Messages for Netlink {
@@ -80,24 +88,31 @@ impl Exchange for Netlink {
     fn send(&mut self, request: &[u8]) -> Result<(), Errno> {
         Netlink::send(self, request)
     }
+
+    fn number(&mut self) -> u32 {
+        Netlink::number(self)
+    }
+
+    fn port(&self) -> Option<u32> {
+        Netlink::port(self)
+    }
 }
 
-/// Why the kernel did not answer, or not to the end.
+/// Why the kernel did not answer, or did not answer completely.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Who refused.
     pub subsystem: Subsystem,
     /// The system's reason; `BADMSG` for an answer of unknown shape.
     pub errno: Errno,
-    /// The kernel's own sentence, if it gave one.
+    /// The kernel's own message, if it gave one.
     pub sentence: Vec<u8>,
-    /// Whether some answers had been given before.
+    /// Whether some answers were given before.
     pub is_partial: bool,
 }
 
 impl Refusal {
-    /// Whether this way is closed altogether, and no answer was given: by a sandbox, for want of a right,
-    /// or because the kernel has no such socket, protocol, module or request.
+    /// Whether netlink is not available for this at all, and no answer was given: a sandbox forbids it, a
+    /// capability is missing, or the kernel lacks the socket, protocol, module or request.
     fn is_closed_way(&self) -> bool {
         let is_no_way = matches!(
             self.errno,
@@ -124,23 +139,23 @@ impl From<Refusal> for Error {
             reason = [&reason, ": ", &String::from_utf8_lossy(&sentence)].concat();
         }
         if !right.is_empty() && matches!(errno, Errno::PERM | Errno::ACCESS) {
-            reason = [&reason, " (needs ", right, ")"].concat();
+            reason = [&reason, " ", &error::needs(right)].concat();
         }
         Error::failed(name, reason)
     }
 }
 
-/// Why answers were not read to their end.
+/// Why answers were not read completely.
 #[derive(Debug)]
 pub enum Failure {
-    /// The kernel refused, or cut them short.
+    /// The kernel refused, or cut the answers short.
     Refused(Refusal),
-    /// What takes them failed, and nothing more was received.
+    /// The callback failed, and nothing more was received.
     Stopped(Error),
 }
 
 impl Failure {
-    /// The same after answers to other requests.
+    /// Marks the failure as one that came after answers to other requests.
     pub(super) fn midway(self) -> Failure {
         match self {
             Failure::Refused(refusal) => Failure::Refused(Refusal { is_partial: true, ..refusal }),
@@ -164,12 +179,12 @@ impl From<Failure> for Error {
     }
 }
 
-/// What netlink gave; or, where that way is closed altogether, what `files` of /proc give, which are told
-/// why. After a part of an answer, and for lack of memory or descriptors, files would hide a failure:
-/// these are errors.
+/// Returns what netlink gave. If netlink is not available at all, returns what `files` reads from /proc; it is
+/// given the reason. After a partial answer, or if memory or descriptors ran out, reading files would hide a
+/// failure, so these are errors.
 ///
 /// # Errors
-/// The failure, if files may not serve; else that of `files`.
+/// The failure, if files may not be read instead; else that of `files`.
 pub fn or_files<T>(
     asked: Result<T, Failure>,
     files: impl FnOnce(Refusal) -> Result<T, Error>,
@@ -180,14 +195,34 @@ pub fn or_files<T>(
     }
 }
 
-/// How a dump went.
+/// The result of a dump.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dumped {
-    /// The kernel says that the table changed meanwhile: entries may be missing or double.
+    /// The kernel reports that the table changed meanwhile: entries may be missing or duplicated.
     pub is_interrupted: bool,
+    /// What may be wrong with the files, if these served instead.
+    pub doubts: Doubts,
 }
 
-/// What one call of [`Answers::next`] came upon.
+impl Dumped {
+    /// What is to be said about a count, each with what it means; `changed` says that the kernel noticed a
+    /// change during the dump.
+    pub(crate) fn notes(
+        self,
+        changed: &'static str,
+    ) -> impl Iterator<Item = (Weight, Cow<'static, str>)> {
+        let changed = self.is_interrupted.then_some((Weight::Doubt, changed.into()));
+        self.doubts.notes().chain(changed)
+    }
+
+    /// Adds another dump of the same snapshot.
+    pub fn add(&mut self, other: Dumped) {
+        self.is_interrupted |= other.is_interrupted;
+        self.doubts.add(other.doubts);
+    }
+}
+
+/// What one call of [`Answers::next`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// A datagram, whose answers were given.
@@ -198,42 +233,44 @@ pub enum Progress {
     Done,
 }
 
-/// The answers of a subsystem to one request after the other.
+/// The answers of a subsystem to successive requests.
 #[derive(Debug)]
 pub struct Answers {
     subsystem: Subsystem,
-    /// The number of the request that is answered.
+    /// The number of the request whose answers are being read, and the port that they name.
     sequence: u32,
+    port: Option<u32>,
     is_done: bool,
-    /// Whether any answer was given.
     is_partial: bool,
-    /// How it went so far.
+    /// The result so far.
     pub dumped: Dumped,
 }
 
 impl Answers {
-    /// No answers yet.
     pub fn of(subsystem: Subsystem) -> Answers {
         let dumped = Dumped::default();
-        Answers { subsystem, sequence: 0, is_done: true, is_partial: false, dumped }
+        let (sequence, port, is_done, is_partial) = (0, None, true, false);
+        Answers { subsystem, sequence, port, is_done, is_partial, dumped }
     }
 
-    /// Sends request number `sequence`, whose answers [`Answers::next`] gives then: those to an earlier
-    /// request are skipped.
+    /// Numbers and sends a request. [`Answers::next`] then gives its answers and skips those to other requests.
     ///
     /// # Errors
-    /// [`Failure::Refused`]: `BUSY` as long as an earlier dump has not ended.
+    /// [`Failure::Refused`]: `BUSY` until an earlier dump has ended.
+    #[inline(never)]
     pub fn begin(
         &mut self,
         kernel: &mut impl Exchange,
-        sequence: u32,
-        request: &[u8],
+        mut request: Vec<u8>,
     ) -> Result<(), Failure> {
-        (self.sequence, self.is_done) = (sequence, false);
-        kernel.send(request).map_err(|errno| self.refused(errno).into())
+        (self.sequence, self.is_done) = (kernel.number(), false);
+        netlink::number(&mut request, self.sequence);
+        let sent = kernel.send(&request);
+        self.port = kernel.port();
+        sent.map_err(|errno| self.refused(errno).into())
     }
 
-    /// Receives one datagram and calls `each` with the answers in it; `None` says that an answer is of
+    /// Receives one datagram and calls `each` with the answers in it. `each` returns `None` if an answer has an
     /// unknown shape.
     ///
     /// # Errors
@@ -245,8 +282,8 @@ impl Answers {
         wait: Wait,
         mut each: impl FnMut(&Message<'_>) -> Option<Result<(), Error>>,
     ) -> Result<Progress, Failure> {
-        match kernel.walk(wait, |message| self.take(message, &mut each)) {
-            Ok(taken) => taken?,
+        match kernel.walk(wait, |message| self.accept(message, &mut each)) {
+            Ok(accepted) => accepted?,
             Err(Errno::AGAIN) => return Ok(Progress::Idle),
             Err(Errno::INTR) => return Ok(Progress::Read),
             Err(errno) => return Err(self.refused(errno).into()),
@@ -254,22 +291,21 @@ impl Answers {
         Ok(if self.is_done { Progress::Done } else { Progress::Read })
     }
 
-    /// Sends request number `sequence` and calls `each` with all answers to it.
+    /// Sends a request and calls `each` with all answers to it.
     #[inline]
     pub fn ask(
         &mut self,
         kernel: &mut impl Exchange,
-        sequence: u32,
-        request: &[u8],
+        request: Vec<u8>,
         mut each: impl FnMut(&Message<'_>) -> Option<Result<(), Error>>,
     ) -> Result<(), Failure> {
-        self.begin(kernel, sequence, request)?;
+        self.begin(kernel, request)?;
         while self.next(kernel, Wait::Yes, &mut each)? != Progress::Done {}
         Ok(())
     }
 
     #[inline]
-    fn take(
+    fn accept(
         &mut self,
         message: Option<Message<'_>>,
         each: &mut impl FnMut(&Message<'_>) -> Option<Result<(), Error>>,
@@ -278,7 +314,8 @@ impl Answers {
             return Ok(());
         }
         let Some(message) = message else { return Err(self.refused(Errno::BADMSG).into()) };
-        if message.sequence != self.sequence {
+        let is_other_port = self.port.is_some_and(|port| message.port != port);
+        if message.sequence != self.sequence || is_other_port {
             return Ok(());
         }
         self.dumped.is_interrupted |= message.flags & netlink::INTERRUPTED != 0;
@@ -287,15 +324,15 @@ impl Answers {
             netlink::NOOP => Ok(()),
             _ => match each(&message) {
                 None => Err(self.refused(Errno::BADMSG).into()),
-                Some(taken) => {
+                Some(accepted) => {
                     self.is_partial = true;
-                    taken.map_err(Failure::Stopped)
+                    accepted.map_err(Failure::Stopped)
                 }
             },
         }
     }
 
-    /// Takes the result that the last message carries.
+    /// Handles the result in the last message.
     fn end(&mut self, message: &Message<'_>) -> Result<(), Failure> {
         self.is_done = true;
         match netlink::error_number(message.payload) {
@@ -319,22 +356,22 @@ impl Answers {
 pub fn ask(
     kernel: &mut impl Exchange,
     subsystem: Subsystem,
-    request: &[u8],
+    request: Vec<u8>,
     each: impl FnMut(&Message<'_>) -> Option<Result<(), Error>>,
 ) -> Result<Dumped, Failure> {
     let mut answers = Answers::of(subsystem);
-    answers.ask(kernel, ONE, request, each)?;
+    answers.ask(kernel, request, each)?;
     Ok(answers.dumped)
 }
 
-/// The number of a request that is the only one.
-pub const ONE: u32 = 1;
+/// The sequence number of a request that was not sent yet: [`Answers::begin`] gives it its own.
+pub const UNSENT: u32 = 0;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What errors say that there is no such way, and what errors say that it failed.
+    /// Errors after which files are read instead; all others are failures.
     const CLOSED: [Errno; 10] = [
         Errno::PERM,
         Errno::ACCESS,
@@ -377,6 +414,8 @@ mod tests {
             Err(refusal.into())
         });
         let Err(Error::Fault { text, .. }) = failed else { panic!("{failed:?}") };
-        assert_eq!(text, b"ctnetlink: Operation not permitted (needs CAP_NET_ADMIN)");
+        let wanted =
+            ["ctnetlink: Operation not permitted ", &error::needs("CAP_NET_ADMIN")].concat();
+        assert_eq!(text, wanted.as_bytes());
     }
 }

@@ -1,42 +1,57 @@
 //! Every network namespace of the machine: which there are, and a visit to each of them.
 //!
-//! A namespace is known by a process that lives in it or by a file in /run/netns. One that is held by
+//! A namespace is known by a thread that lives in it or by a file in /run/netns. One that is held by
 //! a descriptor or a socket alone has neither, and is not found.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use rustix::io::Errno;
 
-use crate::error::Error;
+use super::homes::Home;
+use super::processes::sight::{KTHREADD, Sight};
+use crate::error::{Error, needs};
 use crate::sys::Kernel;
 use crate::sys::netns::{self, NetworkNamespace};
-use crate::sys::process::Proc;
+use crate::sys::process::{Proc, is_gone, is_refusal, readable};
 
-/// One network namespace.
+/// What the machine's first namespace is called.
+const HOST: &[u8] = b"host";
+
+/// Its inode on Linux 6.18: below 0xF0000000, where those of all namespaces that are made later begin.
+const FIRST: u64 = 0xEFFF_FFF9;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Namespace {
     /// The kernel's number for it, as `readlink /proc/PID/ns/net` shows it.
     pub inode: u64,
     /// Its name in /run/netns, the first of several.
     pub name: Option<Vec<u8>>,
-    /// The lowest of the processes that live there and may be looked at: `PID/NAME`. The name is
-    /// of the process's own choice.
+    /// Whether it is the machine's first one.
+    pub is_first: bool,
+    /// The lowest of the processes, or threads of those of other namespaces, that live there and may be looked at:
+    /// `PID/NAME`. The name is of its own choice.
     pub resident: Option<Vec<u8>>,
-    /// All of these processes, the lowest first: any of them opens the way.
+    /// All of these, the lowest first: any of them opens the way.
     residents: Vec<u32>,
 }
 
 impl Namespace {
-    /// What it is called: its name, else its inode.
+    /// What it is called: `host` for the machine's first one; else its name, unless that is `host`, too; else its
+    /// inode.
     pub fn label(&self) -> Vec<u8> {
-        self.name.clone().unwrap_or_else(|| self.inode.to_string().into_bytes())
+        if self.is_first {
+            return HOST.to_vec();
+        }
+        let name = self.name.clone().filter(|name| name != HOST);
+        name.unwrap_or_else(|| self.inode.to_string().into_bytes())
     }
 
-    /// Takes one of its names: the first in order stays.
-    fn take_name(&mut self, name: &[u8]) {
+    /// Adds one of its names: the first in order stays.
+    fn add_name(&mut self, name: &[u8]) {
         if self.name.as_deref().is_none_or(|other| name < other) {
             self.name = Some(name.to_vec());
         }
@@ -57,49 +72,62 @@ pub struct Namespaces {
     own_identity: (u64, u64),
     list: Vec<Namespace>,
     hidden: Hidden,
+    sight: Sight,
 }
 
 /// Namespaces of processes that may not be looked at, by the inode of their files.
 type Hidden = BTreeSet<u64>;
 
 /// The namespaces that could not be visited.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Missing {
     /// How many may not be entered.
     pub refused: usize,
     /// How many are known only by processes that may not be looked at.
     pub hidden: usize,
+    /// What may keep others from being known at all.
+    pub sight: Sight,
 }
 
 impl Missing {
     /// What is to be said about it, and which rights would help; `None` if nothing is missing.
-    pub fn text(self) -> Option<String> {
+    pub fn text(&self) -> Option<String> {
+        const BOTH: &str = "CAP_SYS_ADMIN and CAP_SYS_PTRACE";
         let namespaces = |count| match count {
             1 => "1 network namespace".to_owned(),
             count => format!("{count} network namespaces"),
         };
-        let subject = match self {
-            Missing { refused: 0, hidden: 0 } => return None,
-            Missing { refused, hidden: 0 } => {
-                format!("{} may not be entered (needs CAP_SYS_ADMIN)", namespaces(refused))
+        let Missing { refused, hidden, sight } = self;
+        let subject = match (*refused, *hidden) {
+            (0, 0) => String::new(),
+            (refused, 0) => {
+                format!("{} may not be entered {}", namespaces(refused), needs("CAP_SYS_ADMIN"))
             }
-            Missing { refused: 0, hidden } => format!(
-                "{} of other users' processes may not be entered \
-                 (needs CAP_SYS_ADMIN and CAP_SYS_PTRACE)",
-                namespaces(hidden)
+            (0, hidden) => format!(
+                "{} of other users' processes may not be entered {}",
+                namespaces(hidden),
+                needs(BOTH)
             ),
-            Missing { refused, hidden } => format!(
-                "{} may not be entered, nor {hidden} of other users' processes \
-                 (needs CAP_SYS_ADMIN and CAP_SYS_PTRACE)",
-                namespaces(refused)
+            (refused, hidden) => format!(
+                "{} may not be entered, nor {hidden} of other users' processes {}",
+                namespaces(refused),
+                needs(BOTH)
             ),
         };
-        Some(format!("{subject}: their sockets are missing here"))
+        let reasons = sight.reasons();
+        match (subject.is_empty(), reasons.is_empty()) {
+            (true, true) => None,
+            (false, true) => Some(format!("{subject}: their sockets are missing here")),
+            (true, false) => Some(format!("{reasons}: network namespaces may be missing here")),
+            (false, false) => Some(format!(
+                "{subject}; {reasons}: their sockets are missing here, and maybe others"
+            )),
+        }
     }
 }
 
-/// Lists the network namespaces: our own, those of all processes and those of /run/netns, each once.
-/// Those with a name come first, sorted by it; then the others, by inode.
+/// Lists the network namespaces: our own, those of all threads and those of /run/netns, each once.
+/// The machine's first one comes first; then those with a name, sorted by it; then the others, by inode.
 ///
 /// # Errors
 /// If /proc or /run/netns cannot be read.
@@ -111,46 +139,53 @@ pub fn list() -> Result<Namespaces, Error> {
     netns::each_named(|name, (device, inode)| {
         // A file of another file system is what is left of a namespace that was unmounted.
         if device == own_identity.0 {
-            found.entry(inode).or_default().take_name(name);
+            found.entry(inode).or_default().add_name(name);
         }
     })?;
     let mut hidden = Hidden::new();
     let proc = Proc::open(&Kernel::default())?;
+    let sight = Sight::of(&proc)?;
     // This process is not one that lives there.
     let others = proc.pids()?.into_iter().filter(|pid| *pid != std::process::id());
     for pid in others {
-        match proc.network_namespace(pid) {
-            Ok(inode) => found.entry(inode).or_default().residents.push(pid),
-            Err(error) if is_refusal(error) => match netns::inode_of_files(Some(pid)) {
-                Ok(inode) => drop(hidden.insert(inode)),
-                // /proc is mounted with hidepid: all that is known is that there is something.
-                Err(error) if is_refusal(error) => drop(hidden.insert(0)),
-                Err(_) => {}
-            },
-            // The process has gone.
-            Err(_) => {}
+        Home::each(&proc, pid, |thread, home| match home {
+            Home::Shown(inode) => found.entry(inode).or_default().residents.push(thread),
+            Home::Files(inode) => drop(hidden.insert(inode)),
+            Home::Hidden => drop(hidden.insert(0)),
+        })?;
+    }
+    found.values_mut().for_each(|namespace| namespace.residents.sort_unstable());
+    // The kernel's threads live in the first network namespace.
+    let is_first = |(inode, namespace): (&u64, &Namespace)| {
+        is_first(*inode, *inode == own_identity.1)
+            || sight.is_clear() && namespace.residents.contains(&KTHREADD)
+    };
+    let first = found.iter().find(|one| is_first(*one)).map(|(inode, _)| *inode);
+    let list = found.into_iter().map(|one| describe(&proc, one));
+    let mut list: Vec<Namespace> = list.collect::<Result<_, Error>>()?;
+    list.iter_mut().for_each(|one| one.is_first = Some(one.inode) == first);
+    list.sort_unstable_by(|a, b| {
+        let place = |one: &Namespace| (!one.is_first, one.name.is_none());
+        (place(a), &a.name, a.inode).cmp(&(place(b), &b.name, b.inode))
+    });
+    Ok(Namespaces { own, own_identity, list, hidden, sight })
+}
+
+/// Whether the namespace with this inode, which may be our own, is known to be the machine's first one.
+fn is_first(inode: u64, is_own: bool) -> bool {
+    inode == FIRST || is_own && Kernel::default().is_first_namespace()
+}
+
+fn describe(proc: &Proc, (inode, mut namespace): (u64, Namespace)) -> Result<Namespace, Error> {
+    namespace.inode = inode;
+    for pid in &namespace.residents {
+        let name = readable(proc.files(*pid).name());
+        if let Some(name) = name.map_err(|error| proc.error(&pid.to_string(), error))? {
+            namespace.resident = Some([format!("{pid}/").as_bytes(), &name].concat());
+            break;
         }
     }
-    let mut list: Vec<Namespace> = found.into_iter().map(|one| describe(&proc, one)).collect();
-    list.sort_unstable_by(|a, b| {
-        let (a, b) = ((a.name.is_none(), &a.name, a.inode), (b.name.is_none(), &b.name, b.inode));
-        a.cmp(&b)
-    });
-    Ok(Namespaces { own, own_identity, list, hidden })
-}
-
-fn describe(proc: &Proc, (inode, mut namespace): (u64, Namespace)) -> Namespace {
-    let named = |pid: &u32| Some((*pid, proc.name(*pid).ok()?));
-    namespace.resident = namespace.residents.iter().find_map(named).map(|(pid, name)| {
-        let mut resident = format!("{pid}/").into_bytes();
-        resident.extend_from_slice(&name);
-        resident
-    });
-    Namespace { inode, ..namespace }
-}
-
-fn is_refusal(error: Errno) -> bool {
-    matches!(error, Errno::PERM | Errno::ACCESS)
+    Ok(namespace)
 }
 
 /// What one thread's visits were like.
@@ -163,7 +198,7 @@ struct Visits {
 }
 
 /// What was read of each namespace, and what could not be.
-pub type Readings<'a, T> = (Vec<(&'a Namespace, T)>, Missing);
+pub type Gathered<'a, T> = (Vec<(&'a Namespace, T)>, Missing);
 
 /// How an attempt to enter a namespace ended.
 enum Entry {
@@ -173,7 +208,6 @@ enum Entry {
 }
 
 impl Namespaces {
-    /// What was listed.
     pub fn list(&self) -> &[Namespace] {
         &self.list
     }
@@ -197,44 +231,53 @@ impl Namespaces {
         &self,
         threads: usize,
         read: impl Fn(&Namespace) -> Result<T, Error> + Sync,
-    ) -> Result<Readings<'_, T>, Error> {
+    ) -> Result<Gathered<'_, T>, Error> {
+        let seen: Mutex<Vec<Option<T>>> = Mutex::new(self.list.iter().map(|_| None).collect());
+        let missing = self.visit_by(threads, &|place, namespace| {
+            let one = read(namespace)?;
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(slot) = seen.get_mut(place) {
+                *slot = Some(one);
+            }
+            Ok(())
+        })?;
+        let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let seen =
+            self.list.iter().zip(seen).filter_map(|(namespace, one)| Some((namespace, one?)));
+        Ok((seen.collect(), missing))
+    }
+
+    /// Visits all namespaces by threads; compiled once, not for each table.
+    fn visit_by(
+        &self,
+        threads: usize,
+        each: &(dyn Fn(usize, &Namespace) -> Result<(), Error> + Sync),
+    ) -> Result<Missing, Error> {
         let next = AtomicUsize::new(0);
-        let work = || {
-            let mut seen = Vec::new();
-            let visits = self.visit_some(&next, &mut |place, namespace| {
-                seen.push((place, namespace, read(namespace)?));
-                Ok(())
-            });
-            visits.map(|visits| (visits, seen))
-        };
-        let parts: Vec<_> = thread::scope(|scope| {
+        let work = || self.visit_some(&next, &mut |place, namespace| each(place, namespace));
+        let visits = thread::scope(|scope| {
             let start = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
             let others: Vec<_> = (1..threads.min(self.list.len())).map_while(start).collect();
             let own = work();
             let joined = others
                 .into_iter()
                 .map(|other| other.join().unwrap_or_else(|panic| panic::resume_unwind(panic)));
-            std::iter::once(own).chain(joined).collect::<Result<_, Error>>()
+            std::iter::once(own).chain(joined).collect::<Result<Vec<_>, Error>>()
         })?;
-        let (visits, seen): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-        let mut seen: Vec<_> = seen.into_iter().flatten().collect();
-        seen.sort_unstable_by_key(|(place, ..)| *place);
-        let seen = seen.into_iter().map(|(_, namespace, seen)| (namespace, seen)).collect();
-        Ok((seen, self.missing(visits)))
+        Ok(self.missing(visits))
     }
 
     /// Enters the next namespace until there is none, calls `each` there with its place, and comes back.
-    /// Compiled once, not for each table.
-    fn visit_some<'a>(
-        &'a self,
+    fn visit_some(
+        &self,
         next: &AtomicUsize,
-        each: &mut dyn FnMut(usize, &'a Namespace) -> Result<(), Error>,
+        each: &mut dyn FnMut(usize, &Namespace) -> Result<(), Error>,
     ) -> Result<Visits, Error> {
         // Who could not come back must not leave: inside a user namespace others may be open to us
         // that we made there, while our own belongs to the machine.
         let may_leave = self.own.enter().is_ok();
         let mut visits = Visits::default();
-        let mut visit = |place, namespace: &'a Namespace| {
+        let mut visit = |place, namespace: &Namespace| {
             match self.enter(namespace, may_leave)? {
                 Entry::Done => {
                     each(place, namespace)?;
@@ -279,7 +322,7 @@ impl Namespaces {
             refused += visits.refused;
             hidden.retain(|inode| !visits.known.contains(inode));
         }
-        Missing { refused, hidden: hidden.len() }
+        Missing { refused, hidden: hidden.len(), sight: self.sight.clone() }
     }
 
     fn enter(&self, namespace: &Namespace, may_leave: bool) -> Result<Entry, Error> {
@@ -300,29 +343,60 @@ impl Namespaces {
             match entered {
                 Ok(()) => return Ok(Entry::Done),
                 Err(error) if is_refusal(error) => entry = Entry::Refused,
-                Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => {
+                // It was never one of networks.
+                Err(Errno::INVAL) => {}
+                Err(error) if is_gone(error) => {}
+                Err(error) => {
                     let label = [b"network namespace ", namespace.label().as_slice()].concat();
                     return Err(Error::system(label, error));
                 }
-                // It has gone (ENOENT, ESRCH), or was never one of networks (EINVAL).
-                Err(_) => {}
             }
         }
         Ok(entry)
     }
 }
 
-/// What our own namespace is called: its name in /run/netns, else its inode; empty where /proc does not
-/// tell.
-pub fn own_name() -> Vec<u8> {
-    let own = NetworkNamespace::own().and_then(|own| own.identity());
-    let Ok(identity) = own else { return Vec::new() };
-    let mut namespace = Namespace { inode: identity.1, ..Namespace::default() };
+/// What our own namespace is called, see [`Namespace::label`]; empty where /proc does not tell.
+pub fn own_name() -> Result<Vec<u8>, Error> {
+    let own = readable(NetworkNamespace::own().and_then(|own| own.identity()));
+    let own = own.map_err(|error| Error::system("/proc/thread-self/ns/net", error))?;
+    let Some(identity) = own else { return Ok(Vec::new()) };
+    let (inode, is_first) = (identity.1, is_first(identity.1, true));
+    let mut namespace = Namespace { inode, is_first, ..Namespace::default() };
     // Without /run/netns there are no names.
     let _ = netns::each_named(|name, found| {
         if found == identity {
-            namespace.take_name(name);
+            namespace.add_name(name);
         }
     });
-    namespace.label()
+    Ok(namespace.label())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::source::homes;
+    use crate::sys::process::faults;
+
+    #[test]
+    fn a_process_that_cannot_be_asked_for_its_namespace_is_hidden_or_an_error() {
+        let errors = [1, 2, 3, 4, 5, 12, 13, 22, 23, 24, 40];
+        let mut errors_met = 0;
+        faults::everywhere(errors, 10, list, |errno, result, place| match errno {
+            Errno::INTR => assert!(result.is_ok(), "{place}"),
+            errno if is_gone(errno) || is_refusal(errno) => {}
+            _ => {
+                errors_met += 1;
+                assert!(result.is_err(), "{place}");
+            }
+        });
+        assert!(errors_met > 50, "{errors_met}");
+        // It ends at the first other namespace, be it one of /run/netns.
+        faults::everywhere(errors, 1, homes::others, |errno, result, place| match errno {
+            Errno::INTR => assert!(result.is_ok(), "{place}"),
+            errno if is_gone(errno) || is_refusal(errno) => {}
+            _ => assert!(result.is_err(), "{place}"),
+        });
+    }
 }

@@ -40,7 +40,6 @@ pub fn sleep_until(moment: Duration) {
 
 /// A local date and time.
 #[derive(Clone, Copy, Debug)]
-#[allow(missing_docs, reason = "the words are common")]
 pub struct LocalTime {
     pub year: u64,
     /// From 1.
@@ -69,4 +68,39 @@ pub fn local_time(unix_seconds: u64) -> LocalTime {
         second: small(time.tm_sec),
         weekday: small(time.tm_wday),
     }
+}
+
+/// The seconds since 1970 of a local time: year, month from 1, day, hour, minute, second. Of a time that a clock
+/// showed twice, either.
+pub fn unix_of_local([year, month, day, hour, minute, second]: [u16; 6]) -> u64 {
+    let wanted = unix_of_utc([
+        year.into(),
+        month.into(),
+        day.into(),
+        hour.into(),
+        minute.into(),
+        second.into(),
+    ]);
+    let mut guess = wanted;
+    // The second step is for a guess on the other side of a change of the clock.
+    for _ in 0..2 {
+        let shown = local_time(u64::try_from(guess).unwrap_or_default());
+        let [month, day, hour, minute, second] =
+            [shown.month, shown.day, shown.hour, shown.minute, shown.second].map(i64::from);
+        let year = i64::try_from(shown.year).unwrap_or_default();
+        guess += wanted - unix_of_utc([year, month, day, hour, minute, second]);
+    }
+    u64::try_from(guess).unwrap_or_default()
+}
+
+/// The seconds from 1970 to a moment of UTC.
+pub fn unix_of_utc([year, month, day, hour, minute, second]: [i64; 6]) -> i64 {
+    // Years that begin in March, so that the leap day is the last one.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * year + year.div_euclid(4) - year.div_euclid(100)
+        + year.div_euclid(400)
+        + (153 * month + 2) / 5
+        + day
+        - 719_469;
+    ((days * 24 + hour) * 60 + minute) * 60 + second
 }

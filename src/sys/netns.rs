@@ -3,12 +3,14 @@
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use rustix::fs::{Dir, Stat};
 use rustix::io::Errno;
 use rustix::thread::LinkNameSpaceType;
 
-use super::open;
+use super::process::{Proc, call, is_gone};
+use super::{Kernel, PathError, open, open_file};
 use crate::error::Error;
 
 /// Where ip-netns(8) keeps namespaces under names.
@@ -21,18 +23,33 @@ const NAMED: &str = "/run/netns";
 /// If there is no such namespace, or if entering it is refused.
 pub fn enter_network_namespace(which: &OsStr) -> Result<(), Error> {
     let bytes = which.as_bytes();
+    let is_process = !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit);
     let path = if bytes.contains(&b'/') {
         bytes.to_vec()
-    } else if !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit) {
+    } else if is_process {
         [b"/proc/", bytes, b"/ns/net"].concat()
     } else {
         [NAMED.as_bytes(), b"/", bytes].concat()
     };
-    let fd =
-        open(path.as_slice()).map_err(|error| Error::refused(&path, error, "CAP_SYS_PTRACE"))?;
+    let other = || Err(Error::failed(&path, "not a network namespace"));
+    let mut opened = open_file(Path::new(OsStr::from_bytes(&path)));
+    if is_process && matches!(opened, Err(PathError::System(error)) if is_gone(error)) {
+        // Once its first thread has ended, only the others show it.
+        let pid = which.to_str().and_then(|pid| pid.parse().ok()).unwrap_or_default();
+        let threads = Proc::open(&Kernel::default())?.other_threads(pid).unwrap_or_default();
+        let open = |thread| open_file(Path::new(&format!("/proc/{thread}/ns/net"))).ok();
+        opened = threads.into_iter().find_map(open).map_or(opened, Ok);
+    }
+    let fd = match opened {
+        Ok(fd) => fd,
+        Err(PathError::System(error)) => {
+            return Err(Error::refused(&path, error, "CAP_SYS_PTRACE"));
+        }
+        Err(PathError::Ours(_)) => return other(),
+    };
     match NetworkNamespace(fd).enter() {
         Ok(()) => Ok(()),
-        Err(Errno::INVAL) => Err(Error::failed(&path, "not a network namespace")),
+        Err(Errno::INVAL) => other(),
         Err(error) => Err(Error::refused(&path, error, "CAP_SYS_ADMIN")),
     }
 }
@@ -44,15 +61,16 @@ pub struct NetworkNamespace(OwnedFd);
 impl NetworkNamespace {
     /// The namespace of the calling thread.
     pub fn own() -> Result<NetworkNamespace, Errno> {
-        open("/proc/thread-self/ns/net").map(NetworkNamespace)
+        call(|| open("/proc/thread-self/ns/net")).map(NetworkNamespace)
     }
 
-    /// The namespace of a process.
+    /// The namespace of a process or thread.
     ///
     /// # Errors
-    /// `NOENT` or `SRCH` if the process has ended.
+    /// `NOENT` or `SRCH` if it has ended.
     pub fn of_process(pid: u32) -> Result<NetworkNamespace, Errno> {
-        open(format!("/proc/{pid}/ns/net")).map(NetworkNamespace)
+        let path = format!("/proc/{pid}/ns/net");
+        call(|| open(&path)).map(NetworkNamespace)
     }
 
     /// The namespace with a name in /run/netns.
@@ -111,5 +129,5 @@ pub fn inode_of_files(pid: Option<u32>) -> Result<u64, Errno> {
         Some(pid) => format!("/proc/{pid}/net/dev"),
         None => "/proc/thread-self/net/dev".to_owned(),
     };
-    rustix::fs::stat(path).map(|stat| stat.st_ino)
+    call(|| rustix::fs::stat(&path)).map(|stat| stat.st_ino)
 }

@@ -34,7 +34,7 @@ pub type Instruction = (u16, u8, u8, u32);
 
 impl Ring {
     /// Opens a socket that receives the packets of an interface that `program` accepts, from the network
-    /// header on; index 0 means all interfaces.
+    /// header on or, if `is_raw`, from the link's; index 0 means all interfaces.
     ///
     /// The socket is created without a protocol and so receives nothing until it is set up and bound: no
     /// packet can arrive before the program filters.
@@ -42,9 +42,15 @@ impl Ring {
     /// # Errors
     /// `PERM` without CAP_NET_RAW, `NETDOWN` if the interface is down, `INVAL` if the kernel
     /// rejects the program.
-    pub fn open(interface: u32, program: &[Instruction], promiscuous: bool) -> Result<Ring, Errno> {
+    pub fn open(
+        interface: u32,
+        program: &[Instruction],
+        promiscuous: bool,
+        is_raw: bool,
+    ) -> Result<Ring, Errno> {
         let flags = SocketFlags::CLOEXEC;
-        let fd = rustix::net::socket_with(AddressFamily::PACKET, SocketType::DGRAM, flags, None)?;
+        let kind = if is_raw { SocketType::RAW } else { SocketType::DGRAM };
+        let fd = rustix::net::socket_with(AddressFamily::PACKET, kind, flags, None)?;
         attach(&fd, program)?;
         set(&fd, libc::SOL_PACKET, libc::PACKET_VERSION, &TPACKET_V3)?;
         set(&fd, libc::SOL_PACKET, libc::PACKET_RX_RING, &REQUEST)?;
@@ -71,7 +77,8 @@ impl Ring {
     pub fn block(&mut self) -> Option<Block<'_>> {
         const USER: u32 = 1;
         let is_ours = self.status().load(Ordering::Acquire) & USER != 0;
-        is_ours.then_some(Block { ring: self })
+        // Not made before that is known: to drop a block hands it back.
+        if is_ours { Some(Block { ring: self }) } else { None }
     }
 
     fn start(&self) -> *mut u8 {
@@ -217,4 +224,36 @@ pub fn interface_index(name: &[u8]) -> Result<u32, Errno> {
     let name = std::str::from_utf8(name).map_err(|_| Errno::NODEV)?;
     let fd = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)?;
     rustix::net::netdevice::name_to_index(&fd, name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ring whose other end is this test.
+    fn ring() -> Ring {
+        let (read, write) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: a new mapping at a place of the kernel's choice, as long as that of a ring.
+        let memory = unsafe { libc::mmap(std::ptr::null_mut(), RING_BYTES, read, write, -1, 0) };
+        assert_ne!(memory, libc::MAP_FAILED);
+        let fd = std::fs::File::open("/dev/null").unwrap().into();
+        Ring { fd, memory: NonNull::new(memory.cast()).unwrap(), next: 0 }
+    }
+
+    #[test]
+    fn a_look_at_a_block_that_is_not_there_yet_leaves_it() {
+        let mut ring = ring();
+        for place in (0..Ring::BLOCKS).chain([0]) {
+            for _ in 0..3 {
+                assert!(ring.block().is_none());
+            }
+            assert_eq!(ring.next, place);
+            ring.status().store(1, Ordering::Release);
+            let number = u8::try_from(place).unwrap();
+            // SAFETY: the byte is in the block, which nothing else reads or writes meanwhile.
+            unsafe { ring.start().add(100).write(number) };
+            assert_eq!(ring.block().map(|block| block.bytes()[100]), Some(number));
+        }
+    }
 }

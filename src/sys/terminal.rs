@@ -1,6 +1,7 @@
 //! The terminal: raw keys, the alternate screen, its size; every exit restores it.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{Signal, getpid, kill_process};
@@ -10,14 +11,86 @@ use rustix::termios::{
 };
 
 /// Alternate screen, hidden cursor, no wrapping at the right edge: private modes of xterm that all other
-/// terminals support.
-const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[0m";
+/// terminals support. The mouse wheel sends the keys Up and Down (1007): unlike reports of the mouse, that leaves the
+/// selection of text to the terminal. Some terminals have that mode set, so it is saved (s) and restored (r).
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[?1007s\x1b[?1007h\x1b[?25l\x1b[?7l\x1b[0m";
 /// Back, in reverse order.
-const LEAVE: &[u8] = b"\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
+const LEAVE: &[u8] = b"\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1007r\x1b[?1049l";
 
 /// Whether standard output is a terminal.
 pub fn is_terminal() -> bool {
     isatty(super::stdout())
+}
+
+/// Whether the terminal cannot move its cursor, or nobody says which one it is.
+pub fn is_dumb() -> bool {
+    super::environment("TERM").is_none_or(|term| term == "dumb")
+}
+
+/// The columns and lines of the terminal that is standard output; 80 and 24 if it does not say.
+pub fn size() -> (usize, usize) {
+    match tcgetwinsize(super::stdout()) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),
+        _ => (80, 24),
+    }
+}
+
+/// Whether the locale's encoding is UTF-8 (locale(7): the first of these that is set decides).
+pub fn is_utf8() -> bool {
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(super::environment);
+    let name = set.unwrap_or_default().to_ascii_lowercase();
+    let name = name.as_encoded_bytes();
+    name.windows(4).any(|part| part == b"utf8") || name.windows(5).any(|part| part == b"utf-8")
+}
+
+/// Whether standard input is not a terminal.
+pub fn is_piped() -> bool {
+    !isatty(super::stdin())
+}
+
+/// A line on standard error about work that takes long, if that is a terminal. It disappears when the value is
+/// dropped.
+#[derive(Debug)]
+pub struct Progress {
+    /// When the next line is due; `None` if nobody sees it.
+    due: Option<Duration>,
+    /// The length of the line.
+    shown: usize,
+}
+
+impl Default for Progress {
+    /// Short work shows nothing.
+    fn default() -> Progress {
+        let start = super::monotonic().saturating_add(Duration::from_secs(1));
+        Progress { due: isatty(super::stderr()).then_some(start), shown: 0 }
+    }
+}
+
+impl Progress {
+    /// Shows the text, five times a second.
+    pub fn show(&mut self, text: impl FnOnce() -> String) {
+        let Some(due) = self.due else { return };
+        let now = super::monotonic();
+        if now >= due {
+            self.due = now.checked_add(Duration::from_millis(200));
+            self.put(&text());
+        }
+    }
+
+    /// Writes over the line. Blanks erase it on every terminal.
+    fn put(&mut self, text: &str) {
+        let line = format!("\r{text:0$}\r", self.shown);
+        self.shown = text.len();
+        let _ = super::write_all(super::stderr(), line.as_bytes());
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.shown > 0 {
+            self.put("");
+        }
+    }
 }
 
 /// A terminal in raw mode until the value is dropped or the process panics.
@@ -57,22 +130,11 @@ impl Terminal {
         self.enter()
     }
 
-    /// Columns and lines; 80 and 24 if the terminal does not say.
-    pub fn size(&self) -> (usize, usize) {
-        match tcgetwinsize(super::stdout()) {
-            Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
-                (size.ws_col.into(), size.ws_row.into())
-            }
-            _ => (80, 24),
-        }
-    }
-
     /// The descriptor of the keys, to poll and read.
     pub fn keys(&self) -> BorrowedFd<'_> {
         fd_of(&self.keys)
     }
 
-    /// Writes to it.
     pub fn write(&self, bytes: &[u8]) -> Result<(), Errno> {
         super::write_all(super::stdout(), bytes)
     }

@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 /// Values, and a hash table of their places. The caller computes the hashes and compares the keys. Keys
 /// come from outside: only a hash with a random key keeps an attacker from choosing keys that collide.
 #[derive(Debug)]
-pub struct Indexed<T> {
+pub(super) struct Indexed<T> {
     values: Vec<T>,
     hashes: Vec<u64>,
     places: HashTable<u32>,
@@ -15,15 +15,15 @@ pub struct Indexed<T> {
 
 impl<T> Indexed<T> {
     /// The most values: places are numbers of 32 bits.
-    pub const MOST: usize = u32::MAX as usize;
+    pub(super) const MOST: usize = u32::MAX as usize;
 
-    pub fn find(&self, hash: u64, is_it: impl Fn(&T) -> bool) -> Option<usize> {
+    pub(super) fn find(&self, hash: u64, is_it: impl Fn(&T) -> bool) -> Option<usize> {
         let place = self.places.find(hash, |place| is_it(&self.values[*place as usize]));
         place.map(|place| *place as usize)
     }
 
     /// Adds a value at the end and gives its place.
-    pub fn push(&mut self, hash: u64, value: T) -> usize {
+    pub(super) fn push(&mut self, hash: u64, value: T) -> usize {
         let place = self.values.len();
         self.values.push(value);
         self.hashes.push(hash);
@@ -33,7 +33,7 @@ impl<T> Indexed<T> {
     }
 
     /// Removes the value at `place`; the last one takes the place.
-    pub fn swap_remove(&mut self, place: usize) -> T {
+    pub(super) fn swap_remove(&mut self, place: usize) -> T {
         if let Ok(found) = self.places.find_entry(self.hashes[place], |it| *it as usize == place) {
             found.remove();
         }
@@ -46,7 +46,7 @@ impl<T> Indexed<T> {
     }
 
     /// Releases memory when most of it is unused.
-    pub fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self) {
         let wanted = self.values.len().next_power_of_two().max(64);
         if self.values.capacity() / wanted >= 8 {
             self.values.shrink_to(wanted);

@@ -2,10 +2,12 @@
 
 pub mod flows;
 mod indexed;
+mod listeners;
 mod rates;
 pub mod tcp;
 mod window;
 
 pub use flows::Flows;
+pub use listeners::Listeners;
 pub use rates::Rates;
 pub use window::Window;

@@ -32,7 +32,6 @@ pub const CREATED: u16 = 0x600;
 
 /// The attributes of a flow, `CTA_…`.
 pub mod attribute {
-    #![allow(missing_docs, reason = "the kernel's names, without CTA_")]
     pub const TUPLE_ORIG: u16 = 1;
     pub const TUPLE_REPLY: u16 = 2;
     pub const STATUS: u16 = 3;
@@ -122,7 +121,6 @@ impl<'a> Entry<'a> {
 pub struct Tuple {
     /// The source address; `None` if it is absent or malformed.
     pub source: Option<IpAddr>,
-    /// The destination address.
     pub destination: Option<IpAddr>,
     /// The transport protocol's number.
     pub protocol: u8,

@@ -1,15 +1,15 @@
-//! Questions to sock_diag about TCP and UDP sockets, and its answers (include/uapi/linux/inet_diag.h).
+//! Requests to sock_diag for TCP and UDP sockets, and its answers (include/uapi/linux/inet_diag.h).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::netlink::{attributes, dump_request, push_attribute, u32_at};
+use super::netlink::{attributes, dump_request, push_attribute, single_request, u32_at};
 
-/// One socket of a dump: `struct inet_diag_msg` and the attributes behind it.
+/// One socket of a dump: `struct inet_diag_msg` and the attributes that follow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InetDiag<'a> {
-    /// The socket's family: 2 AF_INET, 10 AF_INET6 (v4-mapped ones included).
+    /// 2 for AF_INET, 10 for AF_INET6 (v4-mapped addresses included).
     pub family: u8,
-    /// The state's number.
+    /// The kernel's number of the state.
     pub state: u8,
     /// Which timer runs: 3 marks the minisockets that stand for TIME_WAIT and orphaned FIN_WAIT2.
     pub timer: u8,
@@ -19,15 +19,15 @@ pub struct InetDiag<'a> {
 
 /// The length of `struct inet_diag_msg` in bytes.
 const FIXED: usize = 72;
-/// The attribute INET_DIAG_INFO.
+/// The type of a request for the sockets of one family, and of a message about one that has ended:
+/// `SOCK_DIAG_BY_FAMILY`.
+pub const BY_FAMILY: u16 = 20;
 const INFO: u16 = 2;
-/// The extension of a request that asks for INET_DIAG_INFO: bit N is attribute N + 1.
+/// The bit that requests INET_DIAG_INFO: bit N requests attribute N + 1.
 pub const INFO_EXTENSION: u8 = 1 << (INFO - 1);
-/// The attribute INET_DIAG_SHUTDOWN.
 const SHUTDOWN: u16 = 8;
-/// The attribute INET_DIAG_CGROUP_ID.
+const V6_ONLY: u16 = 11;
 const CGROUP_ID: u16 = 21;
-/// The attribute INET_DIAG_REQ_BYTECODE of a request.
 const REQ_BYTECODE: u16 = 1;
 
 /// Reads one answer to a dump.
@@ -39,9 +39,9 @@ pub fn answer(payload: &[u8]) -> Option<InetDiag<'_>> {
 }
 
 impl InetDiag<'_> {
-    /// Whether the socket is a full one, which the kernel counts in `inuse`, and neither a
-    /// minisocket nor a connection request. A Fast Open child in SYN_RECV is told from a request
-    /// by the attribute INET_DIAG_SHUTDOWN, which full sockets alone have (since Linux 3.8).
+    /// Whether this is a full socket, which the kernel counts in `inuse`, and not a minisocket or a connection
+    /// request. A Fast Open child in SYN_RECV differs from a request by the attribute INET_DIAG_SHUTDOWN, which
+    /// only full sockets have (since Linux 3.8).
     #[inline]
     pub fn is_full(&self) -> bool {
         const MINISOCKET_TIMER: u8 = 3;
@@ -52,19 +52,19 @@ impl InetDiag<'_> {
         }
     }
 
-    /// Our address and port.
+    /// The local address and port.
     #[inline]
     pub fn local(&self) -> (IpAddr, u16) {
         (self.address(8), self.port(4))
     }
 
-    /// The other end's address and port.
+    /// The remote address and port.
     #[inline]
     pub fn remote(&self) -> (IpAddr, u16) {
         (self.address(24), self.port(6))
     }
 
-    /// Our port, and the other end's.
+    /// The local port and the remote one.
     #[inline]
     pub fn ports(&self) -> [u16; 2] {
         [self.port(4), self.port(6)]
@@ -98,25 +98,25 @@ impl InetDiag<'_> {
         self.word(40)
     }
 
-    /// What tells the socket from all others since boot.
+    /// A number that no other socket has had since boot.
     #[inline]
     pub fn cookie(&self) -> u64 {
         u64::from(self.word(44)) | u64::from(self.word(48)) << 32
     }
 
-    /// Bytes that wait to be read.
+    /// Bytes waiting to be read.
     #[inline]
     pub fn recv_queue(&self) -> u32 {
         self.word(56)
     }
 
-    /// Bytes that wait to be sent or acknowledged.
+    /// Bytes waiting to be sent or acknowledged.
     #[inline]
     pub fn send_queue(&self) -> u32 {
         self.word(60)
     }
 
-    /// Who made the socket.
+    /// The owner of the socket.
     #[inline]
     pub fn uid(&self) -> u32 {
         self.word(64)
@@ -128,14 +128,25 @@ impl InetDiag<'_> {
         self.word(68)
     }
 
-    /// `struct tcp_info`, which full TCP sockets have if the request asks for it
-    /// ([`INFO_EXTENSION`]); as long as the kernel knows it.
+    /// `struct tcp_info`, which full TCP sockets have if the request asks for it ([`INFO_EXTENSION`]). Its
+    /// length depends on the kernel.
     #[inline]
     pub fn info(&self) -> Option<&'_ [u8]> {
         attributes(self.attributes).find(|(kind, _)| *kind == INFO).map(|(_, value)| value)
     }
 
-    /// The number of the control group, which full sockets have (since Linux 5.9).
+    /// Whether IPV6_V6ONLY is set, which IPv6 sockets in LISTEN and CLOSE say.
+    #[inline]
+    pub fn is_v6_only(&self) -> bool {
+        const AF_INET6: u8 = 10;
+        const LISTEN: u8 = 10;
+        const CLOSE: u8 = 7;
+        self.family == AF_INET6
+            && matches!(self.state, LISTEN | CLOSE)
+            && attributes(self.attributes).any(|(kind, value)| kind == V6_ONLY && value != [0])
+    }
+
+    /// The ID of the control group, which full sockets have (since Linux 5.9).
     #[inline]
     pub fn cgroup(&self) -> Option<u64> {
         let (_, value) = attributes(self.attributes).find(|(kind, _)| *kind == CGROUP_ID)?;
@@ -143,11 +154,11 @@ impl InetDiag<'_> {
     }
 }
 
-/// The older request for a dump of TCP sockets, message type `TCPDIAG_GETSOCK`, header included: it
-/// walks the kernel's table once for both families. `extensions` are attributes to answer with.
+/// The older request for a dump of TCP sockets, message type `TCPDIAG_GETSOCK`, header included: the kernel
+/// walks its table once for both families. `extensions` are the attributes to answer with.
 pub fn tcpdiag_request(states: u32, extensions: u8, sequence: u32, bytecode: &[u8]) -> Vec<u8> {
     const TCPDIAG_GETSOCK: u16 = 18;
-    // struct inet_diag_req: family, two lengths, ext, the 48 bytes of an id, states, dbs.
+    // struct inet_diag_req: family, two lengths, ext, 48 bytes of ID, states, dbs.
     let mut payload = vec![0, 0, 0, extensions];
     payload.resize(52, 0);
     payload.extend_from_slice(&states.to_ne_bytes());
@@ -155,8 +166,8 @@ pub fn tcpdiag_request(states: u32, extensions: u8, sequence: u32, bytecode: &[u
     with_bytecode(TCPDIAG_GETSOCK, sequence, payload, bytecode)
 }
 
-/// The request for a dump of the sockets of one family and protocol, message type
-/// `SOCK_DIAG_BY_FAMILY`, header included.
+/// The request for a dump of the sockets of one family and protocol, message type `SOCK_DIAG_BY_FAMILY`, header
+/// included.
 pub fn sock_diag_request(
     family: u8,
     protocol: u8,
@@ -165,12 +176,22 @@ pub fn sock_diag_request(
     sequence: u32,
     bytecode: &[u8],
 ) -> Vec<u8> {
-    const SOCK_DIAG_BY_FAMILY: u16 = 20;
-    // struct inet_diag_req_v2: family, protocol, ext, pad, states, the 48 bytes of an id.
+    // struct inet_diag_req_v2: family, protocol, ext, pad, states, 48 bytes of ID.
     let mut payload = vec![family, protocol, extensions, 0];
     payload.extend_from_slice(&states.to_ne_bytes());
     payload.extend_from_slice(&[0; 48]);
-    with_bytecode(SOCK_DIAG_BY_FAMILY, sequence, payload, bytecode)
+    with_bytecode(BY_FAMILY, sequence, payload, bytecode)
+}
+
+/// The request for the one TCP socket that has the ports, addresses and interface of this answer, header included. If
+/// there is none, the kernel gives a listener of this port, or an error.
+pub fn same_ends_request(answer: &InetDiag<'_>) -> Vec<u8> {
+    const TCP: u8 = 6;
+    let mut payload = vec![answer.family, TCP, 0, 0, 0xff, 0xff, 0xff, 0xff];
+    payload.extend_from_slice(answer.fixed.get(4..44).unwrap_or_default());
+    // Any cookie.
+    payload.extend_from_slice(&[0xff; 8]);
+    single_request(BY_FAMILY, 0, &payload)
 }
 
 fn with_bytecode(kind: u16, sequence: u32, mut payload: Vec<u8>, bytecode: &[u8]) -> Vec<u8> {
@@ -214,6 +235,9 @@ mod tests {
         assert_eq!(socket.cookie().to_ne_bytes(), [44, 45, 46, 47, 48, 49, 50, 51]);
         assert_eq!(socket.inode().to_ne_bytes(), [68, 69, 70, 71]);
         assert_eq!(socket.cgroup(), Some(9));
+        let request = same_ends_request(&socket);
+        assert_eq!((request.len(), &request[16..20]), (72, &[2, 6, 0, 0][..]));
+        assert_eq!((&request[24..64], &request[64..]), (&bytes[4..44], &[0xff; 8][..]));
         let bytes = payload(10, 1, &[]);
         let socket = answer(&bytes).unwrap();
         assert_eq!(
@@ -221,6 +245,16 @@ mod tests {
             "1819:1a1b:1c1d:1e1f:2021:2223:2425:2627".parse::<IpAddr>().unwrap()
         );
         assert_eq!(socket.cgroup(), None);
+    }
+
+    #[test]
+    fn a_listener_for_ipv6_alone_is_told_from_one_for_both() {
+        let is = |family, state, flag| {
+            answer(&payload(family, state, &[5, 0, 11, 0, flag, 0, 0, 0])).unwrap().is_v6_only()
+        };
+        assert!(is(10, 10, 1) && is(10, 7, 1));
+        assert!(!is(10, 10, 0) && !is(2, 10, 1));
+        assert!(!answer(&payload(10, 10, &[])).unwrap().is_v6_only());
     }
 
     #[test]

@@ -6,11 +6,20 @@
 
 pub mod bytecode;
 pub mod ctnetlink;
+pub mod flow_text;
 pub mod inet_diag;
+pub mod ipfix;
+pub mod link;
 pub mod netlink;
+mod network;
 pub mod packet;
 pub mod pcap;
+mod pcap_dialect;
+mod printed;
 pub mod ring;
+mod row_template;
+pub mod rows;
+pub mod saved;
 pub mod socket_row;
 pub mod tcp_info;
 pub mod text;

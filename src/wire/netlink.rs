@@ -111,6 +111,13 @@ pub fn single_request(kind: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     request(kind, REQUEST_AND_ACK, sequence, payload)
 }
 
+/// Gives a request its number.
+pub fn number(request: &mut [u8], sequence: u32) {
+    if let Some(place) = request.get_mut(8..12) {
+        place.copy_from_slice(&sequence.to_ne_bytes());
+    }
+}
+
 fn request(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(HEADER.saturating_add(payload.len())).unwrap_or(u32::MAX);
     let mut request = Vec::with_capacity(HEADER.saturating_add(payload.len()));

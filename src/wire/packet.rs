@@ -2,40 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The link-layer header of a captured frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkType {
-    /// An Ethernet header, VLAN tags and all.
-    Ethernet,
-    /// `struct sll_header`: Linux "cooked", as tcpdump writes it for `-i any`.
-    CookedV1,
-    /// `struct sll2_header`: the form of newer tcpdumps, with the interface's index.
-    CookedV2,
-    /// An IP header; its version says which.
-    Raw,
-    /// Four bytes of address family in the byte order of the machine that captured.
-    Null,
-    /// Four bytes of address family, big-endian.
-    Loop,
-    /// From an AF_PACKET socket of type SOCK_DGRAM: the header of this ethertype.
-    Network(u16),
-}
-
-impl LinkType {
-    /// The link type of a number in a pcap file (https://www.tcpdump.org/linktypes.html).
-    pub fn from_number(number: u32) -> Option<LinkType> {
-        Some(match number {
-            0 => LinkType::Null,
-            1 => LinkType::Ethernet,
-            // 12 and 14 were DLT_RAW on some systems; 228 and 229 are IPv4 and IPv6 only.
-            12 | 14 | 101 | 228 | 229 => LinkType::Raw,
-            108 => LinkType::Loop,
-            113 => LinkType::CookedV1,
-            276 => LinkType::CookedV2,
-            _ => return None,
-        })
-    }
-}
+pub use super::network::LinkType;
+use super::network::{IPV4, IPV6, Network, be16, network, tunnelled};
 
 /// The headers of an IP packet, as far as they were captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +12,7 @@ pub struct Packet {
     pub vlan_tags: u8,
     /// The index of the interface if the link's header has it (cooked v2), else 0.
     pub interface: u32,
-    /// The source address.
     pub source: IpAddr,
-    /// The destination address.
     pub destination: IpAddr,
     /// The number of the protocol (6 TCP, 17 UDP, 132 SCTP), after the IPv6 extension headers.
     pub protocol: u8,
@@ -57,16 +23,17 @@ pub struct Packet {
     pub ports: Option<(u16, u16)>,
     /// The TCP header; also `None` if its flags were not captured.
     pub tcp: Option<Tcp>,
+    /// How many bytes were captured from the IP header on.
+    pub captured_bytes: u32,
+    /// How many from the transport header on; 0 if that was not captured.
+    pub transport_bytes: u32,
 }
 
 /// The fields of a TCP header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tcp {
-    /// The sequence number.
     pub sequence: u32,
-    /// The acknowledgment number.
     pub acknowledgment: u32,
-    /// The flags.
     pub flags: u8,
     /// The header's length in bytes, options included.
     pub header_bytes: u8,
@@ -87,93 +54,72 @@ pub fn packet_of(link: LinkType, bytes: &[u8], original_bytes: u32) -> Option<Pa
     read(link, bytes, Some(original_bytes))
 }
 
+/// A TCP segment of IPv4 without detours: source and destination address, both ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plain {
+    pub addresses: [Ipv4Addr; 2],
+    pub ports: [u16; 2],
+    pub tcp: Tcp,
+}
+
+/// The same as [`packet_of`] for nearly all frames, in half the time: TCP in IPv4 in Ethernet, without tags, options of IP and
+/// fragments. `None` says nothing.
+#[inline(always)]
+pub fn plain_of(link: LinkType, bytes: &[u8], original_bytes: u32) -> Option<Plain> {
+    let head: &[u8; 48] = bytes.first_chunk()?;
+    let total = u16::from_be_bytes([head[16], head[17]]);
+    let is_plain = link == LinkType::Ethernet
+        && head[12..15] == [8, 0, 0x45]
+        && (head[20] & 0x3f) | head[21] == 0
+        && head[23] == 6;
+    if !is_plain || total == 0 {
+        return None;
+    }
+    let length = u32::from(total).min(original_bytes.saturating_sub(14));
+    let tcp = tcp(bytes.get(34..)?, length.checked_sub(20)?)?;
+    let [_, a, b, c, d, e, f, g, h] = *head[25..].first_chunk()?;
+    let addresses = [Ipv4Addr::new(a, b, c, d), Ipv4Addr::new(e, f, g, h)];
+    let ports = [[head[34], head[35]], [head[36], head[37]]].map(u16::from_be_bytes);
+    Some(Plain { addresses, ports, tcp })
+}
+
+/// The same for the packet inside, if the packet is a tunnel (IP in IP, GRE, VXLAN, GENEVE).
+#[inline(never)]
+pub fn innermost_of(link: LinkType, bytes: &[u8], original_bytes: u32) -> Option<Packet> {
+    let mut layer = network(link, bytes, Some(original_bytes))?;
+    // Each tunnel takes some bytes, so this ends.
+    loop {
+        let (packet, transport) = inside(&layer, bytes, Some(original_bytes))?;
+        let Some(inner) = tunnelled(packet.protocol, packet.ports, transport) else {
+            return Some(packet);
+        };
+        layer = Network { interface: layer.interface, ..inner };
+    }
+}
+
 fn read(link: LinkType, bytes: &[u8], original_bytes: Option<u32>) -> Option<Packet> {
     let layer = network(link, bytes, original_bytes)?;
+    inside(&layer, bytes, original_bytes).map(|(packet, _)| packet)
+}
+
+/// The packet behind the headers of links, and what follows its headers of IP.
+fn inside<'a>(
+    layer: &Network<'a>,
+    bytes: &[u8],
+    original_bytes: Option<u32>,
+) -> Option<(Packet, &'a [u8])> {
     let link_bytes = bytes.len().saturating_sub(layer.bytes.len());
     let link_bytes = u32::try_from(link_bytes).ok()?;
     let original = original_bytes.map(|original| original.saturating_sub(link_bytes));
     let frame = Frame { bytes: layer.bytes, original };
-    let packet = match (layer.ethertype, layer.bytes.first()? >> 4) {
+    let (packet, transport) = match (layer.ethertype, layer.bytes.first()? >> 4) {
         (Some(IPV4) | None, 4) => ipv4(frame),
         (Some(IPV6) | None, 6) => ipv6(frame),
         _ => None,
     }?;
-    Some(Packet { vlan_tags: layer.vlan_tags, interface: layer.interface, ..packet })
-}
-
-const IPV4: u16 = 0x0800;
-const IPV6: u16 = 0x86dd;
-
-/// The data after the link's header.
-struct Network<'a> {
-    /// `None` if the link does not say.
-    ethertype: Option<u16>,
-    vlan_tags: u8,
-    interface: u32,
-    bytes: &'a [u8],
-}
-
-fn network(link: LinkType, bytes: &[u8], original: Option<u32>) -> Option<Network<'_>> {
-    let plain = |bytes| Network { ethertype: None, vlan_tags: 0, interface: 0, bytes };
-    match link {
-        LinkType::Ethernet => untagged(be16(bytes, 12)?, 0, bytes.get(14..)?),
-        LinkType::CookedV1 => untagged(be16(bytes, 14)?, 0, bytes.get(16..)?),
-        LinkType::CookedV2 => untagged(be16(bytes, 0)?, be32(bytes, 4)?, bytes.get(20..)?),
-        LinkType::Network(ethertype) => behind_socket(ethertype, bytes, original),
-        LinkType::Raw => Some(plain(bytes)),
-        LinkType::Null | LinkType::Loop => {
-            let (family, rest) = bytes.split_first_chunk::<4>()?;
-            let is_null = link == LinkType::Null;
-            let is_ip = is_ip_family(u32::from_be_bytes(*family))
-                || is_null && is_ip_family(u32::from_le_bytes(*family));
-            is_ip.then_some(plain(rest))
-        }
-    }
-}
-
-/// Whether a number is AF_INET or AF_INET6 on any system: Linux 10, NetBSD and OpenBSD 24, FreeBSD 28,
-/// macOS 30.
-fn is_ip_family(number: u32) -> bool {
-    matches!(number, 2 | 10 | 24 | 28 | 30)
-}
-
-/// The data of an AF_PACKET socket. For an incoming frame, the kernel removes one tag and gives the
-/// ethertype after the next tag, which it keeps (seen with Linux 6.18); for an outgoing frame it may give
-/// that of the tag, whether or not the tag is present. So the bytes decide.
-fn behind_socket(ethertype: u16, bytes: &[u8], original: Option<u32>) -> Option<Network<'_>> {
-    if !is_tag(ethertype) && !matches!(ethertype, IPV4 | IPV6) {
-        return None;
-    }
-    let version = bytes.first()? >> 4;
-    let length = match (ethertype, version) {
-        (IPV4, 4) => be16(bytes, 2).map(u32::from),
-        (IPV6, 6) => be16(bytes, 4).map(|payload| u32::from(payload).saturating_add(40)),
-        _ => None,
-    };
-    let is_ip = length.is_some_and(|length| original.is_none_or(|original| length <= original));
-    let inner = be16(bytes, 2)?;
-    if !is_ip && (is_tag(inner) || matches!(inner, IPV4 | IPV6)) {
-        return untagged(VLAN, 0, bytes);
-    }
-    Some(Network { ethertype: None, vlan_tags: 0, interface: 0, bytes })
-}
-
-const VLAN: u16 = 0x8100;
-
-/// Whether a VLAN tag follows: 802.1Q, 802.1ad (QinQ), or the earlier ethertype for the latter.
-fn is_tag(ethertype: u16) -> bool {
-    matches!(ethertype, VLAN | 0x88a8 | 0x9100)
-}
-
-/// Removes VLAN tags.
-fn untagged(mut ethertype: u16, interface: u32, mut bytes: &[u8]) -> Option<Network<'_>> {
-    let mut vlan_tags = 0u8;
-    while is_tag(ethertype) {
-        vlan_tags = vlan_tags.saturating_add(1);
-        ethertype = be16(bytes, 2)?;
-        bytes = bytes.get(4..)?;
-    }
-    Some(Network { ethertype: Some(ethertype), vlan_tags, interface, bytes })
+    let Network { vlan_tags, interface, .. } = *layer;
+    let captured_bytes = count(layer.bytes);
+    Some((Packet { vlan_tags, interface, captured_bytes, ..packet }, transport))
 }
 
 /// A frame from its IP header on.
@@ -195,7 +141,8 @@ impl Frame<'_> {
     }
 }
 
-fn ipv4(frame: Frame<'_>) -> Option<Packet> {
+/// The packet, and what follows its headers of IP: nothing in any but the first fragment.
+fn ipv4(frame: Frame<'_>) -> Option<(Packet, &[u8])> {
     let header: &[u8; 20] = frame.bytes.first_chunk()?;
     let &[version, _, ab, cd, _, _, fragment, offset, _, protocol, _, _, addresses @ ..] = header;
     let [a, b, c, d, e, f, g, h] = addresses;
@@ -213,13 +160,16 @@ fn ipv4(frame: Frame<'_>) -> Option<Packet> {
         is_fragment: !is_first || !is_last,
         ports: None,
         tcp: None,
+        captured_bytes: 0,
+        transport_bytes: 0,
     };
     let place = usize::try_from(header_bytes).ok()?;
     let transport = frame.bytes.get(place..).filter(|_| is_first).unwrap_or_default();
-    Some(with_transport(packet, transport, length))
+    Some((with_transport(packet, transport, length), transport))
 }
 
-fn ipv6(frame: Frame<'_>) -> Option<Packet> {
+#[inline(never)]
+fn ipv6(frame: Frame<'_>) -> Option<(Packet, &[u8])> {
     let (header, rest) = frame.bytes.split_first_chunk::<40>()?;
     let payload = match be16(header, 4)? {
         0 => frame.length(0).checked_sub(40)?,
@@ -238,17 +188,21 @@ fn ipv6(frame: Frame<'_>) -> Option<Packet> {
         is_fragment: false,
         ports: None,
         tcp: None,
+        captured_bytes: 0,
+        transport_bytes: 0,
     };
     Some(behind_extensions(packet, rest, payload))
 }
 
 /// Walks the extension headers (RFC 8200, 4; RFC 4302 for AH): each is at least eight bytes long, so
 /// the walk ends.
-fn behind_extensions(mut packet: Packet, mut bytes: &[u8], mut length: u32) -> Packet {
+fn behind_extensions(mut packet: Packet, mut bytes: &[u8], mut length: u32) -> (Packet, &[u8]) {
     const FRAGMENT: u8 = 44;
     const AUTHENTICATION: u8 = 51;
     while let 0 | 43 | FRAGMENT | AUTHENTICATION | 60 | 135 | 139 | 140 = packet.protocol {
-        let Some(&[next, units, high, low]) = bytes.first_chunk::<4>() else { return packet };
+        let Some(&[next, units, high, low]) = bytes.first_chunk::<4>() else {
+            return (packet, &[]);
+        };
         let units = u32::from(units);
         let header_bytes = match packet.protocol {
             FRAGMENT => 8,
@@ -258,7 +212,7 @@ fn behind_extensions(mut packet: Packet, mut bytes: &[u8], mut length: u32) -> P
         let place = usize::try_from(header_bytes).unwrap_or(usize::MAX);
         let (Some(rest), Some(left)) = (bytes.get(place..), length.checked_sub(header_bytes))
         else {
-            return packet;
+            return (packet, &[]);
         };
         let offset_and_more = u16::from_be_bytes([high, low]) & 0xfff9;
         let is_fragment_header = packet.protocol == FRAGMENT;
@@ -266,18 +220,19 @@ fn behind_extensions(mut packet: Packet, mut bytes: &[u8], mut length: u32) -> P
         if is_fragment_header {
             packet.is_fragment |= offset_and_more != 0;
             if offset_and_more > 1 {
-                return packet;
+                return (packet, &[]);
             }
         }
         (bytes, length) = (rest, left);
     }
-    with_transport(packet, bytes, length)
+    (with_transport(packet, bytes, length), bytes)
 }
 
 /// Adds the transport header: `length` bytes according to IP, of which `bytes` were captured, perhaps with
 /// foreign bytes after them.
-fn with_transport(packet: Packet, bytes: &[u8], length: u32) -> Packet {
+fn with_transport(mut packet: Packet, bytes: &[u8], length: u32) -> Packet {
     const TCP: u8 = 6;
+    packet.transport_bytes = count(bytes);
     // UDP has the shortest header of all.
     let is_whole = length >= 8 && bytes.len() >= 4;
     if !matches!(packet.protocol, TCP | 17 | 33 | 132 | 136) || !is_whole {
@@ -301,12 +256,8 @@ fn tcp(bytes: &[u8], length: u32) -> Option<Tcp> {
     })
 }
 
-fn be16(bytes: &[u8], place: usize) -> Option<u16> {
-    bytes.get(place..)?.first_chunk().map(|chunk| u16::from_be_bytes(*chunk))
-}
-
-fn be32(bytes: &[u8], place: usize) -> Option<u32> {
-    bytes.get(place..)?.first_chunk().map(|chunk| u32::from_be_bytes(*chunk))
+fn count(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -391,9 +342,143 @@ mod tests {
         frames
     }
 
+    /// What may stand before an IP header of this ethertype: the ethertype that names it, and its bytes.
+    fn stepped(ethertype: u16) -> Vec<(u16, Vec<u8>)> {
+        let next = ethertype.to_be_bytes();
+        let is_ipv4 = ethertype == IPV4;
+        let ppp = if is_ipv4 { 0x21 } else { 0x57 };
+        let snap = [&[0xaa, 0xaa, 3, 0, 0, 0][..], &next].concat();
+        let bridged = [&[2; 12][..], &next].concat();
+        let mut all = vec![
+            (0x8864, vec![0x11, 0, 0, 9, 0, 90, 0, ppp]),
+            (0x8864, vec![0x11, 0, 0x88, 0x64, 0, 90, ppp]),
+            (0x8864, vec![0x11, 0, 0, 9, 0, 90, 2, 0x81, 0, 1, 1, 64]),
+            (0x8847, vec![0, 1, 1, 64]),
+            (0x8848, vec![0, 1, 0, 64, 0xff, 0xff, 0xfe, 64, 0, 0, 1, 1]),
+            (0x8847, [&[0, 1, 1, 64, 0, 0, 0, 7][..], &bridged].concat()),
+            (0x88e7, [&[0, 0, 0, 7][..], &bridged].concat()),
+            (100, snap.clone()),
+            (4, snap.clone()),
+            (1500, [&[0xaa, 0xaa, 3, 0, 0, 0xf8][..], &next].concat()),
+        ];
+        if is_ipv4 {
+            all.push((100, vec![6, 6, 3]));
+        }
+        for tag in [0x8100, 0x88a8, 0x9100, 0x9200] {
+            all.push((tag, [&[0, 7][..], &next].concat()));
+            all.push((tag, [&[0, 7, 0, 100][..], &snap].concat()));
+            all.push((tag, [&[0, 7, 0x88, 0x64, 0x11, 0, 0, 9, 0, 90, 0][..], &[ppp]].concat()));
+            all.push((tag, vec![0, 7, 0x88, 0x47, 0, 1, 1, 64]));
+            all.push((tag, [&[0, 7, 0x88, 0xe7, 0, 0, 0, 7][..], &bridged].concat()));
+        }
+        all
+    }
+
+    /// Frames with something before the IP header, each with the same segment.
+    fn stepped_frames() -> Vec<(LinkType, Vec<u8>)> {
+        let mut frames = Vec::new();
+        for (ethertype, packet) in
+            [(IPV4, v4(6, 0x4000, &[], &segment(5))), (IPV6, v6(6, &segment(5)))]
+        {
+            for (outer, before) in stepped(ethertype) {
+                let rest = [&before[..], &packet].concat();
+                let number = outer.to_be_bytes();
+                let cooked = [&[0; 14][..], &number, &rest].concat();
+                let cooked2 = [&number[..], &[0; 18], &rest].concat();
+                let ethernet = [&[2; 12][..], &number, &rest].concat();
+                frames.push((LinkType::Ethernet, ethernet));
+                frames.push((LinkType::CookedV1, cooked));
+                frames.push((LinkType::CookedV2, cooked2));
+                frames.push((LinkType::Network(outer), rest.clone()));
+                if outer > 1500 && !outer.to_be_bytes().starts_with(&[0x91]) {
+                    // As the kernel gives frames with two tags.
+                    let tagged = [&[0, 7][..], &number, &rest].concat();
+                    frames.push((LinkType::Network(outer), tagged));
+                }
+            }
+            // Tagging is left to the kernel.
+            let session =
+                [&[0x11, 0, 0, 9, 0, 90, if ethertype == IPV4 { 0x21 } else { 0x57 }], &packet[..]];
+            frames.push((LinkType::Network(0x8100), session.concat()));
+        }
+        frames
+    }
+
+    /// Tunnels, each with the same segment inside.
+    fn tunnels() -> Vec<Vec<u8>> {
+        let mut all = Vec::new();
+        for is_ipv4 in [true, false] {
+            let inner = if is_ipv4 { v4(6, 0x4000, &[], &segment(5)) } else { v6(6, &segment(5)) };
+            let kind = if is_ipv4 { [8, 0] } else { [0x86, 0xdd] };
+            let with = |header: &[u8], more: &[u8]| [header, more, &inner].concat();
+            let ethernet = [&[2; 12][..], &kind].concat();
+            let tagged = [&[2; 12][..], &[0x81, 0, 0, 5], &kind].concat();
+            let udp = |port: u16| [&[1, 1], &port.to_be_bytes()[..], &[0, 99, 0, 0]].concat();
+            let gre = |flags: [u8; 2], kind: [u8; 2], rest: usize| {
+                [&flags[..], &kind, &vec![9; rest]].concat()
+            };
+            let ppp = [0xff, 3, 0, if is_ipv4 { 0x21 } else { 0x57 }];
+            let vxlan = [8, 0, 0, 0, 0, 0, 7, 0];
+            let bodies: Vec<(u8, Vec<u8>)> = vec![
+                (if is_ipv4 { 4 } else { 41 }, inner.clone()),
+                (137, with(&[0, 1, 1, 64], &[])),
+                (47, with(&gre([0, 0], kind, 0), &[])),
+                (47, with(&gre([0xb0, 0], kind, 12), &[])),
+                (47, with(&gre([0x20, 0], [0x65, 0x58], 4), &ethernet)),
+                (47, with(&gre([0x30, 0x81], [0x88, 0x0b], 12), &ppp)),
+                (47, with(&gre([0, 0], [0x88, 0xbe], 0), &ethernet)),
+                (47, with(&gre([0x10, 0], [0x88, 0xbe], 12), &tagged)),
+                (17, with(&[&udp(4789)[..], &vxlan].concat(), &ethernet)),
+                (17, with(&[&udp(8472)[..], &vxlan].concat(), &tagged)),
+                (17, with(&[&udp(6081)[..], &[0, 0, 0x65, 0x58, 0, 0, 7, 0]].concat(), &ethernet)),
+                (17, with(&[&udp(6081)[..], &[2, 0], &kind, &[0, 0, 7, 0]].concat(), &[9; 8])),
+            ];
+            for (protocol, body) in bodies {
+                all.push(v4(protocol, 0x4000, &[], &body));
+                all.push(v6(protocol, &body));
+                all.push(v6(60, &[&[protocol, 0, 0, 0, 0, 0, 0, 0][..], &body].concat()));
+                // A tunnel in a tunnel.
+                all.push(v4(47, 0, &[], &[&[0, 0, 0x86, 0xdd][..], &v6(protocol, &body)].concat()));
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn tunnels_are_entered_where_that_is_wanted() {
+        for (place, bytes) in tunnels().into_iter().enumerate() {
+            let original = u32::try_from(bytes.len()).unwrap();
+            let inner = innermost_of(LinkType::Raw, &bytes, original).unwrap();
+            assert_eq!((inner.tcp, inner.ports), (Some(WHOLE), Some((8080, 49153))), "{place}");
+            let outer = packet_of(LinkType::Raw, &bytes, original).unwrap();
+            assert_eq!((outer.tcp, outer.protocol == 6), (None, false), "{place}");
+            let plain = [v4(6, 0, &[], &segment(5)), v6(6, &segment(5))];
+            for bytes in plain {
+                let whole = packet(LinkType::Raw, &bytes);
+                assert_eq!(innermost_of(LinkType::Raw, &bytes, 99), whole);
+            }
+            for end in 0..bytes.len() {
+                let cut = innermost_of(LinkType::Raw, &bytes[..end], original);
+                assert!(
+                    cut.and_then(|cut| cut.tcp).is_none_or(|tcp| tcp == WHOLE),
+                    "{place} {end}"
+                );
+            }
+            for place in 0..bytes.len() {
+                for byte in (0..=255).step_by(15) {
+                    let mut bad = bytes.clone();
+                    bad[place] = byte;
+                    let read = innermost_of(LinkType::Raw, &bad, original);
+                    let payload = read.and_then(|packet| packet.tcp).map(|tcp| tcp.payload_bytes);
+                    assert!(payload.is_none_or(|payload| payload < original));
+                }
+            }
+        }
+    }
+
     #[test]
     fn every_link_type_leads_to_the_same_segment() {
-        for (link, bytes) in frames() {
+        for (link, bytes) in frames().into_iter().chain(stepped_frames()) {
             assert_eq!(tcp_of(link, &bytes), WHOLE, "{link:?}");
             // Ethernet pads short frames; that is not payload.
             let padded = [&bytes[..], &[0; 9]].concat();
@@ -416,6 +501,38 @@ mod tests {
         }
         let (link, bytes) = frames().swap_remove(6);
         assert_eq!((link, packet(link, &bytes).unwrap().interface), (LinkType::CookedV2, 9));
+    }
+
+    #[test]
+    fn plain_segments_are_those_of_packets() {
+        let mut count = 0;
+        let check = |link, bytes: &[u8], original| {
+            let plain = plain_of(link, bytes, original)?;
+            let packet = packet_of(link, bytes, original).unwrap();
+            let [source, destination] = plain.addresses.map(IpAddr::V4);
+            assert_eq!((source, destination), (packet.source, packet.destination));
+            assert_eq!(Some((plain.ports[0], plain.ports[1])), packet.ports);
+            assert_eq!((Some(plain.tcp), packet.is_fragment), (packet.tcp, false));
+            assert_eq!(packet.vlan_tags, 0);
+            Some(())
+        };
+        for (link, bytes) in frames().into_iter().chain(stepped_frames()) {
+            let original = u32::try_from(bytes.len()).unwrap();
+            for original in [original, original + 9, original - 1, 60, 54, 53, 14, 0] {
+                count += i32::from(check(link, &bytes, original).is_some());
+            }
+            for end in 0..bytes.len() {
+                check(link, &bytes[..end], original);
+            }
+            for place in 0..bytes.len() {
+                for byte in (0..=255).step_by(5) {
+                    let mut bad = bytes.clone();
+                    bad[place] = byte;
+                    check(link, &bad, original);
+                }
+            }
+        }
+        assert!(count > 3, "{count}");
     }
 
     #[test]
@@ -495,7 +612,7 @@ mod tests {
 
     #[test]
     fn every_truncation_gives_less_and_never_other() {
-        for (link, bytes) in frames() {
+        for (link, bytes) in frames().into_iter().chain(stepped_frames()) {
             let whole = packet(link, &bytes).unwrap();
             for end in 0..bytes.len() {
                 let Some(cut) = packet(link, &bytes[..end]) else { continue };
@@ -508,10 +625,13 @@ mod tests {
 
     #[test]
     fn no_corruption_panics_or_outgrows_the_frame() {
-        for (link, bytes) in frames() {
+        let every = frames().into_iter().map(|frame| (frame, 1));
+        for ((link, bytes), step) in
+            every.chain(stepped_frames().into_iter().map(|frame| (frame, 15)))
+        {
             let original = u32::try_from(bytes.len()).unwrap();
             for place in 0..bytes.len() {
-                for byte in 0..=255 {
+                for byte in (0..=255).step_by(step) {
                     let mut bad = bytes.clone();
                     bad[place] = byte;
                     let read = packet_of(link, &bad, original);

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::packet::LinkType;
+use super::pcap_dialect::{Lengths, SECOND, dialect, is_pcap, must_be_a_packet};
 
 /// The reader's state between two pieces of a capture file.
 #[derive(Debug, Default)]
@@ -13,6 +14,8 @@ pub struct Reader {
     format: Option<Format>,
     is_big_endian: bool,
     interfaces: Vec<Interface>,
+    /// The names of a pcapng file's interfaces, empty where there is none.
+    names: Vec<Vec<u8>>,
     /// The length that a pcapng block must repeat at its end.
     trailer: Option<u32>,
     /// When the last packet was captured, for blocks without a time.
@@ -21,7 +24,8 @@ pub struct Reader {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
-    Pcap,
+    /// How long a record's header is, and which of its two lengths comes first.
+    Pcap(usize, Lengths),
     PcapNg,
 }
 
@@ -38,7 +42,6 @@ struct Interface {
     offset_seconds: i64,
 }
 
-/// A captured packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Captured<'a> {
     /// When, since 1970.
@@ -47,7 +50,7 @@ pub struct Captured<'a> {
     pub interface: u32,
     /// The type of its first header.
     pub link: LinkType,
-    /// Its length in bytes before truncation.
+    /// Its length in bytes before truncation; never less than was captured, whatever the file says.
     pub original_bytes: u32,
     /// The captured bytes, at most the first [`MOST_BYTES`].
     pub bytes: &'a [u8],
@@ -65,11 +68,9 @@ pub struct Piece<'a> {
 /// What a piece of a capture file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content<'a> {
-    /// A packet.
     Packet(Captured<'a>),
     /// A packet of an unknown link type (its number).
     UnknownLink(u32),
-    /// Something else.
     Other,
 }
 
@@ -78,7 +79,6 @@ pub enum Content<'a> {
 pub enum Trouble {
     /// More bytes are needed: this many from the beginning of the piece, at most [`MOST_NEEDED`].
     Short(usize),
-    /// The piece is malformed.
     Damaged(&'static str),
 }
 
@@ -96,61 +96,83 @@ const TOO_LONG: Trouble =
 const WRONG_LENGTH: Trouble = Trouble::Damaged("a block with a wrong length");
 
 impl Reader {
+    /// Whether the file has shown itself to be a capture.
+    pub fn has_begun(&self) -> bool {
+        self.format.is_some()
+    }
+
     /// Whether the file may end here.
     pub fn may_end(&self) -> bool {
         self.format.is_some() && self.trailer.is_none()
+    }
+
+    /// The name of an interface of a pcapng file, if it has one.
+    pub fn interface_name(&self, number: u32) -> Option<&[u8]> {
+        let place = usize::try_from(number).ok()?.checked_sub(1)?;
+        self.names.get(place).map(Vec::as_slice).filter(|name| !name.is_empty())
     }
 
     /// Reads the piece that `bytes` begin with.
     pub fn next<'a>(&mut self, bytes: &'a [u8]) -> Result<Piece<'a>, Trouble> {
         match self.format {
             None => self.begin(bytes),
-            Some(Format::Pcap) => self.record(bytes),
+            Some(Format::Pcap(header_bytes, lengths)) => self.record(bytes, header_bytes, lengths),
             Some(Format::PcapNg) => self.block(bytes),
         }
     }
 
     fn begin<'a>(&mut self, bytes: &'a [u8]) -> Result<Piece<'a>, Trouble> {
-        const MICROSECONDS: u32 = 0xa1b2_c3d4;
-        const NANOSECONDS: u32 = 0xa1b2_3c4d;
         let magic: [u8; 4] = *bytes.first_chunk().ok_or(Trouble::Short(4))?;
-        let (little, big) = (u32::from_le_bytes(magic), u32::from_be_bytes(magic));
-        if big == SECTION_HEADER {
+        if u32::from_be_bytes(magic) == SECTION_HEADER {
             let piece = self.block(bytes)?;
             self.format = Some(Format::PcapNg);
             return Ok(piece);
         }
-        self.is_big_endian = matches!(big, MICROSECONDS | NANOSECONDS);
-        let resolution = match if self.is_big_endian { big } else { little } {
-            MICROSECONDS => 6,
-            NANOSECONDS => 9,
-            _ => return Err(NO_CAPTURE),
-        };
+        let (is_big_endian, resolution, header_bytes) = dialect(magic).ok_or(NO_CAPTURE)?;
+        self.is_big_endian = is_big_endian;
         let header: &[u8; 24] = bytes.first_chunk().ok_or(Trouble::Short(24))?;
         if self.u16(header, 4) != Some(2) {
             return Err(NO_CAPTURE);
         }
+        let lengths = match self.u16(header, 6) {
+            Some(0..=2) => Lengths::OriginalFirst,
+            Some(3) => Lengths::SmallerIsCaptured,
+            _ => Lengths::CapturedFirst,
+        };
         // The upper bits hold the length of frame check sequences.
         let link = self.u32(header, 20).unwrap_or_default() & 0x03ff_ffff;
         self.interfaces =
             vec![Interface { number: 0, link, snap_bytes: 0, resolution, offset_seconds: 0 }];
-        self.format = Some(Format::Pcap);
+        self.format = Some(Format::Pcap(header_bytes, lengths));
         Ok(Piece { length: 24, content: Content::Other })
     }
 
     /// A packet of a pcap file.
-    fn record<'a>(&mut self, bytes: &'a [u8]) -> Result<Piece<'a>, Trouble> {
-        const HEADER: u32 = 16;
-        let header: &[u8; 16] = bytes.first_chunk().ok_or(Trouble::Short(16))?;
+    fn record<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        header_bytes: usize,
+        lengths: Lengths,
+    ) -> Result<Piece<'a>, Trouble> {
+        let header = bytes.get(..header_bytes).ok_or(Trouble::Short(header_bytes))?;
+        let header: &[u8; 16] = header.first_chunk().ok_or(NO_CAPTURE)?;
         let field = |place| self.u32(header, place).unwrap_or_default();
-        let captured = field(8);
-        let packet = packet_bytes(bytes, HEADER, captured, u32::MAX)?;
+        let (mut captured, mut original) = (field(8), field(12));
+        if lengths == Lengths::OriginalFirst
+            || lengths == Lengths::SmallerIsCaptured && captured > original
+        {
+            (captured, original) = (original, captured);
+        }
+        if captured == 0 && original == 0 {
+            must_be_a_packet(header).map_err(Trouble::Damaged)?;
+        }
+        let packet = packet_bytes(bytes, header_bytes, captured, u32::MAX)?;
         let interface = *self.interfaces.first().ok_or(NO_CAPTURE)?;
         // Seconds and fractions of a second, instead of one count of fractions.
         let parts = interface.time(field(4).into());
         let time = Duration::from_secs(field(0).into()).saturating_add(parts);
-        let content = self.content(interface, time, field(12), packet);
-        Ok(Piece { length: u64::from(HEADER).saturating_add(captured.into()), content })
+        let content = self.content(interface, time, original.max(captured), packet);
+        Ok(Piece { length: (header_bytes as u64).saturating_add(captured.into()), content })
     }
 
     fn content<'a>(
@@ -193,12 +215,14 @@ impl Reader {
         let kind = self.u32(header, 0).unwrap_or_default();
         let total = self.u32(header, 4).unwrap_or_default();
         let inner = total.checked_sub(4).filter(|inner| *inner >= 8 && inner % 4 == 0);
-        let inner = inner.ok_or(WRONG_LENGTH)?;
+        let inner = inner
+            .ok_or_else(|| if is_pcap(header) { Trouble::Damaged(SECOND) } else { WRONG_LENGTH })?;
         let content = match kind {
             _ if is_section => self.section(bytes, inner)?,
             INTERFACE => self.interface(bytes, inner)?,
             SIMPLE_PACKET => self.simple_packet(bytes, inner)?,
             PACKET | ENHANCED_PACKET => self.packet(bytes, inner, kind == PACKET)?,
+            _ if is_pcap(header) => return Err(Trouble::Damaged(SECOND)),
             _ => Content::Other,
         };
         self.trailer = Some(total);
@@ -211,6 +235,7 @@ impl Reader {
             return Err(NO_CAPTURE);
         }
         self.interfaces.clear();
+        self.names.clear();
         Ok(Content::Other)
     }
 
@@ -223,12 +248,14 @@ impl Reader {
         let number = u32::try_from(self.interfaces.len()).unwrap_or_default().saturating_add(1);
         let mut interface =
             Interface { number, link: link.into(), snap_bytes, resolution: 6, offset_seconds: 0 };
+        let mut name = Vec::new();
         let mut options = block.get(16..).unwrap_or_default();
         while let (Some(kind), Some(length)) = (self.u16(options, 0), self.u16(options, 2)) {
             let length = usize::from(length);
             let Some(value) = options.get(4..).and_then(|rest| rest.get(..length)) else { break };
             match (kind, value) {
                 (OPTION_END, _) => break,
+                (OPTION_NAME, value) => name = value.to_vec(),
                 (OPTION_RESOLUTION, [resolution]) => interface.resolution = *resolution,
                 (OPTION_OFFSET, value) => {
                     let seconds = self.u64(value).unwrap_or_default();
@@ -243,6 +270,7 @@ impl Reader {
             return Err(Trouble::Damaged("more than 65536 interfaces"));
         }
         self.interfaces.push(interface);
+        self.names.push(name);
         Ok(Content::Other)
     }
 
@@ -253,32 +281,30 @@ impl Reader {
         inner: u32,
         is_obsolete: bool,
     ) -> Result<Content<'a>, Trouble> {
-        const HEADER: u32 = 28;
         let header: &[u8; 28] = bytes.first_chunk().ok_or(Trouble::Short(28))?;
-        let room = inner.checked_sub(HEADER).ok_or(WRONG_LENGTH)?;
+        let room = inner.checked_sub(28).ok_or(WRONG_LENGTH)?;
         let field = |place| self.u32(header, place).unwrap_or_default();
         let number = if is_obsolete { self.u16(header, 8).map(u32::from) } else { Some(field(8)) };
         let interface = *number
             .and_then(|number| self.interfaces.get(usize::try_from(number).ok()?))
             .ok_or(Trouble::Damaged("a packet from an interface that was not described"))?;
         let time = interface.time(u64::from(field(12)) << 32 | u64::from(field(16)));
-        let packet = packet_bytes(bytes, HEADER, field(20), room)?;
-        Ok(self.content(interface, time, field(24), packet))
+        let packet = packet_bytes(bytes, 28, field(20), room)?;
+        Ok(self.content(interface, time, field(24).max(field(20)), packet))
     }
 
     /// The packet of a simple packet block: from the first interface, without a time.
     fn simple_packet<'a>(&mut self, bytes: &'a [u8], inner: u32) -> Result<Content<'a>, Trouble> {
-        const HEADER: u32 = 12;
         let header: &[u8; 12] = bytes.first_chunk().ok_or(Trouble::Short(12))?;
-        let room = inner.checked_sub(HEADER).ok_or(WRONG_LENGTH)?;
+        let room = inner.checked_sub(12).ok_or(WRONG_LENGTH)?;
         let interface = *self
             .interfaces
             .first()
             .ok_or(Trouble::Damaged("a packet from an interface that was not described"))?;
-        let original = self.u32(header, 8).unwrap_or_default();
+        let original = self.u32(header, 8).filter(|original| *original > 0).unwrap_or(room);
         let snap_bytes = if interface.snap_bytes == 0 { u32::MAX } else { interface.snap_bytes };
         let captured = original.min(snap_bytes).min(room);
-        let packet = packet_bytes(bytes, HEADER, captured, room)?;
+        let packet = packet_bytes(bytes, 12, captured, room)?;
         Ok(self.content(interface, self.last, original, packet))
     }
 
@@ -304,15 +330,15 @@ const PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const ENHANCED_PACKET: u32 = 6;
 const OPTION_END: u16 = 0;
+const OPTION_NAME: u16 = 2;
 const OPTION_RESOLUTION: u16 = 9;
 const OPTION_OFFSET: u16 = 14;
 
-/// The beginning of a packet of `captured` bytes that follows `header` bytes and may take `room`.
-fn packet_bytes(bytes: &[u8], header: u32, captured: u32, room: u32) -> Result<&[u8], Trouble> {
+/// The beginning of a packet of `captured` bytes that begins at `start` and may take `room`.
+fn packet_bytes(bytes: &[u8], start: usize, captured: u32, room: u32) -> Result<&[u8], Trouble> {
     if captured > room.min(MOST_CAPTURED) {
         return Err(TOO_LONG);
     }
-    let start = usize::try_from(header).unwrap_or(usize::MAX);
     let length = usize::try_from(captured).unwrap_or(usize::MAX).min(MOST_BYTES);
     let end = start.saturating_add(length);
     bytes.get(start..end).ok_or(Trouble::Short(end))
@@ -324,10 +350,13 @@ impl Interface {
         const SECOND: u128 = 1_000_000_000;
         let exponent = u32::from(self.resolution & 0x7f);
         let is_binary = self.resolution & 0x80 != 0;
-        let nanoseconds = match 9u32.checked_sub(exponent).filter(|_| !is_binary) {
+        let nanoseconds = match (is_binary, exponent) {
             // The case of nearly all files, without a division.
-            Some(zeros) => parts.saturating_mul(10u64.saturating_pow(zeros)),
-            None => {
+            (false, 6) => parts.saturating_mul(1000),
+            (false, 0..=9) => {
+                parts.saturating_mul(10u64.saturating_pow(9u32.saturating_sub(exponent)))
+            }
+            _ => {
                 let scaled = u128::from(parts).saturating_mul(SECOND);
                 let unit = if is_binary {
                     1u128.checked_shl(exponent)
@@ -549,6 +578,93 @@ mod tests {
         assert_eq!(place(&file.concat()), (48, TOO_LONG));
     }
 
+    /// A file of one packet: magic, minor version, the two lengths, and what stands between header and packet.
+    fn dialects(is_big: bool, magic: u32, minor: u16, lengths: [u32; 2], more: &[u8]) -> Vec<u8> {
+        let head = [words(is_big, &[magic]), halves(is_big, 2, minor)].concat();
+        let record = words(is_big, &[1000, 7, lengths[0], lengths[1]]);
+        [head, words(is_big, &[0, 0, 100, 1]), record, more.to_vec(), b"first".to_vec()].concat()
+    }
+
+    #[test]
+    fn dialects_of_pcap_give_the_same_packet() {
+        let usual = 0xa1b2_c3d4;
+        for (magic, minor, lengths, more, original) in [
+            (usual, 4, [5, 9], &[][..], 9),
+            (0xa1b2_cd34, 4, [5, 9], &[7; 8], 9),
+            (0xa1b2_cd34, 4, [5, 5], &[0; 8], 5),
+            // Before version 2.3 the original length came first, and in some files of 2.3.
+            (usual, 2, [9, 5], &[], 9),
+            (usual, 0, [9, 5], &[], 9),
+            (usual, 3, [9, 5], &[], 9),
+            (usual, 3, [5, 9], &[], 9),
+            // Some programs do not write the original length.
+            (usual, 4, [5, 0], &[], 5),
+            (usual, 4, [5, 4], &[], 5),
+        ] {
+            for is_big in [false, true] {
+                let file = dialects(is_big, magic, minor, lengths, more);
+                let wanted = [(Duration::from_micros(1_000_000_007), original, b"first".to_vec())];
+                for step in [1, 3, 1000] {
+                    assert_eq!(
+                        packets(&file, step).unwrap(),
+                        wanted,
+                        "{magic:x} {minor} {lengths:?}"
+                    );
+                }
+            }
+        }
+        for is_big in [false, true] {
+            let start = [section(is_big), interface(is_big, 0, &[])].concat();
+            let original =
+                |block: Vec<u8>| packets(&[&start[..], &block].concat(), 99).unwrap()[0].1;
+            assert_eq!(original(enhanced(is_big, &[0, 0, 1, 5, 0], b"first")), 5);
+            assert_eq!(original(enhanced(is_big, &[0, 0, 1, 5, 4], b"first")), 5);
+            let simple = [words(is_big, &[0]), b"four".to_vec()].concat();
+            assert_eq!(original(block(is_big, SIMPLE_PACKET, &simple)), 4);
+        }
+    }
+
+    #[test]
+    fn what_follows_the_last_packet_is_told() {
+        let magics = [0xa1b2_c3d4, 0xa1b2_3c4d, 0xa1b2_cd34];
+        for is_big in [false, true] {
+            for (magic, more) in magics.into_iter().zip([&[][..], &[], &[0; 8]]) {
+                let file = dialects(is_big, magic, 4, [5, 5], more);
+                let trouble = |rest: &[u8]| {
+                    let (place, trouble) = packets(&[&file[..], rest].concat(), 99).unwrap_err();
+                    assert_eq!(place, file.len());
+                    trouble
+                };
+                let zeros = Trouble::Damaged("zeros instead of a packet");
+                assert_eq!([trouble(&[0; 24]), trouble(&[0; 5000])], [zeros; 2]);
+                assert!(matches!(trouble(&[0; 9]), Trouble::Short(_)));
+                for (second, other) in
+                    [(magics[0], is_big), (magics[1], !is_big), (magics[2], is_big)]
+                {
+                    assert_eq!(trouble(&pcap(other, second)), Trouble::Damaged(SECOND));
+                }
+                assert_eq!(trouble(&section(is_big)), TOO_LONG);
+            }
+            // Sections of pcapng may follow one another; a pcap file may not.
+            let two = [pcapng(is_big), pcapng(!is_big)].concat();
+            assert_eq!(packets(&two, 99).unwrap().len(), 10);
+            let file = pcapng(is_big);
+            for (rest, wanted) in [
+                (&pcap(is_big, magics[0])[..], Trouble::Damaged(SECOND)),
+                (&pcap(!is_big, magics[0]), Trouble::Damaged(SECOND)),
+                (&[0; 64], WRONG_LENGTH),
+                (b"garbage! and more", WRONG_LENGTH),
+            ] {
+                let (place, trouble) = packets(&[&file[..], rest].concat(), 99).unwrap_err();
+                assert_eq!((place, trouble), (file.len(), wanted), "{rest:?}");
+            }
+        }
+        // A packet without bytes is not damage.
+        let mut file = dialects(false, magics[0], 4, [5, 5], &[]);
+        file.extend(words(false, &[1000, 8, 0, 0]));
+        assert_eq!(packets(&file, 99).unwrap().len(), 2);
+    }
+
     #[test]
     fn resolutions_are_parts_of_seconds() {
         for (resolution, parts, nanoseconds) in [
@@ -604,7 +720,8 @@ mod tests {
 
     #[test]
     fn no_corruption_panics_or_hangs() {
-        for file in [pcap(false, 0xa1b2_c3d4), pcapng(false), pcapng(true)] {
+        for file in [pcap(false, 0xa1b2_c3d4), pcap(true, 0xa1b2_cd34), pcapng(false), pcapng(true)]
+        {
             for place in 0..file.len() {
                 for byte in 0..=255 {
                     let mut bad = file.clone();

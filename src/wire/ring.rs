@@ -16,9 +16,13 @@ pub struct RingFrame<'a> {
     pub ethertype: u16,
     /// The index of the interface.
     pub interface: u32,
+    /// The kind of the interface's link (ARPHRD_*).
+    pub hardware: u16,
+    pub is_outgoing: bool,
+    /// The VLAN tag that the kernel has removed: its ethertype and its content.
+    pub tag: Option<(u16, u16)>,
     /// Whether it is the first of the two copies of a packet on the loopback interface.
     pub is_leaving_loopback: bool,
-    /// The captured bytes.
     pub bytes: &'a [u8],
 }
 
@@ -41,17 +45,25 @@ fn read(frame: &[u8]) -> Option<RingFrame<'_>> {
     const ADDRESS: usize = 48;
     const PACKET_OUTGOING: u8 = 4;
     const ARPHRD_LOOPBACK: u16 = 772;
+    const TP_STATUS_VLAN_VALID: u32 = 1 << 4;
+    const TP_STATUS_VLAN_TPID_VALID: u32 = 1 << 6;
     let address = frame.get(ADDRESS..)?;
-    let start = u16_at(frame, 26)?;
+    let start = u16_at(frame, 24)?;
     let &[high, low] = address.get(2..)?.first_chunk()?;
+    let (status, hardware) = (u32_at(frame, 20)?, u16_at(address, 8)?);
+    let is_outgoing = *address.get(10)? == PACKET_OUTGOING;
+    let has_type = status & TP_STATUS_VLAN_TPID_VALID != 0;
+    let tag = (if has_type { u16_at(frame, 36)? } else { 0x8100 }, u16_at(frame, 32)?);
     Some(RingFrame {
         seconds: u32_at(frame, 4)?,
         nanoseconds: u32_at(frame, 8)?,
         original_bytes: u32_at(frame, 16)?,
         ethertype: u16::from_be_bytes([high, low]),
         interface: u32_at(address, 4)?,
-        is_leaving_loopback: u16_at(address, 8)? == ARPHRD_LOOPBACK
-            && *address.get(10)? == PACKET_OUTGOING,
+        hardware,
+        is_outgoing,
+        tag: (status & TP_STATUS_VLAN_VALID != 0).then_some(tag),
+        is_leaving_loopback: hardware == ARPHRD_LOOPBACK && is_outgoing,
         bytes: slice(frame, start.into(), Some(u32_at(frame, 12)?))?,
     })
 }
@@ -79,7 +91,10 @@ mod tests {
             {
                 frame[place..place + 4].copy_from_slice(&number.to_ne_bytes());
             }
-            frame[26..28].copy_from_slice(&80u16.to_ne_bytes());
+            frame[24..26].copy_from_slice(&80u16.to_ne_bytes());
+            frame[20] = 0x50;
+            frame[32..38]
+                .copy_from_slice(&[7u16.to_ne_bytes(), [0; 2], 0x88a8u16.to_ne_bytes()].concat());
             frame[50..52].copy_from_slice(&[0x86, 0xdd]);
             frame[52..56].copy_from_slice(&3u32.to_ne_bytes());
             frame[56..58].copy_from_slice(&772u16.to_ne_bytes());
@@ -100,10 +115,14 @@ mod tests {
             original_bytes: 1000,
             ethertype: 0x86dd,
             interface: 3,
+            hardware: 772,
+            is_outgoing: true,
+            tag: Some((0x88a8, 7)),
             is_leaving_loopback: true,
             bytes: b"first",
         };
-        let second = RingFrame { is_leaving_loopback: false, bytes: b"second", ..first };
+        let second =
+            RingFrame { is_leaving_loopback: false, is_outgoing: false, bytes: b"second", ..first };
         assert_eq!(all, [first, second]);
     }
 

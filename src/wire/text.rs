@@ -7,7 +7,6 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The tokens of `line`.
     pub fn new(line: &'a [u8]) -> Fields<'a> {
         Fields { rest: line }
     }
@@ -52,6 +51,17 @@ pub fn number(token: &[u8]) -> Option<i128> {
     }
 }
 
+/// The number of sockets that is meant by a counter of 32 or 64 bits, which the kernel prints without a sign: a
+/// fault may have brought it below zero.
+pub fn level(number: i128) -> i128 {
+    match number {
+        // No kernel has so many sockets.
+        0x8000_0000..=0xffff_ffff => number.wrapping_sub(1 << 32),
+        0x8000_0000_0000_0000.. => number.wrapping_sub(1 << 64),
+        _ => number,
+    }
+}
+
 /// Whether `token` is a name in the kernel's form: a letter, then letters, digits and `_`.
 pub fn is_name(token: &[u8]) -> bool {
     token.first().is_some_and(u8::is_ascii_alphabetic)
@@ -68,7 +78,8 @@ pub enum Group<'a> {
         /// The rest of the line; see [`counts`].
         fields: &'a [u8],
     },
-    /// `Tcp: RtoAlgorithm RtoMin`: the first line of a pair.
+    /// `Tcp: RtoAlgorithm RtoMin`: the first line of a pair. Both lines of a group without fields are like
+    /// this: `IcmpMsg:`.
     Names {
         /// The group, `Tcp`.
         group: &'a [u8],
@@ -95,7 +106,7 @@ pub fn group(line: &[u8]) -> Option<Group<'_>> {
     let mut tokens = Fields::new(fields);
     // The first letter decides: a number that is too wide is still a number.
     let is_number = |token: &[u8]| token.first().is_some_and(|c| c.is_ascii_digit() || *c == b'-');
-    if is_number(tokens.next()?) {
+    if tokens.next().is_some_and(is_number) {
         return Some(Group::Values { group: name, fields });
     }
     if tokens.next().is_some_and(is_number) {
@@ -106,7 +117,7 @@ pub fn group(line: &[u8]) -> Option<Group<'_>> {
 
 /// The pairs `name number` of a [`Group::Counts`] line; a `None` item is a malformed pair and the last
 /// item.
-pub fn counts(fields: &[u8]) -> impl Iterator<Item = Option<(&[u8], u64)>> {
+pub fn counts(fields: &[u8]) -> impl Iterator<Item = Option<(&[u8], i128)>> {
     let mut tokens = Fields::new(fields);
     let mut broken = false;
     std::iter::from_fn(move || {
@@ -114,7 +125,7 @@ pub fn counts(fields: &[u8]) -> impl Iterator<Item = Option<(&[u8], u64)>> {
             return None;
         }
         let name = tokens.next()?;
-        let pair = tokens.next().and_then(unsigned).map(|value| (name, value));
+        let pair = tokens.next().and_then(number).map(|value| (name, value));
         let pair = pair.filter(|_| is_name(name));
         broken = pair.is_none();
         Some(pair)
@@ -150,13 +161,23 @@ pub enum Header {
     Udp6,
 }
 
+/// Whether a line begins like the header of a socket table.
+pub fn begins_header(line: &[u8]) -> bool {
+    Fields::new(line).next() == Some(b"sl")
+}
+
 /// Reads the header line of a socket table. Only the columns `ref pointer drops` at its end distinguish udp from
-/// tcp, and only the word `remote_address` tcp6 from tcp.
+/// tcp, and only the word `remote_address` tcp6 from tcp. A header that lacks its end is none: the rows behind it are
+/// missing, too.
 pub fn header(line: &[u8]) -> Option<Header> {
     let mut tokens = Fields::new(line);
-    let known = tokens.next()? == b"sl" && tokens.next()? == b"local_address";
+    let known = begins_header(line) && tokens.nth(1)? == b"local_address";
     let remote = tokens.next().filter(|_| known)?;
-    let is_udp = tokens.any(|token| token == b"drops");
+    let is_udp = match tokens.last()? {
+        b"inode" => false,
+        b"drops" => true,
+        _ => return None,
+    };
     match remote {
         b"rem_address" => Some(if is_udp { Header::Udp } else { Header::Tcp }),
         b"remote_address" => Some(if is_udp { Header::Udp6 } else { Header::Tcp6 }),
@@ -183,6 +204,25 @@ mod tests {
     }
 
     #[test]
+    fn levels_may_be_below_zero() {
+        for (number, meant) in [
+            (0, 0),
+            (-5, -5),
+            (i128::from(i32::MAX), i128::from(i32::MAX)),
+            (1 << 31, i128::from(i32::MIN)),
+            (4_294_956_510, -10_786),
+            (4_294_967_295, -1),
+            (1 << 32, 1 << 32),
+            ((1 << 63) - 1, (1 << 63) - 1),
+            (1 << 63, -(1 << 63)),
+            (18_446_744_073_709_540_830, -10_786),
+            ((1 << 64) - 1, -1),
+        ] {
+            assert_eq!(level(number), meant, "{number}");
+        }
+    }
+
+    #[test]
     fn groups_are_told_by_their_first_two_tokens() {
         assert!(matches!(
             group(b"TCP: inuse 27 orphan 0"),
@@ -194,7 +234,9 @@ mod tests {
         ));
         assert!(matches!(group(b"Tcp: One"), Some(Group::Names { .. })));
         assert!(matches!(group(b"Tcp: 1 -1"), Some(Group::Values { group: b"Tcp", .. })));
-        assert!(group(b"TCP:").is_none());
+        assert!(matches!(group(b"IcmpMsg: "), Some(Group::Names { group: b"IcmpMsg", .. })));
+        assert!(group(b"TCP").is_none());
+        assert!(group(b":").is_none());
         assert!(group(b"   0: 0100007F:1F41").is_none());
     }
 
@@ -203,11 +245,14 @@ mod tests {
         let all: Vec<_> = counts(b" inuse 27 orphan x tw 3").collect();
         assert_eq!(all, [Some((b"inuse".as_slice(), 27)), None]);
         assert_eq!(counts(b" inuse 1 odd").last(), Some(None));
+        assert_eq!(counts(b" mem -2").last(), Some(Some((b"mem".as_slice(), -2))));
     }
 
     #[test]
     fn pairs_of_different_length_are_none() {
         assert!(pairs(b" A B", b" 1").is_none());
+        assert!(pairs(b" A B", b"").is_none());
+        assert!(pairs(b"", b" ").is_some_and(|mut pairs| pairs.next().is_none()));
         assert!(pairs(b" A B", b" 1 x").is_none());
         let all: Vec<_> = pairs(b" A MaxConn", b" 1 -1").into_iter().flatten().collect();
         assert_eq!(all, [(b"A".as_slice(), 1), (b"MaxConn".as_slice(), -1)]);
@@ -215,11 +260,18 @@ mod tests {
 
     #[test]
     fn headers_tell_their_tables() {
-        assert_eq!(header(b"  sl  local_address rem_address   st tx_queue"), Some(Header::Tcp));
+        assert_eq!(header(b"  sl  local_address rem_address   st inode  "), Some(Header::Tcp));
         assert_eq!(
-            header(b"  sl  local_address                  remote_address st"),
+            header(b"  sl  local_address                  remote_address st inode"),
             Some(Header::Tcp6)
         );
+        let whole = b"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout \
+            inode ref pointer drops";
+        for cut in 0..whole.len() {
+            let is_like_tcp = whole[..cut].trim_ascii().ends_with(b"inode");
+            assert_eq!(header(&whole[..cut]), is_like_tcp.then_some(Header::Tcp), "{cut}");
+        }
+        assert_eq!(header(whole), Some(Header::Udp));
         assert_eq!(
             header(b"   sl  local_address rem_address   st inode ref pointer drops  "),
             Some(Header::Udp)

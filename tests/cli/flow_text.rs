@@ -1,5 +1,5 @@
-//! The text of flows and expectations against what conntrack-tools writes: a recorded table, recorded
-//! events, and Debian's libnetfilter_conntrack for any message.
+//! The text of flows and expectations, compared with that of conntrack-tools: a recorded table, recorded
+//! events, and any message by way of Debian's libnetfilter_conntrack.
 
 mod dates;
 mod events;
@@ -9,7 +9,7 @@ mod recorded;
 use std::env;
 use std::process::Command;
 
-/// Runs a test again in a process for each of some time zones, as libc reads TZ once; true in those.
+/// Runs a test again in one process per time zone, since libc reads TZ only once; true in those processes.
 fn in_zones(test: &str, zones: &[&str]) -> bool {
     const AGAIN: &str = "CONNBOX_TEST_AGAIN";
     if env::var_os(AGAIN).is_some() {

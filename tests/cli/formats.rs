@@ -1,4 +1,4 @@
-//! The four formats of every applet, read by the programs with which people read them.
+//! The four formats of every applet, read by the programs that people use.
 
 mod hostile;
 mod json;
@@ -7,4 +7,4 @@ mod prometheus;
 mod shells;
 mod streams;
 mod tsv;
-mod variants;
+pub mod variants;

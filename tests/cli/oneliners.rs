@@ -1,6 +1,6 @@
-//! The one-liners that connbox replaces, run beside it on the same saved files.
+//! The one-liners that connbox replaces, compared with it on the same saved files.
 //!
-//! Where the answers differ by nature, the test says how and why, and holds the difference.
+//! Where the answers must differ, the test explains why, and checks the difference.
 
 mod counters;
 mod differences;

@@ -1,5 +1,5 @@
-//! What `connbox --textfile` writes, on its whole way: node_exporter reads it, prometheus scrapes that and
-//! evaluates the alert rules and the dashboard of `contrib/`.
+//! What `connbox --textfile` writes, all the way to its use: node_exporter reads the file, prometheus scrapes
+//! node_exporter and evaluates the alert rules and the dashboard of `contrib/`.
 
 use crate::support;
 
@@ -17,22 +17,22 @@ use std::time::{Duration, Instant};
 use scratch::scratch;
 use support::CONNBOX;
 
-/// How long one thing may take on a machine that does much else.
+/// How long one step may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits until `look` gives something.
+/// Waits until `look` returns something.
 fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+        assert!(start.elapsed() < PATIENCE, "not seen in time: {what}");
         thread::sleep(Duration::from_millis(50));
     }
 }
 
-/// A server of this test's own, which ends with it.
+/// A server that this test starts, and that ends with it.
 struct Server {
     child: Child,
     log: PathBuf,
@@ -48,7 +48,7 @@ impl Server {
         Server { child: command.spawn().unwrap(), log }
     }
 
-    /// The address on which it listens, from its log: it picked the port.
+    /// The address on which it listens, from its log: it chose the port itself.
     fn address(&mut self) -> SocketAddr {
         wait("an address", || {
             let log = fs::read_to_string(&self.log).unwrap_or_default();
@@ -67,7 +67,7 @@ impl Drop for Server {
     }
 }
 
-/// The body of a page. A server that listens may not be ready yet, and says 503 then.
+/// The body of a page. A server that listens may not be ready yet; then it answers 503.
 fn get(server: SocketAddr, path: &str) -> String {
     wait(path, || {
         let answer = ask(server, path);
@@ -80,7 +80,7 @@ fn get(server: SocketAddr, path: &str) -> String {
     })
 }
 
-/// What a server answers, asked in HTTP/1.0, which has no chunks.
+/// A server's answer in HTTP/1.0, which has no chunks.
 fn ask(server: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect_timeout(&server, PATIENCE).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -91,7 +91,7 @@ fn ask(server: SocketAddr, path: &str) -> String {
     answer
 }
 
-/// What prometheus answers to an expression, as JSON.
+/// The answer of prometheus to an expression, as JSON.
 fn query(prometheus: SocketAddr, expression: &str) -> String {
     let mut escaped = String::new();
     for byte in expression.bytes() {
@@ -135,7 +135,7 @@ fn world(directory: &Path) -> PathBuf {
     root
 }
 
-/// A textfile of the world, in a directory of its own.
+/// A textfile of the world, in its own directory.
 fn textfile(directory: &Path) -> (PathBuf, String) {
     let target = directory.join("textfile");
     fs::create_dir(&target).unwrap();
@@ -145,6 +145,9 @@ fn textfile(directory: &Path) -> (PathBuf, String) {
         command.env("CONNBOX_ROOT", world(directory)).arg("--textfile").arg(&file).output();
     let output = output.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // As contrib/kubernetes/pods writes it, on a machine that has pods.
+    let pods = "connbox_conncount_matching_sockets{pod=\"web\",container=\"app\",state=\"CLOSE_WAIT\"} 3\n";
+    fs::write(target.join("pods.prom"), pods).unwrap();
     (target, fs::read_to_string(file).unwrap())
 }
 
@@ -176,13 +179,13 @@ fn prometheus(directory: &Path, exporter: SocketAddr) -> Server {
     Server::start("prometheus", &arguments, directory.join("prometheus.log"))
 }
 
-/// Series and number of each sample of a text.
+/// The series and number of each sample of a text.
 fn samples(text: &str) -> Vec<(&str, f64)> {
     let lines = text.lines().filter(|line| line.starts_with("connbox_"));
     lines.map(|line| line.rsplit_once(' ').unwrap()).map(|(s, n)| (s, n.parse().unwrap())).collect()
 }
 
-/// The expressions of the dashboard, with what Grafana would put in.
+/// The expressions of the dashboard, with the values that Grafana would insert.
 fn dashboard() -> Vec<String> {
     let mut jq = support::command("jq");
     jq.args(["-r", ".panels[].targets[].expr", "contrib/grafana/connbox.json"]);
@@ -191,6 +194,29 @@ fn dashboard() -> Vec<String> {
     let text = String::from_utf8(output.stdout).unwrap();
     let text = text.replace("$instance", ".*").replace("$__rate_interval", "1m");
     text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_second_file_cannot_hide_a_failure() {
+    let test = "a_second_file_cannot_hide_a_failure";
+    if !support::needs(test, &["prometheus-node-exporter"]) {
+        return;
+    }
+    let directory = scratch(test);
+    let (textfiles, _) = textfile(&directory);
+    let mut command = support::command(CONNBOX);
+    command.env("CONNBOX_ROOT", "/nonexistent").arg("--textfile").arg(textfiles.join("other.prom"));
+    assert_eq!(command.arg("conncount").output().unwrap().status.code(), Some(1));
+    let mut exporter = node_exporter(&directory, &textfiles);
+    let page = get(exporter.address(), "/metrics");
+    assert!(page.contains("\nnode_textfile_scrape_error 0\n"), "{page}");
+    for (name, success) in [("connbox", 1), ("other", 0)] {
+        let file = textfiles.join(name).with_extension("prom");
+        let file = file.display();
+        let labels = format!("{{applet=\"conncount\",file=\"{file}\"}}");
+        let line = format!("\nconnbox_collect_success{labels} {success}\n");
+        assert!(page.contains(&line), "{line}{page}");
+    }
 }
 
 #[test]
@@ -235,7 +261,7 @@ fn our_series_arrive_in_prometheus() {
     alerts(at);
 }
 
-/// The rules are evaluated, and those that this world breaks are on their way.
+/// The rules are evaluated, and the alerts due in this world are pending.
 fn alerts(prometheus: SocketAddr) {
     let due = [
         "ConnboxConntrackFull",
@@ -249,6 +275,6 @@ fn alerts(prometheus: SocketAddr) {
     });
     assert_eq!(values(&answer), [1.0; 4], "{answer}");
     let rules = get(prometheus, "/api/v1/rules");
-    assert_eq!(rules.matches("\"health\":\"ok\"").count(), 8, "{rules}");
+    assert_eq!(rules.matches("\"health\":\"ok\"").count(), 9, "{rules}");
     assert!(!rules.contains("\"lastError\""), "{rules}");
 }

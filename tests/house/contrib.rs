@@ -1,4 +1,4 @@
-//! `contrib/`: each file is accepted by the program that reads it, and names only what there is.
+//! `contrib/`: the program that reads each file accepts it, and each file names only things that exist.
 
 use crate::support;
 
@@ -15,7 +15,6 @@ use connbox::out::{Column, Kind};
 use scratch::{names_in, scratch};
 use support::CONNBOX;
 
-/// A file of contrib/.
 fn contrib(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib").join(file)
 }
@@ -24,7 +23,7 @@ fn read(file: &str) -> String {
     fs::read_to_string(contrib(file)).unwrap()
 }
 
-/// What a program that must succeed said.
+/// The output of a program that must succeed.
 fn accepted(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let said = [output.stdout, output.stderr].concat();
@@ -33,7 +32,7 @@ fn accepted(command: &mut Command) -> String {
     said
 }
 
-/// The words of `text` that could be a metric's name and begin with `start`.
+/// The words of `text` that could be the name of a metric and begin with `start`.
 fn words<'a>(text: &'a str, start: &str) -> BTreeSet<&'a str> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | ':')));
     words.filter(|word| word.starts_with(start)).collect()
@@ -45,7 +44,7 @@ fn metrics(column: &Column) -> Vec<String> {
     match column.kind {
         Kind::Counter => vec![format!("{gauge}_total"), gauge],
         Kind::Gauge => vec![gauge],
-        Kind::Key | Kind::Label => Vec::new(),
+        Kind::Fixed | Kind::Label => Vec::new(),
     }
 }
 
@@ -53,9 +52,13 @@ fn metrics(column: &Column) -> Vec<String> {
 fn every_metric_that_is_named_is_one_that_is_written() {
     let columns = APPLETS.iter().flat_map(|applet| applet.columns);
     let known: BTreeSet<_> = columns.chain(&connbox::textfile::COLUMNS).flat_map(metrics).collect();
-    for file in
-        ["grafana/connbox.json", "prometheus/connbox.rules.yml", "prometheus/connbox.test.yml"]
-    {
+    for file in [
+        "grafana/connbox.json",
+        "prometheus/connbox.rules.yml",
+        "prometheus/connbox.test.yml",
+        "prometheus/connbox-fleet.rules.yml",
+        "prometheus/connbox-fleet.test.yml",
+    ] {
         let text = read(file);
         let named = words(&text, "connbox_");
         assert!(named.len() >= 4, "{file}: {named:?}");
@@ -79,13 +82,63 @@ fn the_dashboard_is_json_and_every_panel_draws_something() {
     let filter = ".panels | (length > 5) and all(.title != \"\" and (.targets | length > 0) \
                   and all(.targets[]; .expr | test(\"connbox_\"))) \
                   and ([.[].id] | unique | length) == length";
+    let both = ["grafana/connbox.json", "grafana/connbox-fleet.json"].map(contrib);
     let mut jq = support::command("jq");
-    assert_eq!(accepted(jq.args(["-r", filter]).arg(contrib("grafana/connbox.json"))), "true\n");
-    // Two panels in the same place would hide one another.
+    assert_eq!(accepted(jq.args(["-r", filter]).args(&both)), "true\ntrue\n");
+    // Two panels in the same place would overlap.
     let filter = "[.panels[].gridPos | range(.x; .x + .w) as $x | range(.y; .y + .h) as $y \
                   | [$x, $y]] | (unique | length) == length and all(.[0] < 24)";
     let mut jq = support::command("jq");
-    assert_eq!(accepted(jq.args(["-r", filter]).arg(contrib("grafana/connbox.json"))), "true\n");
+    assert_eq!(accepted(jq.args(["-r", filter]).args(&both)), "true\ntrue\n");
+    // What the fleet's panels draw is recorded, or is the label of the rule.
+    let (panels, rules) =
+        (read("grafana/connbox-fleet.json"), read("prometheus/connbox-fleet.rules.yml"));
+    let named: BTreeSet<_> = ["job_cluster", "instance:"]
+        .into_iter()
+        .flat_map(|start| words(&panels, start))
+        .filter(|word| word.contains(":connbox_"))
+        .collect();
+    assert!(named.len() >= 10, "{named:?}");
+    for name in named {
+        assert!(rules.contains(&format!("- record: {name}\n")), "no rule records {name}");
+    }
+}
+
+/// The columns of a table in SQL: the first words of indented lines.
+fn columns_of(sql: &str) -> BTreeSet<&str> {
+    let lines = sql.lines().filter_map(|line| line.strip_prefix("    "));
+    lines.filter_map(|line| line.split(' ').next()).filter(|word| !word.starts_with("--")).collect()
+}
+
+#[test]
+fn tables_of_databases_have_columns_that_are_written() {
+    let applet = APPLETS.iter().find(|applet| applet.name == "conntrackd").unwrap();
+    let log: BTreeSet<_> = applet.columns.iter().map(|column| column.name).collect();
+    let table = read("collectors/clickhouse.sql");
+    let added = |name: &str| ["host", "time"].contains(&name);
+    let unknown: Vec<_> =
+        columns_of(&table).into_iter().filter(|name| !added(name) && !log.contains(name)).collect();
+    assert_eq!(unknown, [""; 0]);
+    // pmacct's names for what is aggregated.
+    let config = read("collectors/nfacctd.conf");
+    let (_, aggregate) = config.split_once("aggregate[flows]: ").unwrap();
+    let table = read("collectors/postgresql.sql");
+    let columns = columns_of(&table);
+    for name in aggregate.lines().next().unwrap().split(", ") {
+        let column = match name {
+            "src_host" => "ip_src",
+            "dst_host" => "ip_dst",
+            "src_port" => "port_src",
+            "dst_port" => "port_dst",
+            "proto" => "ip_proto",
+            "post_nat_src_host" => "post_nat_ip_src",
+            "post_nat_dst_host" => "post_nat_ip_dst",
+            "post_nat_src_port" => "post_nat_port_src",
+            "post_nat_dst_port" => "post_nat_port_dst",
+            other => other,
+        };
+        assert!(columns.contains(column), "{column}");
+    }
 }
 
 #[test]
@@ -93,21 +146,23 @@ fn promtool_accepts_the_rules_and_their_tests() {
     if !support::needs("promtool_accepts_the_rules_and_their_tests", &["promtool"]) {
         return;
     }
-    for words in [["check", "rules", "connbox.rules.yml"], ["test", "rules", "connbox.test.yml"]] {
-        let mut promtool = support::command("promtool");
-        let said = accepted(promtool.args(words).current_dir(contrib("prometheus")));
-        assert!(said.contains("SUCCESS"), "{said}");
-    }
-    // Each alert has a test.
-    let (rules, tests) =
-        (read("prometheus/connbox.rules.yml"), read("prometheus/connbox.test.yml"));
-    for alert in rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
-        let expected = format!("alertname: {alert}\n        exp_alerts:");
-        assert!(tests.contains(&expected), "{alert} is in no test that expects it");
+    for name in ["connbox", "connbox-fleet"] {
+        let [rules, tests] = ["rules", "test"].map(|kind| format!("{name}.{kind}.yml"));
+        for words in [["check", "rules", &rules], ["test", "rules", &tests]] {
+            let mut promtool = support::command("promtool");
+            let said = accepted(promtool.args(words).current_dir(contrib("prometheus")));
+            assert!(said.contains("SUCCESS"), "{said}");
+        }
+        // Each alert has a test.
+        let [rules, tests] = [rules, tests].map(|file| read(&format!("prometheus/{file}")));
+        for alert in rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
+            let expected = format!("alertname: {alert}\n        exp_alerts:");
+            assert!(tests.contains(&expected), "no test expects {alert}");
+        }
     }
 }
 
-/// The units with the program under test in its place, in a folder of their own.
+/// The systemd units, changed to run the program under test, in their own directory.
 fn units(test: &str) -> PathBuf {
     let directory = scratch(test);
     for unit in names_in(&contrib("systemd")) {
@@ -130,7 +185,7 @@ fn systemd_accepts_the_units() {
         verify.args(["verify", "--man=no"]).arg(directory.join(unit));
         assert_eq!(accepted(&mut verify), "", "{unit}");
     }
-    // Exposure in tenths, from 0 to 100: 13 and 11 as of systemd 252.
+    // The exposure level in tenths, from 0 to 100: 13 and 11 with systemd 252.
     for (unit, most) in [("connbox-textfile.service", 15), ("connbox-conntrackd.service", 13)] {
         let mut security = support::command("systemd-analyze");
         let threshold = format!("--threshold={most}");
@@ -142,7 +197,7 @@ fn systemd_accepts_the_units() {
     assert!(!said.contains("Failed") && !said.contains("ignor"), "{said}");
 }
 
-/// A folder where everybody may go, unlike that of the build, which ends with the value.
+/// A directory that every user may enter, unlike that of the build; removed when the value is dropped.
 struct Open(PathBuf);
 
 impl Open {
@@ -161,8 +216,8 @@ impl Drop for Open {
     }
 }
 
-/// Makes the user and node_exporter's directory below `root`, as the files for systemd say, and gives
-/// the user's number.
+/// Creates the user and node_exporter's directory below `root` from the files for systemd, and returns the user
+/// ID.
 fn prepare(root: &Path) -> String {
     fs::create_dir_all(root.join("etc")).unwrap();
     fs::create_dir_all(root.join("var/lib")).unwrap();
@@ -172,7 +227,7 @@ fn prepare(root: &Path) -> String {
     let users = fs::read_to_string(root.join("etc/passwd")).unwrap();
     let user = users.lines().find(|line| line.starts_with("connbox:")).unwrap();
     let id = user.split(':').nth(2).unwrap().to_owned();
-    // Names of users are looked up outside of the root.
+    // User names are looked up outside the root.
     let text =
         read("systemd/connbox.tmpfiles.conf").replace("user:connbox:", &format!("user:{id}:"));
     let file = root.join("etc/tmpfiles.conf");
@@ -210,7 +265,7 @@ fn the_user_of_the_service_and_no_other_may_write_its_file() {
     };
     let nobody = run_as("65534");
     assert!(String::from_utf8_lossy(&nobody.stderr).contains("Permission denied"), "{nobody:?}");
-    // The second time over the first file.
+    // The second run replaces the file of the first.
     for _ in 0..2 {
         let output = run_as(&id);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -219,7 +274,9 @@ fn the_user_of_the_service_and_no_other_may_write_its_file() {
     let file = directory.join("connbox.prom");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o644);
     let text = fs::read_to_string(file).unwrap();
-    assert!(text.contains("connbox_collect_success{applet=\"conncount\"} 1\n"), "{text}");
+    let success = "connbox_collect_success{applet=\"conncount\",file=\"/";
+    let success = text.lines().find_map(|line| line.strip_prefix(success)).unwrap();
+    assert!(success.ends_with("/connbox.prom\"} 1"), "{text}");
 }
 
 #[test]
@@ -278,14 +335,14 @@ fn icinga_accepts_the_check_command() {
     assert!(!said.contains("warning/"), "{said}");
 }
 
-/// Calls of the commands for Nagios.
+/// Calls of the check commands for Nagios.
 const CHECKS: [&str; 3] = [
     "check_network_connections!established!5000!10000",
     "check_network_connections_rule!conntrack_percent!80!95",
     "check_network_connections_health",
 ];
 
-/// An object of Nagios.
+/// An object definition of Nagios.
 fn object(kind: &str, lines: &[&str]) -> String {
     format!("define {kind} {{\n{}\n}}\n", lines.join("\n"))
 }
@@ -330,13 +387,13 @@ fn nagios_accepts_the_commands() {
     let mut nagios = support::command("nagios4");
     let said = accepted(nagios.arg("-vp").arg(directory.join("nagios.cfg")));
     assert!(said.contains("Total Warnings: 0") && said.contains("Total Errors:   0"), "{said}");
-    // What Nagios understood: the semicolons are still there.
+    // Nagios' own view of them: the semicolons are still there.
     let objects = fs::read_to_string(directory.join("objects.precache")).unwrap();
     assert!(objects.contains("--rule='$ARG1$;$ARG2$;$ARG3$'\n"), "{objects}");
     assert!(objects.contains("--rule='SYN_RECV;200;1000' --rule='conntrack_percent;80;95'"));
 }
 
-/// The options that the monitoring systems call the check with.
+/// The options that the monitoring systems pass to the check.
 #[test]
 fn the_check_has_the_options_that_are_used() {
     if !support::needs("the_check_has_the_options_that_are_used", &["sh"]) {
@@ -350,10 +407,11 @@ fn the_check_has_the_options_that_are_used() {
         .filter(|word| !word.is_empty())
         .collect();
     assert!(used.len() >= 8, "{used:?}");
-    // The applet is made beside this.
+    // The applet is developed separately.
     let Some(applet) = applet::find("network-connections") else { return };
     for option in used {
-        let is_there = applet.options.iter().any(|doc| doc.longs().any(|long| long == option));
+        let mut known = applet.options.iter().chain(&connbox::cli::COMMON_DOCS);
+        let is_there = known.any(|doc| doc.longs().any(|long| long == option));
         assert!(is_there, "network-connections has no --{option}");
     }
     for check in CHECKS {
@@ -365,7 +423,7 @@ fn the_check_has_the_options_that_are_used() {
     }
 }
 
-/// What Nagios runs for a call.
+/// The command line that Nagios runs for a call.
 fn command_line(config: &str, check: &str) -> String {
     let mut words = check.split('!');
     let name = words.next().unwrap();

@@ -1,14 +1,23 @@
-//! The house itself: its layers and sizes, and whatever stands beside the program - man pages, completions,
-//! transcripts, examples, the package - held to what the code says.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+//! The project itself: its layers and sizes, and the files beside the program - man pages, completions,
+//! transcripts, examples, the package - compared with the code.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod container;
 mod contrib;
 mod docs;
+mod documents;
+mod kubernetes;
+mod licences;
+mod monitors;
 mod package;
 mod readme;
+mod release;
+mod security;
 mod table;
+mod terminal;
 mod tidy;
 mod transcripts;
+mod yaml;

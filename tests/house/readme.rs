@@ -9,10 +9,14 @@ fn readme() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
 }
 
-/// The line that the last test program prints, and from which .ci/run takes its packages.
+/// The last test program prints this line, and .ci/run takes its packages from it.
 #[test]
 fn it_has_the_line_that_brings_all_programs() {
-    let lines: Vec<_> = readme().lines().map(|line| line.trim().to_owned()).collect();
+    // A backslash at the end of a line joins it with the next.
+    let joined: Vec<String> =
+        readme().split(" \\\n").map(|part| part.trim_start().to_owned()).collect();
+    let joined = joined.join(" ");
+    let lines: Vec<_> = joined.lines().map(|line| line.trim().to_owned()).collect();
     let is_it = |line: &&String| line.contains("apt-get install --no-install-recommends");
     let found: Vec<_> = lines.iter().filter(is_it).collect();
     assert_eq!(found, [&install_line()]);
@@ -28,7 +32,7 @@ fn what_was_skipped_is_told_in_one_line() {
     assert_eq!(line, "1 test was skipped, wholly or in part, for want of root (1)");
 }
 
-/// A test that asks for a program by another name than the tables have would be skipped everywhere.
+/// If a test asked for a program under a name that the tables do not have, it would be skipped everywhere.
 #[test]
 fn what_tests_ask_for_is_in_the_tables() {
     let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")];

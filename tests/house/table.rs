@@ -1,8 +1,10 @@
-//! The applet table is well formed, and the public schema grows only at its end.
+//! The applet table is well formed, and no line of the public schema disappears.
 
 use crate::support;
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
 
 use connbox::applet::APPLETS;
 use connbox::cli::{OptDoc, common_docs};
@@ -11,7 +13,7 @@ use connbox::out::{Kind, NAMESPACE, RATE, RESIDENT, TIME};
 
 fn options(applet: &Applet) -> impl Iterator<Item = OptDoc> {
     let common = common_docs(applet.original, applet.options);
-    applet.options.iter().chain(applet.filters).copied().chain(common)
+    applet.options.iter().chain(applet.filters).map(|doc| **doc).chain(common)
 }
 
 #[test]
@@ -56,7 +58,7 @@ fn columns_fit_the_formats() {
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit());
             assert!(is_snake, "{} {}", applet.name, column.name);
-            // The names say what the numbers are: percents here, ratios for Prometheus.
+            // The names give the units: percent here, ratios for Prometheus.
             let names = [column.name.ends_with("percent"), column.metric.ends_with("_ratio")];
             assert_eq!(names, [column.is_percent; 2], "{} {}", applet.name, column.name);
         }
@@ -69,7 +71,7 @@ fn columns_fit_the_formats() {
     }
 }
 
-/// Applet, column, kind: the contract with everybody who parses the output.
+/// Applet, column, kind: the contract with everyone who parses the output.
 #[test]
 fn the_schema_only_grows() {
     let mut schema = String::new();
@@ -78,5 +80,37 @@ fn the_schema_only_grows() {
             schema += &format!("{}\t{}\t{}\n", applet.name, column.name, column.kind.name());
         }
     }
-    support::same_as_file("tests/schema.tsv", &schema);
+    // Before the file may be written anew: what it held, here and in the last commit.
+    for old in [std::fs::read_to_string(home().join(SCHEMA)).unwrap(), committed(SCHEMA)] {
+        assert_eq!(lost(&old, &schema), None, "{SCHEMA}: this line may not go or move");
+    }
+    support::same_as_file(SCHEMA, &schema);
+}
+
+const SCHEMA: &str = "tests/schema.tsv";
+
+fn home() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A file as in the last commit; empty where there is no repository.
+fn committed(file: &str) -> String {
+    let mut git = Command::new("git");
+    let output = git.args(["show", &format!("HEAD:./{file}")]).current_dir(home()).output();
+    let text = output.ok().filter(|output| output.status.success()).map(|output| output.stdout);
+    String::from_utf8(text.unwrap_or_default()).unwrap()
+}
+
+/// The first line of `old` that `new` does not have, or not in that order.
+fn lost<'a>(old: &'a str, new: &str) -> Option<&'a str> {
+    let mut rest = new.lines();
+    old.lines().find(|line| !rest.any(|other| other == *line))
+}
+
+#[test]
+fn a_line_that_goes_or_moves_is_noticed() {
+    assert_eq!(lost("a\nb\n", "a\nx\nb\ny\n"), None);
+    assert_eq!(lost("a\nb\nc\n", "a\nc\nd\n"), Some("b"));
+    assert_eq!(lost("a\nb\n", "b\na\n"), Some("b"));
+    assert_eq!(lost("", "a\n"), None);
 }

@@ -1,8 +1,8 @@
-//! Programs of the tests' own, for which the test program runs itself again: processes that hold known sockets
-//! or move known bytes, on any machine.
+//! The test program runs itself again as these companions: processes that hold known sockets or move known
+//! bytes, on any machine.
 //!
-//! A companion does one step at each line that it is told, says what came of it, and ends when nobody can tell
-//! it more. It talks on its standard error, as the test harness has its standard output.
+//! A companion does one step for each line that it reads, reports the result, and ends when its input ends. It
+//! reports on its standard error, since the test harness uses its standard output.
 
 use std::ffi::OsString;
 use std::fs;
@@ -22,7 +22,7 @@ use rustix::net::{
 
 use crate::world::{COMPANION, COMPANION_NAME, become_companion, oneself, sys};
 
-/// Not a test, but what companions do.
+/// Not a test, but the entry of the companions.
 #[test]
 fn is_one() {
     let Ok(role) = std::env::var(COMPANION) else { return };
@@ -36,16 +36,17 @@ fn is_one() {
         "holder" => holder(),
         "listener" => listener(),
         "transfer" => transfer(),
-        _ => panic!("{role} is no companion"),
+        "web" => web(),
+        _ => panic!("{role} is not a companion"),
     }
 }
 
-/// Takes a name, of at most 15 bytes.
+/// Changes the name of the process, of at most 15 bytes.
 fn call_oneself(name: &OsString) {
     fs::write("/proc/self/comm", name.as_bytes()).unwrap();
 }
 
-/// The next line that one is told; None at the end.
+/// The next line of input; None at the end.
 fn told() -> Option<String> {
     let mut line = String::new();
     io::stdin().read_line(&mut line).unwrap();
@@ -56,16 +57,16 @@ fn say(text: &str) {
     io::stderr().write_all(format!("{text}\n").as_bytes()).unwrap();
 }
 
-/// Waits until nobody can tell more.
+/// Waits for the end of the input.
 fn stay() {
     io::stdin().read_to_end(&mut Vec::new()).unwrap();
 }
 
-/// What [`transfer`] moves to the server and back at each line.
+/// The bytes that [`transfer`] moves to the server and back for each line.
 pub const MOVED: (u64, u64) = (123_457, 98_765);
 
-/// A server on ports 9001 (IPv4) and 9002 (IPv6), and a client of each. At each line [`MOVED`] is moved, and
-/// said which ports the clients have; at the line `close` all are closed before and new ones opened.
+/// A server on ports 9001 (IPv4) and 9002 (IPv6), and one client of each. For each line, it moves [`MOVED`] and
+/// reports the ports of the clients; for the line `close`, it first closes all connections and opens new ones.
 fn transfer() {
     let ends: [SocketAddr; 2] =
         [(Ipv4Addr::LOCALHOST, 9001).into(), (Ipv6Addr::LOCALHOST, 9002).into()];
@@ -114,7 +115,7 @@ fn tcp(family: AddressFamily, port: Option<u16>) -> OwnedFd {
 const V4: AddressFamily = AddressFamily::INET;
 const V6: AddressFamily = AddressFamily::INET6;
 
-/// A connection over IPv6 whose client has this port, if one is given: client and server.
+/// A connection over IPv6: client and server. The client uses this port, if one is given.
 fn pair(listener: &OwnedFd, port: Option<u16>) -> (OwnedFd, OwnedFd) {
     let client = tcp(V6, port);
     let address = SocketAddr::try_from(getsockname(listener).unwrap()).unwrap();
@@ -122,27 +123,26 @@ fn pair(listener: &OwnedFd, port: Option<u16>) -> (OwnedFd, OwnedFd) {
     (client, accept(listener).unwrap())
 }
 
-/// Closes one end with a reset, and waits until the other has heard.
+/// Closes one end with a reset, and waits until the other end has received it.
 fn reset(one: OwnedFd, other: &OwnedFd) {
     set_socket_linger(&one, Some(Duration::ZERO)).unwrap();
     drop(one);
     while sys::tcp_state(other).unwrap() != 7 {}
 }
 
-/// Holds sockets of every kind, of which some are neither connected nor listening; a process of its own, which
-/// it starts, inherits all of them. Says both process IDs.
+/// Holds sockets of every kind, some of which are neither connected nor listening, and starts a process that
+/// inherits all of them. Reports both process IDs.
 fn holder() {
     told();
     call_oneself(&"ho\"l\tder".into());
-    // Never bound or connected: 8; one of them by two descriptors.
+    // Never bound or connected: 8; one of them has two descriptors.
     let mut kept: Vec<_> = [V4, V4, V4, V4, V4, V6, V6, V6].map(|family| tcp(family, None)).into();
     kept.push(rustix::io::dup(kept[0].as_fd()).unwrap());
-    // Bound, and no more: 3.
+    // Only bound: 3.
     kept.extend([V4, V4, V6].map(|family| tcp(family, Some(0))));
     let listener = tcp(V6, Some(0));
     listen(&listener, 16).unwrap();
-    // Reset by the peer and forgotten: 3 clients, of which the one that had chosen its port keeps it, and 1
-    // server.
+    // Reset by the peer: 3 clients, one of which keeps the port that it had chosen, and 1 server.
     for port in [None, Some(0), Some(7001)] {
         let (client, server) = pair(&listener, port);
         reset(server, &client);
@@ -150,9 +150,9 @@ fn holder() {
     }
     let (client, server) = pair(&listener, None);
     reset(client, &server);
-    // By another user: 1.
+    // Made by another user: 1.
     kept.extend([server, sys::as_file_user(65534, || tcp(V4, None))]);
-    // What must not be counted: connected, closed by the peer alone, of other protocols.
+    // These must not be counted: connected sockets, one closed only by its peer, and other protocols.
     let (client, server) = pair(&listener, Some(7002));
     kept.extend([client, server, pair(&listener, None).0]);
     let [udp, bound] = [V4, V6].map(|family| socket(family, SocketType::DGRAM, None).unwrap());
@@ -172,7 +172,7 @@ fn holder() {
     drop((kept, listener));
 }
 
-/// Holds 2 sockets of its own beside all that it inherits.
+/// Holds 2 sockets of its own in addition to those that it inherits.
 fn heir() {
     call_oneself(&"heir".into());
     let own = [V4, V6].map(|family| tcp(family, None));
@@ -181,8 +181,8 @@ fn heir() {
     drop(own);
 }
 
-/// Connects in its namespace, and starts a process in another one which has inherited that, a socket that is
-/// bound there, and one that is not. Says its process ID.
+/// Connects in its namespace, and starts a process in another namespace that inherits the connection, a socket
+/// that is only bound, and one that is not. Reports the process ID.
 fn crossing() {
     told();
     let listener = tcp(V4, Some(0));
@@ -201,7 +201,7 @@ fn crossing() {
     drop((listener, client, kept));
 }
 
-/// Connections that come and go all the while: a socket is unbound only for a moment before each.
+/// Connections that come and go all the time: each has an unbound socket only for a moment before it.
 fn churn() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
@@ -215,7 +215,7 @@ fn churn() {
     drop(stable);
 }
 
-/// A socket that listens and one that is not bound, made at the first line.
+/// For the first line, makes a socket that listens and one that is not bound.
 fn listener() {
     told();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -223,4 +223,19 @@ fn listener() {
     say("on");
     stay();
     drop((listener, unbound));
+}
+
+/// A server called web, and two connections to it by itself.
+fn web() {
+    told();
+    call_oneself(&"web".into());
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let connect = |_| {
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (client, listener.accept().unwrap())
+    };
+    let connections = [0, 1].map(connect);
+    say("on");
+    stay();
+    drop((connections, listener));
 }

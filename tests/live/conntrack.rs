@@ -1,9 +1,10 @@
-//! conntrack against Debian's conntrack on the same table: which flows a command line picks, what it
-//! answers, and what it refuses.
+//! conntrack compared with Debian's conntrack on the same table: which flows a command line selects, its
+//! output, and its errors.
 
 mod flows;
 mod kernel;
 mod lines;
+mod pairs;
 mod rows;
 use crate::support::needs;
 use crate::world;
@@ -17,21 +18,26 @@ fn words(line: &str) -> Vec<&str> {
     line.split(' ').map(|word| if word == "\"\"" { "" } else { word }).collect()
 }
 
-/// What ours answers.
+/// The result of our conntrack.
 fn ours(world: &World, line: &str) -> Ran {
     world.connbox(&[&["conntrack"], &words(line)[..]].concat())
 }
 
-/// The lines of a list, in order, without the numbers that go with time.
+/// The lines of a list, in order, without the numbers that change with time.
 fn timeless(text: &str) -> Vec<String> {
     let timeless = |line: &str| {
-        let mut has_protocol = false;
+        let line = match (line.split_once("<timeout>"), line.split_once("</timeout>")) {
+            (Some((before, _)), Some((_, after))) => [before, after].concat(),
+            _ => line.to_owned(),
+        };
+        let mut before = "";
         let mut kept = Vec::new();
         for word in line.split_ascii_whitespace() {
-            let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
-            // The timeout stands behind the number of the protocol.
-            let is_timeout = is_number && has_protocol && kept.len() < 5;
-            has_protocol = is_number;
+            let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+            // The timeout follows the protocol number, or its option.
+            let is_after_protocol = !before.is_empty() && is_number(before) && kept.len() < 5;
+            let is_timeout = is_number(word) && (is_after_protocol || before == "-t");
+            before = word;
             if !is_timeout && !word.starts_with("delta-time=") {
                 kept.push(word);
             }
@@ -43,7 +49,45 @@ fn timeless(text: &str) -> Vec<String> {
     lines
 }
 
-/// From some thousand flows on a thread receives them.
+#[test]
+fn the_counters_need_no_netlink() {
+    let test = "the_counters_need_no_netlink";
+    let Some(world) = table(test) else { return };
+    let lines = ["-C", "-C --limits", "-C --json", "-S", "-S --json", "-S expect", "-C conntrack"];
+    let refused = [libc::EPERM, libc::EACCES, libc::EAFNOSUPPORT, libc::ENOSYS]
+        .map(|errno| Rights::without_netlink(test, errno));
+    for rights in refused {
+        let Some(rights) = rights else { return };
+        for line in lines {
+            let ran = world.connbox_as(rights, &[&["conntrack"], &words(line)[..]].concat());
+            assert_eq!(ran.clean(), ours(&world, line).clean(), "{line}");
+        }
+    }
+    // A shortage is no reason to read other sources.
+    let Some(short) = Rights::without_netlink(test, libc::EMFILE) else { return };
+    for line in lines {
+        let ran = world.connbox_as(short, &[&["conntrack"], &words(line)[..]].concat());
+        assert_eq!((ran.status, ran.stdout.as_str()), (1, ""), "{line}");
+        assert_eq!(ran.stderr, "conntrack: ctnetlink: Too many open files\n");
+    }
+}
+
+#[test]
+fn the_flow_that_is_named_must_have_the_id() {
+    let Some(world) = table("the_flow_that_is_named_must_have_the_id") else { return };
+    let tuple = "-G -s 10.0.0.1 -d 10.1.0.2 -p tcp --sport 1 --dport 443";
+    let shown = ours(&world, &format!("{tuple} -o id")).stdout;
+    let id: u32 = shown.trim().rsplit_once("id=").unwrap().1.parse().unwrap();
+    for (id, status) in [(id, 0), (id.wrapping_add(1), 1)] {
+        for line in [format!("{tuple} -i {id}"), format!("{tuple} --id={id} -o id")] {
+            let (theirs, ours) = (world.ran("conntrack", &words(&line)), ours(&world, &line));
+            assert_eq!((ours.status, theirs.status), (status, status), "{line}");
+            assert_eq!(timeless(&ours.stdout), timeless(&theirs.stdout), "{line}");
+        }
+    }
+}
+
+/// Beyond some thousand flows, a thread receives them.
 #[test]
 fn a_long_table_is_read_to_its_end() {
     let Some(world) = table("a_long_table_is_read_to_its_end") else { return };
@@ -58,7 +102,7 @@ fn a_long_table_is_read_to_its_end() {
     assert_eq!((theirs.len(), timeless(&ran.stdout) == theirs), (count, true));
     assert!(ran.stderr.contains(&format!(" {count} flow entries have been shown")), "{ran:?}");
     assert_eq!(ours(&world, "-C -d 10.3.0.1 --by dport").stdout, "53\t6000\n");
-    // Who has seen enough ends it.
+    // The reader stops after one line.
     let connbox = env!("CARGO_BIN_EXE_connbox");
     let line = format!("({connbox} conntrack -L; echo $? >&2) | head -n 1 | wc -l");
     let ran = world.ran("sh", &["-c", &line]);
@@ -92,7 +136,7 @@ fn what_the_original_has_wrong_is_right_here() {
         assert_eq!((ran.status, ran.stdout.lines().count()), (status, flows), "{line}: {ran:?}");
         let theirs = world.ran("conntrack", &words(line));
         let is_same = theirs.status == status && theirs.stdout.lines().count() == flows;
-        assert!(!is_same, "{line}: is no difference");
+        assert!(!is_same, "{line}: there is no difference");
     }
 }
 
@@ -100,7 +144,10 @@ fn what_the_original_has_wrong_is_right_here() {
 fn counting_counts_the_lines_of_the_list() {
     let Some(world) = table("counting_counts_the_lines_of_the_list") else { return };
     assert_eq!(ours(&world, "-C").clean(), format!("{}\n", flows::COUNT));
-    let is_filter = |line: &&&str| line.starts_with("-L -") && !line.contains("-o");
+    // -a is no filter, and says so.
+    let is_filter = |line: &&&str| {
+        line.starts_with("-L -") && !["-o", " -a", "nat-r"].iter().any(|word| line.contains(word))
+    };
     let all = SAME.iter().chain(DIFFERENT.iter().map(|(line, ..)| line));
     for line in all.filter(is_filter).step_by(3) {
         let list = ours(&world, line);
@@ -177,7 +224,7 @@ fn an_empty_table_says_why_it_may_be_empty() {
     }
     let shown = "conntrack v1.4.7 (conntrack-tools): 0 flow entries have been shown.\n";
     assert_eq!(ours(&world, "-L").stderr, [note, shown].concat());
-    // What was asked for may well not be there.
+    // That these flows do not exist is a normal result.
     assert_eq!(ours(&world, "-L -p tcp").stderr, shown);
     assert_eq!(ours(&world, "-C").clean(), "0\n");
 }

@@ -1,5 +1,5 @@
-//! `conntrack -E`, live: against Debian's conntrack on the same events, with readers that are too slow,
-//! and with readers that go away.
+//! `conntrack -E`, live: compared with Debian's conntrack on the same events, with readers that are too slow,
+//! and with readers that stop.
 
 use crate::support::{lacks, needs};
 use crate::world;
@@ -12,8 +12,8 @@ use crate::conntrack_text::both::{Form, corrected};
 use rustix::process::Signal;
 use world::{Ran, Script, Watcher, World, wait_until};
 
-/// Sends datagrams to as many ports and addresses as it is told, each of which makes a flow that is
-/// dropped behind the table; then what the number of flows is.
+/// Sends datagrams to as many ports and addresses as it is told. Each makes a flow and is dropped once the flow
+/// is in the table. Then it prints the number of flows.
 const SENDER: &str = "
 import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -25,7 +25,7 @@ for line in sys.stdin:
     print(open('/proc/sys/net/netfilter/nf_conntrack_count').read().strip(), flush=True)
 ";
 
-/// A world whose rules track flows, and drop what makes them. None if `test` is skipped.
+/// A world with rules that track flows, and drop the packets that make them. None if `test` is skipped.
 fn tracking(test: &str) -> Option<World> {
     if !needs(test, &["connection tracking", "iptables", "conntrack", "python3", "sh"]) {
         return None;
@@ -51,7 +51,7 @@ impl World {
         self.watcher("conntrack", &[&["-E"], words].concat())
     }
 
-    /// Inserts a flow to a port, by which watchers know that all before was seen.
+    /// Inserts a flow to a port. When watchers have seen it, they have seen everything before it.
     fn mark(&self, port: u16) {
         let port = port.to_string();
         let mut words =
@@ -65,8 +65,8 @@ fn sent(sender: &mut Script, flows: usize) -> usize {
     sender.tell(&flows.to_string()).parse().expect("a number")
 }
 
-/// A line without what depends on the moment when it was written: the name of a program that has ended by
-/// then, and the age of the flow.
+/// A line without what depends on when it was written: the name of a program that has ended by then, and the
+/// age of the flow.
 fn timeless(line: &str) -> String {
     let line = line.split(" progname=").next().unwrap();
     let is_age = |word: &&str| !word.starts_with("delta-time=");
@@ -78,7 +78,7 @@ fn timeless(line: &str) -> String {
     }
 }
 
-/// A line of options without the mark, which the original forgets.
+/// A line of options without the mark, which the original omits.
 fn without_mark(line: &str) -> String {
     match line.split_once(" -m ") {
         Some((before, after)) => [before, after.split_once(' ').unwrap().1].join(" "),
@@ -106,7 +106,7 @@ fn every_line_is_that_of_debians_conntrack() {
     router.wait_for_listeners(2 * forms.len());
     router.more_traffic();
     router.mark(7);
-    // Every flow ends, but what is inserted behind that.
+    // All flows end, except those inserted after this.
     assert_eq!(router.ran("conntrack", &["-F"]).status, 0);
     router.mark(8);
     for (number, ([ours, theirs], (words, form))) in watchers.into_iter().zip(forms).enumerate() {
@@ -114,7 +114,7 @@ fn every_line_is_that_of_debians_conntrack() {
             ours.wait_for("the last event", |text| text.contains("dport=8 "));
             theirs.wait_for("the last event", |text| text.contains("dport=8 "));
         }
-        // What comes last may be filtered away; then both have the same lines some time.
+        // A filter may remove the last event; then wait until both have the same number of lines.
         let lines = |watcher: &Watcher| watcher.stdout().lines().count();
         wait_until("as many lines", || Ok(lines(&ours) == lines(&theirs))).unwrap();
         let [ours, theirs] = [ours.end(Signal::INT), theirs.end(Signal::TERM)];
@@ -198,7 +198,7 @@ fn the_time_is_that_of_the_event_and_not_of_reading_it() {
         text.strip_prefix('[').unwrap().split_once("]\t    [NEW] udp ").expect(&text);
     assert_eq!((time.len(), rest.lines().count()), ("1795260816.123456".len(), 1), "{text}");
     let time: f64 = time.parse().unwrap();
-    // Linux 6.14 tells when it happened; before, it was read a little later.
+    // Since Linux 6.14, the kernel gives the time of the event; before, it is the time of reading.
     let is_told = connbox::sys::kernel_version() >= (6, 14);
     assert!(time <= if is_told { made } else { now() } && time > made - 5.0, "{time}, {made}");
     assert!(
@@ -208,7 +208,7 @@ fn the_time_is_that_of_the_event_and_not_of_reading_it() {
     assert!(rows.contains(" DPORT=\"1\" "), "{rows}");
 }
 
-/// How many events were said to be lost.
+/// How many events were reported as lost.
 fn said_lost(stderr: &str) -> usize {
     let lost = stderr
         .lines()
@@ -220,7 +220,7 @@ fn said_lost(stderr: &str) -> usize {
 fn a_stopped_reader_is_told_exactly_what_it_lost() {
     const FLOWS: usize = 100_000;
     let Some(world) = tracking("a_stopped_reader_is_told_exactly_what_it_lost") else { return };
-    // One with a buffer that nothing can fill, one with the usual one, one with hardly any.
+    // One with a buffer that cannot be filled, one with the usual buffer, and one with a tiny one.
     let large = world.ours(&["-e", "NEW", "-b", "268435456"]);
     let [text, rows] = [world.ours(&["-e", "NEW"]), world.ours(&["-e", "NEW", "--tsv"])];
     let small = world.ours(&["-e", "NEW", "-b", "4096"]);
@@ -259,7 +259,7 @@ fn a_stopped_reader_is_told_exactly_what_it_lost() {
     assert_eq!(rows.end(Signal::TERM).stderr, "");
 }
 
-/// The flows that are left after the events of a stream: two may have the same identifier.
+/// The flows left after the events of a stream; two may have the same ID.
 fn left(text: &str) -> BTreeSet<[String; 3]> {
     let mut lines = text.lines();
     let head: Vec<_> = lines.next().expect("the names").split('\t').collect();
@@ -277,7 +277,7 @@ fn left(text: &str) -> BTreeSet<[String; 3]> {
     living
 }
 
-/// The same of a line of `conntrack -L -o id`.
+/// The same from a line of `conntrack -L -o id`.
 fn listed(line: &str) -> [String; 3] {
     ["dst=", "dport=", "id="].map(|name| {
         let word = line.split(' ').find_map(|word| word.strip_prefix(name));
@@ -296,7 +296,7 @@ fn a_dump_tells_what_was_lost() {
     assert_eq!(sent(&mut sender, 50), 50);
     watcher.wait_for("the first events", |text| rows(text, "\tNEW\tfalse\t") == 50);
     watcher.signal(Signal::STOP);
-    // Of all these flows, only some of the first are told of; and the first of all end in silence.
+    // Of all these flows, only some of the first are reported, and no end of the earlier flows is.
     assert_eq!(sent(&mut sender, 3000), 3050);
     assert_eq!(
         world.ran("conntrack", &["-D", "--src", "127.0.0.1", "-p", "udp", "--dport", "7"]).status,
@@ -316,7 +316,7 @@ fn a_dump_tells_what_was_lost() {
     );
     assert!(stdout.contains("\tLOST\tfalse\t"));
     assert!(rows(&stdout, "\tNEW\ttrue\t") > 1000 && rows(&stdout, "\tDESTROY\ttrue\t") > 0);
-    // The text marks what the kernel did not tell.
+    // The text marks what the events did not report.
     let watcher = world.ours(&["--resync", "-b", "65536"]);
     world.wait_for_listeners(1);
     watcher.wait_until_it_sleeps();
@@ -384,7 +384,7 @@ fn a_signal_ends_it_even_while_the_reader_takes_nothing() {
 fn it_ends_when_nobody_reads_any_more() {
     let Some(world) = tracking("it_ends_when_nobody_reads_any_more") else { return };
     for words in [&["conntrack", "-E"][..], &["conntrack", "-E", "--json"]] {
-        // Though no event comes.
+        // Even if no event comes.
         let (stdout, mut resident) = world.connbox_running(words);
         world.wait_for_listeners(1);
         drop(stdout);

@@ -1,10 +1,11 @@
-//! conntrack on a router, against Debian's conntrack on the same table: byte for byte, but for what
+//! conntrack on a router, compared with Debian's conntrack on the same table: byte for byte, apart from what
 //! `connbox::flow::DIFFERENCES` lists.
 
 pub mod both;
 mod events;
 mod filters;
 mod forms;
+mod saved;
 use crate::world;
 
 use connbox::model::{Flow, SCTP_STATES, TCP_STATES};
@@ -12,7 +13,7 @@ use connbox::source::flows::conntrack::{FlowTable, flows};
 use connbox::sys::Netlink;
 use world::World;
 
-/// What the flows of the router are to show, for all tests that use it.
+/// What the flows of the router must contain for the tests that use it.
 #[test]
 fn the_router_has_flows_of_every_kind() {
     let Some(router) = World::router("the_router_has_flows_of_every_kind") else { return };

@@ -1,12 +1,15 @@
-//! The daemon against the running kernel and against Debian's conntrackd, in namespaces of its own.
+//! The daemon on the running kernel and compared with Debian's conntrackd, in its own namespaces.
 
 use crate::support;
 use crate::world;
 
 mod abuse;
+mod ending;
+mod ipfix;
 mod layouts;
 mod life;
 mod logs;
+mod sandbox;
 mod truth;
 
 use std::fs;
@@ -16,21 +19,20 @@ use std::time::{Duration, Instant};
 
 use world::{Ran, Resident, World};
 
-/// A rule that makes the kernel track the flows of the namespace.
+/// Rules that make the kernel track the flows of the namespace.
 const RULES: &str = "add table inet t; add chain inet t c { type filter hook input priority 0; }; \
                      add rule inet t c ct state new counter accept";
 
-/// What it takes to track flows, to make them and to forget them.
+/// What it takes to track, create and delete flows.
 const NEEDS: [&str; 6] = ["connection tracking", "nft", "conntrack", "sysctl", "python3", "sh"];
 
-/// A namespace that tracks its flows, with a folder for sockets and logs. Both go with the value.
+/// A namespace that tracks its flows, and a directory for sockets and logs. Both are removed with the value.
 struct Place {
     world: World,
     folder: PathBuf,
 }
 
 impl Place {
-    /// None if the test is skipped, which is said.
     fn new(test: &str) -> Option<Place> {
         if !support::needs(test, &NEEDS) {
             return None;
@@ -46,22 +48,22 @@ impl Place {
         Some(place)
     }
 
-    /// The path of a file in the folder.
+    /// The path of a file in the directory.
     fn path(&self, name: &str) -> String {
         self.folder.join(name).to_str().unwrap().to_owned()
     }
 
-    /// conntrackd, asked inside.
+    /// Runs conntrackd inside.
     fn ask(&self, words: &[&str]) -> Ran {
         self.world.connbox(&[&["conntrackd", "--socket", &self.path("sock")], words].concat())
     }
 
-    /// A daemon in the foreground, which answers.
+    /// Starts a daemon in the foreground, and waits until it answers.
     fn daemon(&self, words: &[&str]) -> Resident {
         self.daemon_with(&[], words)
     }
 
-    /// The same with more environment.
+    /// The same with additional environment variables.
     fn daemon_with(&self, environment: &[(&str, &str)], words: &[&str]) -> Resident {
         let socket = self.path("sock");
         let own = ["conntrackd", "--foreground", "--socket", &socket];
@@ -91,7 +93,7 @@ impl Place {
             .unwrap()
     }
 
-    /// So many flows of UDP, from a port of their own, of which nobody answers.
+    /// Makes this many UDP flows from one port; no one answers them.
     fn flows(&self, port: u16, count: u32) {
         let text = format!(
             "import socket\n\
@@ -106,7 +108,7 @@ impl Place {
         self.world.tool("python3", &["-S", "-c", &text]);
     }
 
-    /// One connection of TCP from its beginning to its end, an answered datagram and a ping.
+    /// One TCP connection from beginning to end, an answered datagram and a ping.
     fn traffic(&self) {
         let text = "import socket\n\
              l=socket.create_server(('127.0.0.1',9))\n\
@@ -123,7 +125,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // A daemon in the background has written its number, and has the folder in its arguments.
+        // A daemon in the background has written its process ID, and has the directory in its arguments.
         for lock in ["sock.lock", "lock"] {
             let pid = fs::read_to_string(self.path(lock)).unwrap_or_default();
             let arguments = fs::read(format!("/proc/{}/cmdline", pid.trim())).unwrap_or_default();
@@ -136,16 +138,15 @@ impl Drop for Place {
     }
 }
 
-/// Looks until `seen` says yes.
+/// Polls until `seen` returns true.
 fn until(what: &str, mut seen: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(30);
     while !seen() {
-        assert!(Instant::now() < end, "never seen: {what}");
+        assert!(Instant::now() < end, "not seen in time: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
-/// Sends a signal to a process that the test started.
 fn signal(pid: u32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
     rustix::process::kill_process(pid, signal).unwrap();

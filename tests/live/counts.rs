@@ -1,8 +1,8 @@
-//! connbox against the running kernel: what it says must be what the kernel and the tools in use say.
+//! connbox on the running kernel: its numbers must be those of the kernel and of existing tools.
 //!
-//! Each test makes a network namespace of its own, with sockets in every state of TCP, and runs the real
-//! binary there. That takes root; a test that cannot run says so and is skipped, or fails if the
-//! environment has `CONNBOX_REQUIRE=all`.
+//! Each test makes its own network namespace, with sockets in every TCP state, and runs the real binary there.
+//! That requires root; a test that cannot run says so and is skipped, or fails with `CONNBOX_REQUIRE=all` in
+//! the environment.
 
 use crate::support::needs;
 use crate::world;
@@ -11,14 +11,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use connbox::error::Error;
-use connbox::model::{Family, Ports, Prefix, Proto, Query, Socket};
+use connbox::model::{Choice, Family, Ports, Prefix, Proto, Query, Socket};
 use connbox::source::sockets::{in_parts, sock_diag};
 use connbox::source::{Collector, from_kernel};
 use connbox::wire::tcp_info::TcpInfo;
 use world::oracle::{self, Histogram};
 use world::{Ran, Rights, STATES, State, World, at_a_quiet_point, diag};
 
-/// What a run of tcpstates shows of the sockets.
+/// A view of the sockets that tcpstates shows.
 #[derive(Clone, Copy)]
 enum View {
     Both,
@@ -31,7 +31,7 @@ enum View {
 impl View {
     const ALL: [Self; 5] = [Self::Both, Self::V4, Self::V6, Self::ByFamily, Self::ByFamilyV6];
 
-    /// The options that ask for it.
+    /// The options for this view.
     const fn words(self) -> &'static [&'static str] {
         match self {
             Self::Both => &[],
@@ -42,7 +42,7 @@ impl View {
         }
     }
 
-    /// What it shows when these are the sockets.
+    /// The output of this view for these sockets.
     fn of(self, truth: &Histogram) -> String {
         match self {
             Self::Both => rows("", &truth.both()),
@@ -54,7 +54,7 @@ impl View {
     }
 }
 
-/// One row a state.
+/// One row per state.
 fn rows(family: &str, counts: &[u64; 12]) -> String {
     STATES.iter().zip(counts).fold(String::new(), |mut text, (state, count)| {
         let _ = writeln!(text, "{family}{state}\t{count}");
@@ -62,7 +62,7 @@ fn rows(family: &str, counts: &[u64; 12]) -> String {
     })
 }
 
-/// Checks every view of tcpstates with these options, run by `run`.
+/// Checks every view of tcpstates with these options; `run` runs it.
 fn check_every_view(world: &World, options: &[&str], run: impl Fn(&[&str]) -> Ran) {
     for view in View::ALL {
         let words = [&["tcpstates"], options, view.words()].concat();
@@ -71,14 +71,14 @@ fn check_every_view(world: &World, options: &[&str], run: impl Fn(&[&str]) -> Ra
     }
 }
 
-/// Checks every view by every way to count.
+/// Checks every view with every way to count.
 fn check_every_source(world: &World) {
     for source in [&[][..], &["--source", "netlink"], &["--source", "procfs"]] {
         check_every_view(world, source, |words| world.connbox(words));
     }
 }
 
-/// All sockets, and how often a collector was merged with another.
+/// All sockets, and how often two collectors were merged.
 #[derive(Default)]
 struct All(Vec<Socket>, u16);
 
@@ -95,17 +95,17 @@ impl Collector for All {
     }
 }
 
-/// What a socket is, but for how full its queues are, in an order of their own.
+/// The sockets in a fixed order, without the lengths of their queues.
 fn sorted(mut sockets: Vec<Socket>) -> Vec<Socket> {
     sockets
         .sort_unstable_by_key(|socket| (socket.cookie, socket.state, socket.local, socket.remote));
     sockets
 }
 
-/// One dump of the sockets that a filter means.
+/// A single dump of the sockets that match a filter.
 fn whole(filter: &Query) -> Vec<Socket> {
     let mut all = Vec::new();
-    let mut kernel = sock_diag::open().expect("no sock_diag");
+    let mut kernel = sock_diag::open().expect("sock_diag");
     from_kernel(&mut kernel, Proto::Tcp, filter, &mut |socket| {
         all.push(*socket);
         Ok(())
@@ -114,8 +114,8 @@ fn whole(filter: &Query) -> Vec<Socket> {
     sorted(all)
 }
 
-/// Every state, both families, listeners and all ports of the world are there, some filtered by a program
-/// of their own.
+/// The world has every state, both families, listeners and all ports. Some of the filters are compiled into a
+/// program, too.
 #[test]
 fn the_parts_of_a_dump_make_a_whole_one() {
     let Some(world) = World::all_states("the_parts_of_a_dump_make_a_whole_one") else { return };
@@ -124,8 +124,22 @@ fn the_parts_of_a_dump_make_a_whole_one() {
         Query::default(),
         Query { family: Some(Family::Inet), ..Query::default() },
         Query { family: Some(Family::Inet6), ..Query::default() },
-        Query { lport: vec![low, Ports { first: 40_000, last: 65_535 }], ..Query::default() },
-        Query { raddr: vec![Prefix::parse("198.18.0.0/15").expect("one")], ..Query::default() },
+        Query {
+            lport: vec![low, Ports { first: 40_000, last: 65_535 }].into(),
+            ..Query::default()
+        },
+        Query {
+            lport: Choice { any: vec![], none: vec![low] },
+            raddr: Choice {
+                any: vec![],
+                none: vec![Prefix::parse("198.18.0.0/15").expect("one").into()],
+            },
+            ..Query::default()
+        },
+        Query {
+            raddr: vec![Prefix::parse("198.18.0.0/15").expect("one").into()].into(),
+            ..Query::default()
+        },
     ];
     for (filter, number) in filters.iter().flat_map(|filter| (1..=8).map(move |of| (filter, of))) {
         let oracle = || Ok(world.inside(|| whole(filter)));
@@ -146,8 +160,8 @@ fn the_world_has_every_state() {
         let is_never_shown = [State::CLOSE, State::NEW_SYN_RECV].contains(&state);
         assert_eq!((tcp == 0, tcp6 == 0), (is_never_shown, is_never_shown), "{state:?}");
     }
-    // What is easily mistaken for something else: FIN_WAIT2 as sockets and as minisockets, SYN_RECV as
-    // requests and as sockets, with an owner and without.
+    // Cases that are easily confused: FIN_WAIT2 as sockets and as minisockets, SYN_RECV as requests and as
+    // sockets, with an owner and without.
     let rows = world.dump();
     for v6 in [false, true] {
         let has = |state, is_full, has_owner: bool| {
@@ -231,6 +245,26 @@ fn tcpstates_dumps_where_there_is_no_proc() {
 }
 
 #[test]
+fn a_proc_of_processes_alone_has_the_same_numbers() {
+    let test = "a_proc_of_processes_alone_has_the_same_numbers";
+    let Some(world) = World::all_states(test) else { return };
+    let Some(rights) = Rights::proc_of_pids(test) else { return };
+    check_every_view(&world, &[], |words| world.connbox_as(rights, words));
+    let line = |line: &'static str| line.split(' ').collect::<Vec<_>>();
+    for words in [
+        line("sockstat -v TCP.inuse TCP.tw TCP6.inuse UDP.inuse UDP6.inuse"),
+        line("snmpget-tcp --all"),
+        line("conncount -v estab timewait"),
+        line("conncount -t -u --by proto,laddr,lport,raddr,rport,state"),
+        line("network-connections"),
+    ] {
+        let look = || Ok(world.connbox(&words).clean());
+        let (wanted, said) = at_a_quiet_point(look, || world.connbox_as(rights, &words).clean());
+        assert_eq!(said, wanted, "{words:?}");
+    }
+}
+
+#[test]
 fn tcpstates_looks_into_other_namespaces() {
     let Some(world) = World::all_states("tcpstates_looks_into_other_namespaces") else { return };
     let resident = world.resident();
@@ -265,7 +299,7 @@ fn curr_estab(world: &World) -> String {
     counters.into_iter().find(|(name, _)| name == "TcpCurrEstab").expect("TcpCurrEstab").1
 }
 
-/// Checks what is behind counting by subtraction: what `inuse` and `tw` count.
+/// Checks what counting by subtraction relies on: which sockets `inuse` and `tw` count.
 fn check_sockstat(sockstat: &BTreeMap<(String, String), i64>, rows: &[diag::Row]) {
     const CLOSING: [State; 3] = [State::FIN_WAIT1, State::LAST_ACK, State::CLOSING];
     let count = |wanted: fn(&&diag::Row) -> bool| rows.iter().filter(wanted).count() as i64;
@@ -273,16 +307,17 @@ fn check_sockstat(sockstat: &BTreeMap<(String, String), i64>, rows: &[diag::Row]
     assert_eq!(value("TCP", "inuse"), count(|row| row.is_full && !row.v6));
     assert_eq!(value("TCP6", "inuse"), count(|row| row.is_full && row.v6));
     assert_eq!(value("TCP", "tw"), count(|row| row.timer == 3));
-    // The whole machine's; sockets that wait to be accepted have no owner either, but are no orphans.
+    // This counts the whole machine. Sockets that wait to be accepted have no owner either, but are not
+    // orphans.
     let orphans = count(|row| row.is_full && row.inode == 0 && CLOSING.contains(&row.state));
     assert!(value("TCP", "orphan") >= orphans);
 }
 
-/// Checks rows of which some, those with a key of `machine_wide`, are numbers of the whole machine.
+/// Checks rows, some of which (those with a key of `machine_wide`) count the whole machine.
 ///
-/// Another program may raise such a number and lower it again between two looks that agree. So the rows
-/// of the namespace must be right at every quiet point, all of them at one of ten: what is computed
-/// wrongly is wrong at all ten.
+/// Another program may raise such a number and lower it again between two readings that agree. So the rows of
+/// the namespace must be right at every quiet point, and all rows at one of ten: a wrong calculation is wrong
+/// at all ten.
 fn check_mixed_rows(truth: impl Fn() -> String, run: impl Fn() -> String, machine_wide: &[&str]) {
     let own = |rows: &str| {
         let is_own =
@@ -313,7 +348,7 @@ fn sockstat_shows_what_the_kernel_shows() {
     check_mixed_rows(truth, || world.connbox(&["sockstat"]).clean(), &machine_wide);
 }
 
-/// Checks that the answer is one row a pair, in their order.
+/// Checks that the output has one row per pair, in the same order.
 fn check_pairs(ran: Ran, pairs: &[(String, String)]) {
     let rows = pairs.iter().map(|(name, value)| format!("{name}\t{value}\n"));
     assert_eq!(ran.clean(), rows.collect::<String>());
@@ -337,7 +372,7 @@ fn snmpget_tcp_shows_all_that_nstat_shows() {
     let look = || Ok((oracle::snmp_tcp(&world), oracle::nstat(&world)));
     let ((mut truth, nstat), ran) =
         at_a_quiet_point(look, || world.connbox(&["snmpget-tcp", "--all"]));
-    // Of the first group nstat leaves out what does not only grow, such as TcpCurrEstab.
+    // In the first group, nstat skips numbers that can decrease, such as TcpCurrEstab.
     let is_first = |pair: &(String, String)| truth.contains(pair);
     assert!(nstat.iter().filter(|(name, _)| is_of(name, "Tcp")).all(is_first), "{nstat:?}");
     let others = |(name, _): &(String, String)| is_of(name, "TcpExt") || is_of(name, "MPTcpExt");
@@ -372,14 +407,14 @@ const TRANSPORTS: [&str; 15] = [
     "frag_ip6",
 ];
 
-/// What conncount is to say, by name.
+/// What conncount must print, by name.
 fn conncount_truth(world: &World) -> BTreeMap<String, i64> {
     let sockstat = oracle::sockstat(world);
     let value = |line: &str, item: &str| sockstat[&(line.into(), item.into())];
     let unhashed = value("TCP", "alloc") - value("TCP", "inuse") - value("TCP6", "inuse");
     let mut truth = oracle::ss_summary(world);
     truth.insert("unhashed".into(), unhashed);
-    // By our own socket: ss would open one, which total counts.
+    // From our own socket: ss would open one, which total counts.
     let is_syn_recv = |row: &&diag::Row| row.state == State::SYN_RECV;
     let syn_recv = world.dump().iter().filter(is_syn_recv).count();
     truth.insert("synrecv".into(), syn_recv as i64);
@@ -406,7 +441,7 @@ fn conncount_shows_what_ss_shows() {
     }
 }
 
-/// Checks that all went well, but for one line that says whose the numbers are.
+/// Checks that a run succeeded, with one warning about which numbers are machine-wide.
 fn check_warned(ran: &Ran, applet: &str) {
     assert_eq!((ran.status, ran.stderr.lines().count()), (0, 1), "{ran:?}");
     let words = [applet, "namespace", "machine"];
@@ -425,4 +460,27 @@ fn numbers_of_the_whole_machine_are_told_apart() {
         check_warned(&world.connbox_as(Rights::Nobody, &[applet]), applet);
         check_warned(&world::connbox_outside(&[applet, "--netns", &pid]), applet);
     }
+}
+
+/// Every counter that nstat and `netstat -s` print is read back as the kernel's own.
+#[test]
+fn counters_of_saved_text_are_those_of_the_kernel() {
+    let test = "counters_of_saved_text_are_those_of_the_kernel";
+    if !needs(test, &["nstat", "netstat"]) {
+        return;
+    }
+    let Some(world) = World::all_states(test) else { return };
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    for words in [&["nstat", "-azs"][..], &["nstat", "-azsj"], &["netstat", "-s"]] {
+        let saves = || Ok(world.ran(words[0], &words[1..]).stdout);
+        let (text, live) = at_a_quiet_point(saves, || world.connbox(&["snmpget-tcp", "--all"]));
+        std::fs::write(&path, text).unwrap();
+        let from = world.connbox(&["snmpget-tcp", "--all", "--from", path.to_str().unwrap()]);
+        assert_eq!((from.stderr.as_str(), from.status), ("", 0), "{words:?}");
+        assert!(from.stdout.lines().count() > 15, "{words:?}: {}", from.stdout);
+        let stray =
+            from.stdout.lines().find(|line| !live.stdout.lines().any(|known| known == *line));
+        assert_eq!(stray, None, "{words:?}");
+    }
+    std::fs::remove_file(path).unwrap();
 }

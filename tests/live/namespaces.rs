@@ -1,8 +1,8 @@
-//! `--netns all`: every network namespace of the machine once, and numbers that are right for all of it.
+//! `--netns all`: every network namespace of the machine once, and correct numbers for all of them together.
 //!
-//! The namespaces are real, made and dropped by each test. Those with a name have it in a mount namespace
-//! of the run alone. Others that live on the machine meanwhile are in the output too, so each test looks
-//! at the rows of its own.
+//! The namespaces are real, made and dropped by each test. Names are given to them in the mount namespace of
+//! the run only. The output also contains other namespaces that exist on the machine meanwhile, so each test
+//! looks at its own rows.
 
 use crate::support;
 use crate::world;
@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 use connbox::error::Error;
 use connbox::model::{Family, Protocol};
 use connbox::source::Source;
-use connbox::source::files::procfs;
+use connbox::source::files::counts;
 use connbox::source::netns::{self, Missing};
 use world::{Ran, Rights, Sockets, World, connbox_among, connbox_outside, tool_among};
 
-/// A run with `--netns all` that went well.
+/// The output of a run with `--netns all` that succeeded.
 fn all(named: &[(&str, &World)], words: &[&str]) -> String {
     connbox_among(named, Rights::Root, &[words, &["--netns", "all"]].concat()).clean()
 }
@@ -29,7 +29,7 @@ fn rows_of(text: &str, labels: &[&str]) -> Vec<String> {
     text.lines().filter(is_own).map(str::to_owned).collect()
 }
 
-/// The value of a row that counts the whole machine. There must be exactly one.
+/// The value of a row that counts the whole machine. There must be exactly one such row.
 fn machine(text: &str, name: &str) -> i64 {
     let start = format!("-\t-\t{name}\t");
     let values: Vec<_> = text.lines().filter_map(|line| line.strip_prefix(&start)).collect();
@@ -46,7 +46,7 @@ fn sum(text: &str, name: &str) -> i64 {
         .sum()
 }
 
-/// Two worlds with names and one without, each with sockets of its own number.
+/// Two worlds with names and one without, each with a different number of sockets.
 struct Three {
     red: World,
     amber: World,
@@ -70,14 +70,14 @@ impl Three {
         [("red", &self.red), ("amber", &self.amber)]
     }
 
-    /// What leads the rows of each, in the order of the rows.
+    /// The first columns of the rows of each world, in the order of the rows.
     fn heads(&self) -> [String; 3] {
         let [amber, unnamed] = self.residents.each_ref().map(world::Resident::pid);
         let inode = self.unnamed.inode();
         [format!("amber\t{amber}/sleep"), "red\t-".into(), format!("{inode}\t{unnamed}/sleep")]
     }
 
-    /// The rows of the three in the output of a run.
+    /// The rows of these three worlds in the output of a run.
     fn rows(&self, words: &[&str]) -> Vec<String> {
         let inode = self.unnamed.inode().to_string();
         rows_of(&all(&self.named(), words), &["red", "amber", &inode])
@@ -157,13 +157,29 @@ fn every_namespace_says_what_it_says_alone() {
 }
 
 #[test]
+fn rows_do_not_depend_on_the_number_of_threads() {
+    let Some(three) = Three::make("rows_do_not_depend_on_the_number_of_threads") else { return };
+    for words in [
+        &["sockstat", "TCP.inuse", "TCP.tw", "TCP6.inuse", "UDP.inuse", "--limits"][..],
+        &["snmpget-tcp", "ActiveOpens", "CurrEstab", "--explain"],
+        &["tcpstates"],
+        &["closedcalc", "inuse", "inuse6", "tw"],
+    ] {
+        let by = |threads| three.rows(&[words, &["--threads", threads]].concat());
+        let (one, eight) = (by("1"), by("8"));
+        assert!(one.len() > 3, "{words:?}: {one:?}");
+        assert_eq!(one, eight, "{words:?}");
+    }
+}
+
+#[test]
 fn threads_read_what_one_thread_reads() {
     let Some(three) = Three::make("threads_read_what_one_thread_reads") else { return };
     let all = netns::list().expect("the namespaces");
     let in_use = |threads| {
         let source = Source::default();
         let (seen, missing) = all
-            .read(threads, |_| Ok(procfs::sockstat(&source)?.inuse(Protocol::Tcp, Family::Inet)))
+            .read(threads, |_| Ok(counts::sockstat(&source)?.inuse(Protocol::Tcp, Family::Inet)))
             .expect("counts");
         assert_eq!(missing, Missing::default(), "{threads} threads");
         let ours = [(three.amber.inode(), 1), (three.unnamed.inode(), 0)];
@@ -174,7 +190,7 @@ fn threads_read_what_one_thread_reads() {
     };
     let listed: Vec<_> = all.list().iter().map(|namespace| namespace.inode).collect();
     for threads in [1, 2, 7, 100] {
-        // Those of other tests come and go.
+        // Namespaces of other tests come and go.
         let mut rest = listed.iter();
         assert!(in_use(threads).iter().all(|inode| rest.any(|other| other == inode)));
         let wrong = three.unnamed.inode();
@@ -217,6 +233,28 @@ fn each_number_has_one_row() {
 }
 
 #[test]
+fn differences_that_hold_sockets_of_other_namespaces_come_with_a_warning() {
+    let test = "differences_that_hold_sockets_of_other_namespaces_come_with_a_warning";
+    let Some(three) = Three::make(test) else { return };
+    // Whether the tests run in the first namespace or not.
+    for (words, is_difference) in [
+        (&["closedcalc"][..], true),
+        (&["closedcalc", "closed"], true),
+        (&["closedcalc", "unhashed", "tw"], true),
+        (&["conncount"], true),
+        (&["conncount", "estab", "unhashed"], true),
+        (&["conncount", "estab", "timewait"], false),
+        (&["closedcalc", "--quiet-gaps"], false),
+    ] {
+        let ran = connbox_outside(words);
+        assert_eq!(ran.status, 0, "{words:?}");
+        let is_said = ran.stderr.contains("use --netns all");
+        assert_eq!(is_said, is_difference, "{words:?}: {}", ran.stderr);
+    }
+    drop(three);
+}
+
+#[test]
 fn the_formulae_are_explained_with_their_sums() {
     let Some(three) = Three::make("the_formulae_are_explained_with_their_sums") else { return };
     let text = all(&three.named(), &["closedcalc", "--explain"]);
@@ -237,7 +275,7 @@ fn the_formulae_are_explained_with_their_sums() {
     assert!(text.contains("\thost\t/proc/net/sockstat TCP alloc + sum of tw\t"), "{text}");
 }
 
-/// The closed, unhashed and alloc of the machine, for a summary the closed, unhashed and tcp.
+/// The closed, unhashed and alloc of the machine; for a summary, the closed, unhashed and tcp.
 fn of_machine(named: &[(&str, &World)], applet: &str) -> [i64; 3] {
     let text = all(named, &[applet]);
     let total = if applet == "closedcalc" { "alloc" } else { "tcp" };
@@ -268,7 +306,7 @@ fn unhashed_is_right_for_the_whole_machine() {
                 && *with_all == [closed + 21, unhashed + 21, total + 36]
                 && after == before
         };
-        // Other programs make sockets too: what is computed wrongly is wrong every time.
+        // Other programs make sockets, too; but a wrong calculation is wrong every time.
         let end = Instant::now() + Duration::from_secs(30);
         let mut last = looks();
         while !is_right(&last) {
@@ -283,8 +321,8 @@ fn unhashed_is_right_for_the_whole_machine() {
 fn without_rights_the_own_namespace_is_counted() {
     let test = "without_rights_the_own_namespace_is_counted";
     let Some(three) = Three::make(test) else { return };
-    let own = std::fs::read_link("/proc/self/ns/net").expect("the own namespace");
-    let own = own.to_string_lossy().trim_start_matches("net:[").trim_end_matches(']').to_owned();
+    let own = connbox_outside(&["conncount", "--by", "netns"]).stdout;
+    let own = own.split('\t').next().unwrap();
     let run = |words: &[&str]| connbox_among(&three.named(), Rights::Nobody, words);
     for words in [
         &["sockstat", "--netns", "all", "TCP.inuse"][..],
@@ -294,8 +332,9 @@ fn without_rights_the_own_namespace_is_counted() {
         let ran = run(words);
         assert_eq!((ran.status, ran.stderr.lines().count()), (1, 1), "{ran:?}");
         assert!(ran.stderr.contains("CAP_SYS_ADMIN and CAP_SYS_PTRACE"), "{ran:?}");
-        assert!(ran.stderr.contains("2 network namespaces may not be entered, nor "), "{ran:?}");
-        let is_own = |line: &str| line.starts_with(&own) || !line.contains('\t');
+        // Two, and what an ordinary user of a test beside has.
+        assert!(ran.stderr.contains(" network namespaces may not be entered, nor "), "{ran:?}");
+        let is_own = |line: &str| line.starts_with(own) || !line.contains('\t');
         assert!(ran.stdout.lines().all(is_own) && !ran.stdout.is_empty(), "{ran:?}");
     }
     let ran = run(&["closedcalc", "--netns", "all"]);
@@ -304,7 +343,7 @@ fn without_rights_the_own_namespace_is_counted() {
     assert!(lines.len() == 2 && lines[1].contains("closed and unhashed"), "{ran:?}");
 }
 
-/// A line of shell, run as root among these worlds with `$connbox` set. None where a tool is missing.
+/// Runs a shell line as root among these worlds, with `$connbox` set. None if a tool is missing.
 fn shell(test: &str, named: &[(&str, &World)], tools: &[&str], line: &str) -> Option<Ran> {
     support::needs(test, tools).then(|| {
         let line = format!("connbox='{}'\n{line}", world::connbox().display());
@@ -328,12 +367,12 @@ fn what_is_missing_names_the_right() {
     let Some(ran) = without("-sys_ptrace", "sockstat TCP.inuse") else { return };
     assert_eq!(ran.status, 1, "{ran:?}");
     assert!(ran.stderr.contains("(needs CAP_SYS_ADMIN and CAP_SYS_PTRACE): their"), "{ran:?}");
-    // What has a name is open to all who may enter.
+    // A namespace with a name can be opened by everyone who may enter it.
     let wanted = ["amber\t-\tTCP\tinuse\t1", "red\t-\tTCP\tinuse\t2"];
     assert_eq!(rows_of(&ran.stdout, &["red", "amber"]), wanted);
 }
 
-/// Processes that may not be looked at but live in our own namespace hide nothing.
+/// Processes that cannot be inspected but are in our own namespace hide nothing.
 #[test]
 fn nothing_is_missing_where_all_live_together() {
     let test = "nothing_is_missing_where_all_live_together";
@@ -346,13 +385,16 @@ fn nothing_is_missing_where_all_live_together() {
     let Some(ran) = shell(test, &[("world", &world)], &["unshare", "setpriv"], line) else {
         return;
     };
-    // The world has a name and may not be entered; but for it, nothing is missing.
+    // The world has a name but may not be entered; apart from it, nothing is missing.
     assert!(
         ran.stderr.contains(": 1 network namespace may not be entered (needs CAP_SYS_ADMIN)"),
         "{ran:?}"
     );
     let Some(ran) = shell(test, &[], &["unshare", "setpriv"], line) else { return };
-    assert!(ran.stdout.ends_with("status 0\n") && ran.stderr.is_empty(), "{ran:?}");
+    // Outside the PID namespace there may be more.
+    let said = "conncount: --netns all: processes outside this PID namespace cannot be seen";
+    assert!(ran.stdout.ends_with("status 1\n") && ran.stderr.starts_with(said), "{ran:?}");
+    assert!(!ran.stderr.contains("may not be entered"), "{ran:?}");
 }
 
 #[test]
@@ -381,7 +423,7 @@ fn a_namespace_that_vanishes_is_passed_over() {
     let Some(stays) = World::plain(test, Sockets::default()) else { return };
     let (resident, _stays) = (world.resident(), [stays.resident(), stays.resident()]);
     let (gone, here) = (world.inode(), stays.inode());
-    // In a thread of its own, which moves through the namespaces.
+    // In a separate thread, which moves through the namespaces.
     let visited = thread::spawn(move || {
         let listed = netns::list().expect("list");
         assert!(listed.list().iter().any(|namespace| namespace.inode == gone));
@@ -488,7 +530,7 @@ fn rates_are_those_of_the_same_namespace() {
     }
 }
 
-/// A program whose name, and a namespace whose name, could do harm in every format.
+/// A program and a namespace whose names could do harm in every format.
 struct Hostile {
     world: World,
     _resident: world::Resident,
@@ -559,7 +601,7 @@ fn hostile_names_do_no_harm_in_any_format() {
     }
 }
 
-/// What a program says that must take its input.
+/// The output of a program that must accept its input.
 fn feed(words: &[&str], input: &[u8]) -> String {
     let output = support::feed(support::command(words[0]).args(&words[1..]), input);
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
@@ -593,7 +635,8 @@ fn every_format_has_the_two_columns() {
         ),
         (
             "--prom",
-            format!("{{netns=\"amber\",resident=\"{resident}\",name=\"inuse\"}} 1\n"),
+            // Without the PID: each restart would make new series.
+            "{netns=\"amber\",resident=\"sleep\",name=\"inuse\"} 1\n".into(),
             "{netns=\"red\",resident=\"\",name=\"inuse\"} 2\n",
             "{netns=\"\",resident=\"\",name=\"alloc\"} ",
         ),
@@ -609,9 +652,158 @@ fn every_format_has_the_two_columns() {
 fn other_sources_are_refused() {
     for (words, message) in [
         (["--root", "/"], "closedcalc: --root: cannot be combined with --netns\n"),
-        (["--from", "-"], "closedcalc: --from: cannot be combined with --netns\n"),
+        (
+            ["--from", "-"],
+            "closedcalc: --from: cannot be combined with --netns, but for all of a sosreport's folder\n",
+        ),
     ] {
         let ran = connbox_outside(&[&["closedcalc", "--netns", "all"][..], &words].concat());
         assert_eq!((ran.status, ran.stdout.as_str(), ran.stderr.as_str()), (2, "", message));
+    }
+}
+
+/// The machine's first namespace, which these tests start in unless they run in a container.
+#[test]
+fn the_first_namespace_is_called_host() {
+    let test = "the_first_namespace_is_called_host";
+    if !Path::new("/proc/sys/net/ipv4/tcp_max_orphans").exists() {
+        return support::lacks(test, "network namespaces", "this is not the machine's first one");
+    }
+    let Some(three) = Three::make(test) else { return };
+    let text = all(&three.named(), &["tcpstates", "listen"]);
+    assert!(text.starts_with("host\t"), "{text}");
+    assert_eq!(rows_of(&text, &["host"]).len(), 1);
+    // Another one is not, whatever its name.
+    let named = [("host", &three.red)];
+    let text = all(&named, &["tcpstates", "listen"]);
+    assert_eq!(rows_of(&text, &["host"]).len(), 1);
+    assert_eq!(rows_of(&text, &[&three.red.inode().to_string()]).len(), 1);
+    let groups = all(&[], &["conncount", "--by", "netns", "--state", "listen"]);
+    let inode = three.unnamed.inode().to_string();
+    assert_eq!(rows_of(&groups, &[&inode]), [format!("{inode}\t4")]);
+    let inside = three.unnamed.connbox(&["conncount", "--by", "netns", "--state", "listen"]);
+    assert_eq!(inside.clean(), format!("{inode}\t4\n"));
+}
+
+#[test]
+fn empty_namespaces_can_be_skipped_and_the_largest_picked() {
+    let test = "empty_namespaces_can_be_skipped_and_the_largest_picked";
+    let Some(three) = Three::make(test) else { return };
+    let Some(empty) = World::plain(test, Sockets::default()) else { return };
+    let unnamed = three.unnamed.inode().to_string();
+    let (empty, _alive) = (empty.inode().to_string(), empty.resident());
+    let labels = ["red", "amber", &unnamed, &empty];
+    let skipped = |words: &[&str]| -> Vec<bool> {
+        let text = all(&three.named(), &[words, &["--skip-empty"]].concat());
+        labels.map(|label| rows_of(&text, &[label]).is_empty()).to_vec()
+    };
+    // Limits, constants and numbers of the machine are not 0 in an empty namespace either.
+    assert_eq!(skipped(&["sockstat", "TCP", "UDP", "--limits"]), [false, false, false, true]);
+    assert_eq!(skipped(&["tcpstates"]), [false, false, false, true]);
+    assert_eq!(skipped(&["snmpget-tcp"]), [true, false, true, true]);
+    assert_eq!(skipped(&["tcpstates", "established"]), [true; 4]);
+    assert_eq!(skipped(&["closedcalc"]), [false, false, false, true]);
+    assert_eq!(skipped(&["conncount", "tcp", "estab", "timewait"]), [true; 4]);
+    assert_eq!(skipped(&["conncount", "--transport", "inet"]), [false, false, false, true]);
+    for format in ["--json", "--shell", "--prom"] {
+        let text = all(&[], &["tcpstates", "listen", "--skip-empty", format]);
+        assert!(text.contains(&unnamed) && !text.contains(&empty), "{text}");
+    }
+    // 1,000 sockets are more than any other namespace has.
+    let sockets = Sockets { udp: 1000, listen: 900, ..Sockets::default() };
+    let Some(large) = World::plain(test, sockets) else { return };
+    let (large, _large) = (large.inode().to_string(), large.resident());
+    for words in [
+        &["tcpstates", "listen"][..],
+        &["sockstat", "UDP.inuse"],
+        &["conncount", "total"],
+        &["conncount", "--state", "listen"],
+        &["conncount", "-u"],
+        &["closedcalc", "inuse"],
+    ] {
+        let text = all(&[], &[words, &["--top", "1"]].concat());
+        let rows: Vec<&str> = text.lines().collect();
+        assert!(rows.len() == 1 && rows[0].starts_with(&large), "{words:?}: {text}");
+    }
+    for words in [&["sockstat", "--top", "1"][..], &["sockstat", "--skip-empty"]] {
+        let ran = connbox_outside(words);
+        assert!(ran.status == 2 && ran.stderr.contains("needs --netns all"), "{ran:?}");
+    }
+}
+
+/// A process that moves into a new network namespace with a listener and a closed socket, and whose first thread then
+/// ends (`headless`), or whose second thread alone moves there (`apart`). It prints the inode of the namespace.
+const THREADS: &str = "
+import ctypes, os, socket, sys, threading, time
+libc = ctypes.CDLL(None, use_errno=True)
+word = sys.stdin.readline().strip()
+kept = []
+def move():
+    assert libc.unshare(0x40000000) == 0
+    kept.extend([socket.create_server(('', 7001)), socket.socket()])
+def has_first():
+    try:
+        return bool(os.readlink('/proc/%d/ns/net' % os.getpid()))
+    except FileNotFoundError:
+        return False
+def stay():
+    if word == 'apart':
+        move()
+    while word == 'headless' and has_first():
+        time.sleep(.01)
+    print(os.readlink('/proc/thread-self/ns/net')[5:-1], flush=True)
+    sys.stdin.read()
+    os._exit(0)
+if word == 'headless':
+    move()
+threading.Thread(target=stay).start()
+libc.pthread_exit(None) if word == 'headless' else time.sleep(600)
+";
+
+/// Of a process whose first thread has ended, and of a thread that has left its process's namespace.
+#[test]
+fn namespaces_that_only_a_later_thread_shows_are_counted() {
+    let test = "namespaces_that_only_a_later_thread_shows_are_counted";
+    if !support::needs(test, &["root", "python3"]) {
+        return;
+    }
+    let Some(world) = World::plain(test, Sockets::default()) else { return };
+    for word in ["headless", "apart"] {
+        let looks = || {
+            let mut script = world.script(THREADS);
+            let _alone = world::hold_machine();
+            let before = of_machine(&[], "closedcalc")[1];
+            let inode = script.tell(word);
+            (script, inode, of_machine(&[], "closedcalc")[1] - before)
+        };
+        // Other programs make sockets, too; but a wrong calculation is wrong every time.
+        let end = Instant::now() + Duration::from_secs(30);
+        let mut last = looks();
+        while last.2 != 1 {
+            assert!(Instant::now() < end, "{word}: never right: {}", last.2);
+            last = looks();
+        }
+        let (script, inode, _) = last;
+        let rows = rows_of(&all(&[], &["tcpstates", "listen"]), &[&inode]);
+        assert_eq!(rows.len(), 1, "{word}: {rows:?}");
+        assert!(rows[0].ends_with("\tLISTEN\t1"), "{word}: {rows:?}");
+        let resident = rows[0].split('\t').nth(1).and_then(|cell| cell.split('/').next());
+        let pid = script.pid().to_string();
+        // The number of a thread opens the way, too.
+        for id in [resident, Some(&pid[..]).filter(|_| word == "headless")].into_iter().flatten() {
+            let ran = connbox_outside(&["tcpstates", "--netns", id, "-v", "listen"]);
+            assert_eq!(ran.clean(), "1\n", "{word}");
+        }
+        let words = ["conncount", "--netns", &pid, "--by", "netns", "--state", "listen"];
+        let groups = connbox_outside(&words).clean();
+        assert_eq!(groups == format!("{inode}\t1\n"), word == "headless", "{word}: {groups}");
+        if word == "headless" {
+            for words in [&["--netns", &pid][..], &["--netns", "all"]] {
+                let words = [&["closedcalc", "--by", "process", "--quiet-gaps"], words].concat();
+                let closed = connbox_outside(&words).clean();
+                let is_it = |line: &str| line.ends_with("python3\tunbound\t1");
+                assert!(closed.lines().any(is_it), "{words:?}: {closed}");
+            }
+        }
     }
 }

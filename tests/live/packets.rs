@@ -1,4 +1,4 @@
-//! Live: what the packet ring and the kernel's own counters say of transfers of known size.
+//! Live: what the packet ring and the kernel's own counters report about transfers of known size.
 
 use crate::support::needs;
 use crate::world;
@@ -15,14 +15,22 @@ use connbox::source::packets::segment;
 use connbox::source::sockets::tcp_info;
 use connbox::source::{self, Collector, Method, Source};
 use connbox::sys;
+use connbox::track::Listeners;
 use connbox::track::tcp::{Connection, Options, State, Tracker};
 use connbox::wire::tcp_info::TcpInfo;
 use rustix::event::{PollFd, PollFlags, poll};
 use world::World;
 
-const LO: Request<'_> = Request { interface: b"lo", program: &[], is_promiscuous: false };
+const LO: Request<'_> = Request {
+    interface: b"lo",
+    program: &[],
+    snap_bytes: 128,
+    is_raw: false,
+    is_promiscuous: false,
+    decapsulates: false,
+};
 
-/// A connection of this process with itself: the client's end and the server's.
+/// A connection of this process to itself: the client's end and the server's.
 fn connected(address: impl Into<IpAddr>) -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind(SocketAddr::new(address.into(), 0)).unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -30,7 +38,7 @@ fn connected(address: impl Into<IpAddr>) -> (TcpStream, TcpStream) {
     (client, server)
 }
 
-/// Sends `bytes` from one end to the other, all of which arrive.
+/// Sends `bytes` from one end to the other, and waits until all have arrived.
 fn send(from: &TcpStream, to: &TcpStream, bytes: usize) {
     std::thread::scope(|scope| {
         scope.spawn(move || {
@@ -42,7 +50,7 @@ fn send(from: &TcpStream, to: &TcpStream, bytes: usize) {
     });
 }
 
-/// Closes both ends, the client's first, and waits until the server has heard of it.
+/// Closes both ends, the client's first, and waits until the server has received its FIN.
 fn close(client: &TcpStream, server: &TcpStream) {
     client.shutdown(Shutdown::Write).unwrap();
     let mut end = server;
@@ -52,12 +60,12 @@ fn close(client: &TcpStream, server: &TcpStream) {
     assert_eq!(end.read(&mut [0]).unwrap(), 0);
 }
 
-/// Takes what the capture gives, until the tracker has all that is wanted.
+/// Passes the captured frames to the tracker until its state is as wanted.
 fn until(capture: &mut Capture, tracker: &mut Tracker, is_wanted: impl Fn(&Tracker) -> bool) {
     let end = Instant::now() + Duration::from_secs(10);
     while !is_wanted(tracker) {
         let seen: Vec<_> = tracker.connections().collect();
-        assert!(Instant::now() < end, "never seen: {seen:?}");
+        assert!(Instant::now() < end, "not reached: {seen:?}");
         let timeout = rustix::time::Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
         let fd = capture.as_fd();
         poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&timeout)).unwrap();
@@ -120,11 +128,11 @@ fn nothing_passes_the_program_that_it_does_not_pick() {
     world.inside(|| {
         let (client, server) = connected(Ipv4Addr::LOCALHOST);
         let port = server.local_addr().unwrap().port();
-        // ldh [20]: the source port, of a packet that begins with an IPv4 header without options.
+        // ldh [20]: the source port of a packet that begins with an IPv4 header without options.
         let program: [Instruction; 4] =
             [(0x28, 0, 0, 20), (0x15, 0, 1, port.into()), (0x06, 0, 0, 100), (0x06, 0, 0, 0)];
         let all = std::thread::scope(|scope| {
-            // Packets go by while the capture is opened.
+            // Packets pass while the capture is being opened.
             let flood = scope.spawn(|| send(&client, &server, 10_000_000));
             let mut capture = Capture::open(&Request { program: &program, ..LO }).unwrap();
             flood.join().unwrap();
@@ -161,7 +169,7 @@ fn a_lossy_path_does_not_change_the_bytes() {
         world.set_up(name, true);
     }
     let listener = other.inside(|| TcpListener::bind("198.18.1.2:9001").unwrap());
-    // What is lost behind the capture goes by twice; what is lost before it goes by once, and late.
+    // A packet lost after the capture is seen twice; one lost before it is seen once, and late.
     for (lossy, hook, watched, name) in
         [(&other, "input", &one, b"v0"), (&one, "output", &other, b"v1")]
     {
@@ -201,12 +209,12 @@ fn what_the_ring_cannot_hold_is_counted() {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let end = Instant::now() + Duration::from_secs(10);
         while capture.dropped() == 0 {
-            assert!(Instant::now() < end, "the ring is never full");
+            assert!(Instant::now() < end, "the ring did not fill up");
             for _ in 0..1000 {
                 let _ = socket.send_to(b"x", "127.0.0.1:9");
             }
         }
-        // None of these bytes goes through the ring, but later they are known to have arrived.
+        // None of these bytes is in the ring, but acknowledgments show later that they arrived.
         let before = capture.dropped();
         send(&client, &server, 1_000_003);
         assert!(capture.dropped() > before);
@@ -265,7 +273,7 @@ fn an_interface_that_goes_is_noticed() {
     assert_eq!(each(&mut capture), Err(String::from("v0: No such device")));
 }
 
-/// The payload bytes of every connected socket, by its own port: sent and received.
+/// The payload bytes of every connected socket, by local port: sent and received.
 fn counted(state: TcpState) -> Vec<(u16, u64, u64)> {
     let mut all = Vec::new();
     for (socket, info) in dump() {
@@ -340,19 +348,21 @@ fn the_kernel_counts_the_same_bytes() {
 fn the_kernels_counters_make_connections() {
     let Some(world) = World::quiet("the_kernels_counters_make_connections") else { return };
     world.inside(|| {
-        // The server's port is the higher one: that it listens tells.
+        // The server's port is the higher one; it is known to be the server because it listens.
         let listener = TcpListener::bind("127.0.0.1:65000").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
         let mut tracker = Tracker::new(Options::default());
         let mut round = || {
             let (sockets, now, mut all) = (dump(), sys::monotonic(), Vec::new());
+            let mut listeners = Listeners::default();
             for (socket, info) in sockets {
                 if socket.is_listening() {
-                    tracker.listener(socket.local);
+                    listeners.add(&socket);
                 }
                 all.extend(tcp_info::counters(&socket, info.as_ref()));
             }
+            tracker.set_listeners(listeners);
             all.iter().for_each(|counters| tracker.counters(now, counters));
             tracker.end_of_counters(now);
             let all: Vec<_> = tracker.connections().cloned().collect();
@@ -393,7 +403,7 @@ fn tagged_frames_are_seen_on_their_way_out_and_in() {
     let Some(world) = World::quiet(test) else { return };
     world.veth("v0", "v1", None);
     ["v0", "v1"].iter().for_each(|name| world.set_up(name, true));
-    // Of a tagged frame a program may see the tag's ethertype, so it must let tags pass.
+    // For a tagged frame, a program may see the tag's ethertype, so it must accept tags.
     let ethertype = 0xffff_f000;
     let picking: [Instruction; 8] = [
         (0x28, 0, 0, ethertype),
@@ -408,7 +418,7 @@ fn tagged_frames_are_seen_on_their_way_out_and_in() {
     world.inside(|| {
         for interface in [&b"v0"[..], b"v1"] {
             for program in [&[][..], &picking] {
-                let request = Request { interface, program, is_promiscuous: false };
+                let request = Request { interface, program, ..LO };
                 let mut capture = Capture::open(&request).unwrap();
                 for (port, tags) in
                     [(1, &[][..]), (2, &[0x81, 0, 0, 5]), (3, &[0x88, 0xa8, 0, 6, 0x81, 0, 0, 7])]
@@ -429,6 +439,52 @@ fn tagged_frames_are_seen_on_their_way_out_and_in() {
                 }
                 assert_eq!(seen, [(1, 7), (2, 7), (3, 7)], "{interface:?} {program:?}");
             }
+        }
+    });
+}
+
+#[test]
+fn whole_frames_tell_their_tags_addresses_and_direction() {
+    let test = "whole_frames_tell_their_tags_addresses_and_direction";
+    let Some(world) = World::quiet(test) else { return };
+    world.veth("v0", "v1", None);
+    ["v0", "v1"].iter().for_each(|name| world.set_up(name, true));
+    type Tags = &'static [(u16, u32)];
+    let all: [(u8, &[u8], Tags); 3] = [
+        (1, &[], &[]),
+        (2, &[0x81, 0, 0xa0, 5], &[(0x8100, 5)]),
+        (3, &[0x88, 0xa8, 0, 6, 0x81, 0, 0, 7], &[(0x88a8, 6), (0x8100, 7)]),
+    ];
+    world.inside(|| {
+        for interface in [&b"v0"[..], b"v1"] {
+            let request = Request { interface, is_raw: true, ..LO };
+            let mut capture = Capture::open(&request).unwrap();
+            let index = sys::packet::interface_index(interface).unwrap();
+            for (port, tags, _) in all {
+                world.send_frame("v0", &tagged(port, tags));
+            }
+            let mut seen = 0;
+            let end = Instant::now() + Duration::from_secs(10);
+            while seen < 3 && Instant::now() < end {
+                capture
+                    .each(&mut |frame| {
+                        let Some(packet) = frame.packet() else { return };
+                        let Some(segment) = segment(&packet) else { return };
+                        let (port, bytes, tags) = all[usize::from(segment.source.port) - 1];
+                        let link = frame.link(&packet);
+                        assert_eq!(link.tags(), tags, "{port} {interface:?}");
+                        assert_eq!(link.destination, Some([0xff; 6]));
+                        assert_eq!(link.source, Some([2; 6]));
+                        assert_eq!(link.is_outgoing, Some(interface == b"v0"));
+                        assert_eq!(link.interface, Some(index));
+                        let removed = if frame.seen.tag.is_some() { 4 } else { 0 };
+                        assert_eq!(frame.original_bytes as usize + removed, 14 + 47 + bytes.len());
+                        assert_eq!(frame.ip(&packet)[0], 0x45);
+                        seen += 1;
+                    })
+                    .unwrap();
+            }
+            assert_eq!(seen, 3, "{interface:?}");
         }
     });
 }

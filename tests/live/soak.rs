@@ -1,5 +1,5 @@
-//! connbox while connections come and go as fast as the machine can make them: every run must end well and
-//! say what can be true, every pause must show the truth, and what runs long must not grow.
+//! connbox while connections come and go as fast as the machine can make them: every run must succeed with a
+//! possible answer, every pause must show the truth, and a long run must not grow.
 //!
 //! `CONNBOX_SOAK_SECONDS=600 cargo test --release --test live soak` is the long form; without the variable it
 //! takes 5 seconds.
@@ -17,7 +17,7 @@ use long_run::LongRun;
 use world::churn::Churn;
 use world::{Ran, World, at_a_quiet_point, oracle};
 
-/// Where the time is short.
+/// The default duration.
 const SECONDS: u64 = 5;
 
 /// What has been done so far.
@@ -53,7 +53,7 @@ impl Soak<'_> {
             self.slowest = self.slowest.max((start.elapsed(), words));
             let text = format!("{words:?}: {ran:?}");
             assert_eq!(ran.status, 0, "{text}");
-            // In a namespace, some say that numbers of the whole machine are none of its own.
+            // In a namespace, some warn that numbers are those of the whole machine.
             let lines = ran.stderr.lines().count();
             assert!(lines == 0 || (lines == 1 && ran.stderr.contains("namespace")), "{text}");
             check(&ran.stdout, bounds, &text);
@@ -63,7 +63,7 @@ impl Soak<'_> {
         self.churn.check();
     }
 
-    /// Stops everything now and then, and compares every number with the truth.
+    /// From time to time, stops everything and compares every number with the truth.
     fn pause_if_due(&mut self) {
         let pace = (self.duration / 30).clamp(Duration::from_millis(1500), Duration::from_secs(10));
         if self.last_pause.elapsed() < pace || !self.churn.is_steady() {
@@ -82,7 +82,7 @@ impl Soak<'_> {
         self.last_pause = Instant::now();
     }
 
-    /// What was done, in a line.
+    /// One line about what was done.
     fn so_far(&self) -> String {
         let (seconds, made) = (self.churn.elapsed().as_secs(), self.churn.made());
         let (runs, pauses) = (self.runs, self.pauses);
@@ -92,13 +92,13 @@ impl Soak<'_> {
         )
     }
 
-    /// Lets everything come to its end, and says what was done.
+    /// Lets everything end, and prints what was done.
     fn end(self) {
         let so_far = self.so_far();
         drop(self.churn);
         let ended: Vec<String> = self.long_runs.into_iter().map(LongRun::end).collect();
         let text = format!("{so_far}; {}\n", ended.join("; "));
-        // Past the harness, which would swallow it.
+        // Not by way of the harness, which would capture it.
         let _ = io::stderr().write_all(text.as_bytes());
     }
 }

@@ -1,4 +1,4 @@
-//! Hostile files made to measure, each with what must come of it, and the inputs of bugs found.
+//! Hand-made hostile files with the expected result of each, and the inputs of past bugs.
 
 use std::path::Path;
 use std::process::Output;
@@ -13,16 +13,23 @@ const HEADER6: &str = "  sl  local_address                         remote_addres
 const ROW: &str = "   0: 0100007F:1F41 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 5161857 1 00000000a196f2aa 100 0 0 10 0\n";
 const ROW6: &str = "   4: 0000000000000000FFFF00000100007F:2198 0000000000000000FFFF00000100007F:AE60 0A 00000000:00000000 00:00000000 00000000     0        0 5160941 1 00000000668ee070 20 0 0 10 -1\n";
 
+const CUT: &str = "the file is cut: its last line has no line end";
 const NO_ROW: &str = "not a row of a TCP table";
-const NO_LINE: &str = "not a line of sockstat, snmp, netstat, or of a socket table with its header";
+const NO_LINE: &str = "not a line of sockstat, snmp, netstat, or of a socket table with its header, nor of a text of \
+     another tool: see connbox --man connbox-from";
 
-/// The listening sockets of a saved table, IPv4 and IPv6, or the place and reason of its error.
+/// A row with another inode.
+fn another(row: &str) -> String {
+    row.replace(" 51", " 52")
+}
+
+/// The number of listening sockets in a saved table, IPv4 and IPv6, or the place and reason of its error.
 fn listening(text: &str) -> Result<[u64; 2], String> {
     let listen = TcpState::from_number(10).unwrap();
     states(text).map(|counts| Family::ALL.map(|family| counts.get(family, listen)))
 }
 
-/// Runs an applet on `text`, which it must refuse with `reason` and without any row.
+/// Runs an applet on `text`, which it must reject with `reason` and without any row.
 fn refuses(words: &[&str], text: &str, reason: &str) {
     let output = run_with_input(&[words, &["--from", "-"]].concat(), text.as_bytes());
     is_refusal(&output, &format!("{}: {reason}\n", words[0]));
@@ -33,7 +40,7 @@ fn is_refusal(output: &Output, stderr: &str) {
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
 }
 
-/// Runs an applet on `text` and gives its rows.
+/// Runs an applet on `text` and returns its rows.
 fn rows(words: &[&str], text: &str) -> String {
     let output = run_with_input(&[words, &["--from", "-"]].concat(), text.as_bytes());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -45,20 +52,49 @@ fn a_row_cut_short_gives_no_counts() {
     for (header, row) in [(HEADER, ROW), (HEADER6, ROW6)] {
         let is_inet6 = u64::from(row == ROW6);
         let pointer = row.find(" 1 00000000").unwrap() + 3;
-        for length in 0..row.len() {
-            let cut = [header, row, &row[..length]].concat();
+        let whole = another(row);
+        let row = row.trim_end_matches('\n');
+        for length in 0..=row.len() {
             let with = |count| Ok([(1 - is_inet6) * count, is_inet6 * count]);
-            let refused = Err(format!("3: {NO_ROW}"));
-            let seen = listening(&cut);
-            // Blanks are a blank line; a whole pointer, of 8 or 16 digits, is the last thing needed.
+            let refused = |reason| Err(format!("3: {reason}"));
+            let cut = [header, &whole, &row[..length]].concat();
+            match length {
+                0 => assert_eq!(listening(&cut), with(1)),
+                _ => assert_eq!(listening(&cut), refused(CUT), "{length}"),
+            }
+            if length % 16 == 1 {
+                refuses(&["tcpstates"], &cut, &format!("standard input:3: {CUT}"));
+            }
+            // Somebody may have added a line end.
+            let (seen, refused) = (listening(&[&cut, "\n"].concat()), refused(NO_ROW));
+            // Blanks are a blank line; the last thing needed is a complete pointer, of 8 or 16 digits.
             match length {
                 0..4 => assert_eq!(seen, with(1), "{length}"),
                 _ if length < pointer + 8 => assert_eq!(seen, refused, "{length}"),
                 _ if length < pointer + 16 => assert!(seen == with(2) || seen == refused),
                 _ => assert_eq!(seen, with(2), "{length}"),
             }
-            if seen == refused && length % 16 == 0 {
-                refuses(&["tcpstates"], &cut, &format!("standard input:3: {NO_ROW}"));
+        }
+    }
+}
+
+#[test]
+fn a_header_cut_short_is_no_table_without_sockets() {
+    for header in [HEADER, HEADER6] {
+        let whole = header.trim_end();
+        for length in 1..=whole.len() {
+            assert_eq!(listening(&whole[..length]), Err(format!("1: {CUT}")), "{length}");
+            if length < 3 {
+                continue;
+            }
+            let ended = listening(&[&whole[..length], "\n"].concat());
+            match length {
+                3 => assert_eq!(ended, Err(format!("1: {NO_LINE}"))),
+                _ if length < whole.len() => {
+                    let cut = "1: the header of a socket table is cut, or not one of the kernel's";
+                    assert_eq!(ended, Err(cut.into()), "{length}");
+                }
+                _ => assert_eq!(ended, Ok([0, 0])),
             }
         }
     }
@@ -66,11 +102,12 @@ fn a_row_cut_short_gives_no_counts() {
 
 #[test]
 fn socket_tables_are_read_or_refused() {
+    let other = another(ROW);
     let cases = [
         ([HEADER, HEADER, ROW, HEADER, ROW].concat(), Ok([2, 0])),
-        ([HEADER, "\n", ROW, " \t\n\r\n", ROW, "\n\n", HEADER6, ROW6].concat(), Ok([2, 1])),
+        ([HEADER, "\n", ROW, " \t\n\r\n", &other, "\n\n", HEADER6, ROW6].concat(), Ok([2, 1])),
         ([HEADER, ROW, HEADER6, ROW6, HEADER, ROW].concat(), Ok([2, 1])),
-        ([HEADER, ROW.trim_end()].concat(), Ok([1, 0])),
+        ([HEADER, ROW.trim_end()].concat(), Err(format!("2: {CUT}"))),
         ([ROW, HEADER].concat(), Err(format!("1: {NO_LINE}"))),
         (["TCP: inuse 1\n", ROW].concat(), Err(format!("2: {NO_LINE}"))),
         ([HEADER, ROW6].concat(), Err(format!("2: {NO_ROW}"))),
@@ -99,7 +136,10 @@ fn no_state(digits: &str) -> String {
 fn numbers_of_64_bits_are_whole_and_wider_ones_are_refused() {
     const MOST: &str = "18446744073709551615";
     let read = sockstat(format!("TCP: inuse {MOST} orphan 0 tw {MOST} alloc {MOST}\n")).unwrap();
-    assert_eq!(read.tcp().map(|tcp| (tcp.inuse, tcp.tw, tcp.alloc)), Ok([u64::MAX; 3].into()));
+    assert_eq!(
+        read.tcp().map(|tcp| (tcp.inuse, tcp.tw, tcp.alloc)),
+        Ok([i128::from(u64::MAX); 3].into())
+    );
     let shown = rows(&["snmpget-tcp"], &format!("Tcp: A B\nTcp: {MOST} -9223372036854775808\n"));
     assert_eq!(shown, format!("TcpA\t{MOST}\nTcpB\t-9223372036854775808\n"));
     for wide in ["18446744073709551616", "99999999999999999999", "000000000000000000001"] {
@@ -123,19 +163,22 @@ fn counts_are_read_or_refused() {
     for (text, reason) in [
         ([whole, whole].concat(), "2: appears a second time"),
         ([whole, "\nTCP: tw 1\n"].concat(), "3: appears a second time"),
-        (whole.replace("orphan 0", "orphan -1"), "1: not a name and a number of at most 64 bits"),
+        (whole.replace("orphan 0", "orphan --1"), "1: not a name and a number of at most 64 bits"),
         (whole.replace("orphan 0", "orphan"), "1: not a name and a number of at most 64 bits"),
         (whole.replace("orphan", "orp\0an"), "1: not a name and a number of at most 64 bits"),
         (whole.replace("TCP:", "TCP"), &format!("1: {NO_LINE}")),
         (whole.replace("TCP:", "T\0P:"), &format!("1: {NO_LINE}")),
-        ([whole, "\0"].concat(), &format!("2: {NO_LINE}")),
-        ([whole, "UDP:"].concat(), &format!("2: {NO_LINE}")),
+        ([whole, "\0\n"].concat(), &format!("2: {NO_LINE}")),
+        ([whole, "UDP:\n"].concat(), &format!("2: {NO_LINE}")),
+        (whole.trim_end().into(), &format!("1: {CUT}")),
+        ([whole, "TCP6: inuse 1"].concat(), &format!("2: {CUT}")),
     ] {
         assert_eq!(sockstat(&text).unwrap_err(), reason, "{text}");
     }
     let crlf = sockstat(whole.replace('\n', "\r\n")).unwrap();
     assert_eq!((crlf, crlf.inuse(Protocol::Tcp, Family::Inet)), (sockstat(whole).unwrap(), 3));
-    // More minisockets than sockets is no contradiction: minisockets are not in alloc.
+    // More minisockets than sockets is not a contradiction: minisockets are not in alloc.
+    let whole = &[whole, "TCP6: inuse 0\n"].concat();
     let shown = rows(&["closedcalc"], whole);
     assert_eq!(shown, "closed\t10\nunhashed\t1\nalloc\t4\ninuse\t3\ninuse6\t0\ntw\t9\n");
     let negative =
@@ -153,7 +196,7 @@ fn what_connbox_does_not_know_appears() {
     assert_eq!(rows(&["snmpget-tcp", "--all"], text), wanted);
 }
 
-/// A root of its own whose proc/net holds these files.
+/// A separate root whose proc/net holds these files.
 fn root(name: &str, files: &[(&str, &str)]) -> String {
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile").join(name);
     let _ = std::fs::remove_dir_all(&root);
@@ -194,7 +237,11 @@ fn what_is_no_table_is_said() {
     let directory = root("directory", &[]);
     for applet in ["sockstat", "tcpstates", "snmpget-tcp", "conncount", "closedcalc"] {
         let output = run(&[applet, "--from", &directory]);
-        is_refusal(&output, &format!("{applet}: {directory}: Is a directory\n"));
+        let reason = format!(
+            "holds nothing that {applet} reads of the namespace host, below proc/net, sos_commands/networking and \
+             sos_commands/conntrack"
+        );
+        is_refusal(&output, &format!("{applet}: {directory}: {reason}\n"));
         let output = run(&[applet, "--from", "/dev/null"]);
         assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
         // An endless line neither hangs nor fills the memory.
@@ -209,7 +256,7 @@ fn what_is_no_table_is_said() {
     assert_eq!(listening(&blank), Ok([1, 0]));
 }
 
-/// Runs an applet on an input that once went wrong: its standard output, error and status.
+/// Runs an applet on an input that once failed: its standard output, error and status.
 fn again(words: &[&str], input: &str) -> (String, String, Option<i32>) {
     let file = format!("{}/tests/regressions/{input}.txt", env!("CARGO_MANIFEST_DIR"));
     let output = run(&[words, &["--from", &file]].concat());
@@ -279,4 +326,16 @@ fn a_group_that_comes_twice_is_refused() {
         assert_eq!(status, Some(1), "{stdout}");
         assert!(stderr.starts_with(&format!("{applet}: FILE:6: ")), "{stderr}");
     }
+}
+
+#[test]
+fn a_listener_at_another_address_makes_no_connection_inward() {
+    let words = ["--state", "established", "--laddr", "192.0.2.1", "--rport", "5432"];
+    let words = [&["conncount", "--by", "direction,service"][..], &words].concat();
+    let (stdout, stderr, status) = again(&words, "tcp-directions");
+    // A bare machine has no names of services.
+    let services = std::fs::read_to_string("/etc/services").unwrap_or_default();
+    let service = if services.contains("postgresql") { "postgresql" } else { "5432" };
+    assert_eq!((stdout, stderr), (format!("out\t{service}\t3\n"), String::new()));
+    assert_eq!(status, Some(0));
 }

@@ -1,8 +1,8 @@
-//! What a test may need and a machine may lack: asked for here alone, and said where it is not there.
+//! What a test may need and a machine may lack. Only this file checks for it and reports what is missing.
 //!
-//! A test that lacks something passes, says SKIP and what would help, and is put on record; the last of the
-//! test programs (`tests/what_was_skipped.rs`) tells of all of them in one line. With `CONNBOX_REQUIRE=all` a
-//! skip is a failure.
+//! A test that lacks something passes, prints SKIP and what would help, and is recorded; the last test program
+//! (`tests/what_was_skipped.rs`) sums up the records in one line. With `CONNBOX_REQUIRE=all`, a skip is a
+//! failure.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,8 +17,9 @@ use rustix::net::{
     socket_with,
 };
 
-/// Packages of Debian 12, and what tests ask for of each: programs, and three things that are none.
-const PACKAGES: [(&str, &str); 32] = [
+/// Packages of Debian 12, and what tests need of each: programs, a library, a Python module, and a data
+/// directory.
+const PACKAGES: [(&str, &str); 35] = [
     ("bc", "bc"),
     ("busybox", "busybox"),
     ("conntrack", "conntrack libnetfilter_conntrack"),
@@ -37,12 +38,15 @@ const PACKAGES: [(&str, &str); 32] = [
     ("mount", "mount"),
     ("nagios4-core", "nagios4"),
     ("net-tools", "netstat"),
+    ("nfdump", "nfcapd nfdump"),
     ("nftables", "nft"),
+    ("pmacct", "nfacctd"),
     ("procps", "sysctl"),
     ("prometheus", "prometheus promtool"),
     ("prometheus-node-exporter", "prometheus-node-exporter"),
     ("python3", "python3"),
     ("python3-psutil", "psutil"),
+    ("python3-yaml", "yaml"),
     ("shellcheck", "shellcheck"),
     ("systemd", "systemd-analyze systemd-sysusers systemd-tmpfiles"),
     ("tcpdump", "tcpdump"),
@@ -52,27 +56,31 @@ const PACKAGES: [(&str, &str); 32] = [
     ("tzdata", "zoneinfo"),
     ("zsh", "zsh"),
 ];
-/// The same of packages that no Debian on which this can be built is without.
-const ALWAYS: [(&str, &str); 8] = [
+/// The same for packages that are on every Debian that can build this.
+const ALWAYS: [(&str, &str); 10] = [
     ("bash", "bash"),
     ("binutils", "readelf"),
-    ("coreutils", "cat chroot cp date env ln ls mkfifo mknod sleep stty true"),
+    ("bsdutils", "script"),
+    ("coreutils", "cat chroot cp date env ln ls mkfifo mknod sha256sum sleep stty true"),
     ("dash", "dash sh"),
     ("dpkg", "dpkg"),
     ("gzip", "gzip"),
     ("libc-bin", "ldd"),
+    ("tar", "tar"),
     ("util-linux", "nsenter setpriv unshare"),
 ];
-/// What is in no package of Debian 12.
+/// Not in any package of Debian 12.
 const CARGO_DEB: (&str, &str) = ("cargo-deb", "cargo install cargo-deb --locked");
 
-/// Rights and parts of the kernel, and what it takes to have them.
-const MACHINE: [(&str, &str); 17] = [
+/// Capabilities and parts of the kernel, and what provides them.
+const MACHINE: [(&str, &str); 21] = [
+    ("access control lists", "a file system with POSIX access control lists"),
     ("bound sockets in sock_diag", "Linux 6.8"),
     ("capabilities", "root, or the capability that it names"),
     ("connection tracking", "a kernel with nf_conntrack, nf_tables and their rules"),
-    ("control groups", "a cgroup2 in which one may be made"),
-    ("device nodes", "CAP_MKNOD, and a file system that takes them"),
+    ("control groups", "a cgroup2 file system in which they can be created"),
+    ("device nodes", "CAP_MKNOD, and a file system that allows them"),
+    ("io_uring", "a kernel that allows io_uring (kernel.io_uring_disabled=0)"),
     ("IPv6", "a kernel with IPv6"),
     ("loopback", "an interface lo that is up"),
     ("mount namespaces", "CAP_SYS_ADMIN"),
@@ -83,12 +91,17 @@ const MACHINE: [(&str, &str); 17] = [
     ("root", "root"),
     ("seccomp", "seccomp, on x86-64 or AArch64"),
     ("sock_diag", "a kernel with sock_diag"),
+    ("subset=pid", "Linux 5.8"),
+    (
+        "the tools of docs/peers.md",
+        "apt-get, pip, npm and cargo that reach the packages named in tests/peers/tools.sh",
+    ),
     ("TUN devices", "/dev/net/tun and CAP_NET_ADMIN"),
-    ("user namespaces", "a kernel that lets one be made"),
+    ("user namespaces", "a kernel that allows them"),
 ];
 
-/// Whether all of `things` are here, which bear the names of the tables above. If not, `test` is skipped, or
-/// part of it, which is said.
+/// Whether all of `things`, named as in the tables above, are available. If not, `test` or a part of it is
+/// skipped, and a line says so.
 pub fn needs(test: &str, things: &[&str]) -> bool {
     let lacking = |thing: &&str| Some((thing.to_string(), why_not(thing)?));
     let lacking: BTreeMap<_, _> = things.iter().filter_map(lacking).collect();
@@ -99,40 +112,40 @@ pub fn needs(test: &str, things: &[&str]) -> bool {
     lacking.is_empty()
 }
 
-/// Skips `test`, or part of it, as one of these things was tried and could not be had.
+/// Skips `test`, or part of it, because an attempt showed that this thing is not available.
 pub fn lacks(test: &str, thing: &str, why: &str) {
     skip(test, &format!("{thing}: {why}"), [thing].into_iter());
 }
 
-/// Says that a test is skipped, why, and what would help, and puts it on record.
+/// Prints that a test is skipped, why, and what would help, and records it.
 fn skip<'a>(test: &str, why: &str, things: impl Iterator<Item = &'a str> + Clone) {
     let text = format!("SKIP {test}: {why} ({})", what_helps(things.clone()));
     assert!(!is_all_required(), "{text}");
-    // In one piece, as other tests write at the same time, and past the harness that would swallow it.
+    // In one write, since other tests write at the same time, and not by way of the harness, which would
+    // capture it.
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
     for thing in things {
-        // What cannot be written has been said at least.
+        // If it cannot be recorded, at least it has been printed.
         let _ = Record::own().add(test, thing);
     }
 }
 
-/// Whether a thing is here that makes a test more thorough; where all is required, it must be.
+/// Whether a thing that makes a test more thorough is available; with CONNBOX_REQUIRE=all, it must be.
 pub fn can_use(thing: &str) -> bool {
     let why = why_not(thing);
     assert!(why.is_none() || !is_all_required(), "{thing}: {why:?}");
     why.is_none()
 }
 
-/// Whether a skip is a failure.
 fn is_all_required() -> bool {
     std::env::var_os("CONNBOX_REQUIRE").is_some_and(|what| what == "all")
 }
 
-/// Why something is not here; None if it is.
+/// Why a thing is not available; None if it is.
 fn why_not(thing: &str) -> Option<String> {
     let unless = |is_here: bool, why: &str| (!is_here).then(|| why.to_owned());
     match thing {
-        "root" => unless(rustix::process::geteuid().is_root(), "another user runs this"),
+        "root" => unless(rustix::process::geteuid().is_root(), "not run by root"),
         "network namespaces" => unshared(libc::CLONE_NEWNET),
         "mount namespaces" => unshared(libc::CLONE_NEWNS),
         "connection tracking" => ctnetlink().err().map(|error| error.to_string()),
@@ -141,14 +154,17 @@ fn why_not(thing: &str) -> Option<String> {
             made.err().map(|errno| errno.to_string())
         }
         "libnetfilter_conntrack" => unless(has_library("libnetfilter_conntrack.so.3"), NOT_HERE),
-        "psutil" => unless(Path::new("/usr/lib/python3/dist-packages/psutil").exists(), NOT_HERE),
+        "psutil" | "yaml" => {
+            let modules = Path::new("/usr/lib/python3/dist-packages");
+            unless(modules.join(thing).exists(), NOT_HERE)
+        }
         "zoneinfo" => unless(Path::new("/usr/share/zoneinfo/Europe/Berlin").exists(), NOT_HERE),
         program => unless(is_program(program), NOT_HERE),
     }
 }
 
-/// Asks the kernel for numbers of its connection tracking, which loads the parts of it that are modules. Whoever
-/// may not ask has not learned that there is none.
+/// Asks the kernel for statistics of its connection tracking, which loads its modules. A refusal for lack of
+/// rights does not mean that there is none.
 fn ctnetlink() -> io::Result<()> {
     let flags = SocketFlags::CLOEXEC;
     let protocol = Some(netlink::NETFILTER);
@@ -170,14 +186,13 @@ fn ctnetlink() -> io::Result<()> {
 
 const NOT_HERE: &str = "not installed";
 
-/// The folders of programs, those of root's programs last: an ordinary user can run these, too.
+/// The directories of programs; those of root's programs come last, since an ordinary user can run these, too.
 pub fn search_path() -> OsString {
     let mut path = std::env::var_os("PATH").unwrap_or_default();
     path.push(":/usr/sbin:/sbin");
     path
 }
 
-/// Whether a program can be run.
 fn is_program(name: &str) -> bool {
     std::env::split_paths(&search_path()).any(|directory| {
         let file = directory.join(name);
@@ -185,7 +200,7 @@ fn is_program(name: &str) -> bool {
     })
 }
 
-/// Whether the linker would find a library where Debian puts it.
+/// Whether the linker would find a library where Debian installs it.
 fn has_library(name: &str) -> bool {
     let folders = ["/usr/lib", "/lib"].into_iter().flat_map(|lib| {
         let inner = fs::read_dir(lib).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -194,11 +209,11 @@ fn has_library(name: &str) -> bool {
     folders.into_iter().any(|folder: PathBuf| folder.join(name).exists())
 }
 
-/// What the system says to a thread that wants namespaces of its own; None if it gets them.
-#[allow(unsafe_code, reason = "to move between namespaces is unsafe for whoever holds descriptors")]
+/// The system's reason for not giving a thread its own namespaces; None if it gives them.
+#[allow(unsafe_code, reason = "changing namespaces is unsafe for a thread with descriptors")]
 fn unshared(flags: i32) -> Option<String> {
     let tried = std::thread::spawn(move || {
-        // SAFETY: the thread holds nothing, takes no pointer along, and ends.
+        // SAFETY: the thread holds no resources, passes no pointer, and ends.
         let said = unsafe { libc::unshare(flags) };
         if said == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     });
@@ -206,7 +221,7 @@ fn unshared(flags: i32) -> Option<String> {
     said.err().map(|error| error.to_string())
 }
 
-/// What to do where things are missing.
+/// How to provide what is missing.
 fn what_helps<'a>(things: impl Iterator<Item = &'a str>) -> String {
     let (mut packages, mut others) = (BTreeSet::new(), BTreeSet::new());
     for thing in things {
@@ -217,7 +232,7 @@ fn what_helps<'a>(things: impl Iterator<Item = &'a str>) -> String {
             others.insert(CARGO_DEB.1.to_owned());
         } else {
             let rows = MACHINE.iter().filter(|row| row.0 == thing);
-            others.extend(rows.map(|row| format!("it takes {}", row.1)));
+            others.extend(rows.map(|row| format!("needs {}", row.1)));
         }
     }
     if !packages.is_empty() {
@@ -227,24 +242,23 @@ fn what_helps<'a>(things: impl Iterator<Item = &'a str>) -> String {
     others.into_iter().collect::<Vec<_>>().join("; ")
 }
 
-/// Whether a thing is in the tables.
 pub fn is_known(thing: &str) -> bool {
     let of_packages = PACKAGES.iter().chain(&ALWAYS).flat_map(|row| row.1.split(' '));
     let mut all = of_packages.chain([CARGO_DEB.0]).chain(MACHINE.iter().map(|row| row.0));
     all.any(|known| known == thing)
 }
 
-/// The line that brings all programs that tests ask for.
+/// The command that installs all programs that tests need.
 pub fn install_line() -> String {
     let packages = PACKAGES.map(|(package, _)| package).join(" ");
     format!("apt-get install --no-install-recommends {packages} && {}", CARGO_DEB.1)
 }
 
-/// The file in which the test programs that one cargo runs put what they have skipped.
+/// The file in which the test programs of one run of cargo record what they skipped.
 pub struct Record(PathBuf);
 
 impl Record {
-    /// That of the process which runs this one.
+    /// The record of the process that started this one.
     pub fn own() -> Self {
         let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_pid());
         Self::of(parent)
@@ -259,7 +273,7 @@ impl Record {
         file.write_all(format!("{test}\t{thing}\n").as_bytes())
     }
 
-    /// One line of all that is on record, which is removed; and all records that nobody will ask for.
+    /// Sums up this record in one line and removes it, together with the records of processes that have ended.
     pub fn close(self) -> String {
         let text = fs::read_to_string(&self.0).unwrap_or_default();
         let _ = fs::remove_file(&self.0);
@@ -274,10 +288,10 @@ impl Record {
     }
 }
 
-/// How the names of records begin; the process behind follows.
+/// The beginning of a record's name; the process ID follows.
 const RECORD: &str = "skipped-by-";
 
-/// The lines of a record in one: how many tests, for want of what, and what helps.
+/// Sums up the lines of a record: how many tests were skipped, what was missing, and what would help.
 pub fn told(record: &str) -> String {
     let pairs: BTreeSet<_> = record.lines().filter_map(|line| line.split_once('\t')).collect();
     let tests: BTreeSet<_> = pairs.iter().map(|(test, _)| test).collect();

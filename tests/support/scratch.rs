@@ -1,11 +1,11 @@
-//! Folders that a test may fill.
+//! Directories that a test may fill.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::fs;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 
-/// An empty folder for the test of this `name`; names are unique within a file of tests.
+/// An empty directory for the test called `name`; names are unique within a file of tests.
 #[track_caller]
 pub fn scratch(name: &str) -> PathBuf {
     let folder = format!("scratch-{}", Location::caller().file().replace('/', "-"));
@@ -15,7 +15,6 @@ pub fn scratch(name: &str) -> PathBuf {
     directory
 }
 
-/// The names in `directory`, sorted.
 pub fn names_in(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).unwrap();
     let mut names: Vec<_> =

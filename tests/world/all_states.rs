@@ -29,8 +29,8 @@ const KEPT: [(State, [u16; 3]); 9] = [
     (State::CLOSING, [1, 2, 1]),
 ];
 
-/// The same for those that are closed there. A FIN_WAIT2 without an owner becomes a minisocket; a closed
-/// CLOSE_WAIT would be a LAST_ACK.
+/// The same for lines whose socket is closed in that state. A FIN_WAIT2 without an owner becomes a minisocket;
+/// a closed CLOSE_WAIT would become a LAST_ACK.
 const ABANDONED: [(State, [u16; 3]); 5] = [
     (State::FIN_WAIT1, [1, 2, 1]),
     (State::FIN_WAIT2, [2, 3, 1]),
@@ -41,15 +41,14 @@ const ABANDONED: [(State, [u16; 3]); 5] = [
 
 /// How many handshakes of each kind are left unfinished.
 const KNOCKS: [u16; 3] = [3, 2, 1];
-/// The same by TCP Fast Open, where the handshake makes a full socket, in SYN_RECV, at once.
+/// The same with TCP Fast Open, where the handshake creates a full socket in SYN_RECV at once.
 const FAST_KNOCKS: [u16; 3] = [2, 1, 1];
 
-/// The ports of the listeners for IPv4, and for IPv6 with IPv4 mapped into it.
+/// The ports of the IPv4 listener, and of the IPv6 listener that also accepts IPv4.
 const PORTS: [u16; 2] = [8004, 8006];
-/// The ports of those that take TCP Fast Open.
+/// The ports of the listeners that accept TCP Fast Open.
 const FAST_PORTS: [u16; 2] = [8104, 8106];
 
-/// Fills the empty world.
 pub fn fill(world: &mut World) -> Result<(), Obstacle> {
     let tun = lacking("TUN devices", Tun::make())?;
     let mut plan = Histogram::default();
@@ -70,7 +69,6 @@ pub fn fill(world: &mut World) -> Result<(), Obstacle> {
     Ok(())
 }
 
-/// Makes the lines of a table.
 fn make_lines(
     world: &mut World,
     tun: &Tun,
@@ -94,7 +92,7 @@ fn make_lines(
     Ok(())
 }
 
-/// Listens for IPv4 at one port and for both at the other.
+/// Listens on one port for IPv4, and on the other for both families.
 fn listeners(
     world: &mut World,
     plan: &mut Histogram,
@@ -102,15 +100,15 @@ fn listeners(
 ) -> io::Result<[TcpListener; 2]> {
     let v4 = TcpListener::bind((Ipv4Addr::UNSPECIFIED, ports[0]))?;
     let v6 = TcpListener::bind((Ipv6Addr::UNSPECIFIED, ports[1]))?;
-    // One more that nobody calls, so that the two families differ.
+    // One more that no one connects to, so that the two families differ.
     world.sockets.push(TcpListener::bind((Ipv6Addr::LOCALHOST, 0))?.into());
     plan.add(Kind::V4, State::LISTEN, 1);
     plan.add(Kind::V6, State::LISTEN, 2);
     Ok([v4, v6])
 }
 
-/// Makes ordinary connections over lo: one of each kind, and one a family that waits to be
-/// accepted and has no owner till then.
+/// Makes ordinary connections over lo: one of each kind, and one per family that waits to be accepted and has
+/// no owner until then.
 fn make_pairs(
     world: &mut World,
     plan: &mut Histogram,
@@ -130,8 +128,8 @@ fn make_pairs(
     Ok(())
 }
 
-/// Makes a connection of AF_INET6 sockets and then turns its client, as some programs do, into a socket of
-/// AF_INET.
+/// Makes a connection of AF_INET6 sockets and then turns its client into an AF_INET socket, as some programs
+/// do.
 fn make_a_turncoat(world: &mut World, plan: &mut Histogram, v6: &TcpListener) -> io::Result<()> {
     let address = Kind::Mapped.pick(Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
     let client = TcpStream::connect(SocketAddr::new(address, v6.local_addr()?.port()))?.into();
@@ -142,7 +140,7 @@ fn make_a_turncoat(world: &mut World, plan: &mut Histogram, v6: &TcpListener) ->
     Ok(())
 }
 
-/// Has the peer knock and never say another word.
+/// Lets the peer send SYNs that it never completes.
 fn make_requests(
     tun: &Tun,
     plan: &mut Histogram,
@@ -161,9 +159,9 @@ fn make_requests(
     }
 }
 
-/// Has the listeners take the data of a SYN from anyone.
+/// Lets the listeners accept data in a SYN from any client.
 fn allow_fast_open(listeners: &[TcpListener; 2]) -> io::Result<()> {
-    // Client 1, server 2, and 0x200: from clients without a cookie too.
+    // Client 1, server 2, and 0x200: clients without a cookie are accepted, too.
     fs::write("/proc/sys/net/ipv4/tcp_fastopen", "515")?;
     for listener in listeners {
         let socket = OwnedFd::from(listener.try_clone()?);
@@ -172,7 +170,7 @@ fn allow_fast_open(listeners: &[TcpListener; 2]) -> io::Result<()> {
     Ok(())
 }
 
-/// Adds TCP sockets that are in no table of connections: never bound, and bound but idle.
+/// Adds TCP sockets that are in no table of connections: one never bound, and one bound but idle.
 fn add_sockets_without_a_row(world: &mut World) -> io::Result<()> {
     for kind in [Kind::V4, Kind::V6] {
         let make = || socket_with(kind.family(), SocketType::STREAM, SocketFlags::CLOEXEC, None);
@@ -184,7 +182,7 @@ fn add_sockets_without_a_row(world: &mut World) -> io::Result<()> {
     Ok(())
 }
 
-/// Adds sockets of UDP, one of them connected, and of a protocol that nobody speaks.
+/// Adds UDP sockets, one of them connected, and a raw socket of a protocol that no one uses.
 fn add_udp_and_raw(world: &mut World) -> Result<(), Obstacle> {
     let connected = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     connected.connect((Ipv4Addr::LOCALHOST, 9))?;

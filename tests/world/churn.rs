@@ -1,4 +1,4 @@
-//! A world in which connections come and go as fast as the machine can make them, beside some that stay.
+//! A world in which connections come and go as fast as the machine can make them, and some others stay.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -16,38 +16,37 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_
 use super::line::Kind;
 use super::{Obstacle, World, sys, wait_until};
 
-/// The kinds of connections; a thread makes those of one kind.
+/// The kinds of connections; each thread makes connections of one kind.
 const KINDS: [Kind; 4] = [Kind::V4, Kind::V4, Kind::V6, Kind::Mapped];
-/// The ports that each thread listens at.
+/// How many ports each thread listens on.
 const PORTS_EACH: u16 = 3;
 /// How many connections each thread keeps for a while.
 const KEPT: usize = 16;
-/// The addresses from which the connections of IPv4 come.
+/// How many addresses the IPv4 connections come from.
 const CALLERS: u32 = 64;
 
 /// How many connections of each family stay.
 pub const HELD: usize = 60;
-/// The port that they were made to.
+/// The server port of the connections that stay.
 pub const HELD_PORT: u16 = 443;
-/// The address from which those of IPv4 were made.
+/// The client address of the IPv4 connections that stay.
 pub const HELD_CALLER: Ipv4Addr = Ipv4Addr::new(127, 9, 9, 9);
 /// How many sockets listen.
 pub const LISTENING: usize = 2 + KINDS.len() * PORTS_EACH as usize;
-/// How many sockets of passing connections there are at most at any moment, those that wait aside.
+/// The maximum number of sockets of passing connections at any moment, without those in TIME_WAIT.
 pub const PASSING: usize = KINDS.len() * 2 * (KEPT + 1);
-/// How many sockets wait in TIME_WAIT at most.
+/// The maximum number of sockets in TIME_WAIT.
 pub const WAITING: usize = 20_000;
 
-/// The kernel keeps a socket in TIME_WAIT for 60 seconds, and a few more as its timers are coarse. Were there
-/// always some that expire, no moment would be quiet. So they are made in the first seconds of every 80
-/// alone.
+/// The kernel keeps a socket in TIME_WAIT for 60 seconds, and for a few more since its timers are coarse. If
+/// some expired all the time, no moment would be quiet. So they are made only in the first seconds of every 80.
 const CYCLE_SECONDS: u64 = 80;
-/// How long they are made.
+/// For how long they are made.
 const MAKING_SECONDS: u64 = 8;
-/// How long from the start of a cycle nothing expires: less than 60, so that there is time to look.
+/// How long after the start of a cycle nothing expires: less than 60, so that there is time for a comparison.
 const STEADY_SECONDS: u64 = 45;
 
-/// Fills the empty world with the connections that stay.
+/// Adds the connections that stay.
 pub(super) fn fill(world: &mut World) -> Result<(), Obstacle> {
     fs::write("/proc/sys/net/ipv4/tcp_max_tw_buckets", WAITING.to_string())?;
     let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, HELD_PORT))?;
@@ -63,25 +62,25 @@ pub(super) fn fill(world: &mut World) -> Result<(), Obstacle> {
     Ok(())
 }
 
-/// Connects; over IPv4 from an address of choice.
+/// Connects; over IPv4, from the given address.
 fn call(kind: Kind, from: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
     if kind != Kind::V4 {
         return TcpStream::connect(to);
     }
     let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    // The port is left to connect, which knows the other end.
+    // The port is left to connect, which knows the remote address.
     sys::set_option(&socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)?;
     bind(&socket, &SocketAddr::from((from, 0)))?;
     connect(&socket, &to)?;
     Ok(socket.into())
 }
 
-/// What the threads and their owner tell one another.
+/// What the threads and their owner share.
 struct Board {
     start: Instant,
     is_over: AtomicBool,
     is_paused: AtomicBool,
-    /// How many threads do nothing, because there is a pause.
+    /// How many threads are idle because of a pause.
     resting: AtomicUsize,
     made: AtomicU64,
     trouble: Mutex<Option<String>>,
@@ -104,14 +103,14 @@ impl Board {
     }
 }
 
-/// The connections that pass; dropping it ends them.
+/// The connections that come and go; dropping this ends them.
 pub struct Churn {
     board: Arc<Board>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Churn {
-    /// Listens at all ports, then lets the connections come and go.
+    /// Listens on all ports, then lets the connections come and go.
     pub fn start(world: &World) -> io::Result<Self> {
         let board = Arc::new(Board::new());
         let made: io::Result<Vec<Worker>> =
@@ -130,12 +129,11 @@ impl Churn {
         Ok(Self { threads: threads.collect(), board })
     }
 
-    /// How many connections there have been.
+    /// How many connections have been made so far.
     pub fn made(&self) -> u64 {
         self.board.made.load(Ordering::Relaxed)
     }
 
-    /// How long they have come and gone.
     pub fn elapsed(&self) -> Duration {
         self.board.start.elapsed()
     }
@@ -145,7 +143,7 @@ impl Churn {
         self.board.second_of_cycle() < STEADY_SECONDS
     }
 
-    /// Waits until no connection comes or goes, then does `work`, then goes on.
+    /// Waits until no connection comes or goes, then runs `work`, then continues.
     pub fn paused<T>(&self, work: impl FnOnce() -> T) -> T {
         self.board.is_paused.store(true, Ordering::SeqCst);
         wait_until("all threads at rest", || {
@@ -174,7 +172,7 @@ impl Drop for Churn {
     }
 }
 
-/// One thread's connections.
+/// The connections of one thread.
 struct Worker {
     kind: Kind,
     listeners: Vec<TcpListener>,
@@ -195,7 +193,7 @@ impl Worker {
         Ok(Self { kind, listeners, kept: VecDeque::new() })
     }
 
-    /// Makes connections until there is word that it is over.
+    /// Makes connections until it is told to stop.
     fn work(mut self, board: &Board) -> io::Result<()> {
         let mut number = 0;
         while !board.is_over.load(Ordering::SeqCst) {
@@ -205,7 +203,7 @@ impl Worker {
             }
             let may_wait = board.second_of_cycle() < MAKING_SECONDS;
             match self.connection(number, may_wait) {
-                // All ports of a pair of addresses are taken.
+                // All ports of this pair of addresses are in use.
                 Err(error) if error.raw_os_error() == Some(Errno::ADDRNOTAVAIL.raw_os_error()) => {}
                 done => {
                     done?;
@@ -217,7 +215,7 @@ impl Worker {
         Ok(())
     }
 
-    /// One connection, ended in one of the ways that there are.
+    /// Makes one connection, and ends it in one of the possible ways.
     fn connection(&mut self, number: u32, may_wait: bool) -> io::Result<()> {
         let listener = &self.listeners[number as usize % self.listeners.len()];
         let port = listener.local_addr()?.port();
@@ -226,7 +224,7 @@ impl Worker {
         let mut client = call(self.kind, from, to)?;
         let (server, _) = listener.accept()?;
         match number % 8 {
-            // Whoever closes first waits.
+            // The end that closes first goes to TIME_WAIT.
             0 if may_wait => drop((client, server)),
             1 if may_wait => drop((server, client)),
             2 => self.keep(client, server)?,
@@ -234,7 +232,7 @@ impl Worker {
                 client.shutdown(Shutdown::Write)?;
                 self.keep(client, server)?;
             }
-            // What was not read makes the server reset.
+            // Unread data makes the server send a reset.
             4 => {
                 client.write_all(b"?")?;
                 drop((server, client));
@@ -244,11 +242,11 @@ impl Worker {
         Ok(())
     }
 
-    /// Keeps a connection, and ends the oldest one that was kept.
+    /// Keeps a connection, and ends the oldest of those kept.
     fn keep(&mut self, client: TcpStream, server: TcpStream) -> io::Result<()> {
         self.kept.extend([client, server]);
         if self.kept.len() > 2 * KEPT {
-            // The client is the first; its server falls with it.
+            // The client is closed first; the reset closes its server.
             self.kept.pop_front().map_or(Ok(()), reset)?;
             self.kept.pop_front();
         }
@@ -256,12 +254,12 @@ impl Worker {
     }
 }
 
-/// Closes with a reset: both ends are gone at once, and nobody waits.
+/// Closes with a reset: both ends are gone at once, and neither is in TIME_WAIT.
 fn reset(socket: TcpStream) -> io::Result<()> {
     Ok(sockopt::set_socket_linger(socket, Some(Duration::ZERO))?)
 }
 
-/// Does nothing while there is a pause.
+/// Waits while there is a pause.
 fn rest(board: &Board) {
     board.resting.fetch_add(1, Ordering::SeqCst);
     while board.is_paused.load(Ordering::SeqCst) && !board.is_over.load(Ordering::SeqCst) {

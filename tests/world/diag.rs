@@ -1,7 +1,6 @@
-//! A full dump of the TCP sockets by inet_diag: every socket of every state, one row each.
+//! A full dump of the TCP sockets by inet_diag: one row per socket, in every state.
 //!
-//! It is what connbox is compared with, so it is written anew here, as plainly as can be, and shares
-//! nothing with connbox.
+//! connbox is compared with it. So it is separate code, as plain as possible, and shares nothing with connbox.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -12,35 +11,30 @@ use rustix::net::{
 
 use super::State;
 
-/// Every state up to NEW_SYN_RECV, but not the sockets that are merely bound: /proc has no rows for them.
+/// All states up to NEW_SYN_RECV, but not sockets that are only bound: /proc has no rows for them.
 const ALL_STATES: u32 = 0x1ffe;
-/// `INET_DIAG_SHUTDOWN`.
 const SHUTDOWN: u16 = 8;
 
-/// One TCP socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Whether its family is AF_INET6.
     pub v6: bool,
-    /// Its state.
     pub state: State,
-    /// Which timer runs; 3 marks a minisocket, which is no longer a socket in the kernel's books.
+    /// Which timer runs; 3 marks a minisocket, which the kernel does not count as a socket.
     pub timer: u8,
-    /// Whether the answer tells what was shut down, which it does for full sockets alone: neither for
-    /// minisockets nor for the requests that make up most of SYN_RECV.
+    /// Whether the answer has an INET_DIAG_SHUTDOWN, which only full sockets have: neither minisockets nor the
+    /// requests that make up most of SYN_RECV do.
     pub is_full: bool,
-    /// The inode; 0 for a socket nobody owns.
+    /// The inode; 0 for a socket without an owner.
     pub inode: u32,
 }
 
-/// A netlink socket in the namespace of the calling thread.
+/// Opens a netlink socket in the namespace of the calling thread.
 pub fn open() -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC;
     let protocol = Some(netlink::SOCK_DIAG);
     Ok(socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, protocol)?)
 }
 
-/// The TCP sockets of both families.
 pub fn dump(socket: &OwnedFd) -> io::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for family in [libc::AF_INET, libc::AF_INET6] {
@@ -56,7 +50,7 @@ pub fn dump(socket: &OwnedFd) -> io::Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// `SOCK_DIAG_BY_FAMILY` for all TCP sockets of a family: a struct nlmsghdr, a struct inet_diag_req_v2.
+/// `SOCK_DIAG_BY_FAMILY` for all TCP sockets of one family: a struct nlmsghdr and a struct inet_diag_req_v2.
 fn request(family: u8) -> [u8; 72] {
     const REQUEST_AND_DUMP: u16 = 0x301;
     const BY_FAMILY: u16 = 20;
@@ -86,7 +80,7 @@ fn read_messages(mut bytes: &[u8], rows: &mut Vec<Row>) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Reads a struct inet_diag_msg and the attributes behind it.
+/// Reads a struct inet_diag_msg and the attributes that follow it.
 fn row(message: &[u8]) -> Row {
     Row {
         v6: i32::from(message[0]) == libc::AF_INET6,
@@ -109,12 +103,12 @@ fn has_attribute(mut attributes: &[u8], wanted: u16) -> bool {
     false
 }
 
-/// The host's 16-bit number at an offset.
+/// Reads a 16-bit number in the host's byte order.
 fn u16_at(bytes: &[u8], offset: usize) -> u16 {
     u16::from_ne_bytes([bytes[offset], bytes[offset + 1]])
 }
 
-/// The host's 32-bit number at an offset.
+/// Reads a 32-bit number in the host's byte order.
 fn u32_at(bytes: &[u8], offset: usize) -> u32 {
     u32::from_ne_bytes([bytes[offset], bytes[offset + 1], bytes[offset + 2], bytes[offset + 3]])
 }

@@ -1,7 +1,7 @@
-//! The two interfaces of a world: lo, and a TUN device behind which nobody answers.
+//! The two interfaces of a world: lo, and a TUN device behind which no one answers.
 //!
-//! Whatever a connection over the TUN device is to hear from its peer, these tests write by hand. So a
-//! connection stays exactly where it was brought, for as long as its timers allow: a minute and more.
+//! These tests write by hand whatever a connection over the TUN device receives from its peer. So a connection
+//! stays exactly in its state for as long as its timers allow: a minute and more.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use super::{sys, wait_until};
 
-/// Our address on the TUN device (198.18.0.0/15 is set aside for tests of networks).
+/// Our address on the TUN device (198.18.0.0/15 is reserved for network tests).
 pub const HERE4: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 /// The address of the peer that does not exist.
 pub const PEER4: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 2);
@@ -21,35 +21,29 @@ pub const HERE6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xcb, 0, 0, 0, 0, 0, 1);
 /// The IPv6 address of the peer that does not exist.
 pub const PEER6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xcb, 0, 0, 0, 0, 0, 2);
 
-/// FIN of a TCP header.
 pub const FIN: u8 = 0x01;
-/// SYN of a TCP header.
 pub const SYN: u8 = 0x02;
-/// RST of a TCP header.
 pub const RST: u8 = 0x04;
-/// ACK of a TCP header.
 pub const ACK: u8 = 0x10;
 
 /// One TCP segment from the peer to us.
 #[derive(Clone, Copy)]
 pub struct Segment<'a> {
-    /// Whether it comes by IPv6.
     pub v6: bool,
     /// The peer's port.
     pub from: u16,
     /// Our port.
     pub to: u16,
-    /// Its sequence number.
     pub seq: u32,
-    /// What it acknowledges.
+    /// The acknowledgment number.
     pub ack: u32,
     /// `SYN` and the like.
     pub flags: u8,
-    /// Its payload, of an even length.
+    /// The payload, of an even length.
     pub payload: &'a [u8],
 }
 
-/// The TUN device of a world; it vanishes with the value.
+/// The TUN device of a world, which exists as long as this value.
 pub struct Tun(File);
 
 impl Tun {
@@ -65,21 +59,21 @@ impl Tun {
         Ok(Self(device.into()))
     }
 
-    /// Has the kernel receive `segment`.
+    /// Lets the kernel receive `segment`.
     pub fn send(&self, segment: &Segment) {
         let packet = packet(segment);
         assert_eq!((&self.0).write(&packet).expect("write to the TUN device"), packet.len());
     }
 }
 
-/// Brings the interface `name` of the calling thread's namespace up, or down.
+/// Brings the interface `name` of the calling thread's namespace up or down.
 pub fn set_up(name: &str, is_up: bool) -> io::Result<()> {
     let flags = if is_up { (libc::IFF_UP | libc::IFF_RUNNING) as u16 } else { 0 };
     let socket = any_socket(AddressFamily::INET)?;
     sys::ioctl(&socket, libc::SIOCSIFFLAGS as libc::Ioctl, &mut request(name, &flags.to_ne_bytes()))
 }
 
-/// A socket to run ioctls on.
+/// A socket for ioctls.
 fn any_socket(family: AddressFamily) -> io::Result<OwnedFd> {
     Ok(socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?)
 }
@@ -92,7 +86,7 @@ fn request(name: &str, value: &[u8]) -> [u8; 40] {
     request
 }
 
-/// Gives the interface an IPv4 address and a /24.
+/// Gives the interface an IPv4 address with a prefix of 24 bits.
 pub fn address4(name: &str, address: Ipv4Addr) -> io::Result<()> {
     let socket = any_socket(AddressFamily::INET)?;
     let settings =
@@ -106,8 +100,8 @@ pub fn address4(name: &str, address: Ipv4Addr) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives the interface its IPv6 address and a /64, and waits until a thread of the kernel has found that
-/// there are no neighbours to ask whether they have the same address.
+/// Gives the interface its IPv6 address with a prefix of 64 bits, and waits until duplicate address detection
+/// has ended.
 fn address6(name: &str) -> io::Result<()> {
     let socket = any_socket(AddressFamily::INET6)?;
     let mut index = request(name, &[]);
@@ -121,7 +115,7 @@ fn address6(name: &str) -> io::Result<()> {
     wait_until("the IPv6 address", || Ok(UdpSocket::bind((HERE6, 0)).is_ok()))
 }
 
-/// The bytes of a segment with its IP header, checksums and all.
+/// The bytes of a segment with its IP header and checksums.
 fn packet(segment: &Segment) -> Vec<u8> {
     let mut tcp = tcp_header(segment);
     tcp.extend_from_slice(segment.payload);
@@ -137,12 +131,11 @@ fn packet(segment: &Segment) -> Vec<u8> {
     packet
 }
 
-/// Where a segment comes from and goes to.
+/// The source and destination of a segment.
 fn addresses(v6: bool) -> (IpAddr, IpAddr) {
     if v6 { (PEER6.into(), HERE6.into()) } else { (PEER4.into(), HERE4.into()) }
 }
 
-/// The bytes of an address.
 fn octets(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(address) => address.octets().to_vec(),
@@ -150,7 +143,7 @@ fn octets(address: IpAddr) -> Vec<u8> {
     }
 }
 
-/// A TCP header without options and with a checksum of 0.
+/// A TCP header without options, with a checksum of 0.
 fn tcp_header(segment: &Segment) -> Vec<u8> {
     let mut header = Vec::with_capacity(20);
     header.extend(segment.from.to_be_bytes());
@@ -185,7 +178,7 @@ fn ip6_header(length: usize) -> Vec<u8> {
     header
 }
 
-/// The checksum of the Internet over an even number of bytes.
+/// The Internet checksum over an even number of bytes.
 fn checksum(bytes: &[u8]) -> u16 {
     let words = bytes.chunks_exact(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])));
     let mut sum: u32 = words.sum();

@@ -1,10 +1,10 @@
-//! Worlds: network namespaces with known sockets in them, for the live tests to count.
+//! Worlds: network namespaces with a known set of sockets, for the live tests to count.
 //!
-//! A world is made by a thread that moves into a new network namespace, makes the sockets there and
-//! ends. The sockets live in this process and keep the namespace alive, and nothing else on the machine
-//! is touched; when the value is dropped, or the process dies, all of it is gone.
+//! A thread makes a world: it moves into a new network namespace, makes the sockets there and ends. The sockets
+//! belong to this process and keep the namespace alive. Nothing else on the machine is changed, and everything
+//! is gone when the value is dropped or the process dies.
 #![allow(dead_code, reason = "each test file uses its own part")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 
 mod all_states;
 pub mod churn;
@@ -41,10 +41,10 @@ pub use run::*;
 #[allow(unused_imports, reason = "each test file uses its own part")]
 pub use watch::Watcher;
 
-/// Shared by those who make or drop sockets, held alone by those who compare machine-wide numbers.
+/// Tests that make or drop sockets share it; tests that compare machine-wide numbers hold it alone.
 static MACHINE: RwLock<()> = RwLock::new(());
 
-/// A state of TCP, in the kernel's numbering.
+/// A TCP state, in the kernel's numbering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct State(pub u8);
 
@@ -63,7 +63,7 @@ impl State {
     pub const NEW_SYN_RECV: Self = Self(12);
 }
 
-/// The names of the states 1 to 12, as connbox writes them and in its order.
+/// The names of the states 1 to 12, in connbox's spelling and order.
 pub const STATES: [&str; 12] = [
     "ESTABLISHED",
     "SYN_SENT",
@@ -81,7 +81,7 @@ pub const STATES: [&str; 12] = [
 
 /// Why a world cannot be made.
 enum Obstacle {
-    /// This machine, or its user, lacks a thing of `support::needs`, for this reason: the test is skipped.
+    /// This machine or user lacks a thing of `support::needs`, for this reason: the test is skipped.
     Lacking(&'static str, String),
     /// Something went wrong: the test fails.
     Failed(io::Error),
@@ -99,18 +99,17 @@ impl From<rustix::io::Errno> for Obstacle {
     }
 }
 
-/// Calls what is missing by its name in `support::needs` where `result` is an error.
+/// If `result` is an error, reports `thing`, a name in `support::needs`, as missing.
 fn lacking<T>(thing: &'static str, result: io::Result<T>) -> Result<T, Obstacle> {
     result.map_err(|error| Obstacle::Lacking(thing, error.to_string()))
 }
 
 /// A network namespace and what lives in it.
 pub struct World {
-    /// The namespace.
     netns: OwnedFd,
-    /// A netlink socket in it, opened once so that every look at the world finds the same sockets.
+    /// A netlink socket in the namespace, opened once so that every dump finds the same sockets.
     diag: OwnedFd,
-    /// How many sockets it must have in each state, or None where that is not known beforehand.
+    /// How many sockets must be in each state, or None if that is not known beforehand.
     plan: Option<Histogram>,
     tun: Option<Tun>,
     lines: Vec<Line>,
@@ -138,7 +137,7 @@ impl World {
         Self::make(test, |_| Ok(()))
     }
 
-    /// A world that `fill` has filled.
+    /// A world that `fill` fills.
     fn make<F>(test: &str, fill: F) -> Option<Self>
     where
         F: FnOnce(&mut Self) -> Result<(), Obstacle> + Send + 'static,
@@ -163,10 +162,10 @@ impl World {
         }
     }
 
-    /// Moves the calling thread into a new namespace, which has nothing but lo.
+    /// Moves the calling thread into a new namespace, which has only lo.
     fn empty() -> Result<Self, Obstacle> {
         lacking("network namespaces", sys::unshare_net())?;
-        // The namespace may have taken it from the machine that its interfaces have no IPv6.
+        // The namespace may have inherited from the machine that its interfaces have no IPv6.
         let _ = fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "0");
         lacking("network namespaces", link::set_up("lo", true))?;
         lacking("IPv6", UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).map(drop))?;
@@ -180,7 +179,16 @@ impl World {
         })
     }
 
-    /// Waits until the kernel shows what was planned.
+    /// The namespace of a process, with whatever is in it.
+    pub fn of_process(pid: u32) -> Self {
+        let netns: OwnedFd = File::open(format!("/proc/{pid}/ns/net")).expect("a namespace").into();
+        let number = netns.as_raw_fd();
+        let made = thread::spawn(move || sys::enter_net(number).and_then(|()| diag::open()));
+        let diag = made.join().expect("the thread inside the namespace").expect("a netlink socket");
+        Self { netns, diag, plan: None, tun: None, lines: Vec::new(), sockets: Vec::new() }
+    }
+
+    /// Waits until the kernel shows the planned sockets.
     fn settle(&self) -> io::Result<()> {
         let Some(plan) = &self.plan else { return Ok(()) };
         let counted = || diag::dump(&self.diag).map(|rows| Histogram::of(&rows));
@@ -188,7 +196,7 @@ impl World {
             .map_err(|error| io::Error::other(format!("{error}: {:?}, not {plan:?}", counted())))
     }
 
-    /// Every TCP socket of the world, from a full dump.
+    /// All TCP sockets of the world, from a full dump.
     pub fn dump(&self) -> Vec<diag::Row> {
         diag::dump(&self.diag).expect("a full dump")
     }
@@ -213,7 +221,7 @@ impl World {
 }
 
 impl World {
-    /// Runs `work` in a thread inside the namespace that is the user 65534, without CAP_NET_RAW.
+    /// Runs `work` in a thread inside the namespace as the user 65534, without CAP_NET_RAW.
     pub fn inside_as_nobody<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.inside(|| {
             sys::become_user(65534).expect("become the user 65534");
@@ -223,19 +231,23 @@ impl World {
 }
 
 impl World {
-    /// Brings an interface up, or down.
+    /// Brings an interface up or down.
     pub fn set_up(&self, interface: &str, is_up: bool) {
         self.inside(|| link::set_up(interface, is_up)).expect("an interface");
     }
 
-    /// Gives an interface an IPv4 address and a /24.
+    /// Gives an interface an IPv4 address with a prefix of 24 bits.
     pub fn set_address(&self, interface: &str, address: Ipv4Addr) {
         self.inside(|| link::address4(interface, address)).expect("an address");
     }
 
-    /// Sends a frame out of an interface.
+    /// Sends a frame from an interface.
+    pub fn send_frames<'a>(&self, interface: &str, frames: impl Iterator<Item = &'a [u8]> + Send) {
+        self.inside(|| sys::send_frames(interface, frames)).expect("frames that are sent");
+    }
+
     pub fn send_frame(&self, interface: &str, frame: &[u8]) {
-        self.inside(|| sys::send_frame(interface, frame)).expect("a frame that is sent");
+        self.send_frames(interface, std::iter::once(frame));
     }
 }
 
@@ -250,45 +262,49 @@ impl Drop for World {
     }
 }
 
-/// Keeps those away who compare machine-wide numbers.
+/// Keeps other tests from comparing machine-wide numbers while the guard lives.
 fn share_machine() -> RwLockReadGuard<'static, ()> {
     MACHINE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keeps every other test from making or dropping sockets while the guard lives.
+/// Keeps other tests from making or dropping sockets while the guard lives.
 pub fn hold_machine() -> RwLockWriteGuard<'static, ()> {
     MACHINE.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Looks until `seen` says yes.
+/// Polls until `seen` returns true.
 pub fn wait_until(what: &str, mut seen: impl FnMut() -> io::Result<bool>) -> io::Result<()> {
     let end = Instant::now() + Duration::from_secs(10);
     while !seen()? {
         if Instant::now() > end {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("never seen: {what}")));
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("not seen in time: {what}"),
+            ));
         }
         thread::sleep(Duration::from_millis(1));
     }
     Ok(())
 }
 
-/// Runs `run` between two looks at the truth, until both looks agree: only then can its answer be judged.
+/// Runs `run` between two readings of the oracle, until both readings agree: only then can its answer be
+/// judged.
 ///
-/// The parts of an oracle are read one after the other, and a retransmission or another program may move
-/// a number between them. That is no fault of connbox; but never to be quiet is a fault of the test.
+/// The parts of an oracle are read one after the other, and a retransmission or another program may change a
+/// number between them. That is not connbox's fault; but if there is never a quiet point, the test fails.
 pub fn at_a_quiet_point<O, R>(oracle: impl Fn() -> Result<O, String>, run: impl Fn() -> R) -> (O, R)
 where
     O: PartialEq + Debug,
 {
     let mut why = String::new();
-    // Long enough for another program to make or drop a great many sockets, which moves the numbers of
-    // the whole machine all the while.
+    // Long enough for another program to make or drop very many sockets, which changes machine-wide numbers all
+    // the time.
     let end = Instant::now() + Duration::from_secs(15);
     while Instant::now() < end {
         let before = oracle();
         let answer = run();
-        // The kernel frees the netlink sockets of a program that has ended a little later, so the world
-        // may need a moment to be as it was.
+        // The kernel frees the netlink sockets of a program shortly after it has ended, so the world may take a
+        // moment to return to its earlier state.
         for _ in 0..10 {
             match (&before, oracle()) {
                 (Ok(before), Ok(after)) if *before == after => return (after, answer),
@@ -299,5 +315,5 @@ where
             thread::sleep(Duration::from_millis(5));
         }
     }
-    panic!("never a quiet point: {why}");
+    panic!("there was never a quiet point: {why}");
 }

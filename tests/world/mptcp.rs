@@ -1,4 +1,4 @@
-//! A world with MPTCP connections, whose subflows are TCP sockets, beside plain TCP ones.
+//! A world with MPTCP connections, whose subflows are TCP sockets, and plain TCP connections.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -13,7 +13,6 @@ use super::line::{Kind, knock};
 use super::link::Tun;
 use super::{Obstacle, State, World, diag, lacking, wait_until};
 
-/// Fills the empty world.
 pub fn fill(world: &mut World) -> Result<(), Obstacle> {
     lacking("MPTCP", mptcp_socket(Kind::V4, SocketFlags::empty()))?;
     let tun = lacking("TUN devices", Tun::make())?;
@@ -29,13 +28,12 @@ pub fn fill(world: &mut World) -> Result<(), Obstacle> {
     Ok(await_the_closed(world)?)
 }
 
-/// A socket of MPTCP.
 fn mptcp_socket(kind: Kind, flags: SocketFlags) -> io::Result<OwnedFd> {
     let flags = flags | SocketFlags::CLOEXEC;
     Ok(socket_with(kind.family(), SocketType::STREAM, flags, Some(ipproto::MPTCP))?)
 }
 
-/// A listener of MPTCP, which takes plain TCP too.
+/// An MPTCP listener, which also accepts plain TCP.
 fn listener(kind: Kind, port: u16) -> io::Result<TcpListener> {
     let socket = mptcp_socket(kind, SocketFlags::empty())?;
     let any = kind.pick(Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED);
@@ -44,9 +42,9 @@ fn listener(kind: Kind, port: u16) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Makes, of one kind, a plain connection and MPTCP ones: one that is kept, one half closed by its
-/// client, one closed by its client, one closed by both, one that waits to be accepted; and a socket that
-/// is bound to a port.
+/// Makes connections of one kind: a plain one, and these MPTCP ones: one that is kept, one half closed by its
+/// client, one closed by its client, one closed by both, and one that waits to be accepted; and a socket that
+/// is only bound to a port.
 fn make_connections(world: &mut World, kind: Kind, listener: &TcpListener) -> io::Result<()> {
     let loopback = kind.pick(Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
     let address = SocketAddr::new(loopback, listener.local_addr()?.port());
@@ -64,14 +62,14 @@ fn make_connections(world: &mut World, kind: Kind, listener: &TcpListener) -> io
     Ok(())
 }
 
-/// A client of MPTCP that is connected.
+/// A connected MPTCP client.
 fn connection(kind: Kind, address: SocketAddr) -> io::Result<OwnedFd> {
     let socket = mptcp_socket(kind, SocketFlags::empty())?;
     connect(&socket, &address)?;
     Ok(socket)
 }
 
-/// A client of MPTCP whose peer does not answer.
+/// An MPTCP client whose peer does not answer.
 fn call(kind: Kind) -> io::Result<OwnedFd> {
     let socket = mptcp_socket(kind, SocketFlags::NONBLOCK)?;
     match connect(&socket, &kind.peer()) {
@@ -80,7 +78,8 @@ fn call(kind: Kind) -> io::Result<OwnedFd> {
     }
 }
 
-/// Waits until the connections that both have closed show: the kernel closes subflows by and by.
+/// Waits for the states of the connections that both ends have closed: the kernel closes their subflows with a
+/// delay.
 fn await_the_closed(world: &World) -> io::Result<()> {
     wait_until("the closed MPTCP connections in TIME_WAIT", || {
         let rows = diag::dump(&world.diag)?;

@@ -1,4 +1,4 @@
-//! What the kernel and the tools in use say about a world: the truth that connbox is compared with.
+//! What the kernel and existing tools report about a world: the truth that connbox is compared with.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -12,14 +12,14 @@ use super::{State, World};
 /// How many sockets of each family are in each state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
-    /// AF_INET; the first number is of the state 1.
+    /// AF_INET; the first number is that of state 1.
     pub tcp: [u64; 12],
-    /// AF_INET6, with those that speak IPv4.
+    /// AF_INET6, including sockets that use IPv4.
     pub tcp6: [u64; 12],
 }
 
 impl Histogram {
-    /// The rows of a dump, counted.
+    /// Counts the rows of a dump.
     pub fn of(rows: &[Row]) -> Self {
         let mut histogram = Self::default();
         for row in rows {
@@ -28,9 +28,9 @@ impl Histogram {
         histogram
     }
 
-    /// The rows that `ss -Htan` with these further words prints, counted.
+    /// Counts the rows that `ss -Htan` with these additional arguments prints.
     ///
-    /// A newer ss calls the sockets that are merely bound UNCONN; they are in no other count.
+    /// A newer ss lists sockets that are only bound as UNCONN; no other count includes them.
     fn of_ss(world: &World, words: &[&str]) -> [u64; 12] {
         let mut counts = [0; 12];
         let text = world.tool("ss", &[&["-Htan"], words].concat());
@@ -48,18 +48,17 @@ impl Histogram {
         self.of_family(kind != Kind::V4)[index(state)] += u64::from(count);
     }
 
-    /// Both families together.
+    /// The sum of both families.
     pub fn both(&self) -> [u64; 12] {
         std::array::from_fn(|state| self.tcp[state] + self.tcp6[state])
     }
 
-    /// The counts of one family.
     fn of_family(&mut self, v6: bool) -> &mut [u64; 12] {
         if v6 { &mut self.tcp6 } else { &mut self.tcp }
     }
 }
 
-/// The names that ss gives the states 1 to 12; the last is never seen.
+/// ss's names for the states 1 to 12; the last never appears.
 const SS_STATES: [&str; 12] = [
     "ESTAB",
     "SYN-SENT",
@@ -75,12 +74,12 @@ const SS_STATES: [&str; 12] = [
     "",
 ];
 
-/// Where a state is in an array of counts.
+/// The index of a state in an array of counts.
 fn index(state: State) -> usize {
     usize::from(state.0) - 1
 }
 
-/// The histogram of a world, if everyone who can count it says the same.
+/// The histogram of a world, if all tools that can count it agree.
 pub fn histogram(world: &World) -> Result<Histogram, String> {
     let truth = Histogram::of(&world.dump());
     agree("/proc/net/tcp", &Histogram::of(&proc_rows(world)), &truth)?;
@@ -92,7 +91,7 @@ pub fn histogram(world: &World) -> Result<Histogram, String> {
     Ok(truth)
 }
 
-/// Says who says otherwise than a full dump.
+/// An error that names `who` if it disagrees with a full dump.
 fn agree<T: PartialEq + Debug>(who: &str, said: &T, truth: &T) -> Result<(), String> {
     if said == truth { Ok(()) } else { Err(format!("{who} says {said:?}, a dump {truth:?}")) }
 }
@@ -108,7 +107,7 @@ pub fn proc_rows(world: &World) -> Vec<Row> {
         .collect()
 }
 
-/// One row of /proc/net/tcp. A minisocket shows timer 3, and a request a reference count of 0.
+/// One row of /proc/net/tcp. A minisocket has timer 3, and a request a reference count of 0.
 fn proc_row(line: &str, v6: bool) -> Row {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let number = |text: &str| u8::from_str_radix(text, 16).expect("a hexadecimal byte");
@@ -123,7 +122,7 @@ pub fn sockstat(world: &World) -> BTreeMap<(String, String), i64> {
     sockstat_rows(world).into_iter().map(|(line, item, value)| ((line, item), value)).collect()
 }
 
-/// The same in the order of the files.
+/// The same, in the order of the files.
 pub fn sockstat_rows(world: &World) -> Vec<(String, String, i64)> {
     let text = world.proc_net("sockstat") + &world.proc_net("sockstat6");
     let mut rows = Vec::new();
@@ -137,7 +136,7 @@ pub fn sockstat_rows(world: &World) -> Vec<(String, String, i64)> {
     rows
 }
 
-/// The Tcp counters of /proc/net/snmp, in its order and with the names of nstat.
+/// The Tcp counters of /proc/net/snmp, in its order and under nstat's names.
 pub fn snmp_tcp(world: &World) -> Vec<(String, String)> {
     let text = world.proc_net("snmp");
     let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp: "));
@@ -156,7 +155,7 @@ pub fn nstat(world: &World) -> Vec<(String, String)> {
     text.lines().filter(|line| !line.starts_with('#')).filter_map(words).collect()
 }
 
-/// What `ss -s` prints, under the names that connbox uses.
+/// What `ss -s` prints, under connbox's names.
 pub fn ss_summary(world: &World) -> BTreeMap<String, i64> {
     let text = world.tool("ss", &["-s"]);
     let mut summary = BTreeMap::new();
@@ -199,7 +198,7 @@ pub fn ss_summary(world: &World) -> BTreeMap<String, i64> {
     summary
 }
 
-/// Notes one number of `ss -s`.
+/// Adds one number of `ss -s`.
 fn insert(summary: &mut BTreeMap<String, i64>, name: &str, value: &str) {
     summary.insert(name.into(), value.parse().expect("a number of ss -s"));
 }

@@ -1,4 +1,4 @@
-//! A world with as many plain sockets as are asked for, to be told from others by their numbers.
+//! A world with a given number of plain sockets; tests tell it from other worlds by these numbers.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -8,18 +8,17 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 
 use super::{Obstacle, World, sys};
 
-/// How many sockets of which kind.
 #[derive(Clone, Copy, Default)]
 pub struct Sockets {
     /// Listening TCP sockets for IPv4.
     pub listen: usize,
-    /// Listening TCP sockets for IPv6 alone.
+    /// Listening TCP sockets for IPv6 only.
     pub listen6: usize,
-    /// TCP sockets in no table, of either family in turn.
+    /// TCP sockets in no table, alternately of either family.
     pub unbound: usize,
     /// Bound UDP sockets for IPv4.
     pub udp: usize,
-    /// Connections that were tried, and refused: they leave a count and no socket.
+    /// Connection attempts that were refused: they increase a counter and leave no socket.
     pub refused: usize,
 }
 
@@ -32,8 +31,7 @@ impl World {
         })
     }
 
-    /// So many listening TCP sockets and UDP sockets, for IPv4, each of them on the same port as the others
-    /// of its protocol.
+    /// This many listening TCP sockets and UDP sockets for IPv4; all sockets of a protocol share one port.
     pub fn alike(&self, listen: usize, udp: usize) -> Vec<OwnedFd> {
         let make = |kind, port| -> io::Result<OwnedFd> {
             let socket = socket_with(AddressFamily::INET, kind, SocketFlags::CLOEXEC, None)?;
@@ -51,14 +49,13 @@ impl World {
         .expect("sockets that share a port")
     }
 
-    /// More sockets in the namespace, until they are dropped. Unlike worlds themselves they may be made
-    /// while the machine is held.
+    /// More sockets in the namespace, until they are dropped. Unlike worlds, they may be made while the machine
+    /// is held.
     pub fn more(&self, sockets: Sockets) -> Vec<OwnedFd> {
         self.inside(|| make(sockets)).expect("make sockets")
     }
 }
 
-/// Makes the sockets in the namespace of the calling thread.
 fn make(sockets: Sockets) -> io::Result<Vec<OwnedFd>> {
     let mut made: Vec<OwnedFd> = Vec::new();
     for _ in 0..sockets.listen {
@@ -76,7 +73,7 @@ fn make(sockets: Sockets) -> io::Result<Vec<OwnedFd>> {
     }
     for _ in 0..sockets.refused {
         let refused = TcpStream::connect((Ipv4Addr::LOCALHOST, 1));
-        assert!(refused.is_err(), "somebody listens on port 1");
+        assert!(refused.is_err(), "something listens on port 1");
     }
     Ok(made)
 }

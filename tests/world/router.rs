@@ -1,9 +1,9 @@
-//! A world of three: a client, a router and a server, each in a namespace of its own, and flows of every
-//! kind through the router's connection tracking.
+//! A world of three network namespaces, a client, a router and a server, with flows of every kind through the
+//! router's connection tracking.
 //!
-//! The flows are there for good: nobody sends any more, and no timeout ends while a test looks. Some are
-//! of real sockets, and some of packets made by hand between two hosts that do not exist, so that they
-//! stay in whatever state they were brought to.
+//! The flows stay: no one sends any more, and no timeout ends during a test. Some belong to real sockets;
+//! others come from hand-made packets between two hosts that do not exist, so that they stay in the state they
+//! were brought to.
 
 use std::ops::Deref;
 
@@ -14,7 +14,7 @@ use super::{Ran, Resident, Script, World};
 const SETUP: &str = include_str!("router/setup.sh");
 const TRAFFIC: &str = include_str!("router/traffic.py");
 
-/// Flows that traffic cannot leave behind: Debian's conntrack inserts them.
+/// Flows that traffic cannot create; Debian's conntrack inserts them.
 const INSERTED: [&str; 5] = [
     "-I -s 1.1.1.1 -d 2.2.2.2 -p dccp --sport 1 --dport 2 --state OPEN --role client -t 90000 -m 7",
     "-I -s fd::1 -d fd::2 -p tcp --sport 5 --dport 6 --state SYN_SENT2 -t 90000 -w 65535 -m 3735928559",
@@ -24,15 +24,15 @@ const INSERTED: [&str; 5] = [
     "-I -s ::1.2.3.4 -d ::ffff:1.2.3.4 -p 253 -t 90000",
 ];
 
-/// What it takes to make it.
+/// What a router needs.
 const NEEDS: [&str; 7] =
     ["connection tracking", "bash", "conntrack", "ip", "nft", "nsenter", "python3"];
 
-/// The router's namespace, and what keeps the flows through it.
+/// The router's namespace, and what keeps its flows alive.
 pub struct Router {
     world: World,
     traffic: Script,
-    _hosts: [(Resident, World); 2],
+    hosts: [(Resident, World); 2],
 }
 
 impl Deref for Router {
@@ -65,13 +65,18 @@ impl World {
             let Ran { status, stderr, .. } = world.ran("conntrack", &words);
             assert_eq!(status, 0, "{options}: {stderr}");
         }
-        Some(Router { world, traffic, _hosts: hosts })
+        Some(Router { world, traffic, hosts })
     }
 }
 
 impl Router {
-    /// Makes new TCP flows in every state, some of which the kernel ends at once: for those who watch.
-    /// They stay beside those of before.
+    /// The namespaces of the client and of the server.
+    pub fn hosts(&self) -> [&World; 2] {
+        self.hosts.each_ref().map(|(_, world)| world)
+    }
+
+    /// Makes new TCP flows in every state, some of which the kernel ends at once, for tests that watch. The
+    /// earlier flows stay.
     pub fn more_traffic(&mut self) {
         assert_eq!(self.traffic.go(), "done", "more traffic through the router");
     }

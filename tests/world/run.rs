@@ -1,4 +1,4 @@
-//! Programs run in a world, or beside it: connbox itself, and the tools it is compared with.
+//! Programs run inside or outside a world: connbox itself, and the tools it is compared with.
 
 use std::ffi::{CString, OsStr};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,43 +13,54 @@ use crate::support::{CONNBOX, lacks, search_path};
 use super::World;
 use super::sys::{self, Ban};
 
-/// What the program that is run may do.
+/// What the program may do.
 #[derive(Clone, Copy)]
 pub enum Rights {
     /// Everything.
     Root,
     /// What the user 65534 may do without a capability.
     Nobody,
-    /// Everything but to make a netlink socket: see [`Rights::without_netlink`].
+    /// Everything except making a netlink socket: see [`Rights::without_netlink`].
     NoNetlink(Ban),
-    /// Everything, but there is nothing in /proc.
+    /// Everything except joining groups of netlink messages.
+    NoGroups([Ban; 2]),
+    /// Everything, but /proc is empty.
     NoProc,
+    /// Everything that needs no netlink socket, where /proc is mounted with `subset=pid`.
+    ProcOfPids(Ban),
 }
 
 impl Rights {
-    /// Those under which to make a netlink socket fails with `errno`. None if `test` is skipped.
+    /// Rights with which making a netlink socket fails with `errno`. None if `test` is skipped.
     pub fn without_netlink(test: &str, errno: i32) -> Option<Self> {
         let ban = sys::netlink_ban(errno);
         if ban.is_none() {
-            lacks(test, "seccomp", "no program for this machine");
+            lacks(test, "seccomp", "the tests have no program for this processor");
         }
         ban.map(Self::NoNetlink)
     }
+
+    /// Those without netlink, and with a /proc that shows processes and nothing else. None if `test` is skipped.
+    pub fn proc_of_pids(test: &str) -> Option<Self> {
+        let Self::NoNetlink(ban) = Self::without_netlink(test, libc::EPERM)? else { return None };
+        if connbox::sys::kernel_version() < (5, 8) {
+            lacks(test, "subset=pid", "an older kernel");
+            return None;
+        }
+        Some(Self::ProcOfPids(ban))
+    }
 }
 
-/// What a program answered.
+/// The result of a program.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ran {
-    /// Its exit status; -1 where a signal ended it.
+    /// Its exit status; -1 if a signal ended it.
     pub status: i32,
-    /// Its standard output.
     pub stdout: String,
-    /// Its standard error.
     pub stderr: String,
 }
 
 impl Ran {
-    /// Runs the command to its end.
     fn of(command: &mut Command) -> Self {
         let Output { status, stdout, stderr } =
             command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -57,14 +68,15 @@ impl Ran {
         Self { status: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) }
     }
 
-    /// The standard output of conntrack, if all went well and only the number of flows was said.
+    /// The standard output of conntrack, if it succeeded and printed only the number of flows on standard
+    /// error.
     pub fn clean_but_for_the_trailer(self) -> String {
         let is_trailer = self.stderr.lines().all(|line| line.ends_with(" have been shown."));
         assert!(self.status == 0 && is_trailer, "{}", self.stderr);
         self.stdout
     }
 
-    /// The standard output, if all went well and nothing was said about it.
+    /// The standard output, if the program succeeded and printed nothing on standard error.
     pub fn clean(self) -> String {
         assert_eq!((self.status, self.stderr.as_str()), (0, ""), "{}", self.stdout);
         self.stdout
@@ -72,17 +84,25 @@ impl Ran {
 }
 
 impl World {
-    /// connbox, run inside as root.
+    /// Runs connbox inside as root.
     pub fn connbox(&self, words: &[&str]) -> Ran {
         self.connbox_as(Rights::Root, words)
     }
 
-    /// connbox, run inside with other rights.
+    /// The standard output of connbox run inside as root, whatever its bytes are. It must succeed.
+    pub fn connbox_bytes(&self, words: &[&str]) -> Vec<u8> {
+        let mut command = self.command(connbox(), Rights::Root);
+        let Output { status, stdout, stderr } = command.args(words).output().expect("run connbox");
+        assert!(status.success() && stderr.is_empty(), "{}", stderr.escape_ascii());
+        stdout
+    }
+
+    /// Runs connbox inside with other rights.
     pub fn connbox_as(&self, rights: Rights, words: &[&str]) -> Ran {
         Ran::of(self.command(connbox(), rights).args(words))
     }
 
-    /// connbox, run outside, where the file `/run/netns/<name>` stands for this world.
+    /// Runs connbox outside, where the file `/run/netns/<name>` refers to this world.
     pub fn connbox_beside(&self, name: &str, words: &[&str]) -> Ran {
         connbox_among(&[(name, self)], Rights::Root, words)
     }
@@ -92,9 +112,22 @@ impl World {
         self.tool_as(Rights::Root, program, words)
     }
 
-    /// What a tool run inside as root answers, whatever it is.
+    /// The output of a tool run inside as root, whatever its bytes are. It must succeed.
+    pub fn tool_bytes(&self, program: &str, words: &[&str]) -> Vec<u8> {
+        let output = self.command(Path::new(program), Rights::Root).args(words).output();
+        let Output { status, stdout, stderr } = output.expect("run a tool");
+        assert!(status.success(), "{}", stderr.escape_ascii());
+        stdout
+    }
+
+    /// The result of a tool run inside as root, whether it succeeds or not.
     pub fn ran(&self, program: &str, words: &[&str]) -> Ran {
         Ran::of(self.command(Path::new(program), Rights::Root).args(words))
+    }
+
+    /// What a tool run inside with other rights answers, whatever it is.
+    pub fn ran_as(&self, rights: Rights, program: &str, words: &[&str]) -> Ran {
+        Ran::of(self.command(Path::new(program), rights).args(words))
     }
 
     /// The output of a tool run inside with other rights.
@@ -102,23 +135,23 @@ impl World {
         Ran::of(self.command(Path::new(program), rights).args(words)).clean()
     }
 
-    /// A process that does nothing, inside.
+    /// A process inside that does nothing.
     pub fn resident(&self) -> Resident {
         let mut command = self.command(Path::new("sleep"), Rights::Root);
         Resident(command.arg("300").spawn().expect("run sleep"))
     }
 
-    /// A process that does nothing, inside, run by this name of the program sleep.
+    /// A process inside that does nothing, run through this other name of sleep.
     pub fn resident_called(&self, sleep: &Path) -> Resident {
         Resident(self.command(sleep, Rights::Root).arg("300").spawn().expect("run sleep"))
     }
 
-    /// The kernel's number of the namespace.
+    /// The inode of the namespace.
     pub fn inode(&self) -> u64 {
         rustix::fs::fstat(&self.netns).expect("the namespace").st_ino
     }
 
-    /// connbox, run inside as root and left running; its standard output, and its process.
+    /// Starts connbox inside as root, and returns its standard output and its process.
     pub fn connbox_running(&self, words: &[&str]) -> (ChildStdout, Resident) {
         let mut command = self.command(connbox(), Rights::Root);
         command.stdout(Stdio::piped()).stderr(Stdio::null());
@@ -126,7 +159,14 @@ impl World {
         (child.stdout.take().expect("a pipe"), Resident(child))
     }
 
-    /// A program, run inside as root with more environment, and left running.
+    /// Starts connbox inside with pipes for what it writes.
+    pub fn connbox_piped(&self, rights: Rights, words: &[&str]) -> Child {
+        let mut command = self.command(connbox(), rights);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(words).spawn().expect("run connbox")
+    }
+
+    /// Starts a program inside as root, with additional environment variables.
     pub fn running_with(
         &self,
         program: &Path,
@@ -139,7 +179,7 @@ impl World {
         Resident(command.spawn().expect("run a program"))
     }
 
-    /// A program, run inside as root and left running; its standard output, and its process.
+    /// Starts a program inside as root, and returns its standard output and its process.
     pub fn running(&self, program: &str, words: &[&str]) -> (ChildStdout, Resident) {
         let mut command = self.command(Path::new(program), Rights::Root);
         command.stdout(Stdio::piped()).stderr(Stdio::null());
@@ -147,12 +187,13 @@ impl World {
         (child.stdout.take().expect("a pipe"), Resident(child))
     }
 
-    /// The test program itself, run inside as one of its companions, which waits to be told to go on by a line.
+    /// Starts the test program itself inside, as one of its companions. Each line that is sent to it makes it
+    /// continue.
     pub fn companion(&self, role: &str) -> Script {
         self.companion_called(role, OsStr::new("companion"))
     }
 
-    /// The same by another name, of at most 15 bytes.
+    /// The same under another name of at most 15 bytes.
     pub fn companion_called(&self, role: &str, name: &OsStr) -> Script {
         let mut command = self.command(&oneself(), Rights::Root);
         become_companion(&mut command, role).env(COMPANION_NAME, name);
@@ -163,17 +204,23 @@ impl World {
         Script { stdin, says: BufReader::new(Box::new(says)), resident: Resident(child) }
     }
 
-    /// A program in Python that is run inside, and waits to be told to go on by a line.
+    /// Starts a Python program inside. Each line that is sent to it makes it continue.
     pub fn script(&self, text: &str) -> Script {
-        let mut command = self.command(Path::new("python3"), Rights::Root);
-        command.args(["-S", "-c", text]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        self.script_behind(&["env"], text)
+    }
+
+    /// The same behind these words, a command that runs another one in its place.
+    pub fn script_behind(&self, words: &[&str], text: &str) -> Script {
+        let mut command = self.command(Path::new(words[0]), Rights::Root);
+        command.args(&words[1..]).args(["python3", "-S", "-c", text]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("run python3");
         let stdin = child.stdin.take().expect("a pipe");
         let says = child.stdout.take().expect("a pipe");
         Script { stdin, says: BufReader::new(Box::new(says)), resident: Resident(child) }
     }
 
-    /// A program to be run inside.
+    /// The command for a program inside.
     pub(super) fn command(&self, program: &Path, rights: Rights) -> Command {
         let netns = self.netns.as_raw_fd();
         let mut command = plain(program);
@@ -183,33 +230,45 @@ impl World {
                 Rights::Root => {}
                 Rights::Nobody => sys::become_user(65534)?,
                 Rights::NoNetlink(ban) => sys::apply_ban(&ban)?,
+                Rights::NoGroups(bans) => bans.iter().try_for_each(sys::apply_ban)?,
                 Rights::NoProc => sys::empty_proc()?,
+                Rights::ProcOfPids(ban) => {
+                    sys::proc_of_pids()?;
+                    sys::apply_ban(&ban)?;
+                }
             }
-            // After the change of user, which would undo it.
+            // After the change of user, which would clear this.
             sys::die_with_parent()
         });
         command
     }
 }
 
-/// The environment variables that make the test program a companion, and give it a name.
+/// The environment variables that make the test program a companion and give it a name.
 pub const COMPANION: &str = "CONNBOX_COMPANION";
 pub const COMPANION_NAME: &str = "CONNBOX_COMPANION_NAME";
 
-/// The test program.
 pub fn oneself() -> PathBuf {
     std::env::current_exe().expect("a path")
 }
 
-/// Has the test program, run by this command, be a companion: tests/live/companions.rs.
+/// Makes this command, which runs the test program, run a companion instead: tests/live/companions.rs.
 pub fn become_companion<'a>(command: &'a mut Command, role: &str) -> &'a mut Command {
     command.env(COMPANION, role).stdout(Stdio::null());
     command.args(["companions::is_one", "--exact", "--nocapture"])
 }
 
-/// connbox, run outside, where files of /run/netns stand for these worlds and for nothing else.
+/// Runs connbox outside, where /run/netns holds files for exactly these worlds. The connbox of a test beside this
+/// one may visit them at the same moment; it is no resident.
 pub fn connbox_among(named: &[(&str, &World)], rights: Rights, words: &[&str]) -> Ran {
-    tool_among(named, rights, connbox(), words)
+    let mut ran = tool_among(named, rights, connbox(), words);
+    let is_visitor = |cell: &str| {
+        cell.strip_suffix("/connbox")
+            .is_some_and(|pid| pid.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let cells = ran.stdout.split('\t').map(|cell| if is_visitor(cell) { "-" } else { cell });
+    ran.stdout = cells.collect::<Vec<_>>().join("\t");
+    ran
 }
 
 /// The same for another program.
@@ -231,24 +290,28 @@ pub fn tool_among(named: &[(&str, &World)], rights: Rights, program: &Path, word
     Ran::of(command.args(words))
 }
 
-/// A program that lives in a network namespace of its own for a moment.
+/// Runs a program that lives in its own network namespace for a moment.
 pub fn pass_through_a_namespace() {
     let mut command = plain(Path::new("true"));
     sys::before_exec(&mut command, sys::unshare_net);
     command.status().expect("run true");
 }
 
-/// connbox, run outside every world.
+/// Runs connbox outside every world.
 pub fn connbox_outside(words: &[&str]) -> Ran {
     Ran::of(plain(connbox()).args(words))
 }
 
-/// The binary under test.
+/// Runs any program outside every world.
+pub fn ran_outside(program: &str, words: &[&str]) -> Ran {
+    Ran::of(plain(Path::new(program)).args(words))
+}
+
 pub fn connbox() -> &'static Path {
     Path::new(CONNBOX)
 }
 
-/// A program in a plain environment and without input.
+/// A command with a plain environment and without input.
 fn plain(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env("PATH", search_path()).env("LC_ALL", "C").env_remove("CONNBOX_ROOT");
@@ -260,17 +323,16 @@ fn plain(program: &Path) -> Command {
 pub struct Resident(pub(super) Child);
 
 impl Resident {
-    /// Its process ID.
     pub fn pid(&self) -> u32 {
         self.0.id()
     }
 
-    /// Its exit status, if it has ended; -1 where a signal ended it.
+    /// Its exit status, if it has ended; -1 if a signal ended it.
     pub fn has_ended(&mut self) -> Option<i32> {
         self.0.try_wait().expect("wait").map(|status| status.code().unwrap_or(-1))
     }
 
-    /// Waits for its end and gives its exit status; -1 where a signal ended it.
+    /// Waits for its end and returns its exit status; -1 if a signal ended it.
     pub fn end(&mut self) -> i32 {
         self.0.wait().expect("wait").code().unwrap_or(-1)
     }
@@ -283,7 +345,7 @@ impl Drop for Resident {
     }
 }
 
-/// A companion, or a program in Python. Whatever it has forked must end at the end of its standard input.
+/// A companion, or a Python program. Every process that it forks must end when its standard input ends.
 pub struct Script {
     // Closed before the process is killed and waited for.
     stdin: ChildStdin,
@@ -292,27 +354,46 @@ pub struct Script {
 }
 
 impl Script {
-    /// Its process ID.
     pub fn pid(&self) -> u32 {
         self.resident.pid()
     }
 
-    /// Ends it by a signal.
+    /// Ends it with a signal.
     pub fn kill(mut self) {
         self.resident.signal(Signal::KILL);
         self.resident.end();
     }
 
-    /// Tells it to go on, and gives what it says next.
+    /// Tells it to continue, and returns the next line that it prints.
     pub fn go(&mut self) -> String {
         self.tell("go")
     }
 
-    /// Tells it a line, and gives what it says next.
+    /// Sends it a line, and returns the next line that it prints.
     pub fn tell(&mut self, line: &str) -> String {
         self.stdin.write_all(format!("{line}\n").as_bytes()).expect("the program still runs");
+        self.line()
+    }
+
+    /// The next line that it prints.
+    pub fn line(&mut self) -> String {
         let mut line = String::new();
         self.says.read_line(&mut line).expect("a line in UTF-8");
         line.trim_end().to_owned()
     }
+}
+
+/// The effective capabilities of a process, and its `NoNewPrivs` and `Seccomp` (proc_pid_status(5)).
+pub fn rights_of(pid: u32) -> (u64, u64, u64) {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
+    let number = |name: &str, base| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).expect(name);
+        u64::from_str_radix(line.trim_start_matches(':').trim(), base).expect(name)
+    };
+    assert_eq!(number("CapEff", 16), number("CapPrm", 16));
+    // Whoever has given up the others cannot be given them again, either.
+    if number("NoNewPrivs", 10) == 1 {
+        assert_eq!(number("CapBnd", 16) & !number("CapPrm", 16), 0);
+    }
+    (number("CapEff", 16), number("NoNewPrivs", 10), number("Seccomp", 10))
 }

@@ -1,7 +1,7 @@
-//! The system calls that std and rustix do not offer, each behind a safe function.
+//! System calls that std and rustix do not offer, each behind a safe function.
 //!
-//! Everything a child runs between fork and exec is here too: such a function only makes plain system
-//! calls, it neither allocates nor locks.
+//! This file also holds everything a child runs between fork and exec: such functions only make plain system
+//! calls, and neither allocate nor lock.
 #![allow(unsafe_code, reason = "the one file of the live tests that talks to libc")]
 
 use std::ffi::{CStr, CString};
@@ -16,13 +16,13 @@ fn check<T: Into<i64>>(returned: T) -> io::Result<()> {
     if returned.into() == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Moves the calling thread, and only it, into a new network namespace.
+/// Moves the calling thread, and no other, into a new network namespace.
 pub fn unshare_net() -> io::Result<()> {
     // SAFETY: unshare takes no pointer; the file descriptors of the thread stay shared.
     check(unsafe { libc::unshare(libc::CLONE_NEWNET) })
 }
 
-/// Moves the calling thread into the network namespace `fd` refers to.
+/// Moves the calling thread into the network namespace that `fd` refers to.
 pub fn enter_net(fd: RawFd) -> io::Result<()> {
     // SAFETY: setns takes no pointer.
     check(unsafe { libc::setns(fd, libc::CLONE_NEWNET) })
@@ -54,34 +54,40 @@ pub fn tcp_state(fd: &OwnedFd) -> io::Result<u8> {
     Ok(state)
 }
 
-/// Runs an ioctl whose argument is at most the 40 bytes of a `struct ifreq`.
+/// Runs an ioctl whose argument has at most the 40 bytes of a `struct ifreq`.
 pub fn ioctl(fd: &OwnedFd, request: libc::Ioctl, argument: &mut [u8; 40]) -> io::Result<()> {
     // SAFETY: every request used here reads and writes at most a struct ifreq, 40 bytes long.
     check(unsafe { libc::ioctl(fd.as_raw_fd(), request, argument.as_mut_ptr()) })
 }
 
-/// Sends a frame out of an interface of the calling thread's namespace.
-pub fn send_frame(interface: &str, frame: &[u8]) -> io::Result<()> {
+/// Sends frames from an interface of the calling thread's namespace, all through one socket: closing one takes the kernel some
+/// milliseconds.
+pub fn send_frames<'a>(
+    interface: &str,
+    mut frames: impl Iterator<Item = &'a [u8]>,
+) -> io::Result<()> {
     let name = CString::new(interface)?;
-    // SAFETY: a sockaddr_ll of zeros is one.
+    // SAFETY: all zeros are a valid sockaddr_ll.
     let mut to: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
     to.sll_family = libc::AF_PACKET as u16;
-    // SAFETY: the strings, the address and the frame outlive the calls that read them, and what the first call
-    // gives is ours.
+    // SAFETY: the strings, the address and the frames outlive the calls that read them, and we own the
+    // descriptor that the first call returns.
     unsafe {
         to.sll_ifindex = libc::if_nametoindex(name.as_ptr()) as i32;
         let socket = libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0);
         check(socket)?;
         let socket = OwnedFd::from_raw_fd(socket);
         let length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
-        let (bytes, to) = (frame.as_ptr().cast(), (&raw const to).cast());
-        check(libc::sendto(socket.as_raw_fd(), bytes, frame.len(), 0, to, length) as i64)
+        frames.try_for_each(|frame| {
+            let (bytes, to) = (frame.as_ptr().cast(), (&raw const to).cast());
+            check(libc::sendto(socket.as_raw_fd(), bytes, frame.len(), 0, to, length) as i64)
+        })
     }
 }
 
-/// Runs `work` as one whose files and sockets belong to `user`.
+/// Runs `work` so that the files and sockets it makes belong to `user`.
 pub fn as_file_user<T>(user: u32, work: impl FnOnce() -> T) -> T {
-    // SAFETY: setfsuid takes no pointer and changes the calling thread alone.
+    // SAFETY: setfsuid takes no pointer and changes only the calling thread.
     let old = unsafe { libc::setfsuid(user) };
     let done = work();
     // SAFETY: as above.
@@ -89,18 +95,18 @@ pub fn as_file_user<T>(user: u32, work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Has `prepare` run in the child between fork and exec. `prepare` may only make plain system calls:
-/// the other threads are gone in the child, and the locks they held stay locked.
+/// Runs `prepare` in the child between fork and exec. `prepare` may only make plain system calls: the child
+/// does not have the other threads, and the locks they held stay locked.
 pub fn before_exec<F>(command: &mut Command, prepare: F)
 where
     F: FnMut() -> io::Result<()> + Send + Sync + 'static,
 {
-    // SAFETY: every `prepare` of these tests is made of the functions of this file, which neither
-    // allocate nor lock.
+    // SAFETY: the functions `prepare` of these tests consist of functions of this file, which neither allocate
+    // nor lock.
     unsafe { command.pre_exec(prepare) };
 }
 
-/// Kills the child when the thread that started it ends, however it ends. A change of user clears this.
+/// Kills the child when the thread that started it ends for any reason. A change of user clears this.
 pub fn die_with_parent() -> io::Result<()> {
     // SAFETY: PR_SET_PDEATHSIG takes no pointer.
     check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) })
@@ -117,8 +123,8 @@ struct CapData {
 
 /// Becomes the unprivileged `user`, who has no capability once the next program runs.
 ///
-/// The program may lie below a directory closed to that user, such as /root. So the capability to pass
-/// it is kept until exec, which takes it away as it is not inheritable.
+/// The program may be below a directory that this user cannot enter, such as /root. So the capability to enter
+/// it is kept until exec, which drops it because it is not inheritable.
 pub fn become_user(user: u32) -> io::Result<()> {
     const DAC_OVERRIDE_AND_READ_SEARCH: u32 = 1 << 1 | 1 << 2;
     const VERSION_3: u32 = 0x2008_0522;
@@ -129,8 +135,8 @@ pub fn become_user(user: u32) -> io::Result<()> {
         inheritable: 0,
     };
     let data = [kept, CapData::default()];
-    // SAFETY: raw calls, as libc's would look for other threads to change; the pointers are to arrays
-    // of the sizes that version 3 of capset asks for, and to no groups at all.
+    // SAFETY: these are raw calls, since libc's would change all threads; the pointers are to arrays of the
+    // sizes that version 3 of capset requires, and the list of groups is empty.
     unsafe {
         check(libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0))?;
         check(libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<libc::gid_t>()))?;
@@ -148,9 +154,34 @@ const fn op(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
     libc::sock_filter { code: code as u16, jt, jf, k }
 }
 
-/// A seccomp program under which `socket(AF_NETLINK, ...)` fails with `errno`, or None where these tests
-/// do not know the machine's number of its system calls.
+/// A seccomp program under which `socket(AF_NETLINK, ...)` fails with `errno`, or None if these tests do not
+/// know the number of this system call on the machine.
 pub fn netlink_ban(errno: i32) -> Option<Ban> {
+    ban(libc::SYS_socket, 0, (libc::BPF_JEQ, libc::AF_NETLINK as u32), errno)
+}
+
+/// Programs under which a netlink socket cannot join groups, by bind or by setsockopt.
+pub fn groups_ban(errno: i32) -> Option<[Ban; 2]> {
+    let bind = ban(libc::SYS_bind, 0, (libc::BPF_JGE, 0), errno)?;
+    let level = libc::SOL_NETLINK as u32;
+    Some([bind, ban(libc::SYS_setsockopt, 1, (libc::BPF_JEQ, level), errno)?])
+}
+
+/// The same for opening files without a name.
+pub fn tmpfile_ban(errno: i32) -> Option<Ban> {
+    // O_TMPFILE contains O_DIRECTORY, which alone is allowed.
+    let bit = (libc::O_TMPFILE & !libc::O_DIRECTORY) as u32;
+    ban(libc::SYS_openat, 2, (libc::BPF_JSET, bit), errno)
+}
+
+/// The same for hard links.
+pub fn link_ban(errno: i32) -> Option<Ban> {
+    ban(libc::SYS_linkat, 0, (libc::BPF_JGE, 0), errno)
+}
+
+/// A seccomp program under which a system call fails with `errno` if the comparison with the low half of one
+/// of its arguments is true.
+fn ban(call: libc::c_long, argument: u32, comparison: (u32, u32), errno: i32) -> Option<Ban> {
     use libc::{BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W};
     let arch = if cfg!(target_arch = "x86_64") {
         0xc000_003e
@@ -159,33 +190,33 @@ pub fn netlink_ban(errno: i32) -> Option<Ban> {
     } else {
         return None;
     };
-    // Offsets in struct seccomp_data: number 0, arch 4, low half of the first argument 16.
+    // Offsets in struct seccomp_data: number 0, arch 4, arguments 16, 24, …
     Some([
         op(BPF_LD | BPF_W | BPF_ABS, 4, 0, 0),
         op(BPF_JMP | BPF_JEQ | BPF_K, arch, 0, 4),
         op(BPF_LD | BPF_W | BPF_ABS, 0, 0, 0),
-        op(BPF_JMP | BPF_JEQ | BPF_K, libc::SYS_socket as u32, 0, 2),
-        op(BPF_LD | BPF_W | BPF_ABS, 16, 0, 0),
-        op(BPF_JMP | BPF_JEQ | BPF_K, libc::AF_NETLINK as u32, 1, 0),
+        op(BPF_JMP | BPF_JEQ | BPF_K, call as u32, 0, 2),
+        op(BPF_LD | BPF_W | BPF_ABS, 16 + 8 * argument, 0, 0),
+        op(BPF_JMP | comparison.0 | BPF_K, comparison.1, 1, 0),
         op(BPF_RET | BPF_K, libc::SECCOMP_RET_ALLOW, 0, 0),
         op(BPF_RET | BPF_K, libc::SECCOMP_RET_ERRNO | errno as u32, 0, 0),
     ])
 }
 
-/// Puts the calling process, for good, under a seccomp program.
+/// Applies a seccomp program to the calling process; this cannot be undone.
 pub fn apply_ban(ban: &Ban) -> io::Result<()> {
     let program = libc::sock_fprog { len: ban.len() as u16, filter: ban.as_ptr().cast_mut() };
-    // SAFETY: the kernel copies the program, of which length and pointer are right, during the call.
+    // SAFETY: the kernel copies the program during the call; its length and pointer are right.
     unsafe {
         check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
         check(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program))
     }
 }
 
-/// Gives the calling process a mount namespace of its own, so that no mount of it is seen elsewhere.
+/// Gives the calling process its own mount namespace, so that its mounts are not visible elsewhere.
 fn unshare_mounts() -> io::Result<()> {
     let none = std::ptr::null();
-    // SAFETY: mount allows the null pointers here; the other one is to a constant.
+    // SAFETY: mount allows these null pointers; the other pointer is to a constant.
     unsafe {
         check(libc::unshare(libc::CLONE_NEWNS))?;
         let flags = libc::MS_REC | libc::MS_PRIVATE;
@@ -200,8 +231,8 @@ fn bind_mount(from: &CStr, over: &CStr) -> io::Result<()> {
     check(unsafe { libc::mount(from.as_ptr(), over.as_ptr(), none, libc::MS_BIND, none.cast()) })
 }
 
-/// Leaves the calling process a /run in which there is nothing but the files of `directory`, each bound to
-/// the network namespace at its source: what `ip netns add` does, without a trace on the machine.
+/// Gives the calling process a /run that holds only the files of `directory`, each bound to the network
+/// namespace at its source: as `ip netns add` does, but without a trace on the machine.
 pub fn bind_netns(directory: &CStr, sources_and_files: &[(CString, CString)]) -> io::Result<()> {
     unshare_mounts()?;
     mount_tmpfs(c"/run")?;
@@ -215,15 +246,23 @@ pub fn bind_netns(directory: &CStr, sources_and_files: &[(CString, CString)]) ->
     Ok(())
 }
 
-/// Leaves the calling process an empty /proc.
+/// Gives the calling process an empty /proc.
 pub fn empty_proc() -> io::Result<()> {
     unshare_mounts()?;
     mount_tmpfs(c"/proc")
 }
 
+/// Leaves the calling process a /proc that has processes and nothing else (Linux 5.8).
+pub fn proc_of_pids() -> io::Result<()> {
+    unshare_mounts()?;
+    let (proc, over, options) = (c"proc".as_ptr(), c"/proc".as_ptr(), c"subset=pid".as_ptr());
+    // SAFETY: the strings outlive the call.
+    check(unsafe { libc::mount(proc, over, proc, 0, options.cast()) })
+}
+
 /// Mounts an empty file system over a directory.
 fn mount_tmpfs(over: &CStr) -> io::Result<()> {
     let tmpfs = c"tmpfs".as_ptr();
-    // SAFETY: the strings outlive the call, and there need be no options.
+    // SAFETY: the strings outlive the call, and the options may be null.
     check(unsafe { libc::mount(tmpfs, over.as_ptr(), tmpfs, 0, std::ptr::null()) })
 }

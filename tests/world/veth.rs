@@ -1,4 +1,4 @@
-//! Pairs of interfaces, each a cable between two ends, made and looked at by rtnetlink.
+//! Pairs of interfaces, made and queried by rtnetlink. A pair is like a cable with two ends.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -9,11 +9,11 @@ use rustix::net::{
 
 use super::World;
 
-/// A struct ifinfomsg that says nothing: what is meant has a name.
+/// An empty struct ifinfomsg: interfaces are identified by name.
 const NO_INFO: [u8; 16] = [0; 16];
 
 impl World {
-    /// Makes a pair of interfaces here, the second of which lives in `there`, if that is given.
+    /// Makes a pair of interfaces here; the second one is in `there`, if that is given.
     pub fn veth(&self, name: &str, peer: &str, there: Option<&World>) {
         let mut other = NO_INFO.to_vec();
         attribute(&mut other, libc::IFLA_IFNAME, &named(peer));
@@ -31,19 +31,18 @@ impl World {
         self.inside(|| ask(libc::RTM_NEWLINK, flags, &link)).expect("a pair of interfaces");
     }
 
-    /// Unmakes an interface.
     pub fn delete_interface(&self, name: &str) {
         let mut link = NO_INFO.to_vec();
         attribute(&mut link, libc::IFLA_IFNAME, &named(name));
         self.inside(|| ask(libc::RTM_DELLINK, libc::NLM_F_ACK, &link)).expect("no interface");
     }
 
-    /// How many want to see all frames that pass by an interface.
+    /// How many programs have put an interface into promiscuous mode.
     pub fn promiscuity(&self, name: &str) -> u32 {
         let mut link = NO_INFO.to_vec();
         attribute(&mut link, libc::IFLA_IFNAME, &named(name));
         let answer = self.inside(|| ask(libc::RTM_GETLINK, 0, &link)).expect("an interface");
-        // Behind the headers of netlink and of links.
+        // After the headers of netlink and of links.
         let mut rest = &answer[32..];
         while rest.len() >= 4 {
             let [length, kind] =
@@ -53,16 +52,15 @@ impl World {
             }
             rest = &rest[length.next_multiple_of(4).min(rest.len())..];
         }
-        panic!("the kernel does not say who looks at {name}");
+        panic!("the kernel does not report the promiscuity of {name}");
     }
 }
 
-/// A name with the NUL that ends it.
+/// The name with its terminating NUL.
 fn named(name: &str) -> Vec<u8> {
     [name.as_bytes(), b"\0"].concat()
 }
 
-/// Adds an attribute.
 fn attribute(to: &mut Vec<u8>, kind: u16, value: &[u8]) {
     to.extend((4 + value.len() as u16).to_ne_bytes());
     to.extend(kind.to_ne_bytes());
@@ -70,9 +68,9 @@ fn attribute(to: &mut Vec<u8>, kind: u16, value: &[u8]) {
     to.resize(to.len().next_multiple_of(4), 0);
 }
 
-/// Sends one request in the namespace of the calling thread, and gives what the kernel answers.
+/// Sends one request in the namespace of the calling thread, and returns the kernel's answer.
 fn ask(kind: u16, flags: i32, body: &[u8]) -> io::Result<Vec<u8>> {
-    // The protocol 0 is rtnetlink.
+    // Protocol 0 is rtnetlink.
     let cloexec = SocketFlags::CLOEXEC;
     let socket: OwnedFd = socket_with(AddressFamily::NETLINK, SocketType::RAW, cloexec, None)?;
     let mut request = Vec::new();

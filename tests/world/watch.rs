@@ -16,7 +16,7 @@ pub struct Watcher {
 }
 
 impl World {
-    /// A program, run inside as root, whose output is kept.
+    /// Starts a program inside as root, whose output is kept.
     pub fn watcher(&self, program: &str, words: &[&str]) -> Watcher {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -31,12 +31,12 @@ impl World {
         Watcher { resident: Resident(child.expect(program)), files }
     }
 
-    /// connbox, likewise.
+    /// Starts connbox in the same way.
     pub fn connbox_watcher(&self, words: &[&str]) -> Watcher {
         self.watcher(connbox().to_str().expect("a path in UTF-8"), words)
     }
 
-    /// Waits until `count` sockets of netfilter have joined groups of events.
+    /// Waits until `count` netfilter sockets have joined multicast groups.
     pub fn wait_for_listeners(&self, count: usize) {
         wait_until("the listeners", || {
             let table = self.proc_net("netlink");
@@ -49,17 +49,17 @@ impl World {
 }
 
 impl Watcher {
-    /// What it has written to its standard output.
+    /// What it has written to its standard output so far.
     pub fn stdout(&self) -> String {
         fs::read_to_string(&self.files[0]).expect("output in UTF-8")
     }
 
-    /// What it has written to its standard error.
+    /// What it has written to its standard error so far.
     pub fn stderr(&self) -> String {
         fs::read_to_string(&self.files[1]).expect("output in UTF-8")
     }
 
-    /// Waits until its standard output is as wanted, as long as it grows.
+    /// Waits until its standard output satisfies `is_there`, as long as it grows.
     pub fn wait_for(&self, what: &str, is_there: impl Fn(&str) -> bool) {
         let mut length = 0;
         loop {
@@ -72,17 +72,16 @@ impl Watcher {
         }
     }
 
-    /// Waits until it waits itself: what it does before, it has done.
+    /// Waits until it sleeps: then it has finished what it does before.
     pub fn wait_until_it_sleeps(&self) {
         self.resident.wait_until_it_sleeps();
     }
 
-    /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         self.resident.signal(signal);
     }
 
-    /// Ends it by a signal, and gives all that it wrote.
+    /// Ends it with a signal, and returns everything that it wrote.
     pub fn end(mut self, signal: Signal) -> Ran {
         self.signal(signal);
         let status = self.resident.end();
@@ -91,14 +90,13 @@ impl Watcher {
 }
 
 impl Resident {
-    /// Waits until it waits itself: what it does before, it has done.
+    /// Waits until it sleeps: then it has finished what it does before.
     pub fn wait_until_it_sleeps(&self) {
         let stat = format!("/proc/{}/stat", self.pid());
         let sleeps = || Ok(fs::read_to_string(&stat)?.contains(") S "));
         wait_until("a sleeping watcher", sleeps).expect("it still runs");
     }
 
-    /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.pid().try_into().expect("a process ID")).expect("no 0");
         kill_process(pid, signal).expect("it still runs");

@@ -1,10 +1,10 @@
 //! `closedcalc --by`: who holds TCP sockets that are neither connected nor listening.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::cli;
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::frame::{Call, Report, Sample, Table};
 use crate::model::Groups;
 use crate::model::Needs;
@@ -12,17 +12,18 @@ use crate::out::Column;
 use crate::select::grouping::Grouping;
 use crate::select::keys::Shape::{Number, Text, Word};
 use crate::select::keys::{Counted, Key, columns, names, push_text, word};
-use crate::select::socket_keys::named_or_number;
+use crate::select::socket_keys::{CONTAINER, POD, named_or_number};
 use crate::source::Source;
 use crate::source::files::names::Users;
 use crate::source::netns::{Missing, Namespaces};
 use crate::source::processes::cgroup;
-use crate::source::processes::closed::{Closed, Round};
+use crate::source::processes::closed::{Closed, Found, Round};
+use crate::source::processes::pods::{self, Pods, Which};
 use crate::sys::Kernel;
 
 /// Who holds closed sockets, counted in groups.
 #[derive(Debug, Default)]
-pub struct HeldSockets;
+pub(super) struct HeldSockets;
 
 impl Counted for HeldSockets {
     type One<'a> = (&'a Closed, &'a Known<'a>);
@@ -36,17 +37,19 @@ const COUNT: Column =
     Column::gauge("count", "closedcalc_holders", "TCP sockets neither connected nor listening");
 
 /// All columns of this table; a run shows those of its keys, and the last two.
-pub const COLUMNS: [Column; 6] = Column::joined(&[&columns(&KEYS), &[KIND.column, COUNT]]);
+pub(super) const COLUMNS: [Column; KEYS.len() + 2] =
+    Column::joined(&[&columns(&KEYS), &[KIND.column, COUNT]]);
 
-const KEYS: [Key<HeldSockets>; 4] = [
-    Key::new(
+const KEYS: [Key<HeldSockets>; 6] = [
+    Key::<HeldSockets>::new(
         "process",
         Column::label("process", "the name of the process that holds the sockets"),
         Text(|to, (socket, known)| {
-            let process = socket.pid.and_then(|pid| known.round.process(pid));
+            let process = socket.pid.and_then(|pid| known.round.process(known.found, pid));
             push_text(to, process.map(|process| process.name.as_slice()));
         }),
-    ),
+    )
+    .also(&["name"]),
     Key::new(
         "pid",
         Column::label("pid", "the process's number: the lowest, if several hold a socket"),
@@ -57,12 +60,26 @@ const KEYS: [Key<HeldSockets>; 4] = [
         Needs::USERS,
         "user",
         Column::label("owner", "the user who created the sockets, by name"),
-        Text(|to, (socket, known)| named_or_number(to, known.users.name(socket.uid), socket.uid)),
+        Text(|to, (socket, known)| {
+            named_or_number(to, known.names.users.name(socket.uid), socket.uid)
+        }),
     ),
     Key::new(
         "cgroup",
         Column::label("cgroup", "the control group of the process"),
-        Text(|to, (socket, known)| known.push_cgroup(to, socket)),
+        Text(|to, (socket, known)| known.push_cgroup(to, socket, None)),
+    ),
+    Key::needing(
+        Needs::PODS,
+        "pod",
+        POD,
+        Text(|to, (socket, known)| known.push_cgroup(to, socket, Some(Which::Pod))),
+    ),
+    Key::needing(
+        Needs::PODS,
+        "container",
+        CONTAINER,
+        Text(|to, (socket, known)| known.push_cgroup(to, socket, Some(Which::Container))),
     ),
 ];
 
@@ -73,17 +90,20 @@ static KIND: Key<HeldSockets> = Key::new(
     Word(|(socket, _)| socket.is_bound.map(u16::from), |place| word(&["unbound", "bound"], place)),
 );
 
-/// The warning when the descriptors of other users' processes cannot be read; see `owner::CAPABILITIES`.
-const UNREADABLE: &str = "the descriptors of some processes cannot be read (needs CAP_DAC_READ_SEARCH and \
-    CAP_SYS_PTRACE): their unbound sockets are not found, and their bound ones are shown as '-' (no owner \
-    found)";
+/// What is wrong with the groups where holders cannot be seen.
+const OUTCOME: &str =
+    "their unbound sockets are not found, and their bound ones are shown as '-' (no owner found)";
+/// The same where processes of this namespace may hold connections of others.
+const CONNECTIONS: &str =
+    ": connections there that a process of this namespace holds are counted as unbound";
 
 /// Prints the holders in groups.
 ///
 /// # Errors
 /// For options that do not go with `--by`.
-pub fn run(call: &mut Call, mut grouping: Grouping<HeldSockets>) -> Result<(), Error> {
+pub(super) fn run(call: &mut Call, mut grouping: Grouping<HeldSockets>) -> Result<(), Error> {
     check(call)?;
+    grouping.check_pods(call)?;
     grouping.end_with(&KIND);
     let columns = grouping.columns();
     call.table(&columns, &[], &mut By { grouping })
@@ -116,40 +136,57 @@ impl Table for By {
     fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
         source.must_be_live("--by asks the running kernel")?;
         let round = Round::of_own_namespace(source)?;
-        let groups = self.groups(source, &round, &self.users(source)?, report)?;
+        let groups = self.groups(source, &round, &self.names(source)?, report)?;
         self.grouping.rows(&groups, out)
     }
 
     fn namespaces(&mut self, all: &Namespaces, sample: Sample<'_>) -> Result<Missing, Error> {
         let round = Round::of_all_namespaces(sample.source)?;
-        let users = self.users(sample.source)?;
+        let names = self.names(sample.source)?;
         let read = |source: &Source, _: &[u8], report: &mut Report| {
-            self.groups(source, &round, &users, report)
+            self.groups(source, &round, &names, report)
         };
         sample.everywhere(all, read, |groups, out| self.grouping.rows(&groups, out))
     }
 }
 
 impl By {
-    fn users(&self, source: &Source) -> Result<Users, Error> {
-        let has_users = self.grouping.needs().has(Needs::USERS);
-        if has_users { Users::read(&source.kernel) } else { Ok(Users::default()) }
+    fn names(&self, source: &Source) -> Result<Names, Error> {
+        let (needs, kernel) = (self.grouping.needs(), &source.kernel);
+        let users = needs.has(Needs::USERS).then(|| Users::read(kernel)).transpose()?;
+        let pods = || Pods::read(kernel, self.grouping.pods.as_deref());
+        let pods = needs.has(Needs::PODS).then(pods).transpose()?;
+        Ok(Names { users: users.unwrap_or_default(), pods: pods.unwrap_or_default() })
     }
 
     fn groups(
         &self,
         source: &Source,
         round: &Round,
-        users: &Users,
+        names: &Names,
         report: &mut Report,
     ) -> Result<Groups, Error> {
-        if round.unreadable() > 0 {
-            report.note(UNREADABLE);
+        let found = &round.closed(source)?;
+        let sight = round.sight(found);
+        if !sight.is_clear() {
+            report.gap(&[&sight.reasons(), ": ", OUTCOME].concat());
+        } else if found.lacks_namespaces {
+            let needs = error::needs("CAP_SYS_ADMIN");
+            report
+                .gap(&["some network namespaces cannot be entered ", &needs, CONNECTIONS].concat());
+        } else if found.sockets.iter().any(|socket| socket.pid.is_none()) {
+            report.gap(&sight.gap("are shown as '-' (no owner found)"));
         }
-        let known = Known { kernel: &source.kernel, round, users, cgroups: RefCell::default() };
-        let mut groups = Groups::default();
+        let of = |is_asked, read: ReadGroup| match is_asked {
+            true => groups_of(source, found, read),
+            false => Ok(GroupsOf::new()),
+        };
+        let cgroups = of(self.grouping.has("cgroup"), cgroup::of_process)?;
+        let homes = of(self.grouping.needs().has(Needs::PODS), pods::group_of_process)?;
+        let known = Known { round, found, names, cgroups, homes };
+        let mut groups = self.grouping.groups();
         let mut key = Vec::with_capacity(128);
-        for socket in &round.closed(source)? {
+        for socket in &found.sockets {
             self.grouping.key(&mut key, (socket, &known));
             groups.add(&key, [0; 2]);
         }
@@ -157,22 +194,47 @@ impl By {
     }
 }
 
+/// The control group of each process.
+type GroupsOf = HashMap<u32, Option<Vec<u8>>>;
+
+type ReadGroup = fn(&Kernel, u32) -> Result<Option<Vec<u8>>, Error>;
+
+fn groups_of(source: &Source, found: &Found, read: ReadGroup) -> Result<GroupsOf, Error> {
+    let mut groups = GroupsOf::new();
+    for pid in found.sockets.iter().filter_map(|socket| socket.pid) {
+        if let Entry::Vacant(place) = groups.entry(pid) {
+            place.insert(read(&source.kernel, pid)?);
+        }
+    }
+    Ok(groups)
+}
+
+/// The names that the keys need.
+struct Names {
+    users: Users,
+    pods: Pods,
+}
+
 /// What is known about the holders.
-pub struct Known<'a> {
-    kernel: &'a Kernel,
+pub(super) struct Known<'a> {
     round: &'a Round,
-    users: &'a Users,
-    /// The control group of each process, read once.
-    cgroups: RefCell<HashMap<u32, Option<Vec<u8>>>>,
+    found: &'a Found,
+    names: &'a Names,
+    cgroups: GroupsOf,
+    /// The groups that tell of pods.
+    homes: GroupsOf,
 }
 
 impl Known<'_> {
-    fn push_cgroup(&self, to: &mut Vec<u8>, socket: &Closed) {
-        let mut cgroups = self.cgroups.borrow_mut();
-        let path = socket.pid.and_then(|pid| {
-            let of = cgroups.entry(pid);
-            of.or_insert_with(|| cgroup::of_process(self.kernel, pid)).as_deref()
-        });
-        push_text(to, path);
+    /// Appends the control group of the holder, or the pod or container that it is of.
+    fn push_cgroup(&self, to: &mut Vec<u8>, socket: &Closed, which: Option<Which>) {
+        let groups = if which.is_some() { &self.homes } else { &self.cgroups };
+        let path = socket.pid.and_then(|pid| groups.get(&pid)?.as_deref());
+        match (which, path) {
+            (Some(which), Some(path)) => {
+                push_text(to, self.names.pods.name(path, which).as_deref());
+            }
+            _ => push_text(to, path),
+        }
     }
 }

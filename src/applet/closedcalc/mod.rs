@@ -13,9 +13,9 @@ use crate::model::TcpSockstat;
 use crate::out::Column;
 use crate::select::grouping::{self, Grouping, TakesGrouping};
 use crate::source::Source;
-use crate::source::files::procfs;
+use crate::source::files::counts;
 
-pub static APPLET: Applet = Applet {
+pub(super) static APPLET: Applet = Applet {
     name: "closedcalc",
     aliases: &[],
     about: "count closed TCP sockets, by the usual formula and in fact",
@@ -27,23 +27,25 @@ pub static APPLET: Applet = Applet {
          unhashed is the number you want: alloc - inuse - inuse6. With many connections in TIME_WAIT the two \
          differ by thousands.",
         "alloc counts the whole machine, the other terms one network namespace. If other namespaces \
-         (containers) have TCP sockets, unhashed includes them; in a namespace other than the first, a \
-         warning says so. --netns all visits every namespace: inuse, inuse6 and tw have one row per \
+         (containers) have TCP sockets, unhashed includes them, and a warning says so. --netns all visits every namespace: inuse, inuse6 and tw have one row per \
          namespace, and closed, unhashed and alloc have one row each, for the whole machine, computed from \
          the sums over all namespaces. Then neither formula counts sockets of other namespaces as closed.",
         "A growing unhashed is a leak: sockets that were created and never connected, or that the peer has \
          closed and the program has forgotten.",
-        "With --by, closedcalc lists who holds such sockets, in groups by process, pid, user or cgroup: the \
+        "With --by, closedcalc lists who holds such sockets, in groups by process, pid, user, cgroup, pod or container: the \
          largest first, groups of equal size in the order of their keys. In column kind, unbound means that \
          the socket is in no table of the kernel (lsof says \"can't identify protocol\"); bound means that \
          it has a port and is neither connected nor listening, which the kernel reports since Linux 6.8 \
          (before that, kind is '-'). Only sockets of the network namespace count, and only if a process has \
          a descriptor for them; a socket that several processes hold counts for the lowest pid. If such \
          sockets are found, closedcalc also reads the tables of the other namespaces, because a process may \
-         hold connections of those: this needs CAP_SYS_ADMIN.",
+         hold connections of those: this needs CAP_SYS_ADMIN. Where one cannot be entered, they count as \
+         unbound, a warning says so, and the status is 1.",
         "The sockets are found by one pass over /proc/*/fd, a dump of the tables through sock_diag(7), and \
          the protocol name that the kernel gives for each remaining descriptor. No descriptor is opened or \
-         duplicated. Processes you have no permission to inspect are skipped; a warning says so.",
+         duplicated. The control group, pod and container are those of the process; see connbox-conncount(1) for their \
+         names. If some processes cannot be seen (see connbox-conncount(1)), one warning names the \
+         reason and the cure, and the status is 1, unless --quiet-gaps accepts that.",
     ],
     options: &DOCS,
     filters: &[],
@@ -69,7 +71,7 @@ pub static APPLET: Applet = Applet {
     rows: "closed and unhashed, then the terms alloc, inuse, inuse6 and tw. NAME is one of these. With --by: \
         one row per group and kind, and no NAME.",
     names: &NAMES,
-    keys: &[],
+    keyboard: &[],
     original: None,
     run,
 };
@@ -77,7 +79,7 @@ pub static APPLET: Applet = Applet {
 const NAMES: [&str; 6] = ["closed", "unhashed", "alloc", "inuse", "inuse6", "tw"];
 
 const COLUMNS: [Column; 5] = [
-    Column::key("name", "the row's name"),
+    Column::fixed("name", "the row's name"),
     Column::gauge("value", "closedcalc_sockets", "TCP sockets"),
     SCOPE,
     SOURCE,
@@ -85,7 +87,8 @@ const COLUMNS: [Column; 5] = [
 ];
 
 /// The columns of the numbers, then those of `--by`.
-const ALL_COLUMNS: [Column; 11] = Column::joined(&[&COLUMNS, &by::COLUMNS]);
+const ALL_COLUMNS: [Column; COLUMNS.len() + by::COLUMNS.len()] =
+    Column::joined(&[&COLUMNS, &by::COLUMNS]);
 
 #[derive(Default)]
 struct Args {
@@ -99,19 +102,24 @@ impl TakesGrouping for Args {
     }
 }
 
-const OPTIONS: [Opt<Args>; 3] = [
+static OPTIONS: [Opt<Args>; 5] = [
     grouping::by("list who holds sockets that are neither connected nor listening"),
-    grouping::top("show at most N groups"),
+    grouping::top("show at most N groups; with --netns all and no --by, N namespaces"),
+    grouping::max(),
     grouping::min("show only groups of at least COUNT sockets"),
+    grouping::pods(),
 ];
-const DOCS: [OptDoc; 3] = cli::docs(&OPTIONS);
+static DOCS: [&OptDoc; OPTIONS.len()] = cli::docs(&OPTIONS);
 
 fn run(call: &mut Call) -> Result<(), Error> {
     let args = call.args(&OPTIONS)?;
     if args.grouping.has_keys() {
         return by::run(call, args.grouping);
     }
-    args.grouping.refuse_without_keys()?;
+    args.grouping.check_pods(call)?;
+    if !args.grouping.picks_namespaces(call)? {
+        args.grouping.refuse_without_keys()?;
+    }
     let names = cli::pick(call.names(), &NAMES)?;
     measure::run(call, &COLUMNS, names, Closed)
 }
@@ -122,13 +130,20 @@ impl Measures for Closed {
     const OF_MACHINE: &'static [&'static str] = &["closed", "unhashed", "alloc"];
     const MIXED: &'static [&'static str] = &NAMES;
 
-    fn read(&self, _: &[&'static str], source: &Source, _: &mut Report) -> Result<Readings, Error> {
-        let tcp = procfs::sockstat(source)?.tcp().map_err(procfs::missing)?;
-        Ok(Readings { tcp, ..Readings::default() })
+    fn read(
+        &self,
+        names: &[&'static str],
+        source: &Source,
+        report: &mut Report,
+    ) -> Result<Readings, Error> {
+        let sockstat = counts::sockstat(source)?;
+        let tcp = sockstat.tcp().map_err(|field| counts::missing(source, field))?;
+        measure::lacks_ipv6(names, source, &sockstat, report);
+        Ok(Readings { tcp: Some(tcp), ..Readings::default() })
     }
 
     fn measure(readings: &Readings, name: &str, of_machine: bool) -> Result<Measure, Error> {
-        let TcpSockstat { alloc, inuse, inuse6, tw, .. } = readings.tcp;
+        let TcpSockstat { alloc, inuse, inuse6, tw, .. } = readings.tcp.unwrap_or_default();
         let figures = match name {
             "closed" => format!(" = {alloc} - ({inuse} + {inuse6} - {tw})"),
             "unhashed" => format!(" = {alloc} - {inuse} - {inuse6}"),

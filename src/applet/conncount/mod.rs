@@ -13,7 +13,7 @@ use crate::select::grouping::{self, Grouping, TakesGrouping};
 use crate::select::options;
 use crate::select::socket_keys::{self, NUMBERS, Sockets};
 
-pub static APPLET: Applet = Applet {
+pub(super) static APPLET: Applet = Applet {
     name: "conncount",
     aliases: &[],
     about: "count connections: the summary of ss -s, or the sockets you choose, by any key",
@@ -31,21 +31,65 @@ pub static APPLET: Applet = Applet {
          --netns all, tcp, closed, unhashed and orphaned have one row each, for the whole machine, and the \
          others have one row per namespace. For the number of sockets in each state, or of one family, use \
          connbox-tcpstates(1).",
-        "With --from, synrecv is absent unless the files include a table of TCP sockets.",
+        "--from also reads saved text of ss(8) and netstat(8), and of ss -s; see connbox-from(7). \
+         With --from, synrecv is absent unless the files include a table of TCP sockets. Without /proc/net/sockstat \
+         (gVisor) estab and synrecv are printed; the other rows are absent, with a warning and status 1. A number \
+         below zero, a fault of the kernel, is printed as it is, and as 0 with --prom.",
         "With a filter (see FILTERS below) conncount prints one number instead: how many sockets match. With \
          --by it counts them in groups: one row per group, the largest first, groups of equal size in the \
          order of their keys. Keys: state, proto, family (inet, inet6, inet6-mapped: an IPv6 socket that \
          uses IPv4), laddr and raddr (with /LEN networks: raddr/24, or raddr/24/64 for IPv4 and IPv6), \
-         lport, rport, direction (listen; in, if a socket listens on the local port; otherwise out), service \
-         (the name in /etc/services of the local port, or of the remote port if the direction is out), uid, \
-         user, pid, process, cgroup, iface, netns. IPv4-mapped addresses are written as IPv4.",
+         lport, rport, direction, service, uid, user, pid, process, cgroup, iface, netns, pod, container. The words of ss are taken, \
+         too: src and local are laddr; dst, peer and remote raddr; sport lport; dport rport; name process. IPv4-mapped \
+         addresses are written as IPv4.",
+        "A ! before a word of a filter excludes what the word selects: --lport '!22', --raddr '!10.0.0.0/8', --state \
+         '!listen', --lport '8000-9000,!8080'. In a list that begins with a ! every word needs one. A socket without an \
+         owner (TIME_WAIT) is of no user and no process, so that '!root' counts it. If some processes cannot be seen, \
+         --process '!NAME' warns, since it cannot exclude their sockets.",
+        "The direction is listen, in (the other end opened the connection) or out. It is in where a socket \
+         listens that could have accepted this one: on its port, at its address or at all, of its family \
+         and interface (a listener at :: also takes IPv4, unless IPV6_V6ONLY is set, which saved tables \
+         do not tell). Where none does, or none any more, the server is the other end if a socket listens \
+         there, else the end with the lower port, as in connbox-tcptrack(1). SYN_SENT is always out, and \
+         SYN_RECV in. service is the name in /etc/services of the server's port: the remote one if the \
+         direction is out, otherwise the local one.",
         "Processes are found in one pass over /proc/*/fd. A socket that several processes hold counts for \
-         the lowest pid or, with --process, for the process you named. Sockets that no process holds \
-         (TIME_WAIT, SYN_RECV, connections not yet accepted, orphans) are in the group '-'. So are those of \
-         processes you have no permission to inspect; a warning says so. The control group is the one in \
-         which the socket was created, as the kernel reports it (since Linux 5.9), otherwise that of its \
-         process. --sum adds up the same queues as ss shows; the kernel counts a received FIN as one byte.",
-        "The kernel itself filters by port, address and state, so asking for a few sockets among many is \
+         the lowest pid or, with --process, for the process you named: by its PID, by its name (the 15 bytes \
+         of /proc/PID/comm, which rows show, or the last part of argv[0] or of the executable's path), or by \
+         a whole path. Sockets that no process holds (TIME_WAIT, SYN_RECV, connections not yet accepted, \
+         orphans) are in the group '-'. A --process or --cgroup that matches nothing on the machine counts \
+         0, and a warning says so; the status stays 0, as a program may well not run. Only the paths of \
+         executables are not public: without capabilities, a path, and a name that no process shows, may be \
+         those of other users' programs, and the count is incomplete. A socket of a thread that has closed \
+         its descriptors to the rest of its process (unshare(2) with CLONE_FILES) has the name of the \
+         process, and the thread's number as its pid.",
+        "If a socket has a holder that cannot be seen, one warning names the reason (missing capabilities, a \
+         /proc mounted with hidepid= or ProtectProc=, a PID namespace that is not the machine's first) and \
+         the cure, and the status is 1: such sockets are in the group '-', and --process does not count \
+         them. The same is said if no process has a descriptor of a socket in use, such as the kernel's own \
+         sockets (NFS, WireGuard), those that are registered with io_uring and nowhere else, and those in a \
+         message that no process has received yet (SCM_RIGHTS). \
+         --quiet-gaps accepts all that: no warning, status 0.",
+        "The control group is the one in which the socket was created, as the kernel reports it (since Linux \
+         5.9), otherwise that of its process. If that group no longer exists, it is unreachable:ID, as in \
+         ss(8), and only --cgroup / matches it. In a cgroup namespace of its own (a container), connbox sees \
+         a part of the groups: others are unreachable, and unless --cgroup / counts them, whatever their names, a \
+         warning says so, and the status is 1. --sum adds up the same queues as ss shows; the kernel counts a \
+         received FIN as one byte.",
+        "pod and container are read from the path of the control group, as Kubernetes with containerd, CRI-O or \
+         Docker, and Docker and Podman alone, name it. A pod is NAMESPACE/NAME where the links in \
+         /var/log/containers or the list of --pods FILE give its name (what kubectl get pods -A -o json or the \
+         kubelet's /pods prints), else its UID; a container is its name in the pod, else its ID of 64 digits. Of a \
+         container in a container the outer one counts. Where cgroup v1 is in use, sockets whose own group is not \
+         one of a pod are in the pod of the process that holds them, which needs the same capabilities as the key pid.",
+        "An IPv4 network in --laddr and --raddr also matches IPv4-mapped addresses (::ffff:127.0.0.1), and so does an \
+         IPv6 network that contains them (::/0), as in ss. ADDR%ZONE, ss's [ADDR]%ZONE, and --iface match sockets \
+         that are bound to the interface ZONE, a name or number: all that use link-local IPv6 addresses, and those \
+         of programs that chose an interface. Only sock_diag(7) and saved text of ss(8) show this: with saved tables and --root, \
+         and if netlink is refused, iface, --iface and zones are errors. --state bound-inactive counts sockets that have a port and are \
+         neither connected nor listening (since Linux 6.8); no other state or group of states includes them; \
+         ss's name unconnected is CLOSE.",
+        "The kernel itself filters by port, address, interface and state, so asking for a few sockets among many is \
          quick. A filter by state alone counts by subtraction, as connbox-tcpstates(1) does.",
     ],
     options: &DOCS,
@@ -71,12 +115,24 @@ pub static APPLET: Applet = Applet {
             command: "conncount --state syn-recv --by raddr/24/64 --min 101",
         },
         Example {
+            about: "Connections that leave the machine's own networks, but for DNS",
+            command: "conncount --state connected --raddr '!127.0.0.0/8,!10.0.0.0/8,!::1' --rport '!53'",
+        },
+        Example {
             about: "The classic leak: who forgets to close",
             command: "conncount --state close-wait --by process,pid",
         },
         Example {
-            about: "Connections by unit, pod or container",
+            about: "Connections by unit or session",
             command: "conncount --state connected --by cgroup",
+        },
+        Example {
+            about: "Connections by pod, on all of a node",
+            command: "conncount --netns all --state connected --by pod --top 10",
+        },
+        Example {
+            about: "The five network namespaces with the most sockets in TIME_WAIT",
+            command: "conncount --netns all --top 5 timewait",
         },
         Example {
             about: "Which remote ports have connections in TIME_WAIT",
@@ -93,13 +149,13 @@ pub static APPLET: Applet = Applet {
            --transport also raw, udp, tcp_inuse, inet and frag, each followed by its IPv4 and IPv6 part \
            (raw_ip, raw_ip6, ..., tcp_ip, tcp_ip6, ...). NAME is one of them.",
     names: &summary::NAMES,
-    keys: &[],
+    keyboard: &[],
     original: None,
     run,
 };
 
 const COLUMNS: [Column; 5] = [
-    Column::key("name", "the row's name"),
+    Column::fixed("name", "the row's name"),
     Column::gauge("value", "conncount_sockets", "sockets"),
     SCOPE,
     SOURCE,
@@ -107,7 +163,8 @@ const COLUMNS: [Column; 5] = [
 ];
 
 /// Every column that any run may show.
-const ALL_COLUMNS: [Column; 24] = Column::joined(&[&COLUMNS, &socket_keys::COLUMNS, &NUMBERS]);
+const ALL_COLUMNS: [Column; COLUMNS.len() + socket_keys::COLUMNS.len() + NUMBERS.len()] =
+    Column::joined(&[&COLUMNS, &socket_keys::COLUMNS, &NUMBERS]);
 
 #[derive(Default)]
 struct Args {
@@ -129,16 +186,16 @@ impl Args {
     /// The chosen protocols; TCP if none is named.
     fn protos(&self) -> Vec<Proto> {
         let named = [(Proto::Tcp, self.tcp || !self.udp), (Proto::Udp, self.udp)];
-        named.into_iter().filter(|(_, is_meant)| *is_meant).map(|(proto, _)| proto).collect()
+        named.into_iter().filter(|(_, is_asked)| *is_asked).map(|(proto, _)| proto).collect()
     }
 
     /// Whether sockets are counted one by one instead of printing the summary.
     fn counts_sockets(&self) -> bool {
-        self.tcp || self.udp || self.grouping.is_given()
+        self.tcp || self.udp || self.grouping.pods.is_some() || self.grouping.is_given()
     }
 }
 
-const OPTIONS: [Opt<Args>; 8] = [
+static OPTIONS: [Opt<Args>; 10] = [
     Opt::switch("transport", "add the table of protocols and families of ss -s", |args| {
         args.transport = true;
     }),
@@ -150,20 +207,25 @@ const OPTIONS: [Opt<Args>; 8] = [
     Opt::<Args>::switch("udp", "count UDP sockets; with -t both", |args| args.udp = true)
         .short('u'),
     grouping::by("count in groups, the largest first"),
-    grouping::top("show at most N groups"),
+    grouping::top("show at most N groups; with --netns all and no --by, N namespaces"),
+    grouping::max(),
     grouping::min("show only groups of at least COUNT sockets"),
     grouping::sum("QUEUE[,...]", "add the bytes in these queues"),
+    grouping::pods(),
 ];
-const DOCS: [OptDoc; 8] = cli::docs(&OPTIONS);
+static DOCS: [&OptDoc; OPTIONS.len()] = cli::docs(&OPTIONS);
 
 fn run(call: &mut Call) -> Result<(), Error> {
     let (args, mut query) = call.args_and(&OPTIONS, &options::FILTERS)?;
-    if query.is_given || args.counts_sockets() {
+    let counts_sockets = query.is_given || args.counts_sockets();
+    let is_by_protocol = query.is_given || args.tcp || args.udp;
+    if counts_sockets && (is_by_protocol || !args.grouping.picks_namespaces(call)?) {
         query.protos = args.protos();
+        query.pods.clone_from(&args.grouping.pods);
         return groups::run(call, args, query);
     }
     let names = picked_rows(call, &args)?;
-    measure::run(call, &COLUMNS, names, Summary { is_strict: query.is_strict })
+    measure::run(call, &COLUMNS, names, Summary { strict: query.strict })
 }
 
 fn picked_rows(call: &Call, args: &Args) -> Result<Vec<&'static str>, Error> {

@@ -3,9 +3,9 @@
 use rustix::io::Errno;
 
 use super::args::Args;
-use super::{flow_keys, groups, list};
+use super::{flow_keys, groups, list, saved};
 use crate::error::Error;
-use crate::frame::{Call, Sample};
+use crate::frame::{Call, InTwoSteps, Report};
 use crate::out::{Column, Out, Value};
 use crate::source::Source;
 use crate::source::flows::conntrack::{self, Fill, FlowTable};
@@ -13,7 +13,7 @@ use crate::source::flows::counters::{self as counters, About, Counter, Name};
 use crate::source::netlink::or_files;
 
 /// The columns of `-C` without a filter.
-pub const COLUMNS: [Column; 5] = [
+pub(super) const COLUMNS: [Column; 5] = [
     Column::gauge("entries", "conntrack_entries", "flows that the kernel tracks in the namespace"),
     Column::gauge("limit", "conntrack_entries_limit", "how many flows it tracks at most"),
     Column::percent("percent", "conntrack_limit_used_ratio", "how much of limit is used"),
@@ -30,13 +30,17 @@ pub const COLUMNS: [Column; 5] = [
 ];
 
 /// Counts the flows of a table.
-pub fn run(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error> {
+pub(super) fn run(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error> {
     if groups::are_wanted(args) {
         refuse_limits(args)?;
         return groups::run(call, args, table);
     }
-    args.grouping.refuse_without_keys()?;
-    if table != FlowTable::Tracked || !args.filter.is_empty() || !args.labels.is_empty() {
+    if !args.grouping.picks_namespaces(call)? {
+        args.grouping.refuse_without_keys()?;
+    }
+    let is_saved = !call.common().from.is_empty();
+    let is_filtered = !args.filter.is_empty() || !args.labels.is_empty();
+    if table != FlowTable::Tracked || is_filtered || is_saved {
         refuse_limits(args)?;
         return matching(call, args, table);
     }
@@ -45,23 +49,30 @@ pub fn run(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error> 
     }
     let mut shown = [true, args.limits, args.limits, args.limits, args.limits].into_iter();
     let shown = COLUMNS.map(|column| (column.name, shown.next().unwrap_or_default()));
-    call.table(&COLUMNS, &shown, &mut |Sample { source, out, .. }: Sample<'_>| {
-        let fill = fill(source)?;
-        if out.is_original() {
-            return out.text(format!("{}\n", fill.entries).as_bytes());
-        }
+    let read = |source: &Source, _: &mut Report| {
         let drops = if args.limits { early_drops(source)? } else { None };
-        let limit = fill.limit.filter(|limit| *limit > 0);
-        let percent = limit.map(|limit| i128::from(fill.entries) * 100_000 / i128::from(limit));
-        let number = |number: Option<u64>| number.map_or(Value::Absent, |n| Value::Int(n.into()));
-        out.row([
-            Value::Int(fill.entries.into()),
-            number(limit),
-            percent.map_or(Value::Absent, Value::Millis),
-            number(drops),
-            number(conntrack::buckets(&source.kernel)),
-        ])
-    })
+        Ok((fill(source)?, drops, conntrack::buckets(&source.kernel)))
+    };
+    call.table(&COLUMNS, &shown, &mut InTwoSteps::new(read, row))
+}
+
+fn row(
+    (fill, drops, buckets): (Fill, Option<u64>, Option<u64>),
+    out: &mut Out,
+) -> Result<(), Error> {
+    if out.is_original() {
+        return out.text(format!("{}\n", fill.entries).as_bytes());
+    }
+    let limit = fill.limit.filter(|limit| *limit > 0);
+    let percent = limit.map(|limit| i128::from(fill.entries) * 100_000 / i128::from(limit));
+    let number = |number: Option<u64>| number.map_or(Value::Absent, |n| Value::Int(n.into()));
+    out.row([
+        Value::Int(fill.entries.into()),
+        number(limit),
+        percent.map_or(Value::Absent, Value::Millis),
+        number(drops),
+        number(buckets),
+    ])
 }
 
 fn refuse_limits(args: &Args) -> Result<(), Error> {
@@ -74,18 +85,23 @@ fn refuse_limits(args: &Args) -> Result<(), Error> {
 
 /// Counts the flows that match the filters.
 fn matching(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error> {
-    call.table(&flow_keys::NUMBERS[..1], &[], &mut |Sample { source, out, report }: Sample<'_>| {
-        let mut count = 0u64;
+    let read = |source: &Source, report: &mut Report| {
         let filter = list::filter(source, args)?;
-        list::matching(source, table, &filter, report, |_| {
+        let none = || (Vec::new(), args.grouping.groups());
+        if let Some((_, count)) = saved::in_parts(source, args, &filter, &none, &|_, _| {})? {
+            return Ok(count);
+        }
+        let mut count = 0u64;
+        list::matching(source, args, table, &filter, report, |_| {
             count += 1;
             Ok(())
         })?;
-        write(count, out)
-    })
+        Ok(count)
+    };
+    call.table(&flow_keys::NUMBERS[..1], &[], &mut InTwoSteps::new(read, write))
 }
 
-pub fn write(count: u64, out: &mut Out) -> Result<(), Error> {
+pub(super) fn write(count: u64, out: &mut Out) -> Result<(), Error> {
     match out.is_original() {
         true => out.text(format!("{count}\n").as_bytes()),
         false => out.row([Value::Int(count.into())]),
@@ -119,7 +135,7 @@ fn early_drops(source: &Source) -> Result<Option<u64>, Error> {
 ///
 /// # Errors
 /// If the file in /proc has an unknown shape.
-pub fn all_counters(source: &Source, about: About) -> Result<Option<Vec<Counter>>, Error> {
+pub(super) fn all_counters(source: &Source, about: About) -> Result<Option<Vec<Counter>>, Error> {
     if !source.is_live() {
         return counters::counters_of_proc(&source.kernel, about);
     }

@@ -6,7 +6,7 @@ use crate::model::Change;
 use crate::out::{Column, Value};
 
 /// The columns before those of a flow.
-pub const HEAD: [Column; 3] = [
+pub(super) const HEAD: [Column; 3] = [
     Column::label("event", "with -E: NEW, UPDATE or DESTROY of a flow, or LOST"),
     Column::label("synthetic", "whether the event was derived from a dump after a loss"),
     Column::gauge(
@@ -16,24 +16,24 @@ pub const HEAD: [Column; 3] = [
     ),
 ];
 /// The columns after those of a flow.
-pub const TAIL: [Column; 2] = [
+pub(super) const TAIL: [Column; 2] = [
     Column::label("portid", "the port of the netlink socket whose request caused the event"),
     Column::label("progname", "the name of the program that the socket belongs to"),
 ];
 
-pub const WIDTH: usize = HEAD.len() + row::COLUMNS.len() + TAIL.len();
+pub(super) const WIDTH: usize = HEAD.len() + row::COLUMNS.len() + TAIL.len();
 
-pub const EXPECT_WIDTH: usize = HEAD.len() + expect::COLUMNS.len() + TAIL.len();
+pub(super) const EXPECT_WIDTH: usize = HEAD.len() + expect::COLUMNS.len() + TAIL.len();
 
 /// The columns of events of flows; the time precedes them.
-pub const COLUMNS: [Column; WIDTH] = Column::joined(&[&HEAD, &row::COLUMNS, &TAIL]);
+pub(super) const COLUMNS: [Column; WIDTH] = Column::joined(&[&HEAD, &row::COLUMNS, &TAIL]);
 /// The columns of events of expectations, likewise.
-pub const EXPECT_COLUMNS: [Column; EXPECT_WIDTH] =
+pub(super) const EXPECT_COLUMNS: [Column; EXPECT_WIDTH] =
     Column::joined(&[&HEAD, &expect::COLUMNS, &TAIL]);
 
 /// The row of `N` columns of an event of the flow or expectation with the values `subject`. `cause` is the
 /// port of the socket whose request caused it, and its program.
-pub fn event<'a, const N: usize>(
+pub(super) fn event<'a, const N: usize>(
     kind: Change,
     is_synthetic: bool,
     subject: &[Value<'a>],
@@ -56,6 +56,6 @@ pub fn event<'a, const N: usize>(
 }
 
 /// The first values of a row that reports a loss.
-pub fn lost(lost: u64) -> [Value<'static>; HEAD.len()] {
+pub(super) fn lost(lost: u64) -> [Value<'static>; HEAD.len()] {
     [Value::Word("LOST"), Value::Bool(false), Value::Int(lost.into())]
 }

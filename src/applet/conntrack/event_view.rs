@@ -36,11 +36,10 @@ const MICRO: u64 = 1000;
 enum Origin {
     /// From the kernel, with the port of the netlink socket whose request caused it, or 0.
     Kernel(u32),
-    /// Derived from a dump.
     Dump,
 }
 
-pub struct View<'a> {
+pub(super) struct View<'a> {
     args: &'a Args,
     table: Listing,
     source: &'a Source,
@@ -67,7 +66,7 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// If the names of labels cannot be read.
-    pub fn new(
+    pub(super) fn new(
         call: &Call,
         args: &'a Args,
         table: Listing,
@@ -76,7 +75,7 @@ impl<'a> View<'a> {
         signals: Signals,
     ) -> Result<View<'a>, Error> {
         let mut style = call.common().style.clone();
-        style.is_stream = !call.is_original();
+        (style.is_stream, style.is_of_events) = (!call.is_original(), true);
         let columns: &[Column] = match table {
             Listing::Flows(_) => &event_rows::COLUMNS,
             Listing::Expectations => &event_rows::EXPECT_COLUMNS,
@@ -85,7 +84,7 @@ impl<'a> View<'a> {
             args,
             table,
             source,
-            out: Out::new(style, columns, |_| true),
+            out: Out::new(style, columns, &|_| true),
             text: Text::new(args.output, Labels::read(&source.kernel)?),
             filter: list::filter(source, args)?,
             flags: Vec::new(),
@@ -102,7 +101,7 @@ impl<'a> View<'a> {
     }
 
     /// The signals that end the run.
-    pub fn signals(&self) -> &Signals {
+    pub(super) fn signals(&self) -> &Signals {
         &self.signals
     }
 
@@ -110,7 +109,7 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// [`Error::Ended`] if a signal has come.
-    pub fn look_for_signals(&self) -> Result<(), Error> {
+    pub(super) fn look_for_signals(&self) -> Result<(), Error> {
         if self.signals.next().is_some() { Err(Error::Ended(Status::Done)) } else { Ok(()) }
     }
 
@@ -141,7 +140,7 @@ impl<'a> View<'a> {
         }
         self.shown += 1;
         if self.out.is_original() {
-            self.line(kind, flow, origin);
+            self.line(kind, flow, origin)?;
         } else {
             self.row(kind, flow, origin)?;
         }
@@ -149,14 +148,14 @@ impl<'a> View<'a> {
     }
 
     /// The text of an event.
-    fn line(&mut self, kind: Change, flow: &Flow<'_>, origin: Origin) {
+    fn line(&mut self, kind: Change, flow: &Flow<'_>, origin: Origin) -> Result<(), Error> {
         let microseconds = match (self.args.output.timestamp, flow.event_nanoseconds) {
             (true, Some(nanoseconds)) => nanoseconds / MICRO,
             _ => sys::unix_microseconds(),
         };
         let buffer = self.out.pending();
         self.text.push_flow(buffer, flow, Some(kind), microseconds);
-        end_line(buffer, origin, &mut self.programs, self.source);
+        end_line(buffer, origin, &mut self.programs, self.source)
     }
 
     /// The row of an event.
@@ -166,7 +165,7 @@ impl<'a> View<'a> {
         self.out.begin(milliseconds, Duration::ZERO);
         let (program, is_synthetic) = match origin {
             Origin::Kernel(port @ 1..) => {
-                (Some((port, self.programs.of_port(&self.source.kernel, port))), false)
+                (Some((port, self.programs.of_port(&self.source.kernel, port)?)), false)
             }
             Origin::Kernel(0) => (None, false),
             Origin::Dump => (None, true),
@@ -199,7 +198,7 @@ impl<'a> View<'a> {
     }
 
     /// Reports that events were lost, and how many; 0 if that is not known.
-    pub fn lost(&mut self, lost: u64, report: &mut Report) -> Result<(), Error> {
+    pub(super) fn lost(&mut self, lost: u64, report: &mut Report) -> Result<(), Error> {
         self.wants_dump = self.cache.is_some();
         if self.out.is_original() {
             let number = match lost {
@@ -216,18 +215,18 @@ impl<'a> View<'a> {
     }
 
     /// Keeps the flows from now on, so that a dump can show what was lost.
-    pub fn begin_cache(&mut self) {
+    pub(super) fn begin_cache(&mut self) {
         self.cache = Some(Flows::new(None));
         (self.wants_dump, self.is_first) = (true, true);
     }
 
     /// Whether to dump the table now.
-    pub fn wants_dump(&self) -> bool {
+    pub(super) fn wants_dump(&self) -> bool {
         self.wants_dump
     }
 
     /// Notes that a dump begins.
-    pub fn begin_dump(&mut self) {
+    pub(super) fn begin_dump(&mut self) {
         self.wants_dump = false;
         self.cache.iter_mut().for_each(Flows::begin_reconcile);
     }
@@ -236,7 +235,7 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// Also if the kernel refuses the dump.
-    pub fn seen(&mut self, seen: Seen<'_>, report: &mut Report) -> Result<(), Error> {
+    pub(super) fn seen(&mut self, seen: Seen<'_>, report: &mut Report) -> Result<(), Error> {
         match seen {
             Seen::Event(event) => self.event(event),
             Seen::Lost(lost) => self.lost(lost, report),
@@ -258,7 +257,7 @@ impl<'a> View<'a> {
 
     /// Ends the dump: flows that it did not show have ended.
     fn end_dump(&mut self, dumped: Result<Dumped, Failure>) -> Result<(), Error> {
-        let Dumped { is_interrupted } = dumped?;
+        let Dumped { is_interrupted, .. } = dumped?;
         let Some(mut cache) = self.cache.take() else { return Ok(()) };
         let result = if is_interrupted {
             // An interrupted dump may have skipped flows.
@@ -267,7 +266,7 @@ impl<'a> View<'a> {
             Ok(())
         } else {
             self.is_first = false;
-            cache.end_reconcile(|flow| self.show(Change::Destroy, flow, Origin::Dump))
+            cache.end_reconcile(|flow, _| self.show(Change::Destroy, flow, Origin::Dump))
         };
         self.cache = Some(cache);
         result
@@ -278,7 +277,7 @@ impl<'a> View<'a> {
     }
 
     /// Writes the pending output. A signal ends it even while the reader takes nothing.
-    pub fn write(&mut self) -> Result<(), Error> {
+    pub(super) fn write(&mut self) -> Result<(), Error> {
         // Another program may have the port next time.
         self.programs.forget();
         while !self.out.pending().is_empty() {
@@ -294,9 +293,10 @@ impl<'a> View<'a> {
 
     /// Ends the text, and writes what the reader takes at once: a signal must not wait for a reader that
     /// takes nothing. Then says how many events were shown.
-    pub fn finish(mut self, report: &mut Report) -> Result<(), Error> {
+    pub(super) fn finish(mut self, report: &mut Report) -> Result<(), Error> {
         let is_of_flows = self.table != Listing::Expectations;
         self.out.pending().extend_from_slice(self.text.end());
+        self.out.close();
         while !self.out.pending().is_empty() {
             let waits = [(sys::stdout(), For::Writing)];
             match sys::wait(waits, Some(Duration::ZERO)) {
@@ -313,13 +313,19 @@ impl<'a> View<'a> {
 }
 
 /// Ends the line of an event with its cause.
-fn end_line(buffer: &mut Vec<u8>, origin: Origin, programs: &mut Programs, source: &Source) {
+fn end_line(
+    buffer: &mut Vec<u8>,
+    origin: Origin,
+    programs: &mut Programs,
+    source: &Source,
+) -> Result<(), Error> {
     match origin {
         Origin::Kernel(0) => {}
         Origin::Kernel(port) => {
-            flow::cause(buffer, port, programs.of_port(&source.kernel, port));
+            flow::cause(buffer, port, programs.of_port(&source.kernel, port)?);
         }
         Origin::Dump => buffer.extend_from_slice(b" [SYNTHETIC]"),
     }
     buffer.push(b'\n');
+    Ok(())
 }

@@ -13,6 +13,7 @@ use crate::out::Format;
 use crate::source::flows::conntrack;
 use crate::source::flows::events::{Counts, EventGroups, Events};
 use crate::source::flows::follow::Follower;
+use crate::source::multicast::Pace;
 use crate::source::netlink::CTNETLINK;
 use crate::sys::signals::{SIGINT, SIGTERM, Signals};
 use crate::sys::{self, For, Kernel};
@@ -21,14 +22,6 @@ use crate::sys::{self, For, Kernel};
 /// a machine that opens connections as fast as it can.
 const BUFFER_BYTES: usize = 8 * 1024 * 1024;
 
-/// If events follow each other faster than this, the reader naps for [`NAP`] to let them gather: a wakeup
-/// for each event costs several times what reading it costs, and costs the sending kernel as well.
-const BUSY: Duration = Duration::from_micros(500);
-
-const NAP: Duration = Duration::from_millis(2);
-/// With a smaller receive buffer than this, a nap might itself cause the loss of events.
-const NAP_BUFFER_BYTES: usize = 1024 * 1024;
-
 /// Warnings about nf_conntrack_events, see net/netfilter/nf_conntrack_ecache.c.
 const NO_EVENTS: &str = "net.netfilter.nf_conntrack_events is 0: the kernel reports no events in this \
     network namespace";
@@ -36,7 +29,7 @@ const OLD_ARE_SILENT: &str = "net.netfilter.nf_conntrack_events is 2: flows that
     listened report neither changes nor their end";
 
 /// Shows events until a signal ends it, or the reader closes the pipe.
-pub fn run(call: &mut Call, args: &Args, table: Listing) -> Result<(), Error> {
+pub(super) fn run(call: &mut Call, args: &Args, table: Listing) -> Result<(), Error> {
     check(call, args, table)?;
     let source = call.source()?;
     source.must_be_live("events are those of the running kernel")?;
@@ -44,6 +37,8 @@ pub fn run(call: &mut Call, args: &Args, table: Listing) -> Result<(), Error> {
     let signals =
         Signals::of(&[SIGINT, SIGTERM]).map_err(|error| Error::system("signals", error))?;
     let (groups, shown) = groups(args, table);
+    // Before the kernel is asked: an unknown label is a wrong command line, whatever the privileges.
+    let view = View::new(call, args, table, &source, shown, signals)?;
     let bytes = args.buffer_bytes.unwrap_or(BUFFER_BYTES);
     let events = Events::open(groups, Some(bytes))?;
     let size = events.receive_buffer().map_err(|errno| CTNETLINK.refused(errno))?;
@@ -52,10 +47,9 @@ pub fn run(call: &mut Call, args: &Args, table: Listing) -> Result<(), Error> {
         call.report.line(&text);
     }
     note(&source.kernel, table, shown, &mut call.report);
-    let view = View::new(call, args, table, &source, shown, signals)?;
-    let may_nap = size >= NAP_BUFFER_BYTES;
+    let may_nap = size >= Pace::BUFFER_BYTES;
     let (follower, resync) = (Follower::of(events), args.resync);
-    let watch = Watch { view, follower, resync, may_nap, woken: Duration::ZERO };
+    let watch = Watch { view, follower, resync, may_nap, pace: Pace::default() };
     watch.run(&mut call.report)
 }
 
@@ -135,8 +129,7 @@ struct Watch<'a> {
     resync: bool,
     /// Whether the receive buffer is large enough for naps.
     may_nap: bool,
-    /// When it was last woken.
-    woken: Duration,
+    pace: Pace,
 }
 
 impl Watch<'_> {
@@ -160,6 +153,7 @@ impl Watch<'_> {
                 self.view.begin_dump();
             }
             if self.follower.turn(|seen| self.view.seen(seen, report))? {
+                report.foreign();
                 self.view.write()?;
                 self.wait()?;
             } else {
@@ -170,11 +164,11 @@ impl Watch<'_> {
 
     /// Waits for events; a signal or a closed pipe ends the run.
     fn wait(&mut self) -> Result<(), Error> {
-        if self.may_nap && sys::monotonic().saturating_sub(self.woken) < BUSY {
-            self.wait_for(For::TheEnd, Some(NAP))?;
+        if self.may_nap && self.pace.wants_nap(sys::monotonic()) {
+            self.wait_for(For::TheEnd, Some(Pace::NAP))?;
         }
         self.wait_for(For::Reading, None)?;
-        self.woken = sys::monotonic();
+        self.pace.wakes(sys::monotonic());
         Ok(())
     }
 

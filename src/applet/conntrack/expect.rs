@@ -13,7 +13,7 @@ use crate::source::Source;
 use crate::source::flows::expectations;
 use crate::source::flows::labels::Labels;
 
-pub const COLUMNS: [Column; 18] = [
+pub(super) const COLUMNS: [Column; 18] = [
     row::FAMILY,
     row::PROTO,
     row::TIMEOUT,
@@ -35,7 +35,7 @@ pub const COLUMNS: [Column; 18] = [
 ];
 
 /// The columns that a flow does not have.
-pub const MORE: [Column; 8] = [
+pub(super) const MORE: [Column; 8] = [
     Column::label("mask_src", "of an expectation, the bits of src that matter"),
     Column::label("mask_dst", "the bits of dst that matter"),
     Column::label("mask_sport", "the bits of sport that matter"),
@@ -46,7 +46,7 @@ pub const MORE: [Column; 8] = [
     Column::label("expect_flags", "a list of PERMANENT, INACTIVE, USERSPACE"),
 ];
 
-pub fn list(call: &mut Call, args: &Args) -> Result<(), Error> {
+pub(super) fn list(call: &mut Call, args: &Args) -> Result<(), Error> {
     let mut shown = 0;
     call.table(&COLUMNS, &[], &mut |Sample { source, out, .. }: Sample<'_>| {
         shown = 0;
@@ -64,7 +64,7 @@ pub fn list(call: &mut Call, args: &Args) -> Result<(), Error> {
     Ok(())
 }
 
-pub fn count(call: &mut Call, args: &Args) -> Result<(), Error> {
+pub(super) fn count(call: &mut Call, args: &Args) -> Result<(), Error> {
     call.table(&super::flow_keys::NUMBERS[..1], &[], &mut |Sample { source, out, .. }: Sample<
         '_,
     >| {
@@ -88,7 +88,10 @@ fn each(
 }
 
 /// The values of the [`COLUMNS`] of an expectation; `flags` is the buffer for its flags.
-pub fn values<'a>(one: &Expectation<'a>, flags: &'a mut Vec<u8>) -> [Value<'a>; COLUMNS.len()] {
+pub(super) fn values<'a>(
+    one: &Expectation<'a>,
+    flags: &'a mut Vec<u8>,
+) -> [Value<'a>; COLUMNS.len()] {
     let [sport, dport, ..] = row::ends(one.expected.ends);
     let [mask_sport, mask_dport, ..] = row::ends(one.mask.ends);
     flags.clear();

@@ -7,9 +7,8 @@ use crate::select::keys::Shape::{Address, List, Number, Text, Word};
 use crate::select::keys::{Counted, Key, names, push_text, word};
 use crate::source::flows::labels::Labels;
 
-/// Flows, counted in groups.
 #[derive(Debug, Default)]
-pub struct TrackedFlows;
+pub(super) struct TrackedFlows;
 
 impl Counted for TrackedFlows {
     type One<'a> = (&'a Flow<'a>, &'a Labels);
@@ -19,7 +18,7 @@ impl Counted for TrackedFlows {
     const SUMS: &'static [&'static str] = &["packets", "bytes"];
 }
 
-pub const NUMBERS: [Column; 3] = [
+pub(super) const NUMBERS: [Column; 3] = [
     Column::gauge("count", "conntrack_matching_flows", "flows that match the filters"),
     Column::gauge(
         "sum_packets",
@@ -117,7 +116,7 @@ fn ports(ends: Ends) -> [Option<u32>; 2] {
 mod tests {
     use super::*;
     use crate::out::Value;
-    use crate::select::keys::Part;
+    use crate::select::keys::AskedKey;
 
     #[test]
     fn what_is_appended_is_read_back() {
@@ -144,7 +143,7 @@ mod tests {
             ("helper", Value::Text(b"ftp")),
             ("labels", Value::List(b"1,eight")),
         ] {
-            let (mut buffer, part) = (Vec::new(), Part::<TrackedFlows>::parse(word).unwrap());
+            let (mut buffer, part) = (Vec::new(), AskedKey::<TrackedFlows>::parse(word).unwrap());
             part.push(&mut buffer, (&flow, &Labels::of(b"8 eight")));
             let mut rest = &buffer[..];
             assert_eq!(part.value(&mut rest), wanted, "{word}");

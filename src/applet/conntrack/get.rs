@@ -4,7 +4,8 @@ use rustix::io::Errno;
 
 use super::args::Args;
 use super::list::{self, Writer};
-use super::values::{self, Kind, Listing};
+use super::saved;
+use super::values::{self, Listing, ProtocolOptions};
 use crate::error::Error;
 use crate::flow::row::COLUMNS;
 use crate::frame::{Call, Sample};
@@ -17,19 +18,31 @@ use crate::source::netlink::Failure;
 ///
 /// # Errors
 /// If the tuple is incomplete, or there is no such flow.
-pub fn run(call: &mut Call, args: &Args, table: Listing) -> Result<(), Error> {
+pub(super) fn run(call: &mut Call, args: &Args, table: Listing) -> Result<(), Error> {
     let filter = whole(args, table)?;
     let attributes = filter::one(&filter);
-    call.table(&COLUMNS, &[], &mut |Sample { source, out, .. }: Sample<'_>| {
-        let mut kernel = list::netlink(source)?;
+    call.table(&COLUMNS, &[], &mut |Sample { source, out, report }: Sample<'_>| {
         let mut writer = Writer::new(source, args)?;
         let family = filter.family.unwrap_or_default();
-        let asked =
-            conntrack::flow_of(&mut kernel, family, &attributes, |flow| writer.write(flow, out));
-        asked.map_err(|failure| match failure {
-            Failure::Refused(refusal) if refusal.errno == Errno::NOENT => {
-                Error::failed("--get", "no such flow")
+        let none = || Error::failed("--get", "no such flow");
+        if !source.saved.is_empty() {
+            let mut is_found = false;
+            saved::matching(source, args, &filter, report, &mut |flow| {
+                let is_it = !is_found && args.id.is_none_or(|id| flow.id == Some(id));
+                is_found |= is_it;
+                if is_it { writer.write(flow, out) } else { Ok(()) }
+            })?;
+            return if is_found { writer.end(out) } else { Err(none()) };
+        }
+        let mut kernel = list::netlink(source)?;
+        let asked = conntrack::flow_of(&mut kernel, family, &attributes, |flow| {
+            match args.id.is_none_or(|id| flow.id == Some(id)) {
+                true => writer.write(flow, out),
+                false => Err(none()),
             }
+        });
+        asked.map_err(|failure| match failure {
+            Failure::Refused(refusal) if refusal.errno == Errno::NOENT => none(),
             failure => failure.into(),
         })?;
         writer.end(out)
@@ -64,12 +77,16 @@ fn whole(args: &Args, table: Listing) -> Result<FlowFilter, Error> {
         return Err(needs(addresses));
     }
     let has_ports = !side.ports.contains(&None);
-    match values::kind(protocol) {
-        Kind::Ports if !has_ports => Err(needs(ports)),
-        Kind::Keys if !has_ports => Err(needs(keys)),
-        Kind::Icmp if side.icmp.contains(&None) => Err(needs("--icmp-type and --icmp-code")),
-        Kind::Icmp6 if side.icmp.contains(&None) => Err(needs("--icmpv6-type and --icmpv6-code")),
-        Kind::Icmp | Kind::Icmp6 => {
+    match values::protocol_options(protocol) {
+        ProtocolOptions::Ports if !has_ports => Err(needs(ports)),
+        ProtocolOptions::Keys if !has_ports => Err(needs(keys)),
+        ProtocolOptions::Icmp if side.icmp.contains(&None) => {
+            Err(needs("--icmp-type and --icmp-code"))
+        }
+        ProtocolOptions::Icmp6 if side.icmp.contains(&None) => {
+            Err(needs("--icmpv6-type and --icmpv6-code"))
+        }
+        ProtocolOptions::Icmp | ProtocolOptions::Icmp6 => {
             side.icmp_id.get_or_insert(0);
             Ok(filter)
         }

@@ -2,6 +2,7 @@
 
 use super::BANNER;
 use super::args::{Args, Output};
+use super::saved;
 use super::text::Text;
 use crate::cli;
 use crate::error::Error;
@@ -20,13 +21,13 @@ const NOTHING: &str =
     "no flow is tracked: possibly no rule of this network namespace uses connection tracking";
 
 /// Lists the flows of a table.
-pub fn run(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error> {
+pub(super) fn run(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error> {
     args.grouping.refuse_without_keys()?;
     let mut shown = 0;
     call.table(&COLUMNS, &[], &mut |Sample { source, out, report }: Sample<'_>| {
         shown = 0;
         let (mut writer, filter) = (Writer::new(source, args)?, filter(source, args)?);
-        matching(source, table, &filter, report, |flow| {
+        matching(source, args, table, &filter, report, |flow| {
             shown += 1;
             writer.write(flow, out)
         })?;
@@ -42,7 +43,7 @@ pub fn run(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error> 
 }
 
 /// After the original's text, says how many entries it has, as conntrack-tools does.
-pub fn say_shown(call: &mut Call, shown: u64, entries: &str) {
+pub(super) fn say_shown(call: &mut Call, shown: u64, entries: &str) {
     if call.is_original() {
         let shown = shown.to_string();
         call.report.line(&[BANNER, &shown, " ", entries, " have been shown."].concat());
@@ -53,8 +54,8 @@ pub fn say_shown(call: &mut Call, shown: u64, entries: &str) {
 ///
 /// # Errors
 /// If a label has no number.
-pub fn filter(source: &Source, args: &Args) -> Result<FlowFilter, Error> {
-    let mut filter = args.filter.clone();
+pub(super) fn filter(source: &Source, args: &Args) -> Result<FlowFilter, Error> {
+    let mut filter = args.with_services(&source.kernel)?;
     if args.labels.is_empty() {
         return Ok(filter);
     }
@@ -73,14 +74,18 @@ pub fn filter(source: &Source, args: &Args) -> Result<FlowFilter, Error> {
     Ok(filter)
 }
 
-/// Calls `each` with the flows of the running kernel that match the filter.
-pub fn matching(
+/// Calls `each` with the flows of the running kernel, or of saved text, that match the filter.
+pub(super) fn matching(
     source: &Source,
+    args: &Args,
     table: FlowTable,
     filter: &FlowFilter,
     report: &mut Report,
-    each: impl FnMut(&Flow<'_>) -> Result<(), Error>,
+    mut each: impl FnMut(&Flow<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    if !source.saved.is_empty() {
+        return saved::matching(source, args, filter, report, &mut each);
+    }
     let mut kernel = Ahead::new(netlink(source)?, source.threads());
     let dumped = conntrack::matching(&mut kernel, table, filter, each)?;
     if dumped.is_interrupted {
@@ -90,20 +95,21 @@ pub fn matching(
 }
 
 /// A netlink socket; an error if the source is not the running kernel, or that has no netfilter.
-pub fn netlink(source: &Source) -> Result<Netlink, Error> {
+pub(super) fn netlink(source: &Source) -> Result<Netlink, Error> {
     source.must_be_live("only the running kernel knows the flows")?;
     Ok(conntrack::open()?)
 }
 
 /// Warns once why a table may be empty.
-pub fn note_empty(
+pub(super) fn note_empty(
     source: &Source,
     filter: &FlowFilter,
     table: FlowTable,
     shown: u64,
     report: &mut Report,
 ) {
-    let is_whole = filter.is_empty() && table == FlowTable::Tracked && shown == 0;
+    let is_whole =
+        source.saved.is_empty() && filter.is_empty() && table == FlowTable::Tracked && shown == 0;
     let is_empty = || conntrack::fill_of_proc(&source.kernel).is_none_or(|fill| fill.entries == 0);
     if is_whole && is_empty() {
         report.note(NOTHING);
@@ -111,14 +117,14 @@ pub fn note_empty(
 }
 
 /// Writes flows as text or rows.
-pub struct Writer {
+pub(super) struct Writer {
     rows: Rows,
     text: Text,
 }
 
 impl Writer {
     /// A writer in the form that the options ask for.
-    pub fn new(source: &Source, args: &Args) -> Result<Writer, Error> {
+    pub(super) fn new(source: &Source, args: &Args) -> Result<Writer, Error> {
         let labels = Labels::read(&source.kernel)?;
         // A filter by labels also shows them.
         let shows_labels = args.output.labels || !args.labels.is_empty();
@@ -126,7 +132,7 @@ impl Writer {
         Ok(Writer { rows: Rows::default(), text })
     }
 
-    pub fn write(&mut self, flow: &Flow<'_>, out: &mut Out) -> Result<(), Error> {
+    pub(super) fn write(&mut self, flow: &Flow<'_>, out: &mut Out) -> Result<(), Error> {
         match out.is_original() {
             true => out.text(self.text.flow(flow)),
             false => out.row_of(&self.rows.values(flow, &self.text.labels)),
@@ -134,7 +140,7 @@ impl Writer {
     }
 
     /// Writes the end of the text.
-    pub fn end(self, out: &mut Out) -> Result<(), Error> {
+    pub(super) fn end(self, out: &mut Out) -> Result<(), Error> {
         if out.is_original() { out.text(self.text.end()) } else { Ok(()) }
     }
 }

@@ -12,6 +12,8 @@ mod groups;
 mod list;
 mod options;
 mod page;
+mod saved;
+mod saved_events;
 mod stats;
 mod text;
 mod values;
@@ -27,7 +29,7 @@ use crate::frame::{Applet, Call};
 use crate::model::Masked;
 use crate::out::Column;
 
-pub static APPLET: Applet = Applet {
+pub(super) static APPLET: Applet = Applet {
     name: "conntrack",
     aliases: &[],
     about: "list, count and watch the flows that the kernel tracks, by any filter and key",
@@ -42,7 +44,7 @@ pub static APPLET: Applet = Applet {
         expectation; -C one row; -S one row per counter and CPU. With --by one row per group, as TSV if no \
         format is named.",
     names: &[],
-    keys: &[],
+    keyboard: &[],
     original: Some(&ORIGINAL),
     run,
 };
@@ -55,7 +57,8 @@ const ORIGINAL: Original = Original {
     help: Some('h'),
     version: Some('V'),
     refused: &[
-        ("from", "only the running kernel knows the flows"),
+        ("from-command", "no text of ss is read"),
+        ("byte-order", "no table of sockets is read"),
         ("explain", "this table has no columns that explain a row"),
     ],
     renamed: &[("output", "output-file"), ("count", "snapshots")],
@@ -93,13 +96,20 @@ fn run(call: &mut Call) -> Result<(), Error> {
         ));
     }
     let command = match args.commands.as_slice() {
-        [] if args.given.is_empty() => return Err(Error::Help),
+        [] if args.given.is_empty() => return Err(Error::ShortHelp),
         [] => return Err(Error::usage("arguments", "a command is missing: -L, -C, -E, -G or -S")),
         [command] => *command,
         _ => return Err(Error::usage("arguments", "use only one of -L, -C, -E, -G and -S")),
     };
     settle(&mut args)?;
     check(command, &args)?;
+    let is_saved = !call.common().from.is_empty();
+    if is_saved {
+        saved::check(call, command, &args)?;
+    }
+    if args.has_nat_range {
+        call.report.line("WARNING: ignoring -a, deprecated option.");
+    }
     if call.is_of_all_namespaces() {
         // The original's text cannot say which namespace a line belongs to.
         call.has_no_original();
@@ -112,6 +122,11 @@ fn run(call: &mut Call) -> Result<(), Error> {
         }
         Command::List(Listing::Flows(table)) => list::run(call, &args, table),
         Command::Count(Listing::Flows(table)) => count::run(call, &args, table),
+        Command::Events(_) if is_saved => {
+            let source = call.source()?;
+            let filter = list::filter(&source, &args)?;
+            saved_events::run(call, &args, &source, filter)
+        }
         Command::Events(table) => events::run(call, &args, table),
         Command::Get(table) => get::run(call, &args, table),
         Command::Stats(table) => stats::run(call, table),
@@ -131,7 +146,12 @@ fn settle(args: &mut Args) -> Result<(), Error> {
             None => return Err(Error::usage(option, "needs an address: --src or --dst")),
         }
     }
-    Ok(())
+    let is_one_sided = filter.source_nat.is_some() || filter.destination_nat.is_some();
+    crate::cli::refuse([(
+        is_one_sided && filter.any_nat.is_some(),
+        "--any-nat",
+        "cannot be combined with --src-nat or --dst-nat: it stands for either",
+    )])
 }
 
 /// Refuses options that do not go with the command.
@@ -144,15 +164,15 @@ fn check(command: Command, args: &Args) -> Result<(), Error> {
         Command::Count(Listing::Expectations) => ("-C expect", &[]),
         Command::Events(Listing::Flows(_)) => ("-E", &[Tuple, Family, Zone, Filter, Form, Events]),
         Command::Events(Listing::Expectations) => ("-E expect", &[Form]),
-        Command::Get(_) => ("-G", &[Tuple, Zone, Family, Form]),
+        Command::Get(_) => ("-G", &[Tuple, Zone, Form, Id]),
         Command::Stats(_) => ("-S", &[]),
     };
-    if let Some(option) = args.misplaced(allowed) {
-        return Err(Error::usage(option, format_args!("cannot be combined with {letter}")));
-    }
     let save_alone = Output { save: true, ..Output::default() };
     if args.output.save && args.output != save_alone {
         return Err(Error::failed("--output", "save cannot be combined with other parts"));
     }
-    Ok(())
+    match args.misplaced(allowed) {
+        Some(option) => Err(Error::usage(option, format_args!("cannot be combined with {letter}"))),
+        None => Ok(()),
+    }
 }

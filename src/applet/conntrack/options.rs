@@ -3,14 +3,17 @@
 use super::args::{
     About, Args, Command, EVENTS, PARTS, each_word, end, mask, nat, set_family, zone,
 };
-use super::values::{self, Kind, number_of};
+use super::values::{self, ProtocolOptions, number_of};
 use crate::cli::{self, Opt, OptDoc};
 use crate::select::grouping;
 
 const CHANGES: &str = "refused: connbox never changes the table";
 const ONLY_LOOKS: &str = "connbox only reads the table of flows and never changes it";
 
-pub const OPTIONS: [Opt<Args>; 54] = [
+/// The address families with their numbers in the kernel.
+const FAMILIES: [(&str, u8); 2] = [("ipv4", 2), ("ipv6", 10)];
+
+pub(super) static OPTIONS: [Opt<Args>; 57] = [
     Opt::<Args>::optional(
         "dump",
         "[TABLE]",
@@ -112,10 +115,16 @@ pub const OPTIONS: [Opt<Args>; 54] = [
         },
     )
     .short('p'),
-    Opt::<Args>::word("family", "FAMILY", &["ipv4", "ipv6"], "network protocol", |args, value| {
-        args.note(About::Family, "--family");
-        set_family(args, cli::choose(&[("ipv4", 2), ("ipv6", 10)], value)?)
-    })
+    Opt::<Args>::word(
+        "family",
+        "FAMILY",
+        const { &cli::words_of(&FAMILIES) },
+        "network protocol",
+        |args, value| {
+            args.note(About::Family, "--family");
+            set_family(args, cli::choose(&FAMILIES, value)?)
+        },
+    )
     .short('f'),
     Opt::<Args>::word(
         "status",
@@ -197,10 +206,25 @@ pub const OPTIONS: [Opt<Args>; 54] = [
         },
     )
     .short('j'),
+    Opt::<Args>::value("id", "ID", "with -G, only if the flow has this ID", |args, value| {
+        args.note(About::Id, "--id").id = Some(number_of(value, u32::MAX)?);
+        Ok(())
+    })
+    .short('i'),
+    Opt::<Args>::value(
+        "nat-range",
+        "ADDR",
+        "deprecated: has no effect, as with conntrack",
+        |args, _| {
+            args.has_nat_range = true;
+            Ok(())
+        },
+    )
+    .short('a'),
     Opt::<Args>::word(
         "event-mask",
         "EVENT[,...]",
-        &["ALL", "NEW", "UPDATES", "DESTROY"],
+        const { &cli::words_of(&EVENTS) },
         "with -E, show only these events",
         |args, value| {
             each_word(args.note(About::Events, "--event-mask"), value, &EVENTS, |args, bits| {
@@ -212,7 +236,7 @@ pub const OPTIONS: [Opt<Args>; 54] = [
     Opt::<Args>::word(
         "output",
         "PART[,...]",
-        &["xml", "extended", "timestamp", "id", "ktimestamp", "labels", "save"],
+        const { &cli::words_of(&PARTS) },
         "which parts the original text shows, and its form",
         |args, value| {
             each_word(args.note(About::Form, "--output"), value, &PARTS, |args, set| {
@@ -236,79 +260,87 @@ pub const OPTIONS: [Opt<Args>; 54] = [
         "with -E, dump the table after a loss, and show the missed events",
         |args| args.note(About::Events, "--resync").resync = true,
     ),
-    Opt::<Args>::value("sport", "PORT", "source port of the first packet", |args, value| {
-        args.of("--sport", Kind::Ports)?.orig.ports[0] = Some(number_of(value, 65_535)?);
-        Ok(())
-    })
+    Opt::<Args>::value(
+        "sport",
+        "PORT[,...]",
+        "source port of the first packet, range A-B or service",
+        |args, value| args.ports("--sport", (false, 0), value),
+    )
     .alias("orig-port-src"),
-    Opt::<Args>::value("dport", "PORT", "destination port of the first packet", |args, value| {
-        args.of("--dport", Kind::Ports)?.orig.ports[1] = Some(number_of(value, 65_535)?);
-        Ok(())
-    })
+    Opt::<Args>::value(
+        "dport",
+        "PORT[,...]",
+        "destination port of the first packet, range A-B or service",
+        |args, value| args.ports("--dport", (false, 1), value),
+    )
     .alias("orig-port-dst"),
-    Opt::value("reply-port-src", "PORT", "source port of the replies", |args, value| {
-        args.of("--reply-port-src", Kind::Ports)?.reply.ports[0] = Some(number_of(value, 65_535)?);
-        Ok(())
+    Opt::value("reply-port-src", "PORT[,...]", "source port of the replies", |args, value| {
+        args.ports("--reply-port-src", (true, 0), value)
     }),
-    Opt::value("reply-port-dst", "PORT", "destination port of the replies", |args, value| {
-        args.of("--reply-port-dst", Kind::Ports)?.reply.ports[1] = Some(number_of(value, 65_535)?);
-        Ok(())
+    Opt::value("reply-port-dst", "PORT[,...]", "destination port of the replies", |args, value| {
+        args.ports("--reply-port-dst", (true, 1), value)
     }),
     Opt::value(
         "state",
         "STATE",
         "TCP, SCTP or DCCP state, as conntrack writes it",
         |args, value| {
-            let filter = args.of("--state", Kind::Ports)?;
+            let filter = args.of("--state", ProtocolOptions::Ports)?;
             filter.state = Some(values::state(filter.protocol.unwrap_or_default(), value)?);
             Ok(())
         },
     ),
     Opt::value("icmp-type", "NUMBER", "ICMP type", |args, value| {
-        args.of("--icmp-type", Kind::Icmp)?.orig.icmp[0] = Some(number_of(value, 255)?);
+        args.of("--icmp-type", ProtocolOptions::Icmp)?.orig.icmp[0] = Some(number_of(value, 255)?);
         Ok(())
     }),
     Opt::value("icmp-code", "NUMBER", "ICMP code", |args, value| {
-        args.of("--icmp-code", Kind::Icmp)?.orig.icmp[1] = Some(number_of(value, 255)?);
+        args.of("--icmp-code", ProtocolOptions::Icmp)?.orig.icmp[1] = Some(number_of(value, 255)?);
         Ok(())
     }),
     Opt::value("icmp-id", "NUMBER", "ICMP identifier", |args, value| {
-        args.of("--icmp-id", Kind::Icmp)?.orig.icmp_id = Some(number_of(value, 65_535)?);
+        args.of("--icmp-id", ProtocolOptions::Icmp)?.orig.icmp_id = Some(number_of(value, 65_535)?);
         Ok(())
     }),
     Opt::value("icmpv6-type", "NUMBER", "ICMPv6 type", |args, value| {
-        args.of("--icmpv6-type", Kind::Icmp6)?.orig.icmp[0] = Some(number_of(value, 255)?);
+        args.of("--icmpv6-type", ProtocolOptions::Icmp6)?.orig.icmp[0] =
+            Some(number_of(value, 255)?);
         Ok(())
     }),
     Opt::value("icmpv6-code", "NUMBER", "ICMPv6 code", |args, value| {
-        args.of("--icmpv6-code", Kind::Icmp6)?.orig.icmp[1] = Some(number_of(value, 255)?);
+        args.of("--icmpv6-code", ProtocolOptions::Icmp6)?.orig.icmp[1] =
+            Some(number_of(value, 255)?);
         Ok(())
     }),
     Opt::value("icmpv6-id", "NUMBER", "ICMPv6 identifier", |args, value| {
-        args.of("--icmpv6-id", Kind::Icmp6)?.orig.icmp_id = Some(number_of(value, 65_535)?);
+        args.of("--icmpv6-id", ProtocolOptions::Icmp6)?.orig.icmp_id =
+            Some(number_of(value, 65_535)?);
         Ok(())
     }),
     Opt::<Args>::value("srckey", "KEY", "GRE key of the original direction", |args, value| {
-        args.of("--srckey", Kind::Keys)?.orig.ports[0] = Some(number_of(value, 65_535)?);
+        args.of("--srckey", ProtocolOptions::Keys)?.orig.ports[0] = Some(number_of(value, 65_535)?);
         Ok(())
     })
     .alias("orig-key-src"),
     Opt::<Args>::value("dstkey", "KEY", "GRE key of the other direction", |args, value| {
-        args.of("--dstkey", Kind::Keys)?.orig.ports[1] = Some(number_of(value, 65_535)?);
+        args.of("--dstkey", ProtocolOptions::Keys)?.orig.ports[1] = Some(number_of(value, 65_535)?);
         Ok(())
     })
     .alias("orig-key-dst"),
     Opt::value("reply-key-src", "KEY", "GRE key of the replies", |args, value| {
-        args.of("--reply-key-src", Kind::Keys)?.reply.ports[0] = Some(number_of(value, 65_535)?);
+        args.of("--reply-key-src", ProtocolOptions::Keys)?.reply.ports[0] =
+            Some(number_of(value, 65_535)?);
         Ok(())
     }),
     Opt::value("reply-key-dst", "KEY", "the other GRE key of the replies", |args, value| {
-        args.of("--reply-key-dst", Kind::Keys)?.reply.ports[1] = Some(number_of(value, 65_535)?);
+        args.of("--reply-key-dst", ProtocolOptions::Keys)?.reply.ports[1] =
+            Some(number_of(value, 65_535)?);
         Ok(())
     }),
     grouping::by("count in groups, the largest first"),
     grouping::sum("SUM[,...]", "add these up, over both directions"),
-    grouping::top("show at most N groups"),
+    grouping::top("show at most N groups; with --netns all and no --by, N namespaces"),
+    grouping::max(),
     grouping::min("show only groups of at least COUNT flows"),
     Opt::switch(
         "limits",
@@ -329,4 +361,4 @@ pub const OPTIONS: [Opt<Args>; 54] = [
         .short('R'),
     Opt::<Args>::optional("zero", "[...]", &[], CHANGES, |_, _| Err(ONLY_LOOKS.into())).short('z'),
 ];
-pub const DOCS: [OptDoc; OPTIONS.len()] = cli::docs(&OPTIONS);
+pub(super) static DOCS: [&OptDoc; OPTIONS.len()] = cli::docs(&OPTIONS);

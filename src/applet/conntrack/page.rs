@@ -3,7 +3,7 @@
 use crate::flow::DIFFERENCES as OF_TEXT;
 use crate::frame::Example;
 
-const DESCRIPTION: [&str; 8] = [
+const DESCRIPTION: [&str; 9] = [
     "The kernel tracks connections that pass through the machine, or that its own rules examine, whether or \
      not they have a socket here: on a router or a container host many are in this table only. -L lists \
      flows, -C counts them, -G shows one, -S shows the counters of each CPU, -E shows events as they come. \
@@ -44,19 +44,31 @@ const DESCRIPTION: [&str; 8] = [
      row formats are TSV, --shell and --json: one row per event. Where net.netfilter.nf_conntrack_events is \
      2, the default since Linux 6.0, flows that began when nobody listened report neither changes nor their \
      end.",
+    "With --from, -L, -C, -G and -E read what conntrack, connbox or the kernel printed elsewhere: the text of -L, -G and \
+     -E in every form of -o, save and xml included, /proc/net/nf_conntrack or ip_conntrack, and rows of connbox (--tsv --header, --json); several may stand \
+     behind one another, with the lines of standard error between them (2>&1). Every filter, key, sum and form works, as far \
+     as the text tells: a mark is not in -o save, labels are there only with -o labels (those without a name never), IDs \
+     only with -o id, fields of ICMP not in XML, and of the status only whether a flow is assured, offloaded or \
+     unreplied. What a text does not tell is refused, or not shown. To save everything: conntrack -L -o \
+     extended,id,labels,ktimestamp 2>&1. Times are read in the zone of TZ. A line that is none of these is an error with \
+     its place; where a text is cut, or the tool said that it printed more, what is there is shown, with a warning \
+     and status 1. -E takes the lines of -o save for new flows.",
     "If no rule of the network namespace uses connection tracking, the table is empty; a warning says so. \
      connbox differs from conntrack-tools 1.4.7, which is wrong there, in the following.",
 ];
 
 /// Differences beyond the text.
-const OF_OPTIONS: [&str; 9] = [
+const OF_OPTIONS: [&str; 11] = [
     "Numbers must be numbers: --dport 99999, --dport abc, -m abc or -w 70000 are errors (status 2), where \
      conntrack reads them as 34463 or 0. Addresses must be written in full: 10.1 is not an address.",
     "-u ASSURED,!FIXED_TIMEOUT, several -u, and -u together with -m select flows that match all of them; \
      conntrack lists nothing. UNSET selects nothing and is an error.",
     "-c has an effect. -r and -q take networks.",
     "-C takes filters, and counts the tables dying and unconfirmed. -C and -S succeed without privileges.",
-    "-G takes a zone, and accepts the tuple of the reply direction alone.",
+    "-G takes a zone, and accepts the tuple of the reply direction alone. --orig-vtag, --reply-vtag and \
+     --role, which have no effect with -G of conntrack, are unknown.",
+    "-E takes -u. --mask-src needs --src, and --mask-dst needs --dst, with every command and table.",
+    "With options of two protocols, no flow matches; conntrack refuses some of them.",
     "Text attached to an option is its value: -n9.9.9.9, --src-nat=9.9.9.9, --dump=expect; conntrack ignores \
      it. An argument that belongs to no option is an error.",
     "-b sets the buffer of the socket that receives the events.",
@@ -68,7 +80,7 @@ const OF_OPTIONS: [&str; 9] = [
 const COUNT: usize = DESCRIPTION.len() + OF_OPTIONS.len() + OF_TEXT.len();
 
 /// The paragraphs of the manual.
-pub const DETAILS: [&str; COUNT] = {
+pub(super) const DETAILS: [&str; COUNT] = {
     let parts: [&[&str]; 3] = [&DESCRIPTION, &OF_OPTIONS, OF_TEXT];
     let mut all = [""; COUNT];
     let (mut part, mut place) = (0, 0);
@@ -83,7 +95,7 @@ pub const DETAILS: [&str; COUNT] = {
     all
 };
 
-pub const EXAMPLES: [Example; 6] = [
+pub(super) const EXAMPLES: [Example; 7] = [
     Example {
         about: "How full the table is; needs no privileges",
         command: "conntrack -C --limits --shell",
@@ -99,6 +111,10 @@ pub const EXAMPLES: [Example; 6] = [
     Example {
         about: "How many flows have no reply, by protocol and port",
         command: "conntrack -C -u UNREPLIED --by proto,dport --top 10",
+    },
+    Example {
+        about: "The same from what somebody saved: conntrack -L > FILE 2>&1",
+        command: "conntrack -L 2>&1 | conntrack -C --from - -u UNREPLIED --by proto,dport",
     },
     Example {
         about: "The flows of one host as JSON, translated or not",

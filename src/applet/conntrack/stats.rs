@@ -3,33 +3,42 @@
 use super::count::all_counters;
 use super::values::Listing;
 use crate::error::Error;
-use crate::frame::{Call, Sample};
+use crate::frame::{Call, InTwoSteps, Report};
 use crate::out::{Column, Out, Value};
+use crate::source::Source;
+use crate::source::flows::conntrack;
 use crate::source::flows::counters::{self, About, Counter, Name};
 
-pub const COLUMNS: [Column; 3] = [
+pub(super) const COLUMNS: [Column; 3] = [
     Column::label("cpu", "the number of the CPU"),
     Column::label("counter", "the counter's name in conntrack; its number if it has no name"),
     Column::counter("value", "conntrack_stat", "the count: 32 bits that wrap"),
 ];
 
-pub fn run(call: &mut Call, table: Listing) -> Result<(), Error> {
+pub(super) fn run(call: &mut Call, table: Listing) -> Result<(), Error> {
     let about = match table {
         Listing::Flows(_) => About::Flows,
         Listing::Expectations => About::Expectations,
     };
-    call.table(&COLUMNS, &[], &mut |Sample { source, out, .. }: Sample<'_>| {
-        let all = all_counters(source, about)?.ok_or_else(|| {
+    let read = |source: &Source, _: &mut Report| {
+        all_counters(source, about)?.ok_or_else(|| {
             let path = source.kernel.net_path(counters::FILE);
-            Error::of_file(&path, "does not exist: nothing tracks connections")
-        })?;
-        if out.is_original() {
-            text(&all, out)
-        } else {
-            all.iter().try_for_each(|one| row(one, out))
-        }
-    })
+            let reason = match conntrack::is_off(&source.kernel) {
+                true => "does not exist: nothing tracks connections",
+                false => NOT_KNOWN,
+            };
+            Error::of_file(&path, reason)
+        })
+    };
+    let write = |all: Vec<Counter>, out: &mut Out| match out.is_original() {
+        true => text(&all, out),
+        false => all.iter().try_for_each(|one| row(one, out)),
+    };
+    call.table(&COLUMNS, &[], &mut InTwoSteps::new(read, write))
 }
+
+/// The reason if the counters cannot be read, and nothing says that there are none.
+const NOT_KNOWN: &str = "does not exist, and ctnetlink did not answer: whether anything tracks connections is not known";
 
 fn row(counter: &Counter, out: &mut Out) -> Result<(), Error> {
     let name = match counter.name {

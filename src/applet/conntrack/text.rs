@@ -8,7 +8,7 @@ use crate::sys;
 
 /// Writes flows or expectations, or events of either, as text, one after another.
 #[derive(Debug)]
-pub struct Text {
+pub(super) struct Text {
     output: Output,
 
     pub labels: Labels,
@@ -20,18 +20,23 @@ pub struct Text {
 
 impl Text {
     /// A writer of the text that `output` asks for; ages are relative to now.
-    pub fn new(output: Output, labels: Labels) -> Text {
+    pub(super) fn new(output: Output, labels: Labels) -> Text {
         let now_microseconds = sys::unix_microseconds();
         Text { output, labels, now_microseconds, buffer: Vec::with_capacity(512), tail: "" }
     }
 
+    /// Changes the form for what comes next; not whether it is XML.
+    pub(super) fn set_output(&mut self, output: Output) {
+        self.output = output;
+    }
+
     /// The text of a flow, with the line end, and with the XML head before the first one.
-    pub fn flow(&mut self, one: &Flow<'_>) -> &[u8] {
+    pub(super) fn flow(&mut self, one: &Flow<'_>) -> &[u8] {
         self.line(|text, buffer| text.push_flow(buffer, one, None, text.now_microseconds))
     }
 
     /// The text of an expectation, likewise.
-    pub fn expectation(&mut self, one: &Expectation<'_>) -> &[u8] {
+    pub(super) fn expectation(&mut self, one: &Expectation<'_>) -> &[u8] {
         self.line(|text, buffer| text.push_expectation(buffer, one, None, text.now_microseconds))
     }
 
@@ -45,7 +50,7 @@ impl Text {
     }
 
     /// Appends the text of a flow, or of an event of it at that moment, without the line end.
-    pub fn push_flow(
+    pub(super) fn push_flow(
         &mut self,
         buffer: &mut Vec<u8>,
         one: &Flow<'_>,
@@ -69,7 +74,7 @@ impl Text {
     }
 
     /// Appends the text of an expectation, likewise.
-    pub fn push_expectation(
+    pub(super) fn push_expectation(
         &mut self,
         buffer: &mut Vec<u8>,
         one: &Expectation<'_>,
@@ -94,7 +99,7 @@ impl Text {
     }
 
     /// What follows the last one.
-    pub fn end(&self) -> &'static [u8] {
+    pub(super) fn end(&self) -> &'static [u8] {
         self.tail.as_bytes()
     }
 

@@ -10,7 +10,7 @@ use crate::source::flows::conntrack::FlowTable;
 
 /// A table; the default is the first of [`TABLES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listing {
+pub(super) enum Listing {
     Flows(FlowTable),
     Expectations,
 }
@@ -22,10 +22,10 @@ const TABLES: [(&str, Listing); 4] = [
     ("unconfirmed", Listing::Flows(FlowTable::Unconfirmed)),
 ];
 
-pub const TABLE_NAMES: [&str; 4] = ["conntrack", "expect", "dying", "unconfirmed"];
+pub(super) const TABLE_NAMES: [&str; TABLES.len()] = cli::words_of(&TABLES);
 
 /// A table by the beginning of its name.
-pub fn table(value: Option<&OsStr>) -> Result<Listing, String> {
+pub(super) fn table(value: Option<&OsStr>) -> Result<Listing, String> {
     let Some(value) = value else { return Ok(TABLES[0].1) };
     let begins = |name: &str| name.as_bytes().starts_with(value.as_bytes());
     let found = TABLES.iter().find(|(name, _)| !value.is_empty() && begins(name));
@@ -35,7 +35,7 @@ pub fn table(value: Option<&OsStr>) -> Result<Listing, String> {
 }
 
 /// A number of at most `most`, decimal or, after 0x, hexadecimal.
-pub fn number(text: &str, most: u32) -> Option<u32> {
+pub(super) fn number(text: &str, most: u32) -> Option<u32> {
     let number = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(digits) if digits.starts_with('+') => None,
         Some(digits) => u32::from_str_radix(digits, 16).ok(),
@@ -45,7 +45,7 @@ pub fn number(text: &str, most: u32) -> Option<u32> {
 }
 
 /// The same from an option's value.
-pub fn number_of<T: TryFrom<u32>>(value: &OsStr, most: u32) -> Result<T, String> {
+pub(super) fn number_of<T: TryFrom<u32>>(value: &OsStr, most: u32) -> Result<T, String> {
     let number = value.to_str().and_then(|text| number(text, most));
     number
         .and_then(|number| number.try_into().ok())
@@ -53,7 +53,7 @@ pub fn number_of<T: TryFrom<u32>>(value: &OsStr, most: u32) -> Result<T, String>
 }
 
 /// VALUE or VALUE/MASK.
-pub fn mark(value: &OsStr) -> Result<[u32; 2], String> {
+pub(super) fn mark(value: &OsStr) -> Result<[u32; 2], String> {
     let text = value.to_str().unwrap_or_default();
     let (mark, mask) = text.split_once('/').unwrap_or((text, "0xffffffff"));
     match (number(mark, u32::MAX), number(mask, u32::MAX)) {
@@ -63,7 +63,7 @@ pub fn mark(value: &OsStr) -> Result<[u32; 2], String> {
 }
 
 /// ADDR or ADDR/LEN.
-pub fn address(value: &OsStr) -> Result<Masked, String> {
+pub(super) fn address(value: &OsStr) -> Result<Masked, String> {
     let wrong = |what| format!("'{}' is not {what}", value.display());
     let text = value.to_str().ok_or_else(|| wrong("an IP address"))?;
     let (address, length) = match text.split_once('/') {
@@ -81,7 +81,7 @@ pub fn address(value: &OsStr) -> Result<Masked, String> {
 }
 
 /// An address without a length.
-pub fn bare_address(value: &OsStr) -> Result<IpAddr, String> {
+pub(super) fn bare_address(value: &OsStr) -> Result<IpAddr, String> {
     let text = value.to_str().filter(|text| !text.contains('/'));
     text.and_then(|text| Prefix::parse(text).ok())
         .map(|prefix| prefix.address)
@@ -89,7 +89,7 @@ pub fn bare_address(value: &OsStr) -> Result<IpAddr, String> {
 }
 
 /// ADDR, ADDR:PORT or `[ADDR]:PORT`.
-pub fn translation(value: Option<&OsStr>) -> Result<Translation, String> {
+pub(super) fn translation(value: Option<&OsStr>) -> Result<Translation, String> {
     let Some(value) = value else { return Ok(Translation::default()) };
     let wrong = || format!("'{}' is neither ADDR nor ADDR:PORT", value.display());
     let text = value.to_str().ok_or_else(wrong)?;
@@ -106,7 +106,7 @@ pub fn translation(value: Option<&OsStr>) -> Result<Translation, String> {
 }
 
 /// A transport protocol by name or number.
-pub fn protocol(value: &OsStr) -> Result<u8, String> {
+pub(super) fn protocol(value: &OsStr) -> Result<u8, String> {
     let name = value.to_ascii_lowercase();
     let text = name.to_str().unwrap_or_default();
     Flow::protocol_number(name.as_bytes())
@@ -116,7 +116,7 @@ pub fn protocol(value: &OsStr) -> Result<u8, String> {
 
 /// Which options a protocol has: those of ports, or others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum ProtocolOptions {
     Ports,
     Icmp,
     Icmp6,
@@ -124,22 +124,28 @@ pub enum Kind {
     Nothing,
 }
 
-pub fn kind(number: u8) -> Kind {
+pub(super) fn protocol_options(number: u8) -> ProtocolOptions {
     match number {
-        6 | 17 | 33 | 132 | 136 => Kind::Ports,
-        1 => Kind::Icmp,
-        58 => Kind::Icmp6,
-        47 => Kind::Keys,
-        _ => Kind::Nothing,
+        6 | 17 | 33 | 132 | 136 => ProtocolOptions::Ports,
+        1 => ProtocolOptions::Icmp,
+        58 => ProtocolOptions::Icmp6,
+        47 => ProtocolOptions::Keys,
+        _ => ProtocolOptions::Nothing,
     }
 }
 
+/// The protocol that has another name, LISTEN, for one of its states.
+const TCP: u8 = 6;
+
 /// The number of a state of `protocol`. The name must be exact, as with conntrack(8).
-pub fn state(protocol: u8, value: &OsStr) -> Result<u8, String> {
+pub(super) fn state(protocol: u8, value: &OsStr) -> Result<u8, String> {
     let state = Flow::state_number(protocol, value.as_bytes());
     state.ok_or_else(|| match Flow::states_of(protocol) {
         [] => "this protocol has no states".into(),
-        names => format!("'{}' is not one of {}", value.display(), names.join(", ")),
+        names => {
+            let listen = if protocol == TCP { ", LISTEN" } else { "" };
+            format!("'{}' is not one of {}{listen}", value.display(), names.join(", "))
+        }
     })
 }
 
@@ -156,11 +162,22 @@ const STATUSES: [(&str, FlowStatus); 8] = [
 ];
 const UNREPLIED: &str = "UNREPLIED";
 /// The names of the statuses, for completions and messages.
-pub const STATUS_NAMES: [&str; 7] =
-    ["ASSURED", "SEEN_REPLY", "FIXED_TIMEOUT", "EXPECTED", "OFFLOAD", "HW_OFFLOAD", UNREPLIED];
+pub(super) const STATUS_NAMES: [&str; STATUSES.len() - 1] = {
+    let mut names = [""; STATUSES.len() - 1];
+    let (mut from, mut to) = (0, 0);
+    while from < STATUSES.len() {
+        // UNSET matches no flow.
+        if STATUSES[from].1.0 != 0 {
+            names[to] = STATUSES[from].0;
+            to += 1;
+        }
+        from += 1;
+    }
+    names
+};
 
 /// Adds a list like `ASSURED,!OFFLOAD` to the bits that must be set, and those that must not.
-pub fn statuses([set, unset]: &mut [u32; 2], value: &OsStr) -> Result<(), String> {
+pub(super) fn statuses([set, unset]: &mut [u32; 2], value: &OsStr) -> Result<(), String> {
     for word in value.to_str().unwrap_or_default().split(',') {
         let (name, is_not) = match word.strip_prefix('!') {
             Some(name) => (name, true),
@@ -181,7 +198,10 @@ pub fn statuses([set, unset]: &mut [u32; 2], value: &OsStr) -> Result<(), String
 }
 
 /// The first of `known` that begins with `word`, ignoring case.
-pub fn abbreviated<T: Copy>(known: &[(&'static str, T)], word: &str) -> Option<(&'static str, T)> {
+pub(super) fn abbreviated<T: Copy>(
+    known: &[(&'static str, T)],
+    word: &str,
+) -> Option<(&'static str, T)> {
     let begins =
         |name: &str| name.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
     known.iter().find(|(name, _)| !word.is_empty() && begins(name)).copied()

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::layout;
 use super::log_rows::{self, LISTED};
 use super::protocol::{self, Command, Frames};
-use super::statistics::{ABSENT, Kind, Numbers};
+use super::statistics::{ABSENT, NumberKind, Numbers};
 use super::{EXPECT, STATISTICS};
 use crate::error::{self, Error};
 use crate::flow::row::Rows;
@@ -24,12 +24,11 @@ use crate::sys::{self, daemon};
 /// How many bytes of an answer are read at once.
 const READ_BYTES: usize = 64 * 1024;
 
+/// Takes the kind and the content of a frame.
+type Each<'a> = dyn FnMut(u8, &[u8]) -> Result<(), Error> + 'a;
+
 /// Sends a command, and calls `each` with the frames of the answer. Returns the connection.
-fn ask(
-    socket: &Path,
-    command: Command,
-    mut each: impl FnMut(u8, &[u8]) -> Result<(), Error>,
-) -> Result<OwnedFd, Error> {
+fn ask(socket: &Path, command: Command, each: &mut Each<'_>) -> Result<OwnedFd, Error> {
     let name = socket.as_os_str().as_bytes();
     let fd = daemon::connect(socket).map_err(|error| match error {
         Errno::NOENT | Errno::CONNREFUSED => {
@@ -41,6 +40,7 @@ fn ask(
         }
         error => Error::refused(name, error, "to run as the daemon's user or as root"),
     })?;
+    daemon::check_peer(&fd, socket)?;
     let failed = |error| Error::system(name, error);
     // Even if the daemon did not read the whole request, its answer is read.
     let sent = sys::write_all(&fd, &protocol::request(command));
@@ -73,11 +73,11 @@ fn strange(socket: &Path) -> Error {
 }
 
 /// Shows the statistics: the layout of a topic, or rows.
-pub fn statistics(call: &mut Call, socket: &Path, topic: &'static str) -> Result<(), Error> {
+pub(super) fn statistics(call: &mut Call, socket: &Path, topic: &'static str) -> Result<(), Error> {
     let format = call.common().style.format;
     call.table(&STATISTICS, &[], &mut |Sample { out, .. }: Sample<'_>| {
         let mut numbers = None;
-        ask(socket, Command::Statistics, |kind, content| {
+        ask(socket, Command::Statistics, &mut |kind, content| {
             if kind == protocol::NUMBERS {
                 numbers = Numbers::read(content);
             }
@@ -89,12 +89,12 @@ pub fn statistics(call: &mut Call, socket: &Path, topic: &'static str) -> Result
         }
         for ((section, name, kind), number) in numbers.iter() {
             let value = match kind {
-                Kind::Level if number == ABSENT => Value::Absent,
-                Kind::Level => Value::Level(number.into()),
-                Kind::Count => Value::Int(number.into()),
+                NumberKind::Level if number == ABSENT => Value::Absent,
+                NumberKind::Level => Value::Level(number.into()),
+                NumberKind::Count => Value::Int(number.into()),
                 // Prometheus computes rates itself.
-                Kind::Rate if format == Format::Prometheus => continue,
-                Kind::Rate => Value::Millis(number.into()),
+                NumberKind::Rate if format == Format::Prometheus => continue,
+                NumberKind::Rate => Value::Millis(number.into()),
             };
             out.row([Value::Word(section), Value::Word(name), value])?;
         }
@@ -103,7 +103,7 @@ pub fn statistics(call: &mut Call, socket: &Path, topic: &'static str) -> Result
 }
 
 /// Shows the flows that the daemon knows; it knows no expectations.
-pub fn flows(
+pub(super) fn flows(
     call: &mut Call,
     socket: &Path,
     topic: &'static str,
@@ -114,7 +114,7 @@ pub fn flows(
         let mut text = Vec::new();
         let now = u64::try_from(sys::unix_milliseconds() / 1000).unwrap_or_default();
         let parts = Parts { now_seconds: now, ..Parts::default() };
-        ask(socket, Command::Flows, |kind, content| {
+        ask(socket, Command::Flows, &mut |kind, content| {
             let (protocol::FLOW, false) = (kind, topic == EXPECT) else { return Ok(()) };
             let (age, payload) = content.split_first_chunk::<4>().ok_or_else(|| strange(socket))?;
             let age = u32::from_le_bytes(*age);
@@ -146,13 +146,13 @@ fn listed(text: &mut Vec<u8>, known: &Flow<'_>, (age, is_xml): (u32, bool), part
 }
 
 /// Has the daemon compare with the kernel's table, and waits until that has ended.
-pub fn resync(socket: &Path) -> Result<(), Error> {
-    ask(socket, Command::Reconcile, |_, _| Ok(())).map(|_| ())
+pub(super) fn resync(socket: &Path) -> Result<(), Error> {
+    ask(socket, Command::Reconcile, &mut |_, _| Ok(())).map(|_| ())
 }
 
 /// Stops the daemon, and waits until it has ended.
-pub fn stop(socket: &Path) -> Result<(), Error> {
-    let fd = ask(socket, Command::Stop, |_, _| Ok(()))?;
+pub(super) fn stop(socket: &Path) -> Result<(), Error> {
+    let fd = ask(socket, Command::Stop, &mut |_, _| Ok(()))?;
     let mut rest = Vec::with_capacity(16);
     while matches!(sys::read(&fd, &mut rest), Ok(length) if length > 0) {
         rest.clear();
@@ -161,6 +161,6 @@ pub fn stop(socket: &Path) -> Result<(), Error> {
 }
 
 /// Shows an empty table, in every format.
-pub fn nothing(call: &mut Call) -> Result<(), Error> {
+pub(super) fn nothing(call: &mut Call) -> Result<(), Error> {
     call.table(&LISTED, &[], &mut |_: Sample<'_>| Ok(()))
 }

@@ -13,11 +13,13 @@ use super::protocol::{self, Command, Received, Receiver};
 use crate::track::Flows;
 
 /// The most clients at once; a new one replaces the one that has been idle longest.
-pub const MOST: usize = 64;
+pub(super) const MOST: usize = 64;
 /// How long a client may take to send its request.
 const ASKING: Duration = Duration::from_secs(5);
 /// How long it may read nothing of the answer: people look at it page by page.
 const READING: Duration = Duration::from_secs(30);
+/// How long it may take for the whole answer, however steadily it reads.
+const ANSWER: Duration = Duration::from_secs(300);
 /// How many bytes of flows are prepared at once; the next portion follows when these are read.
 const PORTION: usize = 48 * 1024;
 
@@ -43,10 +45,12 @@ struct Client {
     sent: usize,
     /// When it connected, or last read something.
     since: Duration,
+    /// When it connected, or what it waited for ended.
+    begin: Duration,
 }
 
 #[derive(Debug, Default)]
-pub struct Clients {
+pub(super) struct Clients {
     list: Vec<Client>,
     /// Clients that connected.
     pub accepted: u64,
@@ -57,12 +61,12 @@ pub struct Clients {
 }
 
 impl Clients {
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.list.len()
     }
 
     /// The sockets to poll, and for what.
-    pub fn wanted(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
+    pub(super) fn wanted(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
         self.list.iter().map(|client| {
             let wanted = match client.state {
                 State::Asking(_) => PollFlags::IN,
@@ -73,17 +77,17 @@ impl Clients {
         })
     }
 
-    pub fn accept(&mut self, fd: OwnedFd, clock: Duration) {
+    pub(super) fn accept(&mut self, fd: OwnedFd, clock: Duration) {
         self.accepted += 1;
         if self.list.len() >= MOST {
             self.make_room();
         }
         let state = State::Asking(Receiver::default());
-        self.list.push(Client { fd, state, out: Vec::new(), sent: 0, since: clock });
+        self.list.push(Client { fd, state, out: Vec::new(), sent: 0, since: clock, begin: clock });
     }
 
     /// Drops the client that has been idle longest, preferring those that have sent no request.
-    pub fn make_room(&mut self) {
+    pub(super) fn make_room(&mut self) {
         let idle = |client: &Client| (!matches!(client.state, State::Asking(_)), client.since);
         let oldest = (0..self.list.len()).min_by_key(|place| idle(&self.list[*place]));
         if let Some(oldest) = oldest {
@@ -93,7 +97,7 @@ impl Clients {
     }
 
     /// Drops clients that are too slow.
-    pub fn drop_slow(&mut self, clock: Duration) {
+    pub(super) fn drop_slow(&mut self, clock: Duration) {
         let before = self.list.len();
         self.list.retain(|client| {
             let patience = match client.state {
@@ -101,14 +105,15 @@ impl Clients {
                 State::Flows(_) | State::Ending => READING,
                 State::Waiting(_) | State::Staying => return true,
             };
-            clock.saturating_sub(client.since) < patience
+            let is_late = clock.saturating_sub(client.begin) >= ANSWER;
+            !is_late && clock.saturating_sub(client.since) < patience
         });
         self.dropped += (before - self.list.len()) as u64;
     }
 
     /// Continues with the client at `place`, whose socket is ready: reads its request, or writes to it.
     /// Returns the command when the request is complete.
-    pub fn go_on(&mut self, place: usize, flows: &Flows, now: Now) -> Option<Command> {
+    pub(super) fn go_on(&mut self, place: usize, flows: &Flows, now: Now) -> Option<Command> {
         let client = self.list.get_mut(place)?;
         match &mut client.state {
             State::Asking(receiver) => {
@@ -142,12 +147,12 @@ impl Clients {
     }
 
     /// Closes the connections of clients that have received everything.
-    pub fn close_ended(&mut self) {
+    pub(super) fn close_ended(&mut self) {
         self.list.retain(|client| !matches!(client.state, State::Ending) || !client.out.is_empty());
     }
 
     /// Answers the client at `place` with one frame and the last one.
-    pub fn answer(&mut self, place: usize, kind: u8, content: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn answer(&mut self, place: usize, kind: u8, content: impl FnOnce(&mut Vec<u8>)) {
         if let Some(client) = self.list.get_mut(place) {
             protocol::frame(&mut client.out, kind, content);
             client.last(protocol::DONE, &[]);
@@ -155,21 +160,21 @@ impl Clients {
     }
 
     /// Answers the client with all flows.
-    pub fn answer_flows(&mut self, place: usize, flows: &Flows) {
+    pub(super) fn answer_flows(&mut self, place: usize, flows: &Flows) {
         if let Some(client) = self.list.get_mut(place) {
             client.state = State::Flows(flows.places());
         }
     }
 
     /// Lets the client wait for comparison `number`.
-    pub fn wait(&mut self, place: usize, number: u64) {
+    pub(super) fn wait(&mut self, place: usize, number: u64) {
         if let Some(client) = self.list.get_mut(place) {
             client.state = State::Waiting(number);
         }
     }
 
     /// Tells the client that the daemon will end, and lets it wait for that.
-    pub fn stay(&mut self, place: usize, flows: &Flows, now: Now) {
+    pub(super) fn stay(&mut self, place: usize, flows: &Flows, now: Now) {
         if let Some(client) = self.list.get_mut(place) {
             client.last(protocol::DONE, &[]);
             client.write(flows, now);
@@ -178,10 +183,10 @@ impl Clients {
     }
 
     /// Answers the clients that wait for comparison `number` or an earlier one.
-    pub fn compared(&mut self, number: u64, clock: Duration) {
+    pub(super) fn compared(&mut self, number: u64, clock: Duration) {
         for client in &mut self.list {
             if matches!(client.state, State::Waiting(wanted) if wanted <= number) {
-                client.since = clock;
+                (client.since, client.begin) = (clock, clock);
                 client.last(protocol::DONE, &[]);
             }
         }
@@ -320,6 +325,36 @@ mod tests {
         assert_eq!((clients.len(), clients.dropped), (0, 1));
         idle.set_nonblocking(false).unwrap();
         assert!(idle.read(&mut [0; 16]).unwrap() > 0);
+    }
+
+    #[test]
+    fn a_steady_reader_has_a_deadline_too() {
+        let mut flows = Flows::new(None);
+        for number in 0..30_000 {
+            flows.lives(&flow(number), 0);
+        }
+        let mut clients = Clients::default();
+        let mut theirs = asking(&mut clients, &flows);
+        // A little every second.
+        let last = (0..).find(|second| {
+            let clock = Duration::from_secs(*second);
+            clients.drop_slow(clock);
+            let _ = clients.go_on(0, &flows, Now { clock, ..Now::default() });
+            theirs.set_nonblocking(true).unwrap();
+            let _ = theirs.read(&mut [0; 4096]);
+            clients.len() == 0
+        });
+        assert_eq!((last, clients.dropped), (Some(300), 1));
+        // Time that it waits for a comparison does not count.
+        let _theirs = asking(&mut clients, &flows);
+        clients.wait(0, 1);
+        let clock = ANSWER * 2;
+        clients.drop_slow(clock);
+        clients.compared(1, clock);
+        clients.drop_slow(clock + READING / 2);
+        assert_eq!(clients.len(), 1);
+        clients.drop_slow(clock + READING);
+        assert_eq!(clients.len(), 0);
     }
 
     #[test]

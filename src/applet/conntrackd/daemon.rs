@@ -1,8 +1,10 @@
-//! The daemon: one loop that waits for events, the dump, clients, signals and the clock at once, and does a
-//! bounded amount of work for each in every turn.
+//! The daemon: one loop that waits for events, the dump, clients, the collector, signals and the clock at once, and
+//! does a bounded amount of work for each in every turn.
 
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+mod ending;
+mod numbers;
+
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,13 +17,16 @@ use super::ledger::{Ledger, Now};
 use super::log::Log;
 use super::protocol::{self, Command};
 use super::reconcile::Reconciler;
-use super::statistics::{ABSENT, Numbers, RATE_NAMES, RATED, RATES, SPANS};
+use super::statistics::RATED;
 use crate::error::Error;
+use crate::flow::ipfix::Exporter;
+use crate::frame::Report;
 use crate::source::flows::conntrack;
 use crate::source::flows::events::{EventGroups, Events, Subject};
 use crate::source::flows::follow::{Follower, Seen};
 use crate::source::flows::labels::Labels;
-use crate::sys::daemon::{self, Lock, Notify};
+use crate::sys::daemon::{self, Listener, Lock, Notify};
+use crate::sys::sandbox::Sandbox;
 use crate::sys::signals::{SIGHUP, SIGINT, SIGTERM, Signals};
 use crate::sys::{self, Netlink};
 use crate::track::Window;
@@ -32,10 +37,11 @@ const ACCEPTS_A_TURN: usize = 16;
 const TICK: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-pub struct Daemon {
+pub(super) struct Daemon {
     settings: Settings,
+    // Dropped in this order: the socket is removed while the lock is held.
+    listener: Listener,
     lock: Lock,
-    listener: OwnedFd,
     signals: Signals,
     notify: Notify,
     follower: Follower,
@@ -46,6 +52,7 @@ pub struct Daemon {
     reconciler: Reconciler,
     /// For queries of how full the table is.
     kernel: Netlink,
+    sandbox: Option<Sandbox>,
     ledger: Ledger,
     clients: Clients,
     window: Window<{ RATED.len() }>,
@@ -53,6 +60,8 @@ pub struct Daemon {
     start: Duration,
     next_tick: Duration,
     next_watchdog: Duration,
+    /// Whether no client is accepted until the next tick, because descriptors or memory were missing.
+    is_full: bool,
     is_stopping: bool,
 }
 
@@ -61,31 +70,41 @@ impl Daemon {
     ///
     /// # Errors
     /// If a privilege is missing, another daemon runs, or a file cannot be created.
-    pub fn start(settings: Settings, labels: Labels) -> Result<Daemon, Error> {
+    pub(super) fn start(
+        settings: Settings,
+        labels: Labels,
+        exporter: Option<Exporter>,
+    ) -> Result<Daemon, Error> {
         let signals = Signals::of(&[SIGTERM, SIGINT, SIGHUP]);
         let signals = signals.map_err(|error| Error::system("signals", error))?;
         let events = Events::open(EventGroups::FLOWS, Some(settings.buffer_bytes))?;
         let kernel = conntrack::open()?;
-        daemon::prepare_directory(settings.socket.parent().unwrap_or(Path::new("/")))?;
-        let lock = lock(&settings.lock)?;
-        let listener = daemon::listen(&settings.socket, 128)?;
+        let [socket, beside] = [&settings.socket, &settings.lock].map(|path| directory_of(path));
+        let made = daemon::make_directory(socket)?;
+        for directory in [socket, beside] {
+            daemon::check_directory(directory, None)?;
+        }
+        let lock = Lock::take(&settings.lock)?;
+        let listener = Listener::open(&settings.socket, 128)?;
         let log = match settings.log.clone() {
             Some((path, form)) => Some(Log::open(path, form, labels)?),
             None => None,
         };
-        let ledger = Ledger::new(settings.limit, settings.filter.clone(), log);
+        let mut ledger = Ledger::new(settings.limit, settings.filter.clone(), log);
+        ledger.exporter = exporter;
         let clock = sys::monotonic();
         let mut daemon = Daemon {
             buffer_bytes: settings.buffer_bytes,
             reconciler: Reconciler::new(settings.reconcile),
             settings,
-            lock,
             listener,
+            lock,
             signals,
             notify: Notify::default(),
             follower: Follower::of(events),
             may_wait: true,
             kernel,
+            sandbox: None,
             ledger,
             clients: Clients::default(),
             window: Window::default(),
@@ -93,6 +112,7 @@ impl Daemon {
             start: clock,
             next_tick: clock,
             next_watchdog: clock,
+            is_full: false,
             is_stopping: false,
         };
         while !daemon.is_loaded() && !daemon.is_stopping {
@@ -101,6 +121,7 @@ impl Daemon {
                 return Err(failure.into());
             }
         }
+        made.keep();
         Ok(daemon)
     }
 
@@ -108,28 +129,29 @@ impl Daemon {
     ///
     /// # Errors
     /// If the events can no longer be read.
-    pub fn run(mut self) -> Result<(), Error> {
+    pub(super) fn run(mut self, report: &mut Report) -> Result<(), Error> {
         self.lock.sign();
         self.notify = Notify::of_environment();
+        if self.settings.has_sandbox {
+            let directories = [&self.settings.socket, &self.settings.lock];
+            let (log, exporter) = (self.ledger.log.as_ref(), &self.ledger.exporter);
+            self.sandbox = Some(Sandbox::of_daemon(
+                directories.map(|path| directory_of(path)),
+                log.map(Log::place),
+                exporter.is_some(),
+            ));
+        }
         self.notify.tell("READY=1");
         self.next_watchdog = self.now.clock;
-        while !self.is_stopping {
-            self.turn()?;
-        }
-        self.notify.tell("STOPPING=1");
-        if let Some(log) = &mut self.ledger.log {
-            log.flush(self.now.clock);
-        }
-        let _ = rustix::fs::unlink(&self.settings.socket);
-        self.lock.release();
-        Ok(())
+        let ended = self.serve_until_told(report);
+        self.end(ended, report)
     }
 
     /// Waits for work, and does a bounded amount of each kind.
     fn turn(&mut self) -> Result<(), Error> {
         let ready = self.wait()?;
         self.now.clock = sys::monotonic();
-        self.now.unix_seconds = u64::try_from(sys::unix_milliseconds() / 1000).unwrap_or_default();
+        self.now.unix_milliseconds = u64::try_from(sys::unix_milliseconds()).unwrap_or_default();
         while let Some(signal) = self.signals.next() {
             match signal {
                 SIGHUP => self.reopen(),
@@ -138,19 +160,26 @@ impl Daemon {
         }
         self.follow()?;
         self.serve(&ready);
-        if self.is_loaded() {
+        if self.accepts() {
             self.accept();
         }
         if let Some(log) = &mut self.ledger.log {
             log.flush(self.now.clock);
         }
         self.tick();
+        if let Some(exporter) = &mut self.ledger.exporter {
+            exporter.turn(self.now.moment());
+        }
         Ok(())
     }
 
     /// Whether the table was read; until then, clients wait.
     fn is_loaded(&self) -> bool {
         self.reconciler.completed() > 0
+    }
+
+    fn accepts(&self) -> bool {
+        self.is_loaded() && !self.is_full
     }
 
     /// Waits until something is ready, or until the next timed task. Returns which clients are ready, in
@@ -163,6 +192,9 @@ impl Daemon {
         if self.notify.watchdog.is_some() {
             next = next.min(self.next_watchdog);
         }
+        if let Some(due) = self.ledger.exporter.as_ref().and_then(Exporter::due) {
+            next = next.min(due);
+        }
         let mut patience = next.saturating_sub(sys::monotonic());
         if !self.may_wait {
             patience = Duration::ZERO;
@@ -174,10 +206,16 @@ impl Daemon {
         let own = [
             Some(self.signals.as_fd()),
             Some(self.follower.events.as_fd()),
-            self.is_loaded().then(|| self.listener.as_fd()),
+            self.accepts().then(|| self.listener.as_fd()),
             self.follower.dump(),
         ];
-        let own = own.into_iter().flatten().map(|fd| (fd, PollFlags::IN));
+        let writes = |is_writing| if is_writing { PollFlags::OUT } else { PollFlags::empty() };
+        let collector = self.ledger.exporter.as_ref().and_then(Exporter::fd);
+        let own = own
+            .into_iter()
+            .flatten()
+            .map(|fd| (fd, PollFlags::IN))
+            .chain(collector.map(|(fd, is_writing)| (fd, PollFlags::IN | writes(is_writing))));
         let count = own.clone().count();
         let mut fds: Vec<PollFd<'_>> = own
             .chain(self.clients.wanted())
@@ -265,14 +303,39 @@ impl Daemon {
         }
     }
 
+    /// Accepts the clients that wait. If descriptors or memory are missing, one client makes room; if that does
+    /// not help, the others wait until the next tick, since a listener that is ready would end each wait at once.
     fn accept(&mut self) {
+        let mut has_made_room = false;
         for _ in 0..ACCEPTS_A_TURN {
-            match daemon::accept(&self.listener) {
-                Ok(fd) => self.clients.accept(fd, self.now.clock),
-                Err(Errno::MFILE | Errno::NFILE) => self.clients.make_room(),
-                Err(_) => return,
+            match self.listener.accept() {
+                Ok(fd) => {
+                    self.clients.accept(fd, self.now.clock);
+                    has_made_room = false;
+                }
+                Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => return,
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
+                    if !has_made_room && self.clients.len() > 0 =>
+                {
+                    // The kernel looks for a descriptor before it looks for a client.
+                    if !self.does_somebody_wait() {
+                        return;
+                    }
+                    self.clients.make_room();
+                    has_made_room = true;
+                }
+                Err(_) => {
+                    self.is_full = true;
+                    return;
+                }
             }
         }
+    }
+
+    /// Whether a client waits to be accepted.
+    fn does_somebody_wait(&self) -> bool {
+        let mut listener = [PollFd::new(&self.listener, PollFlags::IN)];
+        rustix::event::poll(&mut listener, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
     /// Reopens the log, as systemd's protocol for a reload.
@@ -294,61 +357,20 @@ impl Daemon {
         }
         if self.now.clock >= self.next_tick {
             let (counts, events) = (self.ledger.counts, self.follower.events.counts());
+            // In the order of RATED.
             let rated =
                 [counts.created, counts.updated, counts.destroyed, events.events, events.lost];
             self.window.push(self.now.clock, rated);
+            if let Some(exporter) = &mut self.ledger.exporter {
+                exporter.tick(events.lost);
+            }
             self.clients.drop_slow(self.now.clock);
+            self.is_full = false;
             self.next_tick = self.now.clock.saturating_add(TICK);
         }
     }
-
-    /// The current numbers.
-    fn numbers(&mut self) -> Numbers {
-        let mut numbers = Numbers::default();
-        self.ledger.tell(&mut numbers);
-        let limit = self.settings.limit.map_or(ABSENT, |limit| limit as u64);
-        numbers.set("flows", "limit", limit);
-        let fill = conntrack::fill(&mut self.kernel).ok();
-        let entries = fill.map_or(ABSENT, |fill| fill.entries);
-        let limit = fill.and_then(|fill| fill.limit).unwrap_or(ABSENT);
-        numbers.set_all("table", &[("entries", entries), ("limit", limit)]);
-        let counts = self.follower.events.counts();
-        let events = [
-            ("received", counts.events),
-            ("unknown", counts.unknown),
-            ("malformed", counts.malformed),
-            ("lost", counts.lost),
-            ("overruns", counts.overruns),
-            ("buffer_bytes", self.follower.events.receive_buffer().unwrap_or_default() as u64),
-            ("buffer_asked_bytes", self.buffer_bytes as u64),
-        ];
-        numbers.set_all("events", &events);
-        self.reconciler.tell(&mut numbers, self.now.clock);
-        let clients = [
-            ("connected", self.clients.len() as u64),
-            ("accepted", self.clients.accepted),
-            ("dropped", self.clients.dropped),
-            ("bad_requests", self.clients.bad),
-        ];
-        numbers.set_all("clients", &clients);
-        let uptime = self.now.clock.saturating_sub(self.start).as_secs();
-        numbers.set("daemon", "uptime_seconds", uptime);
-        for (span, seconds) in SPANS.into_iter().enumerate() {
-            let rates = self.window.thousandths_per_second(seconds);
-            for (names, rate) in RATE_NAMES.iter().zip(rates) {
-                numbers.set(RATES, names[span], rate);
-            }
-        }
-        numbers
-    }
 }
 
-/// Takes the lock that only one daemon can hold.
-fn lock(path: &Path) -> Result<Lock, Error> {
-    let name = path.as_os_str().as_bytes();
-    Lock::take(path).map_err(|error| match error {
-        Errno::WOULDBLOCK => Error::failed(name, "another daemon is running and holds this lock"),
-        Errno::PERM => Error::failed(name, "belongs to another user"),
-        error => Error::system(name, error),
-    })
+fn directory_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
 }

@@ -16,7 +16,7 @@ const PROTO: u16 = 2;
 const ZONE: u16 = 3;
 
 /// Appends the payload of the ctnetlink message that describes `flow`.
-pub fn flow(buffer: &mut Vec<u8>, flow: &Flow<'_>) {
+pub(super) fn flow(buffer: &mut Vec<u8>, flow: &Flow<'_>) {
     buffer.extend_from_slice(&head(flow.family, 0));
     tuple(buffer, attribute::TUPLE_ORIG, &flow.orig);
     tuple(buffer, attribute::TUPLE_REPLY, &flow.reply);
@@ -178,6 +178,7 @@ mod tests {
                 event_nanoseconds: None,
                 helper: Some(b"ftp"),
                 labels: Some(&[1; 16]),
+                ..Flow::default()
             };
             let mut bytes = Vec::new();
             flow(&mut bytes, &told);

@@ -5,9 +5,7 @@ use crate::model::{Flow, Prefix};
 /// What happens to the members of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// Only they are followed.
     Accept,
-    /// They are not followed.
     Ignore,
 }
 

@@ -1,13 +1,13 @@
 //! The layouts of `-s`, as conntrackd 1.4.7 prints them, to the byte.
 
-use super::statistics::Numbers;
+use super::statistics::{Numbers, SANDBOX};
 
 /// The topics of `-s`. In statistics mode conntrackd shows nothing for those of replication.
-pub const TOPICS: [&str; 9] =
+pub(super) const TOPICS: [&str; 9] =
     ["ct", "cache", "runtime", "network", "link", "rsqueue", "queue", "process", "expect"];
 
 /// The topic that begins with `word`; the first one in conntrackd's order.
-pub fn topic(word: &str) -> Option<&'static str> {
+pub(super) fn topic(word: &str) -> Option<&'static str> {
     // The order in which conntrackd compares them.
     const ORDER: [&str; 9] =
         ["network", "cache", "runtime", "process", "link", "rsqueue", "queue", "ct", "expect"];
@@ -82,7 +82,17 @@ const RUNTIME: [Piece; 16] = [
     ("\n\tlocal unknown request:\t\t", 12, |numbers| numbers.get("clients", "bad_requests")),
 ];
 
-pub fn text(topic: &str, numbers: &Numbers) -> Vec<u8> {
+const FOREIGN: Piece =
+    ("\n\tforeign messages ignored:\t", 12, |numbers| numbers.get("events", "foreign"));
+
+const IPFIX: [Piece; 4] = [
+    ("\n\tIPFIX records sent:\t", 20, |numbers| numbers.get("ipfix", "records")),
+    ("\n\tIPFIX records lost:\t", 20, |numbers| numbers.get("ipfix", "lost")),
+    ("\n\tIPFIX records waiting:\t", 20, |numbers| numbers.get("ipfix", "waiting")),
+    ("\n\tIPFIX collector failures:\t", 12, |numbers| numbers.get("ipfix", "failures")),
+];
+
+pub(super) fn text(topic: &str, numbers: &Numbers) -> Vec<u8> {
     let mut text = Vec::with_capacity(1024);
     match topic {
         "ct" => {
@@ -96,11 +106,31 @@ pub fn text(topic: &str, numbers: &Numbers) -> Vec<u8> {
         "runtime" => {
             uptime(&mut text, numbers.get("daemon", "uptime_seconds"));
             pieces(&mut text, &RUNTIME, numbers);
+            lacking(&mut text, numbers);
+            // More lines of ours.
+            if IPFIX.iter().any(|(_, _, get)| get(numbers) > 0) {
+                pieces(&mut text, &IPFIX, numbers);
+            }
+            if numbers.get("events", "foreign") > 0 {
+                pieces(&mut text, &[FOREIGN], numbers);
+            }
             text.extend_from_slice(b"\n\n");
         }
         _ => {}
     }
     text
+}
+
+/// A line of ours, if the kernel lacks a part of the sandbox.
+fn lacking(text: &mut Vec<u8>, numbers: &Numbers) {
+    let parts =
+        [("capabilities", "dropped capabilities"), ("files", "Landlock"), ("calls", "seccomp")];
+    let lacks = parts.into_iter().filter(|(name, _)| numbers.get(SANDBOX, name) == 0);
+    let names: Vec<&str> = lacks.map(|(_, name)| name).collect();
+    if !names.is_empty() {
+        text.extend_from_slice(b"\n\tsandbox without:\t\t");
+        text.extend_from_slice(names.join(", ").as_bytes());
+    }
 }
 
 fn pieces(text: &mut Vec<u8>, pieces: &[Piece], numbers: &Numbers) {
@@ -155,6 +185,20 @@ mod tests {
             uptime(&mut text, seconds);
             assert_eq!(String::from_utf8(text).unwrap(), format!("daemon uptime: {wanted}"));
         }
+    }
+
+    #[test]
+    fn a_line_tells_what_the_kernel_lacks_for_the_sandbox() {
+        let said = |parts: [u64; 3]| {
+            let mut numbers = Numbers::default();
+            let names = ["capabilities", "files", "calls"];
+            names.iter().zip(parts).for_each(|(name, part)| numbers.set(SANDBOX, name, part));
+            let text = String::from_utf8(text("runtime", &numbers)).unwrap();
+            text.split_once("\tsandbox").map(|(_, line)| line.to_owned())
+        };
+        assert_eq!([said([1; 3]), said([u64::MAX; 3])], [None, None]);
+        assert_eq!(said([1, 0, 1]).unwrap(), " without:\t\tLandlock\n\n");
+        assert_eq!(said([1, 0, 0]).unwrap(), " without:\t\tLandlock, seccomp\n\n");
     }
 
     /// As conntrackd 1.4.7 printed it.

@@ -6,29 +6,38 @@ use std::time::Duration;
 use super::filter::Filter;
 use super::log::Log;
 use super::statistics::{Numbers, PROTOCOL, PROTOCOLS, STATEFUL};
+use crate::flow::ipfix::{Exporter, Moment};
 use crate::model::{Change, Flow, Traffic};
 use crate::track::Flows;
 use crate::track::flows::Outcome;
 
 /// The current time, on two clocks.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Now {
+pub(super) struct Now {
     /// The monotonic clock.
     pub clock: Duration,
 
-    pub unix_seconds: u64,
+    pub unix_milliseconds: u64,
 }
 
 impl Now {
+    pub(super) fn unix_seconds(self) -> u64 {
+        self.unix_milliseconds / 1000
+    }
+
+    pub(super) fn moment(self) -> Moment {
+        Moment { clock: self.clock, unix_milliseconds: self.unix_milliseconds }
+    }
+
     /// The monotonic clock in seconds, with which flows are dated.
-    pub fn seconds(self) -> u32 {
+    pub(super) fn seconds(self) -> u32 {
         u32::try_from(self.clock.as_secs()).unwrap_or(u32::MAX)
     }
 }
 
 /// The counts since the start.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Counts {
+pub(super) struct Counts {
     /// Flows added to the cache.
     pub created: u64,
     /// Changes of flows that events reported.
@@ -46,13 +55,14 @@ pub struct Counts {
 }
 
 #[derive(Debug)]
-pub struct Ledger {
-    /// The live flows.
+pub(super) struct Ledger {
     pub flows: Flows,
 
     pub counts: Counts,
     /// The log of flows that have ended.
     pub log: Option<Log>,
+    /// Their export.
+    pub exporter: Option<Exporter>,
     filter: Filter,
     /// Whether no dump was completed yet: what the first one shows was not missed.
     is_loading: bool,
@@ -60,12 +70,12 @@ pub struct Ledger {
 
 impl Ledger {
     /// A ledger of at most `limit` flows that pass `filter`.
-    pub fn new(limit: Option<usize>, filter: Filter, log: Option<Log>) -> Ledger {
+    pub(super) fn new(limit: Option<usize>, filter: Filter, log: Option<Log>) -> Ledger {
         let (flows, counts) = (Flows::new(limit), Counts::default());
-        Ledger { flows, counts, log, filter, is_loading: true }
+        Ledger { flows, counts, log, exporter: None, filter, is_loading: true }
     }
 
-    pub fn event(&mut self, kind: Change, flow: &Flow<'_>, now: Now) {
+    pub(super) fn event(&mut self, kind: Change, flow: &Flow<'_>, now: Now) {
         if !self.filter.passes(flow, kind == Change::Destroy) {
             self.counts.filtered += 1;
             return;
@@ -82,14 +92,17 @@ impl Ledger {
     }
 
     fn destroyed(&mut self, flow: &Flow<'_>, now: Now) {
-        let known = self.flows.get(flow);
+        let known = self.flows.known(flow);
         let last = match &known {
-            Some(known) => merged(flow, known),
+            Some((known, _)) => merged(flow, known),
             None => *flow,
         };
         account(&mut self.counts, &last);
         if let Some(log) = &mut self.log {
-            log.ended(&last, now.unix_seconds, now.clock);
+            log.ended(&last, now.unix_seconds(), now.clock);
+        }
+        if let Some(exporter) = &mut self.exporter {
+            exporter.ended(&last, known.map(|(_, since)| seconds(since)), now.moment());
         }
         match self.flows.ended(flow) {
             Outcome::Destroyed => self.counts.destroyed += 1,
@@ -98,12 +111,12 @@ impl Ledger {
     }
 
     /// Begins a comparison with a dump.
-    pub fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         self.flows.begin_reconcile();
     }
 
     /// Takes a flow of the dump.
-    pub fn dumped(&mut self, flow: &Flow<'_>, now: Now) {
+    pub(super) fn dumped(&mut self, flow: &Flow<'_>, now: Now) {
         if !self.filter.passes(flow, false) {
             return;
         }
@@ -115,28 +128,51 @@ impl Ledger {
             self.counts.missed[0] += u64::from(is_new);
             self.counts.missed[1] += u64::from(is_changed);
         }
+        if let Some(exporter) = self.exporter.as_mut().filter(|exporter| exporter.is_active())
+            && let Some((flow, since)) = self.flows.known(flow)
+        {
+            exporter.lives(&flow, seconds(since), self.is_loading, now.moment());
+        }
     }
 
     /// Ends the comparison. If the dump is not complete, no flow is taken to have ended.
-    pub fn end(&mut self, is_whole: bool, now: Now) {
+    pub(super) fn end(&mut self, is_whole: bool, now: Now) {
         if !is_whole {
             return self.flows.cancel_reconcile();
         }
-        let Ledger { flows, counts, log, .. } = self;
-        let Ok(()) = flows.end_reconcile(|gone| {
+        let Ledger { flows, counts, log, exporter, .. } = self;
+        let Ok(()) = flows.end_reconcile(|gone, since| {
             counts.destroyed += 1;
             counts.missed[2] += 1;
             account(counts, gone);
             if let Some(log) = log {
-                log.ended(gone, now.unix_seconds, now.clock);
+                log.ended(gone, now.unix_seconds(), now.clock);
+            }
+            if let Some(exporter) = exporter {
+                exporter.ended(gone, Some(seconds(since)), now.moment());
             }
             Ok::<(), Infallible>(())
         });
         self.is_loading = false;
     }
 
+    /// Exports what flows that go on have counted since their last record, if such flows are exported.
+    pub(super) fn stop(&mut self, now: Now) {
+        /// After how many flows the collector gets what there is.
+        const A_TURN: usize = 1024;
+        let Some(exporter) = self.exporter.as_mut().filter(|exporter| exporter.is_active()) else {
+            return;
+        };
+        for (place, (flow, since)) in self.flows.iter().enumerate() {
+            exporter.stops(&flow, seconds(since), now.moment());
+            if place % A_TURN == 0 {
+                exporter.turn(Moment::now());
+            }
+        }
+    }
+
     /// Fills in its numbers.
-    pub fn tell(&self, numbers: &mut Numbers) {
+    pub(super) fn tell(&self, numbers: &mut Numbers) {
         let (counts, totals) = (&self.counts, self.flows.totals());
         let [orig, reply] = counts.traffic;
         let flows = [
@@ -167,6 +203,20 @@ impl Ledger {
                 [("lines", log.lines), ("lost", log.lost), ("is_failing", log.is_failing().into())];
             numbers.set_all("log", &log);
         }
+        if let Some(exporter) = &self.exporter {
+            let sent = exporter.sent();
+            let ipfix = [
+                ("records", sent.records),
+                ("messages", sent.messages),
+                ("bytes", sent.octets),
+                ("lost", sent.unsent.records),
+                ("uncounted", exporter.uncounted),
+                ("failures", sent.failures),
+                ("waiting", exporter.waiting()),
+                ("is_connected", exporter.is_connected().into()),
+            ];
+            numbers.set_all("ipfix", &ipfix);
+        }
     }
 
     fn tell_kinds(&self, numbers: &mut Numbers) {
@@ -191,6 +241,11 @@ impl Ledger {
             }
         }
     }
+}
+
+/// When a flow was added, on the monotonic clock.
+fn seconds(since: u32) -> Duration {
+    Duration::from_secs(since.into())
 }
 
 /// Adds the traffic of a flow that has ended.

@@ -2,17 +2,17 @@
 
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::io::Errno;
 
 use super::log_rows::{Form, Lines};
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::flow;
 use crate::model::Flow;
 use crate::source::flows::labels::Labels;
-use crate::sys::daemon::append_to;
+use crate::sys::{self, PathError, append_to};
 
 /// Lines are collected up to this size, for at most one turn of the loop.
 const WRITE_BYTES: usize = 32 * 1024;
@@ -20,17 +20,21 @@ const WRITE_BYTES: usize = 32 * 1024;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
-pub struct Log {
+pub(super) struct Log {
     path: PathBuf,
     /// Writes the lines, if they are rows.
     rows: Option<Lines>,
     file: Option<OwnedFd>,
     buffer: Vec<u8>,
-    waiting: u64,
+    /// Where each line in the buffer ends.
+    ends: Vec<usize>,
     /// Whether the file ends in the middle of a line.
     is_torn: bool,
     /// When to try again after a failure.
     retry: Option<Duration>,
+    /// The first failure since the file was opened, until it is told, and whether there was one.
+    failure: Option<PathError>,
+    has_failed: bool,
     /// How many lines were written.
     pub lines: u64,
     /// How many lines could not be written.
@@ -42,34 +46,41 @@ impl Log {
     ///
     /// # Errors
     /// If it cannot be opened.
-    pub fn open(path: PathBuf, form: Form, labels: Labels) -> Result<Log, Error> {
-        let file = append_to(&path);
-        let file = file.map_err(|error| Error::system(path.as_os_str().as_bytes(), error))?;
+    pub(super) fn open(path: PathBuf, form: Form, labels: Labels) -> Result<Log, Error> {
+        let name = path.as_os_str().as_bytes();
+        sys::refuse_borrowed_rights(name)?;
+        let file = append_to(&path).map_err(|error| error.at(name))?;
         Ok(Log {
             path,
             rows: Lines::of(form, labels),
             file: Some(file),
             buffer: Vec::with_capacity(WRITE_BYTES + 1024),
-            waiting: 0,
+            ends: Vec::new(),
             is_torn: false,
             retry: None,
+            failure: None,
+            has_failed: false,
             lines: 0,
             lost: 0,
         })
     }
 
+    /// Its path, and the file if it is open.
+    pub(super) fn place(&self) -> (&Path, Option<&OwnedFd>) {
+        (&self.path, self.file.as_ref())
+    }
+
     /// Whether the last write failed.
-    pub fn is_failing(&self) -> bool {
+    pub(super) fn is_failing(&self) -> bool {
         self.retry.is_some()
     }
 
     /// Adds a flow that ended at `unix_seconds`, in its last state.
-    pub fn ended(&mut self, ended: &Flow<'_>, unix_seconds: u64, clock: Duration) {
+    pub(super) fn ended(&mut self, ended: &Flow<'_>, unix_seconds: u64, clock: Duration) {
         if self.retry.is_some_and(|retry| clock < retry) {
             self.lost = self.lost.saturating_add(1);
             return;
         }
-        self.waiting += 1;
         match &mut self.rows {
             None => {
                 let mark = ended.mark.filter(|mark| *mark != 0);
@@ -85,61 +96,78 @@ impl Log {
                 rows.push(&mut self.buffer, ended, milliseconds);
             }
         }
+        self.ends.push(self.buffer.len());
         if self.buffer.len() >= WRITE_BYTES {
             self.flush(clock);
         }
     }
 
-    /// Writes the collected lines. If that fails they are lost, and a later line tries again.
-    pub fn flush(&mut self, clock: Duration) {
-        if self.waiting == 0 {
+    /// Writes the collected lines. If that fails, those that are not in the file are lost, and a later line tries
+    /// again.
+    pub(super) fn flush(&mut self, clock: Duration) {
+        if self.ends.is_empty() {
             return;
         }
-        let waiting = std::mem::take(&mut self.waiting);
-        match self.write() {
-            Ok(()) => {
-                self.lines = self.lines.saturating_add(waiting);
-                self.retry = None;
-            }
-            Err(_) => {
-                self.lost = self.lost.saturating_add(waiting);
-                self.retry = Some(clock.saturating_add(PATIENCE));
-            }
+        let mut written = 0;
+        let result = self.write(&mut written);
+        let whole = self.ends.partition_point(|end| *end <= written);
+        if written > 0 {
+            self.is_torn = self.ends[..whole].last() != Some(&written);
         }
+        self.lines = self.lines.saturating_add(whole as u64);
+        self.lost = self.lost.saturating_add((self.ends.len() - whole) as u64);
+        self.retry = result.is_err().then(|| clock.saturating_add(PATIENCE));
+        if let Err(failure) = result
+            && !std::mem::replace(&mut self.has_failed, true)
+        {
+            self.failure = Some(failure);
+        }
+        self.ends.clear();
         self.buffer.clear();
     }
 
-    fn write(&mut self) -> Result<(), Errno> {
+    /// What is to be said about the first failure since the file was opened, once.
+    pub(super) fn failure(&mut self) -> Option<String> {
+        let reason = match self.failure.take()? {
+            PathError::System(error) => error::reason(error),
+            PathError::Ours(reason) => reason.to_owned(),
+        };
+        let path = error::visible(self.path.as_os_str().as_bytes());
+        Some([&path, ": ", &reason, ": lines are lost, and counted as log.lost"].concat())
+    }
+
+    /// Writes the buffer, and counts in `written` how many of its bytes are in the file.
+    fn write(&mut self, written: &mut usize) -> Result<(), PathError> {
         let file = match self.file.take() {
             Some(file) => file,
             None => append_to(&self.path)?,
         };
-        if std::mem::take(&mut self.is_torn) {
-            self.buffer.insert(0, b'\n');
-        }
         let file = self.file.insert(file);
-        let mut rest = self.buffer.as_slice();
-        while !rest.is_empty() {
-            // Not sys::write_all, which would block on a pipe that nobody reads.
-            match rustix::io::retry_on_intr(|| rustix::io::write(&*file, rest)) {
-                Ok(0) => return Err(Errno::IO),
-                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
-                Err(error) => {
-                    let written = self.buffer.len() - rest.len();
-                    self.is_torn = written > 0 && !self.buffer[..written].ends_with(b"\n");
-                    return Err(error);
-                }
-            }
+        // Not sys::write_all, which would block on a pipe that nobody reads.
+        let once =
+            |bytes: &[u8]| match rustix::io::retry_on_intr(|| rustix::io::write(&*file, bytes)) {
+                Ok(0) => Err(Errno::IO),
+                result => result,
+            };
+        if self.is_torn {
+            once(b"\n")?;
+            self.is_torn = false;
+        }
+        while let rest @ [_, ..] = self.buffer.get(*written..).unwrap_or_default() {
+            *written += once(rest)?;
         }
         Ok(())
     }
 
     /// Reopens the file after another program has renamed it.
-    pub fn reopen(&mut self, clock: Duration) {
+    pub(super) fn reopen(&mut self, clock: Duration) {
         self.flush(clock);
+        let before = self.file.take();
         self.file = append_to(&self.path).ok();
-        self.is_torn = false;
+        // Another file does not end in the middle of a line.
+        self.is_torn &= !sys::are_other_files(&before, &self.file);
         // If this fails, the next write tries again and counts the loss.
         self.retry = None;
+        self.has_failed = false;
     }
 }

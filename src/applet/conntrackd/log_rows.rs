@@ -7,28 +7,26 @@ use crate::source::flows::labels::Labels;
 
 /// The format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Form {
+pub(super) enum Form {
     /// conntrackd's lines.
     #[default]
     Original,
-    /// JSON Lines.
     Json,
-    /// Columns separated by tabs.
     Tsv,
 }
 
 /// The first column of `-i`.
-pub const ACTIVE: Column = Column::gauge(
+pub(super) const ACTIVE: Column = Column::gauge(
     "active_seconds",
     "conntrackd_flow_active_seconds",
     "-i: how long the daemon has known the flow",
 );
 
 /// The columns of `-i`: [`ACTIVE`], then those of conntrack.
-pub const LISTED: [Column; COLUMNS.len() + 1] = Column::joined(&[&[ACTIVE], &COLUMNS]);
+pub(super) const LISTED: [Column; COLUMNS.len() + 1] = Column::joined(&[&[ACTIVE], &COLUMNS]);
 
 /// The values of [`LISTED`] for a flow that the daemon has known for `active_seconds`.
-pub fn listed<'a>(
+pub(super) fn listed<'a>(
     active_seconds: u32,
     flow: &[Value<'a>; COLUMNS.len()],
 ) -> [Value<'a>; LISTED.len()] {
@@ -39,7 +37,7 @@ pub fn listed<'a>(
 
 /// Writes rows as lines of the log.
 #[derive(Debug)]
-pub struct Lines {
+pub(super) struct Lines {
     out: Out,
     rows: Rows,
     labels: Labels,
@@ -47,18 +45,18 @@ pub struct Lines {
 
 impl Lines {
     /// For the formats that have rows; otherwise `None`.
-    pub fn of(form: Form, labels: Labels) -> Option<Lines> {
+    pub(super) fn of(form: Form, labels: Labels) -> Option<Lines> {
         let format = match form {
             Form::Original => return None,
             Form::Json => Format::Json,
             Form::Tsv => Format::Tsv,
         };
         let style = Style { format, is_stream: true, ..Style::default() };
-        Some(Lines { out: Out::new(style, &COLUMNS, |_| true), rows: Rows::default(), labels })
+        Some(Lines { out: Out::new(style, &COLUMNS, &|_| true), rows: Rows::default(), labels })
     }
 
     /// Appends the line of a flow that ended at `unix_milliseconds`.
-    pub fn push(&mut self, buffer: &mut Vec<u8>, flow: &Flow<'_>, unix_milliseconds: i64) {
+    pub(super) fn push(&mut self, buffer: &mut Vec<u8>, flow: &Flow<'_>, unix_milliseconds: i64) {
         self.out.begin(unix_milliseconds, std::time::Duration::ZERO);
         let values = self.rows.values(flow, &self.labels);
         // A row is far shorter than the size at which `Out` writes on its own.

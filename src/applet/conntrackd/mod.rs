@@ -30,6 +30,7 @@ use options::{Action, Args, DOCS, OPTIONS};
 
 use crate::cli::Original;
 use crate::error::Error;
+use crate::flow::ipfix::{self, Exporter};
 use crate::frame::{Applet, Call, Example};
 use crate::out::{Column, Format};
 use crate::source::flows::labels::Labels;
@@ -55,15 +56,15 @@ pub(super) static APPLET: Applet = Applet {
     ],
     needs: "The daemon needs CAP_NET_ADMIN in its network namespace, and a directory of its own for the \
         socket: /run/connbox, which root can create, or that of --socket. A client must run as the daemon's \
-        user or as root.",
+        user, or as root.",
     rows: "-s: one row per number, with its section and its name. -i: one row per flow.",
     names: &[],
-    keys: &[],
+    keyboard: &[],
     original: Some(&ORIGINAL),
     run,
 };
 
-const DETAILS: [&str; 10] = [
+const DETAILS: [&str; 14] = [
     "With -d, --foreground or no command it follows the flows of its network namespace by their events, and \
      counts them. It changes nothing in the kernel: -F, -c, -B, -n, -t and -f are refused. -s, -i, -R and -k \
      talk to the daemon through its socket.",
@@ -86,13 +87,52 @@ const DETAILS: [&str; 10] = [
      in the last dump.",
     "The log of --log has one line per flow that has ended: as conntrackd writes it, with the date in local \
      time, or a time and a row of connbox-conntrack(1). SIGHUP reopens it. If it cannot be written (a full \
-     disk), lines are lost, -s --tsv shows their number as log.lost, and the daemon tries again after five \
-     seconds.",
+     disk, or the limit on the size of files), lines are lost, a message on standard error says so \
+     once, -s --tsv shows the number of those that are not whole in the file as log.lost, and the daemon tries \
+     again after five seconds.",
+    "With --ipfix, each flow that has ended goes to a collector (RFC 7011) as two records, one per direction, so that \
+     sums per address are right in each collector: addresses, ports, protocol, type and code of ICMP, reason of the \
+     end, start and end in milliseconds, packets and bytes and, in the record of the original direction, the \
+     translated addresses and ports. The record of the reply has the original's ends, turned round. A direction \
+     without packets has no record, nor has a flow without counters (ipfix.uncounted): set nf_conntrack_acct to 1, and \
+     nf_conntrack_timestamp, too, since without it a flow begins when the daemon first saw it, to the second. With \
+     --ipfix-active, flows that go on are exported as well, each time what they counted since the last \
+     record; what they counted before the daemon began is not exported, and the table is compared at least as often. \
+     When the daemon stops, it compares once more (at most 5 seconds; otherwise the last comparison counts), and exports \
+     what flows that go on have counted since their last record, with the reason 4 (forced end). So the records of the daemon \
+     before and after a restart add up, except for what flows count between the two; after a crash or SIGKILL \
+     what they counted since their last record is missing. \
+     --ipfix-marks adds the mark and the zone as elements 1 and 2 of enterprise 32473. Two exporters of one machine \
+     need different numbers of --ipfix-domain: 1 is this daemon's, 2 that of connbox-tcptrack(1).",
+    "HOST is an address or a name of /etc/hosts; an IPv6 address stands in brackets. Records leave within a second, in \
+     messages of at most 1232 bytes. Templates are repeated every 60 seconds over UDP. While a collector is away \
+     (no connection, or a datagram was refused), up to 16 MiB of messages wait, and the daemon tries again after 1, 2, 4 \
+     and up to 30 seconds. A message on standard error names it and the reason, once for each outage and at most once a \
+     minute. At its end the daemon waits until the collector has acknowledged everything (TCP), for a second without \
+     progress and at most 5, and says how many records did not arrive. HOST cannot be a multicast or broadcast address; a \
+     link-local one has its interface: [fe80::1%eth0]:4739. ipfix.lost counts the records that did not fit, and those known not to have \
+     arrived: what a broken TCP connection had not acknowledged, and the datagrams of the last tenth of a second before \
+     a refusal. Other datagrams may be lost unseen. These numbers, and the events that the kernel dropped, also go to the \
+     collector every 60 seconds, as options records in a domain of their own: that of --ipfix-domain plus 2147483648, \
+     since nfcapd takes options records for losses.",
     "The socket is /run/connbox/conntrackd.sock; only the daemon's user and root can open it. Only one \
      daemon can hold the lock beside it; the lock ends with the process, so the remains of a kill -9 do not \
      hinder the next daemon. At most 64 clients are served at once. A client that sends no request within \
-     five seconds, or reads nothing for thirty, is dropped; if there are more than 64, the one that has \
-     waited longest is dropped.",
+     five seconds, reads nothing for thirty, or has not read its answer after 300, is dropped; if there are \
+     more than 64, or no more descriptors, the one that has waited longest is dropped.",
+    "Each directory on the way to the socket and to the lock must belong to root or to the daemon's user; where \
+     others may write, it must be sticky, and a link in it is not followed. A lock with other names (hard links) \
+     is refused. A client believes a daemon of root or of its own user only; root's also believes one of the \
+     user to whom root has given the socket's directory, as systemd does, if nobody else may write on the way \
+     there.",
+    "After its start the daemon gives up what it does not need. It keeps CAP_NET_ADMIN and, if the log or its \
+     directory belongs to another user at the start, CAP_DAC_OVERRIDE, in its bounding set, too. It can read no file, and can write and make \
+     files only in the log's directory, or in that of the file to which the log is a link (Landlock). It \
+     can make only system calls that it needs: it can neither run a program, nor connect to anything but the \
+     kernel (and, with --ipfix, to other machines), nor trace a process (no_new_privs and seccomp, on x86_64 and aarch64). So a file that logrotate \
+     creates must have the owner of the one before it. If the kernel lacks a part, a line of -s runtime says \
+     so, and sandbox.capabilities, sandbox.files and sandbox.calls of -s --tsv are 0 instead of 1; with \
+     --no-sandbox they are absent.",
     "Differences from conntrackd 1.4.7: bytes are added up in 64 bits, not in 32; active falls when the \
      table shrinks; scheduling is normal, not SCHED_RR; -s runtime counts every loss of events; -R waits \
      until the comparison has ended; -i never shows counters or a mark of 0, and may show a flow twice if \
@@ -100,7 +140,9 @@ const DETAILS: [&str; 10] = [
      as in conntrackd's statistics mode. A wrong command line gives status 1, where conntrackd 1.4.7 \
      sometimes ends with 0.",
     "The rates of -s are those of the last 1, 10 and 60 seconds, updated once a second. table.entries and \
-     table.limit are the kernel's numbers. events.received includes events that the filter skips.",
+     table.limit are the kernel's numbers. events.received includes events that the filter skips. \
+     events.foreign counts messages that were ignored because another process had sent them, not the kernel; \
+     -s runtime shows it, too, if there were any, as it shows numbers of --ipfix.",
     "With Type=notify it tells systemd when it is ready, that it is alive (twice per WatchdogSec) and when \
      it stops. SIGTERM and SIGINT end it with status 0.",
 ];
@@ -112,6 +154,9 @@ const ORIGINAL: Original = Original {
     refused: &[
         ("root", "the daemon follows the running kernel"),
         ("from", "the daemon follows the running kernel"),
+        ("from-command", "no text of ss is read"),
+        ("byte-order", "no table of sockets is read"),
+        ("quiet-gaps", "the daemon looks at no processes"),
         ("explain", "this table has no columns that explain a row"),
     ],
     renamed: &[],
@@ -124,8 +169,8 @@ const ORIGINAL: Original = Original {
 
 /// The columns of `-s`.
 const STATISTICS: [Column; 3] = [
-    Column::key("section", "-s: what the number is about: flows, table, protocol, tcp, events"),
-    Column::key("name", "-s: the name of the number"),
+    Column::fixed("section", "-s: what the number is about: flows, table, protocol, tcp, events"),
+    Column::fixed("name", "-s: the name of the number"),
     Column::counter(
         "value",
         "conntrackd",
@@ -138,7 +183,6 @@ const COLUMNS: [Column; STATISTICS.len() + log_rows::LISTED.len()] =
     Column::joined(&[&STATISTICS, &log_rows::LISTED]);
 
 const EXPECT: &str = "expect";
-/// The default socket.
 const SOCKET: &str = "/run/connbox/conntrackd.sock";
 /// The requested receive buffer of events, the same as conntrackd's.
 const BUFFER_BYTES: usize = 2 << 20;
@@ -148,6 +192,11 @@ const MOST_BUFFER_BYTES: usize = 8 << 20;
 const OVERRUN: Duration = Duration::from_secs(1);
 /// How often the table is compared otherwise.
 const RECONCILE_SECONDS: u32 = 60;
+
+/// Whether the kernel counts packets and bytes of flows.
+const ACCOUNTING: &str = "net/netfilter/nf_conntrack_acct";
+const UNCOUNTED: &str = "--ipfix: flows have no counters, so none is exported; for those that begin from now on: \
+    sysctl -w net.netfilter.nf_conntrack_acct=1";
 
 /// The settings of the daemon.
 #[derive(Debug)]
@@ -162,6 +211,8 @@ pub struct Settings {
     overrun: Option<Duration>,
     reconcile: Duration,
     filter: Filter,
+    has_sandbox: bool,
+    ipfix: Option<ipfix::Settings>,
 }
 
 impl Settings {
@@ -170,7 +221,15 @@ impl Settings {
         beside.push(".lock");
         let form = args.form.unwrap_or_default();
         let buffer_bytes = config.buffer_bytes.unwrap_or(BUFFER_BYTES);
+        // Only a comparison with the table tells what flows that go on have counted.
         let seconds = args.reconcile_seconds.unwrap_or(RECONCILE_SECONDS);
+        let seconds = seconds.min(args.ipfix_active.unwrap_or(seconds));
+        let ipfix = args.ipfix.map(|target| ipfix::Settings {
+            target,
+            domain: args.ipfix_domain.unwrap_or(1),
+            active: args.ipfix_active.map(|seconds| Duration::from_secs(seconds.into())),
+            has_marks: args.has_ipfix_marks,
+        });
         let overrun = config.overrun_seconds.map_or(Some(OVERRUN), |seconds| {
             seconds.map(|seconds| Duration::from_secs(seconds.into()))
         });
@@ -184,6 +243,8 @@ impl Settings {
             overrun,
             reconcile: Duration::from_secs(seconds.into()),
             filter: config.filter,
+            has_sandbox: !args.no_sandbox,
+            ipfix,
         }
     }
 }
@@ -225,7 +286,13 @@ fn check(call: &Call, args: &Args, action: Action) -> Result<(), Error> {
     let has_rows = is_list || matches!(action, Action::Statistics(_));
     let format = common.style.format;
     let is_rows = format != Format::Original;
+    const NEEDS_IPFIX: &str = "needs --ipfix";
+    let has_no_ipfix = args.ipfix.is_none();
     crate::cli::refuse([
+        (!has_no_ipfix && !is_run, "--ipfix", "needs -d or --foreground"),
+        (args.ipfix_active.is_some() && has_no_ipfix, "--ipfix-active", NEEDS_IPFIX),
+        (args.ipfix_domain.is_some() && has_no_ipfix, "--ipfix-domain", NEEDS_IPFIX),
+        (args.has_ipfix_marks && has_no_ipfix, "--ipfix-marks", NEEDS_IPFIX),
         (is_rows && !has_rows, format.option(), "needs -s or -i"),
         (common.interval.is_some() && !has_rows, "--interval", "needs -s or -i"),
         (args.is_xml && !is_list, "-x", "needs -i"),
@@ -239,13 +306,14 @@ fn check(call: &Call, args: &Args, action: Action) -> Result<(), Error> {
         (args.limit.is_some() && !is_run, "--hash-limit", "needs -d or --foreground"),
         (args.reconcile_seconds.is_some() && !is_run, "--reconcile", "needs -d or --foreground"),
         (args.form.is_some() && !is_run, "--log-format", "needs -d or --foreground"),
+        (args.no_sandbox && !is_run, "--no-sandbox", "needs -d or --foreground"),
     ])
 }
 
 fn read_config(path: &Path) -> Result<Config, Error> {
     const MOST_BYTES: usize = 1 << 20;
     let name = path.as_os_str().as_bytes();
-    let text = sys::open(path).and_then(|fd| sys::read_all(fd, MOST_BYTES));
+    let text = sys::open_input(path).and_then(|fd| sys::read_all(fd, MOST_BYTES));
     let text = text.map_err(|error| match error {
         Errno::FBIG => Error::failed(name, "is too long for a configuration file"),
         error => Error::system(name, error),
@@ -266,16 +334,26 @@ fn tell_ignored(call: &mut Call, path: Option<&Path>, config: &Config) {
     call.report.say(&format!("{}: skipped, has no meaning here: {words}", path.display()));
 }
 
-/// Runs as the daemon.
 fn serve(call: &mut Call, settings: Settings, is_background: bool) -> Result<(), Error> {
+    // Its socket, lock and log are files.
+    sys::refuse_borrowed_rights("the daemon")?;
     let source = call.source()?;
     let labels = Labels::read(&source.kernel)?;
-    let daemon = Daemon::start(settings, labels)?;
+    let exporter = match &settings.ipfix {
+        Some(settings) => Some(Exporter::new(settings, &source.kernel)?),
+        None => None,
+    };
+    if exporter.is_some() && source.kernel.sysctl(ACCOUNTING).is_some_and(|text| text == b"0") {
+        call.report.say(UNCOUNTED);
+    }
+    let daemon = Daemon::start(settings, labels, exporter)?;
     if is_background {
         let is_child = sys::daemon::detach();
         if !is_child.map_err(|error| Error::system("fork", error))? {
+            // The socket and the lock are the child's now.
+            std::mem::forget(daemon);
             return Ok(());
         }
     }
-    daemon.run()
+    daemon.run(&mut call.report)
 }

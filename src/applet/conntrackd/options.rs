@@ -7,10 +7,10 @@ use super::EXPECT;
 use super::layout::{TOPICS, topic};
 use super::log_rows::Form;
 use crate::cli::{self, Opt, OptDoc};
+use crate::flow::ipfix::{self, Target};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Run as the daemon.
+pub(super) enum Action {
     Run {
         is_background: bool,
     },
@@ -27,7 +27,7 @@ pub enum Action {
 }
 
 #[derive(Debug, Default)]
-pub struct Args {
+pub(super) struct Args {
     pub actions: Vec<Action>,
     pub is_xml: bool,
     pub config: Option<PathBuf>,
@@ -36,6 +36,11 @@ pub struct Args {
     pub log: Option<PathBuf>,
     pub form: Option<Form>,
     pub reconcile_seconds: Option<u32>,
+    pub no_sandbox: bool,
+    pub ipfix: Option<Target>,
+    pub ipfix_active: Option<u32>,
+    pub ipfix_domain: Option<u32>,
+    pub has_ipfix_marks: bool,
 }
 
 /// Why commands that change something are refused.
@@ -48,7 +53,7 @@ const TABLES: [&str; 2] = ["ct", EXPECT];
 const FORMS: [(&str, Form); 3] =
     [("conntrackd", Form::Original), ("json", Form::Json), ("tsv", Form::Tsv)];
 
-pub const OPTIONS: [Opt<Args>; 20] = [
+pub(super) static OPTIONS: [Opt<Args>; 25] = [
     Opt::<Args>::switch("daemon", "run as a daemon in the background", |args| {
         args.actions.push(Action::Run { is_background: true });
     })
@@ -132,13 +137,44 @@ pub const OPTIONS: [Opt<Args>; 20] = [
     Opt::word(
         "log-format",
         "FORMAT",
-        &["conntrackd", "json", "tsv"],
+        const { &cli::words_of(&FORMS) },
         "the format of the log: conntrackd's lines, or rows",
         |args, value| {
             args.form = Some(cli::choose(&FORMS, value)?);
             Ok(())
         },
     ),
+    Opt::value(
+        "ipfix",
+        ipfix::VALUE,
+        "export the flows that have ended to a collector of IPFIX (UDP)",
+        |args, value| {
+            args.ipfix = Some(Target::parse(value)?);
+            Ok(())
+        },
+    ),
+    Opt::value(
+        "ipfix-active",
+        "SECONDS",
+        "with --ipfix, export flows that go on, too, every SECONDS",
+        |args, value| {
+            args.ipfix_active = Some(seconds(value)?);
+            Ok(())
+        },
+    ),
+    Opt::value(
+        "ipfix-domain",
+        "N",
+        "with --ipfix, the number of the observation domain (1)",
+        |args, value| {
+            args.ipfix_domain = Some(ipfix::domain(value)?);
+            Ok(())
+        },
+    ),
+    Opt::switch("ipfix-marks", "with --ipfix, export marks and zones, too", |args| {
+        args.has_ipfix_marks = true;
+    }),
+    Opt::switch("no-sandbox", "keep all privileges after the start", |args| args.no_sandbox = true),
     Opt::<Args>::optional("flush-cache", "[WHICH]", &[], "refused", |_, _| Err(CACHE.into()))
         .short('f'),
     Opt::<Args>::optional("flush-kernel", "[TABLE]", &[], "refused", |_, _| Err(LOOKS.into()))
@@ -151,7 +187,7 @@ pub const OPTIONS: [Opt<Args>; 20] = [
         .short('t'),
 ];
 
-pub const DOCS: [OptDoc; OPTIONS.len()] = cli::docs(&OPTIONS);
+pub(super) static DOCS: [&OptDoc; OPTIONS.len()] = cli::docs(&OPTIONS);
 
 /// The table of this name; the first if none is given.
 fn table(value: Option<&OsStr>) -> Result<&'static str, String> {

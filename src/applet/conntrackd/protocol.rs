@@ -4,7 +4,7 @@
 //! [`DONE`] or [`FAILED`], and closes the connection.
 
 /// The version of the protocol, so that a daemon not restarted after an update can say so.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 /// The size of the longest frame, without its length.
 pub const LONGEST: usize = 64 * 1024;
 /// The size of a length.
@@ -25,13 +25,10 @@ pub const FAILED: u8 = 4;
 /// The commands of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Send the statistics.
     Statistics,
-    /// Send every flow.
     Flows,
     /// Compare with the kernel's table now; the answer comes when that has ended.
     Reconcile,
-    /// Stop the daemon.
     Stop,
 }
 
@@ -56,9 +53,7 @@ pub struct Receiver {
 /// The progress of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// It is not complete.
     Part,
-    /// It is complete.
     Whole(Command),
     /// It is not a request, for this reason.
     Bad(&'static str),

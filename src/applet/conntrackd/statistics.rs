@@ -4,7 +4,7 @@ use crate::model::{DCCP_STATES, Flow, SCTP_STATES, TCP_STATES};
 
 /// The kind of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum NumberKind {
     /// It goes up and down.
     Level,
     /// It only goes up.
@@ -14,87 +14,92 @@ pub enum Kind {
 }
 
 /// The value of a level that does not exist or is not known.
-pub const ABSENT: u64 = u64::MAX;
+pub(super) const ABSENT: u64 = u64::MAX;
 
 /// Section, name and kind of a number.
-pub type Field = (&'static str, &'static str, Kind);
+pub(super) type Field = (&'static str, &'static str, NumberKind);
 
 /// The transport protocols that have a number of their own.
-pub const PROTOCOLS: [u8; 8] = [6, 17, 1, 58, 132, 33, 47, 136];
+pub(super) const PROTOCOLS: [u8; 8] = [6, 17, 1, 58, 132, 33, 47, 136];
 /// The section that counts flows by protocol.
-pub const PROTOCOL: &str = "protocol";
+pub(super) const PROTOCOL: &str = "protocol";
 /// The protocols that have states.
-pub const STATEFUL: [(u8, &str, &[&str]); 3] =
+pub(super) const STATEFUL: [(u8, &str, &[&str]); 3] =
     [(6, "tcp", &TCP_STATES), (132, "sctp", &SCTP_STATES), (33, "dccp", &DCCP_STATES)];
 
-/// The counters that have rates.
-pub const RATED: [(&str, &str); 5] = [
-    ("flows", "created"),
-    ("flows", "updated"),
-    ("flows", "destroyed"),
-    ("events", "received"),
-    ("events", "lost"),
-];
 /// The spans of the rates, in seconds.
-pub const SPANS: [usize; 3] = [1, 10, 60];
-
-pub const RATES: &str = "rate";
-/// The names of the rates, in the order of [`RATED`].
-pub const RATE_NAMES: [[&str; SPANS.len()]; RATED.len()] = [
-    ["created_1s", "created_10s", "created_60s"],
-    ["updated_1s", "updated_10s", "updated_60s"],
-    ["destroyed_1s", "destroyed_10s", "destroyed_60s"],
-    ["events_1s", "events_10s", "events_60s"],
-    ["lost_1s", "lost_10s", "lost_60s"],
+pub(super) const SPANS: [usize; 3] = [1, 10, 60];
+pub(super) const RATES: &str = "rate";
+/// The section that tells which parts of the sandbox hold.
+pub(super) const SANDBOX: &str = "sandbox";
+/// The counters that have rates: section, name, and the names of the rates over each of [`SPANS`].
+pub(super) const RATED: [(&str, &str, [&str; SPANS.len()]); 5] = [
+    ("flows", "created", ["created_1s", "created_10s", "created_60s"]),
+    ("flows", "updated", ["updated_1s", "updated_10s", "updated_60s"]),
+    ("flows", "destroyed", ["destroyed_1s", "destroyed_10s", "destroyed_60s"]),
+    ("events", "received", ["events_1s", "events_10s", "events_60s"]),
+    ("events", "lost", ["lost_1s", "lost_10s", "lost_60s"]),
 ];
 
 /// The numbers before those by protocol.
 const FIRST: [Field; 11] = [
-    ("flows", "active", Kind::Level),
-    ("flows", "assured", Kind::Level),
-    ("flows", "unreplied", Kind::Level),
-    ("flows", "limit", Kind::Level),
-    ("flows", "created", Kind::Count),
-    ("flows", "failed", Kind::Count),
-    ("flows", "updated", Kind::Count),
-    ("flows", "destroyed", Kind::Count),
-    ("flows", "destroy_unknown", Kind::Count),
-    ("table", "entries", Kind::Level),
-    ("table", "limit", Kind::Level),
+    ("flows", "active", NumberKind::Level),
+    ("flows", "assured", NumberKind::Level),
+    ("flows", "unreplied", NumberKind::Level),
+    ("flows", "limit", NumberKind::Level),
+    ("flows", "created", NumberKind::Count),
+    ("flows", "failed", NumberKind::Count),
+    ("flows", "updated", NumberKind::Count),
+    ("flows", "destroyed", NumberKind::Count),
+    ("flows", "destroy_unknown", NumberKind::Count),
+    ("table", "entries", NumberKind::Level),
+    ("table", "limit", NumberKind::Level),
 ];
 
 /// The numbers after those by state.
-const LAST: [Field; 27] = [
-    ("traffic", "orig_packets", Kind::Count),
-    ("traffic", "orig_bytes", Kind::Count),
-    ("traffic", "reply_packets", Kind::Count),
-    ("traffic", "reply_bytes", Kind::Count),
-    ("events", "received", Kind::Count),
-    ("events", "filtered", Kind::Count),
-    ("events", "unknown", Kind::Count),
-    ("events", "malformed", Kind::Count),
-    ("events", "lost", Kind::Count),
-    ("events", "overruns", Kind::Count),
-    ("events", "buffer_bytes", Kind::Level),
-    ("events", "buffer_asked_bytes", Kind::Level),
-    ("resync", "done", Kind::Count),
-    ("resync", "failed", Kind::Count),
-    ("resync", "missed_new", Kind::Count),
-    ("resync", "missed_update", Kind::Count),
-    ("resync", "missed_destroy", Kind::Count),
-    ("resync", "asked", Kind::Count),
-    ("resync", "age_seconds", Kind::Level),
-    ("log", "lines", Kind::Count),
-    ("log", "lost", Kind::Count),
-    ("log", "is_failing", Kind::Level),
-    ("clients", "connected", Kind::Level),
-    ("clients", "accepted", Kind::Count),
-    ("clients", "dropped", Kind::Count),
-    ("clients", "bad_requests", Kind::Count),
-    ("daemon", "uptime_seconds", Kind::Level),
+const LAST: [Field; 39] = [
+    ("traffic", "orig_packets", NumberKind::Count),
+    ("traffic", "orig_bytes", NumberKind::Count),
+    ("traffic", "reply_packets", NumberKind::Count),
+    ("traffic", "reply_bytes", NumberKind::Count),
+    ("events", "received", NumberKind::Count),
+    ("events", "filtered", NumberKind::Count),
+    ("events", "unknown", NumberKind::Count),
+    ("events", "malformed", NumberKind::Count),
+    ("events", "lost", NumberKind::Count),
+    ("events", "overruns", NumberKind::Count),
+    ("events", "foreign", NumberKind::Count),
+    ("events", "buffer_bytes", NumberKind::Level),
+    ("events", "buffer_asked_bytes", NumberKind::Level),
+    ("resync", "done", NumberKind::Count),
+    ("resync", "failed", NumberKind::Count),
+    ("resync", "missed_new", NumberKind::Count),
+    ("resync", "missed_update", NumberKind::Count),
+    ("resync", "missed_destroy", NumberKind::Count),
+    ("resync", "asked", NumberKind::Count),
+    ("resync", "age_seconds", NumberKind::Level),
+    ("log", "lines", NumberKind::Count),
+    ("log", "lost", NumberKind::Count),
+    ("log", "is_failing", NumberKind::Level),
+    ("ipfix", "records", NumberKind::Count),
+    ("ipfix", "messages", NumberKind::Count),
+    ("ipfix", "bytes", NumberKind::Count),
+    ("ipfix", "lost", NumberKind::Count),
+    ("ipfix", "uncounted", NumberKind::Count),
+    ("ipfix", "failures", NumberKind::Count),
+    ("ipfix", "waiting", NumberKind::Level),
+    ("ipfix", "is_connected", NumberKind::Level),
+    ("clients", "connected", NumberKind::Level),
+    ("clients", "accepted", NumberKind::Count),
+    ("clients", "dropped", NumberKind::Count),
+    ("clients", "bad_requests", NumberKind::Count),
+    ("daemon", "uptime_seconds", NumberKind::Level),
+    (SANDBOX, "capabilities", NumberKind::Level),
+    (SANDBOX, "files", NumberKind::Level),
+    (SANDBOX, "calls", NumberKind::Level),
 ];
 
-pub const FIELDS: usize = FIRST.len()
+pub(super) const FIELDS: usize = FIRST.len()
     + PROTOCOLS.len()
     + 1
     + TCP_STATES.len()
@@ -104,21 +109,24 @@ pub const FIELDS: usize = FIRST.len()
     + RATED.len() * SPANS.len();
 
 /// All names, in order.
-pub fn fields() -> impl Iterator<Item = Field> {
+pub(super) fn fields() -> impl Iterator<Item = Field> {
     let protocols = PROTOCOLS
         .into_iter()
         .map(|number| Flow::protocol_name(number).unwrap_or_default())
         .chain(["other"])
-        .map(|name| (PROTOCOL, name, Kind::Level));
+        .map(|name| (PROTOCOL, name, NumberKind::Level));
     let states = STATEFUL.into_iter().flat_map(|(_, section, names)| {
-        names.iter().map(move |name| (section, *name, Kind::Level))
+        names.iter().map(move |name| (section, *name, NumberKind::Level))
     });
-    let rates = RATE_NAMES.into_iter().flatten().map(|name| (RATES, name, Kind::Rate));
+    let rates = RATED
+        .into_iter()
+        .flat_map(|(_, _, names)| names)
+        .map(|name| (RATES, name, NumberKind::Rate));
     FIRST.into_iter().chain(protocols).chain(states).chain(LAST).chain(rates)
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Numbers([u64; FIELDS]);
+pub(super) struct Numbers([u64; FIELDS]);
 
 impl Default for Numbers {
     fn default() -> Numbers {
@@ -133,34 +141,34 @@ impl Numbers {
         place
     }
 
-    pub fn set(&mut self, section: &str, name: &str, number: u64) {
+    pub(super) fn set(&mut self, section: &str, name: &str, number: u64) {
         if let Some(slot) = Numbers::place(section, name).and_then(|place| self.0.get_mut(place)) {
             *slot = number;
         }
     }
 
-    pub fn set_all(&mut self, section: &str, numbers: &[(&str, u64)]) {
+    pub(super) fn set_all(&mut self, section: &str, numbers: &[(&str, u64)]) {
         for (name, number) in numbers {
             self.set(section, name, *number);
         }
     }
 
-    pub fn get(&self, section: &str, name: &str) -> u64 {
+    pub(super) fn get(&self, section: &str, name: &str) -> u64 {
         let place = Numbers::place(section, name);
         place.and_then(|place| self.0.get(place)).copied().unwrap_or_default()
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (Field, u64)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Field, u64)> {
         fields().zip(self.0)
     }
 
     /// Appends the numbers as they are sent.
-    pub fn write(&self, buffer: &mut Vec<u8>) {
+    pub(super) fn write(&self, buffer: &mut Vec<u8>) {
         self.0.iter().for_each(|number| buffer.extend_from_slice(&number.to_le_bytes()));
     }
 
     /// Decodes sent numbers; `None` if they have another shape.
-    pub fn read(bytes: &[u8]) -> Option<Numbers> {
+    pub(super) fn read(bytes: &[u8]) -> Option<Numbers> {
         let (chunks, rest) = bytes.as_chunks::<8>();
         if chunks.len() != FIELDS || !rest.is_empty() {
             return None;
@@ -184,8 +192,11 @@ mod tests {
         let names: BTreeSet<_> = fields().map(|(section, name, _)| (section, name)).collect();
         assert_eq!(names.len(), FIELDS);
         assert_eq!(fields().count(), FIELDS);
-        for (section, name) in RATED {
+        for (section, name, rates) in RATED {
             assert!(names.contains(&(section, name)));
+            for (span, rate) in SPANS.into_iter().zip(rates) {
+                assert!(rate.ends_with(&format!("_{span}s")), "{rate}");
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use crate::out::{Out, Value};
 
 /// A threshold, and its text as performance data may have it.
 #[derive(Clone, Debug)]
-pub struct Threshold {
+pub(super) struct Threshold {
     range: Range,
     text: String,
 }
@@ -17,7 +17,7 @@ impl Threshold {
     ///
     /// # Errors
     /// The reason why it is not a threshold.
-    pub fn parse(text: &str) -> Result<Option<Threshold>, WrongRange> {
+    pub(super) fn parse(text: &str) -> Result<Option<Threshold>, WrongRange> {
         let range = Range::parse(text)?;
         let is_part = |letter: &char| !matches!(letter, '\\' | '%') && !letter.is_whitespace();
         let text = text.chars().filter(is_part).collect();
@@ -25,9 +25,8 @@ impl Threshold {
     }
 }
 
-/// A checked number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Amount {
+pub(super) enum Amount {
     /// Sockets, pages, bytes, queues.
     Count(i128),
     /// Thousandths of a percent.
@@ -63,7 +62,7 @@ impl Amount {
 
 /// The result of checking one number.
 #[derive(Clone, Debug)]
-pub struct Finding {
+pub(super) struct Finding {
     label: String,
     /// The number, or the reason why it is unknown.
     amount: Result<Amount, String>,
@@ -73,11 +72,13 @@ pub struct Finding {
     is_rule: bool,
     /// Minimum and maximum.
     bounds: [Option<i128>; 2],
+    /// What is to be said about the number.
+    remarks: Vec<String>,
 }
 
 impl Finding {
     /// The finding for a number of sockets.
-    pub fn of_count(
+    pub(super) fn of_count(
         label: String,
         count: u64,
         warning: &Option<Threshold>,
@@ -85,27 +86,55 @@ impl Finding {
     ) -> Finding {
         let amount = Ok(Amount::Count(count.into()));
         let (warning, critical) = (warning.clone(), critical.clone());
-        Finding { label, amount, warning, critical, is_rule: false, bounds: [None; 2] }
+        let (bounds, remarks) = ([None; 2], Vec::new());
+        Finding { label, amount, warning, critical, is_rule: false, bounds, remarks }
     }
 
     /// The finding of a rule.
-    pub fn of_rule(
+    pub(super) fn of_rule(
         label: &str,
         amount: Result<Amount, String>,
         [warning, critical]: &[Option<Threshold>; 2],
         bounds: [Option<i128>; 2],
     ) -> Finding {
         let (warning, critical) = (warning.clone(), critical.clone());
-        Finding { label: label.to_owned(), amount, warning, critical, is_rule: true, bounds }
+        let (label, remarks) = (label.to_owned(), Vec::new());
+        Finding { label, amount, warning, critical, is_rule: true, bounds, remarks }
+    }
+
+    /// The same with what is to be said about the number.
+    pub(super) fn with_remarks(self, remarks: Vec<String>) -> Finding {
+        Finding { remarks, ..self }
+    }
+
+    /// The same with a number that is not certain.
+    pub(super) fn doubted(self, doubt: Option<&str>) -> Finding {
+        let amount = doubt.map_or(self.amount, |doubt| Err(doubt.to_owned()));
+        Finding { amount, ..self }
+    }
+
+    /// What is to be said about the number, or why there is none.
+    pub(super) fn reason(&self) -> Option<String> {
+        match &self.amount {
+            Ok(_) if self.remarks.is_empty() => None,
+            Ok(_) => Some(self.remarks.join("; ")),
+            Err(reason) => Some(reason.clone()),
+        }
+    }
+
+    /// What is to be said on standard error where the text does not say it.
+    pub(super) fn message(&self) -> Option<String> {
+        let reason = self.reason()?;
+        Some(if self.is_rule { ["--rule ", &self.label, ": ", &reason].concat() } else { reason })
     }
 
     /// The finding for an unknown number.
-    pub fn unknown(label: &str, reason: &str) -> Finding {
+    pub(super) fn unknown(label: &str, reason: &str) -> Finding {
         Finding::of_rule(label, Err(reason.to_owned()), &[None, None], [None; 2])
     }
 
     /// The number compared with the thresholds.
-    pub fn verdict(&self) -> Verdict {
+    pub(super) fn verdict(&self) -> Verdict {
         let [warning, critical] =
             [&self.warning, &self.critical].map(|one| one.as_ref().map(|one| &one.range));
         match &self.amount {
@@ -114,21 +143,26 @@ impl Finding {
         }
     }
 
-    /// `tcp TIME WAIT: 10 [WARNING]`.
-    fn text(&self) -> String {
+    /// `tcp TIME WAIT: 10 [WARNING]`. A reason that was given already is not repeated.
+    fn text(&self, is_given: bool) -> String {
         let label = match self.label.starts_with('[') {
             true => self.label.clone(),
             false => self.label.replace('_', " "),
         };
         let value = match &self.amount {
             Ok(amount) => amount.text() + amount.unit(),
+            Err(_) if is_given => "unknown".to_owned(),
             Err(reason) => reason.clone(),
         };
         let verdict = match self.verdict() {
             Verdict::Ok => String::new(),
             verdict => format!(" [{}]", verdict.name()),
         };
-        text::plain(format!("{label}: {value}").as_bytes()) + &verdict
+        let mut remarks = String::new();
+        for remark in self.remarks.iter().filter(|_| self.amount.is_ok()) {
+            remarks += &[" (", remark, ")"].concat();
+        }
+        text::plain(format!("{label}: {value}{remarks}").as_bytes()) + &verdict
     }
 
     /// `'tcp_TIME_WAIT'=10`, for a rule also its thresholds and bounds.
@@ -152,11 +186,12 @@ impl Finding {
     }
 
     /// Writes the finding as a row.
-    pub fn row(&self, out: &mut Out) -> Result<(), Error> {
+    pub(super) fn row(&self, out: &mut Out) -> Result<(), Error> {
         let threshold = |one: &'_ Option<Threshold>| one.as_ref().map(|one| one.text.clone());
         let [warning, critical] = [threshold(&self.warning), threshold(&self.critical)];
         let text = |text: &Option<String>| text.clone().unwrap_or_default().into_bytes();
         let [warning_text, critical_text] = [text(&warning), text(&critical)];
+        let reason = self.reason();
         let known = |is_known: bool, text| if is_known { Value::Text(text) } else { Value::Absent };
         out.row([
             Value::Text(self.label.as_bytes()),
@@ -169,25 +204,29 @@ impl Finding {
             known(warning.is_some(), &warning_text),
             known(critical.is_some(), &critical_text),
             self.bounds[1].map_or(Value::Absent, Value::Int),
-            match &self.amount {
-                Ok(_) => Value::Absent,
-                Err(reason) => Value::Text(reason.as_bytes()),
-            },
+            reason.as_ref().map_or(Value::Absent, |reason| Value::Text(reason.as_bytes())),
             Value::Int(self.verdict().number().into()),
         ])
     }
 }
 
-pub fn text(findings: &[Finding]) -> String {
-    findings.iter().map(Finding::text).collect::<Vec<_>>().join(", ")
+pub(super) fn text(findings: &[Finding]) -> String {
+    let reason = |finding: &Finding| finding.amount.as_ref().err().cloned();
+    let is_given = |place: usize| {
+        let before = &findings[..place];
+        reason(&findings[place]).is_some_and(|one| {
+            before.iter().any(|other| reason(other).is_some_and(|other| other == one))
+        })
+    };
+    let text = |(place, finding): (usize, &Finding)| finding.text(is_given(place));
+    findings.iter().enumerate().map(text).collect::<Vec<_>>().join(", ")
 }
 
-pub fn perfdata(findings: &[Finding]) -> String {
+pub(super) fn perfdata(findings: &[Finding]) -> String {
     findings.iter().map(Finding::perfdata).collect::<Vec<_>>().join(" ")
 }
 
-/// The worst verdict.
-pub fn worst(findings: &[Finding]) -> Verdict {
+pub(super) fn worst(findings: &[Finding]) -> Verdict {
     findings.iter().map(Finding::verdict).max().unwrap_or_default()
 }
 
@@ -202,7 +241,7 @@ mod tests {
 
     #[test]
     fn rules_say_their_thresholds_and_bounds() {
-        let said = |finding: Finding| (finding.text(), finding.perfdata());
+        let said = |finding: Finding| (finding.text(false), finding.perfdata());
         let both = |text: &str, data: &str| (text.to_owned(), data.to_owned());
         let count = |number| Ok(Amount::Count(number));
         let percent = |number| Ok(Amount::Percent(number));
@@ -215,6 +254,9 @@ mod tests {
             said(rule(percent(80_001), ["80", "90:"], Some(100))),
             both("a b: 80.001% [CRITICAL]", "'a_b'=80.001%;80;90:;0;100")
         );
+        let unknown = || rule(Err("no file".into()), ["", ""], None);
+        let texts = text(&[unknown(), rule(count(5), ["", ""], None), unknown()]);
+        assert_eq!(texts, "a b: no file [UNKNOWN], a b: 5, a b: unknown [UNKNOWN]");
         assert_eq!(said(rule(percent(80_000), ["80", ""], None)).0, "a b: 80%");
         assert_eq!(said(rule(percent(1_500), ["", ""], None)).1, "'a_b'=1.5%;;;0");
         assert_eq!(

@@ -1,30 +1,33 @@
 //! How many sockets of each type are in each state, with psutil's names.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use serde_json::{Map, Value};
+use rustix::io::Errno;
+use serde_json::Value;
 
+use super::text::refuse_clash;
 use crate::cli;
 use crate::error::Error;
 use crate::frame::Report;
-use crate::model::{Family, Proto, Query, StateSet, TcpState};
-use crate::source::files::procfs::{self, File, Record};
+use crate::model::{Family, Patience, Proto, Query, StateCounts, StateSet, TcpState};
+use crate::source::files::procfs::{self, File};
+use crate::source::sockets::sock_diag::Dumped;
 use crate::source::{self, Method, Source};
 use crate::sys;
-
 use crate::wire::text;
 
 /// The types, in the order in which equal numbers are sorted.
-pub const TYPES: [&str; 4] = ["tcp", "tcp6", "udp", "udp6"];
+pub(super) const TYPES: [&str; 4] = ["tcp", "tcp6", "udp", "udp6"];
 /// The state of every UDP socket.
-pub const NONE: &str = "NONE";
+pub(super) const NONE: &str = "NONE";
 
 /// The values of `--conn-type`.
-pub const TYPE_CHOICES: [&str; 5] = ["all", "tcp", "tcp6", "udp", "udp6"];
+pub(super) const TYPE_CHOICES: [&str; 5] = ["all", "tcp", "tcp6", "udp", "udp6"];
 /// The values of `--conn-status`.
-pub const STATUS_CHOICES: [&str; 13] = [
+pub(super) const STATUS_CHOICES: [&str; 13] = [
     "all",
     "close",
     "close_wait",
@@ -41,33 +44,33 @@ pub const STATUS_CHOICES: [&str; 13] = [
 ];
 
 /// The warning if the kernel noticed a change during a dump.
-pub const CHANGED: &str = "the sockets changed during the dump: the count may be off";
+const CHANGED: &str = "the sockets changed during the dump: the count may be off";
 
 /// The requested sockets; all if the lists are empty.
 #[derive(Clone, Debug, Default)]
-pub struct Selection {
+pub(super) struct Selection {
     types: Vec<&'static str>,
     statuses: Vec<&'static str>,
 }
 
 impl Selection {
     /// Adds a value of `--conn-type`.
-    pub fn add_type(&mut self, value: &OsStr) -> Result<(), String> {
+    pub(super) fn add_type(&mut self, value: &OsStr) -> Result<(), String> {
         self.types.push(cli::choose(&TYPE_CHOICES.map(|word| (word, word)), value)?);
         Ok(())
     }
 
     /// Adds a value of `--conn-status`.
-    pub fn add_status(&mut self, value: &OsStr) -> Result<(), String> {
+    pub(super) fn add_status(&mut self, value: &OsStr) -> Result<(), String> {
         self.statuses.push(cli::choose(&STATUS_CHOICES.map(|word| (word, word)), value)?);
         Ok(())
     }
 
-    pub fn has_types(&self) -> bool {
+    pub(super) fn has_types(&self) -> bool {
         !self.types.is_empty()
     }
 
-    pub fn has_statuses(&self) -> bool {
+    pub(super) fn has_statuses(&self) -> bool {
         !self.statuses.is_empty()
     }
 
@@ -94,7 +97,7 @@ impl Selection {
     }
 
     /// Every requested and possible pair of type and state.
-    pub fn pairs(&self) -> Vec<(usize, &'static str)> {
+    pub(super) fn pairs(&self) -> Vec<(usize, &'static str)> {
         // The kernel shows NEW_SYN_RECV as SYN_RECV, so it cannot be requested.
         let names = TcpState::all().map(TcpState::name).filter(|name| *name != "NEW_SYN_RECV");
         let tcp: Vec<_> = names.filter(|name| self.has_status(name)).collect();
@@ -109,7 +112,7 @@ impl Selection {
     }
 
     /// The text if no such socket is found.
-    pub fn nothing(&self) -> String {
+    pub(super) fn nothing(&self) -> String {
         let list = |words: &[&str]| if words.is_empty() { "all".into() } else { words.join(",") };
         format!(
             "No connections of type \"{}\" in status \"{}\" found.",
@@ -126,60 +129,72 @@ fn kind(proto: Proto, family: Family) -> usize {
 
 /// How many sockets of each type are in each state, without zeros.
 #[derive(Debug, Default)]
-pub struct Counts {
-    counts: Vec<(usize, String, u64)>,
+pub(super) struct Counts {
+    /// By state, for each type.
+    counts: Vec<(Box<str>, [Option<u64>; TYPES.len()])>,
+    /// The places of the states. A file of --test may have any number of them.
+    places: HashMap<Box<[u8]>, u32>,
 }
 
 impl Counts {
     fn add(&mut self, kind: usize, status: &str, sockets: u64) {
-        let is_it = |(other, name, _): &&mut (usize, String, u64)| *other == kind && name == status;
-        match self.counts.iter_mut().find(is_it) {
-            Some((.., count)) => *count = count.saturating_add(sockets),
-            None => self.counts.push((kind, status.to_owned(), sockets)),
+        let place = self.places.get(status.as_bytes()).map_or(usize::MAX, |place| *place as usize);
+        if let Some((_, counts)) = self.counts.get_mut(place) {
+            counts[kind] = Some(counts[kind].unwrap_or_default().saturating_add(sockets));
+            return;
+        }
+        let mut counts = [None; TYPES.len()];
+        counts[kind] = Some(sockets);
+        self.places.insert(status.as_bytes().into(), self.counts.len() as u32);
+        self.counts.push((status.into(), counts));
+    }
+
+    pub(super) fn merge(&mut self, other: Counts) {
+        other.each(&mut |kind, status, count| self.add(kind, status, count));
+    }
+
+    fn each<'a>(&'a self, each: &mut dyn FnMut(usize, &'a str, u64)) {
+        for (status, counts) in &self.counts {
+            for (kind, count) in counts.iter().enumerate() {
+                count.iter().for_each(|count| each(kind, status, *count));
+            }
         }
     }
 
-    pub fn merge(&mut self, other: Counts) {
-        other.counts.into_iter().for_each(|(kind, status, count)| self.add(kind, &status, count));
-    }
-
     /// Adds the requested pairs that are missing, with 0.
-    pub fn fill(&mut self, wanted: &Selection) {
+    pub(super) fn fill(&mut self, wanted: &Selection) {
         wanted.pairs().into_iter().for_each(|(kind, status)| self.add(kind, status, 0));
     }
 
     /// The counts by label (`tcp_TIME_WAIT`), the largest first, equal ones in a fixed order.
-    pub fn sorted(&mut self) -> Vec<(String, u64)> {
+    pub(super) fn sorted(&self) -> Vec<(String, u64)> {
         let rank = |status: &str| {
             let known = TcpState::all().map(TcpState::name).chain([NONE]);
             known.into_iter().position(|name| name == status).unwrap_or(usize::MAX)
         };
-        self.counts.sort_unstable_by(|a, b| {
-            let key = |(kind, status, count): &(usize, String, u64)| {
-                (Reverse(*count), rank(status), *kind)
-            };
-            key(a).cmp(&key(b)).then_with(|| a.1.cmp(&b.1))
+        let mut counts = Vec::new();
+        self.each(&mut |kind, status, count| {
+            counts.push((Reverse(count), rank(status), kind, status));
         });
-        let label = |(kind, status, count): &(usize, String, u64)| {
+        counts.sort_unstable();
+        let label = |(Reverse(count), _, kind, status): &(Reverse<u64>, usize, usize, &str)| {
             (format!("{}_{status}", TYPES[*kind]), *count)
         };
-        self.counts.iter().map(label).collect()
+        counts.iter().map(label).collect()
     }
 
     /// Counts the sockets of a network namespace.
-    pub fn read(
+    pub(super) fn read(
         &mut self,
         source: &Source,
         wanted: &Selection,
         report: &mut Report,
     ) -> Result<(), Error> {
         if !source.is_live() {
-            return self.read_files(source, wanted);
+            return self.read_files(source, wanted, report);
         }
-        let mut is_interrupted = false;
         if wanted.kinds(Proto::Tcp).next().is_some() {
-            let (counts, dumped) = source::tcp_states(source, Method::Auto, wanted.states(), true)?;
-            is_interrupted |= dumped.is_interrupted;
+            let counts = states(source, wanted.states(), true, None, report)?;
             for family in wanted.kinds(Proto::Tcp) {
                 for state in wanted.states().iter() {
                     let count = counts.get(family, state);
@@ -190,25 +205,21 @@ impl Counts {
             }
         }
         if wanted.kinds(Proto::Udp).next().is_some() {
-            let query = Query { protos: vec![Proto::Udp], ..Query::default() };
-            let mut counts = [0; 2];
-            let dumped = source::sockets(source, Method::Auto, &query, |socket| {
-                counts[socket.family as usize] += 1;
-                Ok(())
-            })?;
-            is_interrupted |= dumped.is_interrupted;
+            let counts = udp(source, None, None, report)?;
             for family in wanted.kinds(Proto::Udp).filter(|family| counts[*family as usize] > 0) {
                 self.add(kind(Proto::Udp, family), NONE, counts[family as usize]);
             }
-        }
-        if is_interrupted {
-            report.note(CHANGED);
         }
         Ok(())
     }
 
     /// Counts the rows of tables, saved or of another tree, in one pass: a pipe can be read only once.
-    fn read_files(&mut self, source: &Source, wanted: &Selection) -> Result<(), Error> {
+    fn read_files(
+        &mut self,
+        source: &Source,
+        wanted: &Selection,
+        report: &mut Report,
+    ) -> Result<(), Error> {
         let tables = [
             (Proto::Tcp, Family::Inet, File::Tcp),
             (Proto::Tcp, Family::Inet6, File::Tcp6),
@@ -222,32 +233,39 @@ impl Counts {
             .map(|(.., file)| file)
             .collect();
         let mut has_table = [!source.saved.is_empty(); 2].map(|is_saved| !is_saved);
-        procfs::read(source, &files, |place, record| {
-            match record {
-                Record::Header(proto) => has_table[proto as usize] = true,
-                Record::Row(Proto::Tcp, family, row) if is_wanted(Proto::Tcp, family) => {
-                    let state = TcpState::from_number(row.state).ok_or_else(|| {
-                        let state = row.state;
-                        place.error(format_args!("{state:02X} is not one of the twelve states"))
-                    })?;
-                    if wanted.has_status(state.name()) {
-                        self.add(kind(Proto::Tcp, family), state.name(), 1);
-                    }
-                }
-                Record::Row(Proto::Udp, family, _) if is_wanted(Proto::Udp, family) => {
-                    self.add(kind(Proto::Udp, family), NONE, 1);
-                }
-                _ => {}
+        let tables = procfs::read(source, &files, |place, record| {
+            if let Some(proto) = record.table() {
+                has_table[proto as usize] = true;
+            }
+            let socket = record.socket().filter(|(proto, family, _)| is_wanted(*proto, *family));
+            let Some((proto, family, state)) = socket else { return Ok(()) };
+            if proto == Proto::Udp {
+                self.add(kind(proto, family), NONE, 1);
+                return Ok(());
+            }
+            let state = TcpState::from_number(state).ok_or_else(|| {
+                place.error(format_args!("{state:02X} is not one of the twelve states"))
+            })?;
+            if wanted.has_status(state.name()) {
+                self.add(kind(proto, family), state.name(), 1);
             }
             Ok(())
         })?;
+        note(Dumped { is_interrupted: false, doubts: tables.doubts }, report);
         let is_missing =
             |proto: &Proto| wanted.kinds(*proto).next().is_some() && !has_table[*proto as usize];
         match Proto::ALL.into_iter().find(is_missing) {
             None => Ok(()),
             Some(proto) => {
-                let name = proto.name().to_uppercase();
-                Err(Error::failed("--from", format_args!("contains no table of {name} sockets")))
+                let mut error = source::no_table(source, proto);
+                if let Error::Fault { text, .. } = &mut error {
+                    let cure = match proto {
+                        Proto::Tcp => "; for UDP alone: --conn-type=udp --conn-type=udp6",
+                        Proto::Udp => "; for TCP alone: --conn-type=tcp --conn-type=tcp6",
+                    };
+                    text.extend_from_slice(cure.as_bytes());
+                }
+                Err(error)
             }
         }
     }
@@ -256,7 +274,7 @@ impl Counts {
     ///
     /// # Errors
     /// If the files cannot be read, have another content, or record a failure.
-    pub fn read_test(&mut self, test: &OsStr, wanted: &Selection) -> Result<(), Error> {
+    pub(super) fn read_test(&mut self, test: &OsStr, wanted: &Selection) -> Result<(), Error> {
         let parts: Vec<&[u8]> =
             test.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).collect();
         let part = |place: usize| parts.get(place).copied().unwrap_or_default();
@@ -265,17 +283,20 @@ impl Counts {
             let reason = "needs two files and a number: STDOUT,STDERR,STATUS";
             return Err(Error::usage("--test", reason));
         };
-        let said = contents(part(1)).unwrap_or_else(|_| part(1).to_vec());
+        let said = match contents(part(1)) {
+            Err(Errno::FBIG) => return Err(unread(part(1), Errno::FBIG)),
+            said => said.unwrap_or_else(|_| part(1).to_vec()),
+        };
         match (status, first_line(&said)) {
             (0, None) => self.read_json(part(0), wanted),
             (_, Some(line)) => {
                 let line = String::from_utf8_lossy(line).into_owned();
                 Err(Error::failed("--test", format_args!("the recorded run said: {line}")))
             }
-            (status, None) => {
-                let reason = format_args!("the recorded run ended with status {status}");
-                Err(Error::failed("--test", reason))
-            }
+            (status, None) => Err(Error::failed(
+                "--test",
+                format_args!("the recorded run ended with status {status}"),
+            )),
         }
     }
 
@@ -286,16 +307,18 @@ impl Counts {
         // The original takes a text that is not a file as the list itself.
         let text = match contents(name) {
             Err(_) if name.starts_with(b"[") => name.to_vec(),
-            text => text?,
+            text => text.map_err(|error| unread(name, error))?,
         };
-        let objects: Vec<Map<String, Value>> = serde_json::from_slice(&text).map_err(|error| {
-            let place = [name, format!(":{}", error.line()).as_bytes()].concat();
-            Error::failed(place, "is not a JSON list of objects with proto and status")
+        const SHAPE: &str = "is not a JSON list of objects with proto and status";
+        let list: Value = serde_json::from_slice(&text).map_err(|error| {
+            Error::failed([name, format!(":{}", error.line()).as_bytes()].concat(), SHAPE)
         })?;
-        for object in &objects {
+        let objects = list.as_array().ok_or_else(|| Error::failed(name, SHAPE))?;
+        for object in objects {
             let word = |key| object.get(key).and_then(Value::as_str);
             let kind = word("proto").and_then(|proto| TYPES.iter().position(|one| *one == proto));
             let reason = match (kind, word("status")) {
+                _ if !object.is_object() => SHAPE,
                 (Some(kind), Some(status)) => {
                     if wanted.has_type(kind) && wanted.has_status(status) {
                         self.add(kind, status, 1);
@@ -307,18 +330,67 @@ impl Counts {
             };
             return Err(Error::failed(name, reason));
         }
-        Ok(())
+        refuse_clash(name, &self.sorted())
     }
 }
 
+/// Counts UDP sockets by family, and says what may be wrong with that.
+pub(super) fn udp(
+    source: &Source,
+    family: Option<Family>,
+    strict: Patience,
+    report: &mut Report,
+) -> Result<[u64; 2], Error> {
+    let query = Query { protos: vec![Proto::Udp], family, ..Query::default() };
+    let (counts, dumped) = source::confirmed(source, strict, || {
+        let mut counts = [0; 2];
+        let dumped = source::sockets(source, Method::Auto, &query, |socket| {
+            counts[socket.family as usize] += 1;
+            Ok(())
+        })?;
+        Ok((counts, dumped))
+    })?;
+    note(dumped, report);
+    Ok(counts)
+}
+
+/// Counts TCP sockets by state, and says what may be wrong with that.
+pub(super) fn states(
+    source: &Source,
+    states: StateSet,
+    by_family: bool,
+    strict: Patience,
+    report: &mut Report,
+) -> Result<StateCounts, Error> {
+    let (counts, dumped) = source::confirmed(source, strict, || {
+        source::tcp_states(source, Method::Auto, states, by_family)
+    })?;
+    note(dumped, report);
+    Ok(counts)
+}
+
+/// Says what may be wrong with a count.
+pub(super) fn note(dumped: Dumped, report: &mut Report) {
+    report.notes(dumped.notes(CHANGED));
+}
+
 /// The content of a file; an empty name is an empty file.
-fn contents(name: &[u8]) -> Result<Vec<u8>, Error> {
+///
+/// # Errors
+/// `FBIG` if it is longer than some hundred thousand sockets.
+fn contents(name: &[u8]) -> Result<Vec<u8>, Errno> {
+    const MOST_BYTES: usize = 16 << 20;
     if name.is_empty() {
         return Ok(Vec::new());
     }
-    let file = sys::open(OsStr::from_bytes(name));
-    file.and_then(|file| sys::read_all(file, usize::MAX))
-        .map_err(|error| Error::system(name, error))
+    sys::open_input(OsStr::from_bytes(name)).and_then(|file| sys::read_all(file, MOST_BYTES))
+}
+
+fn unread(name: &[u8], error: Errno) -> Error {
+    match error {
+        Errno::FBIG => Error::failed(name, "is longer than 16 MiB, the most that --test reads"),
+        error => Error::system(name, error),
+    }
 }
 
 /// The first line of a text, if the text is not blank.

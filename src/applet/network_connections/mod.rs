@@ -2,6 +2,8 @@
 
 mod check;
 mod counts;
+mod page;
+mod readings;
 mod rules;
 mod text;
 
@@ -10,22 +12,24 @@ use std::os::unix::ffi::OsStrExt;
 
 use check::{Finding, Threshold};
 use counts::{Counts, Selection};
-use rules::{Reading, Rule, Rules};
+use readings::{Reading, Rules};
+use rules::Rule;
+use text::plain;
 
 use crate::cli::{self, Opt, OptDoc, Original};
 use crate::error::{Error, Status};
 use crate::frame::{Applet, Call, Example, Report, Sample, Table};
-use crate::model::Verdict;
+use crate::model::{Patience, Verdict};
 use crate::out::{Column, Format, Out};
 use crate::source::Source;
 use crate::source::netns::{Missing, Namespaces};
 use crate::sys;
 
-pub static APPLET: Applet = Applet {
+pub(super) static APPLET: Applet = Applet {
     name: "network-connections",
     aliases: &["check_network_connections"],
     about: "check the numbers of connections, as a plugin for Nagios, Icinga and the like",
-    details: &DETAILS,
+    details: &page::DETAILS,
     options: &DOCS,
     filters: &[],
     columns: &COLUMNS,
@@ -38,7 +42,7 @@ pub static APPLET: Applet = Applet {
         },
         Example {
             about: "At least one socket must exist; without --strict, none would be OK",
-            command: "network-connections --strict --conn-type=udp6 --critical=1: || echo \"status $?\"",
+            command: "network-connections --strict --conn-type=udp6 -c 1: || echo \"status $?\"",
         },
         Example {
             about: "Several checks in one call, each with its own thresholds",
@@ -50,54 +54,14 @@ pub static APPLET: Applet = Applet {
             command: "network-connections --json --rule 'SYN_RECV;1000;5000'",
         },
     ],
-    needs: "No privileges. Rules with process or cgroup need CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, and are \
-        UNKNOWN without them.",
+    needs: "No privileges. Rules with process, and with cgroup before Linux 5.9, need CAP_DAC_READ_SEARCH and \
+        CAP_SYS_PTRACE for the processes of other users.",
     rows: "With --tsv, --shell, --json or --prom one row per checked number, in the order of the text.",
     names: &[],
-    keys: &[],
+    keyboard: &[],
     original: Some(&ORIGINAL),
     run,
 };
-
-const DETAILS: [&str; 8] = [
-    "Counts the sockets of each type (tcp, tcp6, udp, udp6) in each state, with psutil's names of states, \
-     checks each number, and prints one line: the text, then | and the performance data. Options, text, \
-     performance data and exit status are those of Linuxfabrik's plugin, byte for byte. A socket with an \
-     IPv4-mapped address counts as tcp6. Combinations without a socket are neither shown nor checked, so \
-     --warning=30:40 is OK if there is none; --strict shows and checks them, as 0.",
-    "A threshold is a range of good values: 10 is 0 to 10, 10: is 10 and more, ~:10 is 10 and less, 10:20 is \
-     10 to 20, bounds included; @10:20 alerts inside the range. Numbers are decimal and may have an \
-     exponent; a % at the end is ignored. Leading backslashes are ignored. An empty text, or the word none, \
-     means no threshold. Anything else is an error with status 3, unlike in the reference plugins, which \
-     read abc as 0 and 1,5 as 1.",
-    "Differences from Linuxfabrik's plugin: It sees all sockets without root, where psutil shows several \
-     identical ones as one. An unknown option, which theirs ignores, is a usage error, status 3. Equal \
-     numbers have a fixed order: ESTABLISHED first, then the kernel's order of states, then tcp, tcp6, udp, \
-     udp6. If nothing is found, the text says all, not a,l,l. Thresholds are read before anything is \
-     counted, so a wrong one always gives status 3. A --test that records an exit status other than 0, or \
-     text on standard error, is UNKNOWN. A failure is one line, not a traceback.",
-    "With --rule only the numbers named by rules are checked, each with its own thresholds, zeros included. \
-     A rule is KEY;WARNING;CRITICAL; either threshold may be empty, and trailing semicolons may be omitted. \
-     KEY is a type and a state (tcp_TIME_WAIT, udp6_NONE); a state in both families, or a group of states, \
-     in any tool's spelling (ESTABLISHED, close-wait, connected); a row of connbox-conncount(1) in lower \
-     case (estab, orphaned, unhashed, raw_ip6); a field of connbox-sockstat(1) (TCP.mem); conntrack_percent, \
-     orphan_percent, tcp_mem_percent or tw_percent, which compare with the kernel's limit; or filters of \
-     conncount in brackets. If a state and a row have the same name (estab, timewait), lower case means the \
-     row.",
-    "Brackets contain FILTER=VALUE pairs, separated by commas, with the names of conncount's options: state, \
-     lport, rport, laddr, raddr, uid, process, cgroup. A word without = belongs to the value before it: \
-     [state=established,lport=443,8443] has two ports. Words before the first pair are switches: tcp, udp, \
-     ipv4, ipv6, strict.",
-    "The performance data of rules is 'KEY'=VALUE;WARNING;CRITICAL;MIN;MAX, where MAX is the kernel's limit \
-     if there is one; in KEY, = becomes : and a quote is doubled. A number that cannot be read is UNKNOWN, \
-     with the reason in the text and the value U. CRITICAL overrides WARNING, and WARNING overrides \
-     UNKNOWN.",
-    "With --netns all the numbers are totals of all network namespaces; rules can then only be states and \
-     filters. If some namespaces cannot be entered, the result is at least UNKNOWN. --from needs a table of \
-     each requested protocol: use --conn-type=tcp --conn-type=tcp6 for saved tables of TCP only.",
-    "--test STDOUT[,STDERR[,STATUS]] reads sockets from the file STDOUT instead: a JSON list of objects \
-     with proto and status, as in the tests of Linuxfabrik's plugin. STDERR is a file or a text.",
-];
 
 const ORIGINAL: Original = Original {
     tool: "Linuxfabrik's check plugin network-connections",
@@ -129,11 +93,11 @@ const COLUMNS: [Column; 8] = [
         "network_connections_max",
         "the maximum of the number: the kernel's limit, or 100 percent",
     ),
-    Column::label("reason", "why the number is unknown"),
+    Column::label("reason", "why the number is unknown, or what is to be said about it"),
     Column::gauge(
         "result_number",
         "network_connections_result",
-        "with --prom only, instead of result: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN",
+        "the result as a number: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN",
     ),
 ];
 
@@ -144,12 +108,13 @@ struct Args {
     critical: Option<OsString>,
     always_ok: bool,
     no_perfdata: bool,
-    is_strict: bool,
+    strict: Patience,
     test: Option<OsString>,
     rules: Vec<Rule>,
 }
 
-const OPTIONS: [Opt<Args>; 9] = [
+const STRICT: &str = "show and check requested states without a socket, as 0; with --rule, repeat counts until they are confirmed";
+static OPTIONS: [Opt<Args>; 9] = [
     Opt::switch("always-ok", "exit with status 0 whatever the result", |args| {
         args.always_ok = true;
     }),
@@ -186,8 +151,8 @@ const OPTIONS: [Opt<Args>; 9] = [
         "check this instead, with its own thresholds; may be repeated",
         |args, value| rules::add(&mut args.rules, value),
     ),
-    Opt::switch("strict", "show and check requested states without a socket, as 0", |args| {
-        args.is_strict = true;
+    Opt::attached("strict", "[=SECONDS]", STRICT, |args, value| {
+        crate::select::options::strict(&mut args.strict, value)
     }),
     Opt::value(
         "test",
@@ -209,7 +174,7 @@ const OPTIONS: [Opt<Args>; 9] = [
     )
     .short('w'),
 ];
-const DOCS: [OptDoc; 9] = cli::docs(&OPTIONS);
+static DOCS: [&OptDoc; OPTIONS.len()] = cli::docs(&OPTIONS);
 
 fn run(call: &mut Call) -> Result<(), Error> {
     let args = call.args(&OPTIONS)?;
@@ -218,7 +183,7 @@ fn run(call: &mut Call) -> Result<(), Error> {
     match check(call, &args) {
         // A monitoring system reads only standard output.
         Err(Error::Fault { status: Status::Failed, text }) if is_text => {
-            sys::write_stdout([text::plain(&text).as_bytes(), b"\n"].concat().as_slice())?;
+            sys::write_stdout([plain(&text).as_bytes(), b"\n"].concat().as_slice())?;
             Err(ended(Verdict::Unknown))
         }
         result => result,
@@ -254,7 +219,7 @@ fn refuse(call: &Call, args: &Args) -> Result<(), Error> {
             "cannot be combined with --root, --netns or --from: it is itself a source",
         ),
         (
-            args.is_strict && args.wanted.pairs().is_empty(),
+            args.strict.is_some() && args.wanted.pairs().is_empty(),
             b"--strict",
             "sockets of the requested types are never in the requested states",
         ),
@@ -270,7 +235,12 @@ fn check(call: &mut Call, args: &Args) -> Result<(), Error> {
         counts.read_test(test, &args.wanted)?;
     }
     let rules = Rules::new(&args.rules);
-    let mut check = Check { args, warning, critical, counts, rules, verdict: None };
+    let mut check =
+        Check { args, warning, critical, counts, said: Said::default(), rules, verdict: None };
+    if call.is_original() {
+        // The text says it all.
+        call.report.hold();
+    }
     // If a label changed with the verdict, Prometheus would see another series.
     let is_prometheus = call.common().style.format == Format::Prometheus;
     let shown =
@@ -299,24 +269,43 @@ struct Check<'a> {
     warning: Option<Threshold>,
     critical: Option<Threshold>,
     counts: Counts,
+    said: Said,
     rules: Rules<'a>,
     /// The result, once it is known.
     verdict: Option<Verdict>,
 }
 
+/// What is to be said about all numbers together.
+#[derive(Default)]
+struct Said {
+    /// Why they are not certain.
+    doubt: Option<String>,
+    remarks: Vec<String>,
+}
+
+impl Said {
+    fn add(&mut self, other: Said) {
+        self.doubt = self.doubt.take().or(other.doubt);
+        self.remarks.extend(other.remarks);
+        self.remarks.dedup();
+    }
+}
+
 impl Table for Check<'_> {
     fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
-        let (counts, readings) = read(self.args, source, report)?;
+        let (counts, said, readings) = read(self.args, source, report)?;
         self.counts.merge(counts);
+        self.said = said;
         self.rules.add(readings);
         self.finish(out, report)
     }
 
     fn namespaces(&mut self, all: &Namespaces, sample: Sample<'_>) -> Result<Missing, Error> {
-        let Check { args, counts, rules, .. } = self;
+        let Check { args, counts, rules, said, .. } = self;
         let read = |source: &Source, _: &[u8], report: &mut Report| read(args, source, report);
-        sample.everywhere(all, read, |(more, readings), _| {
+        sample.everywhere(all, read, |(more, of_one, readings), _| {
             counts.merge(more);
+            said.add(of_one);
             rules.add(readings);
             Ok(())
         })
@@ -327,41 +316,61 @@ impl Table for Check<'_> {
     }
 }
 
-/// Reads the counts, or the numbers of the rules, of one namespace.
+/// Reads the counts, and why they are not certain, or the numbers of the rules, of one namespace.
 fn read(
     args: &Args,
     source: &Source,
     report: &mut Report,
-) -> Result<(Counts, Vec<Reading>), Error> {
+) -> Result<(Counts, Said, Vec<Reading>), Error> {
     let mut counts = Counts::default();
     if !args.rules.is_empty() {
-        return Ok((counts, rules::read(&args.rules, source, report)?));
+        let readings = readings::read(&args.rules, args.strict, source, report)?;
+        return Ok((counts, Said::default(), readings));
     }
+    let mut apart = report.apart();
     // The sockets of --test were read already.
     if args.test.is_none() {
-        counts.read(source, &args.wanted, report)?;
+        counts.read(source, &args.wanted, &mut apart)?;
     }
-    Ok((counts, Vec::new()))
+    let mut said = Said::default();
+    for (is_doubt, text) in apart.heard() {
+        match is_doubt {
+            true => said.doubt = said.doubt.or(Some(text)),
+            false => said.remarks.push(text),
+        }
+    }
+    Ok((counts, said, Vec::new()))
 }
 
 impl Check<'_> {
-    fn finish(&mut self, out: &mut Out, report: &Report) -> Result<(), Error> {
+    fn finish(&mut self, out: &mut Out, report: &mut Report) -> Result<(), Error> {
+        let partial = report.partial.as_ref().map(|text| ["--netns all: ", text].concat());
+        self.said.add(Said { doubt: partial.clone(), ..Said::default() });
         let mut findings = self.findings();
         let mut perfdata = check::perfdata(&findings);
-        if report.is_partial {
-            findings.push(Finding::unknown("netns", "some network namespaces were not counted"));
+        if let Some(doubt) = self.said.doubt.as_ref().filter(|_| findings.is_empty()) {
+            findings.push(Finding::unknown("sockets", doubt));
         }
         if self.args.no_perfdata {
             perfdata.clear();
         }
         self.verdict = Some(check::worst(&findings));
         if !out.is_original() {
+            let unsaid = findings.iter().filter(|finding| finding.reason() != partial);
+            let messages = unsaid.filter_map(Finding::message);
+            messages.chain(self.said.remarks.iter().cloned()).for_each(|text| report.note(&text));
             return findings.iter().try_for_each(|finding| finding.row(out));
         }
+        report.foreign();
+        let remarks = report.heard().filter(|(is_doubt, _)| !is_doubt).map(|(_, text)| text);
+        self.said.remarks.extend(remarks);
         let mut text = match findings.is_empty() {
             true => self.args.wanted.nothing(),
             false => check::text(&findings),
         };
+        for remark in &self.said.remarks {
+            text += &format!(" ({})", plain(remark.as_bytes()));
+        }
         if self.args.always_ok {
             text += " (always ok)";
         }
@@ -375,14 +384,16 @@ impl Check<'_> {
 
     fn findings(&mut self) -> Vec<Finding> {
         if !self.args.rules.is_empty() {
-            return self.rules.findings();
+            return self.rules.findings(self.said.doubt.as_deref());
         }
-        if self.args.is_strict {
+        if self.args.strict.is_some() {
             self.counts.fill(&self.args.wanted);
         }
         let counts = self.counts.sorted();
-        let finding =
-            |(label, count)| Finding::of_count(label, count, &self.warning, &self.critical);
+        let finding = |(label, count)| {
+            let finding = Finding::of_count(label, count, &self.warning, &self.critical);
+            finding.doubted(self.said.doubt.as_deref())
+        };
         counts.into_iter().map(finding).collect()
     }
 }

@@ -5,9 +5,12 @@
 //! include/uapi/linux/snmp.h and net/mptcp/mib.c list the fields. A counter without a unit in its sentence
 //! counts events.
 
+use super::Counter;
+use crate::source::files::procfs::File;
+
 /// The type of an SNMP object, as RFC 2578 names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Syntax {
+pub(super) enum Syntax {
     /// A named number; RFC 4022 lists the values.
     Integer,
     /// A signed number of 32 bits.
@@ -20,7 +23,7 @@ pub enum Syntax {
 
 impl Syntax {
     /// The name of the type in RFC 2578.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Syntax::Integer => "INTEGER",
             Syntax::Integer32 => "Integer32",
@@ -32,7 +35,7 @@ impl Syntax {
 
 /// One object of the tcp group of RFC 4022, 1.3.6.1.2.1.6, for which the kernel has a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Object {
+pub(super) struct Object {
     /// The field in the group Tcp of /proc/net/snmp; the object's name is tcp and this.
     pub field: &'static str,
     /// The number of the object in the tcp group.
@@ -43,7 +46,7 @@ pub struct Object {
 
 /// The objects of RFC 4022 for which the kernel has a value, in the order of its fields. Number 13 is a
 /// table; InCsumErrors is specific to Linux and not an object.
-pub const OBJECTS: [Object; 14] = [
+pub(super) const OBJECTS: [Object; 14] = [
     Object { field: "RtoAlgorithm", number: 1, syntax: Syntax::Integer },
     Object { field: "RtoMin", number: 2, syntax: Syntax::Integer32 },
     Object { field: "RtoMax", number: 3, syntax: Syntax::Integer32 },
@@ -62,17 +65,32 @@ pub const OBJECTS: [Object; 14] = [
 
 /// The sentences, by the names that nstat prints: TcpCurrEstab, TcpExtTCPTimeouts,
 /// MPTcpExtMPCapableSYNRX.
-pub struct Meanings(Vec<(&'static str, &'static str)>);
+pub(super) struct Meanings(Vec<(&'static str, &'static str)>);
 
 impl Meanings {
     /// Parses the table, which only runs that show sentences need.
-    pub fn read() -> Meanings {
+    pub(super) fn read() -> Meanings {
         let rows = include_str!("mib.tsv").lines();
         Meanings(rows.filter_map(|row| row.split_once('\t')).collect())
     }
 
+    /// All counters that have a sentence, without values.
+    pub(super) fn counters(&self) -> Vec<Counter> {
+        let counter = |(name, _): &(&'static str, _)| {
+            // In this order: one begins another.
+            let groups =
+                [("TcpExt", File::Netstat), ("MPTcpExt", File::Netstat), ("Tcp", File::Snmp)];
+            let of = |(group, file): (&'static str, File)| {
+                let path = ["/proc/net/", file.name()].concat();
+                Some(Counter::new(&path, group, name.strip_prefix(group)?, None))
+            };
+            groups.into_iter().find_map(of)
+        };
+        self.0.iter().filter_map(counter).collect()
+    }
+
     /// The sentence for a counter, if this version knows the name.
-    pub fn of(&self, name: &[u8]) -> Option<&'static str> {
+    pub(super) fn of(&self, name: &[u8]) -> Option<&'static str> {
         let found = self.0.binary_search_by(|(known, _)| known.as_bytes().cmp(name)).ok()?;
         self.0.get(found).map(|(_, sentence)| *sentence)
     }
@@ -80,7 +98,7 @@ impl Meanings {
 
 /// Whether the value of a counter (by its nstat name) can fall, or is a constant. The kernel decrements no
 /// other TCP or MPTCP field.
-pub fn is_level(name: &[u8]) -> bool {
+pub(super) fn is_level(name: &[u8]) -> bool {
     matches!(
         name,
         b"TcpRtoAlgorithm"

@@ -3,15 +3,16 @@
 use std::ffi::{OsStr, OsString};
 
 use super::Counter;
-use super::mib::OBJECTS;
+use super::mib::{Meanings, OBJECTS};
 use crate::cli;
 use crate::error::Error;
+use crate::frame::Report;
 
 /// The group tcp of RFC 4022.
-pub const TCP_GROUP_OID: &str = "1.3.6.1.2.1.6";
+pub(super) const TCP_GROUP_OID: &str = "1.3.6.1.2.1.6";
 
 /// A NAME of the command line.
-pub struct Name {
+pub(super) struct Name {
     given: OsString,
     kind: Kind,
 }
@@ -25,23 +26,24 @@ enum Kind {
 
 impl Name {
     /// Parses a NAME in any of its forms.
-    pub fn parse(given: &OsStr) -> Name {
+    pub(super) fn parse(given: &OsStr) -> Name {
         let text = given.to_string_lossy();
         let kind = if text.contains(['*', '?']) {
             Kind::Pattern(text.to_ascii_lowercase())
         } else {
-            Kind::Word(by_oid(&text).unwrap_or_else(|| bare(&text).to_owned()))
+            Kind::Word(bare(&text))
         };
         Name { given: given.to_os_string(), kind }
     }
 
     /// Whether the counter is among these; `false` for a pattern, which needs all counters.
-    pub fn is_in(&self, counters: &[Counter]) -> bool {
+    pub(super) fn is_in(&self, counters: &[Counter]) -> bool {
         matches!(self.kind, Kind::Word(_))
             && self.find(counters).is_ok_and(|found| !found.is_empty())
     }
 
     /// The indices of the counters with this name.
+    #[inline(never)]
     fn find(&self, counters: &[Counter]) -> Result<Vec<usize>, Error> {
         let places = |is_it: &dyn Fn(&Counter) -> bool| -> Vec<usize> {
             (0..counters.len()).filter(|place| is_it(&counters[*place])).collect()
@@ -50,8 +52,8 @@ impl Name {
             Kind::Pattern(pattern) => {
                 return Ok(places(&|counter| {
                     let name = counter.name.to_ascii_lowercase();
-                    matches(pattern.as_bytes(), name.as_bytes())
-                        || matches(pattern.as_bytes(), &name.as_bytes()[counter.field..])
+                    cli::matches(pattern.as_bytes(), name.as_bytes())
+                        || cli::matches(pattern.as_bytes(), &name.as_bytes()[counter.field..])
                 }));
             }
             Kind::Word(word) => word,
@@ -76,8 +78,41 @@ impl Name {
     }
 }
 
+/// Adds those of `names` that connbox knows and the kernel does not have, without a value.
+///
+/// # Errors
+/// If a name is ambiguous.
+pub(super) fn add_missing(
+    counters: &mut Vec<Counter>,
+    names: &[Name],
+    is_live: bool,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let mut known = Vec::new();
+    for name in names {
+        if matches!(name.kind, Kind::Pattern(_)) || !name.find(counters)?.is_empty() {
+            continue;
+        }
+        if known.is_empty() {
+            known = Meanings::read().counters();
+        }
+        for place in name.find(&known)? {
+            let counter = known.swap_remove(place);
+            report.trouble(&Error::failed(
+                counter.name.as_bytes(),
+                match is_live {
+                    true => "this kernel does not have this counter",
+                    false => "the files do not contain this counter",
+                },
+            ));
+            counters.push(counter);
+        }
+    }
+    Ok(())
+}
+
 /// The indices of the counters that `names` select, in the given order, each once; all without names.
-pub fn pick(counters: &[Counter], names: &[Name]) -> Result<Vec<usize>, Error> {
+pub(super) fn pick(counters: &[Counter], names: &[Name]) -> Result<Vec<usize>, Error> {
     if names.is_empty() {
         return Ok((0..counters.len()).collect());
     }
@@ -87,7 +122,7 @@ pub fn pick(counters: &[Counter], names: &[Name]) -> Result<Vec<usize>, Error> {
         if found.is_empty() {
             let known =
                 counters.iter().flat_map(|counter| [counter.name.as_str(), counter.field()]);
-            return Err(cli::unknown_name(&name.given, known));
+            return Err(cli::unknown_name_or_part(&name.given, known));
         }
         for place in found {
             if !picked.contains(&place) {
@@ -98,56 +133,35 @@ pub fn pick(counters: &[Counter], names: &[Name]) -> Result<Vec<usize>, Error> {
     Ok(picked)
 }
 
-/// The counter of an object identifier: `.1.3.6.1.2.1.6.9.0`, with or without the leading dot and
-/// the instance, `iso` for the first number.
-fn by_oid(text: &str) -> Option<String> {
-    let text = text.strip_prefix('.').unwrap_or(text);
-    let below = match text.strip_prefix("iso.") {
-        Some(rest) => rest.strip_prefix(TCP_GROUP_OID.strip_prefix("1.")?)?,
-        None => text.strip_prefix(TCP_GROUP_OID)?,
-    };
-    let number = below.strip_prefix('.')?;
-    let number: u32 = cli::digits(number.strip_suffix(".0").unwrap_or(number))?;
-    let object = OBJECTS.iter().find(|object| object.number == number)?;
-    Some(format!("Tcp{}", object.field))
-}
+/// The modules in whose names SNMP tools print the objects, by what they have loaded.
+const MODULES: [&str; 3] = ["TCP-MIB", "RFC1213-MIB", "SNMPv2-SMI"];
 
-/// A name without a leading `TCP-MIB::` and a trailing `.0`.
-fn bare(text: &str) -> &str {
-    const MODULE: &str = "TCP-MIB::";
-    let text = match text.get(..MODULE.len()) {
-        Some(start) if start.eq_ignore_ascii_case(MODULE) => &text[MODULE.len()..],
-        _ => text,
-    };
-    text.strip_suffix(".0").unwrap_or(text)
-}
+/// The forms in which they print the group tcp of RFC 4022, by what they have loaded and by `-O`.
+const TCP_GROUP: [&str; 6] = [
+    "1.3.6.1.2.1.6.",
+    "iso.3.6.1.2.1.6.",
+    "iso.org.dod.internet.mgmt.mib-2.tcp.",
+    "mib-2.6.",
+    "mib-2.tcp.",
+    "tcp.",
+];
 
-/// Whether `pattern`, in which `*` is any run of bytes and `?` any byte, matches all of `text`.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    // Where to continue if the text after the last star does not match: the star takes one more byte.
-    let mut retry = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                retry = Some((p, t));
-                p += 1;
-            }
-            Some(&byte) if byte == b'?' || byte == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => match retry {
-                Some((star, start)) => {
-                    retry = Some((star, start + 1));
-                    p = star + 1;
-                    t = start + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|&byte| byte == b'*')
+/// The name in a word, without what SNMP tools put before and behind it: `.1.3.6.1.2.1.6.9.0`, with or without the
+/// leading dot and the instance, is `TcpCurrEstab`.
+fn bare(text: &str) -> String {
+    let is_module = |name: &str| MODULES.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let text =
+        text.split_once("::").filter(|(name, _)| is_module(name)).map_or(text, |(_, rest)| rest);
+    let path = text.strip_prefix('.').unwrap_or(text);
+    let below = TCP_GROUP.iter().find_map(|group| {
+        let (start, rest) = path.split_at_checked(group.len())?;
+        start.eq_ignore_ascii_case(group).then_some(rest)
+    });
+    let name = below.unwrap_or(text);
+    let name = name.strip_suffix(".0").unwrap_or(name);
+    let number = below.and_then(|_| cli::digits::<u32>(name));
+    let object = OBJECTS.iter().find(|object| Some(object.number) == number);
+    object.map_or_else(|| name.to_owned(), |object| ["Tcp", object.field].concat())
 }
 
 #[cfg(test)]
@@ -155,31 +169,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_match_whole_names() {
-        for (pattern, text, fits) in [
-            ("*retrans*", "tcpretranssegs", true),
-            ("tcp*", "tcpinsegs", true),
-            ("*segs", "tcpinsegs", true),
-            ("in?egs", "insegs", true),
-            ("insegs", "tcpinsegs", false),
-            ("*a*b*c", "xaxbxbxc", true),
-            ("*a*b*c", "xaxbxbxcx", false),
-            ("", "", true),
-            ("*", "", true),
-            ("?", "", false),
-        ] {
-            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), fits, "{pattern} {text}");
-        }
-    }
-
-    #[test]
     fn every_form_of_a_name_is_the_same_counter() {
-        let counter = |group: &str, field: &str| Counter {
-            name: format!("{group}{field}"),
-            field: group.len(),
-            value: 0,
-            source: String::new(),
-        };
+        let counter = |group, field| Counter::new("", group, field, Some(0));
         let counters = [
             counter("Tcp", "InSegs"),
             counter("Tcp", "CurrEstab"),
@@ -198,12 +189,31 @@ mod tests {
             ".1.3.6.1.2.1.6.9.0",
             ".1.3.6.1.2.1.6.9",
             "iso.3.6.1.2.1.6.9.0",
+            // As snmpget and snmptranslate print it, by what they have loaded and by -O.
+            "SNMPv2-SMI::mib-2.6.9.0",
+            "RFC1213-MIB::tcpCurrEstab.0",
+            "RFC1213-MIB::tcp.9.0",
+            "mib-2.6.9.0",
+            "tcp.tcpCurrEstab.0",
+            ".iso.org.dod.internet.mgmt.mib-2.tcp.tcpCurrEstab.0",
             "*estab",
         ] {
             let picked = pick(&counters, &[Name::parse(OsStr::new(form))]).unwrap();
             assert_eq!(picked, [1], "{form}");
         }
-        for wrong in ["Estab", "1.3.6.1.2.1.6.99.0", "1.3.6.1.2.1.66.9.0", "Same", "same", ""] {
+        for wrong in [
+            "Estab",
+            "1.3.6.1.2.1.6.99.0",
+            "1.3.6.1.2.1.66.9.0",
+            "1.3.6.1.2.1.6.9.1",
+            "1.3.6.1.2.1.6.9.0.0",
+            "1.3.6.1.2.1.6",
+            "mib-2.9.0",
+            "UDP-MIB::tcpCurrEstab.0",
+            "Same",
+            "same",
+            "",
+        ] {
             assert!(pick(&counters, &[Name::parse(OsStr::new(wrong))]).is_err(), "{wrong}");
         }
         assert_eq!(pick(&counters, &[Name::parse(OsStr::new("MPTcpExtSame"))]).unwrap(), [3]);

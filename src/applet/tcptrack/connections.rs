@@ -1,34 +1,65 @@
 //! Connections as rows: one each, or in groups.
 
-use super::view::Row;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::names::Names;
+use super::row::Row;
+use super::sort::Sort;
+use super::view::View;
 use crate::error::Error;
-use crate::model::Groups;
+use crate::model::Needs;
 use crate::out::{Column, Out, Value};
 use crate::select::grouping::Grouping;
 use crate::select::keys::Shape::{Address, Number, Text};
 use crate::select::keys::{Counted, Key, names, push_text};
+use crate::select::socket_keys::named_or_number;
 use crate::track::tcp::State;
 
-pub const COLUMNS: [Column; 14] = [
-    Column::label("client", "the address of the end that opened the connection"),
-    Column::label("client_port", "the port of this end"),
-    Column::label("server", "the address of the other end"),
-    Column::label("server_port", "the port of the other end"),
-    Column::label("state", "SYN_SENT, SYN_RECV, ESTABLISHED, CLOSING, CLOSED or RESET"),
+pub(super) const COLUMNS: [Column; 14] = [
+    CLIENT,
+    CLIENT_PORT,
+    SERVER,
+    SERVER_PORT,
+    STATE,
     Column::gauge("idle_seconds", "tcptrack_idle_seconds", "the time since its last activity"),
     RX,
     TX,
-    Column::counter("rx_bytes_total", "tcptrack_rx_bytes", "payload from server to client"),
-    Column::counter("tx_bytes_total", "tcptrack_tx_bytes", "payload from client to server"),
-    Column::gauge("rtt_seconds", "tcptrack_rtt_seconds", "the round-trip time"),
-    Column::counter("retransmits_total", "tcptrack_retransmits", "retransmitted segments"),
-    Column::label(
-        "process",
-        "the process that holds the end on this machine; the client's, if both are",
-    ),
-    Column::label("pid", "the process's number"),
+    RX_TOTAL,
+    TX_TOTAL,
+    RTT,
+    RETRANSMITS,
+    PROCESS,
+    PID,
 ];
 
+/// The columns of `--ended`.
+pub(super) const ENDED_COLUMNS: [Column; 12] = [
+    CLIENT,
+    CLIENT_PORT,
+    SERVER,
+    SERVER_PORT,
+    RX_TOTAL,
+    TX_TOTAL,
+    RTT,
+    RETRANSMITS,
+    DURATION,
+    PROCESS,
+    PID,
+    CGROUP,
+];
+
+const CLIENT: Column = Column::label("client", "the address of the end that opened the connection");
+const CLIENT_PORT: Column = Column::label("client_port", "the port of this end");
+const SERVER: Column = Column::label("server", "the address of the other end");
+const SERVER_PORT: Column = Column::label("server_port", "the port of the other end");
+const STATE: Column =
+    Column::label("state", "SYN_SENT, SYN_RECV, ESTABLISHED, CLOSING, CLOSED or RESET");
+const PROCESS: Column = Column::label(
+    "process",
+    "the process that holds the end on this machine; the client's, if both are",
+);
+const PID: Column = Column::label("pid", "the process's number");
 const RX: Column = Column::gauge(
     "rx_bytes_per_second",
     "tcptrack_rx_bytes_per_second",
@@ -39,17 +70,92 @@ const TX: Column = Column::gauge(
     "tcptrack_tx_bytes_per_second",
     "payload from client to server in the last tick",
 );
-/// The column of groups.
-pub const COUNT: Column =
+const RX_TOTAL: Column =
+    Column::counter("rx_bytes_total", "tcptrack_rx_bytes", "payload from server to client");
+const TX_TOTAL: Column =
+    Column::counter("tx_bytes_total", "tcptrack_tx_bytes", "payload from client to server");
+const RTT: Column = Column::gauge("rtt_seconds", "tcptrack_rtt_seconds", "the round-trip time");
+const RETRANSMITS: Column =
+    Column::counter("retransmits_total", "tcptrack_retransmits", "retransmitted segments");
+const PEER: Column = Column::label(
+    "peer",
+    "the address of the end that is not on this machine; the client's, if both are, or if that is not known",
+);
+const SERVICE: Column = Column::label("service", "the name or number of the server's port");
+const CGROUP: Column = Column::label(
+    "cgroup",
+    "the control group in which the socket on this machine was created; the client's, if both are",
+);
+const DURATION: Column = Column::gauge(
+    "duration_seconds",
+    "tcptrack_duration_seconds",
+    "with --ended: how long it lasted, if its beginning was seen, to the precision of a tick",
+);
+/// The sums of `--ended` in groups.
+const RX_SUM: Column = Column::gauge(
+    "rx_bytes",
+    "tcptrack_ended_rx_bytes",
+    "with --ended: payload from server to client, of those that ended in the period",
+);
+const TX_SUM: Column = Column::gauge(
+    "tx_bytes",
+    "tcptrack_ended_tx_bytes",
+    "with --ended: payload from client to server",
+);
+pub(super) const COUNT: Column =
     Column::gauge("count", "tcptrack_connections", "connections in the group");
 
-/// Every column that any run may show.
-pub const ALL_COLUMNS: [Column; 15] = Column::joined(&[&COLUMNS, &[COUNT]]);
+/// The same name as [`COUNT`], and a metric of its own: these are not connections that there are.
+const ENDED_COUNT: Column = Column::gauge(
+    "count",
+    "tcptrack_ended_connections",
+    "with --ended: those that ended in the period",
+);
 
-pub fn write(row: &Row, out: &mut Out) -> Result<(), Error> {
-    let int = |number: u64| Value::Int(number.into());
-    let millis = |time: std::time::Duration| Value::Millis(time.as_millis().cast_signed());
-    let micros = |time: std::time::Duration| Value::Micros(time.as_micros().cast_signed());
+/// Every column that any run may show.
+pub(super) const ALL_COLUMNS: [Column; COLUMNS.len() + 7] =
+    Column::joined(&[&COLUMNS, &[COUNT, PEER, SERVICE, CGROUP, DURATION, RX_SUM, TX_SUM]]);
+
+fn int(number: u64) -> Value<'static> {
+    Value::Int(number.into())
+}
+
+fn millis(time: Duration) -> Value<'static> {
+    Value::Millis(time.as_millis().cast_signed())
+}
+
+fn micros(time: Duration) -> Value<'static> {
+    Value::Micros(time.as_micros().cast_signed())
+}
+
+/// The row of a connection that has ended.
+pub(super) fn write_ended(row: &Row, names: &Names, out: &mut Out) -> Result<(), Error> {
+    let holder = row.holder();
+    out.row([
+        Value::Addr(row.client.canonical()),
+        int(row.client.port.into()),
+        Value::Addr(row.server.canonical()),
+        int(row.server.port.into()),
+        int(row.rx_bytes_total),
+        int(row.tx_bytes_total),
+        row.rtt.map_or(Value::Absent, micros),
+        int(row.retransmits_total),
+        row.began.map_or(Value::Absent, |began| millis(row.last_seen.saturating_sub(began))),
+        holder.map_or(Value::Absent, |process| Value::Text(&process.name)),
+        holder.map_or(Value::Absent, |process| int(process.pid.into())),
+        names.cgroup(row).map_or(Value::Absent, Value::Text),
+    ])
+}
+
+/// The columns of groups of connections that have ended.
+pub(super) fn ended_groups(grouping: &Grouping<Connections>) -> Vec<Column> {
+    let mut columns = grouping.columns();
+    columns.truncate(columns.len() - Connections::NUMBERS.len());
+    columns.extend([ENDED_COUNT, RX_SUM, TX_SUM]);
+    columns
+}
+
+pub(super) fn write(row: &Row, out: &mut Out) -> Result<(), Error> {
     let holder = row.holder();
     out.row([
         Value::Addr(row.client.canonical()),
@@ -69,45 +175,90 @@ pub fn write(row: &Row, out: &mut Out) -> Result<(), Error> {
     ])
 }
 
+/// Joins rows with the same labels, since Prometheus takes each series once: connections on the same ports, one after the
+/// other or in several zones. The latest one gives what cannot be summed.
+pub(super) fn join_equal(rows: &mut Vec<Row>) {
+    let mut view = View::sorted_by(Sort::Labels);
+    view.arrange(rows);
+    let mut joined: Vec<Row> = Vec::new();
+    for row in view.order.iter().filter_map(|place| rows.get(*place)) {
+        let mut row = row.clone();
+        if let Some(last) = joined.pop_if(|last| last.labels() == row.labels()) {
+            row.rx_bytes_per_second += last.rx_bytes_per_second;
+            row.tx_bytes_per_second += last.tx_bytes_per_second;
+            row.rx_bytes_total += last.rx_bytes_total;
+            row.tx_bytes_total += last.tx_bytes_total;
+            row.retransmits_total += last.retransmits_total;
+        }
+        joined.push(row);
+    }
+    *rows = joined;
+}
+
 /// The state as in our other tables: tcptrack's SYN|ACK-ACK would be a pipe to a shell.
 fn word(state: State) -> &'static str {
     if state == State::SynAck { "SYN_RECV" } else { state.name() }
 }
 
-/// Connections, counted in groups.
 #[derive(Debug, Default)]
-pub struct Connections;
+pub(super) struct Connections;
 
 impl Counted for Connections {
-    type One<'a> = &'a Row;
+    type One<'a> = (&'a Row, &'a Names);
     const KEYS: &'static [Key<Connections>] = &KEYS;
     const NAMES: &'static [&'static str] = &names(&KEYS);
     const NUMBERS: &'static [Column] = &[COUNT, RX, TX];
     const SUMS: &'static [&'static str] = &[];
 }
 
-const KEYS: [Key<Connections>; 7] = [
-    Key::new("client", COLUMNS[0], Address(|row| row.client.canonical())),
-    Key::new("client_port", COLUMNS[1], Number(|row| Some(row.client.port.into()))),
-    Key::new("server", COLUMNS[2], Address(|row| row.server.canonical())),
-    Key::new("server_port", COLUMNS[3], Number(|row| Some(row.server.port.into()))),
-    Key::new("state", COLUMNS[4], Text(|to, row| push_text(to, Some(word(row.state).as_bytes())))),
-    Key::new(
+const KEYS: [Key<Connections>; 10] = [
+    Key::new("client", CLIENT, Address(|(row, _)| row.client.canonical())),
+    Key::new("client_port", CLIENT_PORT, Number(|(row, _)| Some(row.client.port.into()))),
+    Key::new("server", SERVER, Address(|(row, _)| row.server.canonical())),
+    Key::new("server_port", SERVER_PORT, Number(|(row, _)| Some(row.server.port.into()))),
+    Key::new("state", STATE, Text(|to, (row, _)| push_text(to, Some(word(row.state).as_bytes())))),
+    Key::<Connections>::needing(
+        Needs::HOLDERS,
         "process",
-        COLUMNS[12],
-        Text(|to, row| push_text(to, row.holder().map(|process| process.name.as_slice()))),
+        PROCESS,
+        Text(|to, (row, _)| push_text(to, row.holder().map(|process| process.name.as_slice()))),
+    )
+    .also(&["name"]),
+    Key::needing(
+        Needs::HOLDERS,
+        "pid",
+        PID,
+        Number(|(row, _)| row.holder().map(|process| process.pid)),
     ),
-    Key::new("pid", COLUMNS[13], Number(|row| row.holder().map(|process| process.pid))),
+    Key::new("peer", PEER, Address(|(row, _)| peer(row))),
+    Key::needing(
+        Needs::SERVICES,
+        "service",
+        SERVICE,
+        Text(|to, (row, names)| named_or_number(to, names.service(row), row.server.port.into())),
+    ),
+    Key::needing(
+        Needs::CGROUPS,
+        "cgroup",
+        CGROUP,
+        Text(|to, (row, names)| push_text(to, names.cgroup(row))),
+    ),
 ];
 
-pub fn write_groups(
+fn peer(row: &Row) -> IpAddr {
+    let [client, server] = row.cookies.map(|cookie| cookie != 0);
+    if client && !server { row.server.canonical() } else { row.client.canonical() }
+}
+
+pub(super) fn write_groups(
     rows: &[Row],
+    names: &Names,
     grouping: &Grouping<Connections>,
     out: &mut Out,
 ) -> Result<(), Error> {
-    let (mut groups, mut key) = (Groups::default(), Vec::with_capacity(64));
+    let (mut groups, mut key) = (grouping.groups(), Vec::with_capacity(64));
     for row in rows {
-        grouping.key(&mut key, row);
+        grouping.key(&mut key, (row, names));
         groups.add(&key, [row.rx_bytes_per_second, row.tx_bytes_per_second]);
     }
     grouping.rows(&groups, out)

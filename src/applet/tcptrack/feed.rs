@@ -1,179 +1,305 @@
 //! The sources of connections: the kernel's counters, packets, or tracked flows.
 
-use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use crate::capture_filter::{Expression, PacketFacts};
+use super::replay::Replay;
+use super::watched::Watched;
 use crate::error::Error;
 use crate::model::{Endpoint, Ends, Flow, FlowFilter, Proto, Query, Socket, StateSet, TcpState};
 use crate::source::flows::conntrack::{self, FlowTable};
-use crate::source::packets::capture::{Capture, Request};
-use crate::source::packets::{Frame, segment};
+use crate::source::multicast::{Pace, Step};
+use crate::source::packets::capture::{Capture, MOST_INSTRUCTIONS, Request};
+use crate::source::sockets::ended::Endings;
 use crate::source::sockets::tcp_info;
 use crate::source::{Collector, Method, Source, TcpInfo, collect, sockets};
-use crate::sys::{Kernel, Netlink};
+use crate::sys::sandbox::Sandbox;
+use crate::sys::{self, Kernel, Netlink};
+use crate::track::Listeners;
 use crate::track::tcp::{Counters, State, Tracker};
 
-/// What to watch.
-#[derive(Debug, Default)]
-pub struct Watched {
-    /// Selects the connections.
-    pub expression: Expression,
-    /// Whether to skip connections that began earlier.
-    pub only_new: bool,
-    /// The interface to capture on, if any.
-    pub interface: Option<Vec<u8>>,
-    /// Whether the interface also takes packets for other machines.
-    pub is_promiscuous: bool,
-    /// Whether to read the flows of connection tracking.
-    pub conntrack: bool,
-    /// How many threads may share a dump; see [`Source`].
-    pub threads: usize,
-}
-
-impl Watched {
-    /// Whether the expression matches a connection with these ends.
-    fn has(&self, client: &Endpoint, server: &Endpoint) -> bool {
-        let address = |end: &Endpoint| SocketAddr::new(end.address, end.port);
-        self.expression.has_connection(address(client), address(server))
-    }
-
-    /// The segment in a frame, if the expression matches it.
-    pub fn segment(&self, frame: &Frame<'_>) -> Option<crate::model::Segment> {
-        let packet = frame.packet()?;
-        if self.expression.is_empty() {
-            return segment(&packet);
-        }
-        let facts = PacketFacts {
-            source: packet.source,
-            destination: packet.destination,
-            protocol: packet.protocol,
-            is_later_fragment: packet.is_fragment && packet.ports.is_none(),
-            ports: packet.ports,
-        };
-        if self.expression.has(&facts) { segment(&packet) } else { None }
-    }
-}
-
-/// A running source.
 #[derive(Debug)]
-pub struct Feed<'a> {
+pub(super) struct Feed<'a> {
     wanted: &'a Watched,
-    from: From,
-    /// Connections that began earlier and are skipped.
-    old: HashSet<(Endpoint, Endpoint)>,
+    from: Supply,
+    /// The ends and zones of connections that began earlier and are skipped, and the cookies of their sockets.
+    old: HashMap<(Endpoint, Endpoint, u16), u64>,
     is_first: bool,
+    pace: Pace,
+    /// How many ends of connections were lost since the last report.
+    lost: Option<u64>,
+    /// The same since the beginning.
+    lost_in_all: u64,
 }
 
 #[derive(Debug)]
-enum From {
-    Sockets(Source),
+enum Supply {
+    Sockets(Box<Source>, Result<Endings, Error>),
     Flows(Netlink),
     Packets(Box<Capture>),
+    Replay(Box<Replay>),
 }
+
+/// How many ends of connections are taken before the caller can do something else.
+const ENDS_A_TURN: usize = 1024;
+/// No buffer holds more.
+const MOST_ENDS: usize = 1 << 17;
 
 /// How much of a packet is captured: the headers up to TCP's, with the options of both.
 const SNAP_BYTES: u32 = 128;
+/// What may stand before it: Ethernet, tags.
+const LINK_BYTES: u32 = 64;
 
 impl<'a> Feed<'a> {
     /// Opens the source.
     ///
     /// # Errors
     /// If the interface does not exist, a privilege is missing, or the filter is too long for the kernel.
-    pub fn open(wanted: &'a Watched, tracker: &mut Tracker) -> Result<Feed<'a>, Error> {
-        let from = if let Some(interface) = &wanted.interface {
+    pub(super) fn open(wanted: &'a Watched, tracker: &mut Tracker) -> Result<Feed<'a>, Error> {
+        let from = if let Some(path) = &wanted.capture {
+            Supply::Replay(Box::new(Replay::open(path, wanted)?))
+        } else if let Some(interface) = &wanted.interface {
             listeners(tracker)?;
-            From::Packets(Box::new(capture(wanted, interface)?))
+            Supply::Packets(Box::new(capture(wanted, interface)?))
         } else if wanted.conntrack {
-            From::Flows(conntrack::open()?)
+            Supply::Flows(conntrack::open()?)
         } else {
-            From::Sockets(Source { threads: wanted.threads, ..Source::default() })
+            // Before the first dump: nothing that ends later is missed.
+            let ends = Endings::open().map_err(Error::from);
+            let source = Source { threads: wanted.threads, ..Source::default() };
+            Supply::Sockets(Box::new(source), ends)
         };
-        Ok(Feed { wanted, from, old: HashSet::new(), is_first: true })
+        let (old, pace) = (HashMap::new(), Pace::default());
+        Ok(Feed { wanted, from, old, is_first: true, pace, lost: None, lost_in_all: 0 })
     }
 
-    /// What to poll besides the clock.
-    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        match &self.from {
-            From::Packets(capture) => Some(capture.as_fd()),
-            From::Sockets(_) | From::Flows(_) => None,
+    /// Gives up what is not needed to read the packets and to show them; everything else must be open.
+    pub(super) fn confine(&self) {
+        if self.wanted.is_confined && matches!(self.from, Supply::Packets(_)) {
+            Sandbox::of_capture();
         }
     }
 
-    /// Takes the pending packets, if packets are captured.
+    /// What to poll besides the clock.
+    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        match &self.from {
+            Supply::Packets(capture) => Some(capture.as_fd()),
+            Supply::Replay(replay) => Some(replay.fd()),
+            Supply::Sockets(_, Ok(ends)) => Some(ends.as_fd()),
+            Supply::Sockets(..) | Supply::Flows(_) => None,
+        }
+    }
+
+    /// Whether packets are captured.
+    pub(super) fn is_capture(&self) -> bool {
+        matches!(self.from, Supply::Packets(_))
+    }
+
+    /// Why the kernel does not tell which connections have ended, if it should.
+    pub(super) fn refusal(&self) -> Option<String> {
+        let Supply::Sockets(_, Err(Error::Fault { text, .. })) = &self.from else { return None };
+        let text = String::from_utf8_lossy(text);
+        Some(format!(
+            "{text}: the kernel does not report which connections end, so that those shorter than a tick are \
+             missing, and the last bytes of others"
+        ))
+    }
+
+    /// Takes the pending packets or ends of connections, and then lets more of them gather.
     ///
     /// # Errors
     /// If the interface has disappeared.
-    pub fn drain(&mut self, tracker: &mut Tracker) -> Result<(), Error> {
-        let From::Packets(capture) = &mut self.from else { return Ok(()) };
-        let wanted = self.wanted;
-        capture.each(&mut |frame| {
-            if let Some(segment) = wanted.segment(frame) {
-                tracker.segment(frame.time, &segment);
+    pub(super) fn drain(&mut self, tracker: &mut Tracker) -> Result<(), Error> {
+        self.pace.wakes(sys::monotonic());
+        self.take_pending(tracker, ENDS_A_TURN)?;
+        if let Supply::Sockets(_, Ok(ends)) = &self.from {
+            let now = sys::monotonic();
+            if let (Some(nap), true) = (ends.nap(), self.pace.wants_nap(now)) {
+                sys::sleep_until(now + nap);
             }
-        })
+        }
+        Ok(())
+    }
+
+    /// Takes all packets or ends of connections that wait.
+    pub(super) fn take_all(&mut self, tracker: &mut Tracker) -> Result<(), Error> {
+        self.take_pending(tracker, MOST_ENDS)
+    }
+
+    fn take_pending(&mut self, tracker: &mut Tracker, most: usize) -> Result<(), Error> {
+        let wanted = self.wanted;
+        let ends = match &mut self.from {
+            Supply::Packets(capture) => {
+                return capture.each(&mut |frame| {
+                    if let Some(segment) = wanted.segment(frame) {
+                        tracker.segment(frame.time, &segment);
+                    }
+                });
+            }
+            Supply::Replay(replay) if replay.is_over => return Ok(()),
+            Supply::Replay(replay) => return replay.step(wanted, tracker).map(|_| ()),
+            Supply::Sockets(_, Ok(ends)) => ends,
+            Supply::Sockets(..) | Supply::Flows(_) => return Ok(()),
+        };
+        let (now, old) = (sys::monotonic(), &self.old);
+        for _ in 0..most {
+            let step = ends.next(&mut |last| {
+                let Counters { local, remote, cookie, .. } = last.counters;
+                let is_old = || old.get(&(local, remote, 0)) == Some(&cookie);
+                if remote.port == 0 || wanted.has(&local, &remote) && !is_old() {
+                    tracker.ended(now, last);
+                }
+            });
+            match step? {
+                Step::Read => {}
+                Step::Lost(lost) => {
+                    self.lost = Some(self.lost.unwrap_or_default() + lost);
+                    self.lost_in_all += lost;
+                }
+                Step::Idle => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// The warning if ends of connections were lost since the last call; at the end also those that are known only
+    /// now.
+    pub(super) fn losses(&mut self, is_end: bool) -> Option<String> {
+        if let (Supply::Sockets(_, Ok(ends)), true) = (&mut self.from, is_end)
+            && let more @ 1.. = ends.newly_lost()
+        {
+            self.lost = Some(self.lost.unwrap_or_default() + more);
+            self.lost_in_all += more;
+        }
+        let number = match self.newly_lost()? {
+            0 => "an unknown number of".to_owned(),
+            lost => lost.to_string(),
+        };
+        const REASON: &str =
+            "the receive buffer was full; CAP_NET_ADMIN or net.core.rmem_max makes it larger";
+        Some(format!(
+            "{number} reports of ends lost (a connection within this machine has two): {REASON}"
+        ))
+    }
+
+    /// How many ends of connections were lost since the beginning.
+    pub(super) fn lost_in_all(&self) -> u64 {
+        self.lost_in_all
+    }
+
+    /// How many ends of connections were lost since the last call; 0 if the kernel does not say.
+    pub(super) fn newly_lost(&mut self) -> Option<u64> {
+        self.lost.take()
     }
 
     /// Brings the tracker up to `now`: reads all counters, or the pending packets.
-    pub fn tick(&mut self, now: Duration, tracker: &mut Tracker) -> Result<(), Error> {
+    pub(super) fn tick(&mut self, now: Duration, tracker: &mut Tracker) -> Result<(), Error> {
         let (wanted, is_first) = (self.wanted, std::mem::take(&mut self.is_first));
+        if let Supply::Replay(replay) = &self.from {
+            // Its packets come when they come.
+            replay.settle(tracker);
+            return Ok(());
+        }
+        // The first reading tells the listeners, and what is old; what has ended until then can wait. Later what
+        // waits has ended since the last reading, and would look older after this one.
+        if !is_first {
+            self.take_all(tracker)?;
+        }
         let old = &mut self.old;
         let mut take = |counters: &Counters, tracker: &mut Tracker| {
-            let Counters { local, remote, .. } = *counters;
+            let Counters { local, remote, zone, flow, cookie, .. } = *counters;
+            let cookie = flow.map_or(cookie, u64::from);
             if !wanted.has(&local, &remote) {
                 return;
             }
             if wanted.only_new && is_first {
-                old.insert((local, remote));
-            } else if old.is_empty() || !old.contains(&(local, remote)) {
+                old.insert((local, remote, zone), cookie);
+            } else if old.is_empty() || old.get(&(local, remote, zone)) != Some(&cookie) {
                 tracker.counters(now, counters);
             }
         };
         match &mut self.from {
-            From::Sockets(source) => read_sockets(source, tracker, &mut take)?,
-            From::Flows(kernel) => read_flows(kernel, |flow| {
+            Supply::Sockets(source, _) => read_sockets(source, tracker, &mut take)?,
+            Supply::Flows(kernel) => read_flows(kernel, |flow| {
                 if let Some(counters) = counters_of(flow) {
                     take(&counters, tracker);
                 }
                 Ok(())
             })?,
-            From::Packets(_) => return self.drain(tracker),
+            Supply::Packets(_) | Supply::Replay(_) => {
+                return if is_first { self.take_all(tracker) } else { Ok(()) };
+            }
         }
         tracker.end_of_counters(now);
         Ok(())
     }
 
+    /// How many frames did not tell what the expression asks.
+    pub(super) fn skipped(&self) -> u64 {
+        self.wanted.skipped()
+    }
+
     /// How many packets the kernel has dropped so far.
-    pub fn dropped(&mut self) -> u64 {
+    pub(super) fn dropped(&mut self) -> u64 {
         match &mut self.from {
-            From::Packets(capture) => capture.dropped(),
-            From::Sockets(_) | From::Flows(_) => 0,
+            Supply::Packets(capture) => capture.dropped(),
+            Supply::Sockets(..) | Supply::Flows(_) | Supply::Replay(_) => 0,
         }
+    }
+
+    /// The capture, if one is read.
+    pub(super) fn replay(&self) -> Option<&Replay> {
+        if let Supply::Replay(replay) = &self.from { Some(replay) } else { None }
+    }
+
+    /// Is told of ^C.
+    pub(super) fn interrupt(&mut self) {
+        if let Supply::Replay(replay) = &mut self.from {
+            replay.interrupt();
+        }
+    }
+
+    /// The capture, to end it.
+    pub(super) fn into_replay(self) -> Option<Replay> {
+        if let Supply::Replay(replay) = self.from { Some(*replay) } else { None }
     }
 }
 
 fn capture(wanted: &Watched, interface: &[u8]) -> Result<Capture, Error> {
-    let program = wanted.expression.program(SNAP_BYTES).map_err(|_| {
-        Error::usage(
-            "filter",
-            "is too long: the kernel takes programs of at most 4096 instructions",
-        )
-    })?;
+    let is_raw = wanted.expression.needs_frames();
+    let link_bytes = if is_raw { LINK_BYTES } else { 0 };
+    let snap_bytes = SNAP_BYTES.max(wanted.expression.most_bytes()) + link_bytes;
+    let program = wanted.expression.program(snap_bytes).ok();
+    let program =
+        program.filter(|program| program.len() <= MOST_INSTRUCTIONS).ok_or_else(|| {
+            Error::usage(
+                "filter",
+                "is too long: the kernel takes programs of at most 4096 instructions",
+            )
+        })?;
     let program: Vec<_> = program.iter().map(|one| (one.code, one.jt, one.jf, one.k)).collect();
-    let is_promiscuous = wanted.is_promiscuous;
-    Capture::open(&Request { interface, program: &program, is_promiscuous })
+    let Watched { is_promiscuous, decapsulates, .. } = *wanted;
+    Capture::open(&Request {
+        interface,
+        program: &program,
+        snap_bytes,
+        is_raw,
+        is_promiscuous,
+        decapsulates,
+    })
 }
 
 /// Tells the tracker the listeners of this machine: in connections that began earlier, they are the servers.
 fn listeners(tracker: &mut Tracker) -> Result<(), Error> {
     let states = Some(StateSet::only(TcpState::LISTEN));
     let query = Query { protos: vec![Proto::Tcp], states, ..Query::default() };
+    let mut listeners = Listeners::default();
     sockets(&Source::default(), Method::Auto, &query, |socket| {
-        tracker.listener(socket.local);
+        listeners.add(socket);
         Ok(())
     })?;
+    tracker.set_listeners(listeners);
     Ok(())
 }
 
@@ -184,7 +310,7 @@ const STATES: StateSet =
 /// The content of a dump: listeners, which the tracker must know before the connections.
 #[derive(Default)]
 struct Shown {
-    listeners: Vec<Endpoint>,
+    listeners: Listeners,
     connections: Vec<Counters>,
 }
 
@@ -193,14 +319,14 @@ impl Collector for Shown {
 
     fn take(&mut self, socket: &Socket, info: Option<&TcpInfo>) -> Result<(), Error> {
         if socket.is_listening() {
-            self.listeners.push(socket.local);
+            self.listeners.add(socket);
         }
         self.connections.extend(tcp_info::counters(socket, info));
         Ok(())
     }
 
     fn merge(&mut self, other: Shown) {
-        self.listeners.extend(other.listeners);
+        self.listeners.merge(other.listeners);
         self.connections.extend(other.connections);
     }
 }
@@ -212,7 +338,7 @@ fn read_sockets(
 ) -> Result<(), Error> {
     let query = Query { protos: vec![Proto::Tcp], states: Some(STATES), ..Query::default() };
     let (shown, _) = collect(source, Method::Netlink, &query, Shown::default)?;
-    shown.listeners.into_iter().for_each(|listener| tracker.listener(listener));
+    tracker.set_listeners(shown.listeners);
     shown.connections.iter().for_each(|counters| take(counters, tracker));
     Ok(())
 }
@@ -249,17 +375,22 @@ fn counters_of(flow: &Flow<'_>) -> Option<Counters> {
     (flow.orig.protocol == TCP).then_some(Counters {
         local: end(flow.orig.source, source),
         remote: end(flow.orig.destination, destination),
+        zone: flow.zone.or(flow.orig.zone).unwrap_or_default(),
+        flow: Some(flow.id.unwrap_or_default()),
         is_client: Some(true),
+        bound: None,
         state,
         sent_bytes_total: sent,
         received_bytes_total: received,
         retransmits_total: None,
         rtt: None,
         idle: None,
+        cookie: 0,
+        cgroup: 0,
     })
 }
 
 /// Whether connection tracking counts bytes in the running kernel.
-pub fn has_accounting() -> bool {
+pub(super) fn has_accounting() -> bool {
     Kernel::default().sysctl("net/netfilter/nf_conntrack_acct").is_none_or(|text| text != b"0")
 }

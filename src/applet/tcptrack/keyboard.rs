@@ -1,7 +1,7 @@
 //! Decodes the bytes of a terminal into keys; a sequence may arrive in pieces.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
+pub(super) enum Key {
     /// A letter, digit or sign; a letter beyond ASCII is one key per byte.
     Byte(u8),
     Up,
@@ -19,6 +19,8 @@ pub enum Key {
     Redraw,
     /// ^U: clear the line.
     Clear,
+    /// A key that means nothing here.
+    Unknown,
 }
 
 /// The bytes after `ESC [` or `ESC O`, as xterm, the Linux console, rxvt and screen send them.
@@ -42,28 +44,27 @@ const SEQUENCES: [(&[u8], Key); 14] = [
 /// A longer sequence is not a key.
 const LONGEST: usize = 32;
 
-/// A decoder of keys.
 #[derive(Debug, Default)]
-pub struct Keys {
+pub(super) struct Keys {
     /// The incomplete sequence, beginning with ESC.
     open: Vec<u8>,
 }
 
 impl Keys {
     /// Decodes bytes, and appends the complete keys.
-    pub fn feed(&mut self, bytes: &[u8], keys: &mut Vec<Key>) {
+    pub(super) fn feed(&mut self, bytes: &[u8], keys: &mut Vec<Key>) {
         for byte in bytes {
             self.byte(*byte, keys);
         }
     }
 
     /// Whether a sequence is incomplete; it may also be the key Esc.
-    pub fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         !self.open.is_empty()
     }
 
     /// Called when nothing more has come for a while: a lone ESC was the key Esc.
-    pub fn settle(&mut self) -> Option<Key> {
+    pub(super) fn settle(&mut self) -> Option<Key> {
         let was_alone = self.open == [ESC];
         self.open.clear();
         was_alone.then_some(Key::Escape)
@@ -72,7 +73,7 @@ impl Keys {
     fn byte(&mut self, byte: u8, keys: &mut Vec<Key>) {
         match self.open.as_slice() {
             [] if byte == ESC => self.open.push(byte),
-            [] => keys.extend(plain(byte)),
+            [] => keys.push(plain(byte)),
             [ESC] if matches!(byte, b'[' | b'O') => self.open.push(byte),
             [ESC] => {
                 // Esc was pressed, and then another key.
@@ -104,26 +105,32 @@ impl Keys {
 
 const ESC: u8 = 0x1b;
 
-fn plain(byte: u8) -> Option<Key> {
-    Some(match byte {
+fn plain(byte: u8) -> Key {
+    match byte {
         b'\r' | b'\n' => Key::Enter,
         0x08 | 0x7f => Key::Backspace,
         0x0c => Key::Redraw,
         0x15 => Key::Clear,
-        0x00..=0x1f => return None,
+        0x00..=0x1f => Key::Unknown,
         byte => Key::Byte(byte),
-    })
+    }
 }
 
-/// The key of a sequence; modifiers (`1;5A`) are ignored.
+/// The key of a sequence; modifiers (`1;5A`) are ignored, and so is what is not a key: reports of the terminal, and of a
+/// mouse all but its wheel.
 fn sequence(rest: &[u8]) -> Option<Key> {
     let known =
         |rest: &[u8]| SEQUENCES.iter().find(|(known, _)| *known == rest).map(|(_, key)| *key);
     let (last, parameters) = rest.split_last()?;
     let first = parameters.split(|byte| *byte == b';').next().unwrap_or_default();
-    match last {
-        b'~' => known(&[first, b"~"].concat()),
-        last => known(&[*last]),
+    match (first, last) {
+        (b"<64", b'M') => Some(Key::Up),
+        (b"<65", b'M') => Some(Key::Down),
+        // A function key of the Linux console.
+        ([b'[', ..], _) => Some(Key::Unknown),
+        ([b'<'..=b'?', ..], _) | (b"200" | b"201", b'~') => None,
+        (_, b'~') => known(&[first, b"~"].concat()).or(Some(Key::Unknown)),
+        _ => known(&[*last]).or(Some(Key::Unknown)),
     }
 }
 
@@ -145,7 +152,10 @@ mod tests {
             keys(&[b"\r\n\x7f\x08"]),
             [Key::Enter, Key::Enter, Key::Backspace, Key::Backspace]
         );
-        assert_eq!(keys(&[b"\x00\x01\x02\x0c\x15"]), [Key::Redraw, Key::Clear]);
+        assert_eq!(
+            keys(&[b"\x01\t\x0c\x15"]),
+            [Key::Unknown, Key::Unknown, Key::Redraw, Key::Clear]
+        );
     }
 
     #[test]
@@ -160,6 +170,10 @@ mod tests {
             (b"\x1bOF", Key::End),
             (b"\x1b[8~", Key::End),
             (b"\x1bOM", Key::Enter),
+            (b"\x1b[<64;10;5M", Key::Up),
+            (b"\x1b[<65;200;50M", Key::Down),
+            (b"\x1b[15~", Key::Unknown),
+            (b"\x1bOP", Key::Unknown),
         ] {
             for place in 0..=text.len() {
                 let (a, b) = text.split_at(place);
@@ -178,13 +192,17 @@ mod tests {
 
     #[test]
     fn sequences_that_are_not_keys_are_skipped_whole() {
-        for text in
-            [&b"\x1b[15~"[..], b"\x1b[[A", b"\x1b[?1;2c", b"\x1b[200~", b"\x1bOP", b"\x1b[M"]
-        {
-            let rest = keys(&[text, b"q"]);
-            assert_eq!(rest.last(), Some(&Key::Byte(b'q')), "{text:?}");
-            assert!(rest.len() <= 2, "{text:?} {rest:?}");
+        for text in [
+            &b"\x1b[?1;2c"[..],
+            b"\x1b[200~",
+            b"\x1b[201~",
+            b"\x1b[<0;10;5M",
+            b"\x1b[<64;10;5m",
+            b"\x1b[>41;354;0c",
+        ] {
+            assert_eq!(keys(&[text, b"q"]), [Key::Byte(b'q')], "{text:?}");
         }
+        assert_eq!(keys(&[b"\x1b[[Aq"]), [Key::Unknown, Key::Byte(b'q')]);
     }
 
     #[test]

@@ -1,41 +1,52 @@
 //! `tcptrack`: live connections, on a screen or as rows.
 
+mod check;
 mod connections;
 mod details;
+mod ended;
+mod export;
+mod extras;
 mod feed;
+mod filter;
+mod foot;
+mod grouped;
+mod groups;
 mod history;
 mod holders;
 mod keyboard;
 mod layout;
 mod live;
+mod names;
+mod original;
+mod replay;
+mod row;
 mod scene;
 mod screen;
+mod sort;
 mod stream;
 mod text;
 mod view;
+mod watched;
 
-use std::cell::OnceCell;
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use connections::Connections;
-use feed::Watched;
+use sort::Sort;
 use text::Units;
-use view::Sort;
+use watched::Watched;
 
-use crate::capture_filter::Expression;
-use crate::cli::{self, Opt, OptDoc, Original};
+use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
+use crate::flow::ipfix::{self, Target};
 use crate::frame::{Applet, Call, Example};
 use crate::out::Format;
 use crate::select::grouping::{self, Grouping, TakesGrouping};
-use crate::source::files::names::Services;
-use crate::sys::{self, Kernel, terminal};
+use crate::sys::terminal;
 use crate::track::tcp::Options;
 
-pub static APPLET: Applet = Applet {
+pub(super) static APPLET: Applet = Applet {
     name: "tcptrack",
     aliases: &[],
     about: "watch TCP connections live: who, how far, how fast",
@@ -50,9 +61,18 @@ pub static APPLET: Applet = Applet {
             command: "tcptrack -i eth0 'dst port 80 or 443'",
         },
         Example { about: "The ten fastest connections now", command: "tcptrack --once | head" },
+        Example { about: "Which processes transfer most, live", command: "tcptrack --by process" },
         Example {
-            about: "Which processes transfer most, ten times",
+            about: "The same as rows, ten times",
             command: "tcptrack --count 10 --by process,pid --top 5",
+        },
+        Example {
+            about: "Every connection of this host when it ends, however short it was",
+            command: "tcptrack --ended --header",
+        },
+        Example {
+            about: "How many connections end in ten seconds, by service and peer, and their bytes",
+            command: "tcptrack --ended --by service,peer --interval 10",
         },
         Example {
             about: "The connections in a capture, the largest first",
@@ -64,60 +84,73 @@ pub static APPLET: Applet = Applet {
     rows: "One row per connection, in the order of --sort; with --by one row per group, the largest first. \
         The last arguments are the filter expression.",
     names: &[],
-    keys: &details::KEYS,
-    original: Some(&ORIGINAL),
+    keyboard: &details::KEYBOARD,
+    original: Some(&original::ORIGINAL),
     run,
 };
 
-const DETAILS: [&str; 9] = [
+const DETAILS: [&str; 15] = [
     "Shows the TCP connections, with tcptrack's columns: client, server, state, idle time, whether something \
      arrived since the last tick (A), and the speed of both directions together, in payload bytes, each \
      counted once. If the terminal is wide enough, more columns follow: the speed of each direction (Rx is \
      what the client receives, Tx what it sends), the process, the totals, the round-trip time, \
-     retransmitted segments and a sparkline of the last 60 ticks. Below 64 columns a connection takes two \
-     lines.",
+     retransmitted segments and a sparkline of the last 60 ticks; a full bar is the same speed in all rows, \
+     and the heading says which. Below 64 columns a connection takes two lines. The first line says what is \
+     watched, the last one names keys and shows the filter in force; above it stand warnings.",
+    "With --by, or after the key g, the screen shows groups of connections: how many each has, their speeds and \
+     totals. --top and --min limit the rows of the screen, too.",
     "Without -i, tcptrack reads the kernel's own counters at each tick, through sock_diag(7): it shows all \
      connections of this host from the start, whether they transfer data or not, without a capture and \
      without root. Sent bytes count when they are acknowledged. A connection that has disappeared is shown \
-     as CLOSED.",
+     as CLOSED. The kernel also reports each connection that ends (sock_diag, since Linux 4.4): short \
+     ones are shown as well, and the totals of those that have ended are final. How many reports of ends were lost (a \
+     connection within this machine has two) is a warning on the screen, or on standard error.",
     "With -i it captures packets on an interface, or on all with -i any: on a router, or at a mirror port. \
      The kernel's filter passes only TCP headers. A connection that began earlier is shown at its first \
      packet; the server is then the end where this host has a listener, otherwise the end with the lower \
      port. Promiscuous mode, the default in the original tcptrack, must be requested here.",
+    "Once it captures, it gives up what it does not need (not with --output, nor in connbox --textfile, which \
+     write a file at the end). Of the capabilities it keeps CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, if it had \
+     them, to find the processes of other users. It can make only system calls that it needs: it can neither \
+     write, make or remove a file, nor run a program, nor send to anything but the kernel, nor trace a process \
+     (no_new_privs and seccomp, on x86_64 and aarch64). It uses no Landlock, which hides processes.",
     "With --conntrack it reads the flows of the connection tracking table: for routers, without a capture. \
      They count bytes of whole IP packets, and only with net.netfilter.nf_conntrack_acct=1.",
     "With -T it reads a capture from a file (pcap or pcapng, - is standard input), with the capture's own \
-     clock. The result is one row per connection, including those that have ended unless -r removes them. \
-     Idle times are those at the end of the capture.",
-    "The last arguments are an expression, quoted or not: the connection part of pcap-filter(7) with host, \
-     net, port, portrange, src, dst, tcp, ip, ip6, and, or, not, parentheses. It selects the captured \
-     packets or, for counters and flows, the connections that match in at least one direction.",
+     clock. The result is one row per connection, including those that have ended unless -r removes them; \
+     connections that used the same ports one after the other have a row each. Idle times are those at the \
+     end of the capture. If a capture is cut or damaged, the rows of what could be read come first, then a \
+     message with the byte, and the status is 1; so it is if packets have an unknown link type. An empty \
+     result has a reason on standard error. Long readings show their progress there, if it is a terminal. \
+     A capture that still comes from a pipe (tcpdump -U -w - | tcptrack -T -) is shown live on a terminal; \
+     at its end, after q and after Ctrl-C, the rows so far are written.",
+    "VLAN tags, PPPoE sessions, MPLS labels, 802.1ah and LLC/SNAP are stepped over, in captures and with -i. \
+     With --decapsulate, GRE, IP in IP, VXLAN and GENEVE are looked into, too; the expression then selects \
+     the packets inside.",
+    "The last arguments are an expression, quoted or not, in the language of pcap-filter(7): host, net, port, \
+     portrange and proto after src, dst, tcp, ip, ip6 or ether; broadcast, multicast; vlan, mpls, pppoes; less, \
+     greater, len; comparisons such as 'tcp[tcpflags] & (tcp-syn|tcp-rst) != 0'; inbound, outbound, ifindex, ifname; \
+     and, or, not, parentheses. It selects the captured packets or, for counters and flows, the connections that \
+     match in at least one direction; there, words that concern single packets are refused.",
+    "The differences from libpcap: only TCP is watched, so udp, icmp, arp and other protocols match nothing, except \
+     after not. vlan, mpls and pppoes hold if a frame has such a header, with this number, at any depth, and shift \
+     nothing: 'port 80' also finds tagged packets, and 'vlan 5 and port 80' those of one VLAN; ether proto holds for \
+     every ethertype in the frame. tcp[...] also reads TCP over IPv6, and proto means the protocol behind IPv6 \
+     extension headers. A comparison is false for a packet that lacks a header which it reads. ip broadcast means \
+     255.255.255.255 and 0.0.0.0. Names come from /etc/hosts, /etc/networks, /etc/protocols and /etc/services; DNS is \
+     never asked, and gateway, which would need it, is refused. ifname also names the interfaces of a pcapng file. As \
+     in libpcap, a packet does not match, even after not, if a comparison reads beyond the captured bytes or divides \
+     by 0; of a packet in a file, the first 2048 bytes are read. For lengths and what precedes the IP header, -i \
+     takes all frames from the kernel and filters them itself.",
     "tcptrack writes rows instead of a screen, one set per tick, if standard output is not a terminal, or \
-     with --once, --count, --interval, --by, or a format. Speeds are those since the previous set, so the \
+     with --once, --count, --interval, or a format. Speeds are those since the previous set, so the \
      first set comes after one tick, with -i after the first complete one. rx and tx are from the client's \
      point of view.",
+    ended::DETAILS,
+    export::DETAILS,
     "The number of connections is limited: those idle longest are removed to make room, and counted.",
     "A terminal without cursor control (TERM=dumb or unset) gets rows, too. NO_COLOR turns colours off.",
 ];
-
-const ORIGINAL: Original = Original {
-    tool: "tcptrack",
-    help: Some('h'),
-    version: Some('v'),
-    renamed: &[],
-    refused: &[
-        ("rate", "speeds are columns already"),
-        ("from", "use -T to read a capture"),
-        ("root", "tcptrack reads the running kernel"),
-        ("explain", "there is nothing to explain"),
-    ],
-    status_of_help: 0,
-    status_of_usage: 2,
-    status_of_failure: 1,
-    statuses: "0 on success, also after q or Ctrl-C; 1 after a failure, such as an unknown interface or a \
-        missing privilege; 2 after a wrong command line or filter, where the original tcptrack has 0; 128 \
-        plus the signal's number after SIGTERM, SIGHUP or SIGQUIT on the screen.",
-};
 
 #[derive(Default)]
 struct Args {
@@ -133,8 +166,13 @@ struct Args {
     count: Option<u64>,
     interval: Option<Duration>,
     conntrack: bool,
+    decapsulates: bool,
+    ended: bool,
+    ipfix: Option<Target>,
+    ipfix_domain: Option<u32>,
     max_connections: Option<usize>,
     is_promiscuous: bool,
+    no_sandbox: bool,
     grouping: Grouping<Connections>,
 }
 
@@ -145,17 +183,9 @@ impl TakesGrouping for Args {
     }
 }
 
-const SORTS: [&str; 9] = {
-    let mut names = [""; 9];
-    let mut place = 0;
-    while place < names.len() {
-        names[place] = Sort::ALL[place].0;
-        place += 1;
-    }
-    names
-};
+const UNITS: [(&str, Units); 2] = [("bytes", Units::Bytes), ("bits", Units::Bits)];
 
-const OPTIONS: [Opt<Args>; 18] = [
+static OPTIONS: [Opt<Args>; 24] = [
     Opt::<Args>::value("interface", "IFACE", "capture on this interface, or any", |args, value| {
         args.interface = Some(value.to_os_string());
         Ok(())
@@ -211,17 +241,23 @@ const OPTIONS: [Opt<Args>; 18] = [
     Opt::word(
         "sort",
         "ORDER",
-        &SORTS,
+        const { &cli::words_of(&Sort::ALL) },
         "the order of the rows (rate; with -T bytes)",
         |args, value| {
             args.sort = Some(cli::choose(&Sort::ALL, value)?);
             Ok(())
         },
     ),
-    Opt::word("units", "UNIT", &["bytes", "bits"], "units on the screen", |args, value| {
-        args.units = cli::choose(&[("bytes", Units::Bytes), ("bits", Units::Bits)], value)?;
-        Ok(())
-    }),
+    Opt::word(
+        "units",
+        "UNIT",
+        const { &cli::words_of(&UNITS) },
+        "units on the screen",
+        |args, value| {
+            args.units = cli::choose(&UNITS, value)?;
+            Ok(())
+        },
+    ),
     Opt::switch("once", "write one set of rows and exit", |args| args.once = true),
     Opt::value("count", "N", "write N sets of rows and exit", |args, value| {
         args.count = Some(cli::number(value)?);
@@ -239,21 +275,52 @@ const OPTIONS: [Opt<Args>; 18] = [
     Opt::switch("conntrack", "read the flows of connection tracking instead", |args| {
         args.conntrack = true;
     }),
+    Opt::switch("no-sandbox", "with -i: keep all privileges while capturing", |args| {
+        args.no_sandbox = true;
+    }),
+    Opt::switch("decapsulate", "look into tunnels: GRE, IP in IP, VXLAN, GENEVE", |args| {
+        args.decapsulates = true;
+    }),
+    Opt::switch("ended", "write a row for each connection when it ends", |args| args.ended = true),
+    Opt::value(
+        "ipfix",
+        ipfix::VALUE,
+        "with --ended, export the connections to a collector of IPFIX (UDP), too",
+        |args, value| {
+            args.ipfix = Some(Target::parse(value)?);
+            Ok(())
+        },
+    ),
+    Opt::value(
+        "ipfix-domain",
+        "N",
+        "with --ipfix, the number of the observation domain (2)",
+        |args, value| {
+            args.ipfix_domain = Some(ipfix::domain(value)?);
+            Ok(())
+        },
+    ),
     Opt::value("max-connections", "N", "keep at most N connections (100000)", |args, value| {
         args.max_connections = Some(cli::number(value)?);
         Ok(())
     }),
     grouping::by("count in groups, the largest first"),
     grouping::top("show at most N rows"),
+    grouping::max(),
     grouping::min("show only groups of at least COUNT connections"),
 ];
-const DOCS: [OptDoc; 18] = cli::docs(&OPTIONS);
+static DOCS: [&OptDoc; OPTIONS.len()] = cli::docs(&OPTIONS);
 
 impl Args {
     /// The time between two screens or sets of rows.
     fn tick(&self) -> Duration {
+        self.interval.unwrap_or_else(|| self.rate())
+    }
+
+    /// The time between two readings.
+    fn rate(&self) -> Duration {
         let interval = self.rate_interval.unwrap_or(Duration::from_secs(1));
-        self.interval.unwrap_or(if self.is_fast { interval / 10 } else { interval })
+        if self.is_fast { interval / 10 } else { interval }
     }
 
     fn options(&self) -> Options {
@@ -266,17 +333,16 @@ impl Args {
             rate_interval: self.rate_interval.unwrap_or(usual.rate_interval),
             is_sliding: self.is_fast,
             max_connections: self.max_connections.unwrap_or(usual.max_connections),
+            ..usual
         }
     }
 
     fn wants_rows(&self) -> bool {
-        let Args { once, count, interval, file, grouping, .. } = self;
-        *once
-            || count.is_some()
-            || interval.is_some()
-            || file.is_some()
-            || grouping.has_keys()
-            || grouping.top.is_some()
+        let Args { once, count, interval, file, .. } = self;
+        // What still comes from a pipe can be shown meanwhile.
+        let is_piped =
+            || file.as_ref().is_some_and(|file| file.as_os_str() == "-") && terminal::is_piped();
+        *once || count.is_some() || interval.is_some() || file.is_some() && !is_piped()
     }
 
     fn sort(&self) -> Sort {
@@ -287,80 +353,34 @@ impl Args {
 
 fn run(call: &mut Call) -> Result<(), Error> {
     let args = call.args(&OPTIONS)?;
-    refuse(call, &args)?;
+    if args.ended {
+        ended::refuse(call, &args)?;
+    }
+    check::refuse(call, &args)?;
     let source = call.source()?;
     if args.file.is_none() {
         source.must_be_live("tcptrack reads the running kernel")?;
     }
-    let wanted = Watched {
-        expression: expression(call.names(), &source.kernel)?,
-        only_new: args.only_new,
-        interface: args.interface.as_ref().map(|name| name.as_bytes().to_vec()),
-        is_promiscuous: args.is_promiscuous,
-        conntrack: args.conntrack,
-        threads: source.threads,
-    };
+    let wanted = Watched::of(call, &args, &source)?;
+    let style = &call.common().style;
+    let wants_rows = args.ended
+        || args.wants_rows()
+        || style.format != Format::Original
+        || style.output.is_some()
+        || !terminal::is_terminal();
+    let has_screen = !wants_rows && !terminal::is_dumb();
+    if has_screen {
+        // A message would be hidden behind the screen, which shows it instead.
+        call.report.hold();
+    } else if !wants_rows {
+        call.report.note("the terminal (TERM) has no cursor control: writing rows instead");
+    }
     if args.conntrack && !feed::has_accounting() {
         call.report.note("net.netfilter.nf_conntrack_acct is 0: the kernel counts no bytes");
     }
-    let wants_rows = args.wants_rows() || call.common().style.format != Format::Original;
-    if wants_rows || call.common().style.output.is_some() || !terminal::is_terminal() {
-        return stream::run(call, &args, &wanted);
+    match has_screen {
+        true => live::run(call, &args, &wanted),
+        false if args.ended => ended::run(call, &args, &wanted),
+        false => stream::run(call, &args, &wanted),
     }
-    if sys::environment("TERM").is_none_or(|term| term == "dumb") {
-        call.report.note("the terminal (TERM) has no cursor control: writing rows instead");
-        return stream::run(call, &args, &wanted);
-    }
-    live::run(&args, &wanted)
-}
-
-fn refuse(call: &Call, args: &Args) -> Result<(), Error> {
-    let is_replay = args.file.is_some();
-    let is_one = args.once || is_replay || args.count == Some(1) && args.interval.is_none();
-    let style = &call.common().style;
-    let is_prometheus = style.format == Format::Prometheus;
-    cli::refuse([
-        (is_replay && args.interface.is_some(), "-i", "cannot be combined with -T"),
-        (args.conntrack && args.interface.is_some(), "-i", "cannot be combined with --conntrack"),
-        (args.conntrack && is_replay, "--conntrack", "cannot be combined with -T"),
-        (
-            args.once && args.count.is_some_and(|count| count > 1),
-            "--count",
-            "cannot be combined with --once",
-        ),
-        (
-            is_replay && args.interval.is_some(),
-            "--interval",
-            "cannot be combined with -T, which has one result",
-        ),
-        (
-            is_replay && args.count.is_some(),
-            "--count",
-            "cannot be combined with -T, which has one result",
-        ),
-        (args.grouping.lacks_keys(), "--min", grouping::NEEDS_KEYS),
-        (args.is_promiscuous && args.interface.is_none(), "--promiscuous", "needs -i"),
-        (
-            call.is_of_all_namespaces(),
-            "--netns",
-            "all is not possible: tcptrack watches one namespace at a time",
-        ),
-        (is_prometheus && !is_one && !call.common().is_collected, "--prom", "needs --once"),
-        (
-            style.output.is_some() && !is_one && args.count.is_none(),
-            "--output",
-            "needs --once or --count, otherwise the file would never be complete",
-        ),
-    ])
-}
-
-/// The filter: all operands, joined.
-fn expression(words: &[OsString], kernel: &Kernel) -> Result<Expression, Error> {
-    let text = words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>().join(&b' ');
-    let services = OnceCell::new();
-    let port = |name: &[u8]| {
-        let services = services.get_or_init(|| Services::read(kernel).unwrap_or_default());
-        services.port(std::str::from_utf8(name).ok()?, "tcp")
-    };
-    Expression::parse(&text, &port).map_err(|wrong| Error::usage("filter", wrong))
 }

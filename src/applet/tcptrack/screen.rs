@@ -3,7 +3,7 @@
 //! control character.
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Look {
+pub(super) enum Look {
     #[default]
     Plain,
     Bold,
@@ -36,7 +36,7 @@ impl Look {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cell {
+pub(super) struct Cell {
     /// A letter that takes one column.
     pub letter: char,
 
@@ -47,23 +47,22 @@ const BLANK: Cell = Cell { letter: ' ', look: Look::Plain };
 
 /// The content of a screen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Frame {
+pub(super) struct Frame {
     columns: usize,
     lines: usize,
     cells: Vec<Cell>,
 }
 
 impl Frame {
-    /// A blank frame.
-    pub fn new(columns: usize, lines: usize) -> Frame {
+    pub(super) fn new(columns: usize, lines: usize) -> Frame {
         Frame { columns, lines, cells: vec![BLANK; columns * lines] }
     }
 
-    pub fn columns(&self) -> usize {
+    pub(super) fn columns(&self) -> usize {
         self.columns
     }
 
-    pub fn lines(&self) -> usize {
+    pub(super) fn lines(&self) -> usize {
         self.lines
     }
 
@@ -74,12 +73,14 @@ impl Frame {
 
     /// Puts our own text, or text from outside that [`letters`] made harmless, and cuts it at the edge.
     /// Returns the column after it.
-    pub fn put(&mut self, line: usize, column: usize, text: &str, look: Look) -> usize {
+    #[inline(never)]
+    pub(super) fn put(&mut self, line: usize, column: usize, text: &str, look: Look) -> usize {
         self.put_within(line, column, usize::MAX, text, look)
     }
 
     /// The same for at most `width` columns.
-    pub fn put_within(
+    #[inline(never)]
+    pub(super) fn put_within(
         &mut self,
         line: usize,
         column: usize,
@@ -105,8 +106,22 @@ impl Frame {
         place
     }
 
+    /// The same at the right edge of these columns, as numbers stand.
+    #[inline(never)]
+    pub(super) fn put_right(
+        &mut self,
+        line: usize,
+        column: usize,
+        width: usize,
+        text: &str,
+        look: Look,
+    ) {
+        let blank = width.saturating_sub(text.chars().count());
+        self.put_within(line, column + blank, width - blank, text, look);
+    }
+
     /// Gives a whole line a look.
-    pub fn dress(&mut self, line: usize, look: Look) {
+    pub(super) fn dress(&mut self, line: usize, look: Look) {
         let begin = line.saturating_mul(self.columns);
         let end = begin.saturating_add(self.columns);
         if let Some(cells) = self.cells.get_mut(begin..end) {
@@ -114,16 +129,22 @@ impl Frame {
         }
     }
 
-    pub fn clear(&mut self, line: usize) {
+    pub(super) fn clear(&mut self, line: usize) {
         let begin = line.saturating_mul(self.columns);
         if let Some(cells) = self.cells.get_mut(begin..begin.saturating_add(self.columns)) {
             cells.fill(BLANK);
         }
     }
 
+    /// The look of a line's first column.
+    #[cfg(test)]
+    pub(super) fn look(&self, line: usize) -> Look {
+        self.line(line).first().copied().unwrap_or(BLANK).look
+    }
+
     /// The text of a line, without trailing blanks.
     #[cfg(test)]
-    pub fn text(&self, line: usize) -> String {
+    pub(super) fn text(&self, line: usize) -> String {
         let text: String = self.line(line).iter().map(|cell| cell.letter).collect();
         text.trim_end().to_owned()
     }
@@ -139,7 +160,7 @@ fn is_narrow(letter: char) -> bool {
 
 /// Text from outside as harmless letters: anything that is not UTF-8, not a narrow letter, or not ASCII in
 /// a locale without UTF-8, becomes a question mark.
-pub fn letters(text: &[u8], is_utf8: bool) -> String {
+pub(super) fn letters(text: &[u8], is_utf8: bool) -> String {
     let mut harmless = String::with_capacity(text.len());
     for chunk in text.utf8_chunks() {
         for letter in chunk.valid().chars() {
@@ -155,7 +176,7 @@ pub fn letters(text: &[u8], is_utf8: bool) -> String {
 
 /// Turns frames into bytes for a terminal.
 #[derive(Debug, Default)]
-pub struct Painter {
+pub(super) struct Painter {
     /// What the terminal shows; `None` if unknown.
     last: Option<Frame>,
     has_colour: bool,
@@ -166,17 +187,17 @@ const SMALL_GAP: usize = 8;
 
 impl Painter {
     /// A painter for a terminal with unknown content.
-    pub fn new(has_colour: bool) -> Painter {
+    pub(super) fn new(has_colour: bool) -> Painter {
         Painter { last: None, has_colour }
     }
 
     /// Forgets what the terminal shows: the next frame is painted completely.
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.last = None;
     }
 
     /// Appends the bytes that make the terminal show `next`: only the differences from the last frame.
-    pub fn paint(&mut self, next: &Frame, bytes: &mut Vec<u8>) {
+    pub(super) fn paint(&mut self, next: &Frame, bytes: &mut Vec<u8>) {
         let is_same_size = |last: &Frame| (last.columns, last.lines) == (next.columns, next.lines);
         let last = match self.last.take().filter(is_same_size) {
             Some(last) => last,

@@ -1,19 +1,20 @@
 //! Rows instead of a screen: one set per tick, or one at the end of a capture.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::Args;
 use super::connections;
-use super::feed::{Feed, Watched};
+use super::feed::Feed;
 use super::holders::Holders;
-use super::view::{Row, View};
+use super::names::Names;
+use super::replay::{self, Replayed};
+use super::row::Row;
+use super::view::View;
+use super::watched::Watched;
 use crate::error::Error;
 use crate::frame::{Call, Report};
 use crate::out::{Format, Out};
-use crate::select::facts;
-use crate::source::packets::pcap_file;
-use crate::sys::{self, For};
+use crate::sys::{self, For, Kernel};
 use crate::track::tcp::Tracker;
 
 /// Warnings, each given once.
@@ -21,58 +22,47 @@ const DROPPED: &str = "the kernel dropped packets: their data is missing";
 const EVICTED: &str = "there were more connections than --max-connections: those idle longest were removed \
     and are missing";
 
-/// Writes the rows.
-pub fn run(call: &mut Call, args: &Args, wanted: &Watched) -> Result<(), Error> {
-    let mut style = call.common().style.clone();
-    if style.format == Format::Original {
-        style.format = Format::Tsv;
-    }
-    let is_once = args.once || args.file.is_some() || call.common().is_collected;
-    style.is_stream = !is_once && style.format != Format::Prometheus;
-    let mut out = match args.grouping.has_keys() {
-        false => Out::new(style, &connections::COLUMNS, |_| true),
-        true => Out::new(style, &args.grouping.columns(), |_| true),
-    };
+pub(super) fn run(call: &mut Call, args: &Args, wanted: &Watched) -> Result<(), Error> {
     let mut tracker = Tracker::new(args.options());
-    match &args.file {
-        Some(path) => {
-            let end = replay(path, args, wanted, &mut tracker)?;
-            write(args, &mut collect(&tracker, end, end), &mut out)?;
-            note_evicted(&tracker, &mut call.report);
-        }
-        None => {
-            let count = if is_once { Some(1) } else { args.count };
-            repeat(args, wanted, count, &mut tracker, &mut out, &mut call.report)?;
-        }
+    if let Some(path) = &args.file {
+        let replayed = replay::read(path, wanted, &mut tracker)?;
+        return write_replayed(call, args, wanted, &tracker, replayed);
     }
+    let is_once = args.once || call.common().is_collected;
+    let count = if is_once { Some(1) } else { args.count };
+    let mut out = out(call, args, is_once);
+    repeat(args, wanted, count, &mut tracker, &mut out, &mut call.report)?;
     call.finish(out)
 }
 
-/// Takes all segments of a capture, and returns the time of the last packet.
-fn replay(
-    path: &Path,
+fn out(call: &Call, args: &Args, is_once: bool) -> Out {
+    let mut style = call.common().style.clone();
+    style.choose_rows_without_original();
+    style.is_stream = !is_once && style.format != Format::Prometheus;
+    let columns = match args.grouping.has_keys() {
+        false => connections::COLUMNS.to_vec(),
+        true => args.grouping.columns(),
+    };
+    Out::new(style, &columns, &|_| true)
+}
+
+/// Writes the connections of a capture, and then what is to be said about it.
+pub(super) fn write_replayed(
+    call: &mut Call,
     args: &Args,
     wanted: &Watched,
-    tracker: &mut Tracker,
-) -> Result<Duration, Error> {
-    let (mut end, mut last_tick) = (Duration::ZERO, Duration::ZERO);
-    pcap_file::read(path, &mut |frame| {
-        end = end.max(frame.time);
-        if let Some(segment) = wanted.segment(frame) {
-            tracker.segment(frame.time, &segment);
-        }
-        // Connections are removed only on request.
-        if args.remove_after.is_some() && end >= last_tick + Duration::from_secs(1) {
-            tracker.tick(end);
-            last_tick = end;
-        }
-        Ok(())
-    })?;
-    match args.remove_after {
-        Some(_) => tracker.tick(end),
-        None => tracker.settle(end),
-    }
-    Ok(end)
+    tracker: &Tracker,
+    replayed: Replayed,
+) -> Result<(), Error> {
+    let mut out = out(call, args, true);
+    let mut rows = collect(tracker, replayed.end, replayed.end);
+    let names = Names::read(&Kernel::default(), args.grouping.needs())?;
+    write(args, &mut rows, &names, &mut out)?;
+    wanted.note_skipped(&mut call.report);
+    note_evicted(tracker, &mut call.report);
+    // The rows come first: of a damaged capture, they are what could be read.
+    call.finish(out)?;
+    replayed.tell(!rows.is_empty(), &mut call.report)
 }
 
 fn repeat(
@@ -84,31 +74,43 @@ fn repeat(
     report: &mut Report,
 ) -> Result<(), Error> {
     let mut feed = Feed::open(wanted, tracker)?;
-    let mut holders = Holders::default();
+    feed.confine();
+    let mut holders = Holders::asked_by(&args.grouping);
+    let mut names = Names::read(&Kernel::default(), args.grouping.needs())?;
     let tick = args.tick();
     let mut before = sys::monotonic();
     feed.tick(before, tracker)?;
-    let start = if feed.fd().is_some() { next_whole(before, tick) + LATE } else { before };
+    if let Some(refusal) = feed.refusal() {
+        report.note(&refusal);
+    }
+    let start = if feed.is_capture() { next_whole(before, tick) + LATE } else { before };
     for done in 1u64.. {
         wait(&mut feed, crate::frame::moment(start, tick, done), tracker)?;
         let now = sys::monotonic();
         feed.tick(now, tracker)?;
         tracker.tick(now);
         let mut found = collect(tracker, now, before);
-        if let Err(error) = holders.look(&found, now) {
-            report.trouble(&error);
+        for looked in [holders.look(&found, now), names.look(&found)] {
+            if let Err(error) = looked {
+                report.trouble(&error);
+            }
         }
         holders.fill(&mut found);
-        if holders.is_blind && found.iter().any(|row| row.holder().is_none()) {
-            report.note(facts::UNREADABLE);
+        for gap in [holders.gap(&found), names.gap()].into_iter().flatten() {
+            report.gap(&gap);
         }
         out.begin(sys::unix_milliseconds(), now);
-        write(args, &mut found, out)?;
+        write(args, &mut found, &names, out)?;
         out.end()?;
         if feed.dropped() > 0 {
             report.note(DROPPED);
         }
+        wanted.note_skipped(report);
         note_evicted(tracker, report);
+        report.foreign();
+        if let Some(losses) = feed.losses(false) {
+            report.say(&losses);
+        }
         if count.is_some_and(|count| done >= count) {
             break;
         }
@@ -126,7 +128,7 @@ fn next_whole(now: Duration, tick: Duration) -> Duration {
     Duration::from_nanos(u64::try_from(now.next_multiple_of(tick)).unwrap_or(u64::MAX))
 }
 
-/// Waits for the next tick, and takes packets meanwhile.
+/// Waits for the next tick, and takes packets or ends of connections meanwhile.
 fn wait(feed: &mut Feed<'_>, moment: Duration, tracker: &mut Tracker) -> Result<(), Error> {
     loop {
         let Some(fd) = feed.fd() else {
@@ -149,9 +151,12 @@ fn collect(tracker: &Tracker, now: Duration, before: Duration) -> Vec<Row> {
     tracker.connections().map(|connection| Row::of(connection, now, before)).collect()
 }
 
-fn write(args: &Args, found: &mut [Row], out: &mut Out) -> Result<(), Error> {
+fn write(args: &Args, found: &mut Vec<Row>, names: &Names, out: &mut Out) -> Result<(), Error> {
     if args.grouping.has_keys() {
-        return connections::write_groups(found, &args.grouping, out);
+        return connections::write_groups(found, names, &args.grouping, out);
+    }
+    if out.is_prometheus() {
+        connections::join_equal(found);
     }
     let mut view = View::sorted_by(args.sort());
     view.arrange(found);

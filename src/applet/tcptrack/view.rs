@@ -1,137 +1,11 @@
 //! Which rows are shown, and in which order: sort, filter, pause, cursor. Pure.
 
-use std::cmp::Ordering;
-use std::rc::Rc;
-use std::time::Duration;
-
-use bstr::ByteSlice;
-
 use super::keyboard::Key;
-use super::text;
-use crate::model::Endpoint;
-use crate::source::processes::owner::Process;
-use crate::track::tcp::{Connection, State};
-
-/// A connection as it was at the last tick.
-#[derive(Clone, Debug)]
-pub struct Row {
-    pub id: u64,
-    pub client: Endpoint,
-    pub server: Endpoint,
-    pub state: State,
-    pub idle: Duration,
-    /// Whether something arrived since the previous tick.
-    pub is_active: bool,
-    /// From the server to the client, payload bytes.
-    pub rx_bytes_per_second: u64,
-    /// From the client to the server.
-    pub tx_bytes_per_second: u64,
-    pub rx_bytes_total: u64,
-    pub tx_bytes_total: u64,
-    /// Bytes that a capture has missed.
-    pub missed_bytes_total: u64,
-    pub rtt: Option<Duration>,
-    pub retransmits_total: u64,
-    /// The processes that hold the client's and the server's socket, if on this machine.
-    pub holders: [Option<Rc<Process>>; 2],
-}
-
-impl Row {
-    /// A connection as it is at `now`; the last tick was at `before`.
-    pub fn of(connection: &Connection, now: Duration, before: Duration) -> Row {
-        let Connection { id, client, server, state, ref tx, ref rx, .. } = *connection;
-        Row {
-            id,
-            client,
-            server,
-            state,
-            idle: connection.idle(now),
-            is_active: connection.last_seen() > before,
-            rx_bytes_per_second: rx.bytes_per_second,
-            tx_bytes_per_second: tx.bytes_per_second,
-            rx_bytes_total: rx.bytes_total,
-            tx_bytes_total: tx.bytes_total,
-            missed_bytes_total: rx.missed_bytes_total.saturating_add(tx.missed_bytes_total),
-            rtt: connection.rtt(),
-            retransmits_total: connection.retransmits_total(),
-            holders: [None, None],
-        }
-    }
-
-    /// Of both directions.
-    pub fn bytes_per_second(&self) -> u64 {
-        self.rx_bytes_per_second.saturating_add(self.tx_bytes_per_second)
-    }
-
-    /// Payload, of both directions.
-    pub fn bytes_total(&self) -> u64 {
-        self.rx_bytes_total.saturating_add(self.tx_bytes_total)
-    }
-
-    /// The process that holds an end on this machine: the client's, if both are.
-    pub fn holder(&self) -> Option<&Process> {
-        self.holders.iter().flatten().next().map(|process| &**process)
-    }
-}
+use super::row::{Row, holds};
+use super::sort::Sort;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sort {
-    #[default]
-    Rate,
-    Bytes,
-    Idle,
-    Rx,
-    Tx,
-    State,
-    Client,
-    Server,
-    /// In order of appearance.
-    Unsorted,
-}
-
-impl Sort {
-    /// The orders by name, in the sequence of the key `s`.
-    pub const ALL: [(&str, Sort); 9] = [
-        ("rate", Sort::Rate),
-        ("bytes", Sort::Bytes),
-        ("idle", Sort::Idle),
-        ("rx", Sort::Rx),
-        ("tx", Sort::Tx),
-        ("state", Sort::State),
-        ("client", Sort::Client),
-        ("server", Sort::Server),
-        ("none", Sort::Unsorted),
-    ];
-
-    pub fn name(self) -> &'static str {
-        Sort::ALL[self as usize].0
-    }
-
-    fn next(self) -> Sort {
-        Sort::ALL[(self as usize + 1) % Sort::ALL.len()].1
-    }
-
-    /// Numbers in descending order, names in ascending order.
-    fn compare(self, a: &Row, b: &Row) -> Ordering {
-        let rx = |row: &Row| (row.rx_bytes_per_second, row.rx_bytes_total);
-        let tx = |row: &Row| (row.tx_bytes_per_second, row.tx_bytes_total);
-        let order = match self {
-            Sort::Rate => b.bytes_per_second().cmp(&a.bytes_per_second()),
-            Sort::Bytes => b.bytes_total().cmp(&a.bytes_total()),
-            Sort::Idle => b.idle.cmp(&a.idle),
-            Sort::Rx => rx(b).cmp(&rx(a)),
-            Sort::Tx => tx(b).cmp(&tx(a)),
-            Sort::State => a.state.cmp(&b.state),
-            Sort::Client => a.client.cmp(&b.client),
-            Sort::Server => a.server.cmp(&b.server),
-            Sort::Unsorted => Ordering::Equal,
-        };
-        order.then(a.id.cmp(&b.id))
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Picture {
+pub(super) enum Picture {
     #[default]
     List,
     Details,
@@ -140,18 +14,20 @@ pub enum Picture {
 
 /// What the caller has to do after a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(super) enum Answer {
     /// Draw what may have changed.
     Draw,
-    /// Draw everything.
     DrawAll,
-
+    /// Group by the next key.
+    Group,
     Quit,
 }
 
 /// Sums over the rows that match the filter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Total {
+pub(super) struct Total {
+    /// Connections.
+    pub count: u64,
     pub rx_bytes_per_second: u64,
     pub tx_bytes_per_second: u64,
     pub rx_bytes_total: u64,
@@ -160,7 +36,7 @@ pub struct Total {
 
 /// The user's choices, and the resulting order of the rows.
 #[derive(Debug, Default)]
-pub struct View {
+pub(super) struct View {
     pub sort: Sort,
     pub is_reversed: bool,
     pub is_paused: bool,
@@ -171,8 +47,18 @@ pub struct View {
     pub is_typing: bool,
     /// The shown rows, as indices.
     pub order: Vec<usize>,
-    /// The sums of the shown rows.
+    /// The sums of all rows that match the filter.
     pub total: Total,
+    /// How many these are.
+    pub matching: usize,
+    /// At most so many of them are shown.
+    pub most: Option<usize>,
+    /// Whether the rows are groups.
+    pub is_grouped: bool,
+    /// What the last key did not do, and why.
+    pub remark: Option<String>,
+    /// The first line of the list of keys that is shown.
+    pub help_line: usize,
     /// The connection under the cursor, and its place in the order.
     cursor: Option<(u64, usize)>,
     /// The place in the order of the first row on the screen.
@@ -183,12 +69,12 @@ pub struct View {
 
 impl View {
     /// A new view with this order.
-    pub fn sorted_by(sort: Sort) -> View {
+    pub(super) fn sorted_by(sort: Sort) -> View {
         View { sort, ..View::default() }
     }
 
     /// Filters, sorts and sums the rows.
-    pub fn arrange(&mut self, rows: &[Row]) {
+    pub(super) fn arrange(&mut self, rows: &[Row]) {
         let needle = self.filter.to_ascii_lowercase();
         let mut room = Vec::with_capacity(128);
         self.order.clear();
@@ -204,6 +90,7 @@ impl View {
         self.total = self.order.iter().fold(Total::default(), |total, place| {
             let row = &rows[*place];
             Total {
+                count: total.count + row.count(),
                 rx_bytes_per_second: total
                     .rx_bytes_per_second
                     .saturating_add(row.rx_bytes_per_second),
@@ -214,7 +101,18 @@ impl View {
                 tx_bytes_total: total.tx_bytes_total.saturating_add(row.tx_bytes_total),
             }
         });
+        self.matching = self.order.len();
+        self.order.truncate(self.most.unwrap_or(usize::MAX));
         self.follow(rows);
+    }
+
+    /// Shows groups, or single connections, from the top.
+    pub(super) fn regroup(&mut self, is_grouped: bool) {
+        self.is_grouped = is_grouped;
+        (self.cursor, self.offset) = (None, 0);
+        if !Sort::orders(is_grouped).iter().any(|(_, sort)| *sort == self.sort) {
+            self.sort = Sort::Rate;
+        }
     }
 
     /// Keeps the cursor on its connection or, if that has disappeared, at its place.
@@ -231,18 +129,22 @@ impl View {
     }
 
     /// The place in the order of the row under the cursor.
-    pub fn cursor(&self) -> Option<usize> {
+    pub(super) fn cursor(&self) -> Option<usize> {
         self.cursor.map(|(_, place)| place)
     }
 
     /// The row under the cursor.
-    pub fn chosen<'a>(&self, rows: &'a [Row]) -> Option<&'a Row> {
+    pub(super) fn chosen<'a>(&self, rows: &'a [Row]) -> Option<&'a Row> {
         rows.get(*self.order.get(self.cursor()?)?)
     }
 
     /// The rows that fit into `lines`, where each takes `height` lines: the first, and how many. They
     /// include the row under the cursor.
-    pub fn window(&mut self, lines: usize, height: impl Fn(usize) -> usize) -> (usize, usize) {
+    pub(super) fn window(
+        &mut self,
+        lines: usize,
+        height: impl Fn(usize) -> usize,
+    ) -> (usize, usize) {
         let of = |place: usize| self.order.get(place).map_or(1, |row| height(*row));
         let last = self.order.len().saturating_sub(1);
         let mut first = self.cursor().map_or(0, |place| self.offset.min(place)).min(last);
@@ -253,6 +155,12 @@ impl View {
                 used += of(begin);
             }
             first = begin;
+        }
+        // Fewer rows than before leave no room unused.
+        let mut below: usize = (first..=last).map(of).take(lines).sum();
+        while first > 0 && below + of(first - 1) <= lines {
+            first -= 1;
+            below += of(first);
         }
         let (mut count, mut used) = (0, 0);
         while first + count <= last && !self.order.is_empty() && used < lines {
@@ -266,8 +174,8 @@ impl View {
         (first, count)
     }
 
-    /// Handles a key.
-    pub fn press(&mut self, key: Key, rows: &[Row]) -> Answer {
+    pub(super) fn press(&mut self, key: Key, rows: &[Row]) -> Answer {
+        self.remark = None;
         if key == Key::Redraw {
             return Answer::DrawAll;
         }
@@ -275,31 +183,76 @@ impl View {
             self.type_filter(key, rows);
             return Answer::Draw;
         }
+        let key = match key {
+            Key::Byte(b'j') => Key::Down,
+            Key::Byte(b'k') => Key::Up,
+            key => key,
+        };
         match key {
             Key::Byte(b'q' | b'Q') => return Answer::Quit,
             Key::Byte(b'p' | b'P') => self.is_paused = !self.is_paused,
             Key::Byte(b's' | b'S') => {
-                self.sort = self.sort.next();
-                self.arrange(rows);
+                let orders = Sort::orders(self.is_grouped);
+                let place = orders.iter().position(|(_, sort)| *sort == self.sort);
+                self.sort_by(orders[place.map_or(0, |place| place + 1) % orders.len()].1, rows);
             }
+            Key::Left | Key::Right => self.sort_beside(key == Key::Right, rows),
             Key::Byte(b'r' | b'R') => {
                 self.is_reversed = !self.is_reversed;
-                self.arrange(rows);
+                self.sort_by(self.sort, rows);
+            }
+            Key::Byte(b'g' | b'G') => {
+                self.picture = Picture::List;
+                return Answer::Group;
             }
             Key::Byte(b'/') => (self.is_typing, self.picture) = (true, Picture::List),
             Key::Byte(b'd' | b'D') | Key::Enter => self.toggle(Picture::Details, rows),
             Key::Byte(b'?' | b'h') => self.toggle(Picture::Help, rows),
             Key::Escape => self.escape(rows),
+            key if self.picture == Picture::Help => self.scroll_help(key),
             key => self.scroll(key, rows),
         }
         Answer::Draw
     }
 
+    /// Sorts, and shows the list: what a key changes must be seen.
+    fn sort_by(&mut self, sort: Sort, rows: &[Row]) {
+        (self.sort, self.picture) = (sort, Picture::List);
+        self.arrange(rows);
+    }
+
+    /// Sorts by the column beside that of the order; from the last one by the first one.
+    fn sort_beside(&mut self, is_right: bool, rows: &[Row]) {
+        let columns = Sort::columns(self.is_grouped);
+        let last = columns.len() - 1;
+        let place = columns.iter().position(|sort| *sort == self.sort);
+        let next = match (place, is_right) {
+            (Some(place), true) if place < last => place + 1,
+            (Some(place), false) if place > 0 => place - 1,
+            (_, true) => 0,
+            (_, false) => last,
+        };
+        self.sort_by(columns[next], rows);
+    }
+
+    fn remark(&mut self, text: &str) {
+        self.remark = Some(text.to_owned());
+    }
+
     fn toggle(&mut self, picture: Picture, rows: &[Row]) {
-        if picture == Picture::Details && self.cursor.is_none() {
-            self.set_cursor(0, rows);
-        }
         let is_shown = self.picture == picture;
+        if picture == Picture::Details && !is_shown {
+            if self.is_grouped {
+                return self.remark("groups have no details; g ungroups");
+            }
+            if self.order.is_empty() {
+                return self.remark("there is no connection to show");
+            }
+            if self.cursor.is_none() {
+                self.set_cursor(0, rows);
+            }
+        }
+        self.help_line = 0;
         self.picture = if is_shown { Picture::List } else { picture };
     }
 
@@ -310,8 +263,10 @@ impl View {
         } else if !self.filter.is_empty() {
             self.filter.clear();
             self.arrange(rows);
-        } else {
+        } else if self.cursor.is_some() {
             (self.cursor, self.offset) = (None, 0);
+        } else {
+            self.remark("there is nothing to leave; q quits");
         }
     }
 
@@ -319,6 +274,7 @@ impl View {
         const MOST_BYTES: usize = 100;
         match key {
             Key::Byte(byte) if self.filter.len() < MOST_BYTES => self.filter.push(byte),
+            Key::Byte(_) => self.remark("the text cannot be longer"),
             // Remove the whole letter, however many bytes it has.
             Key::Backspace => while self.filter.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {},
             Key::Clear => self.filter.clear(),
@@ -326,6 +282,9 @@ impl View {
             Key::Escape => {
                 self.is_typing = false;
                 self.filter.clear();
+            }
+            Key::Left | Key::Right | Key::Unknown => {
+                self.remark("that key does nothing while you type");
             }
             key => self.scroll(key, rows),
         }
@@ -337,41 +296,67 @@ impl View {
         let place = match (key, self.cursor()) {
             (Key::Home, _) => 0,
             (Key::End, _) => usize::MAX,
-            (Key::Down, None) => 0,
+            (Key::Down | Key::Up | Key::PageUp, None) => 0,
             (Key::PageDown, None) => page,
             (Key::Down, Some(place)) => place + 1,
             (Key::PageDown, Some(place)) => place + page,
             (Key::Up, Some(place)) => place.saturating_sub(1),
             (Key::PageUp, Some(place)) => place.saturating_sub(page),
-            _ => return,
+            (key, _) => return self.unknown(key),
         };
+        let before = self.cursor();
         self.set_cursor(place, rows);
+        match self.cursor() {
+            None => self.remark("there are no rows"),
+            Some(place) if before == Some(place) => {
+                let end =
+                    if matches!(key, Key::Up | Key::PageUp | Key::Home) { "first" } else { "last" };
+                self.remark(&["this is the ", end, " row"].concat());
+            }
+            Some(_) => {}
+        }
     }
-}
 
-/// Whether an address, a port, the state or a process of the row contains `needle`, ignoring case.
-fn holds(row: &Row, needle: &[u8], room: &mut Vec<u8>) -> bool {
-    room.clear();
-    for word in [&text::endpoint(&row.client), &text::endpoint(&row.server), row.state.name()] {
-        room.extend_from_slice(word.as_bytes());
-        room.push(b' ');
+    fn scroll_help(&mut self, key: Key) {
+        let (line, page) = (self.help_line, self.page.max(1));
+        // The picture knows how many lines there are, and stops at the last one.
+        self.help_line = match key {
+            Key::Home => 0,
+            Key::End => usize::MAX,
+            Key::Down => line.saturating_add(1),
+            Key::PageDown => line.saturating_add(page),
+            Key::Up => line.saturating_sub(1),
+            Key::PageUp => line.saturating_sub(page),
+            key => return self.unknown(key),
+        };
     }
-    for process in row.holders.iter().flatten() {
-        room.extend_from_slice(&process.name);
-        room.push(b' ');
-        room.extend_from_slice(text::number(process.pid.into()).as_bytes());
-        room.push(b' ');
+
+    fn unknown(&mut self, key: Key) {
+        let name = match key {
+            Key::Byte(byte @ b'!'..=b'~') => format!("'{}'", char::from(byte)),
+            _ => "that key".to_owned(),
+        };
+        self.remark = Some(name + " does nothing; ? lists the keys");
     }
-    room.make_ascii_lowercase();
-    room.contains_str(needle)
+
+    /// Notes what the list of keys shows: from which line on, and how many.
+    pub(super) fn shows_help(&mut self, line: usize, page: usize) {
+        (self.help_line, self.page) = (line, page);
+    }
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(super) mod tests {
+    use std::rc::Rc;
+    use std::time::Duration;
+
     use super::*;
+    use crate::model::Endpoint;
+    use crate::source::processes::owner::Process;
+    use crate::track::tcp::State;
 
     /// A row with these numbers.
-    pub fn row(id: u64, rx: u64, tx: u64) -> Row {
+    pub(crate) fn row(id: u64, rx: u64, tx: u64) -> Row {
         let end = |last: u8, port| Endpoint { address: [10, 0, 0, last].into(), port };
         Row {
             id,
@@ -387,7 +372,12 @@ pub mod tests {
             missed_bytes_total: 0,
             rtt: Some(Duration::from_micros(250)),
             retransmits_total: id,
+            began: None,
+            last_seen: Duration::ZERO,
+            cookies: [0, 0],
+            cgroup: None,
             holders: [None, None],
+            group: None,
         }
     }
 
@@ -498,7 +488,7 @@ pub mod tests {
         view.press(Key::Escape, &rows);
         assert_eq!(view.cursor(), None);
         view.press(Key::Up, &rows);
-        assert_eq!(view.cursor(), None);
+        assert_eq!(view.cursor(), Some(0));
         rows.clear();
         view.press(Key::Down, &rows);
         view.arrange(&rows);
@@ -525,8 +515,73 @@ pub mod tests {
             assert!(view.cursor().is_none_or(|c| (first..first + count).contains(&c)));
             let used: usize = (first..first + count).map(|p| height(view.order[p])).sum();
             assert!(used <= lines || count == 1);
+            assert!(
+                first == 0 || used + height(view.order[first - 1]) > lines || first + count < 30
+            );
         }
         assert_eq!(view.window(0, height), (view.offset, 0));
+    }
+
+    #[test]
+    fn a_key_that_does_nothing_says_so() {
+        let (mut view, rows) = (View::default(), rows());
+        view.arrange(&rows);
+        let mut says = |key, rows: &[Row]| {
+            view.press(key, rows);
+            view.remark.clone().unwrap_or_default()
+        };
+        let unknown = "that key does nothing; ? lists the keys";
+        for (key, remark) in [
+            (Key::Byte(b'x'), "'x' does nothing; ? lists the keys"),
+            (Key::Byte(0xc3), unknown),
+            (Key::Byte(b' '), unknown),
+            (Key::Backspace, unknown),
+            (Key::Unknown, unknown),
+            (Key::Escape, "there is nothing to leave; q quits"),
+            (Key::Down, ""),
+            (Key::Byte(b'k'), "this is the first row"),
+            (Key::Home, "this is the first row"),
+            (Key::End, ""),
+            (Key::PageDown, "this is the last row"),
+            (Key::Escape, ""),
+            (Key::Byte(b'/'), ""),
+            (Key::Left, "that key does nothing while you type"),
+            (Key::Unknown, "that key does nothing while you type"),
+            (Key::Escape, ""),
+            (Key::Byte(b'?'), ""),
+            (Key::Byte(b'x'), "'x' does nothing; ? lists the keys"),
+            (Key::Escape, ""),
+        ] {
+            assert_eq!(says(key, &rows), remark, "{key:?}");
+        }
+        view.arrange(&[]);
+        for (key, remark) in
+            [(Key::Down, "there are no rows"), (Key::Enter, "there is no connection to show")]
+        {
+            view.press(key, &[]);
+            assert_eq!(view.remark.as_deref(), Some(remark));
+        }
+    }
+
+    #[test]
+    fn left_and_right_sort_by_the_column_beside() {
+        let (mut view, rows) = (View::default(), rows());
+        let seen = |key, view: &mut View| {
+            view.press(key, &rows);
+            view.sort.name()
+        };
+        let right: Vec<_> = (0..8).map(|_| seen(Key::Right, &mut view)).collect();
+        assert_eq!(right, ["rx", "tx", "bytes", "client", "server", "state", "idle", "rate"]);
+        let left: Vec<_> = (0..8).map(|_| seen(Key::Left, &mut view)).collect();
+        assert_eq!(left, ["idle", "state", "server", "client", "bytes", "tx", "rx", "rate"]);
+        view.sort = Sort::Unsorted;
+        assert_eq!(seen(Key::Right, &mut view), "client");
+        view.regroup(true);
+        let left: Vec<_> = (0..6).map(|_| seen(Key::Left, &mut view)).collect();
+        assert_eq!(left, ["count", "name", "bytes", "tx", "rx", "rate"]);
+        assert_eq!(seen(Key::Left, &mut view), "count");
+        view.regroup(false);
+        assert_eq!(view.sort, Sort::Rate, "connections are not sorted by count");
     }
 
     #[test]

@@ -8,7 +8,6 @@ use crate::sys;
 /// Where a line stands, for error messages: `FILE:LINE`.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
-    /// The file's name.
     pub file: &'a [u8],
     /// The line's number, from 1.
     pub line: u64,
@@ -22,6 +21,9 @@ impl Place<'_> {
         Error::failed(subject, reason)
     }
 }
+
+/// The reason if a file does not end with a line end, as those of the kernel do.
+const CUT: &str = "the file is cut: its last line has no line end";
 
 /// A reader of lines, with the one buffer that all files of a run share.
 #[derive(Debug)]
@@ -38,13 +40,26 @@ impl Lines {
     /// Calls `each` with every line of `fd`, without its line end, CR included.
     ///
     /// # Errors
-    /// If reading fails, a line does not fit the buffer, or `each` fails.
+    /// If reading fails, a line does not fit the buffer or is cut, or `each` fails.
     pub fn each(
         &mut self,
         fd: impl AsFd,
         file: &[u8],
-        mut each: impl FnMut(Place<'_>, &[u8]) -> Result<(), Error>,
+        each: impl FnMut(Place<'_>, &[u8]) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        self.each_whole(fd, file, each)?.map_or(Ok(()), Err)
+    }
+
+    /// The same with every whole line; gives the error for a last line that is cut.
+    ///
+    /// # Errors
+    /// If reading fails, a line does not fit the buffer, or `each` fails.
+    pub fn each_whole(
+        &mut self,
+        fd: impl AsFd,
+        file: &[u8],
+        mut each: impl FnMut(Place<'_>, &[u8]) -> Result<(), Error>,
+    ) -> Result<Option<Error>, Error> {
         let mut place = Place { file, line: 0 };
         self.buffer.clear();
         loop {
@@ -59,11 +74,12 @@ impl Lines {
                 return Err(place.error(format_args!("longer than {} bytes", self.buffer.len())));
             }
         }
-        if !self.buffer.is_empty() {
-            place.line += 1;
-            each(place, without_cr(&self.buffer))?;
+        if self.buffer.is_empty() {
+            return Ok(None);
         }
-        Ok(())
+        // A number at the end of a cut file would look whole.
+        place.line += 1;
+        Ok(Some(place.error(CUT)))
     }
 }
 
@@ -73,13 +89,34 @@ fn whole_lines(
     place: &mut Place<'_>,
     each: &mut impl FnMut(Place<'_>, &[u8]) -> Result<(), Error>,
 ) -> Result<usize, Error> {
-    let mut used = 0;
-    while let Some(length) = memchr::memchr(b'\n', &buffer[used..]) {
+    let (mut used, mut length) = (0, 0);
+    // Most lines are as long as the one before, and that is faster to see.
+    while let Some(found) =
+        same_length(&buffer[used..], length).or_else(|| memchr::memchr(b'\n', &buffer[used..]))
+    {
+        length = found;
         place.line += 1;
         each(*place, without_cr(&buffer[used..used + length]))?;
         used += length + 1;
     }
     Ok(used)
+}
+
+/// The length of the first line if it is that of the one before, a usual one.
+#[inline]
+fn same_length(text: &[u8], length: usize) -> Option<usize> {
+    let (line, rest) = text.split_at_checked(length)?;
+    if rest.first() != Some(&b'\n') {
+        return None;
+    }
+    let mut least = line.last_chunk::<32>()?.map(|byte| byte ^ b'\n');
+    for chunk in line.as_chunks::<32>().0 {
+        for (least, byte) in least.iter_mut().zip(chunk) {
+            *least = (*least).min(byte ^ b'\n');
+        }
+    }
+    let has_end = least.iter().fold(false, |has_end, byte| has_end | (*byte == 0));
+    (!has_end).then_some(length)
 }
 
 fn without_cr(line: &[u8]) -> &[u8] {
@@ -107,9 +144,34 @@ mod tests {
 
     #[test]
     fn lines_come_whole_through_any_buffer() {
-        let text = b"one\ntwo\r\n\nfour";
+        let text = b"one\ntwo\r\n\nfour\n";
         for capacity in 8..64 {
             assert_eq!(lines(text, capacity).unwrap(), [&b"one"[..], b"two", b"", b"four"]);
+        }
+    }
+
+    #[test]
+    fn a_line_is_as_long_as_the_one_before_only_if_it_does_not_end_earlier() {
+        let long = |length| vec![b'x'; length];
+        for length in [0, 1, 31, 32, 33, 63, 64, 149] {
+            for place in 0..length {
+                let mut early = long(length);
+                early[place] = b'\n';
+                let (one, other) = (early[..place].to_vec(), early[place + 1..].to_vec());
+                let text = [long(length), early, long(length), vec![]].join(&b'\n');
+                let wanted = [long(length), one, other, long(length)];
+                assert_eq!(lines(&text, 512).unwrap(), wanted, "{length} {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_without_its_end_is_cut() {
+        for (text, line) in
+            [(&b"one"[..], 1), (b"one\ntwo\nth", 3), (b"\n\n\r\nx\r", 4), (b"\n ", 2)]
+        {
+            let Err(Error::Fault { text, .. }) = lines(text, 64) else { panic!() };
+            assert_eq!(text, format!("pipe:{line}: {CUT}").as_bytes());
         }
     }
 

@@ -1,5 +1,12 @@
 //! Text files: those of /proc, live or saved, and tables of names.
 
+pub mod counts;
+mod doubts;
 pub mod lines;
 pub mod names;
 pub mod procfs;
+mod record;
+mod repeats;
+pub mod saved;
+pub mod sosreport;
+pub mod tables;

@@ -1,4 +1,4 @@
-//! The names of ports and users, from /etc/services and /etc/passwd.
+//! The names of ports, users, hosts, networks and protocols, from the files of /etc.
 //!
 //! The files are read as text: getservbyname and getpwnam would want shared objects at run time,
 //! and would answer for this machine where another one's tree is read. A file that is not there
@@ -10,9 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::io::Errno;
 
 use crate::error::Error;
-use crate::sys::{self, Kernel};
+use crate::sys::{self, Kernel, PathError};
 
-/// The names of ports.
 #[derive(Debug, Default)]
 pub struct Services {
     /// By protocol, `tcp`.
@@ -43,8 +42,7 @@ impl Services {
     /// Takes a line, `https 443/tcp www-ssl # text`. Of several lines for a port or name, the first
     /// counts, as in getservbyport(3).
     fn add(&mut self, line: &[u8]) -> Option<()> {
-        let line = line.split(|byte| *byte == b'#').next()?;
-        let mut words = line.split(u8::is_ascii_whitespace).filter(|word: &&[u8]| !word.is_empty());
+        let mut words = words(line);
         let name = words.next()?;
         let (port, protocol) = split(words.next()?, b'/')?;
         let port = u16::try_from(number(port)?).ok()?;
@@ -70,7 +68,6 @@ impl Services {
     }
 }
 
-/// The names of users.
 #[derive(Debug, Default)]
 pub struct Users {
     names: HashMap<u32, Box<[u8]>>,
@@ -117,6 +114,29 @@ impl Users {
     }
 }
 
+/// What stands beside a name, or one of its aliases, in /etc/hosts, /etc/networks or /etc/protocols, whatever
+/// the case of its letters.
+pub fn listed(kernel: &Kernel, of: &str, name: &[u8]) -> Vec<Vec<u8>> {
+    let text = file(kernel, of).unwrap_or_default();
+    let mut found = Vec::new();
+    for line in text.split(|byte| *byte == b'\n') {
+        let words: Vec<&[u8]> = words(line).collect();
+        // Hosts have the address first, the others the name.
+        let place = usize::from(of != "hosts");
+        let is_name = |(at, word): (usize, &&[u8])| at != place && word.eq_ignore_ascii_case(name);
+        if let (Some(value), true) = (words.get(place), words.iter().enumerate().any(is_name)) {
+            found.push(value.to_vec());
+        }
+    }
+    found
+}
+
+/// The words of a line, up to a comment.
+fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let line = line.split(|byte| *byte == b'#').next().unwrap_or_default();
+    line.split(u8::is_ascii_whitespace).filter(|word: &&[u8]| !word.is_empty())
+}
+
 /// What stands before and behind the first `byte`.
 fn split(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
     let place = memchr::memchr(byte, text)?;
@@ -134,9 +154,9 @@ pub(in crate::source) fn file(kernel: &Kernel, name: &str) -> Result<Vec<u8>, Er
     /// Far more than any directory of users that people keep in a file.
     const MOST_BYTES: usize = 64 * 1024 * 1024;
     let path = kernel.etc_path(name);
-    match sys::open(&path).and_then(|fd| sys::read_all(fd, MOST_BYTES)) {
-        Err(Errno::NOENT | Errno::NOTDIR) => Ok(Vec::new()),
-        result => result.map_err(|error| Error::system(path.as_os_str().as_bytes(), error)),
+    match sys::open_file(&path).and_then(|fd| Ok(sys::read_all(fd, MOST_BYTES)?)) {
+        Err(PathError::System(Errno::NOENT | Errno::NOTDIR)) => Ok(Vec::new()),
+        result => result.map_err(|error| error.at(path.as_os_str().as_bytes())),
     }
 }
 
@@ -214,6 +234,38 @@ mod tests {
                 assert!(Users::of(&bad[..=place]).names.len() <= 1);
             }
         }
+    }
+
+    #[test]
+    fn hosts_networks_and_protocols_are_found_by_name_and_alias() {
+        let root = std::env::temp_dir().join(format!("connbox-hosts-{}", std::process::id()));
+        std::fs::create_dir_all(root.join("proc")).unwrap();
+        let kernel = Kernel::new(Some(root.clone())).unwrap();
+        assert!(listed(&kernel, "hosts", b"web").is_empty());
+        std::fs::create_dir(root.join("etc")).unwrap();
+        let write =
+            |name: &str, text: &str| std::fs::write(root.join("etc").join(name), text).unwrap();
+        write(
+            "hosts",
+            "127.0.0.1 localhost # web\n10.0.0.1\tWeb.example web\nfd00::1 web\n10.0.0.1 web\n\
+             bad web\nfe80::1%lo web\n\n10.0.0.2\n# 10.0.0.3 web\n10.0.0.4 web2",
+        );
+        write("networks", "lab 192.168.0.0 old-lab\nlab 10.0.0.0\n# x 1.0.0.0\nempty\n");
+        write("protocols", "tcp\t6\tTCP\t# x\nospf 89 OSPFIGP");
+        let of = |file, name: &str| -> Vec<String> {
+            let found = listed(&kernel, file, name.as_bytes());
+            found.into_iter().map(|text| String::from_utf8(text).unwrap()).collect()
+        };
+        let none: [&str; 0] = [];
+        // Who reads addresses skips what is none.
+        assert_eq!(of("hosts", "WEB"), ["10.0.0.1", "fd00::1", "10.0.0.1", "bad", "fe80::1%lo"]);
+        assert_eq!(of("hosts", "web.example"), ["10.0.0.1"]);
+        assert_eq!(of("hosts", "10.0.0.2"), none);
+        assert_eq!(of("networks", "lab"), ["192.168.0.0", "10.0.0.0"]);
+        assert_eq!(of("networks", "old-lab"), ["192.168.0.0"]);
+        assert_eq!((of("networks", "x"), of("networks", "empty")), (vec![], vec![]));
+        assert_eq!(of("protocols", "ospfigp"), ["89"]);
+        std::fs::remove_dir_all(root).unwrap();
     }
 
     #[test]

@@ -2,23 +2,23 @@
 
 use rustix::io::Errno;
 
-use super::filter;
+use super::{counters, filter};
 use crate::error::Error;
 use crate::model::{Ends, Flow, FlowFilter, FlowStatus, Traffic, Tuple};
-use crate::source::netlink::{self, CTNETLINK, Dumped, Exchange, Failure, ONE, Refusal};
+use crate::source::netlink::{
+    self, CTNETLINK, Dumped, Exchange, Failure, Refusal, Subsystem, UNSENT,
+};
 use crate::sys::{Kernel, Netlink};
 use crate::wire::ctnetlink::{self as wire, Entry, attribute};
 use crate::wire::netlink::{dump_request, single_request};
 
-/// A table of flows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FlowTable {
-    /// The flows that are tracked.
     #[default]
     Tracked,
-    /// Those that have ended and wait to be freed.
+    /// Flows that have ended and have not been freed yet.
     Dying,
-    /// Those whose first packet has not left the machine.
+    /// Flows whose first packet has not left the machine yet.
     Unconfirmed,
 }
 
@@ -33,16 +33,18 @@ impl FlowTable {
     }
 }
 
-/// A socket to ask for those of the network namespace of this thread.
+/// Opens a socket to the connection tracking of this thread's network namespace.
 ///
 /// # Errors
 /// [`Failure::Refused`]: `PROTONOSUPPORT` if the kernel has no netfilter.
 pub fn open() -> Result<Netlink, Failure> {
-    Netlink::netfilter().map_err(|errno| CTNETLINK.refused(errno).into())
+    // Anyone may open one: if a sandbox or a security module refuses it, no capability would help.
+    const OPENING: Subsystem = Subsystem { right: "", ..CTNETLINK };
+    Netlink::netfilter().map_err(|errno| OPENING.refused(errno).into())
 }
 
-/// Calls `each` with the flows of `table` that pass the kernel's filter: `attributes` of a request for
-/// `family` (0 for both). Old kernels ignore attributes that they do not know.
+/// Calls `each` with the flows of `table` that pass the kernel's filter: `attributes` of a request for `family`
+/// (0 for both). Old kernels ignore attributes that they do not know.
 ///
 /// # Errors
 /// [`Failure`] if the kernel refuses, the dump is cut short, or `each` fails.
@@ -53,23 +55,17 @@ pub fn flows(
     attributes: &[u8],
     mut each: impl FnMut(&Flow<'_>) -> Result<(), Error>,
 ) -> Result<Dumped, Failure> {
-    let request = request_for(table, ONE, family, attributes);
-    netlink::ask(kernel, CTNETLINK, &request, |message| Some(each(&flow(message.payload)?)))
+    let request = request_for(table, family, attributes);
+    netlink::ask(kernel, CTNETLINK, request, |message| Some(each(&flow(message.payload)?)))
 }
 
-/// Request number `sequence` for a table.
-pub(super) fn request_for(
-    table: FlowTable,
-    sequence: u32,
-    family: u8,
-    attributes: &[u8],
-) -> Vec<u8> {
+pub(super) fn request_for(table: FlowTable, family: u8, attributes: &[u8]) -> Vec<u8> {
     let payload = [&wire::head(family, 0), attributes].concat();
-    dump_request(table.kind(), sequence, &payload)
+    dump_request(table.kind(), UNSENT, &payload)
 }
 
-/// Calls `each` with the flows of `table` that are meant. The kernel leaves out what it can; where it
-/// refuses to, as old kernels do, it is asked for all.
+/// Calls `each` with the flows of `table` that match the filter. The kernel filters as far as it can; if it
+/// refuses, as old kernels do, it is asked for all flows.
 pub fn matching(
     kernel: &mut impl Exchange,
     table: FlowTable,
@@ -77,26 +73,26 @@ pub fn matching(
     mut each: impl FnMut(&Flow<'_>) -> Result<(), Error>,
 ) -> Result<Dumped, Failure> {
     let family = filter.family.unwrap_or(0);
-    // The other tables are walked without a filter.
+    // The kernel does not filter the other tables.
     let attributes = match table {
         FlowTable::Tracked => filter::attributes(filter),
         FlowTable::Dying | FlowTable::Unconfirmed => Vec::new(),
     };
-    let mut meant = |flow: &Flow<'_>| if filter.has(flow) { each(flow) } else { Ok(()) };
-    match flows(kernel, table, family, &attributes, &mut meant) {
+    let mut matching = |flow: &Flow<'_>| if filter.has(flow) { each(flow) } else { Ok(()) };
+    match flows(kernel, table, family, &attributes, &mut matching) {
         Err(Failure::Refused(Refusal {
             errno: Errno::INVAL | Errno::OPNOTSUPP,
             is_partial: false,
             ..
-        })) if !attributes.is_empty() => flows(kernel, table, family, &[], meant),
+        })) if !attributes.is_empty() => flows(kernel, table, family, &[], matching),
         asked => asked,
     }
 }
 
-/// Calls `each` with the one flow that has a tuple, which `attributes` hold.
+/// Calls `each` with the one flow whose tuple `attributes` hold.
 ///
 /// # Errors
-/// [`Failure`]: `NOENT` if there is none.
+/// [`Failure`]: `NOENT` if there is no such flow.
 pub fn flow_of(
     kernel: &mut impl Exchange,
     family: u8,
@@ -104,30 +100,30 @@ pub fn flow_of(
     mut each: impl FnMut(&Flow<'_>) -> Result<(), Error>,
 ) -> Result<(), Failure> {
     let payload = [&wire::head(family, 0), attributes].concat();
-    let request = single_request(wire::FLOWS | wire::GET, ONE, &payload);
-    netlink::ask(kernel, CTNETLINK, &request, |message| Some(each(&flow(message.payload)?)))
+    let request = single_request(wire::FLOWS | wire::GET, UNSENT, &payload);
+    netlink::ask(kernel, CTNETLINK, request, |message| Some(each(&flow(message.payload)?)))
         .map(|_| ())
 }
 
-/// How full the table of a namespace is.
+/// How full the flow table of a namespace is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fill {
-    /// Flows of both families, those included that have ended and not been freed yet.
+    /// Flows of both families, including those that have ended and have not been freed yet.
     pub entries: u64,
-    /// How many there may be; `None` before Linux 5.13, and 0 for no limit.
+    /// The maximum; `None` before Linux 5.13, and 0 for no limit.
     pub limit: Option<u64>,
 }
 
-/// The number of flows and its limit, both of one moment.
+/// The number of flows and its limit, both read at the same moment.
 ///
 /// # Errors
-/// [`Failure::Refused`], `PERM` without the right.
+/// [`Failure::Refused`]: `PERM` without CAP_NET_ADMIN.
 pub fn fill(kernel: &mut impl Exchange) -> Result<Fill, Failure> {
     const ENTRIES: u16 = 1;
     const MOST: u16 = 2;
-    let request = single_request(wire::FLOWS | wire::GET_STATS, ONE, &wire::head(0, 0));
+    let request = single_request(wire::FLOWS | wire::GET_STATS, UNSENT, &wire::head(0, 0));
     let mut fill = None;
-    netlink::ask(kernel, CTNETLINK, &request, |message| {
+    netlink::ask(kernel, CTNETLINK, request, |message| {
         let entry = wire::entry(message.payload)?;
         let entries = entry.word(ENTRIES)?.into();
         fill = Some(Fill { entries, limit: entry.word(MOST).map(Into::into) });
@@ -136,21 +132,27 @@ pub fn fill(kernel: &mut impl Exchange) -> Result<Fill, Failure> {
     fill.ok_or_else(|| CTNETLINK.refused(Errno::BADMSG).into())
 }
 
-/// The number of flows and its limit as everybody may read them; `None` where nothing tracks
-/// connections.
+/// The number of flows and its limit from files that anyone may read; `None` without connection tracking.
 pub fn fill_of_proc(kernel: &Kernel) -> Option<Fill> {
-    let entries = number_of_proc(kernel, COUNT_FILE)?;
+    // A user namespace may hide the first file.
+    let entries =
+        number_of_proc(kernel, COUNT_FILE).or_else(|| counters::entries_of_proc(kernel))?;
     Some(Fill { entries, limit: number_of_proc(kernel, LIMIT_FILE) })
 }
 
-/// The file of the number of flows, below /proc/sys.
+/// Whether nothing tracks connections: a kernel that does has these files.
+pub fn is_off(kernel: &Kernel) -> bool {
+    let files = [kernel.sysctl_path(COUNT_FILE), kernel.net_path(counters::FILE)];
+    kernel.sysctl_path("net").exists() && !files.iter().any(|file| file.exists())
+}
+
+/// The file with the number of flows, below /proc/sys.
 pub const COUNT_FILE: &str = "net/netfilter/nf_conntrack_count";
-/// The file of the limit.
+/// The file with the limit.
 pub const LIMIT_FILE: &str = "net/netfilter/nf_conntrack_max";
-/// The file of the number of buckets.
 const BUCKETS_FILE: &str = "net/netfilter/nf_conntrack_buckets";
 
-/// How many buckets the table of the machine has.
+/// The number of buckets of the machine's table.
 pub fn buckets(kernel: &Kernel) -> Option<u64> {
     number_of_proc(kernel, BUCKETS_FILE)
 }
@@ -159,7 +161,7 @@ fn number_of_proc(kernel: &Kernel, file: &str) -> Option<u64> {
     crate::wire::text::unsigned(&kernel.sysctl(file)?)
 }
 
-/// Reads the flow that a payload tells of; `None` for an unknown shape.
+/// Reads the flow in a payload; `None` for an unknown shape.
 #[inline]
 pub fn flow(payload: &[u8]) -> Option<Flow<'_>> {
     let entry = wire::entry(payload)?;
@@ -173,6 +175,7 @@ pub fn flow(payload: &[u8]) -> Option<Flow<'_>> {
         reply,
         master: tuple_of(attribute::TUPLE_MASTER),
         status: entry.word(attribute::STATUS).map(FlowStatus),
+        untold: FlowStatus(0),
         timeout_seconds: entry.word(attribute::TIMEOUT),
         state,
         vtags,
@@ -186,6 +189,7 @@ pub fn flow(payload: &[u8]) -> Option<Flow<'_>> {
         uses: entry.word(attribute::USE),
         start_nanoseconds: entry.nested(attribute::TIMESTAMP, 1).and_then(wire::long),
         stop_nanoseconds: entry.nested(attribute::TIMESTAMP, 2).and_then(wire::long),
+        age_seconds: None,
         event_nanoseconds: entry.bytes(attribute::TIMESTAMP_EVENT).and_then(wire::long),
         helper: entry.nested(attribute::HELP, 1).map(text),
         labels: entry.bytes(attribute::LABELS),
@@ -220,7 +224,7 @@ pub fn tuple(view: &wire::Tuple) -> Option<Tuple> {
 /// The state of TCP, DCCP or SCTP, and the verification tags of SCTP.
 #[inline]
 fn protocol_state(bytes: &[u8]) -> (Option<u8>, Option<[u32; 2]>) {
-    // CTA_PROTOINFO_TCP, _DCCP and _SCTP; in each of them attribute 1 is the state.
+    // CTA_PROTOINFO_TCP, _DCCP and _SCTP; in each, attribute 1 is the state.
     let Some((kind, inner)) =
         [1, 2, 3].into_iter().find_map(|kind| Some((kind, wire::find(bytes, kind)?)))
     else {
@@ -236,13 +240,13 @@ fn protocol_state(bytes: &[u8]) -> (Option<u8>, Option<[u32; 2]>) {
 #[inline]
 fn traffic(entry: &Entry<'_>, kind: u16) -> Option<Traffic> {
     let bytes = entry.bytes(kind)?;
-    // CTA_COUNTERS_PACKETS and _BYTES, then their old forms of 32 bits.
+    // CTA_COUNTERS_PACKETS and _BYTES, then their older 32-bit forms.
     let number =
         |kind, old| wire::find(bytes, kind).or_else(|| wire::find(bytes, old)).and_then(wire::long);
     Some(Traffic { packets: number(1, 3)?, bytes: number(2, 4)? })
 }
 
-/// A text without the NUL that ends it.
+/// The text without its terminating NUL.
 #[inline]
 pub(super) fn text(bytes: &[u8]) -> &[u8] {
     bytes.split(|byte| *byte == 0).next().unwrap_or(bytes)

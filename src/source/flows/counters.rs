@@ -1,4 +1,4 @@
-//! What connection tracking counts on each CPU: by ctnetlink, or from /proc/net/stat.
+//! The per-CPU counters of connection tracking, by ctnetlink or from /proc/net/stat.
 
 use std::os::unix::ffi::OsStrExt;
 
@@ -6,12 +6,12 @@ use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::source::files::lines::Lines;
-use crate::source::netlink::{self, CTNETLINK, Exchange, Failure, ONE};
-use crate::sys::{self, Kernel};
+use crate::source::netlink::{self, CTNETLINK, Exchange, Failure, UNSENT};
+use crate::sys::{self, Kernel, PathError};
 use crate::wire::ctnetlink as wire;
 use crate::wire::netlink::{attributes, dump_request};
 
-/// The counters of flows: `CTA_STATS_…`, from attribute 1 on.
+/// The counters of flows: `CTA_STATS_…`, starting at attribute 1.
 const OF_FLOWS: [&str; 15] = [
     "searched",
     "found",
@@ -29,35 +29,28 @@ const OF_FLOWS: [&str; 15] = [
     "clash_resolve",
     "chaintoolong",
 ];
-/// The counters of expectations: `CTA_STATS_EXP_…`, likewise.
+/// The counters of expectations: `CTA_STATS_EXP_…`, starting at attribute 1.
 const OF_EXPECTATIONS: [&str; 3] = ["expect_new", "expect_create", "expect_delete"];
 
-/// A counter's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Name {
-    /// One that is known.
+    /// The name of a known counter.
     Known(&'static str),
-    /// The number of an attribute that is not.
+    /// The attribute number of an unknown counter.
     Number(u16),
 }
 
-/// A counter of one CPU: 32 bits that wrap.
+/// A counter of one CPU: a 32-bit number that wraps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counter {
-    /// The CPU's number.
     pub cpu: u16,
-    /// What is counted.
     pub name: Name,
-    /// How often.
     pub value: u32,
 }
 
-/// What the counters are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum About {
-    /// Flows.
     Flows,
-    /// Expectations.
     Expectations,
 }
 
@@ -70,7 +63,6 @@ impl About {
     }
 
     fn kind(self) -> u16 {
-        /// `IPCTNL_MSG_EXP_GET_STATS_CPU`.
         const GET_STATS_CPU_OF_EXPECTATIONS: u16 = 3;
         match self {
             About::Flows => wire::FLOWS | wire::GET_STATS_CPU,
@@ -82,12 +74,12 @@ impl About {
 /// The counters of every CPU, in the kernel's order.
 ///
 /// # Errors
-/// [`Failure::Refused`], `PERM` without the right.
+/// [`Failure::Refused`]: `PERM` without CAP_NET_ADMIN.
 pub fn counters(kernel: &mut impl Exchange, about: About) -> Result<Vec<Counter>, Failure> {
     const HEAD: usize = 4;
     let mut counters = Vec::with_capacity(128);
-    let request = dump_request(about.kind(), ONE, &wire::head(0, 0));
-    netlink::ask(kernel, CTNETLINK, &request, |message| {
+    let request = dump_request(about.kind(), UNSENT, &wire::head(0, 0));
+    netlink::ask(kernel, CTNETLINK, request, |message| {
         let entry = wire::entry(message.payload)?;
         for (kind, value) in attributes(message.payload.get(HEAD..).unwrap_or_default()) {
             let name = usize::from(kind).checked_sub(1).and_then(|place| about.names().get(place));
@@ -102,17 +94,18 @@ pub fn counters(kernel: &mut impl Exchange, about: About) -> Result<Vec<Counter>
 /// The file below /proc/net.
 pub const FILE: &str = "stat/nf_conntrack";
 
-/// The same as everybody may read them, in the same order; `None` where nothing tracks connections.
+/// The same counters from a file that anyone may read, in the same order; `None` without connection tracking.
 ///
 /// # Errors
-/// If the file is of no known shape.
+/// If the shape of the file is unknown.
 pub fn counters_of_proc(kernel: &Kernel, about: About) -> Result<Option<Vec<Counter>>, Error> {
     let path = kernel.net_path(FILE);
+    let file = sys::open_file(&path);
     let path = path.as_os_str().as_bytes();
-    let fd = match sys::open(path) {
+    let fd = match file {
         Ok(fd) => fd,
-        Err(Errno::NOENT) => return Ok(None),
-        Err(error) => return Err(Error::system(path, error)),
+        Err(PathError::System(Errno::NOENT)) => return Ok(None),
+        Err(error) => return Err(error.at(path)),
     };
     let mut columns: Vec<Option<usize>> = Vec::new();
     let (mut counters, mut cpu) = (Vec::with_capacity(128), 0u16);
@@ -121,7 +114,7 @@ pub fn counters_of_proc(kernel: &Kernel, about: About) -> Result<Option<Vec<Coun
         if columns.is_empty() {
             let known: Vec<_> = words().map(name_of_column).collect();
             let of = |name: &&str| known.iter().position(|other| other == &Some(*name));
-            // What newer kernels have no more is a column of zeros in the file.
+            // Counters that newer kernels no longer have are columns of zeros in the file.
             let is_new = known.contains(&Some("clash_resolve"));
             let is_gone = |name: &&str| is_new && matches!(*name, "new" | "ignore" | "delete");
             columns =
@@ -141,7 +134,16 @@ pub fn counters_of_proc(kernel: &Kernel, about: About) -> Result<Option<Vec<Coun
     Ok(Some(counters))
 }
 
-/// The name by which ctnetlink calls what a column of the file holds.
+/// The number of flows, with which every row of that file begins; `None` if nothing tracks connections.
+pub(super) fn entries_of_proc(kernel: &Kernel) -> Option<u64> {
+    let text = sys::read_all(sys::open_file(&kernel.net_path(FILE)).ok()?, 1 << 20).ok()?;
+    let rows = text.split(|byte| *byte == b'\n').map(|line| line.split(|byte| *byte == b' '));
+    let mut words = rows.map(|mut row| row.next().unwrap_or_default());
+    let is_known = words.next()? == b"entries";
+    words.next().and_then(hexadecimal).filter(|_| is_known).map(u64::from)
+}
+
+/// ctnetlink's name for a column of the file.
 fn name_of_column(column: &[u8]) -> Option<&'static str> {
     let column: &[u8] = match column {
         b"icmp_error" => b"error",

@@ -1,5 +1,4 @@
-//! What becomes of flows, as the kernel tells it: events of ctnetlink, and how many of them were lost
-//! (net/netfilter/nf_conntrack_netlink.c, net/netlink/af_netlink.c).
+//! Events of flows, by ctnetlink (net/netfilter/nf_conntrack_netlink.c).
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -9,25 +8,25 @@ use super::conntrack;
 use super::expectations;
 use crate::error::Error;
 use crate::model::{Change, Expectation, Flow};
-use crate::source::netlink::{CTNETLINK, Failure, Messages, Wait};
+use crate::source::multicast::{Multicast, Stream};
+use crate::source::netlink::{CTNETLINK, Failure};
 use crate::sys::Netlink;
 use crate::wire::ctnetlink as wire;
 use crate::wire::netlink::{self, Message};
 
-/// EventGroups of events, a set: bit N - 1 is the kernel's group N.
+pub use crate::source::multicast::Step;
+
+/// A set of multicast groups: bit N - 1 is the kernel's group N.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EventGroups(pub u32);
 
 impl EventGroups {
-    /// New flows.
     pub const NEW: EventGroups = EventGroups(1);
-    /// Flows that changed.
     pub const UPDATE: EventGroups = EventGroups(1 << 1);
-    /// Flows that ended.
     pub const DESTROY: EventGroups = EventGroups(1 << 2);
-    /// All three of flows.
+    /// All three groups of flows.
     pub const FLOWS: EventGroups = EventGroups(0b111);
-    /// All three of expectations.
+    /// All three groups of expectations.
     pub const EXPECTATIONS: EventGroups = EventGroups(0b111_000);
 }
 
@@ -38,91 +37,48 @@ impl std::ops::BitOr for EventGroups {
     }
 }
 
-/// What an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject<'a> {
-    /// A flow.
     Flow(&'a Flow<'a>),
-    /// An expectation.
     Expectation(&'a Expectation<'a>),
 }
 
-/// One event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event<'a> {
-    /// What happened.
     pub kind: Change,
-    /// To what.
     pub subject: Subject<'a>,
-    /// The port of the netlink socket whose request caused it; 0 where no request did.
+    /// The port ID of the netlink socket whose request caused the event; 0 if no request did.
     pub port: u32,
 }
 
-/// What one call of [`Events::next`] came upon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// A datagram, whose events were given.
-    Read,
-    /// Nothing waits to be read.
-    Idle,
-    /// That many events were lost since the last time that this was said: the buffer was full. 0 if
-    /// the kernel only says that there was a loss: before Linux 4.12, or where it had no memory.
-    Lost(u64),
-}
-
-/// What came, and what of it could not be read.
+/// How many events came, and how many messages could not be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Events that were given.
     pub events: u64,
-    /// Messages of a type that is not known.
+    /// Messages of an unknown type.
     pub unknown: u64,
-    /// Messages of a known type and an unknown shape.
+    /// Messages of a known type but an unknown shape.
     pub malformed: u64,
-    /// Messages that were lost.
     pub lost: u64,
-    /// How often the kernel said that its buffer was full.
+    /// How often the kernel reported that its buffer was full.
     pub overruns: u64,
 }
 
-/// A socket that events come from; tests script it.
-pub trait Stream: Messages {
-    /// How many messages were dropped until now, modulo 2^32.
-    ///
-    /// # Errors
-    /// The system's, if it does not count them.
-    fn drops(&self) -> Result<u32, Errno>;
-}
-
-impl Stream for Netlink {
-    fn drops(&self) -> Result<u32, Errno> {
-        Netlink::drops(self)
-    }
-}
-
-/// The stream of events of the network namespace in which it was opened.
+/// The events of the network namespace in which this was opened.
 #[derive(Debug)]
 pub struct Events<S = Netlink> {
-    stream: S,
+    from: Multicast<S>,
     counts: Counts,
-    /// The drops that were said.
-    said: u32,
-    /// Whether there was an overrun of which not all may have been said.
-    is_overrun: bool,
-    /// Whether there was one of which nothing was said.
-    is_unsaid: bool,
-    /// Whether the drops were read just now, with those of an overrun that is not reported yet.
-    is_counted: bool,
 }
 
 impl Events {
-    /// Joins `groups` with a receive buffer of `buffer_bytes`, the system's default for `None`.
+    /// Joins `groups` with a receive buffer of `buffer_bytes`; `None` keeps the system's default.
     ///
-    /// The buffer belongs to the socket that receives, and is set before it joins: conntrack 1.4.7 to
-    /// 1.4.9 set that of another socket, without effect.
+    /// The buffer of the receiving socket is set before it joins: conntrack 1.4.7 to 1.4.9 set that of another
+    /// socket, without effect.
     ///
     /// # Errors
-    /// [`Failure::Refused`]: `PERM` without the right.
+    /// [`Failure::Refused`]: `PERM` without CAP_NET_ADMIN.
     pub fn open(groups: EventGroups, buffer_bytes: Option<usize>) -> Result<Events, Failure> {
         let socket = conntrack::open()?;
         let refused = |errno| CTNETLINK.refused(errno);
@@ -133,94 +89,56 @@ impl Events {
         Ok(Events::of(socket))
     }
 
-    /// The size of the receive buffer in bytes as the kernel has it, its overhead included.
+    /// The size of the receive buffer in bytes, the kernel's overhead included.
     pub fn receive_buffer(&self) -> Result<usize, Errno> {
-        self.stream.receive_buffer()
+        self.from.stream.receive_buffer()
     }
 
-    /// Sets the receive buffer anew and gives what the kernel then has.
+    /// Changes the size of the receive buffer and returns what the kernel made of it.
     pub fn set_receive_buffer(&self, bytes: usize) -> Result<usize, Errno> {
-        self.stream.set_receive_buffer(bytes)
+        self.from.stream.set_receive_buffer(bytes)
     }
 }
 
 impl AsFd for Events {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+        self.from.stream.as_fd()
     }
 }
 
 impl<S: Stream> Events<S> {
-    /// The events of a stream that has joined its groups.
+    /// The events of a stream that has already joined its groups.
     pub fn of(stream: S) -> Events<S> {
-        let said = stream.drops().unwrap_or_default();
-        let (is_overrun, is_unsaid, is_counted) = (false, false, false);
-        Events { stream, counts: Counts::default(), said, is_overrun, is_unsaid, is_counted }
+        Events { from: Multicast::of(CTNETLINK, stream), counts: Counts::default() }
     }
 
-    /// What came until now.
+    /// What has come so far.
     pub fn counts(&self) -> Counts {
-        self.counts
+        let Multicast { lost, overruns, oversized, .. } = self.from;
+        let malformed = self.counts.malformed.saturating_add(oversized);
+        Counts { malformed, lost, overruns, ..self.counts }
     }
 
-    /// Reads one datagram if one waits, and calls `each` with its events.
-    ///
-    /// The kernel says only once that its buffer was full, and goes on to drop events until all that
-    /// waits has been read. So the loss is said when nothing waits any more, or when the next one
-    /// comes: then the counter holds all of it, and the sum of what was given and what was said to be
-    /// lost is what was sent.
+    /// Reads one datagram if one is waiting, and calls `each` with its events; see [`Multicast::next`].
     ///
     /// # Errors
-    /// Those of the system but for losses, and those of `each`.
+    /// The system's, except for losses, and those of `each`.
     pub fn next(
         &mut self,
         mut each: impl FnMut(&Event<'_>) -> Result<(), Error>,
     ) -> Result<Step, Error> {
-        let was_counted = std::mem::take(&mut self.is_counted);
         let counts = &mut self.counts;
-        match self.stream.walk(Wait::No, |message| take(message, counts, &mut each)) {
-            Ok(taken) => taken.map(|()| Step::Read),
-            Err(Errno::AGAIN) => Ok(self.at_rest()),
-            Err(Errno::NOBUFS) => {
-                self.counts.overruns = self.counts.overruns.saturating_add(1);
-                let was_overrun = std::mem::replace(&mut self.is_overrun, true);
-                let lost = if was_overrun { self.newly_lost() } else { 0 };
-                self.is_unsaid = (self.is_unsaid || !was_counted) && lost == 0;
-                Ok(if lost > 0 { Step::Lost(lost) } else { Step::Read })
-            }
-            Err(Errno::INTR) => Ok(Step::Read),
-            Err(Errno::MSGSIZE) => {
-                self.counts.malformed = self.counts.malformed.saturating_add(1);
-                Ok(Step::Read)
-            }
-            Err(errno) => Err(CTNETLINK.refused(errno).into()),
-        }
+        self.from.next(&mut |message| deliver(message, counts, &mut each))
     }
 
-    /// What there is to say when nothing waits: a loss, if there was one. One of which the kernel gives no
-    /// number is said once.
-    fn at_rest(&mut self) -> Step {
-        if !std::mem::take(&mut self.is_overrun) {
-            return Step::Idle;
-        }
-        let lost = self.newly_lost();
-        self.is_counted = lost > 0;
-        let is_unsaid = std::mem::take(&mut self.is_unsaid);
-        if lost > 0 || is_unsaid { Step::Lost(lost) } else { Step::Idle }
-    }
-
-    /// How many events were lost and not said yet: for the end, when nothing is read any more.
+    /// How many events were lost and not reported yet: for the end, when nothing more is read.
     pub fn newly_lost(&mut self) -> u64 {
-        let drops = self.stream.drops().unwrap_or(self.said);
-        // The counter has 32 bits and wraps.
-        let lost = drops.wrapping_sub(std::mem::replace(&mut self.said, drops)).into();
-        self.counts.lost = self.counts.lost.saturating_add(lost);
-        lost
+        self.from.newly_lost()
     }
 }
 
-/// Gives the event that a message tells, and counts it.
-fn take(
+/// Counts a message and hands its event to `each`.
+fn deliver(
     message: Option<Message<'_>>,
     counts: &mut Counts,
     each: &mut impl FnMut(&Event<'_>) -> Result<(), Error>,
@@ -251,7 +169,7 @@ fn take(
     Ok(())
 }
 
-/// What a message tells, and whether of a flow.
+/// The change that a message reports, and whether it is about a flow.
 fn kind(message: &Message<'_>) -> Option<(Change, bool)> {
     const FLOW_NEW: u16 = wire::FLOWS | wire::NEW;
     const FLOW_DELETE: u16 = wire::FLOWS | wire::DELETE;
@@ -271,19 +189,20 @@ fn kind(message: &Message<'_>) -> Option<(Change, bool)> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::source::netlink::{Messages, Wait};
     use crate::wire::ctnetlink::attribute;
     use crate::wire::netlink::{HEADER, dump_request, push_attribute};
     use std::collections::VecDeque;
 
-    /// Datagrams and errors in turn, then nothing; and the counter of drops at each of them.
-    pub struct Script {
+    /// Yields datagrams and errors, then nothing; with each of them, the counter of drops.
+    pub(crate) struct Script {
         left: VecDeque<(Result<Vec<u8>, Errno>, u32)>,
         now: Vec<u8>,
         drops: u32,
     }
 
     impl Script {
-        pub fn of(
+        pub(crate) fn of(
             steps: impl IntoIterator<Item = (Result<Vec<u8>, Errno>, u32)>,
         ) -> Events<Script> {
             let left = steps.into_iter().collect();
@@ -318,7 +237,7 @@ pub(super) mod tests {
         [ip, nested(2, &[(1, &[17]), (2, &port), (3, &[0, 53])])].concat()
     }
 
-    pub fn message(kind: u16, flags: u16, port: u32) -> Vec<u8> {
+    pub(crate) fn message(kind: u16, flags: u16, port: u32) -> Vec<u8> {
         of_tuples(kind, flags, port, &[attribute::TUPLE_ORIG, attribute::TUPLE_REPLY])
     }
 
@@ -378,7 +297,7 @@ pub(super) mod tests {
     #[test]
     fn losses_are_said_when_all_that_waited_is_read() {
         let event = || Ok(message(0x102, 0, 0));
-        // The counter wraps; and it goes on after the kernel has said that its buffer was full.
+        // The counter wraps, and continues to grow after the kernel has reported that its buffer was full.
         let mut events = Script::of([
             (event(), u32::MAX - 1),
             (Err(Errno::NOBUFS), 0),
@@ -397,7 +316,7 @@ pub(super) mod tests {
         steps.retain(|step| *step != Step::Read);
         assert_eq!(steps, [Step::Lost(5), Step::Lost(6), Step::Idle]);
         assert_eq!((events.counts().lost, events.counts().overruns), (11, 3));
-        events.stream.drops = 12;
+        events.from.stream.drops = 12;
         assert_eq!((events.newly_lost(), events.newly_lost(), events.counts().lost), (3, 0, 14));
     }
 
@@ -407,7 +326,7 @@ pub(super) mod tests {
             (Err(Errno::NOBUFS), u32::MAX - 1),
             (Err(Errno::AGAIN), u32::MAX - 1),
             (Err(Errno::NOBUFS), 0),
-            // Between this and the reading of the counter, the buffer was full once more.
+            // Between this and the reading of the counter, the buffer overran again.
             (Err(Errno::AGAIN), 7),
             (Err(Errno::NOBUFS), 7),
             (Ok(message(0x102, 0, 0)), 7),
@@ -422,6 +341,8 @@ pub(super) mod tests {
     fn other_errors_end_it() {
         let mut events = Script::of([(Err(Errno::PERM), 0)]);
         let Err(Error::Fault { text, .. }) = events.next(|_| Ok(())) else { panic!("no error") };
-        assert_eq!(text, b"ctnetlink: Operation not permitted (needs CAP_NET_ADMIN)");
+        let wanted =
+            ["ctnetlink: Operation not permitted ", &crate::error::needs("CAP_NET_ADMIN")].concat();
+        assert_eq!(text, wanted.as_bytes());
     }
 }

@@ -1,9 +1,9 @@
-//! The flows that the kernel expects because others announced them, by ctnetlink.
+//! The flows that the kernel expects because another flow announced them, by ctnetlink.
 
 use super::conntrack::{text, tuple};
 use crate::error::Error;
 use crate::model::{Expectation, ExpectationFlags};
-use crate::source::netlink::{self, CTNETLINK, Dumped, Exchange, Failure, ONE};
+use crate::source::netlink::{self, CTNETLINK, Dumped, Exchange, Failure, UNSENT};
 use crate::wire::ctnetlink as wire;
 use crate::wire::netlink::dump_request;
 
@@ -16,11 +16,11 @@ pub fn expectations(
     family: u8,
     mut each: impl FnMut(&Expectation<'_>) -> Result<(), Error>,
 ) -> Result<Dumped, Failure> {
-    let request = dump_request(wire::EXPECTATIONS | wire::GET, ONE, &wire::head(family, 0));
-    netlink::ask(kernel, CTNETLINK, &request, |message| Some(each(&expectation(message.payload)?)))
+    let request = dump_request(wire::EXPECTATIONS | wire::GET, UNSENT, &wire::head(family, 0));
+    netlink::ask(kernel, CTNETLINK, request, |message| Some(each(&expectation(message.payload)?)))
 }
 
-/// Reads the expectation that a payload tells of; `None` for an unknown shape.
+/// Reads the expectation in a payload; `None` for an unknown shape.
 pub fn expectation(payload: &[u8]) -> Option<Expectation<'_>> {
     // CTA_EXPECT_… of include/uapi/linux/netfilter/nfnetlink_conntrack.h.
     const MASTER: u16 = 1;

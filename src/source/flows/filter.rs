@@ -1,9 +1,9 @@
-//! Which flows are meant, in the words of the kernel: attributes of a request for a dump
-//! (ctnetlink_alloc_filter of net/netfilter/nf_conntrack_netlink.c).
+//! A filter of flows in the kernel's terms: attributes of a dump request (ctnetlink_alloc_filter of
+//! net/netfilter/nf_conntrack_netlink.c).
 //!
-//! The kernel only ever leaves out flows that are not meant: what it cannot say exactly (networks,
-//! labels, translations, the zones of one direction) is left to [`FlowFilter::has`], which every flow
-//! passes once more, since kernels ignore attributes that they do not know.
+//! The kernel only skips flows that do not match. What it cannot express exactly (networks, labels,
+//! translations, the zone of one direction) is left to [`FlowFilter::has`]. Every flow is tested there again,
+//! since kernels ignore attributes that they do not know.
 
 use std::net::IpAddr;
 
@@ -17,7 +17,7 @@ const PROTO: u16 = 2;
 const TUPLE_ZONE: u16 = 3;
 /// CTA_PROTO_NUM.
 const NUMBER: u16 = 1;
-/// The flags of CTA_FILTER: which parts of a tuple must be the same.
+/// The flags of CTA_FILTER: which parts of a tuple must be equal.
 const FLAG_SOURCE: u32 = 1;
 const FLAG_DESTINATION: u32 = 1 << 1;
 const FLAG_NUMBER: u32 = 1 << 3;
@@ -25,8 +25,8 @@ const FLAG_PORTS: [u32; 2] = [1 << 4, 1 << 5];
 const ICMP: u8 = 1;
 const ICMPV6: u8 = 58;
 
-/// The attributes that pick the flows of `filter`, as far as the kernel can; the family is not among
-/// them, since the head of a request holds it.
+/// The attributes that express `filter`, as far as the kernel can test it. The family is not among them: it is
+/// in the header of the request.
 pub fn attributes(filter: &FlowFilter) -> Vec<u8> {
     let mut buffer = Vec::new();
     let mut word = |kind, number: u32| push_attribute(&mut buffer, kind, &number.to_be_bytes());
@@ -39,7 +39,7 @@ pub fn attributes(filter: &FlowFilter) -> Vec<u8> {
         word(attribute::STATUS, set);
         word(attribute::STATUS_MASK, set | unset);
     }
-    // Zone 0 would leave out the flows with a zone of one direction.
+    // Zone 0 would exclude flows that have a zone in one direction only.
     if let Some(zone) = filter.zone.filter(|zone| *zone != 0) {
         push_attribute(&mut buffer, attribute::ZONE, &zone.to_be_bytes());
     }
@@ -61,8 +61,8 @@ pub fn attributes(filter: &FlowFilter) -> Vec<u8> {
     buffer
 }
 
-/// The attributes that name one flow by the tuple of its original direction or, if that has no
-/// addresses, of its answers.
+/// The attributes that identify one flow by the tuple of its original direction or, if that has no addresses,
+/// of its reply direction.
 pub fn one(filter: &FlowFilter) -> Vec<u8> {
     let mut buffer = Vec::new();
     if let Some(zone) = filter.zone {
@@ -76,10 +76,10 @@ pub fn one(filter: &FlowFilter) -> Vec<u8> {
     buffer
 }
 
-/// Which parts of a direction the kernel compares: exact ones only.
+/// Which parts of a direction the kernel compares: only exact ones.
 ///
-/// Not addresses of IPv6: the kernel, 6.18 too, leaves out the flows that have them and gives the others
-/// (ctnetlink_filter_match_tuple takes ipv6_addr_cmp for a test of equality).
+/// IPv6 addresses are not among them: for them, the kernel (6.18 too) excludes the flows that match and gives
+/// the others (ctnetlink_filter_match_tuple takes ipv6_addr_cmp for a test of equality).
 fn flags(filter: &FlowFilter, side: &Side, is_orig: bool) -> u32 {
     let mut flags = 0;
     let mut set = |flag, is_asked| flags |= if is_asked { flag } else { 0 };
@@ -89,7 +89,8 @@ fn flags(filter: &FlowFilter, side: &Side, is_orig: bool) -> u32 {
     };
     set(FLAG_SOURCE, is_exact(&side.source));
     set(FLAG_DESTINATION, is_exact(&side.destination));
-    // The protocol's own part is only looked at with its number; that is the same both ways.
+    // The kernel looks at ports and ICMP fields only if the protocol is given, which is the same in both
+    // directions.
     let asks_ends = side.ports != [None; 2] || side.icmp != [None; 2] || side.icmp_id.is_some();
     set(FLAG_NUMBER, filter.protocol.is_some() && (is_orig || asks_ends));
     if filter.protocol.is_some_and(|protocol| ![ICMP, ICMPV6].contains(&protocol)) {
@@ -134,7 +135,7 @@ fn tuple(side: &Side, protocol: Option<u8>, flags: u32) -> Vec<u8> {
     buffer
 }
 
-/// Appends identifier, type and code of ICMP or ICMPv6.
+/// Appends the identifier, type and code of ICMP or ICMPv6.
 fn push_icmp(buffer: &mut Vec<u8>, side: &Side, protocol: u8) {
     let first = match protocol {
         ICMP => 4,

@@ -1,42 +1,42 @@
-//! The events of flows and, beside them, dumps of the kernel's table, by which whoever keeps flows finds what
-//! the events did not tell.
+//! Events of flows and, while they are read, dumps of the kernel's table, which show what the events did not
+//! report.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::conntrack::{self, FlowTable};
-use super::events::{Event, Events, Step, Stream};
+use super::events::{Event, Events, Step};
 use crate::error::Error;
 use crate::model::Flow;
-use crate::source::netlink::{Answers, CTNETLINK, Dumped, Exchange, Failure, ONE, Progress, Wait};
+use crate::source::multicast::Stream;
+use crate::source::netlink::{Answers, CTNETLINK, Dumped, Exchange, Failure, Progress, Wait};
 use crate::sys::Netlink;
 
-/// How many datagrams of events are read at once, before the caller looks for something else.
+/// How many datagrams of events one turn reads before the caller can do something else.
 const EVENTS_A_TURN: usize = 1024;
-/// In how many turns of a dump events that wait go before its parts; and in how many turns behind the dump what
-/// waited when it ended is read, whatever the size of the buffer. So a flood of events does not keep a
-/// dump from its end.
+/// For this many turns of a dump, events that wait are read before the dump's parts; and for at most this many
+/// turns after it, the events that waited when it ended are read, whatever the size of the buffer. So a flood
+/// of events cannot keep a dump from ending.
 const TURNS_BESIDE: u32 = 1024;
 
 /// What [`Follower::turn`] gives.
 #[derive(Debug)]
 pub enum Seen<'a> {
-    /// An event.
     Event(&'a Event<'a>),
-    /// That many events were lost; see [`Step::Lost`].
+    /// This many events were lost; see [`Step::Lost`].
     Lost(u64),
     /// A flow of the table.
     Dumped(&'a Flow<'a>),
-    /// The dump has ended and, if it was read to its end, so have the events that waited then.
+    /// The dump has ended. If it was read completely, the events that waited then have been given.
     Ended(Result<Dumped, Failure>),
 }
 
-/// Reads events, and dumps the table beside them when it is told to.
+/// Reads events, and dumps the table at the same time when told to.
 ///
-/// While a dump is read the kernel's buffer of events does not fill up. Whoever keeps flows can let the events
-/// win over what the dump shows, since the kernel prepares parts of a dump some time before they are read.
+/// The kernel's buffer of events does not fill up while a dump is read. A caller that keeps flows should let
+/// events take precedence over the dump, since the kernel prepares parts of a dump some time before they are
+/// read.
 #[derive(Debug)]
 pub struct Follower<S = Netlink, K = Netlink> {
-    /// Where the events come from.
     pub events: Events<S>,
     dump: Option<Dump<K>>,
 }
@@ -44,17 +44,17 @@ pub struct Follower<S = Netlink, K = Netlink> {
 /// A dump that has not ended.
 #[derive(Debug)]
 struct Dump<K> {
-    /// A socket of its own, so that a dump that fails leaves nothing to the next one.
+    /// A separate socket, so that a failed dump leaves nothing behind for the next one.
     kernel: K,
     answers: Answers,
-    /// Whether only the events that waited at its end are left.
+    /// Whether only the events that waited at its end are left to read.
     is_read: bool,
-    /// In how many turns events still go first.
+    /// For how many more turns events go first.
     patience: u32,
 }
 
 impl Follower {
-    /// Begins to dump the table. A dump that has not ended is given up.
+    /// Starts to dump the table. A dump that has not ended is abandoned.
     pub fn start(&mut self) -> Result<(), Failure> {
         self.start_by(conntrack::open()?)
     }
@@ -68,22 +68,22 @@ impl<S: Stream, K: Exchange> Follower<S, K> {
 
     fn start_by(&mut self, mut kernel: K) -> Result<(), Failure> {
         let mut answers = Answers::of(CTNETLINK);
-        let request = conntrack::request_for(FlowTable::Tracked, ONE, 0, &[]);
-        answers.begin(&mut kernel, ONE, &request)?;
+        let request = conntrack::request_for(FlowTable::Tracked, 0, &[]);
+        answers.begin(&mut kernel, request)?;
         self.dump = Some(Dump { kernel, answers, is_read: false, patience: TURNS_BESIDE });
         Ok(())
     }
 
-    /// Whether a dump has begun and not ended.
+    /// Whether a dump has started and not ended.
     pub fn is_dumping(&self) -> bool {
         self.dump.is_some()
     }
 
-    /// Reads events that wait, but not for ever, and then a part of the dump if there is one: some hundred flows
-    /// at most. Gives whether there is nothing more to do before a socket is ready.
+    /// Reads the waiting events, up to a limit, and then a part of the dump if there is one: at most some
+    /// hundred flows. Returns whether there is nothing more to do until a socket is ready.
     ///
     /// # Errors
-    /// If the events cannot be read any more, or `each` fails.
+    /// If the events can no longer be read, or `each` fails.
     pub fn turn(
         &mut self,
         mut each: impl FnMut(Seen<'_>) -> Result<(), Error>,
@@ -114,15 +114,15 @@ impl<S: Stream, K: Exchange> Follower<S, K> {
 }
 
 impl<S, K: AsFd> Follower<S, K> {
-    /// The socket of the dump, if more of it comes.
+    /// The socket of the dump, if more of it is to come.
     pub fn dump(&self) -> Option<BorrowedFd<'_>> {
         self.dump.as_ref().filter(|dump| !dump.is_read).map(|dump| dump.kernel.as_fd())
     }
 }
 
 impl<K: Exchange> Dump<K> {
-    /// Reads a part if one waits. The events that came until then go first: so a flow that it shows was told of
-    /// before, unless its event was lost.
+    /// Reads a part if one is waiting. The events that came before go first, so each flow in the part has
+    /// already been reported, unless its event was lost.
     fn part(
         &mut self,
         events: &mut Events<impl Stream>,
@@ -137,7 +137,7 @@ impl<K: Exchange> Dump<K> {
     }
 }
 
-/// Reads the events that wait, but not for ever; whether none waits any more and none was lost: after a loss the
+/// Reads the waiting events, up to a limit. Returns whether none is left and none was lost: after a loss, the
 /// caller may have something to do.
 fn read(
     events: &mut Events<impl Stream>,
@@ -172,6 +172,10 @@ mod tests {
         fn send(&mut self, _: &[u8]) -> Result<(), Errno> {
             Ok(())
         }
+
+        fn number(&mut self) -> u32 {
+            1
+        }
     }
 
     impl Messages for Kernel {
@@ -192,12 +196,12 @@ mod tests {
         dump_request(0x100, 1, &message(0x100, 2, 0)[HEADER..])
     }
 
-    /// The end of a dump, and what the kernel says of it.
+    /// The end of a dump, with the kernel's status.
     fn end(errno: i32) -> Vec<u8> {
         dump_request(netlink::DONE, 1, &errno.to_ne_bytes())
     }
 
-    /// Follows until nothing is left to be done; what was seen, in order.
+    /// Follows until there is nothing left to do, and lists what was given, in order.
     fn followed(follower: &mut Follower<Script, Kernel>, parts: Vec<Vec<u8>>) -> String {
         follower.start_by(Kernel(parts, Vec::new())).unwrap();
         let mut order = String::new();
@@ -206,7 +210,7 @@ mod tests {
                 Seen::Dumped(_) => "D ".to_owned(),
                 Seen::Event(event) => format!("E{} ", event.port),
                 Seen::Lost(lost) => format!("L{lost} "),
-                Seen::Ended(Ok(Dumped { is_interrupted })) => format!("end {is_interrupted}"),
+                Seen::Ended(Ok(Dumped { is_interrupted, .. })) => format!("end {is_interrupted}"),
                 Seen::Ended(Err(_)) => "failed".to_owned(),
             };
             Ok(())
@@ -220,7 +224,7 @@ mod tests {
         let mut follower = Follower::of(Script::of([
             (Ok(event(1)), 0),
             (Err(Errno::AGAIN), 0),
-            // Between the first part's reception and its first flow.
+            // Between the reception of the first part and its first flow.
             (Ok(event(2)), 0),
             (Err(Errno::AGAIN), 0),
             (Err(Errno::NOBUFS), 0),
@@ -229,7 +233,7 @@ mod tests {
             (Ok(event(3)), 1),
             (Err(Errno::AGAIN), 1),
             (Err(Errno::AGAIN), 1),
-            // Behind the dump.
+            // After the dump.
             (Ok(event(4)), 1),
         ]));
         let parts = vec![[entry(), entry()].concat(), [entry(), end(0)].concat()];
@@ -259,7 +263,7 @@ mod tests {
         let mut disturbed = entry();
         disturbed[6] |= netlink::INTERRUPTED as u8;
         assert_eq!(followed(&mut follower, vec![disturbed, end(0)]), "D end true");
-        // One whose answers do not come goes on.
+        // A dump whose answers do not come continues.
         assert_eq!(followed(&mut follower, vec![entry()]), "D ");
         assert!(follower.is_dumping());
         assert_eq!(followed(&mut follower, vec![entry(), end(0)]), "D end false");

@@ -5,10 +5,10 @@ use crate::sys::Kernel;
 
 /// The file below /etc.
 pub const FILE: &str = "xtables/connlabel.conf";
-/// How many labels a flow may have: `XT_CONNLABEL_MAXBIT` and one.
+/// The number of labels that a flow can have: `XT_CONNLABEL_MAXBIT` + 1.
 pub const LABELS: usize = 128;
 
-/// The names of labels, by the number of their bit.
+/// The names of labels, by bit number.
 #[derive(Debug)]
 pub struct Labels {
     names: [Option<Box<[u8]>>; LABELS],
@@ -21,23 +21,23 @@ impl Default for Labels {
 }
 
 impl Labels {
-    /// Reads the file; where there is none, no label has a name.
+    /// Reads the file; if it does not exist, no label has a name.
     pub fn read(kernel: &Kernel) -> Result<Labels, Error> {
         crate::source::files::names::file(kernel, FILE).map(|text| Labels::of(&text))
     }
 
-    /// Reads the lines of such a file. A line that is not one of a label is skipped; of several lines for
-    /// a bit or a name, the first counts.
+    /// Parses the lines of such a file. A line that does not define a label is skipped; if several lines name
+    /// the same bit or use the same name, the first counts.
     pub fn of(text: &[u8]) -> Labels {
         let mut labels = Labels::default();
         for line in text.split(|byte| *byte == b'\n') {
-            // A line that is none adds nothing.
+            // A line that does not define a label adds nothing.
             let _ = labels.add(line);
         }
         labels
     }
 
-    /// Takes a line, `5 eth0-in`: a number as in C, and a name of letters, digits, `-` and blanks.
+    /// Parses a line such as `5 eth0-in`: a number as in C, and a name of letters, digits, `-` and blanks.
     fn add(&mut self, line: &[u8]) -> Option<()> {
         let (bit, rest) = number(line.trim_ascii())?;
         let name = rest.trim_ascii();
@@ -49,22 +49,19 @@ impl Labels {
         Some(())
     }
 
-    /// The name of a bit.
     pub fn name(&self, bit: usize) -> Option<&[u8]> {
         self.names.get(bit)?.as_deref()
     }
 
-    /// The bit of a name.
     pub fn bit(&self, name: &[u8]) -> Option<usize> {
         self.names.iter().position(|known| known.as_deref() == Some(name))
     }
 
-    /// Whether no label has a name.
     pub fn is_empty(&self) -> bool {
         self.names.iter().all(Option::is_none)
     }
 
-    /// The names of the bits that are set in `set`, bit 0 the lowest of its first byte.
+    /// The names of the bits that are set in `set`; bit 0 is the lowest bit of its first byte.
     pub fn names<'a>(&'a self, set: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         let is_set = |bit: usize| set.get(bit / 8).is_some_and(|byte| byte >> (bit % 8) & 1 != 0);
         let named = self.names.iter().enumerate();
@@ -72,7 +69,7 @@ impl Labels {
     }
 }
 
-/// The number that a text begins with, as C writes it, and the rest.
+/// The number at the beginning of a text, in C's notation, and the rest.
 fn number(text: &[u8]) -> Option<(usize, &[u8])> {
     let text = text.strip_prefix(b"+").unwrap_or(text);
     let (base, digits) = match text {
@@ -99,7 +96,7 @@ mod tests {
         (0..LABELS).filter_map(|bit| name(bit).map(|name| (bit, name))).collect()
     }
 
-    /// What libnetfilter_conntrack 1.0.9 takes such lines for.
+    /// What libnetfilter_conntrack 1.0.9 makes of such lines.
     #[test]
     fn lines_are_read_as_the_library_of_conntrack_reads_them() {
         let one = |text: &[u8]| all(text).pop().map(|(bit, name)| format!("{bit} {name}"));

@@ -4,4 +4,4 @@ pub mod capture;
 mod frame;
 pub mod pcap_file;
 
-pub use frame::{Frame, segment};
+pub use frame::{Frame, Seen, segment};

@@ -1,6 +1,10 @@
-//! Processes: who holds sockets, control groups, names of programs.
+//! Processes: who holds sockets, what cannot be seen of them, control groups, names of programs.
 
 pub mod cgroup;
 pub mod closed;
 pub mod owner;
+pub mod owners;
+pub mod pods;
 pub mod programs;
+pub mod sight;
+pub mod words;

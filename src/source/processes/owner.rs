@@ -3,35 +3,48 @@
 //! The kernel keeps no way from a socket to its processes, so every descriptor of every process has
 //! to be looked at, which costs the kernel some 3 us each (100 000 descriptors: 0.16 s on two
 //! processors, 0.26 s on one). Threads share the processes, if there is much to do. Nothing else is done
-//! for a descriptor: no path is put together, no memory taken but that of the result. Threads that have
-//! closed their table of descriptors to the rest of their process (unshare(CLONE_FILES), rare) are not
-//! looked at.
+//! for a descriptor: no path is put together, no memory taken but that of the result.
+//!
+//! A thread may have a table of descriptors of its own (unshare(CLONE_FILES), rare). Passes that look for sockets
+//! which another pass has not found, for certain processes, or for all sockets that are in no other table, ask the
+//! kernel (kcmp(2)) which threads have one, some 2 us for each process and 0.5 us for each thread.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
 use rustix::io::Errno;
 
+use super::sight;
 use crate::error::Error;
-use crate::sys::Kernel;
-use crate::sys::process::{self, Entries, Proc};
+use crate::sys::process::{self, Entries, Files, Proc, is_refusal, unless_gone};
 
-/// What it takes to look into the processes of others, for a note: the first capability opens their
-/// directory of descriptors, the second reads what stands in it (tried on Linux 6.18: one without
-/// the other is refused). fs/proc/fd.c, fs/proc/base.c: `proc_fd_access_allowed`.
-pub const CAPABILITIES: &str = "CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE";
-
-/// A process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
-    /// Its number.
+    /// Its number; that of another thread if its first one has ended, or does not have the sockets.
     pub pid: u32,
     /// Its name: /proc/PID/comm without the line end; any bytes, at most 15 for a program.
     pub name: Vec<u8>,
 }
+
+/// A process that a pass meets.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    pub pid: u32,
+    pub files: Files<'a>,
+}
+
+/// Whether a process is one of those that a pass looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Matching {
+    No,
+    /// The names that would tell cannot be read.
+    Maybe,
+    Yes,
+}
+
+/// Whether a pass looks at a process.
+type Wanted = dyn Fn(&Candidate<'_>) -> Result<Matching, Errno> + Send + Sync;
 
 /// A descriptor that is a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,29 +64,59 @@ pub struct Descriptors {
     pub processes: Vec<Process>,
     /// Their sockets, by inode, the lowest number of a process first.
     pub held: Vec<Held>,
-    /// How many processes' descriptors may not be read.
+    /// How many processes cannot be read that match, or may match.
     pub unreadable: u64,
+    /// Whether one of them uses io_uring: a socket that is registered there needs no descriptor.
+    pub has_rings: bool,
+}
+
+/// Sorts processes by their numbers.
+#[inline(never)]
+pub(super) fn by_pid(processes: &mut [Process]) {
+    processes.sort_unstable_by_key(|process| process.pid);
 }
 
 impl Descriptors {
-    /// One pass over the descriptors of all processes for which `wanted` is true. Processes and
-    /// descriptors that vanish meanwhile are skipped.
+    /// One pass over the descriptors of all processes that are `wanted`. Processes and descriptors that vanish
+    /// meanwhile are skipped.
     pub fn read(
         proc: Proc,
         threads: usize,
-        wanted: impl Fn(&Process) -> bool + Send + Sync + 'static,
+        wanted: impl Fn(&Candidate<'_>) -> Result<Matching, Errno> + Send + Sync + 'static,
     ) -> Result<Descriptors, Error> {
-        Reading::begin(proc, threads, wanted)?.finish()
+        Reading::begin(proc, threads, true, wanted)?.finish()
+    }
+
+    /// One more pass over all processes, for sockets that an earlier pass has not found.
+    pub fn of_sockets(
+        proc: Proc,
+        threads: usize,
+        mut inodes: Vec<u64>,
+    ) -> Result<Descriptors, Error> {
+        inodes.sort_unstable();
+        let wanted = Box::new(|_: &Candidate<'_>| Ok(Matching::Yes));
+        let pass = Pass::new(proc, true, wanted, Some(inodes))?;
+        let mut reading = Reading::start(pass, threads, WORTH_THREADS)?;
+        let mut all = reading.all()?;
+        // A process that was born during the pass may hold what its parent has closed since.
+        let (pass, mut entries) = (Arc::clone(&reading.pass), process::entries());
+        for pid in pass.proc.pids()? {
+            if pass.pids.binary_search(&pid).is_err() {
+                pass.look(pid, &mut all, &mut entries, &mut || {})?;
+            }
+        }
+        Ok(all.sorted())
     }
 
     fn add(&mut self, mut other: Descriptors) {
         self.processes.append(&mut other.processes);
         self.held.append(&mut other.held);
         self.unreadable += other.unreadable;
+        self.has_rings |= other.has_rings;
     }
 
     fn sorted(mut self) -> Descriptors {
-        self.processes.sort_unstable_by_key(|process| process.pid);
+        by_pid(&mut self.processes);
         self.held.sort_unstable_by_key(|held| (held.inode, held.pid, held.fd));
         self
     }
@@ -85,75 +128,9 @@ impl Descriptors {
 }
 
 /// The process of that number, of those that are sorted by number.
-fn process(processes: &[Process], pid: u32) -> Option<&Process> {
+pub(super) fn process(processes: &[Process], pid: u32) -> Option<&Process> {
     let place = processes.binary_search_by_key(&pid, |process| process.pid).ok()?;
     processes.get(place)
-}
-
-/// Whose the sockets are.
-#[derive(Debug, Default)]
-pub struct Owners {
-    /// By number.
-    processes: Vec<Process>,
-    /// The lowest process by the inode of its sockets.
-    pids: HashMap<u64, u32, BuildHasherDefault<InodeHasher>>,
-    unreadable: u64,
-}
-
-/// Spreads inodes, which the kernel counts up for all processes together: nobody can choose many that
-/// collide.
-#[derive(Debug, Default)]
-struct InodeHasher(u64);
-
-impl Hasher for InodeHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        // The bits that tell inodes apart go up, and the mixed ones come down: tables look at both ends.
-        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-impl Owners {
-    /// One pass over the descriptors of all processes for which `wanted` is true.
-    pub fn read(
-        kernel: &Kernel,
-        threads: usize,
-        wanted: impl Fn(&Process) -> bool + Send + Sync + 'static,
-    ) -> Result<Owners, Error> {
-        Reading::begin(Proc::open(kernel)?, threads, wanted)?.owners()
-    }
-
-    fn new(parts: Vec<Descriptors>) -> Owners {
-        let mut owners = Owners::default();
-        owners.pids.reserve(parts.iter().map(|part| part.held.len()).sum());
-        for mut part in parts {
-            owners.unreadable += part.unreadable;
-            owners.processes.append(&mut part.processes);
-            for Held { inode, pid, .. } in part.held {
-                let lowest = owners.pids.entry(inode).or_insert(pid);
-                *lowest = pid.min(*lowest);
-            }
-        }
-        owners.processes.sort_unstable_by_key(|process| process.pid);
-        owners
-    }
-
-    /// The process that holds the socket; the lowest number of several.
-    pub fn of(&self, inode: u64) -> Option<&Process> {
-        process(&self.processes, *self.pids.get(&inode)?)
-    }
-
-    /// How many processes' descriptors may not be read.
-    pub fn unreadable(&self) -> u64 {
-        self.unreadable
-    }
 }
 
 /// From how many descriptors and processes on threads are worth their start, which costs as much as some
@@ -169,23 +146,18 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Begins a pass for at most `threads` threads, this one among them.
+    /// Begins a pass for at most `threads` threads, this one among them; `asks_threads` as in [`Pass`].
     pub fn begin(
         proc: Proc,
         threads: usize,
-        wanted: impl Fn(&Process) -> bool + Send + Sync + 'static,
+        asks_threads: bool,
+        wanted: impl Fn(&Candidate<'_>) -> Result<Matching, Errno> + Send + Sync + 'static,
     ) -> Result<Reading, Error> {
-        Reading::begin_with(proc, threads, WORTH_THREADS, wanted)
+        let pass = Pass::new(proc, asks_threads, Box::new(wanted), None)?;
+        Reading::start(pass, threads, WORTH_THREADS)
     }
 
-    fn begin_with(
-        proc: Proc,
-        threads: usize,
-        worth_threads: usize,
-        wanted: impl Fn(&Process) -> bool + Send + Sync + 'static,
-    ) -> Result<Reading, Error> {
-        let pids = proc.pids()?;
-        let pass = Pass { proc, pids, taken: AtomicUsize::new(0), wanted: Box::new(wanted) };
+    fn start(pass: Pass, threads: usize, worth_threads: usize) -> Result<Reading, Error> {
         let (pass, mut others) = (Arc::new(pass), Vec::new());
         let (mut found, mut entries) = (Descriptors::default(), process::entries());
         let mut seen = 0;
@@ -209,7 +181,7 @@ impl Reading {
     }
 
     /// Does what is left to do, and waits for the others; gives what each has found.
-    fn parts(mut self) -> Result<Vec<Descriptors>, Error> {
+    pub(super) fn parts(&mut self) -> Result<Vec<Descriptors>, Error> {
         let mut parts = vec![std::mem::take(&mut self.found), self.pass.work()?];
         for other in self.others.drain(..) {
             parts.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
@@ -217,16 +189,16 @@ impl Reading {
         Ok(parts)
     }
 
-    /// All that is found, when it is.
-    pub fn finish(self) -> Result<Descriptors, Error> {
+    /// The same in one.
+    fn all(&mut self) -> Result<Descriptors, Error> {
         let mut all = Descriptors::default();
         self.parts()?.into_iter().for_each(|part| all.add(part));
-        Ok(all.sorted())
+        Ok(all)
     }
 
-    /// The same, as whose the sockets are.
-    pub fn owners(self) -> Result<Owners, Error> {
-        self.parts().map(Owners::new)
+    /// All that is found, when it is.
+    pub fn finish(mut self) -> Result<Descriptors, Error> {
+        self.all().map(Descriptors::sorted)
     }
 }
 
@@ -252,7 +224,11 @@ struct Pass {
     pids: Vec<u32>,
     /// How many of them were taken.
     taken: AtomicUsize,
-    wanted: Box<dyn Fn(&Process) -> bool + Send + Sync>,
+    /// Whether it looks at the tables that threads have for themselves.
+    asks_threads: bool,
+    wanted: Box<Wanted>,
+    /// The sockets that are looked for, sorted; all of them for `None`.
+    inodes: Option<Vec<u64>>,
 }
 
 impl std::fmt::Debug for Pass {
@@ -262,6 +238,16 @@ impl std::fmt::Debug for Pass {
 }
 
 impl Pass {
+    fn new(
+        proc: Proc,
+        asks_threads: bool,
+        wanted: Box<Wanted>,
+        inodes: Option<Vec<u64>>,
+    ) -> Result<Pass, Error> {
+        let pids = proc.pids()?;
+        Ok(Pass { proc, pids, taken: AtomicUsize::new(0), asks_threads, wanted, inodes })
+    }
+
     /// The next process that nobody has taken.
     fn take(&self) -> Option<u32> {
         self.pids.get(self.taken.fetch_add(1, Ordering::Relaxed)).copied()
@@ -289,39 +275,102 @@ impl Pass {
         entries: &mut Entries,
         count: &mut dyn FnMut(),
     ) -> Result<(), Error> {
-        let mut process = Process { pid, name: Vec::new() };
         count();
-        let result = self.proc.descriptors(pid).and_then(|descriptors| {
-            let held = &mut found.held;
-            let begun = held.len();
-            // Kernel threads have no descriptors: their names are not even read.
-            let begin = || {
-                process.name = descriptors.process_name();
-                (self.wanted)(&process)
-            };
-            let result = descriptors.links(entries, begin, |fd, link| {
-                count();
-                held.extend(inode(link).map(|inode| Held { inode, pid, fd }));
-            });
-            if result.is_err() {
-                held.truncate(begun);
-            }
-            let has_sockets = held.len() > begun;
-            result.map(|()| has_sockets)
-        });
-        match result {
-            Ok(true) => found.processes.push(process),
-            Ok(false) | Err(Errno::NOENT | Errno::SRCH | Errno::NOTDIR | Errno::LOOP) => {}
-            Err(Errno::ACCESS | Errno::PERM) => {
-                process.name = self.proc.name(pid).unwrap_or_default();
-                found.unreadable += u64::from((self.wanted)(&process));
-            }
+        let begun = (found.held.len(), found.processes.len());
+        let mut looked = self.take_all(pid, found, entries, count);
+        if looked.is_err() {
+            found.held.truncate(begun.0);
+            found.processes.truncate(begun.1);
+        }
+        if looked.is_err_and(is_refusal) {
+            looked = self.may_hold(pid).map(|may| found.unreadable += u64::from(may));
+        }
+        match unless_gone(looked) {
+            Ok(_) => Ok(()),
             Err(error) => {
                 self.stop();
-                return Err(Error::system(format!("/proc/{pid}/fd"), error));
+                Err(self.proc.error(&pid.to_string(), error))
+            }
+        }
+    }
+
+    fn take_all(
+        &self,
+        pid: u32,
+        found: &mut Descriptors,
+        entries: &mut Entries,
+        count: &mut dyn FnMut(),
+    ) -> Result<(), Errno> {
+        let begun = found.held.len();
+        let first = self.take_from(pid, pid, &[], found, entries, count)?;
+        let mut known = Vec::new();
+        // If its first thread has ended, only the others show the descriptors.
+        let threads = match first {
+            None => self.proc.other_threads(pid)?,
+            Some(true) if self.asks_threads => {
+                known.extend(found.held.iter().skip(begun).map(|held| held.inode));
+                known.sort_unstable();
+                unless_gone(self.proc.threads_apart(pid))?.unwrap_or_default()
+            }
+            Some(_) => return Ok(()),
+        };
+        for thread in threads {
+            let begun = found.held.len();
+            let looked = self.take_from(pid, thread, &known, found, entries, count);
+            if unless_gone(looked)?.is_none() {
+                found.held.truncate(begun);
             }
         }
         Ok(())
+    }
+
+    /// Takes the sockets of a process as one of its threads shows them, without those that are `known`. Returns
+    /// whether the process is wanted; `None` if that thread has no descriptor.
+    fn take_from(
+        &self,
+        pid: u32,
+        thread: u32,
+        known: &[u64],
+        found: &mut Descriptors,
+        entries: &mut Entries,
+        count: &mut dyn FnMut(),
+    ) -> Result<Option<bool>, Errno> {
+        let descriptors = self.proc.descriptors(thread)?;
+        let own = descriptors.files();
+        let files = if thread == pid { own } else { self.proc.files(pid) };
+        let mut is_wanted = false;
+        // Kernel threads have no descriptors: not even their names are read.
+        let begin = || match (self.wanted)(&Candidate { pid, files })? {
+            Matching::Maybe => Err(Errno::ACCESS),
+            matching => {
+                is_wanted = matching == Matching::Yes;
+                Ok(is_wanted)
+            }
+        };
+        let begun = found.held.len();
+        let has_any = descriptors.links(entries, begin, |fd, link| {
+            count();
+            found.has_rings |= link == b"anon_inode:[io_uring]";
+            let is_new =
+                |inode: &u64| self.is_sought(*inode) && known.binary_search(inode).is_err();
+            let inode = inode(link).filter(is_new);
+            found.held.extend(inode.map(|inode| Held { inode, pid: thread, fd }));
+        })?;
+        if found.held.len() > begun {
+            found.processes.push(Process { pid: thread, name: files.name()? });
+        }
+        Ok(has_any.then_some(is_wanted))
+    }
+
+    fn is_sought(&self, inode: u64) -> bool {
+        self.inodes.as_ref().is_none_or(|inodes| inodes.binary_search(&inode).is_ok())
+    }
+
+    /// Whether a process that cannot be read may hold a socket that is looked for.
+    fn may_hold(&self, pid: u32) -> Result<bool, Errno> {
+        let files = self.proc.files(pid);
+        let matching = (self.wanted)(&Candidate { pid, files })?;
+        Ok(matching != Matching::No && !sight::holds_nothing(files)?)
     }
 }
 
@@ -336,6 +385,10 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
     use std::path::PathBuf;
+
+    use crate::source::processes::owners::Owners;
+    use crate::sys::Kernel;
+    use crate::sys::process::faults;
 
     /// A number, a name, and the descriptors with their links.
     type Made<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
@@ -352,6 +405,11 @@ mod tests {
             }
         }
         root
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "what a pass asks for may fail")]
+    fn only(matches: bool) -> Result<Matching, Errno> {
+        Ok(if matches { Matching::Yes } else { Matching::No })
     }
 
     #[test]
@@ -388,9 +446,10 @@ mod tests {
         std::fs::write(root.join("proc/50"), "not a directory").unwrap();
         std::fs::create_dir(root.join("proc/60")).unwrap();
         std::fs::write(root.join("proc/30/fd/2"), "not a link").unwrap();
-        let kernel = Kernel::new(Some(root.clone())).unwrap();
-        let owners = Owners::read(&kernel, 1, |_| true).unwrap();
-        let some = Owners::read(&kernel, 1, |process| process.name == b"late").unwrap();
+        let proc = || Proc::open(&Kernel::new(Some(root.clone())).unwrap()).unwrap();
+        let owners = Owners::read(proc(), 1).unwrap();
+        let is_late = |process: &Candidate<'_>| only(process.files.name()? == b"late");
+        let some = Owners::when_read(Reading::begin(proc(), 1, false, is_late).unwrap()).unwrap();
         std::fs::remove_dir_all(root).unwrap();
         let of = |owners: &Owners, inode| {
             owners.of(inode).map(|process| (process.pid, process.name.clone()))
@@ -399,7 +458,7 @@ mod tests {
         assert_eq!(of(&owners, 8), Some((20, b"late".to_vec())));
         assert_eq!(of(&owners, 10), Some((30, b"no line end".to_vec())));
         assert_eq!((of(&owners, 9), of(&owners, 11)), (None, None));
-        assert_eq!((owners.unreadable(), owners.processes.len()), (0, 3));
+        assert_eq!(owners.unreadable(), 0);
         assert_eq!((of(&some, 7), of(&some, 10)), (Some((20, b"late".to_vec())), None));
     }
 
@@ -411,16 +470,17 @@ mod tests {
         let proc = Proc::open(&Kernel::default()).unwrap();
         let own = std::process::id();
         let again_open = Proc::open(&Kernel::default()).unwrap();
-        let found = Descriptors::read(again_open, 2, move |process| process.pid == own).unwrap();
-        let owners = Owners::read(&Kernel::default(), 2, |_| true).unwrap();
+        let is_own = move |process: &Candidate<'_>| only(process.pid == own);
+        let found = Descriptors::read(again_open, 2, is_own).unwrap();
+        let owners = Owners::read(Proc::open(&Kernel::default()).unwrap(), 2).unwrap();
         for socket in sockets.iter().chain(&again) {
             let fd = u32::try_from(std::os::fd::AsRawFd::as_raw_fd(socket)).unwrap();
-            let inode = proc.socket(own, fd).unwrap().inode;
+            let inode = proc.socket(own, fd).unwrap().unwrap().inode;
             assert!(found.held.contains(&Held { inode, pid: own, fd }));
             assert_eq!(owners.of(inode).unwrap().pid, own);
         }
         assert!(found.held.iter().all(|held| held.pid == own));
-        assert_eq!(found.process(own).unwrap().name, proc.name(own).unwrap());
+        assert_eq!(found.process(own).unwrap().name, proc.files(own).name().unwrap());
     }
 
     /// A tree of 80 processes: of each four, two hold three and four sockets, one a file, one nothing.
@@ -444,9 +504,10 @@ mod tests {
         let root = crowd("threads");
         let pass = |threads, worth_threads| {
             let kernel = Kernel::new(Some(root.clone())).unwrap();
-            let wanted = |process: &Process| process.pid != 7;
+            let wanted = Box::new(|process: &Candidate<'_>| only(process.pid != 7));
             let proc = Proc::open(&kernel).unwrap();
-            Reading::begin_with(proc, threads, worth_threads, wanted).unwrap().finish().unwrap()
+            let pass = Pass::new(proc, false, wanted, None).unwrap();
+            Reading::start(pass, threads, worth_threads).unwrap().finish().unwrap()
         };
         let alone = pass(1, 1);
         assert_eq!((alone.processes.len(), alone.held.len()), (39, 136));
@@ -467,18 +528,61 @@ mod tests {
         let own = thread::current().id();
         let (tell, told) = std::sync::mpsc::channel();
         let told = std::sync::Mutex::new(Some(told));
-        let reading = Reading::begin_with(proc, 2, 1, move |_| {
+        let wanted = Box::new(move |_: &Candidate<'_>| {
             if thread::current().id() == own {
                 told.lock().unwrap().take().into_iter().for_each(|told| told.recv().unwrap());
-                return true;
+                return Ok(Matching::Yes);
             }
             let _ = tell.send(());
             // Without the panic hook, which would write.
             std::panic::resume_unwind(Box::new("of a thread"))
         });
+        let reading = Pass::new(proc, false, wanted, None).and_then(|it| Reading::start(it, 2, 1));
         let finish = std::panic::AssertUnwindSafe(|| reading.unwrap().finish());
         let panic = std::panic::catch_unwind(finish).unwrap_err();
         assert_eq!(panic.downcast_ref(), Some(&"of a thread"));
         std::fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn only_two_errors_mean_that_a_process_has_ended_and_two_that_it_is_closed() {
+        let root = tree(
+            "errors",
+            &[
+                ("3", "early\n", &[("0", "/dev/null"), ("9", "socket:[7]")]),
+                ("20", "late\n", &[("3", "socket:[8]"), ("4", "socket:[9]")]),
+                ("30", "bare\n", &[]),
+            ],
+        );
+        let kernel = Kernel::new(Some(root.clone())).unwrap();
+        let read = || Owners::read(Proc::open(&kernel)?, 1);
+        let all = read().unwrap();
+        let of = |owners: &Owners| {
+            (7..10).map(|inode| owners.of(inode).map(|process| process.pid)).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&all), [Some(3), Some(20), Some(20)]);
+        let (mut gone, mut closed) = (0, 0);
+        faults::everywhere(faults::ALL, 30, read, |errno, result, place| {
+            // What is wrong with /proc itself is an error in any case.
+            match (errno, result) {
+                (Errno::INTR, result) => assert_eq!(of(&result.unwrap()), of(&all), "{place}"),
+                (Errno::NOENT | Errno::SRCH, Ok(owners)) => {
+                    gone += 1;
+                    assert_eq!(owners.unreadable(), 0, "{place}");
+                }
+                (Errno::ACCESS | Errno::PERM, Ok(owners)) => {
+                    closed += 1;
+                    assert_eq!(owners.unreadable(), 1, "{place}");
+                }
+                (_, Ok(owners)) => panic!("{place}: {owners:?}"),
+                (_, Err(Error::Fault { text, .. })) => {
+                    let text = String::from_utf8(text).unwrap();
+                    assert!(text.contains("/proc"), "{place}: {text}");
+                }
+                (_, Err(error)) => panic!("{place}: {error:?}"),
+            }
+        });
+        std::fs::remove_dir_all(root).unwrap();
+        assert!(gone > 20 && closed > 20, "{gone} {closed}");
     }
 }

@@ -1,7 +1,10 @@
 //! Which program a netlink socket belongs to, for events that its request caused.
 
+use rustix::io::Errno;
+
+use crate::error::Error;
 use crate::sys::Kernel;
-use crate::sys::process::{Proc, entries};
+use crate::sys::process::{Proc, entries, readable};
 
 /// The number of NETLINK_NETFILTER.
 const NETFILTER: u64 = 12;
@@ -16,11 +19,14 @@ pub struct Programs {
 impl Programs {
     /// The name of the program whose netfilter socket has a port; `None` if it has gone, or hides its
     /// descriptors.
-    pub fn of_port(&mut self, kernel: &Kernel, port: u32) -> Option<&[u8]> {
+    ///
+    /// # Errors
+    /// If the system lacks memory or descriptors.
+    pub fn of_port(&mut self, kernel: &Kernel, port: u32) -> Result<Option<&[u8]>, Error> {
         if self.last.as_ref().is_none_or(|(last, _)| *last != port) {
-            self.last = Some((port, find(kernel, port)));
+            self.last = Some((port, find(kernel, port)?));
         }
-        self.last.as_ref().and_then(|(_, name)| name.as_deref())
+        Ok(self.last.as_ref().and_then(|(_, name)| name.as_deref()))
     }
 
     /// Forgets the name: another socket may have the port by now.
@@ -29,16 +35,26 @@ impl Programs {
     }
 }
 
-fn find(kernel: &Kernel, port: u32) -> Option<Vec<u8>> {
-    let proc = Proc::open(kernel).ok()?;
-    let table = proc.own_file("net/netlink").ok()?;
-    let inode = table.split(|byte| *byte == b'\n').find_map(|line| inode(line, port))?;
+fn find(kernel: &Kernel, port: u32) -> Result<Option<Vec<u8>>, Error> {
+    const TABLE: &str = "net/netlink";
+    let proc = Proc::open(kernel)?;
+    let table = readable(proc.own_file(TABLE)).map_err(|error| proc.error(TABLE, error))?;
+    let table = table.unwrap_or_default();
+    let inode = table.split(|byte| *byte == b'\n').find_map(|line| inode(line, port));
+    let Some(inode) = inode else { return Ok(None) };
     let link = [b"socket:[", inode, b"]"].concat();
     // The first netlink socket of a process usually has its number as its port.
     let is_it = |pid: &u32| *pid == port;
-    let pids = proc.pids().ok()?;
+    let pids = proc.pids()?;
     let (first, others) = (pids.iter().filter(|pid| is_it(pid)), pids.iter());
-    first.chain(others.filter(|pid| !is_it(pid))).find_map(|pid| holder(&proc, *pid, &link))
+    for pid in first.chain(others.filter(|pid| !is_it(pid))) {
+        let name = readable(holder(&proc, *pid, &link));
+        let name = name.map_err(|error| proc.error(&pid.to_string(), error))?;
+        if let Some(name) = name.flatten() {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 /// The inode of a row of /proc/net/netlink, if it is that of the netfilter socket with that port: sk,
@@ -54,11 +70,11 @@ fn number(field: &[u8]) -> Option<u64> {
 }
 
 /// The name of a process, if one of its descriptors has that link.
-fn holder(proc: &Proc, pid: u32, link: &[u8]) -> Option<Vec<u8>> {
-    let descriptors = proc.descriptors(pid).ok()?;
+fn holder(proc: &Proc, pid: u32, link: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
+    let descriptors = proc.descriptors(pid)?;
     let mut is_found = false;
-    descriptors.links(&mut entries(), || true, |_, other| is_found |= other == link).ok()?;
-    is_found.then(|| descriptors.process_name())
+    descriptors.links(&mut entries(), || Ok(true), |_, other| is_found |= other == link)?;
+    is_found.then(|| descriptors.files().name()).transpose()
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
-//! The sockets that are meant, one at a time, wherever they come from.
+//! The sockets that match, one at a time, wherever they come from.
 
-use std::net::IpAddr;
-
+use super::confirm;
+use super::of_text::Texts;
 use super::parts::{self, Collector};
 use super::sock_diag::{self, DumpRequest, Dumped, Exchange};
+use super::text_parts;
 use crate::error::Error;
-use crate::model::{Endpoint, Family, Proto, Query, Socket};
-use crate::source::files::procfs::{self, File, Record};
+use crate::model::{Endpoint, Family, Needs, Network, Ports, Proto, Query, Socket};
+use crate::source::files::procfs::{File, Record};
 use crate::source::netlink::{Failure, Refusal, or_files};
 use crate::source::{Method, Source};
 use crate::wire::bytecode::{self, Part, Wanted};
@@ -27,7 +28,7 @@ pub fn sockets(
     query: &Query,
     mut each: impl FnMut(&Socket) -> Result<(), Error>,
 ) -> Result<Dumped, Error> {
-    by_method(source, method, query, 0, |socket, _| each(socket))
+    by_method(source, method, query, 0, &mut |socket, _| each(socket))
 }
 
 /// Has collectors that `new` makes take every socket that `query` means, and gives what they have taken:
@@ -40,10 +41,16 @@ pub fn collect<C: Collector>(
 ) -> Result<(C, Dumped), Error> {
     let extensions = if C::WANTS_INFO { INFO_EXTENSION } else { 0 };
     let plain = |query: &Query, mut all: C| {
-        let take = |socket: &Socket, info: Option<&TcpInfo>| all.take(socket, info);
+        let take = &mut |socket: &Socket, info: Option<&TcpInfo>| all.take(socket, info);
         let dumped = by_method(source, method, query, extensions, take)?;
         Ok((all, dumped))
     };
+    if !source.saved.is_empty() && super::files_list(source, query.states()).is_ok() {
+        return match text_parts::collect(source, query, &new) {
+            Some(all) => Ok(all),
+            None => plain(query, new()),
+        };
+    }
     let is_picky = !program(query, None).is_empty();
     let number = match method != Method::Procfs && query.protos().contains(&Proto::Tcp) {
         true => parts::number(source, query, is_picky, C::WANTS_INFO),
@@ -52,6 +59,7 @@ pub fn collect<C: Collector>(
     if number < 2 {
         return plain(query, new());
     }
+    super::kernel_lists(query.states())?;
     let of = |protos| Query { protos, ..query.clone() };
     // A kernel that does not take the program is asked for all, like one that refuses altogether.
     let shared = in_parts(number, sock_diag::open, &of(vec![Proto::Tcp]), &new);
@@ -62,7 +70,7 @@ pub fn collect<C: Collector>(
         return Ok((all, dumped));
     }
     let (all, of_others) = plain(&of(others), all)?;
-    dumped.is_interrupted |= of_others.is_interrupted;
+    dumped.add(of_others);
     Ok((all, dumped))
 }
 
@@ -99,26 +107,28 @@ fn by_method(
     method: Method,
     query: &Query,
     extensions: u8,
-    mut each: impl FnMut(&Socket, Option<&TcpInfo>) -> Result<(), Error>,
+    // Compiled once: a call costs far less than an answer of the kernel.
+    mut each: &mut Each<'_>,
 ) -> Result<Dumped, Error> {
     if method == Method::Netlink && !source.is_live() {
         return Err(crate::source::needs_live_kernel());
     }
     if method == Method::Procfs || !source.is_live() {
-        return from_files(source, query.protos(), query, &mut each);
+        return from_files(source, query.protos(), query, each);
     }
+    super::kernel_lists(query.states())?;
     let mut dumped = Dumped::default();
     for &proto in query.protos() {
-        if method == Method::Auto && source.is_one_of_all && super::are_there_none(source, proto) {
+        if method == Method::Auto && super::are_there_none(source, proto, query.states()) {
             continue;
         }
         let asked = sock_diag::open()
             .and_then(|mut kernel| ask(&mut kernel, proto, query, extensions, &mut each));
         let one = match method {
-            Method::Auto => or_files(asked, |_| from_files(source, &[proto], query, &mut each)),
+            Method::Auto => or_files(asked, |_| from_files(source, &[proto], query, each)),
             Method::Netlink | Method::Procfs => asked.map_err(Error::from),
         };
-        dumped.is_interrupted |= one?.is_interrupted;
+        dumped.add(one?);
     }
     Ok(dumped)
 }
@@ -162,7 +172,7 @@ fn request<'a>(proto: Proto, query: &Query, extensions: u8, bytecode: &'a [u8]) 
     DumpRequest { proto, family: query.family, states: query.states(), extensions, bytecode }
 }
 
-/// Gives the socket of an answer if it is meant.
+/// Gives the socket of an answer if it matches.
 #[inline]
 fn give(
     request: &DumpRequest<'_>,
@@ -170,7 +180,7 @@ fn give(
     answer: &InetDiag<'_>,
     each: &mut impl FnMut(&Socket, Option<&TcpInfo>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let socket = of_answer(request.proto, answer).filter(|socket| query.has(socket));
+    let socket = of_answer(request, answer).filter(|socket| query.has(socket));
     let Some(socket) = socket else { return Ok(()) };
     let info = if request.extensions == 0 { None } else { answer.info() };
     each(&socket, info.map(|info| tcp_info(info, socket.state)).as_ref())
@@ -178,30 +188,43 @@ fn give(
 
 /// What of a question the kernel can apply.
 fn program(query: &Query, part: Option<Part>) -> Vec<u8> {
-    let ports = |ranges: &[crate::model::Ports]| -> Vec<(u16, u16)> {
+    let ports = |ranges: &[Ports]| -> Vec<(u16, u16)> {
         ranges.iter().map(|range| (range.first, range.last)).collect()
     };
-    let networks = |prefixes: &[crate::model::Prefix]| -> Vec<(IpAddr, u8)> {
-        prefixes.iter().map(|prefix| (prefix.address, prefix.length)).collect()
+    let networks = |networks: &[Network]| -> Vec<bytecode::Network> {
+        let one = |Network { prefix, zone }: &Network| (prefix.address, prefix.length, *zone);
+        networks.iter().map(one).collect()
     };
-    bytecode::compile(&Wanted {
-        local_ports: &ports(&query.lport),
-        remote_ports: &ports(&query.rport),
-        local_networks: &networks(&query.laddr),
-        remote_networks: &networks(&query.raddr),
+    let Query { lport, rport, laddr, raddr, interfaces, .. } = query;
+    bytecode::compile(
+        &Wanted {
+            local_ports: &ports(&lport.any),
+            remote_ports: &ports(&rport.any),
+            local_networks: &networks(&laddr.any),
+            remote_networks: &networks(&raddr.any),
+            interfaces: &interfaces.any,
+        },
+        &Wanted {
+            local_ports: &ports(&lport.none),
+            remote_ports: &ports(&rport.none),
+            local_networks: &networks(&laddr.none),
+            remote_networks: &networks(&raddr.none),
+            interfaces: &interfaces.none,
+        },
         part,
-    })
+    )
 }
 
 /// A socket of sock_diag; `None` for one of an unknown family.
 #[inline]
-fn of_answer(proto: Proto, answer: &InetDiag<'_>) -> Option<Socket> {
+pub(super) fn of_answer(request: &DumpRequest<'_>, answer: &InetDiag<'_>) -> Option<Socket> {
     let endpoint = |(address, port)| Endpoint { address, port };
     Some(Socket {
-        proto,
+        proto: request.proto,
         family: Family::from_number(answer.family)?,
-        state: answer.state,
+        state: request.state(answer),
         timer: answer.timer,
+        is_v6_only: answer.is_v6_only(),
         local: endpoint(answer.local()),
         remote: endpoint(answer.remote()),
         interface: answer.interface(),
@@ -211,10 +234,11 @@ fn of_answer(proto: Proto, answer: &InetDiag<'_>) -> Option<Socket> {
         inode: answer.inode().into(),
         cookie: answer.cookie(),
         cgroup: answer.cgroup(),
+        holder: 0,
+        names: [0; 2],
     })
 }
 
-/// Takes a socket.
 type Each<'a> = dyn FnMut(&Socket, Option<&TcpInfo>) -> Result<(), Error> + 'a;
 
 /// Reads the sockets of `protos` that `query` means, live or saved.
@@ -224,6 +248,13 @@ fn from_files(
     query: &Query,
     each: &mut Each<'_>,
 ) -> Result<Dumped, Error> {
+    let is_saved = !source.saved.is_empty();
+    if query.needs.has(Needs::INTERFACES) && !is_saved {
+        return Err(super::not_in_files(source, super::NO_INTERFACES));
+    }
+    if protos.contains(&Proto::Tcp) {
+        super::files_list(source, query.states())?;
+    }
     let mut files = Vec::with_capacity(4);
     for proto in protos {
         let both = match proto {
@@ -233,12 +264,25 @@ fn from_files(
         let is_wanted = |one: Family| query.family.is_none_or(|family| family == one);
         files.extend(both.into_iter().filter(|(one, _)| is_wanted(*one)).map(|(_, file)| file));
     }
-    let mut has_table = source.saved.is_empty();
-    procfs::read(source, &files, |place, record| {
+    let mut texts = Texts::new(source, query);
+    let mut has_table = [!is_saved; 2];
+    let mut dumped = confirm::read_tables(source, &files, &mut |place, record| {
         match record {
-            Record::Header(proto) => has_table |= protos.contains(&proto),
+            Record::Header(proto) => {
+                has_table[proto as usize] = true;
+                if is_saved {
+                    texts.refuse_tables()?;
+                }
+            }
+            Record::Table(proto) => has_table[proto as usize] = true,
+            Record::Text(proto, family, row) if protos.contains(&proto) => {
+                let socket = texts.socket(place, proto, family, row)?;
+                if query.has(&socket) {
+                    each(&socket, None)?;
+                }
+            }
             Record::Row(proto, family, row) if protos.contains(&proto) => {
-                let columns = row.columns();
+                let columns = row.columns(source.byte_order);
                 let columns = columns.ok_or_else(|| place.error("not a row of a socket table"))?;
                 let socket = of_row(proto, family, &columns);
                 if query.has(&socket) {
@@ -249,24 +293,21 @@ fn from_files(
         }
         Ok(())
     })?;
-    if has_table { Ok(Dumped::default()) } else { Err(crate::source::no_table(protos)) }
+    dumped.doubts = texts.finish(dumped.doubts)?;
+    match protos.iter().find(|proto| !has_table[**proto as usize]) {
+        None => Ok(dumped),
+        Some(proto) => Err(crate::source::no_table(source, *proto)),
+    }
 }
 
 fn of_row(proto: Proto, family: Family, row: &Columns) -> Socket {
     let endpoint = |(address, port)| Endpoint { address, port };
     Socket {
-        proto,
-        family,
-        state: row.state,
         timer: row.timer,
-        local: endpoint(row.local),
-        remote: endpoint(row.remote),
-        interface: 0,
         recv_queue_bytes: row.recv_queue,
         send_queue_bytes: row.send_queue,
         uid: row.uid,
         inode: row.inode,
-        cookie: 0,
-        cgroup: None,
+        ..Socket::of(proto, family, row.state, endpoint(row.local), endpoint(row.remote))
     }
 }

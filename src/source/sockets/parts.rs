@@ -8,11 +8,13 @@
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::{self, Builder};
 
+use rustix::io::Errno;
+
 use crate::error::Error;
-use crate::model::{Family, Protocol, Query, Socket, Sockstat, TcpState};
+use crate::model::{Family, Protocol, Query, Socket, Sockstat, TcpState, sort_few};
 use crate::source::Source;
-use crate::source::files::procfs;
-use crate::source::netlink::{Dumped, Exchange, Failure, Refusal};
+use crate::source::files::counts;
+use crate::source::netlink::{Dumped, Exchange, Failure, Refusal, SOCK_DIAG};
 use crate::sys;
 use crate::wire::bytecode::Part;
 use crate::wire::tcp_info::TcpInfo;
@@ -33,9 +35,9 @@ pub trait Collector: Send + Sized {
 }
 
 /// From how many answers on threads are worth their start and the walk of the table that each costs.
-const WORTH: u64 = 20_000;
+const WORTH: i128 = 20_000;
 /// The same where the answers hold counters, which take twice as long to fill.
-const WORTH_WITH_INFO: u64 = 8_000;
+const WORTH_WITH_INFO: i128 = 8_000;
 /// Since then the kernel fills answers for several at once: before, a mutex let one after the other in.
 const CONCURRENT_SINCE: (u32, u32) = (6, 9);
 
@@ -45,7 +47,7 @@ const CONCURRENT_SINCE: (u32, u32) = (6, 9);
 pub(super) fn number(source: &Source, query: &Query, is_picky: bool, wants_info: bool) -> u16 {
     let is_worth = || {
         let worth = if wants_info { WORTH_WITH_INFO } else { WORTH };
-        procfs::sockstat(source).is_ok_and(|sockstat| answers(&sockstat, query) >= worth)
+        counts::sockstat(source).is_ok_and(|sockstat| answers(&sockstat, query) >= worth)
     };
     let may_be = match source.threads {
         0 => !is_picky && sys::kernel_version() >= CONCURRENT_SINCE,
@@ -58,21 +60,22 @@ pub(super) fn number(source: &Source, query: &Query, is_picky: bool, wants_info:
 }
 
 /// How many sockets may answer: nearly all of them are in one of these two states.
-fn answers(sockstat: &Sockstat, query: &Query) -> u64 {
+fn answers(sockstat: &Sockstat, query: &Query) -> i128 {
     let states = query.states();
-    let is_meant = |family: &Family| query.family.is_none_or(|only| only == *family);
-    let families = Family::ALL.into_iter().filter(is_meant);
-    let inuse: u64 = families.map(|family| sockstat.inuse(Protocol::Tcp, family)).sum();
+    let matches = |family: &Family| query.family.is_none_or(|only| only == *family);
+    let families = Family::ALL.into_iter().filter(matches);
+    let inuse: i128 = families.map(|family| sockstat.inuse(Protocol::Tcp, family)).sum();
     let tw = sockstat.tw.unwrap_or_default();
     let in_state = |state, number| if states.has(state) { number } else { 0 };
     in_state(TcpState::ESTABLISHED, inuse) + in_state(TcpState::TIME_WAIT, tw)
 }
 
 /// Dumps `number` parts: `one` dumps one of them by a socket that `open` gives, into a collector that `new`
-/// makes. Where there are not as many threads to be had, others do their parts.
+/// makes. Where the system allows fewer threads or sockets, those that there are do all parts. The parts are
+/// merged in their order, whoever dumped them, so that the same sockets give the same rows.
 ///
 /// # Errors
-/// That of the first part which failed: `INVAL` if the kernel does not take the program.
+/// That of the first thread which failed: `INVAL` if the kernel does not take the program.
 pub(super) fn dump<K: Exchange, C: Collector>(
     number: u16,
     open: impl Fn() -> Result<K, Failure> + Sync,
@@ -81,54 +84,83 @@ pub(super) fn dump<K: Exchange, C: Collector>(
 ) -> Result<(C, Dumped), Failure> {
     let next = AtomicU16::new(0);
     let work = || {
-        let (mut kernel, mut collector, mut dumped) = (open()?, new(), Dumped::default());
+        let (mut kernel, mut done) = match open() {
+            Ok(kernel) => (kernel, Vec::new()),
+            Err(failure) => return Work::None(failure),
+        };
         loop {
             let part = Part { number: next.fetch_add(1, Ordering::Relaxed), of: number };
             if part.number >= number {
-                return Ok((collector, dumped));
+                return Work::Done(done);
             }
-            dumped.is_interrupted |= one(part, &mut kernel, &mut collector)?.is_interrupted;
+            let mut collector = new();
+            match one(part, &mut kernel, &mut collector) {
+                Ok(dumped) => done.push((part.number, collector, dumped)),
+                Err(failure) => return Work::Failed(failure),
+            }
         }
     };
-    let (own, others) = thread::scope(|scope| {
+    let works = thread::scope(|scope| {
         let start = |_| Builder::new().spawn_scoped(scope, work).ok();
         let others: Vec<_> = (1..number).filter_map(start).collect();
         let own = work();
         let join = |thread: thread::ScopedJoinHandle<'_, _>| {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
-        (own, others.into_iter().map(join).collect::<Vec<_>>())
+        std::iter::once(own).chain(others.into_iter().map(join)).collect()
     });
-    merged(own, others)
+    merged(works)
 }
 
-/// What one thread has taken, or why it failed.
-type Taken<C> = Result<(C, Dumped), Failure>;
+/// What one thread has done.
+#[derive(Debug)]
+enum Work<C> {
+    /// Nothing: it has no socket.
+    None(Failure),
+    /// These parts, by number.
+    Done(Vec<(u16, C, Dumped)>),
+    /// A part could not be dumped.
+    Failed(Failure),
+}
 
 /// What all threads have taken, or why one of them failed.
-fn merged<C: Collector>(own: Taken<C>, others: Vec<Taken<C>>) -> Taken<C> {
-    let has_given = |taken: &Taken<C>| match taken {
-        Err(Failure::Refused(Refusal { is_partial, .. })) => *is_partial,
-        Ok(_) | Err(Failure::Stopped(_)) => true,
+fn merged<C: Collector>(works: Vec<Work<C>>) -> Result<(C, Dumped), Failure> {
+    let (mut parts, mut failure, mut unopened) = (Vec::new(), None, None);
+    let mut is_partial = false;
+    for work in works {
+        match work {
+            Work::Done(done) => parts.extend(done),
+            Work::None(why) => unopened = unopened.or(Some(why)),
+            Work::Failed(why) => {
+                is_partial |= !matches!(&why, Failure::Refused(Refusal { is_partial: false, .. }));
+                failure = failure.or(Some(why));
+            }
+        }
+    }
+    if let Some(failure) = failure {
+        let is_partial = is_partial || !parts.is_empty();
+        return Err(if is_partial { failure.midway() } else { failure });
+    }
+    sort_few(&mut parts, |one, other| one.0 < other.0);
+    let merge = |(mut all, mut dumped): (C, Dumped), (other, of_part): (C, Dumped)| {
+        all.merge(other);
+        dumped.add(of_part);
+        (all, dumped)
     };
-    let is_partial = has_given(&own) || others.iter().any(has_given);
-    let merge = |(mut all, mut dumped): (C, Dumped), other: Taken<C>| {
-        let (part, of_part) = other?;
-        all.merge(part);
-        dumped.is_interrupted |= of_part.is_interrupted;
-        Ok((all, dumped))
-    };
-    let whole = own.and_then(|own| others.into_iter().try_fold(own, merge));
-    whole.map_err(|failure| if is_partial { failure.midway() } else { failure })
+    let parts = parts.into_iter().map(|(_, collector, dumped)| (collector, dumped));
+    match (parts.reduce(merge), unopened) {
+        (Some(all), _) => Ok(all),
+        (None, Some(failure)) => Err(failure),
+        // Cannot be: of one part or more the first one found a thread.
+        (None, None) => Err(SOCK_DIAG.refused(Errno::INVAL).into()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use rustix::io::Errno;
-
     use super::*;
     use crate::model::StateSet;
-    use crate::source::netlink::SOCK_DIAG;
+    use crate::source::netlink::{Messages, Wait};
 
     #[derive(Debug, PartialEq, Eq)]
     struct Sum(u32);
@@ -143,36 +175,97 @@ mod tests {
         }
     }
 
-    fn taken(number: u32, is_interrupted: bool) -> Taken<Sum> {
-        Ok((Sum(number), Dumped { is_interrupted }))
+    fn taken(number: u32, is_interrupted: bool) -> Work<Sum> {
+        Work::Done(vec![(0, Sum(number), Dumped { is_interrupted, ..Dumped::default() })])
     }
 
-    fn refused(is_partial: bool) -> Taken<Sum> {
-        Err(Refusal { is_partial, ..SOCK_DIAG.refused(Errno::INVAL) }.into())
+    fn refused(is_partial: bool) -> Work<Sum> {
+        Work::Failed(Refusal { is_partial, ..SOCK_DIAG.refused(Errno::INVAL) }.into())
     }
 
     #[test]
     fn a_change_during_any_part_is_one_of_the_whole() {
         for changed in 0..4 {
             let part = |number| taken(1u32 << number, number == changed);
-            let (sum, dumped) = merged(part(0), (1..3).map(part).collect()).unwrap();
+            let (sum, dumped) = merged((0..3).map(part).collect()).unwrap();
             assert_eq!((sum, dumped.is_interrupted), (Sum(7), changed < 3));
         }
     }
 
     #[test]
     fn a_refusal_is_of_all_only_if_no_thread_was_given_anything() {
-        for (own, others, is_partial) in [
-            (refused(false), vec![refused(false), refused(false)], false),
-            (refused(false), vec![taken(1, false)], true),
-            (taken(1, false), vec![refused(false)], true),
-            (refused(false), vec![refused(false), refused(true)], true),
-            (refused(false), vec![Err(Failure::Stopped(Error::ClosedPipe))], true),
+        for (works, is_partial) in [
+            (vec![refused(false), refused(false), refused(false)], false),
+            (vec![refused(false), Work::Done(Vec::new())], false),
+            (vec![refused(false), taken(1, false)], true),
+            (vec![taken(1, false), refused(false)], true),
+            (vec![refused(false), refused(false), refused(true)], true),
+            (vec![refused(false), Work::Failed(Failure::Stopped(Error::ClosedPipe))], true),
         ] {
-            let result = merged(own, others);
+            let result = merged(works);
             let Err(Failure::Refused(refusal)) = result else { panic!("{result:?}") };
             assert_eq!((refusal.errno, refusal.is_partial), (Errno::INVAL, is_partial));
         }
+    }
+
+    /// The parts in the order of their merging.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Order(Vec<u16>);
+
+    impl Collector for Order {
+        fn take(&mut self, _: &Socket, _: Option<&TcpInfo>) -> Result<(), Error> {
+            Ok(())
+        }
+
+        fn merge(&mut self, other: Order) {
+            self.0.extend(other.0);
+        }
+    }
+
+    struct Never;
+
+    impl Messages for Never {
+        fn receive(&mut self, _: Wait) -> Result<&[u8], Errno> {
+            Err(Errno::NOSYS)
+        }
+    }
+
+    impl Exchange for Never {
+        fn send(&mut self, _: &[u8]) -> Result<(), Errno> {
+            Err(Errno::NOSYS)
+        }
+
+        fn number(&mut self) -> u32 {
+            1
+        }
+    }
+
+    #[test]
+    fn parts_are_merged_in_order_and_done_by_whoever_has_a_socket() {
+        let numbers = |sockets: u16, parts: u16| {
+            let opened = AtomicU16::new(0);
+            let open = || match opened.fetch_add(1, Ordering::Relaxed) < sockets {
+                true => Ok(Never),
+                false => Err(SOCK_DIAG.refused(Errno::MFILE).into()),
+            };
+            dump(
+                parts,
+                open,
+                || Order(Vec::new()),
+                |part, _, all| {
+                    all.0.push(part.number);
+                    Ok(Dumped::default())
+                },
+            )
+            .map(|(order, _)| order.0)
+        };
+        for parts in 1..=8 {
+            for sockets in 1..=parts {
+                assert_eq!(numbers(sockets, parts).unwrap(), (0..parts).collect::<Vec<_>>());
+            }
+        }
+        let Err(Failure::Refused(refusal)) = numbers(0, 4) else { panic!() };
+        assert_eq!((refusal.errno, refusal.is_partial), (Errno::MFILE, false));
     }
 
     #[test]

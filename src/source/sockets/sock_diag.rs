@@ -3,19 +3,16 @@
 pub use crate::source::netlink::{Dumped, Exchange};
 
 use crate::error::Error;
-use crate::model::{Family, Proto, StateSet};
-use crate::source::netlink::{Answers, Failure, SOCK_DIAG};
+use crate::model::{Family, Proto, StateSet, TcpState};
+use crate::source::netlink::{Answers, Failure, SOCK_DIAG, UNSENT};
 use crate::sys::Netlink;
 use crate::wire::inet_diag::{self, InetDiag};
 
-/// Which sockets to dump.
 #[derive(Clone, Copy, Debug)]
 pub struct DumpRequest<'a> {
-    /// Of which protocol.
     pub proto: Proto,
     /// Of which family; both for `None`, which TCP gives in one walk of the kernel's table.
     pub family: Option<Family>,
-    /// In which states.
     pub states: StateSet,
     /// Attributes to answer with, beside those that always come.
     pub extensions: u8,
@@ -27,6 +24,17 @@ impl DumpRequest<'static> {
     /// The TCP sockets of both families in `states`.
     pub fn tcp(states: StateSet) -> DumpRequest<'static> {
         DumpRequest { proto: Proto::Tcp, family: None, states, extensions: 0, bytecode: &[] }
+    }
+}
+
+impl DumpRequest<'_> {
+    /// The state of an answer: TCP sockets in CLOSE are in no table, so that those which come are bound ones.
+    #[inline]
+    pub fn state(&self, answer: &InetDiag<'_>) -> u8 {
+        let is_bound = answer.state == TcpState::CLOSE.number()
+            && self.proto == Proto::Tcp
+            && self.states.has(TcpState::BOUND_INACTIVE);
+        if is_bound { TcpState::BOUND_INACTIVE.number() } else { answer.state }
     }
 }
 
@@ -52,22 +60,22 @@ pub fn dump(
         (Proto::Udp, None) => &[Some(Family::Inet), Some(Family::Inet6)],
         (_, family) => &[family],
     };
-    for (sequence, family) in (1..).zip(families) {
-        answers.ask(kernel, sequence, &request(query, *family, sequence), |message| {
+    for family in families {
+        answers.ask(kernel, request(query, *family), |message| {
             Some(each(inet_diag::answer(message.payload)?))
         })?;
     }
     Ok(answers.dumped)
 }
 
-fn request(query: &DumpRequest<'_>, family: Option<Family>, sequence: u32) -> Vec<u8> {
+fn request(query: &DumpRequest<'_>, family: Option<Family>) -> Vec<u8> {
     let (states, extensions) = (query.states.mask(), query.extensions);
     match family {
-        None => inet_diag::tcpdiag_request(states, extensions, sequence, query.bytecode),
+        None => inet_diag::tcpdiag_request(states, extensions, UNSENT, query.bytecode),
         Some(family) => {
             let (family, proto) = (family.number(), query.proto.number());
             let bytecode = query.bytecode;
-            inet_diag::sock_diag_request(family, proto, states, extensions, sequence, bytecode)
+            inet_diag::sock_diag_request(family, proto, states, extensions, UNSENT, bytecode)
         }
     }
 }

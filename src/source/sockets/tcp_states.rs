@@ -9,12 +9,14 @@
 //! TIME_WAIT               = tw - the minisockets in FIN_WAIT2                  (both families together)
 //! ```
 
+use super::confirm;
 use super::parts::Collector;
 use super::sock_diag::{self, DumpRequest, Dumped};
 use crate::error::Error;
 use crate::model::{Family, Proto, Protocol, Socket, Sockstat, StateCounts, StateSet, TcpState};
 use crate::source::Source;
-use crate::source::files::procfs::{self, File, Record};
+use crate::source::files::counts;
+use crate::source::files::procfs::File;
 use crate::source::netlink::{Failure, SOCK_DIAG, or_files};
 use crate::sys::Netlink;
 use crate::wire::inet_diag::InetDiag;
@@ -66,36 +68,45 @@ pub fn tcp_states(
         return Err(crate::source::needs_live_kernel());
     }
     if method == Method::Procfs || !source.is_live() {
-        return from_rows(source);
+        let (counts, mut dumped) = from_rows(source, wanted)?;
+        if by_family {
+            dumped.doubts.ask_family();
+        }
+        return Ok((counts, dumped));
     }
+    super::kernel_lists(wanted)?;
     // A walk goes over the table of the whole machine, however few sockets are a namespace's.
-    if method == Method::Auto && source.is_one_of_all && super::are_there_none(source, Proto::Tcp) {
+    if method == Method::Auto && super::are_there_none(source, Proto::Tcp, wanted) {
         return Ok((StateCounts::default(), Dumped::default()));
     }
     let asked = from_netlink(source, wanted, by_family);
     match method {
-        Method::Auto => or_files(asked, |_| from_rows(source)),
+        Method::Auto => or_files(asked, |_| from_rows(source, wanted)),
         Method::Netlink | Method::Procfs => asked.map_err(Error::from),
     }
 }
 
 /// Counts rows of /proc/net/tcp and tcp6.
-fn from_rows(source: &Source) -> Result<(StateCounts, Dumped), Error> {
+fn from_rows(source: &Source, wanted: StateSet) -> Result<(StateCounts, Dumped), Error> {
+    super::files_list(source, wanted)?;
     let mut counts = StateCounts::default();
     let mut found = source.saved.is_empty();
-    procfs::read(source, &[File::Tcp, File::Tcp6], |place, record| {
-        found |= matches!(record, Record::Header(Proto::Tcp));
-        if let Record::Row(Proto::Tcp, family, row) = record {
-            let state = TcpState::from_number(row.state).ok_or_else(|| {
-                place.error(format_args!("{:02X} is none of the twelve states", row.state))
-            })?;
-            counts.add(family, state);
-        }
-        Ok(())
-    })?;
+    let mut dumped =
+        confirm::read_tables(source, &[File::Tcp, File::Tcp6], &mut |place, record| {
+            found |= record.table() == Some(Proto::Tcp);
+            if let Some((Proto::Tcp, family, state)) = record.socket() {
+                let state = TcpState::from_number(state).ok_or_else(|| {
+                    place.error(format_args!("{state:02X} is none of the twelve states"))
+                })?;
+                counts.add(family, state);
+            }
+            Ok(())
+        })?;
+    let seen = StateSet::ALL.iter().filter(|state| counts.both(*state) > 0).collect();
+    dumped.doubts.want(wanted, seen, true);
     match found {
-        true => Ok((counts, Dumped::default())),
-        false => Err(crate::source::no_table(&[Proto::Tcp])),
+        true => Ok((counts, dumped)),
+        false => Err(crate::source::no_table(source, Proto::Tcp)),
     }
 }
 
@@ -111,13 +122,16 @@ struct Walked {
 
 impl Walked {
     #[inline]
-    fn add(&mut self, socket: &InetDiag<'_>) -> Result<(), Error> {
+    fn add(&mut self, request: &DumpRequest<'_>, socket: &InetDiag<'_>) -> Result<(), Error> {
         let family = Family::from_number(socket.family);
-        let (Some(family), Some(state)) = (family, TcpState::from_number(socket.state)) else {
+        let (Some(family), Some(state)) = (family, TcpState::of_socket(request.state(socket)))
+        else {
             return Err(strange(socket));
         };
         self.counts.add(family, state);
-        if socket.is_full() {
+        if state == TcpState::BOUND_INACTIVE {
+            // Not in use.
+        } else if socket.is_full() {
             self.full[family as usize] += 1;
         } else if state == TcpState::FIN_WAIT2 {
             self.fin_wait2_minisockets += 1;
@@ -130,8 +144,10 @@ impl Walked {
 #[cold]
 fn strange(socket: &InetDiag<'_>) -> Error {
     let InetDiag { family, state, .. } = socket;
-    let reason = format_args!("a socket of family {family} in state {state}, which are not known");
-    Error::failed(SOCK_DIAG.name, reason)
+    Error::failed(
+        SOCK_DIAG.name,
+        format_args!("a socket of family {family} in state {state}, which are not known"),
+    )
 }
 
 fn from_netlink(
@@ -142,15 +158,19 @@ fn from_netlink(
     let mut socket = sock_diag::open()?;
     let mut walked = Walked::default();
     let query = DumpRequest::tcp(to_walk(wanted));
-    let dumped = sock_diag::dump(&mut socket, &query, |answer| walked.add(&answer))?;
+    let dumped = sock_diag::dump(&mut socket, &query, |answer| walked.add(&query, &answer))?;
     let subtract = wanted.has(TcpState::ESTABLISHED) || wanted.has(TcpState::TIME_WAIT);
     if !subtract {
         return Ok((walked.counts, dumped));
     }
     // Right after the walk, so that little can change in between.
-    let counts = match procfs::sockstat(source).ok().filter(|sockstat| sockstat.tcp().is_ok()) {
+    let is_sound = |sockstat: &Sockstat| {
+        sockstat.tcp().is_ok_and(|tcp| !tcp.is_below_zero())
+            && !counts::lacks_ipv6(source, sockstat)
+    };
+    let counts = match counts::sockstat(source).ok().filter(is_sound) {
         Some(sockstat) => by_subtraction(walked, &sockstat, &mut socket, wanted, by_family),
-        None => by_dump(&mut socket),
+        None => by_dump(&mut socket, wanted),
     };
     counts.map(|counts| (counts, dumped)).map_err(Failure::midway)
 }
@@ -159,7 +179,7 @@ fn from_netlink(
 fn to_walk(wanted: StateSet) -> StateSet {
     let two = ESTABLISHED.with(TIME_WAIT);
     if wanted.has(TcpState::ESTABLISHED) {
-        StateSet::ALL.without(two)
+        StateSet::ALL.with(wanted).without(two)
     } else if wanted.has(TcpState::TIME_WAIT) {
         wanted.without(two).with(FIN_WAIT2)
     } else {
@@ -175,15 +195,16 @@ fn by_subtraction(
     by_family: bool,
 ) -> Result<StateCounts, Failure> {
     let mut counts = walked.counts;
+    // Both are read one after the other, and the difference of what changed meanwhile is no socket.
+    let rest = |all: i128, others: u64| u64::try_from(all - i128::from(others)).unwrap_or_default();
     if wanted.has(TcpState::ESTABLISHED) {
         for family in Family::ALL {
             let inuse = sockstat.inuse(Protocol::Tcp, family);
-            let established = inuse.saturating_sub(walked.full[family as usize]);
-            counts.set(family, TcpState::ESTABLISHED, established);
+            counts.set(family, TcpState::ESTABLISHED, rest(inuse, walked.full[family as usize]));
         }
     }
     if wanted.has(TcpState::TIME_WAIT) {
-        let both = sockstat.tw.unwrap_or_default().saturating_sub(walked.fin_wait2_minisockets);
+        let both = rest(sockstat.tw.unwrap_or_default(), walked.fin_wait2_minisockets);
         let mut inet6 = 0;
         // The one that costs a second walk: spared where there is nothing to split.
         if by_family && both > 0 {
@@ -200,8 +221,9 @@ fn by_subtraction(
 }
 
 /// Counts by a dump of every socket, where sockstat cannot be read.
-fn by_dump(socket: &mut Netlink) -> Result<StateCounts, Failure> {
+fn by_dump(socket: &mut Netlink, wanted: StateSet) -> Result<StateCounts, Failure> {
     let mut walked = Walked::default();
-    sock_diag::dump(socket, &DumpRequest::tcp(StateSet::ALL), |answer| walked.add(&answer))?;
+    let query = DumpRequest::tcp(StateSet::ALL.with(wanted));
+    sock_diag::dump(socket, &query, |answer| walked.add(&query, &answer))?;
     Ok(walked.counts)
 }

@@ -31,7 +31,7 @@ pub enum Outcome {
 /// # How it is corrected
 ///
 /// Between [`Flows::begin_reconcile`] and [`Flows::end_reconcile`] the flows of a dump are given to
-/// [`Flows::reconcile`], and events go on to be given to [`Flows::lives`] and [`Flows::ended`]. Flows that
+/// [`Flows::reconcile`], and events are still given to [`Flows::lives`] and [`Flows::ended`]. Flows that
 /// neither mentioned have ended. No live flow is taken for ended: a flow that lives from the beginning to
 /// the end of the dump is in the dump; a flow created during the dump is reported by an event, if the
 /// events waiting when the dump ended are given before the end. (The kernel may miss a flow if its hash
@@ -145,13 +145,13 @@ impl Flows {
     }
 
     /// Ends the comparison with a completely read dump, removes the flows that have ended and calls `gone`
-    /// with each.
+    /// with each, and when it was added.
     ///
     /// # Errors
     /// The error of `gone`, which is then not called again; all of the flows are removed.
     pub fn end_reconcile<E>(
         &mut self,
-        mut gone: impl FnMut(&Flow<'_>) -> Result<(), E>,
+        mut gone: impl FnMut(&Flow<'_>, u32) -> Result<(), E>,
     ) -> Result<(), E> {
         self.drop_ghosts();
         self.is_reconciling = false;
@@ -160,7 +160,8 @@ impl Flows {
             if self.records[place].generation == self.generation {
                 place += 1;
             } else {
-                result = result.and_then(|()| gone(&self.flow_at(place)));
+                let since_seconds = self.records[place].since_seconds;
+                result = result.and_then(|()| gone(&self.flow_at(place), since_seconds));
                 self.forget(place);
             }
         }
@@ -176,9 +177,13 @@ impl Flows {
 
     /// The cached flow with the original tuple, zone and ID of `flow`.
     pub fn get(&self, flow: &Flow<'_>) -> Option<Flow<'_>> {
+        self.known(flow).map(|(flow, _)| flow)
+    }
+
+    /// The same, and when it was added.
+    pub fn known(&self, flow: &Flow<'_>) -> Option<(Flow<'_>, u32)> {
         let (hash, record) = self.key_of(flow);
-        let place = self.find(hash, &record)?;
-        (!self.records[place].is_ghost()).then(|| self.flow_at(place))
+        self.at(self.find(hash, &record)?)
     }
 
     /// All flows in no order, and when each was added, in seconds of the caller's clock.
@@ -212,7 +217,7 @@ impl Flows {
     /// The record of a flow, and the hash of its key.
     fn key_of(&self, flow: &Flow<'_>) -> (u64, Record) {
         let record = Record::of(flow);
-        // A random key, so that nobody can choose flows that collide.
+        // A random key, so that no one can choose flows that collide.
         let mut hasher = self.random.build_hasher();
         record.key(|bytes| hasher.write(bytes));
         (hasher.finish(), record)
@@ -323,7 +328,7 @@ mod tests {
         }
     }
 
-    /// The flow of a number: all that tells it apart, and a life in which it is.
+    /// A flow that the number identifies. Its other values depend on `life`.
     fn flow(number: u32, life: u32) -> Flow<'static> {
         let [_, a, b, c] = number.to_be_bytes();
         let v4 = |last| Ipv4Addr::new(10, a, b, last).into();
@@ -395,7 +400,7 @@ mod tests {
         assert_eq!(flows.len(), 1000);
     }
 
-    /// What the cache must hold, and whether the kernel told of it since the dump began.
+    /// What the cache must hold, and whether the kernel has reported it since the dump began.
     type Model = BTreeMap<u32, (u32, bool)>;
 
     fn assert_same(flows: &Flows, model: &Model) {
@@ -417,7 +422,7 @@ mod tests {
         for round in 0..300u64 {
             let (mut flows, mut model) = (Flows::new(None), Model::new());
             let (most, mut is_dumping) = (1 + dice.below(200), false);
-            // What was told to have ended since the dump began.
+            // The flows whose end was reported since the dump began.
             let mut ended = Vec::new();
             for _ in 0..400 {
                 let (number, life) = (dice.below(most) as u32, dice.below(1000) as u32);
@@ -471,10 +476,9 @@ mod tests {
         }
     }
 
-    /// A dump is at its end.
     fn end(flows: &mut Flows, model: &mut Model, is_dumping: &mut bool) {
         let mut gone = Vec::new();
-        let Ok(()) = flows.end_reconcile(|flow| {
+        let Ok(()) = flows.end_reconcile(|flow, _| {
             gone.extend(flow.id);
             Ok::<(), Infallible>(())
         });
@@ -513,12 +517,12 @@ mod tests {
         assert_eq!(flows.ended(&flow(6, 0)), Outcome::Destroyed);
         flows.cancel_reconcile();
         assert_eq!(flows.len(), 99);
-        // What ended may come back now.
+        // Flows that have ended may now come back.
         flows.begin_reconcile();
         (0..100).for_each(|number| {
             flows.reconcile(&flow(number, 0), 0);
         });
-        flows.end_reconcile(|flow| Err(flow.id)).unwrap();
+        flows.end_reconcile(|flow, _| Err(flow.id)).unwrap();
         assert_eq!(flows.len(), 100);
     }
 
@@ -538,13 +542,13 @@ mod tests {
             assert_eq!(flows.lives(&told, 0), Outcome::Created);
         }
         let each = (resident_bytes() - before) / FLOWS as usize;
-        assert!(each <= 200, "{each} bytes a flow");
-        // Other tests may give some back meanwhile, but not as much.
-        assert!(each >= 150, "{each} bytes a flow");
+        assert!(each <= 200, "{each} bytes per flow");
+        // Other tests may release some memory meanwhile, but not this much.
+        assert!(each >= 150, "{each} bytes per flow");
         flows.begin_reconcile();
         let mut gone = 0;
-        // The first call fails: no other is made, and all flows are removed.
-        let result = flows.end_reconcile(|_| {
+        // The first call fails: no other call is made, and all flows are removed.
+        let result = flows.end_reconcile(|_, _| {
             gone += 1;
             Err(gone)
         });

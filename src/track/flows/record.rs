@@ -10,20 +10,20 @@ const NONE: u32 = u32::MAX;
 /// What is present, as bits of [`Record::flags`]. The bits for tuples are those of the original direction;
 /// those of the reply are [`REPLY`] bits higher.
 mod flag {
-    pub const SOURCE_V6: u32 = 1;
-    pub const DESTINATION_V6: u32 = 1 << 1;
+    pub(super) const SOURCE_V6: u32 = 1;
+    pub(super) const DESTINATION_V6: u32 = 1 << 1;
     /// Two bits: see `ends_kind`.
-    pub const ENDS: u32 = 2;
-    pub const ZONE_OF_TUPLE: u32 = 1 << 4;
-    pub const TRAFFIC: u32 = 1 << 5;
-    pub const STATUS: u32 = 1 << 16;
-    pub const TIMEOUT: u32 = 1 << 17;
-    pub const STATE: u32 = 1 << 18;
-    pub const MARK: u32 = 1 << 19;
-    pub const ZONE: u32 = 1 << 20;
-    pub const ID: u32 = 1 << 21;
-    pub const START: u32 = 1 << 22;
-    pub const GHOST: u32 = 1 << 23;
+    pub(super) const ENDS: u32 = 2;
+    pub(super) const ZONE_OF_TUPLE: u32 = 1 << 4;
+    pub(super) const TRAFFIC: u32 = 1 << 5;
+    pub(super) const STATUS: u32 = 1 << 16;
+    pub(super) const TIMEOUT: u32 = 1 << 17;
+    pub(super) const STATE: u32 = 1 << 18;
+    pub(super) const MARK: u32 = 1 << 19;
+    pub(super) const ZONE: u32 = 1 << 20;
+    pub(super) const ID: u32 = 1 << 21;
+    pub(super) const START: u32 = 1 << 22;
+    pub(super) const GHOST: u32 = 1 << 23;
 }
 
 /// How much higher the bits of the reply are.
@@ -39,7 +39,7 @@ struct Way {
 
 /// A flow in the cache.
 #[derive(Clone, Debug)]
-pub struct Record {
+pub(super) struct Record {
     ways: [Way; 2],
     tuple_zones: [u16; 2],
     zone: u16,
@@ -63,7 +63,7 @@ pub struct Record {
 
 /// What few flows have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rare {
+pub(super) struct Rare {
     master: Option<Tuple>,
     vtags: Option<[u32; 2]>,
     secmark: Option<u32>,
@@ -74,7 +74,7 @@ pub struct Rare {
 
 impl Rare {
     /// The rare parts of a flow, completed from `old`; `None` if there are none.
-    pub fn of(flow: &Flow<'_>, old: Option<&Rare>) -> Option<Box<Rare>> {
+    pub(super) fn of(flow: &Flow<'_>, old: Option<&Rare>) -> Option<Box<Rare>> {
         let text = |new: Option<&[u8]>, old: Option<&Box<[u8]>>| match new {
             Some(new) => Some(new.into()),
             None => old.cloned(),
@@ -91,14 +91,14 @@ impl Rare {
     }
 
     /// Whether the kernel reports the change from `old` by an event: it reports all but the tags.
-    pub fn differs(&self, old: &Rare) -> bool {
+    pub(super) fn differs(&self, old: &Rare) -> bool {
         self.secmark != old.secmark || self.helper != old.helper || self.labels != old.labels
     }
 }
 
 impl Record {
     /// The record of a flow that is new in the cache.
-    pub fn of(flow: &Flow<'_>) -> Record {
+    pub(super) fn of(flow: &Flow<'_>) -> Record {
         let tuples = [&flow.orig, &flow.reply];
         let mut record = Record {
             ways: tuples.map(way),
@@ -126,7 +126,7 @@ impl Record {
 
     /// Takes over all of `flow` beyond its key; absent values are kept, since an event omits what did not
     /// change.
-    pub fn merge(&mut self, flow: &Flow<'_>) {
+    pub(super) fn merge(&mut self, flow: &Flow<'_>) {
         // A flow that is reported again may have other translations.
         let of_tuples = (flag::ZONE_OF_TUPLE << 1) - 1;
         self.ways[1] = way(&flow.reply);
@@ -145,7 +145,7 @@ impl Record {
     }
 
     /// Whether both have the same key.
-    pub fn is(&self, other: &Record) -> bool {
+    pub(super) fn is(&self, other: &Record) -> bool {
         const KEY: u32 = flag::ZONE | flag::ID | flag::ZONE_OF_TUPLE | 0b1111;
         self.id == other.id
             && self.ways[0] == other.ways[0]
@@ -155,7 +155,7 @@ impl Record {
     }
 
     /// The bytes of the key.
-    pub fn key(&self, mut write: impl FnMut(&[u8])) {
+    pub(super) fn key(&self, mut write: impl FnMut(&[u8])) {
         let way = &self.ways[0];
         write(&way.source);
         write(&way.destination);
@@ -171,39 +171,39 @@ impl Record {
 
     /// Whether the kernel reports the change from `old` by an event: it does not for the timeout, the
     /// counters or the like.
-    pub fn differs(&self, old: &Record) -> bool {
+    pub(super) fn differs(&self, old: &Record) -> bool {
         [self.status, self.mark, self.state.into()] != [old.status, old.mark, old.state.into()]
             || self.ways[1] != old.ways[1]
     }
 
     /// Whether it marks a flow that has ended, in case a dump still shows it.
-    pub fn is_ghost(&self) -> bool {
+    pub(super) fn is_ghost(&self) -> bool {
         self.flags & flag::GHOST != 0
     }
 
     /// Makes it a ghost, or a flow again.
-    pub fn set_ghost(&mut self, is_ghost: bool) {
+    pub(super) fn set_ghost(&mut self, is_ghost: bool) {
         self.flags = self.flags & !flag::GHOST | if is_ghost { flag::GHOST } else { 0 };
     }
 
     /// The transport protocol's number, and the state's if it has one.
-    pub fn class(&self) -> (u8, Option<u8>) {
+    pub(super) fn class(&self) -> (u8, Option<u8>) {
         (self.protocol, self.has(flag::STATE).then_some(self.state))
     }
 
     /// The bits of its status.
-    pub fn status(&self) -> FlowStatus {
+    pub(super) fn status(&self) -> FlowStatus {
         FlowStatus(self.status)
     }
 
-    /// The flow.
-    pub fn flow<'a>(&self, rare: Option<&'a Rare>) -> Flow<'a> {
+    pub(super) fn flow<'a>(&self, rare: Option<&'a Rare>) -> Flow<'a> {
         Flow {
             family: self.family,
             orig: self.tuple(0),
             reply: self.tuple(1),
             master: rare.and_then(|rare| rare.master),
             status: self.has(flag::STATUS).then_some(FlowStatus(self.status)),
+            untold: FlowStatus(0),
             timeout_seconds: self.has(flag::TIMEOUT).then_some(self.timeout_seconds),
             state: self.has(flag::STATE).then_some(self.state),
             vtags: rare.and_then(|rare| rare.vtags),
@@ -219,6 +219,7 @@ impl Record {
             uses: None,
             start_nanoseconds: self.has(flag::START).then_some(self.start_nanoseconds),
             stop_nanoseconds: None,
+            age_seconds: None,
             event_nanoseconds: None,
             helper: rare.and_then(|rare| rare.helper.as_deref()),
             labels: rare.and_then(|rare| rare.labels.as_deref()),

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::direction::Direction;
-use crate::model::{Endpoint, Segment, TcpFlags, TcpState};
+use super::end::End;
+use super::pending::Pending;
+use crate::model::{Endpoint, Family, Segment, TcpFlags, TcpState};
 
 /// The state of a connection, in tcptrack's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,16 +51,13 @@ impl State {
     }
 }
 
-/// One connection.
 #[derive(Clone, Debug)]
 pub struct Connection {
     /// A number that is unique in this tracker, also among earlier connections with the same ports.
     pub id: u64,
     /// The end that opened it, or is assumed to have.
     pub client: Endpoint,
-    /// The other end.
     pub server: Endpoint,
-    /// Its state.
     pub state: State,
     /// From client to server.
     pub tx: Direction,
@@ -66,6 +65,14 @@ pub struct Connection {
     pub rx: Direction,
     /// How often the SYN was sent again.
     pub syn_retries_total: u32,
+    /// The zone of connection tracking: its flows in two zones may have the same ends.
+    pub(super) zone: u16,
+    /// The ID of its flow in connection tracking; 0 if it is of a socket.
+    flow: u32,
+    /// Whether another connection has taken its ports.
+    pub(super) is_succeeded: bool,
+    /// A SYN whose number is not that of this connection.
+    pub(super) pending: Option<Box<Pending>>,
     /// Whether its counters come from another source; it ends when they are no longer given.
     pub(super) is_counted: bool,
     /// Whether the current reading included its counters.
@@ -77,6 +84,10 @@ pub struct Connection {
     pub(super) interval: u64,
     /// The bytes of the last ten intervals, for sliding speeds.
     pub(super) window: Option<Box<[[u64; 2]; 10]>>,
+    /// The sockets of the client and of the server, of connections that are counted.
+    pub(super) ends: Option<Box<[End; 2]>>,
+    /// When a reading first included it, in nanoseconds; 0 if its beginning was not seen.
+    pub(super) began_at: u64,
 }
 
 /// After this time, data in flight is not sent again: Linux waits at most 120 s before it retransmits
@@ -96,11 +107,17 @@ impl Connection {
             tx: Direction::default(),
             rx: Direction::default(),
             syn_retries_total: 0,
+            zone: 0,
+            flow: 0,
+            is_succeeded: false,
+            pending: None,
             is_counted: false,
             is_read: false,
             seen_at: 0,
             interval: 0,
             window: None,
+            ends: None,
+            began_at: 0,
         }
     }
 
@@ -134,16 +151,24 @@ impl Connection {
     /// Takes a segment, from the client or from the server.
     pub(super) fn segment(&mut self, now: u64, segment: &Segment, is_tx: bool) {
         let flags = segment.flags;
-        let (own, other) = match is_tx {
-            true => (&mut self.tx, &mut self.rx),
-            false => (&mut self.rx, &mut self.tx),
-        };
         if flags.has(TcpFlags::RST) {
-            if self.state < State::Closed && own.accepts(segment.sequence) {
+            let own = if is_tx { &self.tx } else { &self.rx };
+            if self.state < State::Closed && own.is_reset_by(segment.sequence) {
                 (self.state, self.seen_at) = (State::Reset, self.seen_at.max(now));
             }
             return;
         }
+        if self.state == State::SynAck && self.pending.is_some() {
+            self.choose_answer(segment);
+        }
+        let (own, other) = match is_tx {
+            true => (&mut self.tx, &mut self.rx),
+            false => (&mut self.rx, &mut self.tx),
+        };
+        // Time goes back where two files are put together that hold the same segments: a copy is not sent again.
+        let may_be_equal = own.has_copies || flags.has(TcpFlags::SYN);
+        let is_copy = now < self.seen_at || now == self.seen_at && may_be_equal;
+        let before = (own.retransmits_total, self.syn_retries_total);
         // Segments after the end do not keep it: if the connection continues, it is shown again.
         if self.state < State::Closed {
             self.seen_at = self.seen_at.max(now);
@@ -160,7 +185,7 @@ impl Connection {
         }
         let mut sequence = segment.sequence;
         if flags.has(TcpFlags::SYN) {
-            let is_again = own.syn(now, sequence, segment.interface);
+            let is_again = own.syn(now, sequence, segment.interface, flags.has(TcpFlags::ACK));
             let retries =
                 if is_tx { &mut self.syn_retries_total } else { &mut own.retransmits_total };
             *retries = retries.saturating_add(is_again.into());
@@ -170,10 +195,13 @@ impl Connection {
             let is_fin = flags.has(TcpFlags::FIN);
             own.data(now, sequence, segment.payload_bytes, is_fin, segment.interface);
         }
+        if is_copy {
+            own.has_copies |= before != (own.retransmits_total, self.syn_retries_total);
+            (own.retransmits_total, self.syn_retries_total) = before;
+        }
         self.advance(flags, is_tx);
     }
 
-    /// Moves the state on.
     fn advance(&mut self, flags: TcpFlags, is_tx: bool) {
         let is_syn = flags.has(TcpFlags::SYN);
         self.state = match self.state {
@@ -188,32 +216,19 @@ impl Connection {
         };
     }
 
-    /// Whether `segment` begins a new connection on the same ports.
-    pub(super) fn is_replaced_by(&self, segment: &Segment) -> bool {
-        let own = if segment.source == self.client { &self.tx } else { &self.rx };
-        let flags = segment.flags;
-        if !flags.has(TcpFlags::SYN) || flags.has(TcpFlags::RST) || own.began_with(segment.sequence)
-        {
-            return false;
-        }
-        match self.state {
-            // An answer shows that the SYN was accepted: the old connection has ended.
-            State::Established | State::Closing => flags.has(TcpFlags::ACK),
-            State::SynSent => own.has_syn(),
-            // A SYN|ACK for the SYN of an earlier attempt.
-            State::SynAck => own.has_syn() && flags.has(TcpFlags::ACK),
-            State::Closed | State::Reset => true,
+    /// Updates the speeds up to the interval `interval`; `per_second` intervals make a second.
+    #[inline]
+    pub(super) fn settle(&mut self, interval: u64, interval_ns: u64) {
+        let passed = interval.saturating_sub(self.interval);
+        if passed > 0 && !self.is_counted {
+            self.settle_after(passed, interval, interval_ns);
         }
     }
 
-    /// Updates the speeds up to the interval `interval`; `per_second` intervals make a second.
-    pub(super) fn settle(&mut self, interval: u64, interval_ns: u64) {
-        let passed = interval.saturating_sub(self.interval);
-        if passed == 0 || self.is_counted {
-            return;
-        }
+    #[inline(never)]
+    fn settle_after(&mut self, passed: u64, interval: u64, interval_ns: u64) {
         for (which, direction) in [&mut self.tx, &mut self.rx].into_iter().enumerate() {
-            let bytes = direction.bytes_total - direction.mark;
+            let bytes = direction.bytes_total.saturating_sub(direction.mark);
             direction.mark = direction.bytes_total;
             direction.bytes_per_second = match &mut self.window {
                 None if passed == 1 => per_second(bytes, interval_ns),
@@ -228,13 +243,22 @@ impl Connection {
         self.interval = interval;
     }
 
-    /// Whether `counters` belong to a new connection on the same ports: they have decreased.
+    /// Whether `counters` belong to a new connection on the same ports: they are of another socket or flow, or
+    /// have decreased.
     pub(super) fn is_replaced_by_counters(&self, counters: &Counters, is_tx: bool) -> bool {
+        // Counters of both ends are not of the same moment, but cookies never lie.
+        if let (Some(ends), 1..) = (&self.ends, counters.cookie) {
+            return ![0, counters.cookie].contains(&ends[usize::from(!is_tx)].cookie);
+        }
         let (own, other) = if is_tx { (&self.tx, &self.rx) } else { (&self.rx, &self.tx) };
         let has_fallen =
             |now: Option<u64>, then: &Direction| now.is_some_and(|now| now < then.bytes_total);
         let sent = has_fallen(counters.sent_bytes_total, own);
         let received = has_fallen(counters.received_bytes_total, other);
+        if let Some(id) = counters.flow {
+            // One flow has both counters. A new one may have the old one's ID, made of the same memory.
+            return !self.is_read && (sent || received || id != self.flow);
+        }
         // For a connection within the machine, both ends are read, but not at the same time.
         sent && received
             || self.state >= State::Closed && counters.state < State::Closed && (sent || received)
@@ -268,18 +292,29 @@ impl Connection {
         };
         self.seen_at = self.seen_at.max(seen_at);
         (self.is_counted, self.is_read) = (true, true);
+        self.flow = counters.flow.unwrap_or_default();
+        if counters.cookie != 0 {
+            let end = self.end_of(is_tx);
+            (end.cookie, end.cgroup) = (counters.cookie, counters.cgroup);
+            end.was_open |= counters.state > State::SynSent;
+        }
     }
 
     /// Ends a reading of counters: updates the speeds, and closes connections that were not in it.
     pub(super) fn end_reading(&mut self, now: u64) {
         let elapsed = now.saturating_sub(self.interval);
         for direction in [&mut self.tx, &mut self.rx] {
-            let bytes = direction.bytes_total - direction.mark;
+            // The last counters may be one less than those before: a FIN is told from payload late.
+            let bytes = direction.bytes_total.saturating_sub(direction.mark);
             direction.mark = direction.bytes_total;
             direction.bytes_per_second = per_second(bytes, elapsed);
         }
         self.interval = now;
-        if !std::mem::take(&mut self.is_read) && self.state < State::Closed {
+        let was_read = std::mem::take(&mut self.is_read);
+        if let Some(ends) = &mut self.ends {
+            ends.iter_mut().for_each(|end| end.is_overdue = end.is_ended && !was_read);
+        }
+        if !was_read && self.state < State::Closed {
             (self.state, self.seen_at) = (State::Closed, self.seen_at.max(now));
         }
     }
@@ -296,6 +331,7 @@ impl Connection {
         let is_unanswered = self.tx.is_unanswered() || self.rx.is_unanswered();
         let limit = match self.state {
             State::Closed | State::Reset => remove_after,
+            _ if self.is_succeeded => remove_after,
             _ if self.is_counted => return false,
             State::SynSent => seconds(30),
             State::SynAck | State::Closing => seconds(60),
@@ -324,6 +360,9 @@ fn slide(window: &mut [[u64; 2]; 10], which: usize, last: u64, passed: u64, byte
 }
 
 fn per_second(bytes: u64, nanoseconds: u64) -> u64 {
+    if nanoseconds == 1_000_000_000 {
+        return bytes;
+    }
     let nanoseconds = u128::from(nanoseconds.max(1));
     // Rounded to the nearest, not down: one byte in 1.0001 s is one per second.
     let scaled = (u128::from(bytes) * 1_000_000_000 + nanoseconds / 2) / nanoseconds;
@@ -335,11 +374,15 @@ fn per_second(bytes: u64, nanoseconds: u64) -> u64 {
 pub struct Counters {
     /// The end whose counters these are.
     pub local: Endpoint,
-    /// The other end.
     pub remote: Endpoint,
+    /// The zone of connection tracking; 0 elsewhere.
+    pub zone: u16,
+    /// The ID of the flow, if these are a flow's.
+    pub flow: Option<u32>,
     /// Whether `local` opened the connection; if unknown, listeners and ports decide.
     pub is_client: Option<bool>,
-    /// Its state.
+    /// The family of the socket at `local`, and the interface that it is bound to, if there is a socket.
+    pub bound: Option<(Family, u32)>,
     pub state: State,
     /// Payload bytes from `local` to `remote` since the connection began.
     pub sent_bytes_total: Option<u64>,
@@ -347,8 +390,11 @@ pub struct Counters {
     pub received_bytes_total: Option<u64>,
     /// Segments that `local` sent again.
     pub retransmits_total: Option<u32>,
-    /// The round-trip time.
     pub rtt: Option<Duration>,
     /// How long it has been idle; if unknown, changes of the counters decide.
     pub idle: Option<Duration>,
+    /// Identifies the socket among all since boot; 0 if there is none.
+    pub cookie: u64,
+    /// The ID of the control group of the socket; 0 if it is not known.
+    pub cgroup: u64,
 }

@@ -19,15 +19,16 @@ pub struct Direction {
     pub missed_bytes_total: u64,
     /// The speed, as of the last tick.
     pub bytes_per_second: u64,
-    /// Segments sent again. A duplicate from a mirror port looks the same; a copy on a second interface is
-    /// not counted.
+    /// Segments sent again. A duplicate from a mirror port looks the same; a copy on a second interface, or of an
+    /// earlier time, is not counted.
     pub retransmits_total: u32,
     /// `bytes_total` when the current interval began.
     pub(super) mark: u64,
     /// When the byte before `timed_end` was seen, in nanoseconds; 0 if none is timed.
     timed_at: u64,
     timed_end: u32,
-    /// The shortest time from a byte to its acknowledgment, in microseconds; 0 if there is none.
+    /// The shortest time from a byte to its acknowledgment, in microseconds; 0 if there is none, or if the clock is too coarse
+    /// to tell.
     pub(super) rtt_us: u32,
     /// Everything before it is counted.
     next: u32,
@@ -39,16 +40,23 @@ pub struct Direction {
     fin: u32,
     /// The interface on which it was first seen: on others, the same packets appear again.
     interface: u32,
+    /// The last bytes that were counted as missed.
+    gap: (u32, u32),
     ahead: Option<Box<Ahead>>,
-    /// Whether `next` is valid.
     is_known: bool,
     /// Whether a segment of this direction was seen, and not only acknowledgments of it.
     is_seen: bool,
     has_ack: bool,
     has_syn: bool,
+    /// Whether a SYN of this direction was also an answer.
+    has_answered: bool,
     has_fin: bool,
+    /// Whether copies of segments were captured, with the times of the originals.
+    pub(super) has_copies: bool,
     /// Whether something was sent again, and the other end has not answered since.
     is_unanswered: bool,
+    /// Whether a time to an acknowledgment was measured.
+    is_measured: bool,
 }
 
 /// More than can be in flight at once: windows are at most 1 GiB (RFC 7323, 2.3).
@@ -63,6 +71,42 @@ impl Direction {
     /// Whether the direction began with a SYN of this sequence number.
     pub fn began_with(&self, sequence: u32) -> bool {
         self.has_syn && self.isn == sequence
+    }
+
+    /// Whether an answer with this acknowledgment number is for the SYN of this direction, or for what followed it.
+    pub fn began_before(&self, acknowledgment: u32) -> bool {
+        match (self.has_syn, self.is_known && !self.is_seen) {
+            (true, _) => {
+                ahead_of(self.isn.wrapping_add(1), acknowledgment).is_some()
+                    && ahead_of(acknowledgment, self.next).is_some()
+            }
+            // Where the direction is not captured, the first acknowledgment of it tells where it began.
+            (false, true) => self.next.wrapping_sub(self.bytes_total as u32) == acknowledgment,
+            _ => false,
+        }
+    }
+
+    /// Whether an answer with this acknowledgment number is for the SYN of this direction.
+    pub fn begins_at(&self, acknowledgment: u32) -> bool {
+        match self.has_syn {
+            true => self.isn.wrapping_add(1) == acknowledgment,
+            false => self.began_before(acknowledgment),
+        }
+    }
+
+    /// Whether the direction may have begun with a SYN of this sequence number, although other segments were captured
+    /// before it.
+    pub fn may_begin_with(&self, sequence: u32) -> bool {
+        // No end sends more before it has an answer.
+        const AT_ONCE: u64 = 1 << 16;
+        let length = u64::from(self.next.wrapping_sub(sequence.wrapping_add(1)));
+        let lacking = length.checked_sub(self.bytes_total);
+        !self.has_syn
+            && match (self.is_seen, self.is_known) {
+                (true, _) => self.ahead.is_none() && lacking == Some(0),
+                (false, true) => lacking.is_some_and(|lacking| lacking <= AT_ONCE),
+                (false, false) => true,
+            }
     }
 
     /// Whether a segment of this direction was seen.
@@ -97,36 +141,74 @@ impl Direction {
             || ahead_of(sequence, self.next).is_some()
     }
 
+    /// Whether the other end obeys a reset of this sequence number: one outside its window changes nothing (RFC 9293,
+    /// 3.10.7.4; RFC 5961, 3). The window is not known, so that near is enough; and if the capture has missed bytes,
+    /// their end is not known either.
+    pub fn is_reset_by(&self, sequence: u32) -> bool {
+        const NEAR: u32 = 1 << 16;
+        if !self.is_seen || self.missed_bytes_total > 0 {
+            return self.accepts(sequence);
+        }
+        let may_precede = |one: u32, other: u32| {
+            ahead_of(one, other).is_some() || ahead_of(other, one).is_some_and(|by| by <= NEAR)
+        };
+        let last = self.ranges().last().map_or(self.next, |(_, last)| self.next.wrapping_add(last));
+        may_precede(sequence, last) && (!self.has_ack || may_precede(self.acked, sequence))
+    }
+
     /// Takes a SYN, and says whether it was sent again.
-    pub fn syn(&mut self, now: u64, sequence: u32, interface: u32) -> bool {
+    pub fn syn(&mut self, now: u64, sequence: u32, interface: u32, is_answer: bool) -> bool {
         if self.began_with(sequence) {
             self.timed_at = 0;
-            return self.interface == interface;
+            if self.interface != interface {
+                return false;
+            }
+            // In a simultaneous open (RFC 9293, 3.5) the first answer has the number of the SYN before it.
+            let is_first = is_answer && !self.has_answered;
+            self.has_answered |= is_answer;
+            return !is_first;
         }
-        if self.has_syn || self.is_seen {
+        if !self.may_begin_with(sequence) {
             return false;
         }
-        (self.isn, self.next) = (sequence, sequence.wrapping_add(1));
+        let first = sequence.wrapping_add(1);
+        match ahead_of(first, self.next).filter(|_| self.is_known) {
+            // Captured behind what it began: acknowledged bytes before the first known one are missing.
+            Some(length) => {
+                let lacking = u64::from(length).saturating_sub(self.bytes_total);
+                self.missed_bytes_total += lacking;
+                self.bytes_total += lacking;
+                self.gap = (first, first.wrapping_add(lacking as u32));
+            }
+            None => {
+                self.next = first;
+                (self.timed_at, self.timed_end) = (now, first);
+            }
+        }
+        self.isn = sequence;
         (self.has_syn, self.is_known, self.is_seen) = (true, true, true);
-        self.interface = interface;
-        (self.timed_at, self.timed_end) = (now, self.next);
+        (self.has_answered, self.interface) = (is_answer, interface);
         false
     }
 
     /// Takes the payload of a segment (or none), and its FIN, if it has one.
     pub fn data(&mut self, now: u64, sequence: u32, length: u32, is_fin: bool, interface: u32) {
-        self.begin(sequence, interface);
         let end = sequence.wrapping_add(length);
+        self.begin(sequence, end, interface);
         let mut is_again = false;
         if length > 0 && !self.is_keep_alive(end, length) {
             let counted = self.cover(sequence, end);
-            is_again = counted < length;
+            is_again = counted < length && !self.is_late(sequence, end);
             if !is_again && self.timed_at == 0 {
                 (self.timed_at, self.timed_end) = (now, end);
             }
         }
         if is_fin {
             is_again |= self.has_fin && length == 0;
+            let after = end.wrapping_add(1);
+            if !self.has_fin && self.has_ack && [self.acked, self.next] == [after; 2] {
+                self.take_back();
+            }
             (self.has_fin, self.fin) = (true, end);
         }
         if is_again && self.interface == interface {
@@ -139,7 +221,7 @@ impl Direction {
 
     /// Sets the beginning of a direction whose SYN was not seen: earlier bytes are not counted. Also used
     /// if the numbers do not continue the earlier ones.
-    fn begin(&mut self, sequence: u32, interface: u32) {
+    fn begin(&mut self, sequence: u32, end: u32, interface: u32) {
         if !self.is_seen {
             self.interface = interface;
             if !self.is_known || ahead_of(self.next, sequence).is_some() {
@@ -147,7 +229,10 @@ impl Direction {
             }
             (self.is_known, self.is_seen) = (true, true);
         }
-        if !self.accepts(sequence) {
+        // Nothing follows a FIN that the other end has acknowledged.
+        let is_beyond_fin = self.is_finished()
+            && ahead_of(self.fin.wrapping_add(1), end).is_some_and(|distance| distance > 0);
+        if !self.accepts(sequence) || is_beyond_fin {
             (self.next, self.ahead, self.timed_at) = (sequence, None, 0);
             (self.has_ack, self.has_fin) = (false, false);
         }
@@ -181,21 +266,43 @@ impl Direction {
         }
     }
 
+    /// Where the acknowledgment of the FIN was captured before the FIN: its number was counted as a missed byte.
+    fn take_back(&mut self) {
+        self.next = self.next.wrapping_sub(1);
+        self.bytes_total = self.bytes_total.saturating_sub(1);
+        self.missed_bytes_total = self.missed_bytes_total.saturating_sub(1);
+        self.mark = self.mark.min(self.bytes_total);
+    }
+
     /// Measures the time to an acknowledgment. The shortest is kept: a delayed acknowledgment would raise a
     /// mean by up to 40 ms and more (RFC 9293, 3.8.6.3).
     fn time(&mut self, now: u64) {
-        let elapsed_us = now.saturating_sub(self.timed_at) / 1000;
-        let elapsed_us = u32::try_from(elapsed_us).unwrap_or(u32::MAX).max(1);
-        if self.rtt_us == 0 || elapsed_us < self.rtt_us {
-            self.rtt_us = elapsed_us;
+        let elapsed_ns = now.saturating_sub(self.timed_at);
+        let elapsed_us = u32::try_from(elapsed_ns.div_ceil(1000)).unwrap_or(u32::MAX);
+        if !self.is_measured || elapsed_us < self.rtt_us {
+            (self.rtt_us, self.is_measured) = (elapsed_us, true);
         }
         self.timed_at = 0;
     }
 
     /// Counts as missed everything before `end` that is not yet counted.
     fn miss(&mut self, end: u32) {
+        let start = if self.gap.1 == self.next { self.gap.0 } else { self.next };
+        self.gap = (start, end);
         let missed = self.cover(self.next, end);
         self.missed_bytes_total = self.missed_bytes_total.saturating_add(missed.into());
+    }
+
+    /// Whether a segment was captured behind its acknowledgment, and so was counted as missed.
+    fn is_late(&mut self, sequence: u32, end: u32) -> bool {
+        let (from, to) = self.gap;
+        let is_late = ahead_of(from, sequence).is_some() && ahead_of(end, to).is_some();
+        if is_late {
+            let length = end.wrapping_sub(sequence).into();
+            self.missed_bytes_total = self.missed_bytes_total.saturating_sub(length);
+            self.gap = if sequence == from { (end, to) } else { (from, sequence) };
+        }
+        is_late
     }
 
     /// Counts the bytes from `start` to `end` that are not yet counted, and gives their number.

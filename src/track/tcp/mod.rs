@@ -2,20 +2,24 @@
 
 mod connection;
 mod direction;
+mod end;
+mod ended;
 mod hash;
+mod pending;
+mod succession;
 
-use std::collections::HashSet;
-use std::hash::RandomState;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::indexed::Indexed;
+use super::listeners::{Listeners, canonical};
 use crate::model::{Endpoint, Segment, TcpFlags};
 pub use connection::{Connection, Counters, State};
 pub use direction::Direction;
-use hash::hash;
+use ended::Done;
+pub use ended::{Ended, GivesBack};
+use hash::{Keys, hash};
+use succession::Meaning;
 
-/// How to track.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Skip connections whose beginning was not seen.
@@ -29,6 +33,7 @@ pub struct Options {
     pub is_sliding: bool,
     /// The most connections that are kept; the ones longest idle are removed first.
     pub max_connections: usize,
+    pub gives_back: GivesBack,
 }
 
 impl Default for Options {
@@ -39,6 +44,7 @@ impl Default for Options {
             rate_interval: Duration::from_secs(1),
             is_sliding: false,
             max_connections: 100_000,
+            gives_back: GivesBack::None,
         }
     }
 }
@@ -49,52 +55,42 @@ impl Default for Options {
 pub struct Tracker {
     options: Options,
     connections: Indexed<Connection>,
-    random: RandomState,
-    listeners: HashSet<Endpoint>,
+    /// Those whose ports another connection has taken.
+    succeeded: Vec<Connection>,
+    keys: Keys,
+    listeners: Listeners,
     next_id: u64,
     evicted: u64,
+    /// The length of an interval for speeds in nanoseconds, and the beginning and the number of the latest one: to find the
+    /// same again takes no division.
+    interval_ns: u64,
+    latest: (u64, u64),
+    done: Done,
 }
 
-/// The most listeners that are remembered.
-const MOST_LISTENERS: usize = 4096;
-
 impl Tracker {
-    /// A tracker without connections.
     pub fn new(options: Options) -> Tracker {
         let most = options.max_connections.clamp(1, Indexed::<Connection>::MOST);
+        let interval = nanoseconds(options.rate_interval);
+        let interval = if options.is_sliding { interval / 10 } else { interval };
         Tracker {
             options: Options { max_connections: most, ..options },
             connections: Indexed::default(),
-            random: RandomState::new(),
-            listeners: HashSet::new(),
+            succeeded: Vec::new(),
+            keys: Keys::new(),
+            listeners: Listeners::default(),
             next_id: 1,
             evicted: 0,
+            interval_ns: interval.max(1),
+            latest: (0, 0),
+            done: Done::default(),
         }
     }
 
-    /// Notes a listening socket at `endpoint` (of any address, if its address is unspecified): in
-    /// connections whose beginning was not seen, that end is the server. An end that answers a SYN is noted
-    /// automatically.
-    pub fn listener(&mut self, endpoint: Endpoint) {
-        if self.listeners.len() < MOST_LISTENERS {
-            self.listeners.insert(canonical(&endpoint));
-        }
-    }
-
-    fn is_listener(&self, end: &Endpoint) -> bool {
-        let anybody: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
-        let at = |address| self.listeners.contains(&Endpoint { address, port: end.port });
-        at(end.address) || anybody.into_iter().any(at)
-    }
-
-    /// Whether `one`, which has sent a segment, is the client of a connection whose beginning was not seen:
-    /// a known listener is the server, else the end with the lower port.
-    fn is_client(&self, one: &Endpoint, other: &Endpoint) -> bool {
-        match (self.is_listener(one), self.is_listener(other)) {
-            (true, false) => false,
-            (false, true) => true,
-            _ => one.port >= other.port,
-        }
+    /// Sets the sockets of this machine that listen: in connections whose beginning was not seen, they are
+    /// the servers. An end that answers a SYN is noted automatically.
+    pub fn set_listeners(&mut self, listeners: Listeners) {
+        self.listeners = listeners;
     }
 
     /// Takes a segment captured at `now`.
@@ -102,14 +98,20 @@ impl Tracker {
         let now = nanoseconds(now);
         let (source, destination) = (&segment.source, &segment.destination);
         if segment.flags.has(TcpFlags::SYN.with(TcpFlags::ACK)) {
-            self.listener(*source);
+            self.listeners.learn(source);
         }
-        let hash = hash(&self.random, source, destination);
-        let place = match self.find(hash, source, destination) {
-            Some(place) if self.connections[place].is_replaced_by(segment) => {
-                let Some(connection) = self.opened(segment) else { return };
-                self.connections[place] = connection;
-                place
+        let hash = hash(&self.keys, source, destination);
+        let place = match self.find(hash, source, destination, 0) {
+            Some(place) if segment.flags.has(TcpFlags::SYN) => {
+                match self.connections[place].meaning_of(now, segment) {
+                    _ if segment.flags.has(TcpFlags::RST) => place,
+                    Meaning::Own => place,
+                    Meaning::Foreign => return,
+                    Meaning::Next => match self.succeed(hash, place, segment) {
+                        Some(place) => place,
+                        None => return,
+                    },
+                }
             }
             Some(place) => place,
             None => {
@@ -117,15 +119,47 @@ impl Tracker {
                 self.insert(hash, connection)
             }
         };
-        let interval_ns = self.interval_ns();
+        self.take(now, segment, place);
+    }
+
+    #[inline]
+    fn take(&mut self, now: u64, segment: &Segment, place: usize) {
+        let (interval, interval_ns) = (self.interval(now), self.interval_ns);
         let connection = &mut self.connections[place];
         let is_new = connection.seen_at == 0;
         if is_new {
-            connection.interval = now / interval_ns;
+            connection.interval = interval;
         }
-        connection.settle(now / interval_ns, interval_ns);
-        let is_tx = *source == connection.client;
+        connection.settle(interval, interval_ns);
+        let is_tx = segment.source == connection.client;
         connection.segment(now, segment, is_tx);
+    }
+
+    /// Begins a connection on the ports of the one at `place`, which remains until it is over or room is needed.
+    #[cold]
+    fn succeed(&mut self, hash: u64, place: usize, segment: &Segment) -> Option<usize> {
+        let begun = self.connections[place].begun(segment);
+        let first = begun.map_or(*segment, |(_, syn, _)| syn);
+        let connection = self.opened(&first)?;
+        if self.len() >= self.options.max_connections {
+            self.evict();
+        }
+        let (source, destination) = (&segment.source, &segment.destination);
+        // It may have been removed to make room.
+        let place = match self.find(hash, source, destination, 0) {
+            Some(place) => {
+                let mut old = std::mem::replace(&mut self.connections[place], connection);
+                old.is_succeeded = true;
+                self.succeeded.push(old);
+                place
+            }
+            None => self.connections.push(hash, connection),
+        };
+        if let Some((at, syn, retries)) = begun {
+            self.segment(Duration::from_nanos(at), &syn);
+            self.connections[place].syn_retries_total = retries;
+        }
+        Some(place)
     }
 
     /// The connection that a segment opens or shows to be open; `None` if it is not tracked.
@@ -137,7 +171,9 @@ impl Tracker {
             (true, false) => (true, State::SynSent),
             (true, true) => (false, State::SynAck),
             (false, _) if self.options.only_new => return None,
-            (false, _) => (self.is_client(&source, &destination), State::Established),
+            (false, _) => {
+                (self.listeners.is_client(&source, &destination, None), State::Established)
+            }
         };
         let (client, server) =
             if is_client { (source, destination) } else { (destination, source) };
@@ -152,19 +188,26 @@ impl Tracker {
         connection
     }
 
-    fn interval_ns(&self) -> u64 {
-        let interval = nanoseconds(self.options.rate_interval);
-        if self.options.is_sliding { interval / 10 } else { interval }.max(1)
+    /// The number of the interval at a time.
+    fn interval(&mut self, now: u64) -> u64 {
+        let (start, number) = self.latest;
+        if now.wrapping_sub(start) < self.interval_ns {
+            return number;
+        }
+        let number = now / self.interval_ns;
+        self.latest = (number * self.interval_ns, number);
+        number
     }
 
-    fn find(&self, hash: u64, one: &Endpoint, other: &Endpoint) -> Option<usize> {
-        self.connections.find(hash, |Connection { client, server, .. }| {
-            client == one && server == other || client == other && server == one
+    fn find(&self, hash: u64, one: &Endpoint, other: &Endpoint, zone: u16) -> Option<usize> {
+        self.connections.find(hash, |Connection { client, server, zone: its_zone, .. }| {
+            (client == one && server == other || client == other && server == one)
+                && *its_zone == zone
         })
     }
 
     fn insert(&mut self, hash: u64, connection: Connection) -> usize {
-        if self.connections.len() >= self.options.max_connections {
+        if self.len() >= self.options.max_connections {
             self.evict();
         }
         self.connections.push(hash, connection)
@@ -172,18 +215,25 @@ impl Tracker {
 
     /// Removes the connections that are longest idle, a sixteenth at once, so that a flood of new
     /// connections does not search for the oldest each time.
+    #[cold]
     fn evict(&mut self) {
-        let count = (self.connections.len() / 16).max(1);
+        let count = (self.len() / 16).max(1);
         let mut ages: Vec<(u64, u32)> =
-            (0..).zip(self.connections.iter()).map(|(place, one)| (one.seen_at, place)).collect();
+            (0..).zip(self.connections()).map(|(place, one)| (one.seen_at, place)).collect();
         if count < ages.len() {
             ages.select_nth_unstable(count);
         }
-        let mut places: Vec<_> = ages.iter().take(count).map(|(_, place)| *place).collect();
+        let mut places: Vec<_> =
+            ages.iter().take(count).map(|(_, place)| *place as usize).collect();
         // From the last on, so that the connection that fills a free place is not one to be removed.
         places.sort_unstable();
+        let known = self.connections.len();
         for place in places.into_iter().rev() {
-            self.connections.swap_remove(place as usize);
+            let removed = match place.checked_sub(known) {
+                Some(place) => self.succeeded.swap_remove(place),
+                None => self.connections.swap_remove(place),
+            };
+            self.give_back(removed);
         }
         self.evicted += count as u64;
     }
@@ -192,34 +242,57 @@ impl Tracker {
     /// ends with [`Tracker::end_of_counters`].
     pub fn counters(&mut self, now: Duration, counters: &Counters) {
         let now = nanoseconds(now);
+        let found = self.sought(counters);
+        // An ended connection is shown only if it was seen alive.
+        if counters.state >= State::Closed && found.is_new {
+            return;
+        }
+        let place = self.place_of(&found, counters);
+        let (read_at, is_whole) = (self.done.read_at, self.evicted == 0);
+        let connection = &mut self.connections[place];
+        connection.take_counters(now, counters, connection.client == found.local);
+        if found.is_new && read_at != 0 && counters.cookie != 0 {
+            connection.began_at = now;
+            // The last reading would have included it: all its bytes are of this tick.
+            if is_whole {
+                connection.is_since(read_at);
+            }
+        }
+        // The one before it was in an earlier reading.
+        if found.is_new && found.place.is_some() && counters.flow.is_some() {
+            connection.is_since(read_at);
+        }
+    }
+
+    /// Looks for the connection of counters.
+    #[inline(never)]
+    fn sought(&self, counters: &Counters) -> Sought {
         let (local, remote) = (canonical(&counters.local), canonical(&counters.remote));
-        let hash = hash(&self.random, &local, &remote);
-        let found = self.find(hash, &local, &remote);
-        let is_new = found.is_none_or(|place| {
+        let hash = hash(&self.keys, &local, &remote);
+        let place = self.find(hash, &local, &remote, counters.zone);
+        let is_new = place.is_none_or(|place| {
             let one = &self.connections[place];
             one.is_replaced_by_counters(counters, local == one.client)
         });
-        let place = match found {
-            Some(place) if !is_new => place,
-            // An ended connection is shown only if it was seen alive.
-            _ if counters.state >= State::Closed => return,
-            _ => {
-                let known = counters.is_client;
-                let is_client = known.unwrap_or_else(|| self.is_client(&local, &remote));
-                let (client, server) = if is_client { (local, remote) } else { (remote, local) };
-                let connection = self.made(client, server, counters.state);
-                match found {
-                    Some(place) => {
-                        self.connections[place] = connection;
-                        place
-                    }
-                    None => self.insert(hash, connection),
-                }
-            }
-        };
-        let connection = &mut self.connections[place];
-        let is_tx = connection.client == local;
-        connection.take_counters(now, counters, is_tx);
+        Sought { local, remote, hash, place, is_new }
+    }
+
+    /// The place of the connection that was sought, which is made if it is new.
+    #[inline(never)]
+    fn place_of(&mut self, found: &Sought, counters: &Counters) -> usize {
+        let Sought { local, remote, hash, place, is_new } = *found;
+        if let (Some(place), false) = (place, is_new) {
+            return place;
+        }
+        let by_rule = || self.listeners.is_client(&local, &remote, counters.bound);
+        let is_client = counters.is_client.unwrap_or_else(by_rule);
+        let (client, server) = if is_client { (local, remote) } else { (remote, local) };
+        let mut connection = self.made(client, server, counters.state);
+        connection.zone = counters.zone;
+        let Some(place) = place else { return self.insert(hash, connection) };
+        let old = std::mem::replace(&mut self.connections[place], connection);
+        self.give_back(old);
+        place
     }
 
     /// Ends a reading of counters at `now`: speeds are those since the reading before, and connections
@@ -229,13 +302,14 @@ impl Tracker {
         for connection in self.connections.iter_mut().filter(|one| one.is_counted) {
             connection.end_reading(now);
         }
+        self.end_of_reading(now);
     }
 
     /// Updates speeds to `now`, and removes nothing.
     pub fn settle(&mut self, now: Duration) {
-        let (now, interval_ns) = (nanoseconds(now), self.interval_ns());
-        for connection in self.connections.iter_mut() {
-            connection.settle(now / interval_ns, interval_ns);
+        let (interval, interval_ns) = (self.interval(nanoseconds(now)), self.interval_ns);
+        for connection in self.connections.iter_mut().chain(&mut self.succeeded) {
+            connection.settle(interval, interval_ns);
         }
     }
 
@@ -244,30 +318,36 @@ impl Tracker {
     /// after 150 s if something was sent again and is unanswered, or after 60 s if only empty segments of
     /// one end were seen. Call it before reading the connections.
     pub fn tick(&mut self, now: Duration) {
-        let (now, interval_ns) = (nanoseconds(now), self.interval_ns());
+        let now = nanoseconds(now);
+        let (interval, interval_ns) = (self.interval(now), self.interval_ns);
         let remove_after = nanoseconds(self.options.remove_after);
+        let gives_back = self.options.gives_back;
         for place in (0..self.connections.len()).rev() {
             let connection = &mut self.connections[place];
-            connection.settle(now / interval_ns, interval_ns);
-            if connection.is_over(now, remove_after) {
+            connection.settle(interval, interval_ns);
+            if connection.is_over(now, remove_after) && !connection.is_awaited(gives_back) {
                 self.connections.swap_remove(place);
             }
         }
+        self.succeeded.retain_mut(|connection| {
+            connection.settle(interval, interval_ns);
+            !connection.is_over(now, remove_after)
+        });
     }
 
-    /// The connections, in no order.
+    /// The connections, in no order; those whose ports another one has taken come last.
     pub fn connections(&self) -> impl Iterator<Item = &Connection> {
-        self.connections.iter()
+        self.connections.iter().chain(&self.succeeded)
     }
 
     /// How many connections there are.
     pub fn len(&self) -> usize {
-        self.connections.len()
+        self.connections.len() + self.succeeded.len()
     }
 
     /// Whether there are no connections.
     pub fn is_empty(&self) -> bool {
-        self.connections.is_empty()
+        self.len() == 0
     }
 
     /// How many connections were removed to make room for others.
@@ -276,9 +356,14 @@ impl Tracker {
     }
 }
 
-/// The endpoint as packets show it: IPv4 for a v4-mapped address.
-fn canonical(endpoint: &Endpoint) -> Endpoint {
-    Endpoint { address: endpoint.canonical(), ..*endpoint }
+/// The result of a search for the connection of counters.
+struct Sought {
+    local: Endpoint,
+    remote: Endpoint,
+    hash: u64,
+    place: Option<usize>,
+    /// Whether it was not found, or is a new connection on the same ports.
+    is_new: bool,
 }
 
 /// A time in nanoseconds, never 0, which means none.
@@ -288,6 +373,8 @@ fn nanoseconds(moment: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     const FIN: u8 = 1;
@@ -404,13 +491,13 @@ mod tests {
             (&[data(150, 50), data(120, 50), data(100, 20)], 100, 1),
             (&[data(110, 10), data(130, 10), data(100, 60)], 60, 1),
             (&[data(100, 60), data(110, 10)], 60, 1),
-            // Out of order is not retransmitted.
+            // Data out of order is not retransmitted.
             (&[data(110, 10), data(100, 10), data(120, 10)], 30, 0),
             (&[data(120, 10), data(110, 10), data(100, 10)], 30, 0),
             // Keepalive probes.
             (&[data(100, 9), ('<', ACK, 500, 109, 0), data(108, 1), data(108, 0)], 9, 0),
             (&[data(100, 9), data(108, 1)], 9, 1),
-            // Bytes that the capture has missed, but the other end has received.
+            // Bytes that the capture missed, but the other end has received.
             (&[data(100, 10), data(130, 10), ('<', ACK, 500, 140, 0)], 40, 0),
             (&[data(100, 10), data(130, 10), ('<', ACK, 500, 120, 0)], 30, 0),
             (&[data(100, 10), ('>', FIN | ACK, 150, 500, 0), ('<', ACK, 500, 151, 0)], 50, 0),
@@ -435,7 +522,7 @@ mod tests {
         let one = only(&tracker);
         assert_eq!((one.tx.bytes_total, one.rx.bytes_total), (50, 100));
         assert_eq!((one.tx.missed_bytes_total, one.tx.retransmits_total), (0, 1));
-        // 5 GiB in pieces of 64 KiB are more than all numbers.
+        // 5 GiB in segments of 64 KiB pass through all sequence numbers.
         let mut tracker = tracked(Options::default(), &HANDSHAKE);
         for piece in 0..(5u64 << 14) {
             let sequence = (100 + (piece << 16)) as u32;
@@ -455,7 +542,7 @@ mod tests {
         assert!((1000..2000).contains(&counted.1) && counted.3 == 0, "{counted:?}");
         rows.push(('<', ACK, 500, 110 + 99 * 20 + 10, 0));
         assert_eq!(after(&rows), (State::Established, 2000, 0, 0));
-        // Any order of pieces comes to the same sum once all is acknowledged.
+        // Segments in any order give the same sum once everything is acknowledged.
         let mut random = 7u64;
         for _ in 0..200 {
             let mut rows: Vec<Row> =
@@ -481,7 +568,7 @@ mod tests {
             );
         }
         let mut tracker = Tracker::new(Options::default());
-        tracker.listener(Endpoint { address: Ipv4Addr::UNSPECIFIED.into(), port: 40000 });
+        tracker.listeners.learn(&end(1, 40000));
         tracker.segment(Duration::from_secs(1), &segment(('>', ACK, 1, 1, 9)));
         assert_eq!(only(&tracker).server, end(1, 40000));
         let new = Options { only_new: true, ..Options::default() };
@@ -510,15 +597,270 @@ mod tests {
             ('>', ACK, 111, 501, 0),
         ];
         let again = [('>', SYN, 9_000_000, 0, 0)];
-        assert_eq!(after(&[&closed[..], &again].concat()), (State::SynSent, 0, 0, 0));
-        assert_eq!(after(&[('<', RST, 500, 0, 0), again[0]]), (State::SynSent, 0, 0, 0));
+        let last = |rows: &[Row]| *all(&[&HANDSHAKE, rows].concat()).last().unwrap();
+        assert_eq!(last(&[&closed[..], &again].concat()), (State::SynSent, 0, 0));
+        assert_eq!(last(&[('<', RST, 500, 0, 0), again[0]]), (State::SynSent, 0, 0));
         // A SYN alone does not end a live connection; its answer does.
         let answered = [again[0], ('<', SYN | ACK, 7_000_000, 9_000_001, 0)];
         let old = ('>', ACK, 100, 500, 10);
         assert_eq!(after(&[old, again[0]]).1, 10);
-        assert_eq!(after(&[&[old], &answered[..]].concat()), (State::SynAck, 0, 0, 0));
-        let all = [&HANDSHAKE[..], &closed, &again].concat();
-        assert_eq!(only(&tracked(Options::default(), &all)).id, 2);
+        assert_eq!(last(&[&[old], &answered[..]].concat()), (State::SynAck, 0, 0));
+    }
+
+    /// Every connection in the order of its beginning: state, tx and rx bytes.
+    fn all(rows: &[Row]) -> Vec<(State, u64, u64)> {
+        let tracker = tracked(Options::default(), rows);
+        let mut all: Vec<_> = tracker.connections().collect();
+        all.sort_by_key(|one| one.id);
+        all.iter().map(|one| (one.state, one.tx.bytes_total, one.rx.bytes_total)).collect()
+    }
+
+    const DATA: [Row; 2] = [('>', ACK, 100, 500, 10), ('<', ACK, 500, 110, 20)];
+    const CLOSED: [Row; 3] =
+        [('>', FIN | ACK, 110, 520, 0), ('<', FIN | ACK, 520, 111, 0), ('>', ACK, 111, 521, 0)];
+
+    #[test]
+    fn a_foreign_answer_changes_nothing() {
+        let whole = [&HANDSHAKE[..], &DATA, &CLOSED].concat();
+        for sequence in [0, 498, 500, 510, 600, 499 + (1 << 20), 0x7000_0000, 0x9000_0000, u32::MAX]
+        {
+            // It acknowledges the SYN, something later, or nothing of this connection.
+            for acknowledgment in [100, 105, 110, 99, 7_000_000, 0x8000_0000] {
+                for flags in [SYN | ACK, SYN] {
+                    let foreign = ('<', flags, sequence, acknowledgment, 0);
+                    // Behind the end, it may begin a connection.
+                    let may_be_last = flags == SYN | ACK && (101..111).contains(&acknowledgment);
+                    for place in 3..whole.len() + usize::from(may_be_last) {
+                        let mut rows = whole.clone();
+                        rows.insert(place, foreign);
+                        let name = format!("{foreign:?} at {place}");
+                        assert_eq!(all(&rows), [(State::Closed, 10, 20)], "{name}");
+                        assert_eq!(
+                            only(&tracked(Options::default(), &rows)).retransmits_total(),
+                            0
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_simultaneous_open_sends_nothing_again() {
+        let syns = [('>', SYN, 99, 0, 0), ('<', SYN, 499, 0, 0)];
+        let answers = [('>', SYN | ACK, 99, 500, 0), ('<', SYN | ACK, 499, 100, 0)];
+        let count = |rows: &[Row]| {
+            let tracker = tracked(Options::default(), rows);
+            let one = only(&tracker);
+            assert_eq!(one.state, State::Established);
+            (one.tx.bytes_total, one.rx.bytes_total, one.retransmits_total())
+        };
+        assert_eq!(count(&[&syns[..], &answers, &DATA].concat()), (10, 20, 0));
+        let others = [answers[1], answers[0]];
+        assert_eq!(count(&[&syns[..], &others, &DATA].concat()), (10, 20, 0));
+        // One of each kind that is sent again.
+        for place in 0..4 {
+            let mut rows = [&syns[..], &answers, &DATA].concat();
+            rows.insert(place, rows[place]);
+            assert_eq!(count(&rows), (10, 20, 1), "{place}");
+        }
+    }
+
+    #[test]
+    fn of_two_answers_the_client_takes_one() {
+        for (first, second) in [(499, 1_000_499), (1_000_499, 499), (0x9000_0000, 499)] {
+            let answer = |sequence| ('<', SYN | ACK, sequence, 100, 0);
+            let rows = [HANDSHAKE[0], answer(first), answer(second), HANDSHAKE[2]];
+            let rows = [&rows[..], &DATA, &CLOSED].concat();
+            assert_eq!(all(&rows), [(State::Closed, 10, 20)], "{first} {second}");
+        }
+        // An answer to something else is none.
+        let rows = [HANDSHAKE[0], ('<', SYN | ACK, 9, 5_000_000, 0), HANDSHAKE[1], HANDSHAKE[2]];
+        assert_eq!(all(&[&rows[..], &DATA].concat()), [(State::Established, 10, 20)]);
+    }
+
+    #[test]
+    fn every_connection_on_the_same_ports_has_a_row() {
+        let other = |(way, flags, sequence, acknowledgment, bytes): Row| {
+            let base = |mine| if mine { 3_000_000_000 } else { 77_000 };
+            let acknowledgment =
+                if acknowledgment == 0 { 0 } else { acknowledgment + base(way == '<') };
+            (way, flags, sequence + base(way == '>'), acknowledgment, bytes)
+        };
+        let second: Vec<_> =
+            [&HANDSHAKE[..], &DATA, &DATA[..1]].concat().into_iter().map(other).collect();
+        let row = (State::Established, 10, 20);
+        let reset = [('<', RST, 520, 0, 0)];
+        let half = [CLOSED[0]];
+        let unacknowledged = &CLOSED[..2];
+        for (end, state) in [
+            (&CLOSED[..], State::Closed),
+            (&reset, State::Reset),
+            (&half, State::Closing),
+            (unacknowledged, State::Closing),
+            (&[], State::Established),
+        ] {
+            let first = [&HANDSHAKE[..], &DATA, end].concat();
+            let rows = [&first[..], &second].concat();
+            assert_eq!(all(&rows), [(state, 10, 20), row], "{state:?}");
+            // The answer came late, the SYN twice, or the SYN was not captured.
+            let twice = [&first[..], &second[..1], &second].concat();
+            assert_eq!(all(&twice), [(state, 10, 20), row], "{state:?}");
+            let third = tracked(Options::default(), &[&rows[..], &HANDSHAKE].concat());
+            assert_eq!(third.len(), 3);
+            if state >= State::Closed {
+                assert_eq!(all(&[&first[..], &second[1..]].concat()), [(state, 10, 20), row]);
+            }
+            let new = tracked(Options::default(), &rows);
+            let times: Vec<_> =
+                new.connections().map(|one| one.rtt().unwrap().as_millis()).collect();
+            assert_eq!(times, [2, 2], "{state:?}");
+        }
+        // Attempts without an answer.
+        let attempts = [HANDSHAKE[0], HANDSHAKE[0], other(HANDSHAKE[0]), other(HANDSHAKE[1])];
+        assert_eq!(all(&attempts), [(State::SynSent, 0, 0), (State::SynAck, 0, 0)]);
+        // Only the server's segments are captured.
+        let one_way = |rows: &[Row]| -> Vec<Row> {
+            rows.iter().copied().filter(|row| row.0 == '<').collect()
+        };
+        let first = one_way(&[&HANDSHAKE[..], &DATA].concat());
+        let rows = [first, one_way(&second)].concat();
+        assert_eq!(all(&rows), [(State::Established, 10, 20), (State::Established, 10, 20)]);
+    }
+
+    /// A complete conversation with these numbers of the SYNs, of 200 bytes from the client and 100 from the server.
+    fn conversation(client: u32, server: u32) -> [Row; 8] {
+        let (tx, rx) = (client + 1, server + 1);
+        [
+            ('>', SYN, client, 0, 0),
+            ('<', SYN | ACK, server, tx, 0),
+            ('>', ACK, tx, rx, 0),
+            ('>', ACK, tx, rx, 200),
+            ('<', ACK, rx, tx + 200, 100),
+            ('>', FIN | ACK, tx + 200, rx + 100, 0),
+            ('<', FIN | ACK, rx + 100, tx + 201, 0),
+            ('>', ACK, tx + 201, rx + 101, 0),
+        ]
+    }
+
+    #[test]
+    fn the_next_connection_may_begin_with_the_same_number() {
+        let row = (State::Closed, 200, 100);
+        let first = conversation(1000, 5000);
+        for server in [999_000, 4000, 5050, 5301, 70_000, 0x6000_0000, 0x9000_0000] {
+            let second = conversation(1000, server);
+            let rows = [first, second].concat();
+            assert_eq!(all(&rows), [row, row], "{server}");
+            let tracker = tracked(Options::default(), &rows);
+            assert!(tracker.connections().all(|one| one.retransmits_total() == 0), "{server}");
+            // The SYN was not captured.
+            assert_eq!(all(&[&first[..], &second[1..]].concat()), [row, row], "{server}");
+            // It was sent twice.
+            let twice = [&first[..], &second[..1], &second].concat();
+            assert_eq!(all(&twice), [row, row], "{server}");
+        }
+        // After a reset.
+        let reset = [&first[..5], &[('<', RST, 5101, 0, 0)], &conversation(1000, 999_000)].concat();
+        assert_eq!(all(&reset), [(State::Reset, 200, 100), row]);
+    }
+
+    #[test]
+    fn foreign_numbers_behind_the_end_count_no_more_than_was_captured() {
+        let first = conversation(1000, 5000);
+        for (client, server) in [(1000, 999_000), (888_000, 999_000), (1000, 0x9000_0000)] {
+            // Any part of another conversation.
+            let second = conversation(client, server);
+            for missing in 1..second.len() {
+                let rows = [&first[..], &second[missing..]].concat();
+                let all = all(&rows);
+                let sum = |of: fn(&(State, u64, u64)) -> u64| all.iter().map(of).sum::<u64>();
+                assert!(sum(|one| one.1) <= 400 && sum(|one| one.2) <= 200, "{missing} {all:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn connections_on_the_same_ports_are_bounded_and_leave() {
+        let options = Options { max_connections: 64, ..Options::default() };
+        let mut tracker = Tracker::new(options);
+        for number in 0..1000u32 {
+            let now = Duration::from_millis(1000 + u64::from(number));
+            tracker.segment(now, &segment(('>', SYN, number * 5000, 0, 0)));
+            tracker.segment(now, &segment(('<', RST | ACK, 0, number * 5000 + 1, 0)));
+            assert!(tracker.len() <= 64);
+        }
+        assert_eq!(tracker.evicted(), 1000 - tracker.len() as u64);
+        let mut ids: Vec<_> = tracker.connections().map(|one| one.id).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, (1001 - ids.len() as u64..=1000).collect::<Vec<_>>());
+        tracker.tick(Duration::from_secs(9));
+        assert!(tracker.is_empty());
+        // One that never ended leaves when its successor is there.
+        let again = [('>', SYN, 7_000_000, 0, 0), ('<', SYN | ACK, 9, 7_000_001, 0)];
+        let mut tracker = tracked(Options::default(), &[&HANDSHAKE[..], &again].concat());
+        assert_eq!(tracker.len(), 2);
+        tracker.tick(Duration::from_secs(4));
+        assert_eq!(only(&tracker).id, 2);
+    }
+
+    #[test]
+    fn the_order_of_the_capture_does_not_matter() {
+        let rows = [&HANDSHAKE[..], &DATA, &CLOSED].concat();
+        // Each segment is captured up to four places late, or early.
+        for from in 0..rows.len() {
+            for to in from.saturating_sub(4)..(from + 5).min(rows.len()) {
+                let mut mixed = rows.clone();
+                let row = mixed.remove(from);
+                mixed.insert(to, row);
+                let tracker = tracked(Options::default(), &mixed);
+                let one = only(&tracker);
+                let bytes = (one.tx.bytes_total, one.rx.bytes_total);
+                assert_eq!(bytes, (10, 20), "{from} to {to}: {one:?}");
+                assert_eq!(
+                    one.tx.missed_bytes_total + one.rx.missed_bytes_total,
+                    0,
+                    "{from} to {to}"
+                );
+                assert_eq!(one.retransmits_total(), 0, "{from} to {to}");
+                assert_eq!(one.state, State::Closed, "{from} to {to}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_acknowledgment_of_a_fin_may_come_first() {
+        let rows =
+            [('>', ACK, 100, 500, 200), ('<', ACK, 500, 301, 0), ('>', FIN | ACK, 300, 500, 0)];
+        assert_eq!(after(&rows), (State::Closing, 200, 0, 0));
+        // Together with data.
+        let rows = [('<', ACK, 500, 301, 0), ('>', FIN | ACK, 100, 500, 200)];
+        assert_eq!(after(&rows), (State::Closing, 200, 0, 0));
+        // A tick between the two, and the speed behind it.
+        let mut tracker = tracked(Options::default(), &HANDSHAKE);
+        for (second, row) in [(2, ('<', ACK, 500, 101, 0)), (4, ('>', FIN | ACK, 100, 500, 0))] {
+            tracker.segment(Duration::from_secs(second), &segment(row));
+            tracker.tick(Duration::from_secs(second + 1));
+        }
+        let one = only(&tracker);
+        assert_eq!((one.tx.bytes_total, one.tx.bytes_per_second), (0, 0));
+    }
+
+    #[test]
+    fn equal_stamps_tell_no_round_trip() {
+        let rtt = |stamps: &[u64]| {
+            let mut tracker = Tracker::new(Options::default());
+            for (stamp, row) in stamps.iter().zip([&HANDSHAKE[..], &DATA].concat()) {
+                tracker.segment(Duration::from_nanos(1_000_000_000 + stamp), &segment(row));
+            }
+            only(&tracker).rtt().map(|rtt| rtt.as_nanos())
+        };
+        assert_eq!(rtt(&[0, 0, 0]), None);
+        assert_eq!(rtt(&[0; 5]), None);
+        // One end is where the capture was made.
+        assert_eq!(rtt(&[0, 20_000_000, 20_000_000]), Some(20_000_000));
+        assert_eq!(rtt(&[0, 0, 0, 10_000, 50_000_000]), None);
+        // Less than a microsecond is not nothing.
+        assert_eq!(rtt(&[0, 400, 400]), Some(1000));
     }
 
     #[test]
@@ -561,6 +903,41 @@ mod tests {
     }
 
     #[test]
+    fn a_reset_outside_the_window_changes_nothing() {
+        let open = [&HANDSHAKE[..], &DATA, &[('>', ACK, 110, 520, 0)]].concat();
+        for (way, next) in [('<', 520u32), ('>', 110)] {
+            for far in [895_000, 70_000, 1 << 20, 1 << 30, 1 << 31, 3 << 30, u32::MAX - 895_000] {
+                for flags in [RST, RST | ACK] {
+                    let reset = (way, flags, next.wrapping_add(far), 0, 0);
+                    for place in 5..=open.len() {
+                        let mut rows = open.clone();
+                        rows.insert(place, reset);
+                        let goes_on = (State::Established, 10, 20);
+                        assert_eq!(all(&rows), [goes_on], "{reset:?} at {place}");
+                        let rows = [&rows[..], &CLOSED].concat();
+                        assert_eq!(all(&rows), [(State::Closed, 10, 20)], "{reset:?} at {place}");
+                    }
+                }
+            }
+            // The next number, and what the capture may have missed.
+            for near in [0, 1, 100, 60_000, u32::MAX - 9] {
+                let rows = [&open[..], &[(way, RST, next.wrapping_add(near), 0, 0)]].concat();
+                assert_eq!(all(&rows), [(State::Reset, 10, 20)], "{way} {near}");
+            }
+        }
+        // Much was sent and is not acknowledged; its beginning was lost, or it was missed.
+        let sent: Vec<Row> =
+            (1..20).map(|step| ('<', ACK, 520 + step * 60_000, 110, 60_000)).collect();
+        let end = ('<', RST, 520 + 20 * 60_000, 0, 0);
+        let rows = [&open[..], &sent, &[end]].concat();
+        assert_eq!(all(&rows)[0].0, State::Reset);
+        let missed = [('>', ACK, 110, 1000, 0), end];
+        assert_eq!(all(&[&open[..], &missed].concat())[0].0, State::Reset);
+        // Before the server's segments, its numbers are not known; an attempt is refused with 0.
+        assert_eq!(all(&[HANDSHAKE[0], ('<', RST | ACK, 0, 100, 0)])[0].0, State::Reset);
+    }
+
+    #[test]
     fn speeds_are_of_the_last_whole_second_or_slide() {
         let speeds = |options: Options| -> Vec<u64> {
             let mut tracker = Tracker::new(options);
@@ -598,7 +975,7 @@ mod tests {
         at(&mut tracker, 2000, ('>', ACK, 100, 500, 10));
         at(&mut tracker, 2020, ('<', ACK, 500, 110, 0));
         assert_eq!(rtt(&tracker), 30);
-        // Sent again: the acknowledgment does not say which one it answers.
+        // The segment was sent again: the acknowledgment does not say which copy it answers.
         at(&mut tracker, 3000, ('>', ACK, 110, 500, 10));
         at(&mut tracker, 3200, ('>', ACK, 110, 500, 10));
         at(&mut tracker, 3201, ('<', ACK, 500, 120, 0));
@@ -626,7 +1003,7 @@ mod tests {
         let of = |port: u16| Segment { source: end(1, port), ..segment(('>', ACK, 1, 1, 1)) };
         for port in 1000..2000 {
             tracker.segment(Duration::from_millis(port.into()), &of(port));
-            // One that is always busy stays.
+            // A connection that is always busy stays.
             tracker.segment(Duration::from_millis(port.into()), &of(999));
             assert!(tracker.len() <= 64);
         }
@@ -646,6 +1023,9 @@ mod tests {
     #[test]
     fn counters_make_connections_too() {
         let reading = |sent, received, state| Counters {
+            bound: None,
+            zone: 0,
+            flow: None,
             local: end(2, 80),
             remote: end(1, 40000),
             is_client: None,
@@ -655,6 +1035,8 @@ mod tests {
             retransmits_total: Some(3),
             rtt: Some(Duration::from_millis(7)),
             idle: None,
+            cookie: 0,
+            cgroup: 0,
         };
         let mut tracker = Tracker::new(Options::default());
         let mut at = |second, readings: &[Counters]| {
@@ -701,6 +1083,97 @@ mod tests {
         assert_eq!(at(17, &established(3, 3)), Some((2, "ESTABLISHED", 3, 3, 0, 0)));
         at(18, &[]);
         assert_eq!(at(20, &[]), None);
+    }
+
+    #[test]
+    fn a_connection_in_two_zones_is_two() {
+        let mut tracker = Tracker::new(Options::default());
+        let mut speeds = Vec::new();
+        // In the second zone, the flow begins anew after three seconds.
+        for second in 1..8u64 {
+            let sent = [second * 1000, (second % 3) * 100 + 10];
+            for (zone, sent) in [1, 2].into_iter().zip(sent) {
+                let counters = Counters {
+                    bound: None,
+                    zone,
+                    flow: Some(u32::from(zone)),
+                    local: end(1, 40000),
+                    remote: end(2, 80),
+                    is_client: Some(true),
+                    state: State::Established,
+                    sent_bytes_total: Some(sent),
+                    received_bytes_total: Some(sent),
+                    retransmits_total: None,
+                    rtt: None,
+                    idle: None,
+                    cookie: 0,
+                    cgroup: 0,
+                };
+                tracker.counters(Duration::from_secs(second), &counters);
+            }
+            tracker.end_of_counters(Duration::from_secs(second));
+            assert_eq!(tracker.len(), 2);
+            let mut all: Vec<_> = tracker
+                .connections()
+                .map(|one| (one.zone, one.tx.bytes_total, one.tx.bytes_per_second))
+                .collect();
+            all.sort_unstable();
+            assert_eq!([all[0].1, all[1].1], sent);
+            speeds.push([all[0].2, all[1].2]);
+        }
+        assert_eq!(
+            speeds[1..],
+            [[1000, 100], [1000, 10], [1000, 100], [1000, 100], [1000, 10], [1000, 100]]
+        );
+    }
+
+    #[test]
+    fn a_flow_that_begins_anew_is_a_new_connection() {
+        use State::{Closed, Established, SynSent};
+        let mut tracker = Tracker::new(Options::default());
+        let mut at = |second: u64, reading: Option<(u32, [u64; 2], State)>| {
+            let now = Duration::from_secs(second);
+            if let Some((id, [sent, received], state)) = reading {
+                let counters = Counters {
+                    local: end(1, 40000),
+                    remote: end(2, 80),
+                    zone: 0,
+                    flow: Some(id),
+                    is_client: Some(true),
+                    bound: None,
+                    state,
+                    sent_bytes_total: Some(sent),
+                    received_bytes_total: Some(received),
+                    retransmits_total: None,
+                    rtt: None,
+                    idle: None,
+                    cookie: 0,
+                    cgroup: 0,
+                };
+                tracker.counters(now, &counters);
+            }
+            tracker.end_of_counters(now);
+            let one = only(&tracker);
+            let speeds = [one.tx.bytes_per_second, one.rx.bytes_per_second];
+            let totals = [one.tx.bytes_total, one.rx.bytes_total];
+            (one.id, one.state, totals, speeds, one.idle(now).as_secs())
+        };
+        let open = |id, totals| Some((id, totals, Established));
+        assert_eq!(at(1, open(5, [9000, 9000])), (1, Established, [9000, 9000], [0, 0], 0));
+        assert_eq!(at(2, open(5, [9100, 9000])), (1, Established, [9100, 9000], [100, 0], 0));
+        // Both directions have fallen, or only one of them.
+        assert_eq!(at(4, open(5, [50, 60])), (2, Established, [50, 60], [25, 30], 0));
+        assert_eq!(at(5, open(5, [70, 60])), (2, Established, [70, 60], [20, 0], 0));
+        assert_eq!(at(6, open(5, [69, 900])), (3, Established, [69, 900], [69, 900], 0));
+        assert_eq!(at(7, open(5, [69, 40])), (4, Established, [69, 40], [69, 40], 0));
+        // Another flow, whose counters have not fallen.
+        assert_eq!(at(8, open(6, [69, 40])), (5, Established, [69, 40], [69, 40], 0));
+        assert_eq!(at(9, open(6, [69, 40])), (5, Established, [69, 40], [0, 0], 1));
+        // It was missing in between: first the same flow, then a new one.
+        assert_eq!(at(10, None), (5, Closed, [69, 40], [0, 0], 0));
+        assert_eq!(at(11, open(6, [79, 40])), (5, Established, [79, 40], [10, 0], 0));
+        assert_eq!(at(12, None), (5, Closed, [79, 40], [0, 0], 0));
+        assert_eq!(at(13, Some((6, [60, 0], SynSent))), (6, SynSent, [60, 0], [60, 0], 0));
     }
 
     #[test]

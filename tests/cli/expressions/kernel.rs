@@ -1,4 +1,4 @@
-//! A packet socket with a filter of its own, on lo of a namespace of its own.
+//! A packet socket with our own filter, on lo of our own namespace.
 #![allow(unsafe_code, reason = "rustix has neither sockaddr_ll nor SO_ATTACH_FILTER")]
 
 use std::io;
@@ -15,9 +15,9 @@ fn check(returned: i32) -> io::Result<i32> {
     if returned == -1 { Err(io::Error::last_os_error()) } else { Ok(returned) }
 }
 
-/// Moves the calling thread into a new namespace and sets its lo up.
+/// Moves the calling thread into a new namespace and brings its lo up.
 pub fn enter_new_namespace() -> io::Result<()> {
-    // SAFETY: unshare takes no pointer; an ifreq of zeros is one, and the ioctl reads it alone.
+    // SAFETY: unshare takes no pointer; all zeros are a valid ifreq, and the ioctl only reads it.
     unsafe {
         check(libc::unshare(libc::CLONE_NEWNET))?;
         let socket = packet_socket()?;
@@ -30,7 +30,7 @@ pub fn enter_new_namespace() -> io::Result<()> {
 
 fn packet_socket() -> io::Result<OwnedFd> {
     let flags = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-    // SAFETY: socket takes no pointer, and what it gives is ours.
+    // SAFETY: socket takes no pointer, and we own the descriptor that it returns.
     unsafe {
         let socket = libc::socket(libc::AF_PACKET, flags, 0);
         check(socket).map(|socket| OwnedFd::from_raw_fd(socket))
@@ -38,7 +38,7 @@ fn packet_socket() -> io::Result<OwnedFd> {
 }
 
 fn lo(ethertype: u16) -> libc::sockaddr_ll {
-    // SAFETY: a sockaddr_ll of zeros is one.
+    // SAFETY: all zeros are a valid sockaddr_ll.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
     address.sll_family = libc::AF_PACKET as u16;
     address.sll_protocol = ethertype.to_be();
@@ -47,7 +47,7 @@ fn lo(ethertype: u16) -> libc::sockaddr_ll {
     address
 }
 
-/// A socket that takes what the program lets through.
+/// A socket that receives what the program passes.
 pub fn filtered(program: &[Instruction]) -> io::Result<OwnedFd> {
     let socket = packet_socket()?;
     let filter: Vec<_> = program
@@ -56,7 +56,7 @@ pub fn filtered(program: &[Instruction]) -> io::Result<OwnedFd> {
         .collect();
     let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
     let address = lo(libc::ETH_P_ALL as u16);
-    // SAFETY: pointers and lengths are those of values that outlive the calls.
+    // SAFETY: the pointers and lengths are those of values that outlive the calls.
     unsafe {
         check(libc::setsockopt(
             socket.as_raw_fd(),
@@ -81,7 +81,7 @@ impl Sender {
 
     pub fn send(&self, packet: &Packet) -> io::Result<()> {
         let (address, bytes) = (lo(packet.ethertype), &packet.bytes);
-        // SAFETY: pointers and lengths are those of values that outlive the call.
+        // SAFETY: the pointers and lengths are those of values that outlive the call.
         let sent = unsafe {
             libc::sendto(
                 self.0.as_raw_fd(),
@@ -96,14 +96,14 @@ impl Sender {
     }
 }
 
-/// The packets that have come to a socket, as they left the machine: before they come back on lo.
+/// The packets that a socket has received, as they left the machine: before they came back on lo.
 pub fn drain(socket: &OwnedFd) -> Vec<Vec<u8>> {
     let mut packets = Vec::new();
     loop {
         let mut bytes = vec![0; 2048];
         let mut address = lo(0);
         let mut length = size_of::<libc::sockaddr_ll>() as u32;
-        // SAFETY: pointers and lengths are those of values that outlive the call.
+        // SAFETY: the pointers and lengths are those of values that outlive the call.
         let count = unsafe {
             libc::recvfrom(
                 socket.as_raw_fd(),

@@ -1,8 +1,8 @@
-//! Expressions made by chance from the grammar that libpcap takes.
+//! Random expressions of the grammar that libpcap accepts.
 
 use super::packets::Dice;
 
-/// What a bare value must be, to stand behind others of its sort.
+/// What a bare value must be to follow others of its kind.
 #[derive(Clone, Copy, PartialEq)]
 enum Sort {
     Host,
@@ -62,10 +62,14 @@ pub fn expression(dice: &mut Dice, depth: usize) -> String {
 
 fn operand(dice: &mut Dice, depth: usize, last: &mut Option<Sort>) -> String {
     let not = dice.of(&["", "", "", "not ", "!", "! not "]);
-    let text = match dice.below(8) {
+    let text = match dice.below(9) {
         0 => {
             *last = None;
-            dice.of(&["tcp", "ip", "ip6"]).to_owned()
+            dice.of(&["tcp", "ip", "ip6", "udp", "ip proto 6", "ip multicast", "arp"]).to_owned()
+        }
+        8 => {
+            *last = None;
+            relation(dice)
         }
         1 | 2 if depth > 0 => {
             let inner = expression(dice, depth - 1);
@@ -75,6 +79,72 @@ fn operand(dice: &mut Dice, depth: usize, last: &mut Option<Sort>) -> String {
         _ => qualified(dice, last),
     };
     format!("{not}{text}")
+}
+
+pub fn relation(dice: &mut Dice) -> String {
+    let comparison = dice.of(&["=", "!=", ">", ">=", "<", "<=", "==", "="]);
+    // libpcap forgets to look for the headers of some operands: all are of one family.
+    let of6 = dice.below(4) == 0;
+    let depth = dice.below(3);
+    format!("{} {comparison} {}", number(dice, depth, of6), number(dice, depth / 2, of6))
+}
+
+fn number(dice: &mut Dice, depth: usize, of6: bool) -> String {
+    let fields = match of6 {
+        false => [
+            "tcp[13]",
+            "tcp[tcpflags]",
+            "tcp[7]",
+            "tcp[0:2]",
+            "tcp[2:2]",
+            "tcp[4:4]",
+            "tcp[20]",
+            "ip[0]",
+            "ip[2:2]",
+            "ip[8]",
+            "ip[9]",
+            "ip[16:4]",
+            "tcp[12]",
+        ],
+        true => [
+            "ip6[6]",
+            "ip6[4:2]",
+            "ip6[7]",
+            "ip6[8:4]",
+            "ip6[53]",
+            "ip6[40:2]",
+            "ip6[42:2]",
+            "ip6[44:4]",
+            "ip6[60]",
+            "ip6[0]",
+            "ip6[24]",
+            "ip6[36:4]",
+            "ip6[47]",
+        ],
+    };
+    let small = if of6 { "ip6[47]" } else { "tcp[7]" };
+    if depth > 0 {
+        let (left, right) = (number(dice, depth - 1, of6), number(dice, depth - 1, of6));
+        return match dice.below(13) {
+            0 => format!("({left} + {right})"),
+            1 => format!("{left} - {right}"),
+            2 => format!("{left}*{right}"),
+            3 => format!("({left}&{right})"),
+            4 => format!("{left} | {right}"),
+            5 => format!("({left} ^ {right})"),
+            6 => format!("({left} << {small})"),
+            7 => format!("({left}) >> 4"),
+            8 => format!("{left} / {small}"),
+            9 => format!("({left} % ({right}))"),
+            10 if of6 => format!("ip6[({left}) & 0x1f]"),
+            10 => format!("tcp[({left}) & 0x1f]"),
+            11 => format!("({left} >> ({right} & 15))"),
+            _ => format!("-({left})"),
+        };
+    }
+    let numbers =
+        ["0", "1", "2", "5", "7", "16", "0x12", "0120", "80", "255", "tcp-syn", "tcp-ack"];
+    if dice.below(5) > 1 { dice.of(&fields).to_owned() } else { dice.of(&numbers).to_owned() }
 }
 
 fn qualified(dice: &mut Dice, last: &mut Option<Sort>) -> String {

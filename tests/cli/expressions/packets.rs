@@ -1,17 +1,17 @@
-//! Packets to be picked from, and what they say of themselves.
+//! Packets to select from, and the facts about each.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use connbox::capture_filter::PacketFacts;
 
-/// A packet from its network header on.
+/// A packet, starting at its network header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
     pub ethertype: u16,
     pub bytes: Vec<u8>,
 }
 
-/// The same numbers for everyone: xorshift.
+/// The same numbers in every run: xorshift.
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -49,11 +49,11 @@ const V6: [&str; 8] = [
     "ff02::1",
 ];
 const PORTS: [u16; 14] = [0, 1, 20, 22, 53, 79, 80, 81, 443, 1023, 1024, 8080, 65534, 65535];
-/// TCP, most often; UDP, SCTP, ICMP, and one that nobody speaks.
+/// Mostly TCP; also UDP, SCTP, ICMP, and a protocol that no one uses.
 const PROTOCOLS: [u8; 9] = [6, 6, 6, 6, 6, 17, 132, 1, 253];
 
-/// Packets of all kinds, each different; with or without the extension headers of IPv6, which libpcap does
-/// not walk.
+/// Packets of all kinds, each different; with or without the IPv6 extension headers, which libpcap does not
+/// walk.
 pub fn packets(count: usize, extended: bool) -> Vec<Packet> {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let mut packets = Vec::new();
@@ -62,8 +62,10 @@ pub fn packets(count: usize, extended: bool) -> Vec<Packet> {
         let mut load = dice.of(&PORTS).to_be_bytes().to_vec();
         load.extend(dice.of(&PORTS).to_be_bytes());
         load.extend((number as u32).to_be_bytes());
-        // Long enough for every protocol's header: TCP's says that it has 20 bytes.
-        load.extend([0, 0, 0, 0, 0x50, 0x10, 0, 0, 0, 0, 0, 0, b'h', b'i']);
+        // Long enough for every protocol's header; the TCP header says that it has 20 bytes.
+        let flags = dice.of(&[0x10, 0x10, 0x02, 0x12, 0x11, 0x18, 0x04, 0x29, 0xc2]);
+        load.extend([0, 0, 0, 0, 0x50, flags, 0, number as u8, 0, 0, 0, 0]);
+        load.extend(&b"hi, there"[..dice.below(10)]);
         packets.push(match dice.below(20) {
             0 => Packet { ethertype: 0x0806, bytes: arp(&mut dice) },
             1..=9 => Packet { ethertype: 0x0800, bytes: ipv4(&mut dice, protocol, &load) },
@@ -87,7 +89,7 @@ fn arp(dice: &mut Dice) -> Vec<u8> {
 
 fn ipv4(dice: &mut Dice, protocol: u8, load: &[u8]) -> Vec<u8> {
     let options = dice.of(&[0, 0, 0, 4, 40]);
-    // First fragments, later ones, and those that are none.
+    // First fragments, later fragments, and packets that are not fragments.
     let fragment: u16 = dice.of(&[0, 0, 0x4000, 0x2000, 0x2001, 0x1fff, 1]);
     let length = (20 + options + load.len()) as u16;
     let mut bytes = vec![0x45 + (options / 4) as u8, 0];
@@ -131,8 +133,8 @@ fn ipv6(dice: &mut Dice, protocol: u8, load: &[u8], extended: bool) -> Vec<u8> {
     bytes
 }
 
-/// What a packet says of itself: None if it is not of IP, or too short to say.
-pub fn facts(packet: &Packet) -> Option<PacketFacts> {
+/// The facts about a packet: None if it is not an IP packet, or too short.
+pub fn facts(packet: &Packet) -> Option<PacketFacts<'_>> {
     let bytes = &packet.bytes;
     let byte = |at: usize| bytes.get(at).copied();
     let half = |at: usize| Some(u16::from_be_bytes([byte(at)?, byte(at + 1)?]));
@@ -172,5 +174,15 @@ pub fn facts(packet: &Packet) -> Option<PacketFacts> {
     }
     let has_ports = [6, 17, 132].contains(&protocol) && !is_later_fragment;
     let ports = if has_ports { Some((half(start)?, half(start + 2)?)) } else { None };
-    Some(PacketFacts { source, destination, protocol, is_later_fragment, ports })
+    let (bytes, transport, link) = (&bytes[..], start as u32, None);
+    Some(PacketFacts {
+        source,
+        destination,
+        protocol,
+        is_later_fragment,
+        ports,
+        bytes,
+        transport,
+        link,
+    })
 }

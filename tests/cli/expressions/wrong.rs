@@ -1,26 +1,88 @@
-//! What no expression is, the place where it goes wrong, the word there, and what is said of it.
+//! What is not an expression: the place of the error, the word there, and the message.
 
-pub const NO_WORD: &str = "not part of the filter language, which has host, net, port, portrange, src, dst, \
-                   tcp, ip, ip6, mask, and, or, not and parentheses";
+pub const NO_WORD: &str =
+    "not a word of the filter language, which connbox --man tcptrack describes";
 pub const NO_VALUE: &str = "expected an address, a port, or a word such as port or tcp";
 pub const NO_OPERATOR: &str = "expected and, or, a closing parenthesis or the end";
 pub const NO_PORT: &str = "not a port, and not a TCP service in /etc/services";
-pub const NO_ADDRESS: &str = "not an IP address; host names are not resolved";
+pub const NO_ADDRESS: &str = "not an IP address, and not a name in /etc/hosts; DNS is never asked";
 pub const OUTSIDE: &str = "the address has bits set outside the network";
 pub const NUMBER: &str = "a bare number needs net or port before it";
 pub const NO_MASK: &str = "a host has no mask; write net";
 pub const LENGTH: &str = "a prefix length is at most 32, or 128 for IPv6";
 
+pub const NOT_HERE: &str = "this protocol cannot qualify such a value";
+pub const PORT_ONLY: &str = "tcp, udp and sctp can qualify only a port; write `tcp and host`";
+pub const NO_COMPARISON: &str = "expected an operator, or a comparison such as = or >";
+pub const NO_NUMBER: &str = "expected a number, len, or bytes of a header such as tcp[13]";
+pub const NO_INDEX: &str = "expected an operator, : or ]";
+pub const TOO_LARGE: &str =
+    "larger than any VLAN ID (4095), MPLS label (1048575) or PPPoE session (65535)";
+pub const NO_PROTOCOL: &str = "not a protocol's number, and not a name in /etc/protocols";
+pub const GATEWAY: &str = "would need the router's Ethernet address, which only name services know; write ether host \
+                       MAC and not host ADDRESS";
+
 pub const WRONG: &[(&str, usize, &str, &str)] = &[
     ("dst prt 80", 4, "prt", NO_ADDRESS),
     ("prt 80", 0, "prt", NO_WORD),
-    ("tcp[13] = 2", 3, "[", NO_WORD),
-    ("port 80 & port 90", 8, "&", NO_WORD),
-    ("port=80", 4, "=", NO_WORD),
-    ("udp port 53", 0, "udp", NO_WORD),
-    ("tcp or icmp", 7, "icmp", NO_WORD),
-    ("ether host 1:2:3:4:5:6", 0, "ether", NO_WORD),
-    ("len > 100", 0, "len", NO_WORD),
+    ("port 80 & port 90", 8, "&", NO_OPERATOR),
+    ("port=80", 4, "=", NO_VALUE),
+    ("ether host 1:2:3:4:5", 11, "1:2:3:4:5", "not an Ethernet address such as 02:00:5e:10:00:01"),
+    (
+        "ether host 1:2:3:4:5:678",
+        11,
+        "1:2:3:4:5:678",
+        "not an Ethernet address such as 02:00:5e:10:00:01",
+    ),
+    ("ether net 10.0.0.0/8", 10, "10.0.0.0", NOT_HERE),
+    ("ether port 80", 11, "80", NOT_HERE),
+    ("udp host 1.2.3.4", 9, "1.2.3.4", PORT_ONLY),
+    ("icmp host 1.2.3.4", 10, "1.2.3.4", NOT_HERE),
+    ("arp port 5", 9, "5", NOT_HERE),
+    ("arp host ::1", 9, "::1", "arp and rarp have only IPv4 addresses"),
+    ("ip6 broadcast", 4, "broadcast", NOT_HERE),
+    ("tcp multicast", 4, "multicast", NOT_HERE),
+    ("tcp[13]", 7, "", NO_COMPARISON),
+    ("tcp[13] and ip", 8, "and", NO_COMPARISON),
+    ("tcp[13] =", 9, "", NO_NUMBER),
+    ("tcp[13 = 2", 7, "=", NO_INDEX),
+    ("tcp[13:3] = 2", 7, "3", "1, 2 or 4 bytes can be compared"),
+    ("tcp[13:] = 2", 7, "]", "1, 2 or 4 bytes can be compared"),
+    ("tcp[] = 2", 4, "]", NO_NUMBER),
+    ("tcp[http] = 2", 4, "http", NO_NUMBER),
+    ("tcp[65536] = 2", 4, "65536", "no packet is longer than 65535 bytes"),
+    ("tcp[-4] = 2", 4, "-", "no packet is longer than 65535 bytes"),
+    ("tcp[13] = = 2", 10, "=", NO_NUMBER),
+    ("tcp[13] = 2 3", 12, "3", NO_OPERATOR),
+    ("tcp[13] & 2 & 3", 15, "", NO_COMPARISON),
+    ("tcp[13] = 2 = 3", 12, "=", NO_OPERATOR),
+    ("tcp[0] = 5 / 0", 13, "0", "division by 0"),
+    ("tcp[0] % (1 - 1) = 5", 9, "(", "division by 0"),
+    ("tcp[0] << 32 = 5", 10, "32", "a shift is at most 31 bits"),
+    ("(tcp[0] + 2 = 5", 0, "(", "is never closed"),
+    ("(tcp[0] + 2 3) = 5", 12, "3", "expected an operator or a closing parenthesis"),
+    ("len", 3, "", NO_COMPARISON),
+    ("len-20 > 3", 0, "len-20", NO_WORD),
+    ("less", 4, "", "expected a number"),
+    ("greater x", 8, "x", "expected a number"),
+    ("ifindex eth0", 8, "eth0", "expected a number"),
+    ("ifname", 6, "", "expected the name of an interface"),
+    ("vlan 4096", 5, "4096", TOO_LARGE),
+    ("mpls 1048576", 5, "1048576", TOO_LARGE),
+    ("pppoes 65536", 7, "65536", TOO_LARGE),
+    ("gateway 1.2.3.4", 0, "gateway", GATEWAY),
+    ("proto quic-ish", 6, "quic-ish", NO_PROTOCOL),
+    ("proto 256", 6, "256", NO_PROTOCOL),
+    ("ip proto", 8, "", NO_VALUE),
+    ("tcp proto 6", 10, "6", NOT_HERE),
+    ("ether proto quic", 12, "quic", "not an ethertype: a number, ip, ip6, arp or rarp"),
+    ("src proto 6", 10, "6", "src and dst cannot qualify a protocol"),
+    (
+        "net nowhere",
+        4,
+        "nowhere",
+        "not a network, and not a name in /etc/networks; DNS is never asked",
+    ),
     ("port 80 \u{fc}", 8, "\u{fc}", NO_WORD),
     ("port", 4, "", NO_VALUE),
     ("tcp and", 7, "", NO_VALUE),
@@ -51,20 +113,22 @@ pub const WRONG: &[(&str, usize, &str, &str)] = &[
     ("port HTTP", 5, "HTTP", NO_PORT),
     ("port 08", 5, "08", NO_PORT),
     ("port 0x", 5, "0x", NO_PORT),
-    ("port -1", 5, "-1", NO_PORT),
+    ("port -1", 5, "-", NO_VALUE),
     ("portrange 5-", 10, "5-", NO_PORT),
-    ("portrange -", 10, "-", NO_PORT),
+    ("portrange -", 10, "-", NO_VALUE),
     ("port 1.2.3.4", 5, "1.2.3.4", NO_PORT),
     ("ip6 port 80", 9, "80", "ip and ip6 cannot qualify a port; write `ip and port`"),
-    ("tcp host 1.2.3.4", 9, "1.2.3.4", "tcp can qualify only a port; write `tcp and host`"),
+    ("tcp host 1.2.3.4", 9, "1.2.3.4", PORT_ONLY),
     ("ip host fe80::1", 8, "fe80::1", "an IPv6 address needs ip6, not ip"),
     ("ip6 net 10.0.0.0/8", 8, "10.0.0.0", "an IPv4 address needs ip, not ip6"),
     ("host localhost", 5, "localhost", NO_ADDRESS),
+    ("localhost", 0, "localhost", NO_WORD),
+    ("ip6 host first", 9, "first", NO_ADDRESS),
     ("host 1.2.3.256", 5, "1.2.3.256", NO_ADDRESS),
     ("host 1.2.3.4.5", 5, "1.2.3.4.5", NO_ADDRESS),
     ("host 1..2", 5, "1..2", NO_ADDRESS),
     ("host 1::2::3", 5, "1::2::3", NO_ADDRESS),
-    ("host fe80::1%lo", 12, "%", NO_WORD),
+    ("host fe80::1%lo", 12, "%", NO_OPERATOR),
     ("net 10.0.0.1/8", 4, "10.0.0.1", OUTSIDE),
     ("net fe80::1/10", 4, "fe80::1", OUTSIDE),
     ("net 10.0.0.1 mask 255.0.0.0", 4, "10.0.0.1", OUTSIDE),

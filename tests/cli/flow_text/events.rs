@@ -1,4 +1,4 @@
-//! The recorded events of own-lab's router: their lines, read into flows, are written as they were.
+//! The recorded events of own-lab's router: each line is read into a flow, which must give the same line again.
 
 use std::fs;
 
@@ -7,15 +7,15 @@ use connbox::model::{Change, Ends, Flow, FlowStatus, TCP_STATES, Traffic, Tuple}
 
 use crate::support::world;
 
-/// The words of a line, one taken after the other.
+/// The words of a line, taken one by one.
 struct Words<'a>(std::iter::Peekable<std::str::SplitAsciiWhitespace<'a>>);
 
 impl<'a> Words<'a> {
     fn next(&mut self) -> &'a str {
-        self.0.next().expect("a word more")
+        self.0.next().expect("another word")
     }
 
-    /// The number behind `name=`, if that comes next.
+    /// The number after `name=`, if that comes next.
     fn number<T: std::str::FromStr>(&mut self, name: &str) -> Option<T> {
         let word = self.0.peek()?.strip_prefix(name)?.strip_prefix('=')?;
         let number = word.parse().ok().expect(word);

@@ -1,4 +1,4 @@
-//! Debian's libnetfilter_conntrack as a judge: any message, every form of its text.
+//! Debian's libnetfilter_conntrack as the oracle for any message and every form of its text.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use connbox::wire::netlink::push_attribute;
 use super::in_zones;
 use crate::support::{feed, needs};
 
-/// Reads `flow|expect form type flags payload` a line, and prints what the library makes of it.
+/// Reads lines of `flow|expect form type flags payload`, and prints the library's text for each.
 const JUDGE: &str = r"
 import ctypes, struct, sys
 from ctypes import c_void_p, c_uint, c_char_p
@@ -42,7 +42,7 @@ for line in sys.stdin:
     print(text.value.decode())
 ";
 
-/// Names of labels, and lines that are none.
+/// Names of labels, and lines that do not name one.
 const LABELS: &str = "0 zero\n1 one\n# two\n9 nine lives\n64\tsixty-four\n127 last\n1 other\n";
 
 /// A generator of numbers that are the same in every run.
@@ -126,21 +126,21 @@ fn tuple(dice: &mut Dice, buffer: &mut Vec<u8>, kind: u16, family: u8, protocol:
 
 const PROTOCOLS: [u8; 12] = [6, 6, 6, 17, 17, 1, 58, 132, 33, 47, 136, 50];
 
-/// A message about a flow, as the kernel may send it; where conntrack is wrong, such flows are left
-/// out. `is_xml` tells the forms.
+/// A message about a flow, as the kernel may send it, except for flows that conntrack gets wrong. `is_xml`
+/// selects the form.
 fn flow_message(dice: &mut Dice, is_xml: bool) -> Vec<u8> {
     let (family, protocol) = (dice.one(&[2, 10]), dice.one(&PROTOCOLS));
     let mut message = vec![family, 0, 0, 0];
     tuple(dice, &mut message, 1, family, protocol, true);
     tuple(dice, &mut message, 2, family, protocol, true);
-    // The kernel always tells the number.
+    // The kernel always gives the number.
     push_attribute(&mut message, 12, &dice.word().to_be_bytes());
     for kind in [3, 7, 8, 11, 17] {
         if dice.yes() {
             push_attribute(&mut message, kind, &dice.word().to_be_bytes());
         }
     }
-    // XML calls the states of all protocols by TCP's names.
+    // XML uses TCP's names for the states of all protocols.
     let states = match protocol {
         6 => Some(1),
         33 if !is_xml => Some(2),
@@ -167,7 +167,7 @@ fn flow_message(dice: &mut Dice, is_xml: bool) -> Vec<u8> {
     message
 }
 
-/// The attributes that are text, time or bits.
+/// The attributes that are text, times or bits.
 fn more(dice: &mut Dice, message: &mut Vec<u8>) {
     if dice.yes() {
         nested(message, 5, |help| push_attribute(help, 1, dice.one(&[&b"ftp\0"[..], b"RAS\0"])));
@@ -189,14 +189,13 @@ fn more(dice: &mut Dice, message: &mut Vec<u8>) {
     }
 }
 
-/// A message about an expectation.
 fn expectation_message(dice: &mut Dice) -> Vec<u8> {
     let (family, protocol) = (dice.one(&[2, 10]), dice.one(&PROTOCOLS));
     let mut message = vec![family, 0, 0, 0];
     for kind in [1, 2, 3] {
         tuple(dice, &mut message, kind, family, protocol, false);
     }
-    // Bits without a name make conntrack write a blank too many.
+    // For bits without a name, conntrack writes an extra blank.
     push_attribute(&mut message, 8, &(dice.word() % 8).to_be_bytes());
     for kind in [4, 5, 9] {
         if dice.yes() {
@@ -212,10 +211,10 @@ fn expectation_message(dice: &mut Dice) -> Vec<u8> {
     message
 }
 
-/// What it takes to ask the library.
+/// What a test of the library needs.
 const LIBRARY: [&str; 2] = ["python3", "libnetfilter_conntrack"];
 
-/// What the library prints of the lines of `questions`; None if `test` is skipped.
+/// The library's text for each line of `questions`; None if `test` is skipped.
 fn judged(test: &str, questions: &str) -> Option<Vec<String>> {
     if !needs(test, &LIBRARY) {
         return None;
@@ -249,7 +248,7 @@ fn hex(bytes: &[u8]) -> String {
 #[test]
 fn any_flow_is_written_as_by_the_library() {
     const TEST: &str = "any_flow_is_written_as_by_the_library";
-    // Its clocks change, and need no tzdata.
+    // The clocks of this zone change, and it needs no tzdata.
     if !needs(TEST, &LIBRARY)
         || !in_zones(&format!("library::{TEST}"), &["NST3:30NDT,M3.2.0,M11.1.0"])
     {
@@ -317,7 +316,7 @@ fn any_expectation_is_written_as_by_the_library() {
     }
 }
 
-/// A message about a flow 1.2.3.4 → 5.6.7.8 of `protocol`, with ports if it is to have them.
+/// A message about a flow 1.2.3.4 → 5.6.7.8 of `protocol`, with ports if they are given.
 fn plain(protocol: u8, ports: Option<[u16; 2]>) -> Vec<u8> {
     let mut message = vec![2, 0, 0, 0];
     for kind in [1, 2] {
@@ -337,7 +336,7 @@ fn plain(protocol: u8, ports: Option<[u16; 2]>) -> Vec<u8> {
     message
 }
 
-/// Each of `DIFFERENCES` that the library has a hand in: what both write, but for what is the same.
+/// Every one of `DIFFERENCES` that comes from the library: both texts are the same, apart from the difference.
 #[test]
 fn where_the_library_is_wrong() {
     const TEST: &str = "where_the_library_is_wrong";
@@ -388,7 +387,7 @@ fn where_the_library_is_wrong() {
         }
         let ours = String::from_utf8(ours).unwrap();
         assert!(theirs.contains(wrong), "{theirs}");
-        // The library's XML has no element where it knows of none of its contents.
+        // The library's XML omits this element if it knows none of its contents.
         let without = |text: String| text.replace("<meta direction=\"independent\"></meta>", "");
         assert_eq!(without(theirs.replace(wrong, right)), without(ours));
     }

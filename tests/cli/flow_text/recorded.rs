@@ -1,5 +1,5 @@
-//! The recorded table of own-lab: its netlink messages, replayed as a dump, become the text that
-//! conntrack 1.4.7 printed of it.
+//! The recorded table of own-lab: its netlink messages, replayed as a dump, become the text that conntrack
+//! 1.4.7 printed for it.
 
 use std::fs;
 
@@ -21,6 +21,10 @@ impl Exchange for Recorded {
     fn send(&mut self, _request: &[u8]) -> Result<(), Errno> {
         Ok(())
     }
+
+    fn number(&mut self) -> u32 {
+        1
+    }
 }
 
 impl Messages for Recorded {
@@ -40,7 +44,7 @@ pub fn bytes(hex: &str) -> Vec<u8> {
     digits.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
 }
 
-/// The recorded dump, some messages in each datagram.
+/// The recorded dump, with several messages in each datagram.
 fn recorded_dump(in_a_datagram: usize) -> Recorded {
     let text = recording("netlink.hex");
     let message = |line: &str| {
@@ -58,7 +62,7 @@ fn recorded_dump(in_a_datagram: usize) -> Recorded {
     Recorded(datagrams, Vec::new())
 }
 
-/// What `write` makes of each flow, a line each.
+/// The text that `write` gives for each flow, one line per flow.
 fn written(in_a_datagram: usize, write: impl Fn(&mut Vec<u8>, &Flow<'_>)) -> String {
     let mut text = Vec::new();
     flows(&mut recorded_dump(in_a_datagram), FlowTable::Tracked, 0, &[], |flow| {
@@ -70,7 +74,7 @@ fn written(in_a_datagram: usize, write: impl Fn(&mut Vec<u8>, &Flow<'_>)) -> Str
     String::from_utf8(text).unwrap()
 }
 
-/// The lines that differ: what conntrack printed, and what we do.
+/// The lines that differ: conntrack's, and ours.
 fn differences<'a>(theirs: &'a str, ours: &'a str) -> Vec<(&'a str, &'a str)> {
     assert_eq!(theirs.lines().count(), ours.lines().count());
     theirs.lines().zip(ours.lines()).filter(|(theirs, ours)| theirs != ours).collect()
@@ -83,7 +87,7 @@ fn lines_are_those_of_conntrack() {
         let theirs = recording(name);
         for in_a_datagram in [1, 7, 100] {
             let ours = written(in_a_datagram, |buffer, entry| flow::line(buffer, entry, &parts));
-            // Linux 6.18 does not tell the ports of DCCP, and conntrack shows zeros.
+            // Linux 6.18 does not give the ports of DCCP, and conntrack shows zeros.
             let [(theirs, ours)] = differences(&theirs, &ours)[..] else { panic!("{ours}") };
             assert!(theirs.contains("dccp     33 "), "{theirs}");
             assert_eq!(theirs.replace(" sport=0 dport=0", ""), ours);
@@ -123,7 +127,7 @@ fn options_to_save_are_those_of_conntrack() {
     assert_eq!(theirs.replace("-u UNSET -w", "-u UNSET -m 3735928559 -w"), ours);
 }
 
-/// Whatever a kernel sends: text without a control byte, or a refusal.
+/// Whatever a kernel sends: either text without a control byte, or an error.
 #[test]
 fn no_damage_to_a_message_reaches_the_terminal() {
     let names = Labels::of(b"1 one\n127 last");

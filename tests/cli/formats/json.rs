@@ -1,12 +1,12 @@
-//! `--json`, accepted by jq and held against TSV.
+//! `--json`, accepted by jq and compared with TSV.
 //!
-//! jq 1.6 reads numbers as doubles, so the numbers are compared by a reader of our own, which also
-//! sees a name that stands twice in an object.
+//! jq 1.6 reads numbers as doubles, so our own reader compares the numbers. It also finds duplicate names in an
+//! object.
 
 use super::variants::{self, Kind, Table, Variant};
 use crate::support;
 
-/// A value of JSON; numbers stay as they are written.
+/// A JSON value; numbers stay as they are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Json {
     Null,
@@ -16,7 +16,7 @@ pub enum Json {
 }
 
 impl Json {
-    /// Reads one line that must be one object.
+    /// Reads one line, which must be one object.
     pub fn object(line: &str) -> Json {
         let mut rest = line;
         let value = value(&mut rest);
@@ -24,14 +24,14 @@ impl Json {
         value
     }
 
-    /// The member of that name, which must be there.
+    /// The member called `name`, which must exist.
     pub fn get(&self, name: &str) -> &Json {
         let Json::Object(members) = self else { panic!("{self:?} has no {name}") };
         let member = members.iter().find(|(other, _)| other == name);
         &member.unwrap_or_else(|| panic!("no {name} in {self:?}")).1
     }
 
-    /// How many values there are at the ends of all branches.
+    /// The number of values that are neither objects nor arrays.
     fn leaves(&self) -> usize {
         match self {
             Json::Object(members) => members.iter().map(|(_, member)| member.leaves()).sum(),
@@ -59,7 +59,7 @@ fn members(rest: &mut &str) -> Vec<(String, Json)> {
     while let Some(after) = rest.strip_prefix(',').or(Some(*rest)).filter(|r| r.starts_with('"')) {
         *rest = after;
         let name = text(rest);
-        assert!(members.iter().all(|(other, _)| *other != name), "{name} stands twice");
+        assert!(members.iter().all(|(other, _)| *other != name), "{name} is there twice");
         *rest = rest.strip_prefix(':').unwrap();
         members.push((name, value(rest)));
     }
@@ -93,13 +93,13 @@ fn text(rest: &mut &str) -> String {
     }
 }
 
-/// Whether jq takes all of `text`; an empty input would be refused too.
+/// Whether jq accepts `text`; it does not accept an empty text.
 pub fn jq_takes(text: &str) -> bool {
     let output = support::feed(support::command("jq").args(["-e", "."]), text.as_bytes());
     output.status.success() && output.stderr.is_empty()
 }
 
-/// A field of TSV as JSON must have it.
+/// The JSON value of a TSV field.
 fn wanted(column: &str, field: Option<&str>) -> Json {
     match (field, variants::kind(column)) {
         (None, _) => Json::Null,
@@ -108,7 +108,7 @@ fn wanted(column: &str, field: Option<&str>) -> Json {
     }
 }
 
-/// Holds one object against a table that Keys name.
+/// Compares one object with a table whose rows are named by Keys.
 pub fn check_nested(json: &Json, table: &Table) {
     let mut leaves = 0;
     for row in &table.rows {
@@ -125,7 +125,7 @@ pub fn check_nested(json: &Json, table: &Table) {
     assert_eq!(json.leaves(), leaves);
 }
 
-/// Holds JSON Lines against a table, row by row.
+/// Compares JSON Lines with a table, row by row.
 pub fn check_lines(text: &str, table: &Table) {
     assert_eq!(text.lines().count(), table.rows.len());
     for (line, row) in text.lines().zip(&table.rows) {
@@ -148,6 +148,45 @@ fn json_holds_the_numbers_of_the_table() {
         } else {
             check_lines(&text, &table);
         }
+    }
+}
+
+/// Compares the array of `--json=array` with a table, row by row.
+fn check_array(text: &str, table: &Table) {
+    let rows = text.strip_prefix("[\n").unwrap().strip_suffix("\n]\n").unwrap();
+    check_lines(&rows.replace("},\n", "}\n"), table);
+}
+
+#[test]
+fn an_array_has_one_object_per_row_of_every_table() {
+    let has_jq = support::needs("an_array_has_one_object_per_row_of_every_table", &["jq"]);
+    for variant in variants::all() {
+        let (table, text) = (variant.table(), variant.run(&["--json=array"]));
+        assert_eq!(variant.run(&["--tsv", "--format", "json=array"]), text);
+        assert!(!has_jq || jq_takes(&text), "{variant:?}");
+        check_array(&text, &table);
+    }
+}
+
+#[test]
+fn an_array_is_whole_without_rows_and_over_samples() {
+    let root = ["--root", variants::world()];
+    let none = Variant::new("conncount --by raddr --lport 1 --json=array", &root);
+    assert_eq!(none.run(&[]), "[]\n");
+    let samples = Variant::new("snmpget-tcp --interval 0.001 InSegs", &root);
+    let text = samples.run(&["--json=array", "--count", "3"]);
+    assert!(text.starts_with("[\n{\"time\":\"20") && text.ends_with(":109}\n]\n"), "{text}");
+    assert_eq!(text.matches("},\n").count(), 2, "{text}");
+    let output = samples.output(&["--json=array"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("snmpget-tcp: --json=array: needs --count"), "{said}");
+    assert_eq!(output.status.code(), Some(2));
+    // The next word is a NAME, and no other variant exists.
+    assert_eq!(Variant::new("conncount --json estab", &root).run(&[]), "{\"estab\":17}\n");
+    for word in ["--json=lines", "--json=", "--tsv=array", "--shell=array"] {
+        let output = support::run(&["conncount", word]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(": takes no value, but '"), "{word}: {said}");
     }
 }
 

@@ -1,6 +1,6 @@
-//! No variable that `--shell` sets is one that a shell keeps for itself, whatever the case: some
-//! are read-only, so that `eval` fails whole, some belong to the process (setting UID in a root zsh
-//! changes the user), some are read by the next command (PATH, IFS).
+//! No variable that `--shell` sets is one that a shell uses itself, in upper or lower case. Some of these are
+//! read-only, so that `eval` fails; some belong to the process (setting UID in a root zsh changes the user);
+//! and some are read by the next command (PATH, IFS).
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use connbox::out::OWNED;
 use super::variants::{self, Variant};
 use crate::support;
 
-/// Lines of shell that print the names of all variables that the shell has at its start.
+/// Shell lines that print the names of all variables that the shell has at its start.
 const DUMPS: [(&str, &[&str]); 6] = [
     ("dash", &["-c", "set | sed -n 's/^\\([A-Za-z_0-9]*\\)=.*/\\1/p'"]),
     (
@@ -22,15 +22,15 @@ const DUMPS: [(&str, &[&str]); 6] = [
     ("fish", &["--no-config", "-c", "set -n"]),
 ];
 
-/// The names on the list, upper case.
+/// The names on the list, in upper case.
 pub fn listed() -> BTreeSet<String> {
     OWNED.split_whitespace().map(str::to_owned).collect()
 }
 
-/// The names that a shell has by itself, upper case; none if it is not installed.
+/// The names that a shell sets itself, in upper case; none if it is not installed.
 fn dumped(program: &str, arguments: &[&str]) -> BTreeSet<String> {
     let mut command = support::command(program);
-    // Nothing of the tester's own environment, which owns its names by right.
+    // Without the tester's own environment, whose names do not belong to the shell.
     let output = command.env_clear().env("PATH", "/usr/bin:/bin").args(arguments).output();
     let output = String::from_utf8(output.unwrap().stdout).unwrap();
     let is_name = |name: &&str| name.chars().all(|l| l.is_ascii_alphanumeric() || l == '_');
@@ -38,7 +38,7 @@ fn dumped(program: &str, arguments: &[&str]) -> BTreeSet<String> {
     output.lines().filter(is_name).filter(is_word).map(str::to_ascii_uppercase).collect()
 }
 
-/// The names before `="…"` in a text of `--shell`.
+/// The names before `="…"` in the output of `--shell`.
 pub fn names(text: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for (place, _) in text.match_indices("=\"") {
@@ -48,7 +48,7 @@ pub fn names(text: &str) -> BTreeSet<String> {
     names
 }
 
-/// All names that the applets can set, streams and rates included.
+/// All names that the applets can set, including those of streams and rates.
 fn all_names() -> BTreeSet<String> {
     let mut all: BTreeSet<_> =
         variants::all().iter().flat_map(|variant| names(&variant.run(&["--shell"]))).collect();
@@ -85,7 +85,7 @@ fn no_name_is_one_that_a_shell_has_at_its_start() {
     let names = all_names();
     for (program, arguments) in DUMPS {
         let owned = dumped(program, arguments);
-        // A dump that misses the plainest of names was not read rightly.
+        // A dump without the most common name was not read correctly.
         assert!(owned.contains("IFS") || program == "fish", "{program}: {owned:?}");
         for name in &names {
             assert!(!owned.contains(&name.to_ascii_uppercase()), "{name} belongs to {program}");
@@ -99,7 +99,7 @@ fn the_list_holds_what_the_shells_have() {
         return;
     }
     let listed = listed();
-    // fish's are left out: it evaluates none of our output, and it keeps most in functions.
+    // fish is excluded: it does not evaluate our output, and it keeps most of its state in functions.
     for (program, arguments) in DUMPS.into_iter().filter(|(program, _)| *program != "fish") {
         let has = dumped(program, arguments);
         let inner = ["DIS_", "FUNC", "ZSH_", "KSH_", "BASH_", ".SH"];

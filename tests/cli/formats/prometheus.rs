@@ -1,4 +1,4 @@
-//! `--prom`, accepted by promtool and held against TSV.
+//! `--prom`, accepted by promtool and compared with TSV.
 
 use super::variants::{self, Kind, Table, Variant};
 use crate::support;
@@ -21,7 +21,7 @@ struct Sample {
     number: String,
 }
 
-/// Reads an exposition; HELP, TYPE and samples of each metric must stand together, in this order.
+/// Reads an exposition; HELP, TYPE and samples of each metric must come together, in this order.
 fn parse(text: &str) -> Vec<Metric> {
     let mut metrics: Vec<Metric> = Vec::new();
     let mut help = None;
@@ -30,12 +30,12 @@ fn parse(text: &str) -> Vec<Metric> {
             help = Some(rest.split(' ').next().unwrap().to_owned());
         } else if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (name, kind) = rest.split_once(' ').unwrap();
-            assert_eq!(help.take().as_deref(), Some(name), "HELP goes before TYPE");
-            assert!(metrics.iter().all(|metric| metric.name != name), "{name} stands twice");
+            assert_eq!(help.take().as_deref(), Some(name), "HELP comes before TYPE");
+            assert!(metrics.iter().all(|metric| metric.name != name), "{name} is there twice");
             metrics.push(Metric { name: name.into(), kind: kind.into(), samples: Vec::new() });
         } else {
-            let metric = metrics.last_mut().expect("samples go behind TYPE");
-            let rest = line.strip_prefix(metric.name.as_str()).expect("samples stand together");
+            let metric = metrics.last_mut().expect("samples come after TYPE");
+            let rest = line.strip_prefix(metric.name.as_str()).expect("samples come together");
             metric.samples.push(sample(rest));
         }
     }
@@ -55,7 +55,7 @@ fn sample(mut rest: &str) -> Sample {
     Sample { labels, number: rest.strip_prefix(' ').unwrap().to_owned() }
 }
 
-/// Reads a label's value up to the quote that ends it.
+/// Reads a label's value up to its closing quote.
 fn label_value(text: &str) -> (String, &str) {
     let mut value = String::new();
     let mut letters = text.char_indices();
@@ -71,7 +71,7 @@ fn label_value(text: &str) -> (String, &str) {
     }
 }
 
-/// What promtool says against `text`; nothing, for an exposition without fault.
+/// promtool's complaints about `text`; empty if there are none.
 pub fn complaints(text: &str) -> String {
     let mut promtool = support::command("promtool");
     let output = support::feed(promtool.args(["check", "metrics"]), text.as_bytes());
@@ -106,7 +106,7 @@ fn wanted(table: &Table) -> Vec<(Labels, String)> {
     samples
 }
 
-/// A number of a percent column as a ratio, Prometheus' base unit: `12.345` is `0.12345`.
+/// A number of a percent column as a ratio, Prometheus' base unit: `12.345` becomes `0.12345`.
 fn as_sample(column: &str, number: &str) -> String {
     if column != "percent" {
         return number.to_owned();

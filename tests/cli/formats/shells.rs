@@ -6,7 +6,7 @@ use std::process::Stdio;
 use super::variants::{self, Kind, Table, Variant};
 use crate::support;
 
-/// The shells, with the arguments that go before a script.
+/// The shells, with the arguments that precede a script.
 const SHELLS: [(&str, &[&str]); 7] = [
     ("dash", &["-c"]),
     ("bash", &["-c"]),
@@ -17,12 +17,12 @@ const SHELLS: [(&str, &[&str]); 7] = [
     ("busybox", &["sh", "-c"]),
 ];
 
-/// Whether all the shells are installed; if not, the test is skipped aloud.
+/// Whether all the shells are installed; if not, the test is skipped visibly.
 pub fn are_here(test: &str) -> bool {
     support::needs(test, &SHELLS.map(|(program, _)| program))
 }
 
-/// Holds what `script` prints in every shell against `wanted`; it must succeed and say nothing.
+/// Compares what `script` prints in every shell with `wanted`; it must succeed without a message.
 pub fn check(script: &str, directory: &Path, wanted: &str) {
     let children = SHELLS.map(|(program, arguments)| {
         let mut command = support::command(program);
@@ -40,7 +40,7 @@ pub fn check(script: &str, directory: &Path, wanted: &str) {
     }
 }
 
-/// The assignments that a table of Keys must give, by the rules of the contract.
+/// The assignments that the contract demands for a table with Keys.
 pub fn assignments(table: &Table, prefix: &str) -> Vec<(String, String)> {
     let mut all = Vec::new();
     for row in &table.rows {
@@ -58,7 +58,7 @@ pub fn assignments(table: &Table, prefix: &str) -> Vec<(String, String)> {
     all
 }
 
-/// Our own words are upper case in names; those that the kernel writes in both cases stay.
+/// Names that we choose are in upper case; names that the kernel writes in mixed case are kept.
 fn folded(key: &str) -> String {
     let has = |is: fn(&char) -> bool| key.chars().any(|letter| is(&letter));
     match has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase) {
@@ -67,7 +67,7 @@ fn folded(key: &str) -> String {
     }
 }
 
-/// A piece of script that evaluates a call, quoted or not, and prints the variables.
+/// A script that evaluates a call, quoted or not, and prints the variables.
 fn evaluate(
     variant: &Variant,
     prefix: &str,
@@ -78,7 +78,7 @@ fn evaluate(
     let quote = if is_quoted { "\"" } else { "" };
     let line = variant.line(&format!("--shell {option}"));
     let values: Vec<_> = names.iter().map(|(name, _)| format!("\"${name}\"")).collect();
-    // A subshell, so that no variable is left over from the piece before.
+    // In a subshell, so that no variable is left over from the previous call.
     format!("(eval {quote}$({line}){quote}; printf '%s\\n' {})\n", values.join(" "))
 }
 
@@ -125,7 +125,7 @@ fn is_plain(value: &str) -> bool {
     value.chars().all(|letter| letter.is_ascii_alphanumeric() || "_.:/@%+,=-".contains(letter))
 }
 
-/// Reads each line of a table with Labels and prints its fields, in the way of the contract.
+/// Reads each line of a table with Labels and prints its fields, in the way that the contract describes.
 pub fn read_lines(variant: &Variant, columns: &[String], prefix: &str) -> String {
     let option = if prefix.is_empty() { String::new() } else { format!("--prefix {prefix}") };
     let line = variant.line(&format!("--shell {option}"));
@@ -156,10 +156,52 @@ fn lines_of_a_table_with_labels_give_its_rows() {
     }
 }
 
-/// A row as [`read_lines`] prints it; absent is empty.
+/// A row as [`read_lines`] prints it; an absent value is empty.
 fn printed(row: &[String]) -> String {
     let fields = row.iter().map(|field| if field == "-" { "" } else { field });
     fields.map(|field| format!("{field}\x1f")).collect::<String>() + "\n"
+}
+
+/// What fish prints for a script, which must succeed without a message.
+pub fn fish(script: &str) -> String {
+    let output = support::command("fish").args(["--no-config", "-c", script]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "fish on {script}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn fish_gets_the_numbers_of_the_table() {
+    if !support::needs("fish_gets_the_numbers_of_the_table", &["fish"]) {
+        return;
+    }
+    let estab = Variant::new("conncount estab", &["--root", variants::world()]);
+    assert_eq!(estab.run(&["--fish"]), "set -g ESTAB 17\n");
+    for variant in variants::all() {
+        let table = variant.table();
+        for prefix in ["", "q_"] {
+            let option = if prefix.is_empty() { "" } else { "--prefix q_" };
+            let line = variant.line(&format!("--fish {option}"));
+            let (script, wanted) = if table.is_keyed() {
+                let names = assignments(&table, prefix);
+                let values: String = names.iter().map(|(_, value)| format!("{value}\n")).collect();
+                let uses: Vec<_> = names.iter().map(|(name, _)| format!("\"${name}\"")).collect();
+                let print = format!("printf '%s\\n' {}", uses.join(" "));
+                // In a function, as in a prompt.
+                (format!("function get; {line} | source; end; get; {print}"), values)
+            } else {
+                let names: Vec<_> = table
+                    .columns
+                    .iter()
+                    .map(|column| format!("\"${prefix}{}\"", column.to_ascii_uppercase()))
+                    .collect();
+                let print = format!("printf '%s\\x1f' {}; echo", names.join(" "));
+                let rows = table.rows.iter().map(|row| printed(row)).collect();
+                (format!("{line} | while read -l line; eval $line; {print}; end"), rows)
+            };
+            assert_eq!(fish(&script), wanted, "{script}");
+        }
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn streams(extra: &str) -> Vec<Variant> {
     applets.map(|applet| Variant::new(&format!("{} {extra}", applet.words[0]), &source)).collect()
 }
 
-/// Whether `text` is `2026-11-21T11:33:36.123Z` but for its digits.
+/// Whether `text` has the form `2026-11-21T11:33:36.123Z`.
 fn is_rfc3339(text: &str) -> bool {
     let shape: String =
         text.chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect();
@@ -28,7 +28,7 @@ fn unix_milliseconds() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()
 }
 
-/// The milliseconds since 1970 that date(1) reads in `time`.
+/// `time` in milliseconds since 1970, read by date(1).
 fn read_by_date(time: &str) -> u128 {
     support::shell(&format!("date -d {time} +%s%3N")).trim().parse().unwrap()
 }
@@ -52,7 +52,7 @@ fn a_count_of_snapshots_each_with_its_time() {
     });
 }
 
-/// Every snapshot has a time of its own, which is in UTC and lies within the run.
+/// Every snapshot has its own time, which is in UTC and lies within the run.
 fn check_times(table: &Table, before: u128, after: u128) {
     assert_eq!(table.columns[0], "time");
     let mut times: Vec<_> = table.rows.iter().map(|row| row[0].as_str()).collect();
@@ -65,7 +65,7 @@ fn check_times(table: &Table, before: u128, after: u128) {
     }
 }
 
-/// Each snapshot is the whole table, behind its time.
+/// Each snapshot is the whole table, after its time.
 fn check_snapshots(table: &Table, single: &Table) {
     assert_eq!(table.columns[1..], single.columns);
     let rows: Vec<_> = table.rows.iter().map(|row| row[1..].to_vec()).collect();
@@ -117,7 +117,7 @@ fn rates_follow_counters_and_never_levels() {
     assert_eq!(table.columns, ["time", "name", "value", "per_second"]);
     for (place, row) in table.rows.iter().enumerate() {
         let is_first = place < table.rows.len() / 3;
-        // The saved counters stand still.
+        // The saved counters do not change.
         let wanted = if is_first || LEVELS.contains(&row[1].as_str()) { "-" } else { "0.000" };
         assert_eq!(row[3], wanted, "{row:?}");
     }
@@ -140,14 +140,14 @@ fn a_rate_is_the_growth_by_the_time_that_went_by() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let first = lines.next().unwrap().unwrap();
     put(5_000_000);
-    // The counter grows behind one of the next snapshots, whichever the scheduler makes it.
+    // The counter grows after one of the next snapshots; the scheduler decides which.
     let grown = lines.map(Result::unwrap).find(|line| line.contains("5000000")).unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(first.ends_with("\tTcpInSegs\t0\t-"), "{first}");
     let rate = grown.rsplit('\t').next().unwrap();
     assert_eq!(rate.split_once('.').unwrap().1.len(), 3, "{grown}");
-    // How much depends on when the snapshots came, which nobody can promise.
+    // The rate depends on when the snapshots came, which no one can promise.
     assert!(rate.parse::<f64>().unwrap() > 0.0, "{grown}");
 }
 
@@ -159,7 +159,7 @@ fn a_table_without_counters_has_no_rates() {
         let table = Table::parse(&String::from_utf8(output.stdout).unwrap());
         let has_rates = table.columns.iter().any(|column| column == "per_second");
         assert_eq!(has_rates, variant.words[0] == "snmpget-tcp", "{variant:?}");
-        assert_eq!(has_rates, output.stderr.is_empty(), "that there is none is said");
+        assert_eq!(has_rates, output.stderr.is_empty(), "a missing rate gives a warning");
     }
 }
 

@@ -1,10 +1,9 @@
-//! TSV, bare values, and which rows NAMEs pick.
+//! TSV, bare values, and which rows NAMEs select.
 
 use super::variants::{self, Kind, Variant};
 use crate::support;
 
-/// NAMEs of each applet, the rows that they pick by their Keys, a NAME that is wrong and one that
-/// is near to it.
+/// NAMEs of each applet, the rows that they select by their Keys, a wrong NAME, and a correct one close to it.
 const NAMES: [(&str, &str, &[&str], &str, &str); 5] = [
     ("closedcalc", "tw CLOSED tw alloc", &["tw", "closed", "alloc"], "unhashd", "unhashed"),
     ("conncount", "timewait estab ESTAB tcp", &["timewait", "estab", "tcp"], "timewat", "timewait"),
@@ -53,7 +52,7 @@ fn no_field_is_empty() {
         let fields: Vec<_> = table.rows.iter().flatten().collect();
         assert!(fields.iter().all(|field| !field.is_empty()), "{variant:?}");
         absent += fields.iter().filter(|field| *field == &"-").count();
-        // Numbers are digits, a sign and a point alone.
+        // Numbers consist of digits, a sign and a point.
         for row in &table.rows {
             for (_, number) in table.fields(row, Kind::Number) {
                 let is_number = |text: &str| text.parse::<f64>().is_ok() && !text.contains('e');
@@ -61,13 +60,13 @@ fn no_field_is_empty() {
             }
         }
     }
-    assert!(absent > 0, "nothing absent was tested");
+    assert!(absent > 0, "no absent value was tested");
 }
 
 #[test]
 fn a_format_can_be_named_and_the_last_one_wins() {
     for applet in variants::applets() {
-        for format in ["tsv", "shell", "json", "prom"] {
+        for format in ["tsv", "human", "shell", "fish", "json", "json=array", "prom"] {
             let wanted = applet.run(&[&format!("--{format}")]);
             assert_eq!(applet.run(&[&format!("--format={format}")]), wanted);
             assert_eq!(applet.run(&["--prom", "--json", "--format", format]), wanted);
@@ -118,7 +117,7 @@ fn names_pick_the_rows_that_the_whole_table_has() {
 fn an_unknown_name_is_an_error_that_lists_near_ones() {
     for (applet, known, _, wrong, near) in NAMES {
         for format in ["--tsv", "--shell", "--json", "--prom", "-v"] {
-            // A NAME that is right does not help: no row is printed before the error.
+            // A correct NAME does not help: no row is printed before the error.
             let known = known.split(' ').next().unwrap();
             let root = variants::world();
             let output = support::run(&[applet, format, "--root", root, known, wrong]);

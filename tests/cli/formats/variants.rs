@@ -1,4 +1,4 @@
-//! Every table that the applets print, as TSV gives it: what the other formats are held against.
+//! Every table that the applets print, in TSV: the other formats are compared with it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use crate::support;
 use crate::support::scratch::scratch;
 
-/// Each applet and each option that changes its columns or rows.
+/// Each applet, and each option that changes its columns or rows.
 const VARIANTS: [&str; 14] = [
     "closedcalc",
     "conncount",
@@ -26,12 +26,12 @@ const VARIANTS: [&str; 14] = [
     "tcpstates --hex --by family -6",
 ];
 
-/// The columns that name a row from a fixed vocabulary.
+/// The columns that name a row with words of a fixed vocabulary.
 const KEYS: [&str; 5] = ["protocol", "item", "family", "state", "name"];
-/// The columns that name a row with data, or say more about it.
+/// The columns that name a row with data, or describe it.
 const LABELS: [&str; 6] = ["time", "oid", "type", "scope", "source", "meaning"];
 
-/// What a column is to the formats.
+/// How the formats treat a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Key,
@@ -39,7 +39,6 @@ pub enum Kind {
     Number,
 }
 
-/// What a column of this name is.
 pub fn kind(column: &str) -> Kind {
     match column {
         _ if KEYS.contains(&column) => Kind::Key,
@@ -48,7 +47,6 @@ pub fn kind(column: &str) -> Kind {
     }
 }
 
-/// One way to call an applet.
 #[derive(Clone, Debug)]
 pub struct Variant {
     pub words: Vec<String>,
@@ -57,7 +55,7 @@ pub struct Variant {
 }
 
 impl Variant {
-    /// A call of `words`, which reads what `source` says.
+    /// A call of `words` that reads `source`.
     pub fn new(words: &str, source: &[&str]) -> Variant {
         Variant {
             words: words.split(' ').map(str::to_owned).collect(),
@@ -65,20 +63,19 @@ impl Variant {
         }
     }
 
-    /// The call with further arguments.
     pub fn with(&self, extra: &[&str]) -> Vec<String> {
         let extra = extra.iter().map(|&word| word.to_owned());
         self.words.iter().chain(&self.source).cloned().chain(extra).collect()
     }
 
-    /// What the call gives with further arguments.
+    /// The result of the call with additional arguments.
     pub fn output(&self, extra: &[&str]) -> Output {
         let mut command = support::command(support::CONNBOX);
-        // Times are in UTC, wherever the user is.
+        // Times are in UTC, whatever the user's time zone.
         command.args(self.with(extra)).env("TZ", "XST-5:30").output().unwrap()
     }
 
-    /// Standard output of the call, which must succeed and say nothing.
+    /// The standard output of the call, which must succeed without a message.
     pub fn run(&self, extra: &[&str]) -> String {
         let output = self.output(extra);
         let said = String::from_utf8_lossy(&output.stderr);
@@ -86,24 +83,22 @@ impl Variant {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The call as a shell's command line.
     pub fn line(&self, extra: &str) -> String {
         let quoted: Vec<_> = self.with(&[]).iter().map(|word| quoted(word)).collect();
         format!("{} {extra}", quoted.join(" "))
     }
 
-    /// The table as TSV has it.
     pub fn table(&self) -> Table {
         Table::parse(&self.run(&["--tsv", "--header"]))
     }
 }
 
-/// `word` as every shell takes it literally.
+/// `word` quoted so that every shell takes it literally.
 pub fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// A table by its TSV.
+/// A table, read from its TSV.
 #[derive(Debug)]
 pub struct Table {
     pub columns: Vec<String>,
@@ -111,7 +106,6 @@ pub struct Table {
 }
 
 impl Table {
-    /// Reads TSV with a header.
     pub fn parse(text: &str) -> Table {
         let mut lines = text.lines().map(|line| line.split('\t').map(str::to_owned).collect());
         let columns: Vec<String> = lines.next().unwrap();
@@ -123,12 +117,12 @@ impl Table {
         Table { columns, rows }
     }
 
-    /// Whether Keys alone name the rows.
+    /// Whether the rows are named by Keys alone.
     pub fn is_keyed(&self) -> bool {
         self.columns.iter().all(|column| kind(column) != Kind::Label)
     }
 
-    /// The fields of `row` in columns of a kind, each with its column; an absent one is `None`.
+    /// The fields of `row` in columns of one kind, each with its column; an absent one is `None`.
     pub fn fields<'a>(
         &'a self,
         row: &'a [String],
@@ -146,7 +140,7 @@ impl Table {
     }
 }
 
-/// The saved kernel of own-lab, to which some of the limits are added that `--limits` shows.
+/// The saved kernel of own-lab, with some of the limits that `--limits` shows.
 pub fn world() -> &'static str {
     static WORLD: OnceLock<PathBuf> = OnceLock::new();
     let world = WORLD.get_or_init(|| {
@@ -156,7 +150,7 @@ pub fn world() -> &'static str {
             let entry = entry.unwrap();
             fs::copy(entry.path(), world.join("proc/net").join(entry.file_name())).unwrap();
         }
-        // udp_mem is left out, so that one limit is absent.
+        // Without udp_mem, so that one limit is absent.
         for (name, text) in [
             ("net/ipv4/tcp_mem", "94302\t125736\t188604\n"),
             ("net/ipv4/tcp_rmem", "4096\t131072\t6291456\n"),
@@ -186,7 +180,7 @@ pub fn all() -> Vec<Variant> {
     plain.chain(VARIANTS.iter().map(explained)).collect()
 }
 
-/// The applets alone.
+/// The applets without options.
 pub fn applets() -> Vec<Variant> {
     let tables = support::tables();
     tables.iter().map(|applet| Variant::new(applet, &["--root", world()])).collect()

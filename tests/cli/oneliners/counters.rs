@@ -11,7 +11,7 @@ fn the_tenth_word_of_the_tcp_line() {
         if !support::needs("the_tenth_word_of_the_tcp_line", &[awk.split(' ').next().unwrap()]) {
             return;
         }
-        // It prints the header's word as well, which says what the number is.
+        // It also prints the word in the header, which names the number.
         let old = format!("{awk} '/^Tcp/ {{print $10}}' /proc/net/snmp");
         same(&old, "echo CurrEstab; snmpget-tcp -v CurrEstab");
         same(&format!("{old} | tail -n 1"), "snmpget-tcp -v CurrEstab");
@@ -27,7 +27,7 @@ fn the_fields_stand_where_awk_expects_them() {
     if !support::needs("the_fields_stand_where_awk_expects_them", &["bash", "awk"]) {
         return;
     }
-    // TSV keeps the kernel's order, so that the N-th word is the N-th row but for the group's name.
+    // TSV keeps the kernel's order, so that the N-th row is the N-th word, without the group's name.
     for place in 2..=16 {
         same(
             &format!("awk '/^Tcp:/ {{print ${place}}}' /proc/net/snmp | tail -n 1"),
@@ -71,7 +71,7 @@ fn nstat_and_all_counters() {
     if !support::needs("nstat_and_all_counters", &["nstat"]) {
         return;
     }
-    // nstat leaves out five of the group Tcp as "useless": four constants, and CurrEstab.
+    // nstat skips five of the group Tcp as "useless": four constants, and CurrEstab.
     let useless = "grep -vE '^Tcp(RtoAlgorithm|RtoMin|RtoMax|MaxConn|CurrEstab) '";
     same(
         "nstat -asz | awk '/^(Tcp|TcpExt|MPTcpExt)/ {print $1, $2}' | sort",
@@ -101,7 +101,7 @@ fn the_recorded_nstat_knows_the_same_names() {
     if !support::needs("the_recorded_nstat_knows_the_same_names", &["bash", "awk"]) {
         return;
     }
-    // It was recorded a moment after the files, so a few of its numbers are ahead of them.
+    // It was recorded a moment after the files, so some of its numbers are a little higher.
     let world = support::world("own-lab-6.18");
     let recorded = world.join("tools/nstat-asz.txt");
     let theirs = bash(&world, &format!("awk '/Tcp/ {{print $1}}' {} | sort", recorded.display()));
@@ -149,7 +149,7 @@ fn the_formula_of_the_documents_by_bc() {
     let from = format!("closedcalc --from {}", file.display());
     assert_eq!(support::shell("echo \"48-(27+10-1)\" | bc"), "12\n");
     assert_eq!(support::shell(&format!("{from} -v closed")), "12\n");
-    // tw is no part of inuse, so the formula counts the socket in TIME_WAIT as a closed one.
+    // inuse does not include tw, so the formula counts the socket in TIME_WAIT as a closed one.
     assert_eq!(support::shell("echo \"48-27-10\" | bc"), "11\n");
     assert_eq!(support::shell(&format!("{from} -v unhashed")), "11\n");
     let terms = "eval $(FROM --shell); echo \"$ALLOC-($INUSE+$INUSE6-$TW)\" | bc";

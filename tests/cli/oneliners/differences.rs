@@ -1,4 +1,4 @@
-//! Where a usual one-liner gives another number than the one that is meant, and by how much.
+//! Cases where a common one-liner gives a different number from the one you want, and the difference.
 
 use std::path::Path;
 
@@ -6,14 +6,14 @@ use super::run::{bash, same};
 use super::worlds;
 use crate::support;
 
-/// The one number that a line prints.
+/// The number that a line prints; it prints nothing else.
 fn number(world: &Path, line: &str) -> i64 {
     bash(world, line).trim().parse().unwrap()
 }
 
 #[test]
 fn closed_counts_every_minisocket_as_a_closed_socket() {
-    // ss takes tw off inuse, which never held it.
+    // ss subtracts tw from inuse, which never included it.
     if !support::needs("closed_counts_every_minisocket_as_a_closed_socket", &["ss"]) {
         return;
     }
@@ -45,7 +45,7 @@ fn timewait_counts_orphaned_fin_wait_2_too() {
     if !support::needs("timewait_counts_orphaned_fin_wait_2_too", &["bash", "awk"]) {
         return;
     }
-    // The timer 03 marks the minisockets: TIME_WAIT, and FIN_WAIT2 without an owner.
+    // Timer 03 marks the minisockets: TIME_WAIT, and FIN_WAIT2 without an owner.
     let minisockets = "cat /proc/net/tcp /proc/net/tcp6 | awk '$6 ~ /^03:/' | wc -l";
     same(minisockets, "conncount -v timewait");
     same(minisockets, "sockstat -v TCP.tw");
@@ -73,7 +73,7 @@ fn awk_counts_the_second_header_as_a_state() {
     if !support::needs("awk_counts_the_second_header_as_a_state", &["bash", "awk"]) {
         return;
     }
-    // NR goes on from file to file, so that the header of the second one is a row of state `st`.
+    // NR continues from file to file, so the header of the second file becomes a row of state `st`.
     same(
         "awk 'NR>1{c[$4]++} END{for(s in c) print s, c[s]}' /proc/net/tcp /proc/net/tcp6 | sort",
         "(tcpstates --hex | awk '$2 {print $1, $2}'; echo st 1) | sort",
@@ -85,7 +85,7 @@ fn grep_finds_the_state_of_ipv4_alone() {
     if !support::needs("grep_finds_the_state_of_ipv4_alone", &["bash", "awk"]) {
         return;
     }
-    // /proc/net/tcp holds no IPv6 socket, v4-mapped ones included.
+    // /proc/net/tcp has no IPv6 sockets, not even v4-mapped ones.
     for world in worlds::all() {
         let v4 = number(&world, "grep -c ' 01 ' /proc/net/tcp");
         let v6 = number(&world, "tcpstates -6 -v established");
@@ -99,7 +99,7 @@ fn synrecv_is_counted_where_ss_prints_nothing() {
     if !support::needs("synrecv_is_counted_where_ss_prints_nothing", &["bash", "awk"]) {
         return;
     }
-    // ss no longer prints synrecv, and never knew it: it took the number from a slab cache.
+    // ss no longer prints synrecv, and never had the right number: it took it from a slab cache.
     for world in worlds::all() {
         let rows = number(&world, "cat /proc/net/tcp /proc/net/tcp6 | awk '$4==\"03\"' | wc -l");
         assert!(rows > 0);

@@ -1,4 +1,4 @@
-//! Lines of bash in a saved kernel: the tools and connbox see the same files.
+//! Lines of bash on a saved kernel: the tools and connbox read the same files.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use super::worlds;
 use crate::support;
 
-/// net-tools reads no other place than /proc, so it gets another /proc, in a mount namespace of its
-/// own. `$WORLD` is the saved kernel.
+/// net-tools only reads /proc, so it gets a different /proc in its own mount namespace. `$WORLD` is the saved
+/// kernel.
 const PRELUDE: &str = "
     in_world() {
         unshare $UNSHARE sh -c 'mount --bind \"$WORLD/proc\" /proc && exec \"$@\"' sh \"$@\"
@@ -15,13 +15,13 @@ const PRELUDE: &str = "
     netstat() { in_world netstat \"$@\"; }
 ";
 
-/// Runs one line of bash in `world`, as it stands: a path of /proc/net means the saved file.
+/// Runs one unchanged line of bash in `world`: a path of /proc/net refers to the saved file.
 pub fn bash(world: &Path, line: &str) -> String {
     let world = world.to_str().unwrap();
     let line = line.replace("/proc/net/", &format!("{world}/proc/net/"));
     let mut command = support::command("bash");
     command.args(["-o", "pipefail", "-c", &format!("{PRELUDE}\n{line}")]);
-    // ss and nstat read the saved files by PROC_ROOT, connbox does by CONNBOX_ROOT.
+    // PROC_ROOT makes ss and nstat read the saved files, CONNBOX_ROOT does so for connbox.
     command.env("WORLD", world).env("PROC_ROOT", format!("{world}/proc"));
     command.env("CONNBOX_ROOT", world).env("UNSHARE", unshare_options().unwrap_or_default());
     command.env("NSTAT_HISTORY", env!("CARGO_TARGET_TMPDIR").to_owned() + "/nstat-history");
@@ -31,7 +31,7 @@ pub fn bash(world: &Path, line: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// How a mount namespace can be had here, if at all: root needs no user namespace.
+/// How to get a mount namespace here, if at all: root needs no user namespace.
 fn unshare_options() -> Option<&'static str> {
     static OPTIONS: OnceLock<Option<&str>> = OnceLock::new();
     *OPTIONS.get_or_init(|| {
@@ -43,19 +43,19 @@ fn unshare_options() -> Option<&'static str> {
     })
 }
 
-/// Whether net-tools can be shown another /proc; if not, the test is skipped aloud.
+/// Whether net-tools can be given a different /proc; if not, the test is skipped visibly.
 pub fn can_mount(test: &str) -> bool {
     if !support::needs(test, &["unshare", "mount"]) {
         return false;
     }
     let can = unshare_options().is_some();
     if !can {
-        support::lacks(test, "mount namespaces", "netstat cannot be shown the saved files");
+        support::lacks(test, "mount namespaces", "netstat cannot be made to read the saved files");
     }
     can
 }
 
-/// Holds that an old line and the new one print the same in every world, and that it is something.
+/// Checks that an old line and the new one print the same text in every world, and that it is not empty.
 pub fn same(old: &str, new: &str) {
     for world in worlds::all() {
         let (theirs, ours) = (bash(&world, old), bash(&world, new));

@@ -4,7 +4,7 @@ use super::run::{bash, can_mount, same};
 use super::worlds;
 use crate::support;
 
-/// Turns rows `STATE COUNT` with a tab into those with a blank, without the zeros, sorted.
+/// Turns tab-separated rows `STATE COUNT` into blank-separated ones, without zeros, sorted.
 const AS_AWK: &str = "awk '$2 {print $1, $2}' | sort";
 
 #[test]
@@ -33,7 +33,7 @@ fn awk_on_the_states_of_both_tables() {
         let program = "'FNR>1{c[$4]++} END{for(s in c) print s, c[s]}'";
         let old = format!("{awk} {program} /proc/net/tcp /proc/net/tcp6 | sort");
         same(&old, &format!("tcpstates --hex | {AS_AWK}"));
-        // The saved tables in one pipe, as from another host.
+        // The saved tables in one pipe, as if from another host.
         let piped =
             format!("cat /proc/net/tcp /proc/net/tcp6 | tcpstates --hex --from - | {AS_AWK}");
         same(&old, &piped);
@@ -56,7 +56,7 @@ fn grep_wc_and_uniq_on_the_table() {
             "tcpstates --hex -4 | awk '$2 {print $1, $2}'",
         ),
         (
-            // The name for each number, as people write it out in awk.
+            // The name for each number, spelled out as people do in awk.
             "awk 'BEGIN {split(\"ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE \
              CLOSE_WAIT LAST_ACK LISTEN CLOSING\", n, \" \"); for (i = 1; i <= 11; i++) \
              h[sprintf(\"%02X\", i)] = n[i]} FNR > 1 {c[h[$4]]++} END {for (s in c) print s, c[s]}\
@@ -128,7 +128,7 @@ fn netstat_by_state() {
             ),
             &format!("tcpstates | {AS_AWK}"),
         );
-        // Without -a netstat leaves the listening sockets out.
+        // Without -a, netstat skips the listening sockets.
         same(
             &format!(
                 "{netstat} -tn | awk '/^tcp/ {{++S[$NF]}} END {{for(a in S) print a, S[a]}}' | sort"

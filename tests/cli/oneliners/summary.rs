@@ -1,18 +1,18 @@
-//! `ss -s` taken apart by awk, sed and tee, beside `conncount`.
+//! `ss -s`, split by awk, sed and tee, compared with `conncount`.
 
 use super::run::{bash, same};
 use crate::support;
 
-/// The line of TCP taken apart into variables, each by an awk of its own behind one tee.
+/// Splits the TCP line into variables, with one awk per variable after a single tee.
 const INTO_VARIABLES: &str = "ss -s | awk '/^TCP:/' | tr -d '(),' | tee \
     >(awk '{print \"ESTAB=\" $4}') >(awk '{print \"CLOSED=\" $6}') \
     >(awk '{print \"ORPHANED=\" $8}') >(awk '{print \"TIMEWAIT=\" $10}') > /dev/null | sort";
 
-/// The total and the established ones, in the same style.
+/// The total and the established connections, in the same style.
 const TOTAL_AND_ESTAB: &str = "ss -s | awk '/^TCP:/' | tee \
     >(awk '{print \"total\", $2}') >(awk -F'estab |,' '{print \"estab\", $2}') > /dev/null | sort";
 
-/// The ways in which our variables come about.
+/// The ways to set our variables.
 const EVALS: [&str; 4] = [
     "eval $(conncount --shell)",
     "eval \"$(conncount --shell --quick)\"",
@@ -86,7 +86,7 @@ fn the_whole_summary_as_it_was_recorded() {
     if !support::needs("the_whole_summary_as_it_was_recorded", &["bash"]) {
         return;
     }
-    // What ss printed when the files were saved, to the letter.
+    // What ss printed when the files were saved, byte for byte.
     let world = support::world("own-lab-6.18");
     let line = "eval $(conncount --shell --transport); echo \"Total: $TOTAL\"
         echo \"TCP:   $TCP (estab $ESTAB, closed $CLOSED, orphaned $ORPHANED, timewait $TIMEWAIT)\"

@@ -1,4 +1,4 @@
-//! The saved kernels: one that was recorded, and one that is made up, with thousands of sockets.
+//! The saved kernels: a recorded one, and a generated one with thousands of sockets.
 
 use std::fmt::Write;
 use std::fs;
@@ -19,7 +19,7 @@ fn generated() -> PathBuf {
     WORLD.get_or_init(generate).clone()
 }
 
-/// Numbers that look like chance and are the same in every run (Knuth's MMIX generator).
+/// Pseudo-random numbers that are the same in every run (Knuth's MMIX generator).
 struct Numbers(u64);
 
 impl Numbers {
@@ -30,7 +30,7 @@ impl Numbers {
     }
 }
 
-/// What the kernel counts beside the rows of its tables (net/ipv4/proc.c).
+/// What the kernel counts in addition to the rows of its tables (net/ipv4/proc.c).
 #[derive(Default)]
 struct Counts {
     inuse: u64,
@@ -39,7 +39,7 @@ struct Counts {
     established: u64,
 }
 
-/// A row's state, and the kind of its timer, which is 3 for minisockets alone.
+/// A row's state, and the kind of its timer, which is 3 only for minisockets.
 fn state(numbers: &mut Numbers) -> (u8, u8) {
     match numbers.below(100) {
         0..50 => (1, 0),
@@ -61,7 +61,7 @@ fn row(numbers: &mut Numbers, place: u64, (state, timer): (u8, u8), is_v6: bool)
     let inode = if is_orphan(state) || timer == 3 { 0 } else { 5_000_000 + place };
     let mut row = format!("{place:4}:");
     for end in 0..2 {
-        // A listening socket has no other end; netstat takes any that has none for listening.
+        // A listening socket has no remote address; netstat takes any socket without one for listening.
         let (address, port) = match (end, state) {
             (1, 10) => ("00000000", 0),
             _ => ("0100007F", numbers.below(65535) + 1),
@@ -78,12 +78,12 @@ fn row(numbers: &mut Numbers, place: u64, (state, timer): (u8, u8), is_v6: bool)
     row
 }
 
-/// Whether sockets in this state are made without an owner here.
+/// Whether sockets in this state have no owner here.
 fn is_orphan(state: u8) -> bool {
     matches!(state, 4 | 9 | 11)
 }
 
-/// A table, and what is counted of its rows.
+/// A table, and the counts of its rows.
 fn table(numbers: &mut Numbers, rows: u64, is_v6: bool) -> (String, Counts) {
     const REST: &str = "st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
     let mut text = if is_v6 {
@@ -104,7 +104,7 @@ fn table(numbers: &mut Numbers, rows: u64, is_v6: bool) -> (String, Counts) {
     (text, counts)
 }
 
-/// The recorded pairs of lines of a file, with other numbers, `CurrEstab` being the right one.
+/// The recorded pairs of lines of a file, with other numbers and the right `CurrEstab`.
 fn mib(numbers: &mut Numbers, file: &str, established: u64) -> String {
     let recorded = support::world("own-lab-6.18").join("proc/net").join(file);
     let recorded = fs::read_to_string(recorded).unwrap();

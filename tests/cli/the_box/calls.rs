@@ -48,10 +48,12 @@ fn help_on_an_applet_is_its_own_help() {
     for name in support::tables() {
         let text = support::stdout_of(&["help", &name]);
         assert!(text.contains(&name), "{text}");
-        for words in [&[&name, "--help"][..], &[&name, "-h"], &[&name, "--json", "x", "--help"]] {
+        for words in [&[&name, "--help"][..], &[&name, "--json", "x", "--help"]] {
             assert_eq!(support::stdout_of(words), text, "{words:?}");
         }
         assert_eq!(support::shell(&format!("{name} --help")), text);
+        let short = support::stdout_of(&[&name, "-h"]);
+        assert!(short.lines().count() <= 40 && short.starts_with("usage: "), "{short}");
     }
 }
 
@@ -96,13 +98,13 @@ fn the_version_is_the_packages() {
     assert_eq!(support::shell("sockstat --version"), version);
 }
 
-/// Copies the program to `file`. Not by ourselves: while we have it open for writing another thread
-/// may start a child, which holds it open too and so makes it "busy" for whoever runs it.
+/// Copies the program to `file`, but not in this process: while it is open for writing here, another thread may
+/// start a child, which inherits the open file; then running it fails with "busy".
 pub fn copy_program(file: &Path) {
     assert!(Command::new("cp").arg(CONNBOX).arg(file).status().unwrap().success());
 }
 
-/// A file `name` that is the program, as a symbolic link, a hard link or a copy.
+/// The program as a file called `name`: a symbolic link, a hard link or a copy.
 fn program(test: &str, name: &str, how: &str) -> PathBuf {
     let file = scratch(test).join(name);
     let binary = Path::new(CONNBOX);
@@ -114,7 +116,6 @@ fn program(test: &str, name: &str, how: &str) -> PathBuf {
     file
 }
 
-/// Status, standard output and error of a program.
 fn run(command: &mut Command) -> (Option<i32>, String, String) {
     let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -173,7 +174,7 @@ fn a_link_of_an_unknown_name_is_no_applet() {
 
 #[test]
 fn the_box_runs_without_a_name_of_its_own() {
-    // A caller may pass whatever it likes as the program's name, or nothing.
+    // A caller may pass anything as the program's name, or nothing.
     for own in ["", "/", ".", "..", "-"] {
         let (status, out, err) = run(Command::new(CONNBOX).arg0(own).arg("--list"));
         assert_eq!((status, out.as_str()), (Some(127), ""), "{own:?}");
@@ -201,6 +202,7 @@ fn an_empty_word_is_to_be_seen_in_an_error() {
         &["--man", ""],
         &["--completions", ""],
         &["--install", ""],
+        &["--uninstall", ""],
         &["--textfile", ""],
         &["--textfile", "x.prom", ""],
     ] {
@@ -234,6 +236,7 @@ fn an_option_of_the_box_refuses_what_it_does_not_take() {
         &["--completions", "bash", "zsh"],
         &["--completions", "tcsh"],
         &["--install"],
+        &["--uninstall"],
     ] {
         let output = support::run(words);
         let said = String::from_utf8(output.stderr).unwrap();
@@ -242,7 +245,7 @@ fn an_option_of_the_box_refuses_what_it_does_not_take() {
     }
 }
 
-/// The files of a folder of the project; none while they are not made.
+/// The files of a directory of the project; none before they are generated.
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let entries = fs::read_dir(folder).into_iter().flatten();
@@ -270,6 +273,14 @@ fn the_binary_holds_the_man_pages() {
     let own = fs::read_to_string(pages[0].with_file_name("connbox.1")).unwrap();
     assert_eq!(support::stdout_of(&["--man"]), own);
     assert_eq!(support::run(&["--man", "nopage"]).status.code(), Some(127));
+    for (words, status, reason) in [
+        (["--man", "from"], 127, "from: no such applet; did you mean connbox-from?"),
+        (["--completions", "tcsh"], 2, "no completions for this shell, only for bash, zsh, fish"),
+    ] {
+        let output = support::run(&words);
+        assert_eq!(output.status.code(), Some(status), "{words:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(reason), "{words:?}");
+    }
 }
 
 #[test]
@@ -282,6 +293,6 @@ fn the_binary_holds_the_completions() {
         let text = support::stdout_of(&["--completions", shell]);
         assert!(!text.is_empty());
         let is_it = |file: &&PathBuf| fs::read_to_string(file).unwrap() == text;
-        assert_eq!(files.iter().filter(is_it).count(), 1, "{shell} is not as in completions/");
+        assert_eq!(files.iter().filter(is_it).count(), 1, "{shell} differs from completions/");
     }
 }

@@ -9,7 +9,7 @@ use super::calls::root;
 use crate::support::scratch::scratch;
 use crate::support::{self, CONNBOX};
 
-/// The run must end with `status`, print nothing, and say one line: `APPLET: SUBJECT: …REASON…`.
+/// The run must end with `status` and print only one line, on standard error: `APPLET: SUBJECT: …REASON…`.
 fn assert_error(words: &[&str], status: i32, subject: &str, reason: &str) {
     let output = support::run(words);
     let said = String::from_utf8_lossy(&output.stderr);
@@ -31,15 +31,15 @@ fn common_options_that_are_wrong() {
             (&["--from"], "--from", "value"),
             (&["--from="], "--from", "empty"),
             (&["--root", ""], "--root", "empty"),
-            (&["--format", "xml"], "--format", "tsv, shell, json, prom"),
-            (&["--format=JSON"], "--format", "tsv, shell, json, prom"),
+            (&["--format", "xml"], "--format", "tsv, human, shell, fish, json, prom, json=array"),
+            (&["--format=JSON"], "--format", "tsv, human, shell, fish, json, prom, json=array"),
             (&["--json=yes"], "--json", "no value"),
             (&["--help=yes"], "--help", "no value"),
             (&["--version=1"], "--version", "no value"),
             (&["--interval", "0"], "--interval", "'0'"),
             (&["--interval", "-1"], "--interval", "'-1'"),
             (&["--interval", "inf"], "--interval", "'inf'"),
-            (&["--interval", "1s"], "--interval", "'1s'"),
+            (&["--interval", "1x"], "--interval", "'1x'"),
             (&["--interval", "1", "--count", "0"], "--count", "'0'"),
             (&["--interval", "1", "--count", "1.5"], "--count", "'1.5'"),
             (&["--count", "3"], "--count", "--interval"),
@@ -74,7 +74,7 @@ fn options_and_names_of_the_applets_that_are_wrong() {
     }
 }
 
-/// What an empty variable of a script gives.
+/// An empty shell variable leads to this.
 #[test]
 fn empty_words_are_named_and_refused() {
     let with_names = support::tables();
@@ -101,7 +101,7 @@ fn empty_words_are_named_and_refused() {
     }
 }
 
-/// Scripts that add a sign to a number mean something else than a number: no reader takes one.
+/// A script that adds a sign to a number does not mean a plain number, so no option accepts one.
 #[test]
 fn no_number_has_a_plus() {
     for line in [
@@ -156,7 +156,7 @@ fn no_number_has_a_plus() {
         let said = String::from_utf8_lossy(&output.stderr);
         let applet = connbox::applet::find(words[0]).unwrap();
         let usage = applet.original.map_or(2, |original| i32::from(original.status_of_usage));
-        // What names no user and no port is known only when their files have been read.
+        // Names of users and ports are only known to be wrong once their files have been read.
         assert_eq!(output.status.code(), Some(usage), "{line}: {said}");
         assert!(output.stdout.is_empty() && said.contains('+'), "{line}: {said}");
     }
@@ -164,7 +164,7 @@ fn no_number_has_a_plus() {
 
 #[test]
 fn what_conncount_does_not_count_points_to_tcpstates() {
-    // A family is a filter: it counts sockets, of which the summary has no rows.
+    // A family is a filter: it counts sockets, and the summary has no rows for filters.
     for (family, sockets) in [("-4", "36\n"), ("-6", "9\n")] {
         assert_eq!(support::stdout_of(&["conncount", family, "--root", &root()]), sockets);
         let words = ["conncount", family, "--root", &root(), "estab"];
@@ -189,7 +189,51 @@ fn files_that_are_not_there() {
         assert_error(&[&applet, "--from", missing], 1, missing, reason);
         assert_error(&[&applet, "--root", missing], 1, &proc, reason);
     }
-    assert_error(&["conncount", "--from", "/proc/self"], 1, "/proc/self", "Is a directory");
+    let reason = "holds nothing that conncount reads";
+    assert_error(&["conncount", "--from", "/proc/self"], 1, "/proc/self", reason);
+}
+
+#[test]
+fn a_root_whose_proc_has_processes_alone_is_read() {
+    let root = scratch("proc_of_pids");
+    std::fs::create_dir_all(root.join("proc/self")).unwrap();
+    let saved = support::world("own-lab-6.18").join("proc/net");
+    std::os::unix::fs::symlink(saved, root.join("proc/self/net")).unwrap();
+    let root = root.to_str().unwrap();
+    for words in [&["sockstat"][..], &["tcpstates"], &["snmpget-tcp"], &["network-connections"]] {
+        let of = |root| support::stdout_of(&[words, &["--root", root]].concat());
+        let saved = support::world("own-lab-6.18");
+        assert_eq!(of(root), of(saved.to_str().unwrap()), "{words:?}");
+    }
+}
+
+#[test]
+fn flows_are_counted_where_a_user_namespace_hides_the_sysctl() {
+    let root = scratch("no_sysctl");
+    std::fs::create_dir_all(root.join("proc/net/stat")).unwrap();
+    let file = root.join("proc/net/stat/nf_conntrack");
+    let root = root.to_str().unwrap();
+    for (text, count) in [
+        ("entries  clashres found\n0000002a  00000000 0\n0000002a  00000001 1\n", Some("42\n")),
+        ("entries searched\nffffffff 0\n", Some("4294967295\n")),
+        ("entries searched\n", None),
+        ("entries searched\nx 0\n", None),
+        ("entries searched\n+1 0\n", None),
+        ("searched entries\n1 2\n", None),
+        ("", None),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        match count {
+            Some(count) => {
+                assert_eq!(support::stdout_of(&["conntrack", "-C", "--root", root]), count)
+            }
+            None => {
+                let path = format!("{root}/proc/sys/net/netfilter/nf_conntrack_count");
+                let reason = "does not exist, or does not contain a number";
+                assert_error(&["conntrack", "-C", "--root", root], 1, &path, reason);
+            }
+        }
+    }
 }
 
 #[test]
@@ -224,19 +268,19 @@ fn a_root_without_the_files_says_which() {
         assert!(whole.contains(&format!("{root}/{file}")), "{line}: {whole}");
         let others = whole.replace(&format!("{root}/"), "");
         assert!(!others.contains("/proc/") && !others.contains("/etc/"), "{line}: {whole}");
-        // The same of the environment.
+        // The same for the environment.
         let mut command = support::command(CONNBOX);
         let output = command.args(line.split(' ')).env("CONNBOX_ROOT", root).output().unwrap();
         assert_eq!(String::from_utf8(said(output)).unwrap(), whole);
     }
-    // In a host's /proc that is mounted somewhere, the first process has the files.
+    // If a host's /proc is mounted elsewhere, the files are those of its first process.
     let line = [root, "/proc/1/net"].concat();
     std::fs::create_dir_all(&line).unwrap();
     std::fs::write([&line, "/snmp"].concat(), "nonsense\n").unwrap();
     assert_error(&["snmpget-tcp", "--root", root], 1, &[&line, "/snmp:1"].concat(), "");
 }
 
-/// Who set the variable long ago gave no option.
+/// A user who set the variable long ago gave no option now.
 #[test]
 fn what_needs_the_running_kernel_blames_what_named_another() {
     let root = root();
@@ -288,16 +332,17 @@ fn saved_files_that_hold_something_else() {
         assert_eq!(output.status.code(), Some(1), "{applet} {text:?}: {said}");
         assert!(output.stdout.is_empty(), "{applet} {text:?}");
         assert!(said.lines().all(|line| line.starts_with(&format!("{applet}: "))), "{said}");
-        // A fault of a line names the line.
-        let is_placed = said.starts_with(&format!("{applet}: standard input:"));
-        assert_eq!(is_placed, !text.is_empty(), "{applet} {text:?}: {said}");
+        // An error in a line names the line.
+        let place = if text.is_empty() { ": is empty" } else { ":" };
+        let place = format!("{applet}: standard input{place}");
+        assert!(said.starts_with(&place), "{applet} {text:?}: {said}");
     }
 }
 
 #[test]
 fn network_namespaces_that_are_not_there() {
     for applet in support::tables() {
-        // Numbers of processes end at 4194304.
+        // Process IDs end at 4194304.
         for (netns, subject) in [
             ("no-such-name", "/run/netns/no-such-name"),
             ("4194305", "/proc/4194305/ns/net"),
@@ -312,12 +357,12 @@ fn network_namespaces_that_are_not_there() {
     }
 }
 
-/// What must not reach a terminal: escape sequences, both of 7 and of 8 bits, line ends, and bytes
-/// that are no UTF-8.
-const HOSTILE: [&[u8]; 8] = [
+/// What must not reach a terminal: escape sequences of 7 and of 8 bits, another order of letters, newlines, and bytes that are not UTF-8.
+const HOSTILE: [&[u8]; 9] = [
     b"\x1b[31mred",
     b"x\x9b31mred",
     "x\u{9b}31mred".as_bytes(),
+    "x\u{202e}der".as_bytes(),
     b"x\xff\xfe",
     b"two\nlines",
     b"x\ry\tz",
@@ -325,8 +370,8 @@ const HOSTILE: [&[u8]; 8] = [
     b"cut\xe2\x82",
 ];
 
-/// The calls that say one of their arguments back, with the argument in the place of `@`.
-const CALLS: [&str; 20] = [
+/// The calls that repeat one of their arguments in a message, with `@` in its place.
+const CALLS: [&str; 23] = [
     "@",
     "help @",
     "--@",
@@ -335,6 +380,9 @@ const CALLS: [&str; 20] = [
     "--install @/no/such",
     "--install /tmp @",
     "--install --@ /tmp",
+    "--uninstall @/no/such",
+    "--uninstall /tmp @",
+    "--textfile --interval @ x.prom",
     "conncount --@",
     "conncount -@",
     "conncount --json=@",
@@ -346,10 +394,10 @@ const CALLS: [&str; 20] = [
     "sockstat --from /nonexistent/@",
     "tcpstates --by @",
     "tcpstates --netns @",
-    "closedcalc --output /nonexistent/@",
+    "closedcalc --quiet-gaps --output /nonexistent/@",
 ];
 
-/// `call` with `argument` in the place of `@`.
+/// `call` with `argument` in place of `@`.
 fn words(call: &str, argument: &[u8]) -> Vec<OsString> {
     let word = |word: &str| {
         let mut bytes = Vec::new();
@@ -361,7 +409,7 @@ fn words(call: &str, argument: &[u8]) -> Vec<OsString> {
     call.split(' ').map(word).collect()
 }
 
-/// Why what a run said must not be shown on a terminal, if so.
+/// Why an output must not be shown on a terminal, if so.
 fn fault(output: &Output) -> Option<String> {
     let said = &output.stderr;
     let body = said.strip_suffix(b"\n").unwrap_or(said);
@@ -370,9 +418,11 @@ fn fault(output: &Output) -> Option<String> {
         _ if !matches!(output.status.code(), Some(1 | 2 | 127)) => {
             Some(format!("no error: {text:?}"))
         }
-        _ if body.is_empty() => Some("nothing is said".into()),
+        _ if body.is_empty() => Some("there is no message".into()),
         Err(_) => Some(format!("no UTF-8: {text:?}")),
-        Ok(body) if body.chars().any(char::is_control) => Some(format!("a raw control: {text:?}")),
+        Ok(body) if body.chars().any(|one| one.is_control() || one == '\u{202e}') => {
+            Some(format!("a raw control: {text:?}"))
+        }
         Ok(_) => None,
     }
 }
@@ -405,7 +455,7 @@ fn the_programs_own_name_comes_back_escaped() {
 
 #[test]
 fn different_arguments_are_told_apart() {
-    // Escaping must not make two names one: `\x1b` and the four letters that show it.
+    // Escaping must not make two names equal: the byte `\x1b` and the four characters that display it.
     let said = |argument: &[u8]| {
         let mut command = support::command("closedcalc");
         command.arg("--from").arg(OsStr::from_bytes(argument)).output().unwrap().stderr

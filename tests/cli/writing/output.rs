@@ -1,4 +1,4 @@
-//! `--output FILE`: whole or not at all.
+//! `--output FILE`: completely or not at all.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::support;
 use crate::support::scratch::{names_in, scratch};
 
-/// What the old file holds in these tests.
+/// The content of the old file in these tests.
 pub const OLD: &str = "the old file\n";
 
 /// The saved kernel.
@@ -115,7 +115,7 @@ fn an_error_leaves_the_old_file() {
 fn a_reader_never_sees_a_part() {
     let directory = scratch("atomic");
     let (file, root) = (directory.join("file"), root());
-    // Long and short by turns, so that a file written in place would show a mixture.
+    // Alternately long and short, so that a file written in place would show a mixture.
     let long = support::stdout_of(&["snmpget-tcp", "--all", "--explain", "--root", &root]);
     let short = support::stdout_of(&["closedcalc", "--root", &root]);
     fs::write(&file, &short).unwrap();
@@ -125,7 +125,7 @@ fn a_reader_never_sees_a_part() {
             let mut seen = 0;
             while !is_done.load(Ordering::Relaxed) {
                 let text = fs::read_to_string(&file).expect("the file is always there");
-                assert!(text == long || text == short, "a part: {text}");
+                assert!(text == long || text == short, "incomplete: {text}");
                 seen += 1;
             }
             seen
@@ -150,76 +150,51 @@ fn a_reader_never_sees_a_part() {
     assert_eq!(names_in(&directory), ["file"]);
 }
 
-/// Starts a run that writes `file` for a long time: more than any buffer holds, and never its end.
-fn start_long_run(file: &Path) -> Child {
+/// Starts a run that writes `file` for a long time: more than any buffer holds, without ever reaching the end.
+pub fn start_long_run(file: &Path) -> Child {
     let mut command = support::command("snmpget-tcp");
     command.args(["--all", "--explain", "--interval", "0.001", "--count", "1000000", "--root"]);
     command.arg(root()).arg("--output").arg(file).stdout(Stdio::null()).spawn().unwrap()
 }
 
-/// Waits until a second, hidden file stands in `directory`; a run that makes none hangs the test.
-fn wait_for_temporary(directory: &Path) -> String {
+/// Waits until `child` has written to a file without a name, which /proc shows as deleted, and gives its properties.
+pub fn wait_for_unnamed(child: &Child) -> fs::Metadata {
     let start = Instant::now();
-    loop {
-        if let Some(name) = names_in(directory).into_iter().find(|name| name != "file") {
-            let size = fs::metadata(directory.join(&name)).unwrap().len();
-            if size > 0 {
-                return name;
+    let files = format!("/proc/{}/fd", child.id());
+    while start.elapsed() < Duration::from_secs(60) {
+        for file in fs::read_dir(&files).unwrap().flatten() {
+            let target = fs::read_link(file.path()).unwrap_or_default();
+            if target.to_string_lossy().ends_with(" (deleted)")
+                && let Ok(found) = fs::metadata(file.path())
+                && found.is_file()
+                && found.len() > 0
+            {
+                return found;
             }
         }
-        assert!(start.elapsed() < Duration::from_secs(60), "no temporary file in {directory:?}");
         thread::sleep(Duration::from_millis(2));
     }
+    panic!("no file without a name in {files}");
 }
 
 #[test]
-fn a_killed_run_leaves_the_old_file() {
+fn a_killed_run_leaves_the_old_file_and_no_other() {
     let directory = scratch("killed");
-    let (file, root) = (directory.join("file"), root());
-    fs::write(&file, OLD).unwrap();
-    let mut child = start_long_run(&file);
-    let temporary = wait_for_temporary(&directory);
-    // SIGKILL: nothing can be cleaned up.
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert_eq!(fs::read_to_string(&file).unwrap(), OLD);
-    assert!(temporary.starts_with('.'), "{temporary} would be taken for a file of the reader's");
-    let rest = names_in(&directory);
-    assert!(rest.iter().all(|name| *name == temporary || name == "file"), "{rest:?}");
-    // A later run does not trip over what was left behind.
-    let words = ["closedcalc", "--root", &root];
-    let printed = support::stdout_of(&[&words[..], &["--output", file.to_str().unwrap()]].concat());
-    assert_eq!(printed, "");
-    assert_eq!(fs::read_to_string(&file).unwrap(), support::stdout_of(&words));
-}
-
-#[test]
-fn a_file_left_behind_under_the_own_number_is_no_hindrance() {
-    if !support::needs("a_file_left_behind_under_the_own_number_is_no_hindrance", &["bash"]) {
-        return;
-    }
-    let directory = scratch("left_behind");
     let file = directory.join("file");
-    let mut child = start_long_run(&file);
-    let number = child.id().to_string();
-    let temporary = wait_for_temporary(&directory);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    // The next process of the same number: `exec` keeps the shell's, for which one is left.
-    let pattern = temporary.replace(&number, "$$");
-    if pattern == temporary {
-        // A name by chance needs no such test.
-        return;
+    for old in [None, Some(OLD)] {
+        if let Some(old) = old {
+            fs::write(&file, old).unwrap();
+        }
+        let before = names_in(&directory);
+        let mut child = start_long_run(&file);
+        wait_for_unnamed(&child);
+        assert_eq!(names_in(&directory), before, "the new file has a name before it is complete");
+        // SIGKILL leaves no chance to clean up.
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(names_in(&directory), before);
+        assert_eq!(fs::read_to_string(&file).ok().as_deref(), old);
     }
-    let line = format!(
-        "echo stale > {}/{pattern}; exec closedcalc -v tw --root {} --output {}",
-        directory.display(),
-        root(),
-        file.display()
-    );
-    assert_eq!(support::shell(&line), "");
-    assert_eq!(fs::read_to_string(&file).unwrap(), "12\n");
-    assert_eq!(names_in(&directory), [temporary, "file".to_owned()]);
 }
 
 #[test]

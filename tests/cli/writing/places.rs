@@ -48,7 +48,7 @@ fn a_directory_that_may_not_be_written() {
     let directory = scratch("read_only");
     let file = directory.join("file");
     fs::write(&file, OLD).unwrap();
-    // Root writes wherever it likes, unless it gives that right away.
+    // Root can write anywhere, unless it drops that capability.
     let line = format!(
         "humbly() {{ [ $(id -u) = 0 ] || exec \"$@\"; exec setpriv --bounding-set -dac_override \
          --inh-caps -dac_override \"$@\"; }}; \
@@ -104,7 +104,7 @@ fn a_link_stays_and_its_target_is_replaced() {
 
 #[test]
 fn a_link_to_a_file_that_is_to_come_stays_too() {
-    // As `> link` does it: the first run makes the target, later ones replace it.
+    // Like `> link`: the first run creates the target, later ones replace it.
     let directory = scratch("dangling");
     fs::create_dir(directory.join("far")).unwrap();
     symlink("far/target", directory.join("link")).unwrap();
@@ -172,7 +172,7 @@ fn a_device_is_written_and_not_replaced() {
         return;
     }
     let directory = scratch("device");
-    // Nodes of our own like /dev/null and /dev/full: a fault must not destroy the machine's.
+    // Our own nodes like /dev/null and /dev/full: a failure must not destroy the machine's.
     for (name, minor, works) in [("null", "3", true), ("full", "7", false)] {
         let node = directory.join(name);
         let made = Command::new("mknod").arg(&node).args(["c", "1", minor]).output().unwrap();
@@ -193,7 +193,7 @@ fn a_device_is_written_and_not_replaced() {
     assert_eq!(names_in(&directory), ["full", "null"]);
 }
 
-/// In a mount namespace of its own: a file system of a few pages, an old file, and no room.
+/// In its own mount namespace: a file system of a few pages, an old file, and no space left.
 const FULL_DISK: &str = "
     mount -t tmpfs -o size=64k,mode=755 tmpfs \"$1\" || exit 99
     echo the old file > \"$1/file\"
@@ -210,7 +210,7 @@ fn a_full_disk_leaves_the_old_file() {
     if !support::needs(test, &["unshare", "mount"]) {
         return;
     }
-    // Root needs no user namespace, which some machines refuse; others need one.
+    // Root needs no user namespace, which some machines forbid; other users need one.
     let run = |options: &[&str]| {
         let mut command = support::command("unshare");
         command.args(options).args(["--mount", "sh", "-c", FULL_DISK, "sh"]);
@@ -218,7 +218,7 @@ fn a_full_disk_leaves_the_old_file() {
     };
     let outputs = [run(&[]), run(&["--user", "--map-root-user"])];
     let Some(output) = outputs.into_iter().find(|output| output.status.success()) else {
-        return support::lacks(test, "mount namespaces", "there is no disk that may be filled");
+        return support::lacks(test, "mount namespaces", "no file system can be mounted");
     };
     let said = String::from_utf8_lossy(&output.stderr);
     let printed = String::from_utf8_lossy(&output.stdout);

@@ -1,4 +1,4 @@
-//! Standard output whose reader leaves, that is full, or that is not there at all.
+//! Standard output whose reader stops early, that is full, or that is closed.
 
 use std::io::Read;
 
@@ -13,7 +13,7 @@ fn bash(line: &str) -> (Option<i32>, String, String) {
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
-/// A run of each applet, and of each that prints more than a pipe holds.
+/// One run of each applet, and runs of those that print more than a pipe holds.
 const RUNS: [&str; 8] = [
     "closedcalc --root $ROOT",
     "conncount --root $ROOT --json",
@@ -31,7 +31,7 @@ fn a_reader_that_has_gone_is_a_quiet_end() {
         return;
     }
     for run in RUNS {
-        // The reader is gone before the first byte comes.
+        // The reader is gone before the first byte is written.
         let line = format!("{{ sleep 0.05; {run}; echo \"status $?\" >&2; }} | true");
         assert_eq!(bash(&line), (Some(0), String::new(), "status 0\n".into()), "{run}");
     }
@@ -80,7 +80,7 @@ fn a_descriptor_by_its_name_is_written() {
     if !support::needs("a_descriptor_by_its_name_is_written", &["bash"]) {
         return;
     }
-    // These are links of /proc, whose text (`pipe:[123]`) leads nowhere.
+    // These are links in /proc whose text (`pipe:[123]`) is not a path.
     let run = "closedcalc -v tw --root $ROOT --output";
     let file = crate::support::scratch::scratch("descriptor").join("file");
     for line in [
@@ -94,15 +94,18 @@ fn a_descriptor_by_its_name_is_written() {
     }
 }
 
+/// What follows "standard output" where it is closed or open for reading only.
+const CLOSED: &str = " is closed, or not open for writing\n";
+
 /// The run must end with status 1 and one message from `name` about standard output.
-fn assert_said(line: &str, name: &str) {
+fn assert_said(line: &str, name: &str, said: &str) {
     let (status, out, err) = bash(line);
     assert_eq!((status, out.as_str()), (Some(1), ""), "{line}: {err}");
-    assert!(err.starts_with(&format!("{name}: standard output: ")), "{line}: {err}");
+    assert!(err.starts_with(&format!("{name}: standard output{said}")), "{line}: {err}");
     assert_eq!(err.lines().count(), 1, "{line}: {err}");
 }
 
-/// The program whose name stands before a run's messages.
+/// The program's name at the beginning of a run's messages.
 fn name_of(run: &str) -> &str {
     run.split(' ').next().unwrap()
 }
@@ -113,9 +116,10 @@ fn a_closed_standard_output_is_said() {
         return;
     }
     for run in RUNS {
-        assert_said(&format!("{run} >&-"), name_of(run));
-        // With the lower and higher numbers closed as well, no socket lands on number 1.
-        assert_said(&format!("{run} <&- >&-"), name_of(run));
+        assert_said(&format!("{run} >&-"), name_of(run), CLOSED);
+        // The lower and higher numbers are closed as well; still no socket gets number 1.
+        assert_said(&format!("{run} <&- >&-"), name_of(run), CLOSED);
+        assert_said(&format!("{run} </dev/null >&0"), name_of(run), CLOSED);
     }
     let (status, ..) = bash("conncount --root $ROOT <&- >&- 2>&-");
     assert_eq!(status, Some(1));
@@ -138,7 +142,7 @@ fn a_full_device_is_said() {
         return;
     }
     for run in RUNS {
-        assert_said(&format!("{run} > /dev/full"), name_of(run));
+        assert_said(&format!("{run} > /dev/full"), name_of(run), ": ");
     }
 }
 
@@ -155,7 +159,7 @@ fn closed_standard_input_and_error_are_harmless() {
             assert_eq!(bash(&format!("{run} {closed}")), wanted, "{run} {closed}");
         }
     }
-    // Nobody can be told, but the status stays.
+    // The message cannot be written, but the status is right.
     assert_eq!(bash("conncount --nonsense 2>&-").0, Some(2));
     assert_eq!(bash("connbox nonsense 2>&-").0, Some(127));
     assert_eq!(bash("closedcalc --from /nonexistent 2> /dev/full").0, Some(1));
@@ -166,7 +170,7 @@ fn closed_standard_input_as_a_saved_file_is_empty() {
     if !support::needs("closed_standard_input_as_a_saved_file_is_empty", &["bash"]) {
         return;
     }
-    // What stands in for it reads as nothing, and that holds no sockstat.
+    // What replaces it is empty, and so has no sockstat.
     let (status, out, err) = bash("closedcalc --from - <&-");
     assert_eq!((status, out.as_str()), (Some(1), ""));
     assert!(err.starts_with("closedcalc: "), "{err}");
@@ -174,13 +178,13 @@ fn closed_standard_input_as_a_saved_file_is_empty() {
 
 #[test]
 fn a_pipe_that_does_not_block_is_waited_for() {
-    // Non-blocking is a property that whoever holds the pipe shares: a terminal's or a daemon's.
+    // All holders of a pipe share the non-blocking flag: a terminal's or a daemon's, for example.
     let words = ["--root", &root(), "--all", "--explain", "--interval", "0.001", "--count", "5"];
     let rows = support::stdout_of(&["snmpget-tcp", "--root", &root(), "--all"]).lines().count();
     let (mut reader, writer) = std::io::pipe().unwrap();
     rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).unwrap();
     let mut child = support::command("snmpget-tcp").args(words).stdout(writer).spawn().unwrap();
-    // Long enough for the pipe to fill up; if it is not, nothing is tested, and nothing fails.
+    // Long enough for the pipe to fill up; if it does not, the test checks nothing and succeeds.
     std::thread::sleep(std::time::Duration::from_millis(100));
     let mut text = String::new();
     reader.read_to_string(&mut text).unwrap();

@@ -1,11 +1,11 @@
-//! A namespace with flows of every kind, which Debian's conntrack inserts: they stay as they are.
+//! A namespace with flows of every kind that do not change: Debian's conntrack inserts them.
 
 use std::fmt::Write as _;
 
 use crate::support::needs;
 use crate::world::{Ran, World};
 
-/// What is inserted, but for the timeout.
+/// The options of each flow, except the timeout.
 const FLOWS: [&str; 33] = [
     "-s 10.0.0.1 -d 10.1.0.1 -p tcp --sport 1001 --dport 80 --state SYN_SENT -u SEEN_REPLY",
     "-s 10.0.0.2 -d 10.1.0.1 -p tcp --sport 1002 --dport 80 --state SYN_RECV -u SEEN_REPLY",
@@ -44,10 +44,8 @@ const FLOWS: [&str; 33] = [
     "-s 1.1.1.1 -d 2.2.2.2 -p 50",
     "-s 1.1.1.1 -d 2.2.2.2 -p udplite --sport 1 --dport 2",
 ];
-/// How many there are.
 pub const COUNT: usize = FLOWS.len();
 
-/// A namespace with these flows. None if `test` is skipped.
 pub fn table(test: &str) -> Option<World> {
     if !needs(test, &["connection tracking", "conntrack", "sh", "sysctl"]) {
         return None;

@@ -1,4 +1,4 @@
-//! What the kernel leaves out for a filter, and what is left out here, are the same.
+//! The kernel and our own filter must skip the same flows.
 
 use connbox::model::{Flow, FlowFilter, Masked, Side, Translation};
 use connbox::source::flows::conntrack::{FlowTable, flows, matching};
@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::flows::table;
 
-/// Filters of which some can go into the kernel, some in part, and some cannot.
+/// Filters that the kernel can express completely, in part, or not at all.
 fn filters() -> Vec<FlowFilter> {
     let all = FlowFilter::default;
     let exactly = |address: &str| Some(Masked::exactly(address.parse().unwrap()));
@@ -58,12 +58,11 @@ fn filters() -> Vec<FlowFilter> {
     filters
 }
 
-/// A flow's number.
 fn id(flow: &Flow<'_>) -> u32 {
     flow.id.unwrap()
 }
 
-/// The flows that pass each filter, of one dump of all.
+/// The flows that pass each filter, from a single dump of all flows.
 fn passing(kernel: &mut Netlink, filters: &[FlowFilter]) -> Vec<Vec<u32>> {
     let mut passing = vec![Vec::new(); filters.len()];
     flows(kernel, FlowTable::Tracked, 0, &[], |flow| {
@@ -77,7 +76,7 @@ fn passing(kernel: &mut Netlink, filters: &[FlowFilter]) -> Vec<Vec<u32>> {
     passing
 }
 
-/// The flows of a filter that goes into the kernel.
+/// The flows that the kernel gives for a filter.
 fn asked(kernel: &mut impl Exchange, filter: &FlowFilter) -> Vec<u32> {
     let mut ids = Vec::new();
     matching(kernel, FlowTable::Tracked, filter, |flow| {
@@ -100,11 +99,11 @@ fn the_kernel_leaves_out_what_does_not_pass_and_nothing_else() {
             assert_eq!(asked(&mut kernel, filter), *passing, "{filter:?}");
         }
         let found = passing.iter().filter(|ids| !ids.is_empty()).count();
-        assert!(found > 40, "nearly all filters pick nothing: {found}");
+        assert!(found > 40, "almost all filters select nothing: {found}");
     });
 }
 
-/// A kernel that knows no filters: it ignores them, or refuses.
+/// A kernel that does not know filters: it ignores or refuses them.
 struct Old<'a> {
     kernel: &'a mut Netlink,
     refuses: Option<Errno>,
@@ -123,6 +122,14 @@ impl Exchange for Old<'_> {
         // It knows the family.
         self.kernel.send(&plain)
     }
+
+    fn number(&mut self) -> u32 {
+        self.kernel.number()
+    }
+
+    fn port(&self) -> Option<u32> {
+        self.kernel.port()
+    }
 }
 
 impl Messages for Old<'_> {
@@ -135,7 +142,7 @@ impl Messages for Old<'_> {
 fn a_kernel_without_filters_gives_the_same_flows() {
     let Some(world) = table("a_kernel_without_filters_gives_the_same_flows") else { return };
     world.inside(|| {
-        // Each of these walks the whole table, so that some filters must do.
+        // Each of them walks the whole table, so only some of the filters are used.
         let filters: Vec<_> = filters().into_iter().step_by(5).collect();
         let mut kernel = Netlink::netfilter().unwrap();
         let passing = passing(&mut kernel, &filters);
@@ -146,7 +153,7 @@ fn a_kernel_without_filters_gives_the_same_flows() {
             }
             assert_eq!(old.requests > filters.len(), refuses.is_some());
         }
-        // Another refusal is no reason to ask again.
+        // Another refusal is not a reason to ask again.
         let refuses = Some(Errno::PERM);
         let mut old = Old { kernel: &mut kernel, refuses, requests: 0 };
         let filter = FlowFilter { mark: Some([1, 1]), ..FlowFilter::default() };

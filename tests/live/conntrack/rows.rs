@@ -1,4 +1,4 @@
-//! Our formats say what the original's text says.
+//! Our formats contain what the original's text contains.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ fn rows(world: &World, line: &str) -> Vec<BTreeMap<String, String>> {
     lines.map(|fields| header.iter().cloned().zip(fields).collect()).collect()
 }
 
-/// The line that conntrack -L prints of a row, without what changes with time.
+/// The line that conntrack -L prints for a row, without what changes with time.
 fn line_of(row: &BTreeMap<String, String>) -> String {
     let get = |name: &str| row[name].as_str();
     let mut words = Vec::new();
@@ -58,7 +58,7 @@ fn rows_hold_what_the_lines_of_the_original_say() {
         .lines()
         .map(|line| {
             let words: Vec<_> = line.split_ascii_whitespace().collect();
-            // Behind the protocol stand its number and the timeout.
+            // The protocol is followed by its number and the timeout.
             [&words[..1], &words[3..]].concat().join(" ")
         })
         .collect();
@@ -135,6 +135,7 @@ fn every_namespace_is_named_and_the_default_is_tsv_then() {
         rows.map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(of_it("-C"), ["33"]);
+    assert_eq!(of_it("-C -p tcp"), ["15"]);
     assert_eq!(of_it("-C --by proto --min 9"), ["tcp\t15", "udp\t9"]);
     assert_eq!(of_it("-L").len(), flows::COUNT);
     assert!(of_it("-S").contains(&"0\tdrop\t0".to_owned()));
@@ -155,4 +156,52 @@ fn snapshots_repeat_and_files_are_written() {
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
     assert!(text.starts_with("unknown  50 "), "{text}");
+}
+
+/// Lists, ranges and services of ports select what the rows without a filter show.
+#[test]
+fn ports_are_lists_ranges_and_services() {
+    let Some(world) = table("ports_are_lists_ranges_and_services") else { return };
+    let all = rows(&world, "-L");
+    for (option, column) in [
+        ("--sport", "sport"),
+        ("--dport", "dport"),
+        ("--reply-port-src", "reply_sport"),
+        ("--reply-port-dst", "reply_dport"),
+    ] {
+        let port = |row: &BTreeMap<String, String>| row[column].parse::<u16>().ok();
+        let tcp: Vec<u16> =
+            all.iter().filter(|row| row["proto"] == "tcp").filter_map(port).collect();
+        let (low, high) = (*tcp.iter().min().unwrap(), *tcp.iter().max().unwrap());
+        let (a, b) = (low, high.saturating_sub(1));
+        type Is<'a> = &'a dyn Fn(u16) -> bool;
+        let cases: [(String, Is<'_>); 7] = [
+            (format!("{low},{high}"), &|port| port == low || port == high),
+            (format!("{a}-{b}"), &|port| (a..=b).contains(&port)),
+            (format!("{a}:{b}"), &|port| (a..=b).contains(&port)),
+            (format!("'!{low}'"), &|port| port != low),
+            (format!("'{a}-{high},!{low}'"), &|port| port != low),
+            ("http".to_owned(), &|port| port == 80),
+            ("http,443".to_owned(), &|port| port == 80 || port == 443),
+        ];
+        let services = std::fs::read_to_string("/etc/services").unwrap_or_default();
+        let has_names = ["\nhttp\t", "\nhttps\t"].iter().all(|name| services.contains(name));
+        for (value, is_it) in
+            cases.into_iter().filter(|(value, _)| has_names || !value.starts_with("http"))
+        {
+            let line = format!("-L -p tcp {option} {}", value.replace('\'', ""));
+            let wanted = tcp.iter().filter(|port| is_it(**port)).count();
+            assert_eq!(rows(&world, &line).len(), wanted, "{line}");
+        }
+    }
+    let ran = ours(&world, "-L -p udp --dport no-such-service");
+    assert_eq!(ran.status, 2);
+    assert!(ran.stderr.contains("is not a port, a port range (A-B) or a service"), "{ran:?}");
+    // What finds one flow needs one port.
+    let ran = ours(&world, "-G -p tcp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 80,81");
+    assert_eq!(
+        (ran.status, ran.stderr.contains("needs --sport and --dport")),
+        (2, true),
+        "{ran:?}"
+    );
 }

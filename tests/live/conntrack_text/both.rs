@@ -1,4 +1,4 @@
-//! Both programs on one table, and what the original has wrong.
+//! Both programs on one table, and what the original gets wrong.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,17 +8,16 @@ use connbox::model::{SCTP_STATES, TCP_STATES};
 
 use crate::world::{Ran, Resident, Router, World, at_a_quiet_point, connbox};
 
-/// The names of the labels that the router sets, but for 77.
+/// The names of the labels that the router sets, except 77.
 const LABELS: &str = "1 one\n3 three of them\n127 last\n";
 
-/// A router, and a directory to stand for /etc, with names of labels; removed with the value.
+/// A router, and a directory with label names to be mounted as /etc; removed with the value.
 pub struct Bench {
     pub router: Router,
     etc: PathBuf,
 }
 
 impl Bench {
-    /// None if `test` is skipped.
     pub fn new(test: &str) -> Option<Bench> {
         let router = World::router(test)?;
         let etc = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("etc-{test}"));
@@ -27,35 +26,35 @@ impl Bench {
         Some(Bench { router, etc })
     }
 
-    /// The words after `unshare` that run a command where the directory is /etc.
+    /// The words after `unshare` that run a command with the directory as /etc.
     fn words<'a>(&'a self, command: &[&'a str], words: &[&'a str]) -> Vec<&'a str> {
         let mount = ["-m", "sh", "-c", "mount --bind \"$0\" /etc && exec \"$@\""];
         [&mount[..], &[self.etc.to_str().unwrap()], command, words].concat()
     }
 
-    /// What a program answers in the router's namespace.
+    /// The result of a program in the router's namespace.
     fn ran(&self, command: &[&str], words: &[&str]) -> Ran {
         self.router.ran("unshare", &self.words(command, words))
     }
 
-    /// Both of them, left running: their standard outputs, and their processes.
+    /// Starts both programs: their standard outputs, and their processes.
     pub fn running(&self, words: &[&str]) -> [(ChildStdout, Resident); 2] {
         let ours = [connbox().to_str().unwrap(), "conntrack"];
         [&["conntrack"][..], &ours]
             .map(|command| self.router.running("unshare", &self.words(command, words)))
     }
 
-    /// What Debian's conntrack answers.
+    /// The result of Debian's conntrack.
     pub fn theirs(&self, words: &[&str]) -> Ran {
         self.ran(&["conntrack"], words)
     }
 
-    /// What ours answers.
+    /// The result of our conntrack.
     pub fn ours(&self, words: &[&str]) -> Ran {
         self.ran(&[connbox().to_str().unwrap(), "conntrack"], words)
     }
 
-    /// What both answer to somebody in a time zone.
+    /// Both results for a user in this time zone.
     pub fn both_in(&self, tz: &str, words: &[&str]) -> (Ran, Ran) {
         let tz = format!("TZ={tz}");
         let ours = ["env", &tz, connbox().to_str().unwrap(), "conntrack"];
@@ -63,12 +62,12 @@ impl Bench {
         at_a_quiet_point(theirs, || self.ran(&ours, words))
     }
 
-    /// What both answer of one and the same table.
+    /// Both results for the same table.
     pub fn both(&self, words: &[&str]) -> (Ran, Ran) {
         at_a_quiet_point(|| Ok(self.theirs(words)), || self.ours(words))
     }
 
-    /// Asserts that both answer the same, but for what the original has wrong; gives the answer.
+    /// Asserts that both give the same text, apart from what the original gets wrong; returns it.
     pub fn same(&self, words: &[&str], form: Form) -> String {
         let (mut theirs, ours) = self.both(words);
         if form == Form::Xml && words.contains(&"-G") {
@@ -90,7 +89,7 @@ impl Drop for Bench {
     }
 }
 
-/// In which form flows are shown.
+/// The form in which flows are shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     Line,
@@ -98,7 +97,7 @@ pub enum Form {
     Save,
 }
 
-/// A line of conntrack without what it has wrong.
+/// A line of conntrack without its errors.
 pub fn corrected(line: &str, form: Form) -> String {
     let is = |name: &str| line.starts_with(name) || line.contains(&format!(" {name} "));
     match form {

@@ -12,7 +12,7 @@ use crate::world::wait_until;
 /// The address of the flow that ends a run.
 const MARKER: &str = "192.0.2.99";
 
-/// The lines of a program, read apart so that a wait for one has an end.
+/// The lines of a program, read in a thread so that waiting for one can time out.
 fn lines(output: ChildStdout) -> Receiver<String> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
@@ -22,7 +22,7 @@ fn lines(output: ChildStdout) -> Receiver<String> {
     receiver
 }
 
-/// The lines up to the first about the marker.
+/// The lines up to the first one with the marker.
 fn up_to_marker(lines: &Receiver<String>) -> Vec<String> {
     let mut seen: Vec<String> = Vec::new();
     while !seen.last().is_some_and(|line| line.contains(MARKER)) {
@@ -32,8 +32,8 @@ fn up_to_marker(lines: &Receiver<String>) -> Vec<String> {
     seen
 }
 
-/// A line without what two readers see differently: the moment of reading, and whether the program that
-/// caused the event still ran then.
+/// A line without what differs between two readers: the time of reading, and whether the program that caused
+/// the event still ran then.
 fn settled(line: &str) -> String {
     let line = match line.split_once("]\t") {
         Some((time, rest)) => {
@@ -50,12 +50,12 @@ fn settled(line: &str) -> String {
     }
 }
 
-/// Has both watch while there is traffic, and compares what they saw; gives our lines.
+/// Lets both watch while there is traffic, and compares what they saw; returns our lines.
 fn watch(bench: &mut Bench, options: &str, form: Form) -> Vec<String> {
     let words: Vec<_> = ["-E"].into_iter().chain(options.split_ascii_whitespace()).collect();
     let running = bench.running(&words);
     let listening = |text: &str| {
-        // Columns: sk Eth Pid Groups …; 12 is netfilter.
+        // Columns: sk Eth Pid Groups …; Eth 12 is netfilter.
         let columns = text.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
         columns.filter(|line| line[1] == "12" && line[3] != "00000000").count()
     };

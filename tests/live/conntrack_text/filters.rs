@@ -1,11 +1,11 @@
-//! Every filter picks the flows that Debian's conntrack picks, and says the same of how many they are.
+//! Every filter selects the flows that Debian's conntrack selects, and reports the same number.
 
 use connbox::model::{SCTP_STATES, TCP_STATES};
 
 use super::both::{Bench, Form, corrected};
 use crate::world::{Ran, at_a_quiet_point};
 
-/// What picks some flows of the router, and not all.
+/// Filters that select some flows of the router, but not all.
 const FILTERS: &[&str] = &[
     "-p tcp",
     "-p udp",
@@ -95,7 +95,7 @@ const FILTERS: &[&str] = &[
     "-s 192.0.2.1",
 ];
 
-/// A line without the numbers that go with time.
+/// A line without the numbers that change with time.
 fn timeless(line: &str) -> String {
     let is_timeless =
         |(place, word): &(usize, &str)| *place != 2 && !word.starts_with("delta-time=");
@@ -103,8 +103,8 @@ fn timeless(line: &str) -> String {
     words.map(|(_, word)| word).collect::<Vec<_>>().join(" ")
 }
 
-/// Whether conntrack shows a flow by mistake: it takes the types of an echo and its answer for ports
-/// that were translated, and passes over the keys of GRE.
+/// Whether conntrack shows a flow by mistake: it takes the types of an echo and its answer for translated
+/// ports, and ignores the keys of GRE.
 fn is_wrong(filter: &str, line: &str) -> bool {
     let asks_nat = ["-n", "-g", "-j", "--src-nat"].iter().any(|option| filter.starts_with(option));
     let keys = filter.strip_prefix("-p gre ").unwrap_or_default().split(' ').collect::<Vec<_>>();
@@ -117,7 +117,7 @@ fn is_wrong(filter: &str, line: &str) -> bool {
     (asks_nat && line.starts_with("icmp")) || !keys.chunks_exact(2).all(has_key)
 }
 
-/// How the two differ; `None` as a rule.
+/// The difference between the two; normally `None`.
 fn difference(bench: &Bench, filter: &str) -> Option<String> {
     let words: Vec<_> = ["-L", "-o", "id"].into_iter().chain(filter.split(' ')).collect();
     let theirs = || {
@@ -139,7 +139,7 @@ fn difference(bench: &Bench, filter: &str) -> Option<String> {
 fn every_filter_picks_what_debians_conntrack_picks() {
     let Some(bench) = Bench::new("every_filter_picks_what_debians_conntrack_picks") else { return };
     let tcp = TCP_STATES[1..].iter().map(|state| format!("-p tcp --state {state}"));
-    // 1.4.7 does not take the names of the last two.
+    // 1.4.7 does not accept the names of the last two.
     let sctp = SCTP_STATES[1..8].iter().map(|state| format!("-p sctp --state {state}"));
     let states: Vec<_> = tcp.chain(sctp).chain(["-p tcp --state LISTEN".to_owned()]).collect();
     let all = FILTERS.iter().copied().chain(states.iter().map(String::as_str));

@@ -1,4 +1,4 @@
-//! Every combination of what `-o` takes, of flows and of expectations.
+//! Every combination of the values of `-o`, for flows and for expectations.
 
 use super::both::{Bench, Form, corrected};
 use crate::world::at_a_quiet_point;
@@ -18,7 +18,7 @@ fn every_form_is_that_of_debians_conntrack() {
     }
 }
 
-/// A moment has the date of the user's time zone, by a rule and by a file of tzdata.
+/// Times are shown in the user's time zone, given by a rule and by a file of tzdata.
 #[test]
 fn times_are_those_of_the_users_time_zone() {
     let Some(bench) = Bench::new("times_are_those_of_the_users_time_zone") else { return };
@@ -27,7 +27,7 @@ fn times_are_those_of_the_users_time_zone() {
         let (theirs, ours) = bench.both_in(tz, &["-L", "-p", "tcp", "-o", "ktimestamp"]);
         assert_eq!((theirs.status, theirs.stderr), (ours.status, ours.stderr));
         assert_eq!(theirs.stdout, ours.stdout, "{tz}");
-        // Of the lines only the dates: timeouts go down meanwhile.
+        // Only the dates are compared: timeouts decrease meanwhile.
         let dates = ours.stdout.split(" [start=").skip(1);
         let mut dates: Vec<_> =
             dates.filter_map(|rest| Some(rest.split_once(']')?.0.to_owned())).collect();
@@ -38,7 +38,7 @@ fn times_are_those_of_the_users_time_zone() {
     assert!(seen[0] != seen[2] && seen[2] == seen[3]);
 }
 
-/// What conntrack prints to save a table lacks the marks, which are in its lines of the same flows.
+/// What conntrack prints to save a table lacks the marks, which its other lines of the same flows have.
 #[test]
 fn what_is_saved_is_what_debians_conntrack_saves_and_the_mark() {
     let test = "what_is_saved_is_what_debians_conntrack_saves_and_the_mark";
@@ -66,11 +66,11 @@ fn what_is_saved_is_what_debians_conntrack_saves_and_the_mark() {
     assert!(ours.contains("-u EXPECTED,SEEN_REPLY,ASSURED "), "{ours}");
 }
 
-/// Debian's conntrack makes the table that ours has saved, marks and all.
+/// Debian's conntrack restores the table that ours has saved, including marks.
 #[test]
 fn debians_conntrack_loads_what_is_saved() {
     let Some(bench) = Bench::new("debians_conntrack_loads_what_is_saved") else { return };
-    // A packet that comes between the flush and the loading makes a flow of its own.
+    // A packet that comes between the flush and the restore makes a flow of its own.
     let mut tries = (0..4).map(|_| saved_and_loaded(&bench));
     if !tries.any(|(saved, loaded)| saved == loaded) {
         let (saved, loaded) = saved_and_loaded(&bench);
@@ -78,10 +78,10 @@ fn debians_conntrack_loads_what_is_saved() {
     }
 }
 
-/// What ours saves, and what it saves again after Debian's conntrack has loaded that into an empty table.
+/// What ours saves, and what it saves again after Debian's conntrack has restored that into an empty table.
 fn saved_and_loaded(bench: &Bench) -> (Vec<String>, Vec<String>) {
     let words = ["-L", "-p", "tcp", "-f", "ipv4", "-o", "save"];
-    // Neither of them can make a flow that was expected.
+    // Neither program can create a flow that was expected.
     let is_made = |line: &&str| !line.contains("EXPECTED");
     let saved = bench.ours(&words).clean_but_for_the_trailer();
     let saved: String = saved.lines().filter(is_made).flat_map(|line| [line, "\n"]).collect();
@@ -92,7 +92,7 @@ fn saved_and_loaded(bench: &Bench) -> (Vec<String>, Vec<String>) {
     std::fs::remove_file(&file).unwrap();
     assert_eq!(loaded.status, 0, "{}", loaded.stderr);
     let sorted = |text: &str| {
-        // Timeouts go down meanwhile.
+        // Timeouts decrease meanwhile.
         let line = |line: &str| {
             let words = line.split(' ').enumerate();
             let words = words.filter(|(place, _)| *place != 2).map(|(_, word)| word);
@@ -115,6 +115,16 @@ fn expectations_are_those_of_debians_conntrack() {
             assert!(text.contains("5002"), "{text}");
         }
     }
+    // Whatever the time is, some of these hours have one digit and some two.
+    let mut digits = [false; 2];
+    for hours in [0, 6, 12, 18] {
+        let words = ["-L", "expect", "-f", "ipv4", "-o", "xml,timestamp"];
+        let (theirs, ours) = bench.both_in(&format!("XXX+{hours}"), &words);
+        assert_eq!((theirs.status, &theirs.stdout), (ours.status, &ours.stdout), "{hours}");
+        let (_, hour) = ours.stdout.split_once("<hour>").unwrap();
+        digits[hour.find('<').unwrap() - 1] = true;
+    }
+    assert_eq!(digits, [true; 2]);
 }
 
 #[test]

@@ -1,10 +1,13 @@
-//! Clients that are slow, silent or hostile neither hold the daemon nor make it grow.
+//! Slow, silent or hostile clients neither block the daemon nor make it grow.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use connbox::applet::conntrackd::protocol::VERSION;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use super::{Place, until};
 
@@ -20,7 +23,7 @@ fn connect(place: &Place) -> UnixStream {
     stream
 }
 
-/// What comes till the end of the connection.
+/// Everything received until the connection ends.
 fn rest(mut stream: UnixStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     match stream.read_to_end(&mut bytes) {
@@ -30,9 +33,9 @@ fn rest(mut stream: UnixStream) -> Vec<u8> {
     bytes
 }
 
-/// A request of connbox's clients: a length of four bytes, the version, the command.
+/// A request of connbox's clients: a length in four bytes, the version, the command.
 fn request(command: u8) -> [u8; 6] {
-    [2, 0, 0, 0, 1, command]
+    [2, 0, 0, 0, VERSION, command]
 }
 
 #[test]
@@ -51,14 +54,14 @@ fn garbage_is_answered_and_closed() {
     ];
     for bytes in bad {
         let mut stream = connect(&place);
-        // It may be closed before all was written.
+        // The daemon may close it before everything is written.
         let _ = stream.write_all(bytes);
         let answer = rest(stream);
-        // A frame of the kind that says why not.
+        // A frame of the kind that gives the reason.
         assert!(answer.len() > 5 && answer[4] == 4, "{answer:?}");
     }
     assert_eq!(place.number("clients", "bad_requests"), bad.len() as u64);
-    // Those who say nothing, and go.
+    // Clients that send nothing, and leave.
     drop(connect(&place));
     let half = connect(&place);
     (&half).write_all(&request(0)[..3]).unwrap();
@@ -101,7 +104,7 @@ fn a_thousand_silent_clients_hinder_nobody() {
     assert!(place.number("clients", "dropped") >= 900);
     let grown = resident_bytes(daemon.pid()).saturating_sub(before);
     assert!(grown < 4 << 20, "{grown} bytes");
-    // The others are dropped after five seconds, without a word from anybody.
+    // The others are dropped after five seconds, even if they send nothing.
     until("the silent are dropped", || place.number("clients", "connected") == 1);
 }
 
@@ -123,7 +126,7 @@ fn who_never_reads_gets_no_more_than_a_portion() {
     assert_eq!(place.ask(&["-i"]).clean().lines().count(), 20_000);
     let grown = resident_bytes(daemon.pid()).saturating_sub(before);
     assert!(grown < 16 << 20, "{grown} bytes");
-    // Events go on to be counted, and one who goes on to read gets all that lives then.
+    // Events are still counted, and a client that reads on gets all flows that exist then.
     place.flows(4001, 100);
     until("more flows", || place.number("flows", "active") == 20_100);
     let mut kinds = [0usize; 5];
@@ -135,6 +138,54 @@ fn who_never_reads_gets_no_more_than_a_portion() {
         frames = &after[length..];
     }
     assert_eq!((kinds[2], kinds[3]), (20_000, 1));
+}
+
+/// The processor time that a process has taken, in hundredths of a second.
+fn ticks(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = text.rsplit(") ").next().unwrap().split(' ').collect();
+    fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum()
+}
+
+/// Limits the numbers of a process's descriptors.
+fn limit(pid: u32, current: Option<u64>) {
+    let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    prlimit(Some(pid), Resource::Nofile, Rlimit { current, maximum: Some(1024) }).unwrap();
+}
+
+#[test]
+fn without_descriptors_the_daemon_rests_until_the_next_tick() {
+    let Some(place) = Place::new("no_descriptors") else { return };
+    let daemon = place.daemon(&[]);
+    let pid = daemon.pid();
+    // The client that found it alive leaves first. The limit is one of numbers, and there may be gaps.
+    let free = || (0..).find(|number| !Path::new(&format!("/proc/{pid}/fd/{number}")).exists());
+    let mut seen = Vec::new();
+    until("its descriptors stay the same", || {
+        seen.push(free().unwrap());
+        seen.len() > 10
+            && seen[seen.len() - 10..].iter().all(|number| number == &seen[seen.len() - 1])
+    });
+    let open = free().unwrap();
+    limit(pid, Some(open));
+    let waiting = connect(&place);
+    let before = ticks(pid);
+    std::thread::sleep(Duration::from_secs(3));
+    let taken = ticks(pid) - before;
+    assert!(taken < 30, "{taken} hundredths of a second");
+    // With room for one client, a silent one makes room for the next.
+    limit(pid, Some(open + 1));
+    let silent = connect(&place);
+    let start = Instant::now();
+    let ran = place.ask(&["-s"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(start.elapsed() < Duration::from_secs(4));
+    // Nobody else waits, so that a client alone keeps the only room.
+    let ran = place.ask(&["-s"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    limit(pid, Some(1024));
+    assert!(place.number("clients", "dropped") >= 2);
+    drop((waiting, silent));
 }
 
 #[test]
@@ -149,7 +200,7 @@ fn a_flood_of_events_keeps_nobody_waiting() {
          \x20 except OSError: pass\n";
     let mut flood = place.world.running_with(Path::new("python3"), &[], &["-S", "-c", text]);
     let mut answers = 0;
-    // One who asks meanwhile is answered, and so is one who wants all.
+    // Meanwhile, small requests are answered, and so are requests for everything.
     while flood.has_ended().is_none() {
         assert_eq!(place.ask(&["-s"]).status, 0);
         assert_eq!(place.ask(&["-i"]).status, 0);

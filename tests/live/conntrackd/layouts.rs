@@ -1,4 +1,4 @@
-//! What -s, -i and the log say is what Debian's conntrackd says of the same events.
+//! -s, -i and the log report what Debian's conntrackd reports of the same events.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{Place, Resident, support, until};
 
-/// Debian's conntrackd beside ours, or None if it is not here.
+/// Debian's conntrackd running at the same time as ours, or None if it is not installed.
 fn theirs(test: &str, place: &Place) -> Option<Resident> {
     if !support::needs(test, &["conntrackd", "ping"]) {
         return None;
@@ -25,13 +25,13 @@ fn theirs(test: &str, place: &Place) -> Option<Resident> {
     Some(daemon)
 }
 
-/// What theirs answers.
+/// The output of Debian's conntrackd.
 fn said(place: &Place, words: &str) -> String {
     let line = format!("conntrackd -C {} {words} 2>/dev/null", place.path("their.conf"));
     place.world.tool("sh", &["-c", &line])
 }
 
-/// Lines in any order, without what stands behind the last `[active since`.
+/// Lines in any order, without what follows the last `[active since`.
 fn lines(text: &str) -> BTreeSet<String> {
     text.lines().map(|line| line.split(" [active").next().unwrap().to_owned()).collect()
 }
@@ -48,7 +48,7 @@ fn layouts_lists_and_logs_are_those_of_conntrackd() {
             let words = format!("-s {topic}");
             let ask = || place.ask(&words.split_whitespace().collect::<Vec<_>>()).clean();
             let (mut ours, mut theirs) = (String::new(), String::new());
-            // The last event may have reached only one of them, and the uptime's minute may pass.
+            // The last event may have reached only one of them, and the minute of the uptime may change.
             until(&format!("{what}: -s {topic} agrees"), || {
                 (ours, theirs) = (ask(), said(&place, &words));
                 ours == theirs
@@ -69,7 +69,7 @@ fn layouts_lists_and_logs_are_those_of_conntrackd() {
     until("no flow", || place.number("flows", "active") == 0);
     same("no flows");
     assert!(place.number("traffic", "orig_bytes") > 1000);
-    // Their date may be another second's; ours has the same form.
+    // Their date may be a second off; ours has the same form.
     let undated = |text: String| -> BTreeSet<String> {
         text.lines().map(|line| line.split_once('\t').unwrap().1.to_owned()).collect()
     };

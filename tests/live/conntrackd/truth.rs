@@ -1,4 +1,4 @@
-//! The daemon knows as many flows as the kernel has, whatever it was not told.
+//! The daemon knows as many flows as the kernel has, even if events were lost or not sent.
 
 use std::fs;
 
@@ -6,8 +6,8 @@ use rustix::process::Signal;
 
 use super::{Place, until};
 
-/// Flows that nobody listened to when they began, so that the kernel will not tell their end. A
-/// listener in any other namespace would do for the kernel, so that it is told not to tell.
+/// Flows that began while no one listened, so that the kernel will not report their end. A listener in any
+/// other namespace would be enough for the kernel, so its events are switched off.
 fn older(place: &Place, count: u32) {
     place.world.tool("sysctl", &["-qw", "net.netfilter.nf_conntrack_events=0"]);
     place.flows(4000, count);
@@ -28,7 +28,7 @@ fn flows_older_than_the_listener_go_with_the_next_comparison() {
     until("the end of all", || place.number("flows", "active") == 0);
     assert_eq!(place.number("flows", "destroyed"), 520);
     assert_eq!(place.number("resync", "missed_destroy"), 500);
-    // One direction of a datagram of one byte each.
+    // One direction of a one-byte datagram each.
     assert_eq!(place.number("traffic", "orig_bytes"), 520 * 29);
     assert_eq!(place.number("traffic", "orig_packets"), 520);
 }
@@ -61,7 +61,7 @@ fn what_a_full_buffer_lost_is_counted_and_found() {
     assert_eq!(place.number("flows", "created"), 20_000);
     assert!(place.number("events", "lost") > 10_000);
     assert!(place.number("events", "buffer_asked_bytes") > 4096);
-    // The ends of some are lost, too, and the traffic of all is counted.
+    // Some of their ends are lost, too, and the traffic of all flows is counted.
     signal_around(&place, daemon.pid(), |place| {
         place.world.tool("sh", &["-c", "conntrack -F 2>/dev/null"]);
     });
@@ -70,7 +70,7 @@ fn what_a_full_buffer_lost_is_counted_and_found() {
     assert_eq!(place.number("traffic", "orig_bytes"), 20_000 * 29);
 }
 
-/// Does something while the daemon stands still.
+/// Does something while the daemon is stopped.
 fn signal_around(place: &Place, pid: u32, work: impl FnOnce(&Place)) {
     super::signal(pid, Signal::STOP);
     work(place);

@@ -1,4 +1,4 @@
-//! What connbox says, and whether that can be true while connections come and go, and is true in a pause.
+//! Which answers are possible while connections come and go, and whether they are exact in a pause.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -9,13 +9,13 @@ use crate::world::diag::Row;
 use crate::world::oracle::Histogram;
 use crate::world::{Ran, STATES, State, World};
 
-/// A check of an answer; the text says whose it is.
+/// A check of an answer; the text names the command.
 type Check = fn(&str, &Bounds, &str);
 
-/// A command, and what its answer must be like.
+/// A command, a check of its answer, and the bounds for the check.
 type Command = (&'static [&'static str], Check, &'static Bounds);
 
-/// What is run while connections come and go.
+/// Commands to run while connections come and go.
 pub const UNDER_FIRE: [Command; 9] = [
     (&["tcpstates"], states, &WALKED),
     (&["tcpstates", "--source", "netlink"], states, &WALKED),
@@ -28,7 +28,7 @@ pub const UNDER_FIRE: [Command; 9] = [
     (&["conncount", "--raddr", "127.9.9.9"], held_callers, &WALKED),
 ];
 
-/// What is run in a pause.
+/// Commands to run in a pause.
 pub const QUIET: [&[&str]; 7] = [
     &["tcpstates"],
     &["tcpstates", "--source", "netlink"],
@@ -39,7 +39,7 @@ pub const QUIET: [&[&str]; 7] = [
     &["conncount", "--state", "time-wait"],
 ];
 
-/// How many sockets of each state there can be.
+/// How many sockets there can be in each state.
 pub struct Bounds {
     established: RangeInclusive<i64>,
     listen: RangeInclusive<i64>,
@@ -48,8 +48,8 @@ pub struct Bounds {
     passing: RangeInclusive<i64>,
 }
 
-/// Of what is counted by walks of the kernel's table. Connections that pass may be missed by a walk, or be
-/// seen a second time in another place of the table.
+/// For counts that walk the kernel's table. A walk may miss a passing connection, or see it again in another
+/// place of the table.
 const WALKED: Bounds = {
     let (stay, pass) = (4 * HELD as i64, 2 * PASSING as i64);
     Bounds {
@@ -60,8 +60,8 @@ const WALKED: Bounds = {
     }
 };
 
-/// Of what is counted in /proc/net/tcp. A read beyond the last row looks for the row of that number from the
-/// start; has the table grown meanwhile, the kernel then shows its last part again (`tcp_seq_start`). awk
+/// For counts that read /proc/net/tcp. A read beyond the last row searches for the row of that number from the
+/// start; if the table has grown meanwhile, the kernel then shows its last part again (`tcp_seq_start`). awk
 /// reads as much.
 const READ: Bounds = Bounds {
     established: *WALKED.established.start()..=i64::MAX,
@@ -93,14 +93,14 @@ fn rows<'a>(stdout: &'a str, text: &str) -> Vec<(Vec<&'a str>, i64)> {
     stdout.lines().map(row).collect()
 }
 
-/// One row a state.
+/// One row per state.
 fn states(stdout: &str, bounds: &Bounds, text: &str) {
     let rows = rows(stdout, text);
     assert!(rows.iter().map(|(words, _)| words[..].concat()).eq(STATES), "{text}");
     rows.iter().for_each(|(words, count)| bounds.check(words[0], *count, text));
 }
 
-/// One row a family and state.
+/// One row per family and state.
 fn families(stdout: &str, bounds: &Bounds, text: &str) {
     let mut sums = BTreeMap::new();
     for (words, count) in rows(stdout, text) {
@@ -121,7 +121,7 @@ fn summary(stdout: &str, bounds: &Bounds, text: &str) {
     assert!(rows[0].1 >= *bounds.established.start(), "{text}");
 }
 
-/// The formula of `closed`, of numbers that were read at one time.
+/// The formula of `closed`, with numbers that were read at the same time.
 fn closed(stdout: &str, bounds: &Bounds, text: &str) {
     let rows = rows(stdout, text);
     let names = ["closed", "unhashed", "alloc", "inuse", "inuse6", "tw"];
@@ -134,7 +134,7 @@ fn closed(stdout: &str, bounds: &Bounds, text: &str) {
     bounds.check("ESTABLISHED", inuse + inuse6 - bounds.listen.start(), text);
 }
 
-/// One row a state and peer, most first.
+/// One row per state and peer, the most frequent first.
 fn groups(stdout: &str, bounds: &Bounds, text: &str) {
     let rows = rows(stdout, text);
     let (mut sums, mut seen) = (BTreeMap::new(), BTreeSet::new());
@@ -150,17 +150,17 @@ fn groups(stdout: &str, bounds: &Bounds, text: &str) {
     assert!(sums.contains_key("ESTABLISHED") && sums.contains_key("LISTEN"), "{text}");
 }
 
-/// Exactly those that stay: both ends of each, but only one of them at the listener's port.
+/// Exactly the connections that stay: both ends of each, but only one of them on the listener's port.
 fn held(stdout: &str, _: &Bounds, text: &str) {
     assert_eq!(stdout, format!("{}\n", 2 * HELD), "{text}");
 }
 
-/// Exactly those that were made from one address.
+/// Exactly the connections from one address.
 fn held_callers(stdout: &str, _: &Bounds, text: &str) {
     assert_eq!(stdout, format!("{HELD}\n"), "{text}");
 }
 
-/// How many sockets there are of each state and peer, as ss says.
+/// How many sockets there are per state and peer, according to ss.
 pub fn by_state_and_peer(world: &World) -> BTreeMap<(String, String), i64> {
     let mut groups = BTreeMap::new();
     for line in world.tool("ss", &["-Htan"]).lines() {
@@ -172,7 +172,6 @@ pub fn by_state_and_peer(world: &World) -> BTreeMap<(String, String), i64> {
     groups
 }
 
-/// Checks the answers to [`QUIET`].
 pub fn check_quiet(
     truth: &Histogram,
     peers: &BTreeMap<(String, String), i64>,
@@ -185,7 +184,7 @@ pub fn check_quiet(
         STATES.iter().zip(counts).map(|(state, count)| format!("{state}\t{count}\n")).collect();
     let [plain, netlink, procfs, summary, groups, held, waiting] = answers.map(Ran::clean);
     assert_eq!((&plain, &netlink, &procfs), (&states, &states, &states));
-    // In the kernel's books FIN_WAIT2 without an owner waits, too.
+    // The kernel counts FIN_WAIT2 without an owner as TIME_WAIT, too.
     let is_mini = |row: &&Row| row.state == State::FIN_WAIT2 && row.timer == 3;
     let tw = of(State::TIME_WAIT) + dump.iter().filter(is_mini).count() as u64;
     let estab = of(State::ESTABLISHED) + of(State::CLOSE_WAIT);
@@ -197,7 +196,7 @@ pub fn check_quiet(
     assert_eq!(peers[&("ESTAB".to_owned(), HELD_CALLER.to_string())], HELD as i64);
 }
 
-/// The groups of connbox are those of ss; who listens has no peer.
+/// connbox's groups are those of ss; a listening socket has no peer.
 fn check_peers(stdout: &str, truth: &BTreeMap<(String, String), i64>) {
     let mut truth = truth.clone();
     truth.retain(|(state, _), _| state != "LISTEN");

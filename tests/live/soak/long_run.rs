@@ -1,4 +1,4 @@
-//! connbox running for a long time: what it prints must be whole to the end, and it must not grow.
+//! connbox running for a long time: its output must be complete to the end, and it must not grow.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -7,15 +7,15 @@ use std::thread::{self, JoinHandle};
 
 use crate::world::{Resident, World};
 
-/// The heap may be laid out anew once in a while; a leak of one byte a snapshot is more than this.
-const SLACK_KIB: u64 = 64;
-/// Standard streams, a netlink socket, a file that is just being read, a directory of one.
+/// The heap may be rearranged, and hold more groups, once in a while; a leak of 300 bytes per snapshot is more.
+const SLACK_KIB: u64 = 128;
+/// Standard streams, a netlink socket, a file that is being read, and its directory.
 const MOST_DESCRIPTORS: usize = 8;
 
-/// One look at the process.
+/// One measurement of the process.
 #[derive(Clone, Copy, Debug)]
 struct Look {
-    /// What is its own: pages of the file it runs come and go with the machine's memory.
+    /// Its own memory: pages of the program file come and go with the machine's free memory.
     anonymous_kib: u64,
     resident_kib: u64,
     descriptors: usize,
@@ -27,12 +27,12 @@ pub struct LongRun {
     process: Resident,
     reader: JoinHandle<u64>,
     looks: Vec<Look>,
-    /// The rows that there must be at the end; 0 where each snapshot has its own number.
+    /// The number of rows expected at the end; 0 if it varies by snapshot.
     rows: u64,
 }
 
 impl LongRun {
-    /// Starts it: a snapshot of `rows` rows, 0 if they vary, every `interval` seconds.
+    /// Starts it: a snapshot of `rows` rows (0 if they vary) every `interval` seconds.
     pub fn start(world: &World, words: &[&str], interval: f64, count: u64, rows: u64) -> Self {
         let (interval, times) = (interval.to_string(), count.to_string());
         let words = [words, &["--interval", &interval, "--count", &times]].concat();
@@ -41,12 +41,12 @@ impl LongRun {
         Self { words: words.join(" "), process, reader, looks: Vec::new(), rows: rows * count }
     }
 
-    /// Looks at memory and descriptors, if it still runs.
+    /// Measures memory and descriptors, if it still runs.
     pub fn look(&mut self) {
         self.looks.extend(look(self.process.pid()));
     }
 
-    /// Waits for the end, and says in a few words how it was.
+    /// Waits for the end, and sums up the run.
     pub fn end(mut self) -> String {
         let words = &self.words;
         let rows = self.reader.join().unwrap_or_else(|_| panic!("{words}: see above"));
@@ -66,7 +66,7 @@ impl LongRun {
     }
 }
 
-/// Reads rows to the end, each with a time, some words, and a number; gives how many.
+/// Reads rows to the end, each with a time, some words, and a number; returns their number.
 fn read(output: ChildStdout) -> u64 {
     let mut rows = 0;
     for line in BufReader::new(output).lines() {

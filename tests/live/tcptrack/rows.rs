@@ -1,4 +1,4 @@
-//! The rows: exact bytes from every source, the formats, and what goes wrong.
+//! The rows: exact bytes from every source, the formats, and errors.
 
 use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
@@ -8,8 +8,7 @@ use rustix::process::Signal;
 use super::{MOVED, support};
 use crate::world::{Rights, World};
 
-/// The fields of the rows by the ports of their servers: address and port of the client, state, both
-/// totals (tx, rx).
+/// The fields of the rows by server port: address and port of the client, state, both totals (tx, rx).
 fn totals(rows: &str) -> Vec<(String, String, u64, u64)> {
     let number = |text: &str| text.parse().unwrap();
     let mut all: Vec<_> = rows
@@ -21,7 +20,7 @@ fn totals(rows: &str) -> Vec<(String, String, u64, u64)> {
     all
 }
 
-/// What must be there after the transfer was made so many times.
+/// The totals after this many transfers.
 fn moved(times: u64) -> Vec<(String, String, u64, u64)> {
     let row = |port: &str| (port.into(), "ESTABLISHED".into(), MOVED.0 * times, MOVED.1 * times);
     vec![row("9001"), row("9002")]
@@ -30,9 +29,19 @@ fn moved(times: u64) -> Vec<(String, String, u64, u64)> {
 pub fn wait(what: &str, mut seen: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(20);
     while !seen() {
-        assert!(Instant::now() < end, "never seen: {what}");
+        assert!(Instant::now() < end, "not seen in time: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// How many packet sockets receive all protocols: those that are bound (columns Proto and R).
+fn captures(world: &World) -> usize {
+    let table = world.proc_net("packet");
+    let is_bound = |line: &&str| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        (fields[3], fields[5]) == ("0003", "1")
+    };
+    table.lines().skip(1).filter(is_bound).count()
 }
 
 #[test]
@@ -42,7 +51,7 @@ fn the_kernels_counters_are_exact() {
     for times in 1..=3 {
         let ports = script.go();
         let mut rows = String::new();
-        // The last acknowledgment may be on its way.
+        // The last acknowledgment may still be on its way.
         wait("all bytes", || {
             rows = world.connbox(&["tcptrack", "--once", "--rate-interval", "0.05"]).clean();
             totals(&rows) == moved(times)
@@ -79,11 +88,11 @@ fn captured_payload_is_exact_live_and_in_a_file() {
         world.connbox_running(&["tcptrack", "-i", "lo", "--rate-interval", "0.2"]);
     let (_, mut dump) =
         world.running("tcpdump", &["-i", "lo", "-U", "-s", "128", "-w", path, "tcp"]);
-    // Ours waits for packets, and tcpdump, which opens the file last, has all.
+    // Ours waits for packets; tcpdump, which opens the file last, has all of them.
     running.wait_until_it_sleeps();
     wait("the captures", || {
         let has_begun = std::fs::metadata(&file).is_ok_and(|file| file.len() >= 24);
-        world.proc_net("packet").lines().count() >= 3 && has_begun
+        captures(&world) >= 2 && has_begun
     });
     assert_eq!(script.go().split(' ').count(), 2);
     let mut rows = BufReader::new(stdout).lines().map(Result::unwrap);
@@ -115,6 +124,59 @@ fn captured_payload_is_exact_live_and_in_a_file() {
     let groups = world.connbox(&words).clean();
     assert!(groups.starts_with("9002\t1\t"), "{groups}");
     std::fs::remove_file(file).unwrap();
+}
+
+/// What every packet on lo is, in words that the kernel decides and in those that only we can.
+#[test]
+fn filters_of_packets_select_live() {
+    let Some(world) = World::quiet("filters_of_packets_select_live") else { return };
+    let mut script = world.companion("transfer");
+    script.go();
+    for (filter, is_met) in [
+        ("tcp[tcpflags] & tcp-ack != 0 and tcp[tcp[12]*0+13] & tcp-syn = 0", true),
+        ("ip[8] = 64 or ip6[7] = 64", true),
+        ("inbound and ifname lo and ifindex 1", true),
+        ("ether host 00:00:00:00:00:00 and len >= 66 and greater 66", true),
+        ("not vlan and not mpls and (ether proto 0x0800 or ether proto ip6)", true),
+        ("ether[12:2] = 0x800 or ether[12:2] = 0x86dd", true),
+        ("outbound or ifindex 77 or vlan or less 50 or ether dst 02:00:00:00:00:01", false),
+        ("not tcp[1000] >= 0 and not tcp[len] >= 0 and port 9001 and port 9002", false),
+    ] {
+        let words = ["tcptrack", "-i", "lo", "--rate-interval", "0.2", filter];
+        let (stdout, mut running) = world.connbox_running(&words);
+        running.wait_until_it_sleeps();
+        wait("the capture", || captures(&world) >= 1);
+        script.go();
+        let mut rows = BufReader::new(stdout).lines().map(Result::unwrap);
+        let mut seen = std::collections::BTreeMap::new();
+        let end = Instant::now() + Duration::from_secs(if is_met { 20 } else { 2 });
+        if is_met {
+            while Instant::now() < end {
+                let Some(row) = rows.next() else { break };
+                let (_, row) = row.split_once('\t').unwrap();
+                for (port, state, tx, rx) in totals(row) {
+                    seen.insert(port, (state, tx, rx));
+                }
+                if seen.len() == 2 && seen.values().all(|row| (row.1, row.2) == MOVED) {
+                    break;
+                }
+            }
+            assert!(
+                seen.len() == 2 && seen.values().all(|row| (row.1, row.2) == MOVED),
+                "{filter} {seen:?}"
+            );
+            drop(rows);
+            assert_eq!(running.end(), 0, "{filter}");
+        } else {
+            std::thread::sleep(Duration::from_millis(800));
+            running.signal(Signal::TERM);
+            assert_eq!(rows.count(), 0, "{filter}");
+            running.end();
+        }
+        wait("the end of the capture", || world.proc_net("packet").lines().count() == 1);
+    }
+    let ran = world.connbox(&["tcptrack", "-i", "lo", "--once", "ifname", "nothing0"]);
+    assert!(ran.stderr.starts_with("tcptrack: nothing0: ") && ran.status == 1, "{}", ran.stderr);
 }
 
 #[test]
@@ -168,6 +230,40 @@ fn flows_are_those_of_conntrack() {
 }
 
 #[test]
+fn an_interface_in_place_of_a_filter_gets_a_hint() {
+    let Some(world) = World::quiet("an_interface_in_place_of_a_filter_gets_a_hint") else { return };
+    for words in [&["lo"][..], &["lo port 80"], &["lo", "port", "80"]] {
+        let ran = world.connbox(&[&["tcptrack"], words].concat());
+        let said = "tcptrack: lo: not a part of a filter; to capture on this interface: -i lo\n";
+        assert_eq!((ran.status, ran.stderr.as_str()), (2, said));
+    }
+    let ran = world.connbox(&["tcptrack", "no-such-interface"]);
+    assert!(ran.stderr.contains("at byte 1: not a word of the filter language"), "{ran:?}");
+}
+
+#[test]
+fn a_flow_in_two_zones_is_two_rows() {
+    const TEST: &str = "a_flow_in_two_zones_is_two_rows";
+    if !support::needs(TEST, &["connection tracking", "conntrack", "sh", "sysctl"]) {
+        return;
+    }
+    let Some(world) = World::quiet(TEST) else { return };
+    world.tool("sysctl", &["-qw", "net.netfilter.nf_conntrack_acct=1"]);
+    let flow = "-s 10.0.0.5 -d 10.1.0.2 -p tcp --sport 5 --dport 80 --state ESTABLISHED -t 9000";
+    for zone in ["-w 1", "-w 2", "--orig-zone 3"] {
+        let script = format!("conntrack -I {flow} {zone} 2>&1");
+        world.tool("sh", &["-c", &script]);
+    }
+    let rows = || world.connbox(&["tcptrack", "--conntrack", "--once", "--rate-interval", "0.05"]);
+    wait("three rows", || rows().clean().lines().count() == 3);
+    // Each series of Prometheus stands there once.
+    let words = ["tcptrack", "--conntrack", "--once", "--prom", "--rate-interval", "0.05"];
+    let text = world.connbox(&words).clean();
+    let is_total = |line: &&str| line.starts_with("connbox_tcptrack_rx_bytes_total{");
+    assert_eq!(text.lines().filter(is_total).count(), 1, "{text}");
+}
+
+#[test]
 fn every_format_holds_the_same() {
     const TEST: &str = "every_format_holds_the_same";
     if !support::needs(TEST, &["jq", "promtool"]) {
@@ -213,7 +309,16 @@ fn what_cannot_be_ends_with_a_status_and_a_reason() {
     for (words, status, reason) in [
         (&["-i", "nope0", "--once"][..], 1, "nope0: No such device"),
         (&["--once", "port", "80", "xx"], 2, "filter: \"xx\" at byte 9: "),
-        (&["--once", "ether proto 1"], 2, "filter: \"ether\" at byte 1: "),
+        (
+            &["--once", "tcp and ether host 1"],
+            2,
+            "filter: \"1\" at byte 20: not an Ethernet address",
+        ),
+        (
+            &["--once", "port 80 or len > 5"],
+            2,
+            "filter: \"len\" at byte 12: concerns single packets",
+        ),
         (&["-T", "/nonexistent.pcap"], 1, "/nonexistent.pcap: No such file or directory"),
         (&["-T", "Cargo.toml"], 1, "Cargo.toml"),
         (&["-T", "x", "-i", "lo"], 2, "-i: cannot be combined with -T"),
@@ -223,7 +328,11 @@ fn what_cannot_be_ends_with_a_status_and_a_reason() {
         (&["--prom"], 2, "--prom: needs --once"),
         (&["--output", "/tmp/x"], 2, "--output: needs --once or --count"),
         (&["--sort", "name"], 2, "--sort: 'name' is not one of rate, bytes"),
-        (&["--by", "client_port/8"], 2, "--by: 'client_port/8': only client and server"),
+        (
+            &["--by", "client_port/8"],
+            2,
+            "--by: 'client_port/8': only addresses take a prefix length",
+        ),
         (&["-r", "x"], 2, "--remove-after: 'x' is not a number of seconds"),
         (&["--netns", "all"], 2, "--netns: all is not possible"),
         (&["--root", "/"], 2, "--root: tcptrack reads the running kernel"),
@@ -244,7 +353,7 @@ fn what_cannot_be_ends_with_a_status_and_a_reason() {
         assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
         assert!(ran.stdout.starts_with(text));
     }
-    // -p is the default, and is taken.
+    // -p is the default, and is accepted.
     assert_eq!(world.connbox(&["tcptrack", "-p", "-i", "lo", "--once"]).clean(), "");
 }
 
@@ -258,4 +367,19 @@ fn more_connections_than_are_kept_make_room_and_are_said() {
     let ran = world.connbox(&words);
     assert_eq!(ran.stdout.lines().count(), 1);
     assert!(ran.stderr.contains("more connections than --max-connections"), "{}", ran.stderr);
+}
+
+/// The kernel's times of a SYN are those since the machine started, where nothing was sent yet.
+#[test]
+fn a_connection_that_is_not_made_yet_has_not_been_idle_since_the_machine_started() {
+    let test = "a_connection_that_is_not_made_yet_has_not_been_idle_since_the_machine_started";
+    let Some(world) = World::all_states(test) else { return };
+    let rows = world.connbox(&["tcptrack", "--once", "--quiet-gaps"]).clean();
+    let idle: Vec<f64> = rows
+        .lines()
+        .map(|row| row.split('\t').collect::<Vec<_>>())
+        .filter(|row| row[4] == "SYN_SENT")
+        .map(|row| row[5].parse().unwrap())
+        .collect();
+    assert!(!idle.is_empty() && idle.iter().all(|seconds| *seconds < 100.0), "{idle:?}");
 }

@@ -1,4 +1,4 @@
-//! The screen: every key, every size, and the terminal as it was at every end.
+//! The screen: every key, every size, and the terminal restored at every end.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -9,8 +9,8 @@ use super::terminal::{Terminal, has_tmux};
 use super::{MOVED, support};
 use crate::world::{Script, World};
 
-/// A world in which the companion `transfer` runs, and what it has said: the ports of the clients.
-fn talking(test: &str) -> Option<(World, Script, [String; 2])> {
+/// A world in which the companion `transfer` runs, and its report: the ports of the clients.
+pub fn talking(test: &str) -> Option<(World, Script, [String; 2])> {
     if !has_tmux(test) {
         return None;
     }
@@ -21,9 +21,9 @@ fn talking(test: &str) -> Option<(World, Script, [String; 2])> {
     Some((world, script, [one.to_owned(), other.to_owned()]))
 }
 
-/// The lines between the headings and the total that hold something.
-fn rows(lines: &[String]) -> Vec<&str> {
-    let rows = lines.iter().skip(1).map(String::as_str);
+/// The lines between the headings and the total that are not empty.
+pub fn rows(lines: &[String]) -> Vec<&str> {
+    let rows = lines.iter().skip(2).map(String::as_str);
     rows.take_while(|line| !line.starts_with(" TOTAL")).filter(|line| !line.is_empty()).collect()
 }
 
@@ -39,21 +39,27 @@ fn it_looks_like_tcptrack_at_80_columns() {
     };
     let terminal = Terminal::tcptrack(&world, (80, 24), "--sort client");
     let lines = terminal.wait("two connections", has_two);
-    let headings = " Client                Server                State        Idle A Speed";
-    assert_eq!(lines[0], headings);
+    let title = format!(
+        " Sockets: all TCP (host {})",
+        rustix::system::uname().nodename().to_string_lossy()
+    );
+    assert_eq!(lines[0], title);
+    let headings = " Client                Server                State        Idle A     Speed";
+    assert_eq!(lines[1], headings);
     for (row, client, server) in [
-        (&lines[1], format!(" 127.0.0.1:{port}"), "127.0.0.1:9001"),
-        (&lines[2], format!(" [::1]:{port6}"), "[::1]:9002"),
+        (&lines[2], format!(" 127.0.0.1:{port}"), "127.0.0.1:9001"),
+        (&lines[3], format!(" [::1]:{port6}"), "[::1]:9002"),
     ] {
         let wanted = format!("{client:<22} {server:<21} ESTABLISHED  ");
         assert!(row.starts_with(&wanted), "{row}");
     }
-    assert!(lines[22].starts_with(" TOTAL") && lines[22].ends_with("B/s"), "{}", lines[22]);
-    let status = " Connections 1-2 of 2                         Unpaused  Sorted by client";
-    assert_eq!(lines[23], status);
+    assert!(lines[21].starts_with(" TOTAL") && lines[21].ends_with("B/s"), "{}", lines[21]);
+    let status = " Connections 1-2 of 2                       Unpaused  Sorted by client";
+    assert_eq!(lines[22], status);
+    assert_eq!(lines[23], " q quit  s sort  / filter  g group  ? help");
     script.go();
-    let is_active = |line: &String| line.contains("  * ");
-    terminal.wait("activity", |lines| lines[1..3].iter().all(is_active));
+    let is_active = |line: &String| line.contains("s * ");
+    terminal.wait("activity", |lines| lines[2..4].iter().all(is_active));
     terminal.press(&["q"]);
     assert_eq!(terminal.end(), "0");
 }
@@ -77,24 +83,41 @@ fn every_key_does_what_help_says() {
     terminal.press(&["s"]);
     terminal.wait_for("Unsorted, reversed");
     terminal.press(&["r"]);
-    terminal.wait("no order", |lines| lines[23].ends_with("Unsorted"));
+    terminal.wait("no order", |lines| lines[22].ends_with("Unsorted"));
     terminal.press(&["p"]);
     terminal.wait_for("  Paused  ");
     terminal.press(&["p"]);
     terminal.wait_for("Unpaused");
-    // Filter, as it is typed.
+    // The filter, while it is being typed.
     terminal.press(&["/", "9", "0", "0", "2", "x"]);
-    terminal.wait("nothing found", |l| l[23] == " /9002x" && rows(l).is_empty());
+    let nothing = " None of the 2 connections contains '9002x'; Esc clears the filter";
+    terminal
+        .wait("nothing found", |l| l[23].starts_with(" /9002x   Enter") && rows(l) == [nothing]);
     terminal.press(&["BSpace"]);
-    terminal.wait("one found", |l| l[23] == " /9002" && rows(l).len() == 1);
+    terminal.wait("one found", |l| l[23].starts_with(" /9002   ") && rows(l).len() == 1);
     terminal.press(&["Enter"]);
-    terminal.wait_for("Filter: 9002");
+    terminal.wait_for(" Filter: 9002  q quit  s sort  / filter  g group  ? help");
     terminal.press(&["Escape"]);
     terminal.wait("no filter", |lines| rows(lines).len() == 2);
     terminal.press(&["/", "E", "s", "t", "a", "Escape"]);
-    terminal.wait("no filter", |lines| has_two(lines) && !lines[23].contains('/'));
-    // The cursor, and what is under it.
-    terminal.press(&["s", "s", "s", "s", "s", "s", "s"]);
+    terminal.wait("no filter", |lines| has_two(lines) && lines[23].starts_with(" q quit"));
+    terminal.press(&["x"]);
+    terminal.wait("a remark", |l| l[23] == " 'x' does nothing; ? lists the keys");
+    terminal.press(&["F5"]);
+    terminal.wait("a remark", |l| l[23] == " that key does nothing; ? lists the keys");
+    terminal.press(&["q"]);
+    assert_eq!(terminal.end(), "0");
+}
+
+#[test]
+fn the_cursor_goes_where_keys_and_wheel_move_it() {
+    const TEST: &str = "the_cursor_goes_where_keys_and_wheel_move_it";
+    let Some((world, _script, [port, port6])) = talking(TEST) else { return };
+    let terminal = Terminal::tcptrack(&world, (100, 24), "");
+    terminal.wait("two connections", has_two);
+    for _ in 0..6 {
+        terminal.press(&["s"]);
+    }
     terminal.wait_for("Sorted by client");
     terminal.press(&["Home", "d"]);
     terminal.wait_for(&format!(" Client      127.0.0.1:{port}"));
@@ -102,15 +125,30 @@ fn every_key_does_what_help_says() {
     terminal.wait_for("   process   companion, pid ");
     terminal.press(&["Down"]);
     terminal.wait_for(&format!(" Client      [::1]:{port6}"));
-    for (key, port) in [("Up", &port), ("End", &port6), ("PPage", &port), ("NPage", &port6)] {
+    for (key, port) in [
+        ("Up", &port),
+        ("End", &port6),
+        ("PPage", &port),
+        ("NPage", &port6),
+        ("k", &port),
+        ("j", &port6),
+        // The mouse wheel, where the terminal reports it.
+        ("\x1b[<64;1;1M", &port),
+        ("\x1b[<65;1;1M", &port6),
+    ] {
         terminal.press(&[key]);
         terminal.wait_for(&format!(":{port}"));
     }
     terminal.press(&["d"]);
     terminal.wait("the list", has_two);
+    // The order by columns, and a key that does nothing.
+    for (key, sort) in [("Left", "bytes"), ("Right", "client"), ("Right", "server")] {
+        terminal.press(&[key]);
+        terminal.wait_for(&format!("Sorted by {sort}"));
+    }
     terminal.press(&["?"]);
     let is_there = |lines: &[String], key: &str| lines.iter().any(|line| line.contains(key));
-    let keys = connbox::applet::find("tcptrack").unwrap().keys;
+    let keys = connbox::applet::find("tcptrack").unwrap().keyboard;
     terminal.wait("all keys", |lines| keys.iter().all(|(key, _)| is_there(lines, key)));
     terminal.press(&["Escape"]);
     terminal.wait("the list", has_two);
@@ -134,7 +172,7 @@ fn every_size_is_drawn_and_any_change_of_it() {
     {
         terminal.resize(columns, lines);
         let start: String = client.chars().take(columns as usize).collect();
-        let place = usize::from(lines >= 3);
+        let place = usize::from(lines >= 3) + usize::from(lines >= 5);
         terminal.wait(&format!("{columns}x{lines}"), |seen| {
             seen.len() == lines as usize && seen[place] == start.trim_end()
                 || seen[place].starts_with(&format!("{start} "))
@@ -143,10 +181,10 @@ fn every_size_is_drawn_and_any_change_of_it() {
     terminal.resize(400, 20);
     let headings =
         ["Rx speed", "Tx speed", "Process", "Rx total", "Tx total", "RTT", "Retr", "Last ticks"];
-    let has_all = |lines: &[String]| headings.iter().all(|heading| lines[0].contains(heading));
+    let has_all = |lines: &[String]| headings.iter().all(|heading| lines[1].contains(heading));
     terminal.wait("all columns", has_all);
     terminal
-        .wait("processes", |lines| lines[1].contains("companion") && lines[1].contains("120 KB"));
+        .wait("processes", |lines| lines[2].contains("companion") && lines[2].contains("121 KB"));
     terminal.press(&["q"]);
     assert_eq!(terminal.end(), "0");
 }
@@ -157,21 +195,21 @@ fn options_change_the_screen() {
     let options = "-f --units bits --sort tx --max-connections 1000 'ip and dst port 9001'";
     let terminal = Terminal::tcptrack(&world, (180, 10), options);
     let lines = terminal.wait_for("Sorted by tx");
-    assert!(lines[1].starts_with(&format!(" 127.0.0.1:{port}")), "{}", lines[1]);
-    assert!(lines[7].is_empty() || rows(&lines).len() == 1, "{lines:?}");
-    assert!(lines[8].contains("0 b/s") && lines[9].starts_with(" Connections 1-1 of 1"));
+    assert!(lines[0].starts_with(" Sockets: ip and dst port 9001 (host "), "{}", lines[0]);
+    assert!(lines[2].starts_with(&format!(" 127.0.0.1:{port}")), "{}", lines[2]);
+    assert!(rows(&lines).len() == 1, "{lines:?}");
+    assert!(lines[7].contains("0 b/s") && lines[8].starts_with(" Connections 1-1 of 1"));
     script.go();
     // 2 x 123457 bytes to the server.
-    terminal.wait_for("1 Mb ");
-    // Only what is new; there is nothing new.
+    terminal.wait_for("2.0 Mb ");
+    // Only new connections; there are none.
     let terminal = Terminal::tcptrack(&world, (80, 10), "-d");
     terminal.wait_for(" Connections 0-0 of 0");
     script.go();
-    let lines = terminal.lines();
-    assert!(rows(&lines).is_empty(), "{lines:?}");
+    assert_eq!(rows(&terminal.lines()), [" No TCP connection has begun yet"]);
 }
 
-/// A shell in which the program is run, and what its terminal is like before and after.
+/// A shell that runs the program, and the settings of its terminal before and after.
 fn in_a_shell<'a>(world: &'a World, name: &str) -> (Terminal<'a>, [std::path::PathBuf; 2]) {
     let place = |when: &str| {
         let name = format!("connbox-{}-{name}-{when}", std::process::id());
@@ -186,7 +224,7 @@ fn in_a_shell<'a>(world: &'a World, name: &str) -> (Terminal<'a>, [std::path::Pa
     (terminal, files)
 }
 
-/// The terminal is what it was: modes, screen, cursor.
+/// The terminal is as before: modes, screen, cursor.
 fn is_restored(terminal: &Terminal<'_>, files: &[std::path::PathBuf; 2]) {
     terminal.wait("the old screen", |lines| lines.iter().any(|line| line == "begun"));
     let after = files[1].display();
@@ -247,7 +285,7 @@ fn it_can_be_stopped_and_goes_on() {
     assert_eq!(terminal.knows("alternate_on"), "1");
     terminal.press(&["?"]);
     terminal.wait_for("connbox tcptrack: keys");
-    // Stopped by another process, it finds its screen again, too.
+    // Stopped by another process, it also restores its screen.
     terminal.signal(Signal::STOP);
     terminal.wait_for("Stopped");
     terminal.press(&["fg", "Enter"]);
@@ -274,6 +312,8 @@ fn no_name_is_a_command_to_the_terminal() {
     terminal.press(&["/"]);
     terminal.press(&["-l", "pwned"]);
     terminal.wait("found by name", |lines| rows(lines).len() == 2);
+    terminal.press(&["Escape", "g"]);
+    terminal.wait("a group", |lines| rows(lines)[0].starts_with(" ?]2;pwned???1"));
     let rows = world.connbox(&["tcptrack", "--once", "--json"]).clean();
     assert!(rows.contains("\\u001b]2;pwned\\u0007") && !rows.contains('\x1b'), "{rows}");
 }
@@ -297,7 +337,7 @@ fn colour_and_letters_are_what_the_environment_allows() {
     blocks.wait_for("█");
     plain.wait("bars in ASCII", |lines| rows(lines).iter().all(|row| row.contains('#')));
     assert!(blocks.looks().contains("\x1b[32m"));
-    // 39 and 49 are the terminal's own colours.
+    // 39 and 49 are the terminal's default colours.
     let coloured = |looks: &str| (30..38).any(|code| looks.contains(&format!("\x1b[{code}m")));
     assert!(coloured(&blocks.looks()) && !coloured(&plain.looks()), "{:?}", plain.looks());
     let dumb = Terminal::run(
@@ -324,16 +364,17 @@ fn a_killed_peer_leaves_the_screen() {
     let kernel = Terminal::tcptrack(&world, (80, 24), "");
     let packets = Terminal::tcptrack(&world, (80, 24), "-i lo");
     kernel.wait("two connections", has_two);
-    packets.wait("the screen", |lines| lines[0].contains("Client"));
+    packets.wait("the screen", |lines| lines[1].contains("Client"));
     script.go();
     packets.wait("two connections", has_two);
     script.kill();
     for terminal in [&kernel, &packets] {
-        terminal.wait("nothing", |lines| lines[23].starts_with(" Connections 0-0 of 0"));
+        terminal.wait("nothing", |lines| lines[22].starts_with(" Connections 0-0 of 0"));
+        assert_eq!(rows(&terminal.lines()), [" All connections that were seen have ended"]);
     }
 }
 
-/// The examples of the man page, as its reader would run them, but for the names of interface and file.
+/// The examples of the man page, as its reader would run them, with the right interface and file.
 #[test]
 fn examples_work() {
     let Some((world, _script, _)) = talking("examples_work") else { return };
@@ -342,10 +383,13 @@ fn examples_work() {
     for example in connbox::applet::find("tcptrack").unwrap().examples {
         let command = example.command.replace("eth0", "lo").replace("--count 10", "--count 2");
         let command = command.replace("capture.pcap", capture.to_str().unwrap());
-        let line = format!("PATH={bin}:$PATH; {command}; echo status $?");
+        // It goes on until a signal ends it.
+        let timeout =
+            if command.contains("--ended") { "timeout --preserve-status -s INT 1 " } else { "" };
+        let line = format!("PATH={bin}:$PATH; {timeout}{command}; echo status $?");
         let terminal = Terminal::run(&world, (200, 24), &format!("sh -c {line:?}"));
-        if ["--once", "--count", "-T"].iter().all(|word| !command.contains(word)) {
-            terminal.wait("the screen", |lines| lines[0].starts_with(" Client"));
+        if ["--once", "--count", "-T", "--ended"].iter().all(|word| !command.contains(word)) {
+            terminal.wait("the screen", |lines| lines[23].starts_with(" q quit"));
             terminal.press(&["q"]);
         }
         terminal.wait_for("status 0");

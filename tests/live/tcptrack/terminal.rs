@@ -1,4 +1,4 @@
-//! A terminal for programs of a world: tmux, which knows what the bytes mean better than we do.
+//! A terminal for programs of a world: tmux, which interprets the bytes better than we could.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -8,14 +8,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::support;
 use crate::world::World;
 
-/// A terminal with one program in it; gone when the value is dropped.
+/// A terminal with one program in it; removed when the value is dropped.
 pub struct Terminal<'a> {
     world: &'a World,
     socket: String,
 }
 
-/// The whole window is the program's, and stays after the program's end. An ESC of the
-/// program's keys is no prefix of anything.
+/// The program gets the whole window, which stays after the program has ended. An ESC that the program receives
+/// is not the prefix of a sequence.
 const SETTINGS: &str = "
 set -g status off
 set -g default-terminal screen-256color
@@ -23,13 +23,13 @@ set -g remain-on-exit on
 set -s escape-time 0
 ";
 
-/// Whether there is a tmux to be a terminal.
+/// Whether tmux is installed.
 pub fn has_tmux(test: &str) -> bool {
     support::needs(test, &["tmux", "bash", "env", "sh", "stty"])
 }
 
 impl<'a> Terminal<'a> {
-    /// A terminal of this size in which a line of sh runs.
+    /// A terminal of this size that runs a line of sh.
     pub fn run(world: &'a World, (columns, lines): (u32, u32), line: &str) -> Terminal<'a> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -46,9 +46,9 @@ impl<'a> Terminal<'a> {
         terminal
     }
 
-    /// connbox tcptrack in a terminal of this size.
+    /// A terminal of this size that runs connbox tcptrack.
     pub fn tcptrack(world: &'a World, size: (u32, u32), options: &str) -> Terminal<'a> {
-        // Not tmux's pane_dead_status, which now and then never comes.
+        // Not tmux's pane_dead_status, which is sometimes never set.
         let line =
             format!("{} tcptrack {options}; echo status $?; exec sleep 100", support::CONNBOX);
         Terminal::run(world, size, &line)
@@ -58,24 +58,24 @@ impl<'a> Terminal<'a> {
         self.world.tool("tmux", &[&["-u", "-S", &self.socket], words].concat())
     }
 
-    /// What stands on the screen, without blanks at the ends of lines.
+    /// The text on the screen, without blanks at the ends of lines.
     pub fn lines(&self) -> Vec<String> {
         let text = self.tmux(&["capture-pane", "-p", "-t", "t"]);
         text.lines().map(|line| line.trim_end().to_owned()).collect()
     }
 
-    /// The same with the sequences that make its looks.
+    /// The same with the sequences for its attributes.
     pub fn looks(&self) -> String {
         self.tmux(&["capture-pane", "-p", "-e", "-t", "t"])
     }
 
-    /// What tmux knows of the terminal: `alternate_on`, `cursor_flag`, …
+    /// A format variable of tmux for the terminal: `alternate_on`, `cursor_flag`, …
     pub fn knows(&self, what: &str) -> String {
         let format = format!("#{{{what}}}");
         self.tmux(&["display-message", "-p", "-t", "t", &format]).trim_end().to_owned()
     }
 
-    /// Presses keys, in tmux's names.
+    /// Presses keys, by tmux's names.
     pub fn press(&self, keys: &[&str]) {
         self.tmux(&[&["send-keys", "-t", "t"], keys].concat());
     }
@@ -88,13 +88,12 @@ impl<'a> Terminal<'a> {
         kill_process(child, signal).unwrap();
     }
 
-    /// Gives the terminal another size.
     pub fn resize(&self, columns: u32, lines: u32) {
         let [columns, lines] = [columns, lines].map(|number| number.to_string());
         self.tmux(&["resize-window", "-t", "t", "-x", &columns, "-y", &lines]);
     }
 
-    /// Waits until the screen is as wanted, and gives it.
+    /// Waits until the screen is as wanted, and returns it.
     pub fn wait(&self, what: &str, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
         let end = Instant::now() + Duration::from_secs(20);
         loop {
@@ -102,7 +101,7 @@ impl<'a> Terminal<'a> {
             if wanted(&lines) {
                 return lines;
             }
-            assert!(Instant::now() < end, "never seen: {what}\n{}", lines.join("\n"));
+            assert!(Instant::now() < end, "not seen in time: {what}\n{}", lines.join("\n"));
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -112,7 +111,7 @@ impl<'a> Terminal<'a> {
         self.wait(text, |lines| lines.iter().any(|line| line.contains(text)))
     }
 
-    /// Waits until tcptrack has ended, and gives its status.
+    /// Waits until tcptrack has ended, and returns its status.
     pub fn end(&self) -> String {
         let lines = self.wait_for("status ");
         let status = lines.iter().find_map(|line| line.strip_prefix("status "));

@@ -15,8 +15,8 @@ for side in "c0 1 $client" "s0 2 $server"; do
     far "$pid" ip link set e0 up
     far "$pid" ip route add default via "10.$number.0.1"
     far "$pid" ip route add default via "fd0$number::1"
-    # No packet waits for a neighbour. Behind .50 there is nobody who would answer: packets from there
-    # are made by hand, so that a flow stays where they bring it.
+    # No packet waits for a neighbour. No host has the address .50, so nothing answers: packets from there are
+    # made by hand, and a flow stays in the state that they bring it to.
     for last in 2 50; do
         ip neigh replace "10.$number.0.$last" lladdr "02:00:00:00:0$number:02" dev "$device" nud permanent
         ip neigh replace "fd0$number::$last" lladdr "02:00:00:00:0$number:02" dev "$device" nud permanent
@@ -30,10 +30,12 @@ echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
 cd /proc/sys/net/netfilter
 echo 1 >nf_conntrack_acct
 echo 1 >nf_conntrack_timestamp
-# Packets made by hand need no checksums, and no windows.
+# Flows that begin before anybody listens report their end, too.
+echo 1 >nf_conntrack_events
+# Hand-made packets need neither checksums nor windows.
 echo 0 >nf_conntrack_checksum
 echo 1 >nf_conntrack_tcp_be_liberal
-# Nothing ends while a test looks.
+# No flow ends during a test.
 for timeout in *timeout*; do
     [[ $timeout == *frag6* ]] || echo 100000 >"$timeout"
 done

@@ -1,5 +1,5 @@
-# Run in the router's namespace: makes the flows that pass through it, and keeps the sockets of those that
-# have some. CLIENT and SERVER are process IDs.
+# Run in the router's namespace: makes the flows that pass through it, and keeps the sockets of those
+# that have any. CLIENT and SERVER are process IDs.
 import ctypes, os, socket, struct, sys
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -53,7 +53,7 @@ def every_state(family, base=1000):
     tcp(family, base + 7, *shake, fin, acked, last, ('>', ACK))   # TIME_WAIT
     tcp(family, base + 8, *shake, ('<', RST | ACK))               # CLOSE
     tcp(family, base + 9, ('>', SYN), ('<', SYN))                 # SYN_SENT2
-    tcp(family, base + 10, ('>', ACK))                            # picked up in its middle
+    tcp(family, base + 10, ('>', ACK))                            # picked up mid-stream
 
 INIT, INIT_ACK, HEARTBEAT, HEARTBEAT_ACK, SHUTDOWN, SHUTDOWN_ACK, COOKIE_ECHO, COOKIE_ACK = 1, 2, 4, 5, 7, 8, 10, 11
 def sctp(family, port, *steps):
@@ -86,7 +86,7 @@ def other_protocols(family):
     for back in (False, True):                                                   # UDP-Lite
         send(family, 136, struct.pack('>HHHH', 3000 + back, 3001 - back, 8, 0xffff), back)
     send(family, 33, struct.pack('>HHBBHI', 4000, 4001, 4, 0, 0, 1) + bytes(8))  # DCCP
-    for unknown in (50, 253):                                                    # ESP, and nobody's
+    for unknown in (50, 253):                                                    # ESP, and an unused one
         send(family, unknown, b'12345678')
     send(family, 253, b'12345678', True)
 

@@ -1,0 +1,145 @@
+//! What is watched: which connections, and how their packets are judged.
+
+use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Args, filter};
+use crate::capture_filter::{Expression, LinkFacts, PacketFacts, Undecided};
+use crate::error::Error;
+use crate::frame::{Call, Report};
+use crate::model::{Endpoint, Segment};
+use crate::source::Source;
+use crate::source::packets::{Frame, segment};
+use crate::wire::packet::{LinkType, Packet};
+
+#[derive(Debug, Default)]
+pub(super) struct Watched {
+    /// Selects the connections.
+    pub expression: Expression,
+    /// Its words, as they were given.
+    pub text: Vec<u8>,
+    /// The capture to read, if any.
+    pub capture: Option<PathBuf>,
+    /// Whether connections of a capture that have ended are removed.
+    pub is_removing: bool,
+    /// Whether to skip connections that began earlier.
+    pub only_new: bool,
+    /// The interface to capture on, if any.
+    pub interface: Option<Vec<u8>>,
+    /// Whether the interface also takes packets for other machines.
+    pub is_promiscuous: bool,
+    /// Whether to look into tunnels.
+    pub decapsulates: bool,
+    /// Whether to read the flows of connection tracking.
+    pub conntrack: bool,
+    /// Whether the process gives up what it does not need once it captures.
+    pub is_confined: bool,
+    /// How many threads may share a dump; see [`crate::source::Source`].
+    pub threads: usize,
+    /// How many frames do not tell something that the expression asks.
+    pub untold: AtomicU64,
+}
+
+impl Watched {
+    /// What the command line asks for.
+    ///
+    /// # Errors
+    /// If the filter is malformed, or an interface is unknown.
+    pub(super) fn of(call: &Call, args: &Args, source: &Source) -> Result<Watched, Error> {
+        let text = call.names().iter().map(|word| word.as_bytes()).collect::<Vec<_>>().join(&b' ');
+        Ok(Watched {
+            expression: filter::expression(&text, args, &source.kernel)?,
+            text,
+            capture: args.file.clone(),
+            is_removing: args.remove_after.is_some(),
+            only_new: args.only_new,
+            interface: args.interface.as_ref().map(|name| name.as_bytes().to_vec()),
+            is_promiscuous: args.is_promiscuous,
+            decapsulates: args.decapsulates,
+            conntrack: args.conntrack,
+            threads: source.threads,
+            // With these, files are written at the end.
+            is_confined: !args.no_sandbox
+                && call.common().style.output.is_none()
+                && !call.common().is_collected,
+            ..Watched::default()
+        })
+    }
+
+    /// How many frames were skipped because they do not tell what the expression asks.
+    pub(super) fn skipped(&self) -> u64 {
+        self.untold.load(Ordering::Relaxed)
+    }
+
+    /// Reports them, if any.
+    pub(super) fn note_skipped(&self, report: &mut Report) {
+        if self.skipped() > 0 {
+            report.gap(SKIPPED);
+        }
+    }
+
+    /// Whether the expression matches a connection with these ends.
+    pub(super) fn has(&self, client: &Endpoint, server: &Endpoint) -> bool {
+        let address = |end: &Endpoint| SocketAddr::new(end.address, end.port);
+        self.expression.has_connection(address(client), address(server))
+    }
+
+    /// The segment in a frame, if the expression matches it.
+    pub(super) fn segment(&self, frame: &Frame<'_>) -> Option<Segment> {
+        self.plain_segment(frame).or_else(|| self.any_segment(frame))
+    }
+
+    /// The same for a frame of the usual kind, if all are wanted; `None` says nothing.
+    #[inline(always)]
+    pub(super) fn plain_segment(&self, frame: &Frame<'_>) -> Option<Segment> {
+        if self.expression.is_empty() { frame.plain_segment() } else { None }
+    }
+
+    #[inline(never)]
+    pub(super) fn any_segment(&self, frame: &Frame<'_>) -> Option<Segment> {
+        let packet = if self.decapsulates { frame.innermost() } else { frame.packet() }?;
+        if !self.expression.is_empty() && !self.has_packet(frame, &packet) {
+            return None;
+        }
+        segment(&packet)
+    }
+
+    #[inline(never)]
+    fn has_packet(&self, frame: &Frame<'_>, packet: &Packet) -> bool {
+        /// tcpdump counts the VLAN tag that the kernel has removed.
+        const TAG_BYTES: u32 = 4;
+        let read = self.expression.needs_link().then(|| frame.link(packet));
+        let tag_bytes = if frame.seen.tag.is_some() { TAG_BYTES } else { 0 };
+        let tagged = read.is_some().then(|| frame.tagged()).flatten();
+        let bytes = tagged.as_deref().unwrap_or(frame.bytes);
+        let link = read.as_ref().map(|read| LinkFacts {
+            bytes: (frame.link == LinkType::Ethernet).then_some(bytes),
+            original_bytes: frame.original_bytes.saturating_add(tag_bytes),
+            addresses: [read.source, read.destination],
+            tags: read.tags(),
+            is_outbound: read.is_outgoing,
+            interface: read.interface,
+            interface_name: frame.seen.interface_name,
+        });
+        let facts = PacketFacts {
+            source: packet.source,
+            destination: packet.destination,
+            protocol: packet.protocol,
+            is_later_fragment: packet.is_fragment && packet.ports.is_none(),
+            ports: packet.ports,
+            bytes: frame.ip(packet),
+            transport: packet.captured_bytes.saturating_sub(packet.transport_bytes),
+            link: link.as_ref(),
+        };
+        let judged = self.expression.judge(&facts);
+        if judged == Err(Undecided::Untold) && packet.tcp.is_some() {
+            self.untold.fetch_add(1, Ordering::Relaxed);
+        }
+        judged == Ok(true)
+    }
+}
+
+const SKIPPED: &str = "the filter asks for an Ethernet address, a direction or an interface, which some frames do not \
+    tell: these were skipped";

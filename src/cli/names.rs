@@ -1,0 +1,52 @@
+//! NAMEs of rows.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use super::near;
+use crate::error::Error;
+
+/// An error for a NAME that is not one of `known`, with those that are near.
+pub fn unknown_name<'a>(name: &OsStr, known: impl Iterator<Item = &'a str>) -> Error {
+    let near = near(&name.to_string_lossy(), known);
+    let reason = match near.as_slice() {
+        [] => "no row of that name".to_owned(),
+        near => format!("no row of that name; did you mean {}?", near.join(", ")),
+    };
+    Error::usage(name.as_bytes(), reason)
+}
+
+/// The same where NAMEs may be patterns: a part of a name that is not near any has one.
+pub fn unknown_name_or_part<'a>(
+    name: &OsStr,
+    known: impl Iterator<Item = &'a str> + Clone,
+) -> Error {
+    let text = name.to_string_lossy().to_ascii_lowercase();
+    let is_part = |known: &str| known.to_ascii_lowercase().contains(&text);
+    if near(&text, known.clone()).is_empty() && known.clone().any(is_part) {
+        let hint = format!("no row of that name; did you mean '*{text}*'?");
+        return Error::usage(name.as_bytes(), hint);
+    }
+    unknown_name(name, known)
+}
+
+/// The rows that `names` pick of `known`, in the order given, each once; all of them without names.
+/// Case does not matter.
+///
+/// # Errors
+/// A usage error for a name that is not one of them.
+pub fn pick(names: &[OsString], known: &[&'static str]) -> Result<Vec<&'static str>, Error> {
+    if names.is_empty() {
+        return Ok(known.to_vec());
+    }
+    let mut picked = Vec::with_capacity(names.len());
+    for name in names {
+        let is_it = |known: &&&str| name.as_bytes().eq_ignore_ascii_case(known.as_bytes());
+        match known.iter().find(is_it) {
+            Some(row) if picked.contains(row) => {}
+            Some(row) => picked.push(*row),
+            None => return Err(unknown_name(name, known.iter().copied())),
+        }
+    }
+    Ok(picked)
+}

@@ -1,0 +1,91 @@
+//! The texts of connbox-from(7) beside the forms, in mdoc(7).
+
+pub(super) const SAVED_TEXT: &str = "\
+.Sh DESCRIPTION
+.Fl -from Ar FILE
+of the applets reads what other tools have printed on any machine, and what was copied from
+.Pa /proc/net .
+It may be repeated, a file may be
+.Ql \\-
+for standard input, and one file may hold several texts behind one another.
+Which form a text has, its content says.
+.Bl -tag -width Ds
+.It files of /proc/net
+Save them with
+.Ql cat /proc/net/tcp /proc/net/tcp6 .
+.Pa sockstat , sockstat6 , snmp , netstat , tcp , tcp6 , udp
+and
+.Pa udp6 ,
+with their headers.
+For all applets that count sockets or counters.
+They do not tell processes, control groups and interfaces.
+";
+
+pub(super) const SAVED_TEXT_END: &str = "\
+.El
+.Ss The folder of a sosreport
+For
+.Ar FILE
+may stand the folder of a sosreport (sos 3 or 4).
+Of it, an applet takes what it reads: the copies in
+.Pa proc/net
+that are not empty, else what commands printed, in
+.Pa sos_commands/networking
+and
+.Pa sos_commands/conntrack .
+Of tables of sockets it takes one: that of ss, of netstat, or of
+.Pa proc/net .
+A file that does not begin as its command prints, since the command failed, is skipped with a warning.
+With
+.Fl -netns Cm all ,
+files
+.Pa ip_netns_exec_NAME_*
+are namespaces, and the machine's own is
+.Ql host .
+.Ss What a text does not tell
+A key or filter that a text does not answer is an error, and names the option of the tool that adds the answer.
+A text that another applet reads is an error that names this applet.
+Where a table of ss lacks a column,
+.Fl -from-command Ar COMMAND
+takes the command that made it:
+.Bd -literal -offset indent
+ss \\-Htn state time\\-wait > tw.txt
+conncount \\-\\-from tw.txt \\-\\-from\\-command \"ss \\-Htn state time\\-wait\" \\-\\-by raddr
+.Ed
+.Pp
+Names of ports are looked up in
+.Pa /etc/services .
+Names of hosts stay text: they are values of the keys
+.Cm laddr
+and
+.Cm raddr ,
+and in no network.
+Of processes, a text has the names that the tool shows, no paths.
+The keys
+.Cm direction
+and
+.Cm service
+go by the sockets that listen in the text: save it with
+.Fl a .
+.Pp
+States that were not listed are no zeros: without
+.Fl a ,
+ss leaves out LISTEN, TIME-WAIT and SYN-RECV, and netstat LISTEN.
+Who asks for such a state gets a warning, and status 1 where the title of netstat or
+.Fl -from-command
+says that it was left out.
+.Pp
+A line that fits nothing is an error with file and line.
+A text that ends in the middle of a line gives the rows before it, a warning, and status 1.
+Tables of the same sockets by several tools count twice, and a warning says so.
+.Sh EXAMPLES
+What is connected to a machine where nothing can be installed:
+.Bd -literal -offset indent -compact
+ssh host ss \\-tan | conncount \\-\\-from \\- \\-\\-by raddr \\-\\-top 10
+.Ed
+.Pp
+Who forgets to close, from a file that somebody sent:
+.Bd -literal -offset indent -compact
+conncount \\-\\-from ss.txt \\-\\-state close\\-wait \\-\\-by process,pid
+.Ed
+";

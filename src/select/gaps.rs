@@ -1,0 +1,102 @@
+//! What is to be said about a count: what could not be seen, words that match nothing, and changes during the dump.
+
+use std::sync::atomic::Ordering;
+
+use super::facts::Shared;
+use crate::error::{self, Error};
+use crate::frame::Report;
+use crate::model::{Needs, Query};
+use crate::source::processes::cgroup;
+use crate::source::sockets::sock_diag::Dumped;
+
+impl Shared {
+    /// Warns of what may be wrong with a count: words that match nothing, holders that could not be seen, a table
+    /// that changed during the dump.
+    pub(crate) fn note_gaps(
+        &self,
+        query: &Query,
+        dumped: Dumped,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        self.remarks(query)?.iter().for_each(|remark| report.note(remark));
+        if let Some(gap) = self.gap(query) {
+            report.gap(&gap);
+        }
+        self.interfaces.note(query, report);
+        note_interrupted(dumped, report);
+        Ok(())
+    }
+
+    /// The warning if something could not be seen that a count depends on.
+    pub(crate) fn gap(&self, query: &Query) -> Option<String> {
+        // One that cannot be reached is in some group below the root.
+        let counted = |by_root| match query.cgroups.none.is_empty() {
+            true if by_root => "counted only by --cgroup /",
+            true => "counted by no --cgroup",
+            false => "not excluded by --cgroup",
+        };
+        if let Some(obstacle) = self.hidden_cgroups(query) {
+            let outcome = if is_of_root(query) { "" } else { ", and " };
+            let counted = if is_of_root(query) { "" } else { counted(true) };
+            return Some(
+                [&obstacle, ": their sockets are shown as 'unreachable'", outcome, counted]
+                    .concat(),
+            );
+        }
+        if self.has_untold.load(Ordering::Relaxed) {
+            const UNTOLD: &str = "/proc/net does not show the control group of sockets that no process holds: they \
+                are shown as '-', and ";
+            return Some([UNTOLD, counted(false)].concat());
+        }
+        self.holders.gap(query).or_else(|| self.avoided.as_ref()?.gap(query))
+    }
+
+    /// Why the control groups of sockets, or those that are asked for, may not be known.
+    fn hidden_cgroups(&self, query: &Query) -> Option<String> {
+        let has_unreachable = self.has_unreachable.load(Ordering::Relaxed);
+        let all = self.cgroups.as_ref();
+        let is_any_unknown =
+            || all.is_some_and(|all| query.cgroups.iter().any(|path| !all.has(path)));
+        // What is outside of a part of the tree is not below a group that is in it; all are below the root.
+        let is_outside = all.is_some_and(|all| !all.is_partial) && !query.cgroups.is_empty();
+        let is_missed = match is_of_root(query) {
+            true => has_unreachable && query.needs.has(Needs::CGROUPS),
+            false => is_any_unknown() || has_unreachable && !is_outside,
+        };
+        if is_missed { cgroup::obstacle(all) } else { None }
+    }
+
+    /// Which values of options match nothing on the machine.
+    ///
+    /// # Errors
+    /// If the processes cannot be read.
+    pub(crate) fn remarks(&self, query: &Query) -> Result<Vec<String>, Error> {
+        let mut remarks = Vec::new();
+        for number in &query.unknown_interfaces {
+            remarks.push(format!("--iface: this network namespace has no interface {number}"));
+        }
+        let mut add = |what: &str, word: &[u8]| {
+            remarks.push([what, " found for '", &error::visible(word), "'"].concat());
+        };
+        for holders in [&self.holders].into_iter().chain(&self.avoided) {
+            holders.unknown_words()?.for_each(|word| add("--process: no process", word));
+        }
+        if let Some(all) = self.cgroups.as_ref().filter(|all| !all.is_partial && !all.is_part) {
+            for path in query.cgroups.iter().filter(|path| !all.has(path)) {
+                add("--cgroup: no control group", path);
+            }
+        }
+        Ok(remarks)
+    }
+}
+
+/// Whether `--cgroup /` counts the sockets of all groups, whatever their names.
+fn is_of_root(query: &Query) -> bool {
+    query.cgroups.any.iter().any(Vec::is_empty) && query.cgroups.none.is_empty()
+}
+
+/// Says that the kernel noticed a change during a dump, and what is wrong with tables that were read.
+pub(crate) fn note_interrupted(dumped: Dumped, report: &mut Report) {
+    let changed = "the sockets changed during the dump: the count may be off; --strict repeats it";
+    report.notes(dumped.notes(changed));
+}

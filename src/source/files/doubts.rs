@@ -1,0 +1,285 @@
+//! What is to be said about files that were read.
+
+use std::borrow::Cow;
+
+use crate::model::{StateSet, TcpState};
+use crate::wire::saved::command::Command;
+use crate::wire::saved::netstat::Which;
+
+/// What may be wrong with tables that were read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Doubts {
+    flags: u32,
+    /// How many addresses of saved text may be cut.
+    pub(super) cut: u64,
+    /// The states of TCP that the command of a saved text left out.
+    left_out: StateSet,
+    /// The states that it may have left out.
+    may_lack: StateSet,
+    /// Whether such states were asked for by name.
+    is_named: bool,
+}
+
+/// What a note means for the numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weight {
+    Note,
+    /// They may be wrong.
+    Doubt,
+    /// They are of what was seen of the holders of sockets.
+    Gap,
+    /// They lack something: the status says so.
+    Lack,
+}
+
+/// The flags of the doubts: numbered by the compiler, since two branches that number by hand take the same bit.
+#[derive(Clone, Copy)]
+enum Flag {
+    Twice,
+    Skipped,
+    Untold,
+    Misfit,
+    Cut,
+    UdpByState,
+    Family,
+    Hidden,
+    Tools,
+    NoZeros,
+    Assumed,
+    Unseen,
+    Snapshots,
+    OneHolder,
+    AskedFamily,
+    AnyCommand,
+    ByCommand,
+}
+
+impl Doubts {
+    /// Saved files hold the same table twice.
+    pub(super) const TWICE: Doubts = Doubts::flag(Flag::Twice);
+    /// Tables of other protocols were skipped.
+    pub(super) const SKIPPED: Doubts = Doubts::flag(Flag::Skipped);
+    /// Some table may be of another protocol than was assumed.
+    pub(super) const UNTOLD: Doubts = Doubts::flag(Flag::Untold);
+    /// A kernel's tables have other numbers of rows than its sockstat says.
+    pub(in crate::source) const MISFIT: Doubts = Doubts::flag(Flag::Misfit);
+    /// A saved text ends in the middle of a line.
+    pub(super) const CUT: Doubts = Doubts::flag(Flag::Cut);
+    /// A table of ss without a column for it is taken for one of UDP.
+    pub(super) const UDP_BY_STATE: Doubts = Doubts::flag(Flag::UdpByState);
+    /// Rows of saved text do not tell their family for certain.
+    pub(super) const FAMILY: Doubts = Doubts::flag(Flag::Family);
+    /// Rows of saved text lack processes that were not to be seen.
+    pub(in crate::source) const HIDDEN: Doubts = Doubts::flag(Flag::Hidden);
+    /// Several tools list sockets.
+    pub(super) const TOOLS: Doubts = Doubts::flag(Flag::Tools);
+    /// Text of nstat has no counter that is 0.
+    pub(super) const NO_ZEROS: Doubts = Doubts::flag(Flag::NoZeros);
+
+    /// Tables of UDP may be of UDP-Lite.
+    pub(super) const ASSUMED: Doubts = Doubts::flag(Flag::Assumed);
+    /// Netstat said that it could not see all processes: a doubt only where they are asked for.
+    pub(in crate::source) const UNSEEN: Doubts = Doubts::flag(Flag::Unseen);
+    /// A file has several texts of netstat.
+    pub(super) const SNAPSHOTS: Doubts = Doubts::flag(Flag::Snapshots);
+    /// Netstat has shown one process of each socket.
+    pub(in crate::source) const ONE_HOLDER: Doubts = Doubts::flag(Flag::OneHolder);
+    /// [`Doubts::FAMILY`] where families are asked for.
+    const ASKED_FAMILY: Doubts = Doubts::flag(Flag::AskedFamily);
+
+    /// A text does not say which states were left out of it.
+    const ANY_COMMAND: Doubts = Doubts::flag(Flag::AnyCommand);
+    /// `--from-command` says it.
+    const BY_COMMAND: Doubts = Doubts::flag(Flag::ByCommand);
+    const NONE: StateSet = StateSet::of_mask(0);
+
+    const fn flag(flag: Flag) -> Doubts {
+        Doubts {
+            flags: 1 << flag as u32,
+            cut: 0,
+            left_out: Doubts::NONE,
+            may_lack: Doubts::NONE,
+            is_named: false,
+        }
+    }
+
+    /// What is to be said of the states in a text of ss.
+    pub(in crate::source) fn of_ss(command: &Command) -> Doubts {
+        let Some(mask) = command.states else { return Doubts::ANY_COMMAND };
+        // ss calls TCP_NEW_SYN_RECV SYN-RECV, too.
+        let mask = u32::from(mask);
+        let listed = StateSet::of_mask(mask | (mask >> 3 & 1) << 12);
+        Doubts { left_out: StateSet::ALL.without(listed), ..Doubts::BY_COMMAND }
+    }
+
+    /// The same for netstat, whose title says it.
+    pub(super) fn of_netstat(title: Option<Which>) -> Doubts {
+        let listen = StateSet::only(TcpState::LISTEN);
+        let left_out = match title {
+            None => return Doubts { may_lack: listen, ..Doubts::default() },
+            Some(Which::All) => Doubts::NONE,
+            Some(Which::NoServers) => listen,
+            Some(Which::OnlyServers) => StateSet::ALL.without(listen),
+        };
+        Doubts { left_out, ..Doubts::default() }
+    }
+
+    /// Keeps of the states that were left out those that are wanted and were not seen for all that.
+    pub(crate) fn want(&mut self, wanted: StateSet, seen: StateSet, is_named: bool) {
+        let listen = StateSet::only(TcpState::LISTEN);
+        let lacking = wanted.without(seen);
+        self.left_out = self.left_out.and(lacking);
+        // Without -a, ss lists no minisockets either.
+        let bucket = StateSet::TIME_WAIT.with(StateSet::only(TcpState::SYN_RECV));
+        if self.has(Doubts::ANY_COMMAND) && seen.and(bucket).is_empty() {
+            self.may_lack = bucket.with(listen);
+        }
+        if seen.has(TcpState::LISTEN) && !self.may_lack.is_empty() {
+            self.may_lack = if seen == listen && is_named { StateSet::ALL } else { Doubts::NONE };
+        }
+        self.may_lack = self.may_lack.and(lacking);
+        self.is_named = is_named;
+    }
+
+    /// What is to be said of states.
+    fn of_states(self) -> impl Iterator<Item = (Weight, Cow<'static, str>)> {
+        let names =
+            |states: StateSet| states.iter().map(TcpState::name).collect::<Vec<_>>().join(", ");
+        let (left_out, may_lack) = (names(self.left_out), names(self.may_lack));
+        let is_known = !self.is_named && self.has(Doubts::BY_COMMAND);
+        let weigh = |weight| if self.is_named { weight } else { Weight::Note };
+        [
+            (!left_out.is_empty() && !is_known).then(|| {
+                let text = format!("--from: the command that made the text left out sockets in {left_out}: save it with -a");
+                (weigh(Weight::Lack), Cow::Owned(text))
+            }),
+            (!may_lack.is_empty()).then(|| {
+                let text = format!(
+                    "--from: the text has no socket in {may_lack}: without -a, ss leaves out LISTEN, TIME-WAIT and \
+                     SYN-RECV, and netstat LISTEN; with -l, both leave out all others; save it with -a, or name the \
+                     command of ss, --from-command \"ss -tan\""
+                );
+                (weigh(Weight::Doubt), Cow::Owned(text))
+            }),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    pub(in crate::source) fn add(&mut self, other: Doubts) {
+        self.flags |= other.flags;
+        self.cut += other.cut;
+        self.left_out = self.left_out.with(other.left_out);
+        self.may_lack = self.may_lack.with(other.may_lack);
+        self.is_named |= other.is_named;
+    }
+
+    pub(in crate::source) fn remove(&mut self, other: Doubts) {
+        self.flags &= !other.flags;
+    }
+
+    /// Takes note that families are asked for.
+    pub(in crate::source) fn ask_family(&mut self) {
+        if self.has(Doubts::FAMILY) {
+            self.remove(Doubts::FAMILY);
+            self.add(Doubts::ASKED_FAMILY);
+        }
+    }
+
+    pub(in crate::source) fn has(self, other: Doubts) -> bool {
+        self.flags & other.flags != 0
+    }
+
+    /// What is to be said about them, each with what it means for the numbers.
+    pub(crate) fn notes(self) -> impl Iterator<Item = (Weight, Cow<'static, str>)> {
+        let notes = NOTES.iter().filter(move |(doubt, ..)| self.has(*doubt));
+        let notes = notes.map(|(_, weight, note)| (*weight, Cow::Borrowed(*note)));
+        let cut = (self.cut > 0).then(|| {
+            let text = format!("--from: addresses that fill their column, and may be cut: {} (netstat -W cuts none)", self.cut);
+            (Weight::Note, Cow::Owned(text))
+        });
+        notes.chain(cut).chain(self.of_states())
+    }
+}
+
+const NO_FAMILY: &str =
+    "--from: some rows of ss do not tell whether a socket is of IPv4 or of IPv6";
+
+const NOTES: [(Doubts, Weight, &str); 13] = [
+    (
+        Doubts::TWICE,
+        Weight::Doubt,
+        "--from: the same table of sockets is given twice: its sockets count twice",
+    ),
+    (
+        Doubts::SKIPPED,
+        Weight::Note,
+        "--from: tables of raw, ping and UDP-Lite sockets are skipped: they are not UDP",
+    ),
+    (
+        Doubts::UNTOLD,
+        Weight::Doubt,
+        "--from: the count of UDP sockets may be wrong: tables of UDP, raw, ping and UDP-Lite sockets look the same, \
+         and nothing tells which of them was read; give each table as a file with the kernel's name: --from udp \
+         --from udp6",
+    ),
+    (
+        Doubts::ASSUMED,
+        Weight::Note,
+        "--from: tables of UDP-Lite sockets look like those of UDP: what was read counts as UDP; give each table as a \
+         file with the kernel's name: --from udp --from udp6",
+    ),
+    (
+        Doubts::CUT,
+        Weight::Lack,
+        "--from: a saved text ends in the middle of a line: what this line and those after it said is missing",
+    ),
+    (
+        Doubts::UDP_BY_STATE,
+        Weight::Note,
+        "--from: a table of ss without the column Netid is taken for one of UDP: --from-command \"ss -uan\" says so",
+    ),
+    (Doubts::FAMILY, Weight::Doubt, NO_FAMILY),
+    (Doubts::ASKED_FAMILY, Weight::Lack, NO_FAMILY),
+    (
+        Doubts::SNAPSHOTS,
+        Weight::Doubt,
+        "--from: several tables of netstat in one file: if they are of the same machine (netstat -c), its sockets count \
+         more than once",
+    ),
+    (
+        Doubts::HIDDEN,
+        Weight::Gap,
+        "--from: saved text does not show the process of each socket (the kernel's own have none, and users other than \
+         root see only their own): they are shown as '-', and counted by no --process",
+    ),
+    (
+        Doubts::ONE_HOLDER,
+        Weight::Gap,
+        "--from: netstat shows one process of each socket, by its first argument: no --process counts others that hold \
+         it, nor those that go by another name; ss -tanp shows all",
+    ),
+    (
+        Doubts::TOOLS,
+        Weight::Doubt,
+        "--from: tables of sockets of several tools: if they are of the same machine, its sockets count twice",
+    ),
+    (
+        Doubts::NO_ZEROS,
+        Weight::Doubt,
+        "--from: text of nstat without any 0: without -a its numbers are what was added since it ran before; nstat -az \
+         saves all",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_doubt_has_a_flag_of_its_own() {
+        let flags: std::collections::BTreeSet<_> =
+            NOTES.iter().map(|(doubt, ..)| doubt.flags).collect();
+        assert_eq!(flags.len(), NOTES.len());
+    }
+}

@@ -1,0 +1,248 @@
+//! Saved text of tools among the files of `--from`: finds out which form it is, and has its reader take the lines.
+
+mod counters;
+pub(in crate::source) mod sockets;
+mod ss_summary;
+pub mod words;
+
+use super::lines::Place;
+use super::record::Each;
+use super::tables::{COMPARED, Doubts, Pass, mixed};
+use crate::error::Error;
+use crate::source::Source;
+use crate::wire::flow_text;
+use crate::wire::saved::{Form, Known};
+use crate::wire::text;
+
+/// Reads a form, one line after another.
+pub(in crate::source) trait Text {
+    /// Takes a line, and gives the records that are known by then; `false` if it is not a line of the form.
+    ///
+    /// # Errors
+    /// If the text contradicts itself, or `each` fails.
+    fn line(&mut self, place: Place<'_>, line: &[u8], each: &mut Each<'_>) -> Result<bool, Error>;
+
+    /// Ends the text, before another one or at the end of the file.
+    ///
+    /// # Errors
+    /// If something is missing, or `each` fails.
+    fn end(&mut self, place: Place<'_>, each: &mut Each<'_>) -> Result<Doubts, Error>;
+
+    /// What it has listed, if the tool prints one text after another: a bit for each protocol and for those that listen.
+    fn snapshot(&self) -> u8 {
+        0
+    }
+}
+
+/// The reader of a form: one line for each.
+fn reader(form: Form, source: &Source) -> Box<dyn Text> {
+    match form {
+        Form::SsSummary => Box::new(ss_summary::Summary::default()),
+        Form::Ss => Box::new(sockets::Ss::new(source.command)),
+        Form::Netstat => Box::new(sockets::Netstat::default()),
+        Form::CounterRows => Box::new(counters::Rows::default()),
+        Form::Nstat => Box::new(counters::Nstat::default()),
+        Form::Statistics => Box::new(counters::Statistics::default()),
+        Form::Flows => Box::new(Skipped(|line| flow_text::line(line).is_some())),
+    }
+}
+
+/// A text that none of the readers of this pass takes: whether a line belongs to it.
+struct Skipped(fn(&[u8]) -> bool);
+
+impl Text for Skipped {
+    fn line(&mut self, _: Place<'_>, line: &[u8], _: &mut Each<'_>) -> Result<bool, Error> {
+        Ok(self.0(line))
+    }
+
+    fn end(&mut self, _: Place<'_>, _: &mut Each<'_>) -> Result<Doubts, Error> {
+        Ok(Doubts::default())
+    }
+}
+
+/// The saved text in one file.
+pub(super) struct Saved<'a> {
+    source: &'a Source,
+    /// The form that is read at the moment.
+    now: Option<Now>,
+    /// The first text that the applet does not read, and its line.
+    foreign: Option<(&'static Known, u64)>,
+    /// Whether anything was read that the applet may want.
+    has_own: bool,
+    /// What the texts before have listed.
+    snapshots: u8,
+}
+
+/// A text that is read.
+struct Now {
+    known: &'static Known,
+    /// Whether the applet reads it. If not, its records go nowhere, as does what is wrong with it.
+    is_own: bool,
+    text: Box<dyn Text>,
+    /// Its lines so far, and a sum over the first ones.
+    lines: u64,
+    sum: u64,
+}
+
+impl Now {
+    #[inline]
+    fn line(&mut self, place: Place<'_>, line: &[u8], each: &mut Each<'_>) -> Result<bool, Error> {
+        let is_taken = match self.is_own {
+            true => self.text.line(place, line, each)?,
+            false => self.text.line(place, line, &mut |_, _| Ok(())).unwrap_or(true),
+        };
+        if is_taken {
+            self.lines += 1;
+            if self.lines <= COMPARED {
+                self.sum = mixed(self.sum, line);
+            }
+        }
+        Ok(is_taken)
+    }
+
+    /// Whether it lists sockets.
+    fn has_sockets(&self) -> bool {
+        matches!(self.known.form, Form::Ss | Form::Netstat)
+    }
+}
+
+/// What a line is.
+pub(super) enum Is {
+    /// One of a saved text, and taken.
+    Taken,
+    /// The first one of a saved text, and taken: what came before has ended.
+    Begin,
+    /// Not one of saved text.
+    Other,
+}
+
+impl<'a> Saved<'a> {
+    pub(super) fn of(source: &'a Source) -> Saved<'a> {
+        Saved { source, now: None, foreign: None, has_own: false, snapshots: 0 }
+    }
+
+    /// Whether a text is read at the moment.
+    pub(super) fn is_reading(&self) -> bool {
+        self.now.is_some()
+    }
+
+    /// Whether the file holds any.
+    pub(super) fn is_any(&self) -> bool {
+        self.has_own || self.foreign.is_some()
+    }
+
+    /// Takes a line if it is one of a text.
+    ///
+    /// # Errors
+    /// If the line fits neither the text that is read, nor begins another one.
+    pub(super) fn line(
+        &mut self,
+        place: Place<'_>,
+        line: &[u8],
+        pass: &mut Pass,
+        each: &mut Each<'_>,
+    ) -> Result<Is, Error> {
+        if let Some(now) = &mut self.now
+            && now.line(place, line, each)?
+        {
+            return Ok(Is::Taken);
+        }
+        self.other(place, line, pass, each)
+    }
+
+    /// Takes a line that is not one of the text which is read.
+    #[cold]
+    fn other(
+        &mut self,
+        place: Place<'_>,
+        line: &[u8],
+        pass: &mut Pass,
+        each: &mut Each<'_>,
+    ) -> Result<Is, Error> {
+        let is_blank = line.trim_ascii().is_empty();
+        let Some(known) = Known::of(line).filter(|_| !is_blank) else {
+            let Some(Now { known, .. }) = &self.now else { return Ok(Is::Other) };
+            if is_blank {
+                return Ok(Is::Taken);
+            }
+            if !begins_kernel_file(line) {
+                self.finish(place.file, false)?;
+                return Err(place.error(format_args!("not a line of {}", known.what)));
+            }
+            self.end(place, pass, each)?;
+            return Ok(Is::Other);
+        };
+        self.end(place, pass, each)?;
+        let is_own = known.is_for(self.source.applet);
+        if !is_own {
+            self.foreign.get_or_insert((known, place.line));
+        } else if matches!(known.form, Form::Ss | Form::Netstat) {
+            pass.listed_by(known.form);
+        }
+        self.has_own |= is_own;
+        let mut now =
+            Now { known, is_own, text: reader(known.form, self.source), lines: 0, sum: 0 };
+        if !now.line(place, line, each)? {
+            return Err(place.error(format_args!("not a line of {}", known.what)));
+        }
+        self.now = Some(now);
+        Ok(Is::Begin)
+    }
+
+    /// Ends the text that is read.
+    pub(super) fn end(
+        &mut self,
+        place: Place<'_>,
+        pass: &mut Pass,
+        each: &mut Each<'_>,
+    ) -> Result<(), Error> {
+        if let Some(mut now) = self.now.take().filter(|now| now.is_own) {
+            pass.tables.doubts.add(now.text.end(place, each)?);
+            // Short tables of two machines may be alike.
+            let is_long = now.has_sockets() && now.lines >= COMPARED;
+            let is_twice = is_long && pass.end_of_text(now.sum ^ now.lines);
+            let listed = now.text.snapshot();
+            if !is_twice && self.snapshots & listed != 0 {
+                pass.tables.doubts.add(Doubts::SNAPSHOTS);
+            }
+            self.snapshots |= listed;
+        }
+        Ok(())
+    }
+
+    /// Refuses a file that holds nothing but what other applets read. `has_own`: whether it also holds kernel files.
+    pub(super) fn finish(&self, file: &[u8], has_own: bool) -> Result<(), Error> {
+        match self.foreign {
+            Some((known, line)) if !(has_own || self.has_own) => {
+                Err(not_for(Place { file, line }, known, self.source.applet))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The error for a text that an applet does not read.
+pub(in crate::source) fn not_for(place: Place<'_>, known: &Known, applet: &str) -> Error {
+    let applets = match known.applets {
+        [one] => [one, " reads it"].concat(),
+        [others @ .., last] => [&others.join(", "), " and ", last, " read it"].concat(),
+        [] => "no applet reads it".to_owned(),
+    };
+    if known.form == Form::CounterRows {
+        return place.error(
+            "rows of connbox: snmpget-tcp and conntrack read what they print themselves, and no applet reads others",
+        );
+    }
+    place.error(format_args!("{}: {applets}, {applet} does not", known.what))
+}
+
+/// Whether a line begins a text or a file of the kernel.
+fn begins_another(line: &[u8]) -> bool {
+    Known::of(line).is_some() || begins_kernel_file(line)
+}
+
+/// Whether a line is the first one of a file of the kernel.
+fn begins_kernel_file(line: &[u8]) -> bool {
+    const FIRST: [&[u8]; 4] = [b"sockets: used ", b"TCP6: inuse ", b"Ip: Forwarding ", b"TcpExt: "];
+    text::begins_header(line) || FIRST.iter().any(|first| line.starts_with(first))
+}

@@ -1,0 +1,335 @@
+//! Tables of sockets of ss and netstat.
+
+use super::Text;
+use crate::error::Error;
+use crate::model::{Family, Proto};
+use crate::source::files::lines::Place;
+use crate::source::files::record::{Each, Record};
+use crate::source::files::tables::Doubts;
+use crate::wire::saved::command::Command;
+use crate::wire::saved::netstat::{self, Line, Which};
+use crate::wire::saved::row::{Columns, End, Host, Port, Rest, Row};
+use crate::wire::saved::ss::{self, Layout, Users};
+
+/// How much of a table is kept until a row tells of which protocol it is.
+const MOST_KEPT: usize = 4 << 20;
+/// The longest row with line ends in the names of its processes.
+const MOST_OPEN: usize = 64 << 10;
+
+/// A table of ss.
+pub(super) struct Ss {
+    command: Command,
+    layout: Option<Layout>,
+    /// The protocol, if the rows have no column for it: 6, 17, or 0 for one that connbox does not count.
+    protocol: Option<u8>,
+    /// Rows from before that was known, each with its line.
+    kept: Vec<(u64, Box<[u8]>)>,
+    kept_bytes: usize,
+    /// The beginning of a row that goes on in the next line.
+    open: Vec<u8>,
+    /// Whether the row before may go on: the address of another kind of socket has a line end.
+    was_foreign: bool,
+    /// Whether a table was announced to those who read.
+    is_begun: [bool; 2],
+    doubts: Doubts,
+    /// Whether `*` was taken for an address of IPv4, as old versions write it, or of IPv6.
+    star: [bool; 2],
+    /// Whether an address was seen as only old versions write it, or only new ones.
+    version: [bool; 2],
+}
+
+impl Ss {
+    pub(super) fn new(command: Command) -> Ss {
+        Ss {
+            command,
+            layout: None,
+            protocol: command.protocol,
+            kept: Vec::new(),
+            kept_bytes: 0,
+            open: Vec::new(),
+            was_foreign: false,
+            is_begun: [false; 2],
+            doubts: Doubts::default(),
+            star: [false; 2],
+            version: [false; 2],
+        }
+    }
+
+    /// Takes a row once its protocol is known, and gives it.
+    #[inline]
+    fn give(&mut self, place: Place<'_>, row: &Row<'_>, each: &mut Each<'_>) -> Result<(), Error> {
+        let proto = match row.protocol.or(self.protocol) {
+            Some(6) => Proto::Tcp,
+            Some(17) => Proto::Udp,
+            _ => return Ok(()),
+        };
+        let Some(state) = row.state.or(self.command.state) else {
+            return Err(place.error(NO_STATE));
+        };
+        // Since iproute2 6.8 it lists sockets that are only bound, which other counts do not include.
+        if proto == Proto::Tcp && state == 7 {
+            return Ok(());
+        }
+        if !self.is_begun[proto as usize] {
+            self.is_begun[proto as usize] = true;
+            each(place, Record::Table(proto))?;
+        }
+        let is_v6 = row.is_v6.unwrap_or_else(|| self.star());
+        let family = if is_v6 { Family::Inet6 } else { Family::Inet };
+        if row.state == Some(state) {
+            return each(place, Record::Text(proto, family, row));
+        }
+        each(place, Record::Text(proto, family, &Row { state: Some(state), ..*row }))
+    }
+
+    /// Whether `*` is an address of IPv6. Old versions wrote it for any IPv4 address, new ones for a socket of
+    /// IPv6 that takes both.
+    #[cold]
+    fn star(&mut self) -> bool {
+        // A name has no family.
+        if self.doubts.has(Doubts::FAMILY) {
+            return false;
+        }
+        let [is_old, is_new] = self.version;
+        let is_v6 = is_new || !is_old && self.layout.is_none_or(|layout| layout.is_new);
+        self.star[usize::from(is_v6)] = true;
+        is_v6
+    }
+
+    /// Takes a row of a table whose protocol is not known yet.
+    #[cold]
+    fn keep(
+        &mut self,
+        place: Place<'_>,
+        row: &Row<'_>,
+        line: &[u8],
+        each: &mut Each<'_>,
+    ) -> Result<(), Error> {
+        self.protocol = told(row);
+        if self.protocol.is_none() {
+            self.kept_bytes += line.len();
+            self.kept.push((place.line, line.into()));
+            let is_too_much = self.kept_bytes > MOST_KEPT;
+            return if is_too_much { Err(place.error(UNTOLD)) } else { Ok(()) };
+        }
+        if self.protocol == Some(17) {
+            self.doubts.add(Doubts::UDP_BY_STATE);
+        }
+        let (kept, layout) = (std::mem::take(&mut self.kept), self.layout);
+        for (line, text) in &kept {
+            if let Some(row) = layout.and_then(|layout| ss::row(text, layout)) {
+                self.give(Place { line: *line, ..place }, &row, each)?;
+            }
+        }
+        self.give(place, row, each)
+    }
+
+    fn row(&mut self, place: Place<'_>, line: &[u8], each: &mut Each<'_>) -> Result<bool, Error> {
+        let Some(layout) = self.layout else { return Ok(false) };
+        let is_indented = line.first().is_some_and(u8::is_ascii_whitespace);
+        let Some(row) = ss::row(line, layout).filter(|_| !is_indented) else { return Ok(false) };
+        match ss::users(&row) {
+            Users::Whole => {}
+            Users::Broken => return Ok(false),
+            Users::Open => {
+                self.open.clear();
+                self.open.extend_from_slice(line);
+                return Ok(true);
+            }
+        }
+        self.was_foreign = row.protocol == Some(0);
+        self.look_at(&row);
+        if row.protocol.is_some() || self.protocol.is_some_and(|known| fits(known, &row)) {
+            self.give(place, &row, each)?;
+        } else if self.protocol.is_some() {
+            return Err(place.error(UNTOLD));
+        } else {
+            self.keep(place, &row, line, each)?;
+        }
+        Ok(true)
+    }
+
+    /// Notes of which versions the row can be.
+    #[inline]
+    fn look_at(&mut self, row: &Row<'_>) {
+        for end in [&row.local, &row.remote] {
+            match end.host {
+                Host::Address(address) if address.is_ipv6() => {
+                    self.version[usize::from(end.is_bracketed)] = true;
+                }
+                Host::Address(address) if address.is_unspecified() => self.version[1] = true,
+                Host::Name(_) if row.is_v6.is_none() => self.doubts.add(Doubts::FAMILY),
+                _ => {}
+            }
+        }
+    }
+
+    /// Takes a line that is not a row: what -i and -m add, or the rest of a row.
+    #[cold]
+    fn other(&mut self, place: Place<'_>, line: &[u8], each: &mut Each<'_>) -> Result<bool, Error> {
+        if line.starts_with(b"\t") {
+            return Ok(self.layout.is_some());
+        }
+        if ss::is_notice(line) {
+            return Ok(true);
+        }
+        if self.layout.is_none() {
+            let header = ss::header(line);
+            self.layout = header.or_else(|| ss::guess(line));
+            let Some(layout) = self.layout else { return Ok(false) };
+            if !layout.has_state && self.command.state.is_none() {
+                return Err(place.error(NO_STATE));
+            }
+            if !layout.has_netid && self.protocol == Some(0) {
+                self.was_foreign = true;
+            }
+            self.begin(place, each)?;
+            return if header.is_some() { Ok(true) } else { self.row(place, line, each) };
+        }
+        // A header would begin another table, and what begins like a row must be one.
+        let word = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+        Ok(self.was_foreign && !super::begins_another(line) && !ss::is_netid(word))
+    }
+
+    /// Announces what the command asked for: there may be no row of it.
+    fn begin(&mut self, place: Place<'_>, each: &mut Each<'_>) -> Result<(), Error> {
+        for (proto, is_asked) in Proto::ALL.into_iter().zip(self.command.has) {
+            if is_asked {
+                self.is_begun[proto as usize] = true;
+                each(place, Record::Table(proto))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Text for Ss {
+    fn line(&mut self, place: Place<'_>, line: &[u8], each: &mut Each<'_>) -> Result<bool, Error> {
+        if !self.open.is_empty() {
+            if self.open.len() > MOST_OPEN {
+                return Err(place.error("a row of ss whose list of processes does not end"));
+            }
+            let mut whole = std::mem::take(&mut self.open);
+            whole.push(b'\n');
+            whole.extend_from_slice(line);
+            // What is not a row is an error here, whatever another line could begin.
+            return match self.row(place, &whole, each)? {
+                true => Ok(true),
+                false => {
+                    Err(place.error("not the rest of a row of ss, whose list of processes is open"))
+                }
+            };
+        }
+        Ok(self.row(place, line, each)? || self.other(place, line, each)?)
+    }
+
+    fn end(&mut self, place: Place<'_>, _: &mut Each<'_>) -> Result<Doubts, Error> {
+        if !self.open.is_empty() {
+            self.doubts.add(Doubts::CUT);
+        }
+        let lacks_rows =
+            self.layout.is_some_and(|layout| !layout.has_netid) && self.protocol.is_none();
+        let first = self.kept.first().map(|(line, _)| *line);
+        if let Some(line) = first.or(lacks_rows.then_some(place.line)) {
+            return Err(Place { line, ..place }.error(UNTOLD));
+        }
+        let ([by_old, by_new], [is_old, is_new]) = (self.star, self.version);
+        if by_old && is_new || by_new && is_old || by_old && by_new {
+            self.doubts.add(Doubts::FAMILY);
+        }
+        if self.layout.is_some() && !matches!(self.protocol, Some(0 | 17)) {
+            self.doubts.add(Doubts::of_ss(&self.command));
+        }
+        Ok(self.doubts)
+    }
+}
+
+const NO_STATE: &str = "this table of ss does not say in which state its sockets are: name the command that made it, \
+     --from-command \"ss -Htn state time-wait\"";
+const UNTOLD: &str = "this table of ss does not say whether its sockets are of TCP or of UDP: name the command that \
+     made it, --from-command \"ss -tn\"";
+
+/// The protocol of a row without a column for it: only TCP has most states and timers, and raw sockets have numbers of
+/// protocols for ports.
+pub(in crate::source) fn told(row: &Row<'_>) -> Option<u8> {
+    let is_tcp = |state| !matches!(state, 1 | 7);
+    let has_port = |port| matches!(port, Port::Number(256..));
+    match (row.protocol, row.state) {
+        (Some(number), _) => Some(number),
+        (None, Some(state)) if is_tcp(state) => Some(6),
+        (None, Some(7)) if has_port(row.local.port) => Some(17),
+        _ => None,
+    }
+}
+
+/// Whether a row can be one of a protocol.
+fn fits(protocol: u8, row: &Row<'_>) -> bool {
+    protocol != 17 || row.state.is_none_or(|state| matches!(state, 1 | 7))
+}
+
+/// A text of netstat.
+#[derive(Default)]
+pub(super) struct Netstat {
+    columns: Columns,
+    /// Whether the rows are of other kinds of sockets.
+    is_other: bool,
+    /// Which sockets the title announces.
+    title: Option<Which>,
+    has_rows: bool,
+    /// See [`Text::snapshot`].
+    listed: u8,
+    is_begun: [bool; 2],
+    doubts: Doubts,
+}
+
+impl Text for Netstat {
+    fn line(&mut self, place: Place<'_>, line: &[u8], each: &mut Each<'_>) -> Result<bool, Error> {
+        let line = match netstat::read(line, self.columns) {
+            Some(line) => line,
+            None => return Ok(self.is_other && !super::begins_another(line)),
+        };
+        match line {
+            // A second text, as netstat -c prints one after another.
+            Line::Title(Some(_)) | Line::Header(_) if self.has_rows => return Ok(false),
+            Line::Title(which) => {
+                self.is_other = which.is_none();
+                self.title = which.or(self.title);
+            }
+            Line::Header(columns) => (self.columns, self.is_other) = (columns, false),
+            Line::Notice => self.doubts.add(Doubts::UNSEEN),
+            Line::Row(row) => {
+                self.has_rows = true;
+                let proto = match row.protocol {
+                    Some(6) => Proto::Tcp,
+                    Some(17) => Proto::Udp,
+                    _ => return Ok(true),
+                };
+                // -l lists sockets of UDP without a peer.
+                let is_listening = matches!(row.state, Some(7 | 10));
+                self.listed |= 1 << (proto as u8 * 2 + u8::from(is_listening));
+                let is_cut = |end: &&End<'_>| end.host == Host::Cut;
+                self.doubts.cut +=
+                    [&row.local, &row.remote].into_iter().filter(is_cut).count() as u64;
+                if let Rest::Netstat(_, columns) = row.rest {
+                    self.columns = columns;
+                }
+                if !self.is_begun[proto as usize] {
+                    self.is_begun[proto as usize] = true;
+                    each(place, Record::Table(proto))?;
+                }
+                let family = if row.is_v6 == Some(true) { Family::Inet6 } else { Family::Inet };
+                each(place, Record::Text(proto, family, &row))?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn end(&mut self, _: Place<'_>, _: &mut Each<'_>) -> Result<Doubts, Error> {
+        self.doubts.add(Doubts::of_netstat(self.title));
+        Ok(self.doubts)
+    }
+
+    fn snapshot(&self) -> u8 {
+        self.listed
+    }
+}

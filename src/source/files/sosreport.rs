@@ -1,0 +1,223 @@
+//! The folder of a sosreport, or one like it: which of its files hold what an applet reads.
+//!
+//! sos keeps copies of /proc and the output of commands, in files that are named after the commands:
+//! `sos_commands/networking/ss_-peaonmi`, `ip_netns_exec_NAME_netstat_-s`.
+
+use std::cell::RefCell;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::sys;
+use crate::wire::saved::{FORMS, Form, Known};
+
+/// What stands in for the name of the machine's own namespace.
+pub const HOST: &[u8] = b"host";
+
+/// Where sos keeps output, below its folder.
+const FOLDERS: [&str; 2] = ["sos_commands/networking", "sos_commands/conntrack"];
+/// Newer versions have a folder for each namespace below this one.
+const NAMESPACES: &str = "sos_commands/networking/namespaces";
+
+/// The output of a command.
+#[derive(Debug)]
+struct Saved {
+    path: PathBuf,
+    /// The namespace it was run in, [`HOST`] for the machine's own.
+    namespace: Vec<u8>,
+    /// The command, with `_` for blanks.
+    command: Vec<u8>,
+}
+
+/// The files of a folder that an applet reads.
+#[derive(Debug, Default)]
+pub struct Files {
+    pub paths: Vec<PathBuf>,
+    /// What is to be said about others, which it would have read before.
+    pub skipped: Vec<String>,
+}
+
+/// A folder and the output in it.
+#[derive(Debug)]
+pub struct Folder {
+    root: PathBuf,
+    all: Vec<Saved>,
+}
+
+impl Folder {
+    /// Lists a folder.
+    ///
+    /// # Errors
+    /// If a folder in it cannot be listed.
+    pub fn open(root: &Path) -> Result<Folder, Error> {
+        let mut folders: Vec<PathBuf> = FOLDERS.iter().map(|name| root.join(name)).collect();
+        folders.extend(list(&root.join(NAMESPACES))?);
+        let mut all = Vec::new();
+        for folder in folders {
+            all.extend(list(&folder)?.into_iter().filter_map(Saved::of));
+        }
+        all.sort_by(|one: &Saved, other| one.path.cmp(&other.path));
+        Ok(Folder { root: root.to_owned(), all })
+    }
+
+    /// The namespaces of which there is output, the machine's own first.
+    pub fn namespaces(&self) -> Vec<Vec<u8>> {
+        let others = self.all.iter().map(|saved| saved.namespace.clone());
+        let mut all: Vec<_> = others.filter(|name| name != HOST).collect();
+        all.sort();
+        all.dedup();
+        all.insert(0, HOST.to_vec());
+        all
+    }
+
+    /// The files that an applet reads of a namespace: of several that tell the same, one.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn files(&self, applet: &str, namespace: &[u8]) -> Result<Files, Error> {
+        let skipped = RefCell::new(Vec::new());
+        let one = |wanted: &dyn Fn(&[u8]) -> bool| {
+            let saved = self.all.iter().filter(|saved| saved.namespace == namespace);
+            let mut saved = saved.filter(|saved| wanted(&saved.command) && has_text(&saved.path));
+            let found = saved.find(|saved| is_read(&saved.path, applet, &mut skipped.borrow_mut()));
+            found.map(|saved| saved.path.clone()).into_iter().collect::<Vec<_>>()
+        };
+        let lists = |form| FORMS.iter().any(|known| known.form == form && known.is_for(applet));
+        let of_proc = |names: &[&str]| -> Vec<PathBuf> {
+            let paths = names.iter().map(|name| self.root.join("proc/net").join(name));
+            paths.filter(|path| namespace == HOST && has_text(path)).collect()
+        };
+        let first = |all: [Vec<PathBuf>; 3]| all.into_iter().find(|files| !files.is_empty());
+        let begins =
+            |with: &'static str| move |command: &[u8]| command.starts_with(with.as_bytes());
+        let files = match applet {
+            "conntrack" => first([
+                one(&|command| begins("conntrack_-L")(command) && !command.ends_with(b"_expect")),
+                of_proc(&["nf_conntrack"]),
+                of_proc(&["ip_conntrack"]),
+            ]),
+            "snmpget-tcp" => first([
+                of_proc(&["snmp", "netstat"]),
+                one(&begins("nstat_")),
+                one(&begins("netstat_-s")),
+            ]),
+            _ => {
+                // Of the tools' tables first those that show processes.
+                let tables = first([
+                    one(&|command| {
+                        lists(Form::Ss) && begins("ss_-")(command) && has(command, b'p')
+                    }),
+                    one(&|command| {
+                        let is_table = begins("netstat_-")(command) && has(command, b'p');
+                        lists(Form::Netstat) && is_table
+                    }),
+                    of_proc(&["tcp", "tcp6", "udp", "udp6"]),
+                ]);
+                let mut files = of_proc(&["sockstat", "sockstat6", "snmp", "netstat"]);
+                files.extend(tables.unwrap_or_default());
+                Some(files)
+            }
+        };
+        let skipped = skipped.take();
+        match files.filter(|files| !files.is_empty()) {
+            Some(paths) => Ok(Files { paths, skipped }),
+            None => Err(self.nothing(applet, namespace, &skipped)),
+        }
+    }
+
+    fn nothing(&self, applet: &str, namespace: &[u8], skipped: &[String]) -> Error {
+        let places = "below proc/net, sos_commands/networking and sos_commands/conntrack";
+        let namespace = String::from_utf8_lossy(namespace);
+        let mut reason =
+            format!("holds nothing that {applet} reads of the namespace {namespace}, {places}");
+        for text in skipped {
+            reason += "; ";
+            reason += text;
+        }
+        Error::failed(self.root.as_os_str().as_bytes(), reason)
+    }
+}
+
+/// Whether one of a command's options has a letter: `netstat_-W_-neopa` has p.
+fn has(command: &[u8], letter: u8) -> bool {
+    let options = command.split(|byte| *byte == b'_').filter(|word| word.starts_with(b"-"));
+    options.into_iter().any(|option| option.contains(&letter))
+}
+
+impl Saved {
+    /// Reads the name of a file; `None` if it is not the output of a command that connbox knows.
+    fn of(path: PathBuf) -> Option<Saved> {
+        const COMMANDS: [&[u8]; 4] = [b"ss_-", b"netstat_-", b"nstat_", b"conntrack_-"];
+        let name = path.file_name()?.as_bytes();
+        let (namespace, command) = match name.strip_prefix(b"ip_netns_exec_") {
+            None => (HOST, name),
+            Some(rest) => {
+                let is_command = |place: &usize| {
+                    let after = rest.get(place + 1..).unwrap_or_default();
+                    rest.get(*place) == Some(&b'_')
+                        && COMMANDS.iter().any(|command| after.starts_with(command))
+                };
+                let place = (1..rest.len()).find(is_command)?;
+                (rest.get(..place)?, rest.get(place + 1..)?)
+            }
+        };
+        let is_known = COMMANDS.iter().any(|known| command.starts_with(known));
+        let (namespace, command) = (namespace.to_vec(), command.to_vec());
+        is_known.then_some(Saved { path, namespace, command })
+    }
+}
+
+/// The entries of a folder; none if there is no such folder.
+fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    sys::entries(folder).map_err(|error| Error::system(folder.as_os_str().as_bytes(), error))
+}
+
+/// Whether a file is there and not empty, as copies of /proc may be.
+fn has_text(path: &Path) -> bool {
+    sys::open_file(path).is_ok_and(|file| sys::file_size(file) > 0)
+}
+
+/// How much of a text is looked at to see which one it is.
+const LOOKED_AT: usize = 64 << 10;
+
+/// Whether a text begins as one that an applet reads: a command may have failed, and its message is all there is.
+fn is_read(path: &Path, applet: &str, skipped: &mut Vec<String>) -> bool {
+    let mut buffer = Vec::with_capacity(LOOKED_AT);
+    let file = sys::open_file(path);
+    let is_there = file.is_ok_and(|file| sys::read_at(&file, &mut buffer, 0).is_ok());
+    let is_read = is_there && Known::begins_for(&buffer, applet);
+    if !is_read {
+        let path = path.display();
+        skipped.push(format!("{path}: skipped: it does not begin as a text that {applet} reads"));
+    }
+    is_read
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_files_tell_command_and_namespace() {
+        let of = |name: &str| {
+            let saved = Saved::of(PathBuf::from(name))?;
+            let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+            Some(format!("{} {}", text(saved.namespace), text(saved.command)))
+        };
+        for (name, wanted) in [
+            ("a/ss_-peaonmi", "host ss_-peaonmi"),
+            ("a/ip_netns_exec_blue_ss_-peaonmi", "blue ss_-peaonmi"),
+            ("a/ip_netns_exec_a_b_netstat_-W_-neopa", "a_b netstat_-W_-neopa"),
+            ("a/ip_netns_exec_blue_conntrack_-L_-o_extended", "blue conntrack_-L_-o_extended"),
+            ("a/nstat_-zas", "host nstat_-zas"),
+        ] {
+            assert_eq!(of(name).as_deref(), Some(wanted), "{name}");
+        }
+        for name in
+            ["a/ip_-d_address", "a/ip_netns_exec_blue_ip_route", "a/ip_netns_exec_", "a/ss", ""]
+        {
+            assert_eq!(of(name), None, "{name}");
+        }
+        assert!(has(b"netstat_-W_-neopa", b'p') && !has(b"netstat_-agn", b'p'));
+    }
+}

@@ -1,0 +1,373 @@
+//! Flows from text that conntrack-tools, connbox or the kernel printed: `--from`.
+
+use std::borrow::Cow;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+
+use super::conntrack::tuple;
+use super::labels::Labels;
+use super::saved_rows::{Is, RowReader};
+use crate::error::Error;
+use crate::model::{Change, Flow, FlowStatus, Traffic};
+use crate::source::Source;
+use crate::source::files::lines::{Lines, Place};
+use crate::source::files::procfs::STDIN;
+use crate::source::files::saved::not_for;
+use crate::sys;
+use crate::wire::flow_text::{self, FlowText, Form, Happened, Line, Moment, status};
+use crate::wire::saved::Known;
+
+/// What a flow of a text does not show, as bits.
+pub mod lacking {
+    pub const LABELS: u8 = 1;
+    pub const MARK: u8 = 1 << 1;
+    pub const HELPER: u8 = 1 << 2;
+    pub const COUNTERS: u8 = 1 << 3;
+    pub const ID: u8 = 1 << 4;
+    /// Type, code and identifier of ICMP.
+    pub const ICMP: u8 = 1 << 5;
+}
+
+/// A flow of a text, or an event of one.
+#[derive(Clone, Copy, Debug)]
+pub struct SavedFlow<'a> {
+    pub flow: Flow<'a>,
+    /// What the event reports; [`Change::New`] for `-o save`, whose lists look like new flows.
+    pub change: Option<Change>,
+    /// Whether the line may be of a list, of events, or both.
+    pub is_listed: bool,
+    /// The netlink port of the program that caused the event, and its name.
+    pub cause: Option<(u32, Option<&'a [u8]>)>,
+    pub is_synthetic: bool,
+    /// What this form never shows; see [`lacking`].
+    pub never: u8,
+    /// What is not shown here, although the form could.
+    pub absent: u8,
+    /// A label whose number is not known here.
+    pub strange_label: Option<&'a [u8]>,
+}
+
+/// What was read of saved texts.
+#[derive(Debug)]
+pub enum Seen<'a> {
+    Flow(&'a SavedFlow<'a>),
+    /// Events were lost here, 0 for an unknown number.
+    Lost(u64),
+}
+
+/// Takes what is read.
+pub type Each<'a> = dyn FnMut(Place<'_>, Seen<'_>) -> Result<(), Error> + 'a;
+
+/// Calls `each` with all flows of the saved texts; gives the reasons why there may be more of them.
+///
+/// # Errors
+/// If a text cannot be read, a line fits nothing, or `each` fails.
+pub fn read(source: &Source, labels: &Labels, each: &mut Each<'_>) -> Result<Vec<Error>, Error> {
+    let mut lines = Lines::new(256 * 1024);
+    let mut doubts = Vec::new();
+    for path in &source.saved {
+        let name = path.as_os_str().as_bytes();
+        let mut text = Text {
+            labels,
+            each,
+            doubts: &mut doubts,
+            flows: 0,
+            said: None,
+            is_open: false,
+            rows: RowReader::default(),
+        };
+        let cut = match name {
+            b"-" => lines.each_whole(sys::stdin(), STDIN, |place, line| text.line(place, line))?,
+            _ => {
+                let file = sys::open_input(path).map_err(|error| Error::system(name, error))?;
+                lines.each_whole(file.as_fd(), name, |place, line| text.line(place, line))?
+            }
+        };
+        text.end(if name == b"-" { STDIN } else { name }, cut);
+    }
+    Ok(doubts)
+}
+
+/// One text.
+struct Text<'a, 'b> {
+    labels: &'a Labels,
+    each: &'a mut Each<'b>,
+    doubts: &'a mut Vec<Error>,
+    flows: u64,
+    /// How many flows the tool said that it had printed.
+    said: Option<u64>,
+    /// Whether an XML document has begun and not ended.
+    is_open: bool,
+    rows: RowReader,
+}
+
+/// The reason of an error in a line.
+const UNKNOWN: &str = "not a line of conntrack (-L, -G or -E, in any form of -o), of /proc/net/nf_conntrack, or a row of connbox conntrack below its header";
+
+impl Text<'_, '_> {
+    #[inline]
+    fn line(&mut self, place: Place<'_>, line: &[u8]) -> Result<(), Error> {
+        let mut text = FlowText::default();
+        if flow_text::plain(line, &mut text).is_some() {
+            return self.flow(place, &text);
+        }
+        self.other_line(place, line)
+    }
+
+    /// Takes a line that does not begin with the name of a protocol.
+    #[cold]
+    fn other_line(&mut self, place: Place<'_>, line: &[u8]) -> Result<(), Error> {
+        match flow_text::other(line) {
+            Some(Line::Flow(text)) => self.flow(place, &text),
+            Some(other) => self.other(place, other),
+            None => self.row(place, line),
+        }
+    }
+
+    /// Takes a row of connbox, or its header.
+    #[cold]
+    fn row(&mut self, place: Place<'_>, line: &[u8]) -> Result<(), Error> {
+        let mut rows = std::mem::take(&mut self.rows);
+        let taken = match rows.line(line) {
+            Some(Is::Flow(text)) => self.flow(place, &text),
+            Some(Is::Lost(lost)) => (self.each)(place, Seen::Lost(lost)),
+            Some(Is::Header) => Ok(()),
+            None => Err(self.stranger(place, line)),
+        };
+        self.rows = rows;
+        taken
+    }
+
+    /// The error for a line that is not one of flows.
+    #[cold]
+    fn stranger(&self, place: Place<'_>, line: &[u8]) -> Error {
+        match Known::of(line) {
+            Some(known) => not_for(place, known, "conntrack"),
+            None => place.error(UNKNOWN),
+        }
+    }
+
+    #[cold]
+    fn other(&mut self, place: Place<'_>, line: Line<'_>) -> Result<(), Error> {
+        match line {
+            Line::Count(count) => self.said = Some(self.said.unwrap_or(0).saturating_add(count)),
+            Line::Lost(lost) => return (self.each)(place, Seen::Lost(lost)),
+            Line::Message(text) => {
+                let text = String::from_utf8_lossy(text);
+                self.doubts.push(place.error(format_args!("the tool said: {text}")));
+            }
+            Line::Head => self.is_open = true,
+            Line::Tail => self.is_open = false,
+            Line::Flow(_) | Line::Nothing => {}
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn flow(&mut self, place: Place<'_>, text: &FlowText<'_>) -> Result<(), Error> {
+        self.flows += 1;
+        let each = &mut self.each;
+        let taken = with_flow(text, self.labels, |flow| each(place, Seen::Flow(flow)));
+        taken.unwrap_or_else(|| Err(strange(place, text)))
+    }
+
+    /// Says why there may be more flows than were read.
+    fn end(&mut self, name: &[u8], cut: Option<Error>) {
+        let is_cut = cut.is_some();
+        self.doubts.extend(cut);
+        if let Some(said) = self.said.filter(|said| *said != self.flows) {
+            let reason =
+                format!("holds {} flows, but the tool said that it printed {said}", self.flows);
+            self.doubts.push(Error::failed(name, reason));
+        } else if self.is_open && !is_cut {
+            self.doubts.push(Error::failed(name, "the XML is cut: </conntrack> is missing"));
+        } else if self.flows == 0 && self.said.is_none() {
+            self.doubts.push(Error::failed(
+                name,
+                "holds no flow: none was tracked, or the command failed; save with 2>&1, and the text says which",
+            ));
+        }
+    }
+}
+
+/// The error for a flow whose state or protocol is not known.
+#[cold]
+fn strange(place: Place<'_>, text: &FlowText<'_>) -> Error {
+    match text.state {
+        None => place.error(UNKNOWN),
+        Some(name) => {
+            let name = String::from_utf8_lossy(name);
+            place.error(format_args!("'{name}' is not a state of this protocol"))
+        }
+    }
+}
+
+/// Calls `take` with the flow of a line; `None` if its state is not one of its protocol.
+#[inline]
+pub(super) fn with_flow<R>(
+    text: &FlowText<'_>,
+    labels: &Labels,
+    take: impl FnOnce(&SavedFlow<'_>) -> R,
+) -> Option<R> {
+    let is_escaped = text.form == Form::Xml;
+    let secctx = unescaped(text.secctx, is_escaped);
+    let helper = unescaped(text.helper, is_escaped);
+    let (set, strange_label) = labels_of(text, labels);
+    let [orig, reply] = &text.tuples;
+    let (orig, reply) = (tuple(orig)?, tuple(reply)?);
+    let state = match text.state {
+        None => None,
+        Some(name) => Some(state(text, orig.protocol, name)?),
+    };
+    let (never, absent) = not_shown(text);
+    Some(take(&SavedFlow {
+        flow: Flow {
+            family: text.family,
+            orig,
+            reply,
+            master: None,
+            status: Some(FlowStatus(text.status)),
+            untold: FlowStatus(!told(text)),
+            timeout_seconds: text.timeout_seconds,
+            state,
+            vtags: text.vtags,
+            traffic: [traffic(text.traffic[0]), traffic(text.traffic[1])],
+            mark: text.mark,
+            secmark: text.secmark,
+            secctx: secctx.as_deref(),
+            // The kernel's own file shows zone 0, too.
+            zone: text.zone.filter(|zone| *zone != 0),
+            id: text.id,
+            uses: text.uses,
+            start_nanoseconds: text.start.map(nanoseconds),
+            stop_nanoseconds: text.stop.map(nanoseconds),
+            age_seconds: text.age_seconds,
+            event_nanoseconds: text.when.map(nanoseconds),
+            helper: helper.as_deref(),
+            labels: text.labels.map(|_| &set[..]),
+        },
+        change: text.happened.map(|happened| match happened {
+            Happened::New => Change::New,
+            Happened::Update => Change::Update,
+            Happened::Destroy => Change::Destroy,
+        }),
+        is_listed: text.happened.is_none()
+            || text.form == Form::Save && text.happened == Some(Happened::New),
+        cause: text.cause,
+        is_synthetic: text.is_synthetic,
+        never,
+        absent,
+        strange_label,
+    }))
+}
+
+/// The number of a state. In XML, conntrack-tools writes states of SCTP and DCCP by the names of the states of TCP with
+/// the same numbers.
+#[inline]
+fn state(text: &FlowText<'_>, protocol: u8, name: &[u8]) -> Option<u8> {
+    const TCP: u8 = 6;
+    let is_xml = text.form == Form::Xml && protocol != TCP;
+    let of_tcp = || Flow::state_number(TCP, name).filter(|_| is_xml);
+    // ESTABLISHED is a name of SCTP, too; such a flow is assured, and one in COOKIE_ECHOED is not yet.
+    let is_assured = text.status & status::ASSURED != 0;
+    match is_xml && name == b"ESTABLISHED" && !is_assured {
+        true => of_tcp(),
+        false => Flow::state_number(protocol, name).or_else(of_tcp),
+    }
+}
+
+/// The status bits that a text tells. A list gives no timeout of flows that a flow table carries.
+fn told(text: &FlowText<'_>) -> u32 {
+    let is_list = text.happened.is_none() || text.form == Form::Save;
+    let is_known = matches!(text.form, Form::Save | Form::Xml) && is_list;
+    match is_known && text.timeout_seconds.is_some() {
+        true => text.told | status::OFFLOAD | status::HW_OFFLOAD,
+        false => text.told,
+    }
+}
+
+/// What the form never shows, and what is not shown here.
+#[inline]
+fn not_shown(text: &FlowText<'_>) -> (u8, u8) {
+    use lacking::{COUNTERS, HELPER, ICMP, ID, LABELS, MARK};
+    let is_icmp = text.tuples.iter().any(|tuple| matches!(tuple.protocol, 1 | 58));
+    let never = match text.form {
+        Form::Plain => 0,
+        Form::Proc => LABELS | HELPER | ID,
+        Form::Save => LABELS | HELPER | ID | COUNTERS | if text.mark.is_none() { MARK } else { 0 },
+        Form::Xml if is_icmp => ICMP,
+        Form::Xml | Form::Row => 0,
+    };
+    let has_labels = text.labels.is_some() || text.form == Form::Row;
+    let mut absent = if has_labels { 0 } else { LABELS };
+    absent |= if text.id.is_some() { 0 } else { ID };
+    absent |= if text.traffic == [None; 2] { COUNTERS } else { 0 };
+    (never, absent)
+}
+
+#[inline]
+fn traffic(both: Option<[u64; 2]>) -> Option<Traffic> {
+    both.map(|[packets, bytes]| Traffic { packets, bytes })
+}
+
+/// A moment in nanoseconds since 1970.
+#[cold]
+fn nanoseconds(moment: Moment) -> u64 {
+    match moment {
+        Moment::Nanoseconds(nanoseconds) => nanoseconds,
+        Moment::Local(parts) => sys::unix_of_local(parts).saturating_mul(1_000_000_000),
+    }
+}
+
+/// Text without the entities of XML.
+fn unescaped(text: Option<&[u8]>, is_xml: bool) -> Option<Cow<'_, [u8]>> {
+    const ENTITIES: [(&[u8], u8); 5] =
+        [(b"amp;", b'&'), (b"lt;", b'<'), (b"gt;", b'>'), (b"quot;", b'"'), (b"apos;", b'\'')];
+    let text = text?;
+    if !is_xml || !text.contains(&b'&') {
+        return Some(text.into());
+    }
+    let (mut whole, mut rest) = (Vec::with_capacity(text.len()), text);
+    while let Some((first, after)) = rest.split_first() {
+        let entity =
+            ENTITIES.into_iter().find(|(name, _)| *first == b'&' && after.starts_with(name));
+        whole.push(entity.map_or(*first, |(_, byte)| byte));
+        rest = entity.and_then(|(name, _)| after.get(name.len()..)).unwrap_or(after);
+    }
+    Some(whole.into())
+}
+
+/// The set of labels whose names a text has, and a name without a number.
+#[inline]
+fn labels_of<'a>(text: &FlowText<'a>, labels: &Labels) -> ([u8; 16], Option<&'a [u8]>) {
+    let mut set = [0; 16];
+    let strange = text.labels.and_then(|names| match text.form {
+        Form::Xml => {
+            add_labels(&mut set, labels, names.split(|byte| *byte == b'>').filter_map(element))
+        }
+        _ => add_labels(&mut set, labels, names.split(|byte| *byte == b',')),
+    });
+    (set, strange)
+}
+
+/// The text before the end of an element: `name</label`.
+fn element(part: &[u8]) -> Option<&[u8]> {
+    part.strip_suffix(b"</label")
+}
+
+#[cold]
+fn add_labels<'a>(
+    set: &mut [u8; 16],
+    labels: &Labels,
+    names: impl Iterator<Item = &'a [u8]>,
+) -> Option<&'a [u8]> {
+    let mut strange = None;
+    for name in names.filter(|name| !name.is_empty()) {
+        let bit = labels.bit(name).or_else(|| crate::wire::text::unsigned(name)?.try_into().ok());
+        match bit.and_then(|bit| Some((set.get_mut(bit / 8)?, bit % 8))) {
+            Some((byte, bit)) => *byte |= 1 << bit,
+            None => strange = Some(name),
+        }
+    }
+    strange
+}

@@ -1,0 +1,253 @@
+//! A long table of ss in a file, which several threads read: each takes rows as they usually are. Whatever is unusual,
+//! wrong or missing gives nothing here, and the table is read again by one thread, which knows what to say.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{Builder, ScopedJoinHandle, scope};
+
+use super::of_text::Texts;
+use super::parts::Collector;
+use super::sock_diag::Dumped;
+use crate::model::{Family, Proto, Query, Socket};
+use crate::source::Source;
+use crate::source::files::lines::Place;
+use crate::source::files::saved::sockets::told;
+use crate::source::files::tables::Doubts;
+use crate::sys;
+use crate::wire::saved::row::{End, Host};
+use crate::wire::saved::ss::{self, Layout, Users};
+use crate::wire::saved::{Form, Known};
+
+/// From how many bytes on a file is worth threads.
+const WORTH: u64 = 4 << 20;
+/// How much of it a thread reads at once; no line is longer.
+const BLOCK: usize = 128 << 10;
+
+/// Has collectors that `new` makes take the sockets of a long table; `None` if one thread must read it.
+pub(super) fn collect<C: Collector>(
+    source: &Source,
+    query: &Query,
+    new: &(impl Fn() -> C + Sync),
+) -> Option<(C, Dumped)> {
+    let [path] = source.saved.as_slice() else { return None };
+    if path.as_os_str() == "-" || source.threads() < 2 {
+        return None;
+    }
+    let file = sys::open_input_file(path).filter(|file| sys::file_size(file) >= WORTH)?;
+    let table = Table::begin(source, query, file.as_fd(), path.as_os_str().as_bytes())?;
+    let collectors: Vec<_> = (0..source.threads()).map(|_| Mutex::new(new())).collect();
+    let doubts = read(&table, source, &|thread, work| {
+        let mut collector = collectors.get(thread)?.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&mut |socket| collector.take(socket, None).ok())
+    })?;
+    let collectors =
+        collectors.into_iter().map(|one| one.into_inner().unwrap_or_else(PoisonError::into_inner));
+    let all = collectors.reduce(|mut all, other| {
+        all.merge(other);
+        all
+    })?;
+    Some((all, Dumped { is_interrupted: false, doubts }))
+}
+
+/// Has the collector of a thread take what some work finds.
+type With<'a> =
+    dyn Fn(usize, &mut dyn FnMut(&mut Take<'_>) -> Option<()>) -> Option<()> + Sync + 'a;
+
+/// Reads all rows, and gives what may be wrong. Compiled once, and not for each kind of collectors.
+fn read(table: &Table<'_>, source: &Source, with: &With<'_>) -> Option<Doubts> {
+    let (number, next) = (source.threads(), AtomicUsize::new(0));
+    let work = |thread| {
+        let mut rows = Rows::of(table, source);
+        with(thread, &mut |take| rows.read(number, &next, take)).map(|()| rows)
+    };
+    let parts: Vec<Option<Rows<'_>>> = scope(|scope| {
+        let start = |thread| Builder::new().spawn_scoped(scope, move || work(thread)).ok();
+        let others: Vec<_> = (1..number).filter_map(start).collect();
+        let own = work(0);
+        let join = |thread: ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        std::iter::once(own).chain(others.into_iter().map(join)).collect()
+    });
+    let parts: Option<Vec<Rows<'_>>> = parts.into_iter().collect();
+    let all = parts?.into_iter().reduce(|mut all, other| {
+        all.add(&other);
+        all
+    });
+    all?.finish()
+}
+
+/// A table of ss with states.
+struct Table<'a> {
+    fd: BorrowedFd<'a>,
+    name: &'a [u8],
+    query: &'a Query,
+    layout: Layout,
+    /// The protocol that the command named.
+    protocol: Option<u8>,
+    /// What its command says of states.
+    doubts: Doubts,
+    /// Where its first row is.
+    start: u64,
+    size: u64,
+}
+
+impl<'a> Table<'a> {
+    fn begin(
+        source: &Source,
+        query: &'a Query,
+        fd: BorrowedFd<'a>,
+        name: &'a [u8],
+    ) -> Option<Table<'a>> {
+        let mut buffer = Vec::with_capacity(BLOCK);
+        sys::read_at(fd, &mut buffer, 0).ok()?;
+        let end = memchr::memchr(b'\n', &buffer)?;
+        let first = without_cr(&buffer[..end]);
+        Known::of(first).filter(|known| known.form == Form::Ss && known.is_for(source.applet))?;
+        let (layout, start) = match ss::header(first) {
+            Some(layout) => (layout, end as u64 + 1),
+            None => (ss::guess(first)?, 0),
+        };
+        let (protocol, size) = (source.command.protocol, sys::file_size(fd));
+        let doubts = Doubts::of_ss(&source.command);
+        layout.has_state.then_some(Table { fd, name, query, layout, protocol, doubts, start, size })
+    }
+
+    /// Where a part begins.
+    fn start_of(&self, place: usize, number: usize) -> u64 {
+        let length = self.size.saturating_sub(self.start) / number as u64;
+        if place == number { self.size } else { self.start + length * place as u64 }
+    }
+}
+
+/// Takes a socket; `None` if nothing more can be taken.
+type Take<'a> = dyn FnMut(&Socket) -> Option<()> + 'a;
+
+/// What a thread has seen.
+struct Rows<'a> {
+    table: &'a Table<'a>,
+    texts: Texts<'a>,
+    /// Whether a socket of each protocol was seen, and its protocol is certain.
+    seen: [bool; 2],
+}
+
+impl<'a> Rows<'a> {
+    fn of(table: &'a Table<'a>, source: &'a Source) -> Rows<'a> {
+        Rows { table, texts: Texts::new(source, table.query), seen: [false; 2] }
+    }
+
+    fn add(&mut self, other: &Rows<'_>) {
+        self.texts.add(&other.texts);
+        self.seen = [0, 1].map(|proto| self.seen[proto] || other.seen[proto]);
+    }
+
+    /// What may be wrong, if nothing is missing.
+    fn finish(&self) -> Option<Doubts> {
+        let has_all = self.table.query.protos().iter().all(|proto| self.seen[*proto as usize]);
+        self.texts.finish(self.table.doubts).ok().filter(|_| has_all)
+    }
+
+    /// Takes the rows of one part of `number` after another, as long as there are any.
+    #[inline(never)]
+    fn read(&mut self, number: usize, next: &AtomicUsize, take: &mut Take<'_>) -> Option<()> {
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            if place >= number {
+                return Some(());
+            }
+            let ends = [place, place + 1].map(|place| self.table.start_of(place, number));
+            if self.part(ends, take).is_none() {
+                // The others may stop, too.
+                next.store(number, Ordering::Relaxed);
+                return None;
+            }
+        }
+    }
+
+    /// Takes the rows that begin in a part of the file.
+    fn part(&mut self, [from, to]: [u64; 2], take: &mut Take<'_>) -> Option<()> {
+        let Table { fd, start, .. } = *self.table;
+        // A line that began before belongs to another part.
+        let mut is_other = from > start;
+        let mut offset = if is_other { from - 1 } else { from };
+        let (mut buffer, mut place) = (Vec::with_capacity(BLOCK), offset);
+        loop {
+            let read = sys::read_at(fd, &mut buffer, offset).ok()?;
+            if read == 0 {
+                // What is left is a line without its end.
+                return buffer.is_empty().then_some(());
+            }
+            offset += read as u64;
+            let mut used = 0;
+            while let Some(length) = memchr::memchr(b'\n', &buffer[used..]) {
+                if place + used as u64 >= to && !is_other {
+                    return Some(());
+                }
+                if !std::mem::take(&mut is_other) {
+                    self.line(without_cr(&buffer[used..used + length]), take)?;
+                }
+                used += length + 1;
+            }
+            buffer.drain(..used);
+            place += used as u64;
+            if buffer.len() == buffer.capacity() {
+                return None;
+            }
+        }
+    }
+
+    /// Takes a line; `None` if it is unusual.
+    #[inline]
+    fn line(&mut self, line: &[u8], take: &mut Take<'_>) -> Option<()> {
+        let Table { layout, protocol, query, name, .. } = *self.table;
+        if line.is_empty() || line[0] == b'\t' {
+            return Some(());
+        }
+        let row = ss::row(line, layout).filter(|_| line[0] != b' ')?;
+        if ss::users(&row) != Users::Whole || !(is_usual(&row.local) && is_usual(&row.remote)) {
+            return None;
+        }
+        let known = row.protocol.or(protocol).or_else(|| told(&row));
+        let proto = match known {
+            Some(17) if row.protocol.or(protocol).is_none() => return None,
+            Some(17) => Proto::Udp,
+            // A row that may be one of TCP: another one must tell.
+            None | Some(6) => Proto::Tcp,
+            Some(_) => return None,
+        };
+        self.seen[proto as usize] |= known.is_some();
+        let family = match row.is_v6 {
+            Some(false) => Family::Inet,
+            Some(true) => Family::Inet6,
+            None if layout.is_new => Family::Inet6,
+            None => return None,
+        };
+        // Only bound, or not of TCP.
+        if proto == Proto::Tcp && row.state == Some(7) {
+            return known.map(|_| ());
+        }
+        if query.protos().contains(&proto) {
+            let socket =
+                self.texts.socket(Place { file: name, line: 0 }, proto, family, &row).ok()?;
+            if query.has(&socket) {
+                take(&socket)?;
+            }
+        }
+        Some(())
+    }
+}
+
+/// Whether an end is as every version of ss writes it: names hide families, and old versions write no brackets.
+fn is_usual(end: &End<'_>) -> bool {
+    match end.host {
+        Host::Any => true,
+        Host::Address(address) => address.is_ipv4() || end.is_bracketed,
+        Host::Name(_) | Host::Cut => false,
+    }
+}
+
+fn without_cr(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}

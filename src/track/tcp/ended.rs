@@ -1,0 +1,506 @@
+//! Connections that have ended, as their sockets tell it: the last counters of a socket come when the kernel frees
+//! it. A connection within the machine has two sockets, which end at different times.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use super::connection::{Connection, Counters, State};
+use super::end::End;
+use super::hash::hash;
+use super::{Tracker, nanoseconds};
+
+/// The last counters of a socket.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// The received bytes include a FIN; a remote port of 0 stands for a socket that forgot its connection, by a
+    /// reset (SO_LINGER of 0 seconds), and the counters with it.
+    pub counters: Counters,
+    /// The sequence numbers that the peer has acknowledged: payload, the client's SYN, and a FIN.
+    pub acknowledged: u64,
+    /// Payload bytes sent, each counted once; `None` before Linux 4.19.
+    pub sent: Option<u64>,
+    /// Segments that it sent and received.
+    pub segments: Option<[u32; 2]>,
+    /// A small socket in FIN_WAIT2 took its place: this end has closed, and the peer's FIN has not come.
+    pub awaits_fin: bool,
+}
+
+impl Ended {
+    /// Whether the connection was ever established. The kernel measures the time of the handshake.
+    fn was_open(&self) -> bool {
+        let Counters { received_bytes_total, rtt, .. } = self.counters;
+        self.acknowledged > 0 || received_bytes_total > Some(0) || rtt.is_some()
+    }
+
+    /// Only a client has a SYN and a FIN acknowledged.
+    fn is_client(&self) -> Option<bool> {
+        self.sent.is_some_and(|sent| self.acknowledged >= sent.saturating_add(2)).then_some(true)
+    }
+}
+
+/// Which connections a tracker gives back when they have ended, instead of keeping them for a while.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GivesBack {
+    #[default]
+    None,
+    /// Those of which [`Tracker::ended`] has told.
+    Told,
+    /// Those that a reading of counters no longer includes.
+    Vanished,
+}
+
+/// What a tracker remembers of ended connections.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    /// When the last reading began, in nanoseconds; 0 before the first.
+    pub read_at: u64,
+    given: VecDeque<Connection>,
+    /// The cookies of sockets that forgot their connections since the last reading.
+    cut: HashMap<u64, u64>,
+    /// Connections, by hash, that were overdue and of which one end had not ended, with the time in nanoseconds when
+    /// the other one did: a program may hold a socket that was reset for as long as it likes.
+    halves: HashMap<u64, u64>,
+}
+
+/// How late, in nanoseconds, a message may be read, compared with another one.
+const SLACK: u64 = 20_000_000;
+/// The most of each that is remembered.
+const MOST: usize = 1 << 15;
+
+impl Tracker {
+    /// Takes the last counters of a socket, of which the kernel told at `now`: they are final. A connection that no
+    /// reading included is made.
+    pub fn ended(&mut self, now: Duration, last: &Ended) {
+        let now = nanoseconds(now);
+        let counters = Counters { is_client: last.is_client(), ..last.counters };
+        if counters.remote.port == 0 {
+            // Others without a remote end never had a connection.
+            if counters.local.port != 0 && self.done.cut.len() < MOST {
+                self.done.cut.insert(counters.cookie, 0);
+            }
+            return;
+        }
+        let (read_at, mut found) = (self.done.read_at, self.sought(&counters));
+        let silent = counters.idle.map_or(0, nanoseconds);
+        let active_at = now.saturating_sub(silent);
+        // The last reading would have included it if it was open then.
+        let is_late = read_at == 0 || active_at < read_at;
+        let gives_back = self.options.gives_back;
+        if let (Some(place), false) = (found.place, found.is_new) {
+            let one = &self.connections[place];
+            found.is_new = !one.may_end_with(last, one.client == found.local);
+        }
+        if found.is_new {
+            // The end that was missing was last active when the other one ended; a new connection on these ports is
+            // active later.
+            let ended_at = self.done.halves.get(&found.hash);
+            let is_shown = ended_at.is_some_and(|at| active_at <= at.saturating_add(SLACK));
+            let is_old =
+                is_late && (self.options.only_new || read_at > 0 && gives_back == GivesBack::None);
+            if is_shown || is_old || !last.was_open() {
+                return;
+            }
+        }
+        let place = self.place_of(&found, &counters);
+        let connection = &mut self.connections[place];
+        connection.take_last(now, last, connection.client == found.local);
+        if found.is_new {
+            // Its bytes count for the speed of this tick, unless they may be older.
+            if is_late {
+                let Connection { tx, rx, .. } = connection;
+                (tx.mark, rx.mark) = (tx.bytes_total, rx.bytes_total);
+            } else {
+                connection.is_since(read_at);
+            }
+        }
+        let is_complete =
+            connection.ends.as_ref().is_some_and(|ends| ends.iter().all(|end| end.is_ended));
+        if is_complete && gives_back == GivesBack::Told {
+            let connection = self.connections.swap_remove(place);
+            self.give_back(connection);
+        }
+    }
+
+    /// Notes the end of a reading that began at `now`.
+    pub(super) fn end_of_reading(&mut self, now: u64) {
+        self.done.read_at = now;
+        let cut = std::mem::take(&mut self.done.cut);
+        if !cut.is_empty() {
+            let ends = self.connections.iter_mut().filter_map(|one| one.ends.as_mut());
+            for end in
+                ends.flat_map(|ends| ends.iter_mut()).filter(|end| cut.contains_key(&end.cookie))
+            {
+                (end.is_ended, end.is_overdue) = (true, true);
+            }
+        }
+        if self.options.gives_back == GivesBack::Vanished {
+            self.give_back_if(|one| one.state >= State::Closed);
+        }
+    }
+
+    /// Gives back the connections of which one end has ended and that the last reading did not include: the other
+    /// end is on another machine, or its message was lost. Call it some time after a reading.
+    pub fn give_overdue(&mut self) {
+        self.give_back_if(|one| {
+            one.ends.as_ref().is_some_and(|ends| ends.iter().any(|end| end.is_overdue))
+        });
+    }
+
+    /// Gives back the connections of which one end has ended.
+    pub fn give_ended(&mut self) {
+        self.give_back_if(|one| {
+            one.ends.as_ref().is_some_and(|ends| ends.iter().any(|end| end.is_ended))
+        });
+    }
+
+    fn give_back_if(&mut self, is_due: impl Fn(&Connection) -> bool) {
+        for place in (0..self.connections.len()).rev() {
+            if is_due(&self.connections[place]) {
+                let connection = self.connections.swap_remove(place);
+                self.give_back(connection);
+            }
+        }
+    }
+
+    /// Gives back a connection that was removed, if it has ended.
+    #[inline(never)]
+    pub(super) fn give_back(&mut self, connection: Connection) {
+        let Some(ends) = &connection.ends else { return };
+        let is_wanted = match self.options.gives_back {
+            GivesBack::None => false,
+            GivesBack::Told => ends.iter().any(|end| end.is_ended),
+            GivesBack::Vanished => connection.state >= State::Closed,
+        };
+        if !is_wanted || !ends.iter().any(|end| end.was_open) {
+            return;
+        }
+        if ends.iter().any(|end| end.is_overdue) && !ends.iter().all(|end| end.is_ended) {
+            if self.done.halves.len() >= MOST {
+                self.done.halves.clear();
+            }
+            let hash = hash(&self.keys, &connection.client, &connection.server);
+            self.done.halves.insert(hash, connection.seen_at);
+        }
+        self.done.given.push_back(connection);
+    }
+
+    /// The next of the connections that were given back.
+    pub fn next_given(&mut self) -> Option<Connection> {
+        self.done.given.pop_front()
+    }
+}
+
+impl Connection {
+    /// The segments from the client to the server and back, as the client's socket counted them or, if it was not on
+    /// this machine, the server's; `None` where neither has told.
+    pub fn segments(&self) -> Option<[u32; 2]> {
+        let [client, server] = self.ends.as_ref()?.each_ref().map(|end| end.segments);
+        client.or(server.map(|[sent, received]| [received, sent]))
+    }
+
+    /// The socket of the client, or of the server.
+    pub(super) fn end_of(&mut self, is_tx: bool) -> &mut End {
+        &mut self.ends.get_or_insert_default()[usize::from(!is_tx)]
+    }
+
+    /// The cookies of the sockets of the client and the server; 0 for one that was not seen.
+    pub fn cookies(&self) -> [u64; 2] {
+        self.ends.as_ref().map_or([0; 2], |ends| ends.map(|end| end.cookie))
+    }
+
+    /// The ID of the control group of the client's socket, or else of the server's.
+    pub fn cgroup(&self) -> Option<u64> {
+        let ends = self.ends.as_ref()?;
+        ends.iter().map(|end| end.cgroup).find(|cgroup| *cgroup != 0)
+    }
+
+    /// When it was first seen; `None` if it may have begun before, or was not seen before it ended.
+    pub fn began(&self) -> Option<Duration> {
+        (self.began_at != 0).then_some(Duration::from_nanos(self.began_at))
+    }
+
+    /// Makes all its bytes those of the time since the reading at `read_at`.
+    pub(super) fn is_since(&mut self, read_at: u64) {
+        (self.tx.mark, self.rx.mark, self.interval) = (0, 0, read_at);
+    }
+
+    /// Whether it is to be kept until the kernel tells of its end.
+    pub(super) fn is_awaited(&self, gives_back: GivesBack) -> bool {
+        gives_back == GivesBack::Told
+            && self.ends.as_ref().is_some_and(|ends| ends.iter().any(|end| end.was_open))
+    }
+
+    /// Whether these may be the last counters of the client's end, or of the server's: each end has received what
+    /// the other one has sent. Otherwise they are of a later connection on the same ports.
+    fn may_end_with(&self, last: &Ended, is_tx: bool) -> bool {
+        let Some(ends) = &self.ends else { return true };
+        let (own, other) = (ends[usize::from(!is_tx)], ends[usize::from(is_tx)]);
+        let (0, Some((of_other, by_other))) = (own.cookie, other.last) else { return true };
+        let received = last.counters.received_bytes_total.unwrap_or_default();
+        let theirs = if is_tx { &self.rx } else { &self.tx };
+        let most = |sent: u64| sent.saturating_add(1);
+        theirs.bytes_total <= received
+            && received <= most(by_other)
+            && last.acknowledged.saturating_sub(2) <= of_other
+            && of_other <= most(last.sent.unwrap_or(u64::MAX))
+    }
+
+    /// Takes the last counters of the client's end, or of the server's.
+    fn take_last(&mut self, now: u64, last: &Ended, is_tx: bool) {
+        let Counters { cookie, retransmits_total, rtt, .. } = last.counters;
+        let received = last.counters.received_bytes_total.unwrap_or_default();
+        let acknowledged = last.acknowledged.saturating_sub(is_tx.into());
+        let sent = last.sent.unwrap_or(acknowledged.saturating_sub(1));
+        // Our FIN was acknowledged: then the connection was closed, not reset, and theirs has come as well, unless we
+        // closed first and still wait for it.
+        let has_fin = acknowledged > sent && !last.awaits_fin;
+        let mut sent_total = acknowledged.min(sent);
+        let mut received_total = received.saturating_sub(has_fin.into());
+        let mut ends = *self.ends.take().unwrap_or_default();
+        let other = ends[usize::from(is_tx)];
+        let end = &mut ends[usize::from(!is_tx)];
+        (end.cookie, end.last, end.is_ended) = (cookie, Some((received, sent)), true);
+        end.segments = last.segments;
+        end.was_open |= last.was_open();
+        self.ends = Some(Box::new(ends));
+        let (own, theirs) = match is_tx {
+            true => (&mut self.tx, &mut self.rx),
+            false => (&mut self.rx, &mut self.tx),
+        };
+        match other.last {
+            // What one end has received, but for a FIN, is what the other one has sent.
+            Some((of_other, by_other)) => {
+                sent_total = sent_total.max(of_other.min(sent));
+                received_total = received.min(by_other);
+            }
+            None => {
+                received_total = received_total.max(theirs.bytes_total);
+                if other.cookie != 0 {
+                    sent_total = sent_total.max(own.bytes_total);
+                }
+            }
+        }
+        (own.bytes_total, theirs.bytes_total) = (sent_total, received_total);
+        own.retransmits_total = own.retransmits_total.max(retransmits_total.unwrap_or_default());
+        let rtt = rtt.map(|rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX));
+        own.rtt_us = rtt.unwrap_or(own.rtt_us);
+        let is_open = other.cookie != 0 && !other.is_ended;
+        self.state = self.state.max(if is_open { State::Closing } else { State::Closed });
+        (self.is_counted, self.seen_at) = (true, self.seen_at.max(now));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Options;
+    use super::*;
+    use crate::model::Endpoint;
+
+    const CLIENT: Endpoint = end(1, 40000);
+    const SERVER: Endpoint = end(2, 80);
+
+    const fn end(last: u8, port: u16) -> Endpoint {
+        Endpoint { address: std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, last)), port }
+    }
+
+    fn counters(
+        local: Endpoint,
+        remote: Endpoint,
+        cookie: u64,
+        [sent, received]: [u64; 2],
+    ) -> Counters {
+        Counters {
+            local,
+            remote,
+            is_client: None,
+            bound: None,
+            state: State::Established,
+            sent_bytes_total: Some(sent),
+            received_bytes_total: Some(received),
+            retransmits_total: None,
+            rtt: Some(Duration::from_micros(9)),
+            idle: Some(Duration::ZERO),
+            cookie,
+            cgroup: 0,
+            zone: 0,
+            flow: None,
+        }
+    }
+
+    /// The message of an end: sequence numbers acknowledged and received, payload sent.
+    fn last(is_client: bool, cookie: u64, [acknowledged, received, sent]: [u64; 3]) -> Ended {
+        let (local, remote) = if is_client { (CLIENT, SERVER) } else { (SERVER, CLIENT) };
+        let counters = counters(local, remote, cookie, [0, received]);
+        Ended { counters, acknowledged, sent: Some(sent), segments: None, awaits_fin: false }
+    }
+
+    /// A reading at this second.
+    fn read(tracker: &mut Tracker, second: u64, all: &[Counters]) {
+        let now = Duration::from_secs(second);
+        all.iter().for_each(|one| tracker.counters(now, one));
+        tracker.end_of_counters(now);
+        tracker.tick(now);
+    }
+
+    fn told() -> Tracker {
+        Tracker::new(Options { gives_back: GivesBack::Told, ..Options::default() })
+    }
+
+    /// Client, tx and rx of the connections that were given back.
+    fn given(tracker: &mut Tracker) -> Vec<(u16, u64, u64)> {
+        let all = std::iter::from_fn(|| tracker.next_given());
+        all.map(|one| (one.client.port, one.tx.bytes_total, one.rx.bytes_total)).collect()
+    }
+
+    const MILLI: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn both_ends_make_one_connection_whose_bytes_are_exact() {
+        // As Linux 6.18 tells it, of 100 bytes to the server and 30 back.
+        for (client, server, tx, rx) in [
+            // Both close; the client was freed before the server's FIN; after it.
+            ([102, 30, 100], [31, 101, 30], 100, 30),
+            ([102, 31, 100], [31, 101, 30], 100, 30),
+            // The client had closed, and the server's FIN came after its end.
+            ([102, 30, 100], [30, 101, 30], 100, 30),
+            // Reset by an end with unread data.
+            ([101, 35, 100], [35, 100, 35], 100, 35),
+            // Not all was acknowledged.
+            ([81, 30, 100], [31, 90, 30], 90, 30),
+        ] {
+            for is_client_first in [true, false] {
+                let mut tracker = told();
+                read(&mut tracker, 1, &[]);
+                let ends = [last(true, 1, client), last(false, 2, server)];
+                let order = if is_client_first { [0, 1] } else { [1, 0] };
+                for place in order {
+                    assert_eq!(given(&mut tracker), []);
+                    tracker.ended(Duration::from_secs(1) + MILLI, &ends[place]);
+                }
+                assert_eq!(given(&mut tracker), [(40000, tx, rx)], "{client:?} {server:?}");
+                assert!(tracker.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn one_end_is_given_back_when_the_other_is_not_there() {
+        let mut tracker = told();
+        read(&mut tracker, 1, &[]);
+        tracker.ended(Duration::from_secs(1) + MILLI, &last(true, 1, [102, 31, 100]));
+        tracker.give_overdue();
+        assert_eq!(given(&mut tracker), []);
+        // The other end is still open, in CLOSE_WAIT.
+        let other = Counters { state: State::Closing, ..counters(SERVER, CLIENT, 2, [30, 100]) };
+        read(&mut tracker, 2, &[other]);
+        tracker.give_overdue();
+        assert_eq!((given(&mut tracker), tracker.len()), (vec![], 1));
+        read(&mut tracker, 3, &[]);
+        tracker.give_overdue();
+        assert_eq!(given(&mut tracker), [(40000, 100, 30)]);
+        // It was only held in CLOSE: its message comes late, and is not a second connection.
+        let mut late = last(false, 2, [31, 101, 30]);
+        late.counters.idle = Some(Duration::from_secs(7));
+        tracker.ended(Duration::from_secs(9), &late);
+        read(&mut tracker, 10, &[]);
+        tracker.give_overdue();
+        assert_eq!((given(&mut tracker), tracker.len()), (vec![], 0));
+    }
+
+    #[test]
+    fn no_fin_is_subtracted_that_has_not_come() {
+        let mut tracker = told();
+        read(&mut tracker, 1, &[]);
+        let waiting = Ended { awaits_fin: true, ..last(true, 1, [102, 30, 100]) };
+        tracker.ended(Duration::from_secs(1) + MILLI, &waiting);
+        tracker.give_ended();
+        assert_eq!(given(&mut tracker), [(40000, 100, 30)]);
+    }
+
+    #[test]
+    fn the_next_connection_on_the_same_ports_is_another_one() {
+        let mut tracker = told();
+        read(&mut tracker, 1, &[counters(CLIENT, SERVER, 1, [5, 5])]);
+        tracker.ended(Duration::from_secs(1) + MILLI, &last(true, 1, [12, 11, 10]));
+        tracker.ended(Duration::from_secs(1) + MILLI, &last(true, 3, [22, 21, 20]));
+        assert_eq!(given(&mut tracker), [(40000, 10, 10)]);
+        read(&mut tracker, 2, &[counters(CLIENT, SERVER, 5, [50, 50])]);
+        assert_eq!(given(&mut tracker), [(40000, 20, 20)]);
+        // Its beginning was seen; it forgets its connection by a reset.
+        read(&mut tracker, 3, &[counters(CLIENT, SERVER, 5, [60, 60])]);
+        let mut cut = last(true, 5, [0, 0, 0]);
+        cut.counters.remote.port = 0;
+        tracker.ended(Duration::from_secs(3) + MILLI, &cut);
+        read(&mut tracker, 4, &[]);
+        tracker.give_overdue();
+        let one = tracker.next_given().unwrap();
+        assert_eq!((one.tx.bytes_total, one.began()), (60, Some(Duration::from_secs(2))));
+    }
+
+    #[test]
+    fn the_end_of_a_later_connection_does_not_complete_one_that_was_reset() {
+        let mut tracker = told();
+        read(&mut tracker, 1, &[]);
+        let now = Duration::from_secs(1) + MILLI;
+        let mut cut = last(true, 1, [0, 0, 0]);
+        cut.counters.remote.port = 0;
+        for message in [
+            cut,
+            last(false, 2, [30, 100, 30]),
+            last(true, 3, [52, 61, 50]),
+            last(false, 4, [61, 51, 60]),
+        ] {
+            tracker.ended(now, &message);
+        }
+        assert_eq!(given(&mut tracker), [(40000, 100, 30), (40000, 50, 60)]);
+        assert!(tracker.is_empty());
+    }
+
+    #[test]
+    fn attempts_and_what_was_not_told_are_not_given_back() {
+        let mut tracker = told();
+        let attempt =
+            Counters { state: State::SynSent, rtt: None, ..counters(CLIENT, SERVER, 1, [0, 0]) };
+        read(&mut tracker, 1, &[attempt, counters(end(1, 40001), SERVER, 2, [1, 1])]);
+        let mut failed = last(true, 1, [0, 0, 0]);
+        failed.counters.rtt = None;
+        tracker.ended(Duration::from_secs(1) + MILLI, &failed);
+        failed.counters.local.port = 40002;
+        tracker.ended(Duration::from_secs(1) + MILLI, &failed);
+        (2..9).for_each(|second| read(&mut tracker, second, &[]));
+        tracker.give_overdue();
+        // The second one may be held in CLOSE.
+        assert_eq!((given(&mut tracker), tracker.len()), (vec![], 1));
+        let mut vanished =
+            Tracker::new(Options { gives_back: GivesBack::Vanished, ..Options::default() });
+        read(&mut vanished, 1, &[attempt, counters(end(1, 40001), SERVER, 2, [1, 1])]);
+        read(&mut vanished, 2, &[]);
+        assert_eq!(given(&mut vanished), [(40001, 1, 1)]);
+    }
+
+    #[test]
+    fn a_short_connection_counts_once_and_for_the_speed_of_its_tick() {
+        let mut tracker = Tracker::new(Options::default());
+        // Before the first reading: how old its bytes are is not known.
+        tracker.ended(MILLI, &last(true, 1, [102, 31, 100]));
+        read(&mut tracker, 1, &[]);
+        let speeds = |tracker: &Tracker| {
+            let all =
+                tracker.connections().map(|one| (one.tx.bytes_per_second, one.tx.bytes_total));
+            all.collect::<Vec<_>>()
+        };
+        assert_eq!(speeds(&tracker), [(0, 100)]);
+        read(&mut tracker, 4, &[]);
+        tracker.ended(Duration::from_secs(4) + MILLI, &last(false, 3, [31, 201, 30]));
+        tracker.ended(Duration::from_secs(4) + MILLI, &last(true, 4, [202, 30, 200]));
+        read(&mut tracker, 5, &[]);
+        assert_eq!(speeds(&tracker), [(200, 200)]);
+        read(&mut tracker, 9, &[]);
+        assert!(tracker.is_empty());
+        // One that had ended before the last reading is not news.
+        let mut late = last(true, 9, [102, 31, 100]);
+        late.counters.idle = Some(Duration::from_secs(3));
+        tracker.ended(Duration::from_secs(9) + MILLI, &late);
+        assert!(tracker.is_empty());
+    }
+}

@@ -1,0 +1,92 @@
+//! Ports that are used again, and SYNs that belong to nothing.
+
+use super::connection::{Connection, State};
+use super::direction::Direction;
+use super::pending::Pending;
+use crate::model::{Segment, TcpFlags};
+
+/// What a SYN means for the connection on its ports.
+pub(super) enum Meaning {
+    /// It belongs to the connection.
+    Own,
+    /// It does not, and the connection goes on (RFC 9293, 3.10.7.4; RFC 5961, 4).
+    Foreign,
+    /// It belongs to a new connection.
+    Next,
+}
+
+impl Connection {
+    /// What a SYN means for this connection.
+    pub(super) fn meaning_of(&mut self, now: u64, segment: &Segment) -> Meaning {
+        let is_tx = segment.source == self.client;
+        let (own, other) = if is_tx { (&self.tx, &self.rx) } else { (&self.rx, &self.tx) };
+        let is_answer = segment.flags.has(TcpFlags::ACK);
+        if own.began_with(segment.sequence) {
+            if self.state < State::Closed || is_answer || !other.has_syn() {
+                return Meaning::Own;
+            }
+            // The next connection may begin with the same number: the answer shows it.
+            self.note(now, segment);
+            return Meaning::Foreign;
+        }
+        // An answer shows what its end has accepted: the SYN of this connection, or a new one.
+        let is_known = is_answer && other.began_before(segment.acknowledgment);
+        let is_of_next = is_answer && self.begun(segment).is_some();
+        match self.state {
+            _ if is_of_next => Meaning::Next,
+            // Its SYN had the same number, and was not captured.
+            State::Closed
+                if is_answer && own.has_syn() && other.begins_at(segment.acknowledgment) =>
+            {
+                Meaning::Next
+            }
+            State::Closed | State::Reset if is_known => Meaning::Foreign,
+            State::Closed | State::Reset => Meaning::Next,
+            State::SynSent if own.has_syn() => Meaning::Next,
+            State::SynSent if !is_answer || is_known || !other.has_syn() => Meaning::Own,
+            // Its beginning was captured late.
+            _ if own.may_begin_with(segment.sequence) && (is_known || !is_answer) => Meaning::Own,
+            // Only one way is captured.
+            _ if is_answer && !is_known && !other.is_seen() => Meaning::Next,
+            state => {
+                // Of two answers to the same SYN, the client's next segment shows which one it took.
+                if !is_answer || is_known && state == State::SynAck {
+                    self.note(now, segment);
+                }
+                Meaning::Foreign
+            }
+        }
+    }
+
+    fn note(&mut self, at: u64, segment: &Segment) {
+        match &mut self.pending {
+            Some(pending) if pending.segment.sequence == segment.sequence => {
+                pending.retries = pending.retries.saturating_add(1);
+            }
+            _ => self.pending = Some(Box::new(Pending { at, segment: *segment, retries: 0 })),
+        }
+    }
+
+    /// The SYN that `answer` acknowledges, if it was captured: when, the segment, and how often it was sent again.
+    pub(super) fn begun(&self, answer: &Segment) -> Option<(u64, Segment, u32)> {
+        let Pending { at, segment, retries } = **self.pending.as_ref()?;
+        let is_it = segment.sequence.wrapping_add(1) == answer.acknowledgment
+            && segment.source != answer.source
+            && !segment.flags.has(TcpFlags::ACK);
+        is_it.then_some((at, segment, retries))
+    }
+
+    /// Where the client acknowledges the second of two answers, takes its numbers.
+    pub(super) fn choose_answer(&mut self, segment: &Segment) {
+        if let Some(Pending { at, segment: answer, .. }) = self.pending.as_deref()
+            && answer.source != segment.source
+            && answer.flags.has(TcpFlags::ACK)
+            && answer.sequence.wrapping_add(1) == segment.acknowledgment
+        {
+            let own = if answer.source == self.client { &mut self.tx } else { &mut self.rx };
+            *own = Direction::default();
+            own.syn(*at, answer.sequence, answer.interface, answer.flags.has(TcpFlags::ACK));
+            self.pending = None;
+        }
+    }
+}

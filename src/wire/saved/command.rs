@@ -1,0 +1,197 @@
+//! `--from-command "ss -Htn state time-wait"`: the command that made a text, for what the text does not tell.
+
+use super::ss;
+
+/// What a command of ss says about its rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Command {
+    /// The protocol, if only one was asked for: 6, 17, or 0 for one that connbox does not count.
+    pub protocol: Option<u8>,
+    /// Whether sockets of TCP and of UDP were asked for.
+    pub has: [bool; 2],
+    /// The state, if only one was asked for.
+    pub state: Option<u8>,
+    /// The states of TCP that were asked for, bit N for state N; `None` without a command.
+    pub states: Option<u16>,
+}
+
+/// All states of ss, bit N for the kernel's state N.
+const ALL: u16 = 0xffe;
+const CLOSED: u16 = 1 << 7;
+const LISTEN: u16 = 1 << 10;
+/// What ss lists without -a, -l and `state` (SS_CONN in misc/ss.c of iproute2).
+const PLAIN: u16 = ALL & !(CLOSED | LISTEN | BUCKET);
+/// The minisockets, SYN-RECV and TIME-WAIT.
+const BUCKET: u16 = 1 << 3 | 1 << 6;
+
+/// The long names of the options that choose sockets.
+const LONG: [(&str, u8); 13] = [
+    ("--tcp", b't'),
+    ("--udp", b'u'),
+    ("--raw", b'w'),
+    ("--unix", b'x'),
+    ("--dccp", b'd'),
+    ("--sctp", b'S'),
+    ("--mptcp", b'M'),
+    ("--packet", b'0'),
+    ("--vsock", b'v'),
+    ("--tipc", b'T'),
+    ("--xdp", b'X'),
+    ("--query", b'A'),
+    ("--socket", b'A'),
+];
+
+impl Command {
+    /// Reads a command of ss.
+    ///
+    /// # Errors
+    /// If it is another one, or its state is not one of ss.
+    pub fn parse(text: &str) -> Result<Command, &'static str> {
+        let mut words = text.split_ascii_whitespace();
+        if words.next().and_then(|name| name.rsplit('/').next()) != Some("ss") {
+            return Err("is not a command of ss, as ss -Htn state time-wait");
+        }
+        let (mut kinds, mut command) = (Vec::new(), Command::default());
+        let (mut states, mut named) = (PLAIN, 0);
+        while let Some(word) = words.next() {
+            let long = word.split('=').next().unwrap_or_default();
+            states = listed(word).unwrap_or(states);
+            if let Some((_, letter)) = LONG.iter().find(|(name, _)| *name == long) {
+                match letter {
+                    b'A' => kinds.extend(list(
+                        word.split_once('=').map(|(_, list)| list).or_else(|| words.next()),
+                    )),
+                    letter => kinds.push(*letter),
+                }
+            } else if let Some(letters) = word.strip_prefix('-').filter(|_| !word.starts_with("--"))
+            {
+                match letters.split_once(['A', 'f', 'F', 'D', 'N']) {
+                    None => kinds.extend(letters.bytes().filter(|letter| CHOOSE.contains(letter))),
+                    Some((before, value)) => {
+                        kinds.extend(before.bytes().filter(|letter| CHOOSE.contains(letter)));
+                        let value =
+                            Some(value).filter(|value| !value.is_empty()).or_else(|| words.next());
+                        if letters.as_bytes().get(before.len()) == Some(&b'A') {
+                            kinds.extend(list(value));
+                        }
+                    }
+                }
+            } else if word == "state" {
+                named |= states_of(&words.next().unwrap_or_default().to_ascii_uppercase())?;
+            } else if word == "exclude" {
+                let excluded = states_of(&words.next().unwrap_or_default().to_ascii_uppercase())?;
+                named = if named == 0 { ALL } else { named } & !excluded;
+            }
+        }
+        let states = if named == 0 { states } else { named };
+        command.states = Some(states);
+        // Numbers of states have a few bits.
+        command.state = states.is_power_of_two().then(|| states.trailing_zeros() as u8);
+        kinds.sort_unstable();
+        kinds.dedup();
+        let number = |kind: u8| match kind {
+            b't' => 6,
+            b'u' => 17,
+            _ => 0,
+        };
+        command.protocol = if let [one] = kinds[..] { Some(number(one)) } else { None };
+        command.has = [b't', b'u'].map(|kind| kinds.contains(&kind) || kinds.is_empty());
+        Ok(command)
+    }
+}
+
+/// The letters of the options that choose sockets.
+const CHOOSE: &[u8] = b"tuwxdSM0";
+
+/// The kinds in a list of `-A`.
+fn list(words: Option<&str>) -> impl Iterator<Item = u8> {
+    let kinds = |word: &str| match word {
+        "all" => "tux",
+        "inet" => "tuw",
+        "tcp" => "t",
+        "udp" => "u",
+        _ => "x",
+    };
+    words.unwrap_or_default().split(',').flat_map(move |word| kinds(word).bytes())
+}
+
+/// The states that an option chooses.
+fn listed(word: &str) -> Option<u16> {
+    let letters = match word.strip_prefix('-')? {
+        "-all" => "a",
+        "-listening" => "l",
+        long if long.starts_with('-') => return None,
+        letters => letters.split(['A', 'f', 'F', 'D', 'N']).next()?,
+    };
+    let last = letters.chars().rfind(|letter| matches!(letter, 'a' | 'l'))?;
+    Some(if last == 'a' { ALL } else { LISTEN | CLOSED })
+}
+
+/// The states of a name.
+fn states_of(name: &str) -> Result<u16, &'static str> {
+    let name = match name {
+        "ALL" => return Ok(ALL),
+        "CONNECTED" => return Ok(ALL & !(CLOSED | LISTEN)),
+        "SYNCHRONIZED" => return Ok(ALL & !(CLOSED | LISTEN | 1 << 2)),
+        "BUCKET" => return Ok(BUCKET),
+        "BIG" => return Ok(ALL & !BUCKET),
+        "ESTABLISHED" => "ESTAB",
+        "LISTENING" => "LISTEN",
+        "CLOSED" | "UNCONNECTED" => "UNCONN",
+        name => name,
+    };
+    let number = ss::state(name.as_bytes()).ok_or("names a state that ss does not know")?;
+    Ok(1 << number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_tell_protocol_and_state() {
+        for (text, protocol, state) in [
+            ("ss -Htn state time-wait", Some(6), Some(6)),
+            ("/usr/bin/ss -o state established ( dport = :ssh )", None, Some(1)),
+            ("ss -tn", Some(6), None),
+            ("ss -uan", Some(17), None),
+            ("ss -tuan", None, None),
+            ("ss --tcp --numeric state connected", Some(6), None),
+            ("ss -A tcp state FIN-WAIT-2", Some(6), Some(5)),
+            ("ss -Atcp,udp", None, None),
+            ("ss -A inet", None, None),
+            ("ss -A all", None, None),
+            ("ss -A unix", Some(0), None),
+            ("ss --query=udp", Some(17), None),
+            ("ss -wan", Some(0), None),
+            ("ss -f inet6 -t", Some(6), None),
+            ("ss", None, None),
+        ] {
+            let command = Command::parse(text).unwrap();
+            assert_eq!((command.protocol, command.state), (protocol, state), "{text}");
+        }
+        assert_eq!(Command::parse("ss -tuan").unwrap().has, [true, true]);
+        for all in ["ss -A inet", "ss -A all -n", "ss --query=inet,unix"] {
+            assert_eq!(Command::parse(all).unwrap().has, [true, true], "{all}");
+        }
+        assert_eq!(Command::parse("ss -t").unwrap().has, [true, false]);
+        let state = |number: u8| 1 << number;
+        for (text, states) in [
+            ("ss -tn", PLAIN),
+            ("ss -Htan", ALL),
+            ("ss --tcp --all", ALL),
+            ("ss -tln", LISTEN | CLOSED),
+            ("ss -t state close-wait", state(8)),
+            ("ss -ta state fin-wait-1 state time-wait", state(4) | state(6)),
+            ("ss -t state connected exclude established", ALL & !(CLOSED | LISTEN | state(1))),
+            ("ss -t exclude time-wait", ALL & !state(6)),
+            ("ss -f inet -t", PLAIN),
+        ] {
+            assert_eq!(Command::parse(text).unwrap().states, Some(states), "{text}");
+        }
+        assert_eq!(Command::default().states, None);
+        for wrong in ["", "netstat -tan", "ss state foo", "ss -t state"] {
+            assert!(Command::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

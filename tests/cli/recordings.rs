@@ -1,0 +1,9 @@
+//! `tcptrack -T` on captures that the tests make: damaged ones, those with numbers that surprise, and those with
+//! headers before the IP header.
+
+mod around;
+mod damage;
+mod headers;
+mod made;
+mod nothing;
+mod numbers;

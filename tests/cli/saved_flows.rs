@@ -1,0 +1,393 @@
+//! What conntrack-tools and the kernel print of flows, read back with --from.
+
+use crate::support::{fixtures, run, run_with_input};
+
+/// The recorded text of a table of every protocol, in one form.
+fn recording(name: &str) -> String {
+    std::fs::read_to_string(fixtures().join("own-lab-6.18/conntrack").join(name)).unwrap()
+}
+
+/// Runs conntrack on a saved text: its standard output, its standard error, its status.
+fn ran(line: &str, text: &str) -> (String, String, i32) {
+    let words: Vec<_> = line.split(' ').collect();
+    let output =
+        run_with_input(&[&["conntrack"], &words[..], &["--from", "-"]].concat(), text.as_bytes());
+    let text = |bytes| {
+        String::from_utf8(bytes)
+            .unwrap()
+            .replace("standard input:", "")
+            .replace("conntrack:  ", "conntrack: ")
+    };
+    (text(output.stdout), text(output.stderr), output.status.code().unwrap())
+}
+
+const LISTS: [&str; 5] = [
+    "every-proto.L-id.txt",
+    "every-proto.L-extended-id.txt",
+    "every-proto.L-xml.xml",
+    "every-proto.L-save.txt",
+    "every-proto.proc_nf_conntrack",
+];
+
+#[test]
+fn every_form_has_the_same_flows() {
+    const KEYS: &str =
+        "-C --by proto,state,family,src,dst,sport,dport,reply_dst,reply_sport,zone,status";
+    let plain = recording(LISTS[0]);
+    let wanted = ran(KEYS, &plain);
+    assert!(
+        wanted.0.lines().count() > 15 && (wanted.1.as_str(), wanted.2) == ("", 0),
+        "{}",
+        wanted.1
+    );
+    for name in LISTS {
+        let text = recording(name);
+        assert_eq!(ran("-C", &text), ("19\n".into(), String::new(), 0), "{name}");
+        assert_eq!(ran(KEYS, &text), wanted, "{name}");
+        // Text from Windows, a terminal, or a program that says how many there were.
+        assert_eq!(ran(KEYS, &text.replace('\n', "\r\n")), wanted, "{name}");
+        let said = recording("every-proto.L.stderr");
+        assert_eq!(ran(KEYS, &[said.as_str(), &text].concat()), wanted, "{name}");
+        for filter in [
+            "-p tcp",
+            "-u UNREPLIED",
+            "-s 3.3.3.0/24",
+            "-d 4.4.4.4",
+            "-f ipv6",
+            "-p tcp --dport 80",
+            "-n",
+            "-p tcp --state CLOSE",
+        ] {
+            let line = format!("-C {filter}");
+            assert_eq!(ran(&line, &text), ran(&line, &plain), "{name} {filter}");
+        }
+    }
+}
+
+#[test]
+fn a_list_becomes_what_the_tool_would_have_printed() {
+    // conntrack shows ports 0 where the kernel gives none.
+    let plain = recording(LISTS[0]);
+    let of = |line: &str, text: &str| ran(line, text).0;
+    let without_ports = |text: &str| {
+        let fixed = |line: &str| match line.contains("dccp") {
+            true => line.replace(" sport=0 dport=0", ""),
+            false => line.to_owned(),
+        };
+        text.lines().map(|line| fixed(line) + "\n").collect::<String>()
+    };
+    assert_eq!(of("-L -o id", &plain), without_ports(&plain));
+    assert_eq!(of("-L -o extended,id", &plain), without_ports(&recording(LISTS[1])));
+    let xml = of("-L -o xml", &plain);
+    let theirs = recording(LISTS[2]);
+    let others = theirs.lines().zip(xml.lines()).filter(|(theirs, ours)| theirs != ours);
+    assert!(
+        others.into_iter().all(|(theirs, _)| theirs.contains("sctp") || theirs.contains("dccp"))
+    );
+    assert_eq!(theirs.lines().count(), xml.lines().count());
+    // Back and forth.
+    for form in ["xml", "save", "id", "extended"] {
+        // XML of an SCTP flow that was inserted could be conntrack's or ours, which call states differently.
+        let one = of(
+            &format!("-L -o {form}"),
+            &plain.replace("3599 ESTABLISHED src=1.1.1.1", "3599 CLOSED src=1.1.1.1"),
+        );
+        assert_eq!(of(&format!("-L -o {form}"), &one), one, "{form}");
+    }
+    let (stdout, stderr, status) = ran("-L", &plain);
+    assert_eq!((stdout.lines().count(), status), (19, 0));
+    assert_eq!(stderr, "conntrack v1.4.7 (conntrack-tools): 19 flow entries have been shown.\n");
+}
+
+#[test]
+fn events_are_shown_as_they_were_printed() {
+    let text = recording("routed-nat-zones.E-id-timestamp-extended.txt");
+    let (stdout, stderr, status) = ran("-E -o id,timestamp,extended", &text);
+    assert_eq!((stdout.as_str(), status), (text.as_str(), 0));
+    assert_eq!(stderr, "conntrack v1.4.7 (conntrack-tools): 36 flow events have been shown.\n");
+    let destroyed = ran("-E -e DESTROY -o id,timestamp,extended", &text).0;
+    assert_eq!(destroyed.lines().count(), text.matches("[DESTROY]").count());
+    let table = ran("-E --human", &text).0;
+    assert_eq!(table.matches("DESTROY").count(), text.matches("[DESTROY]").count(), "{table}");
+    let rows = ran("-E --tsv", &text).0;
+    assert!(
+        rows.starts_with(
+            "2026-11-21T09:56:52.255Z\tNEW\tfalse\t-\tipv4\ttcp\tSYN_SENT\t120\t10.88.1.2\t"
+        ),
+        "{rows}"
+    );
+    // As XML, and back; the time of XML is to the second.
+    let xml = ran("-E -o xml,timestamp", &text).0;
+    assert_eq!(ran("-E -o xml,timestamp", &xml), (xml.clone(), stderr, 0));
+    // Without a time there is none.
+    let untimed: String =
+        text.lines().map(|line| line.split_once('\t').unwrap().1.to_owned() + "\n").collect();
+    assert!(ran("-E --json", &untimed).0.starts_with("{\"time\":null,\"event\":\"NEW\","));
+    assert_eq!(ran("-E -o id,extended,timestamp", &untimed).0, untimed);
+    let lost = format!("WARNING: We have hit ENOBUFS! We are losing events.\n{untimed}");
+    assert!(ran("-E --tsv", &lost).0.starts_with("-\tLOST\tfalse\t0\t"));
+    let (_, stderr, status) = ran("-E", &lost);
+    assert!(
+        stderr.starts_with("conntrack: 1: the tool lost events here\n") && status == 1,
+        "{stderr}"
+    );
+}
+
+#[test]
+fn one_flow_is_found_by_its_tuple() {
+    let text = recording(LISTS[0]);
+    let (stdout, _, status) = ran("-G -p tcp -s 3.3.3.3 -d 4.4.4.4 --sport 107 --dport 80", &text);
+    assert!(
+        stdout.starts_with("tcp      6 3599 TIME_WAIT src=3.3.3.3 ") && status == 0,
+        "{stdout}"
+    );
+    let (stdout, stderr, status) =
+        ran("-G -p tcp -s 3.3.3.3 -d 4.4.4.4 --sport 1 --dport 80", &text);
+    assert_eq!(
+        (stdout.as_str(), stderr.as_str(), status),
+        ("", "conntrack: --get: no such flow\n", 1)
+    );
+}
+
+#[test]
+fn what_a_text_does_not_tell_is_refused() {
+    let (plain, save) = (recording(LISTS[0]), recording(LISTS[3]));
+    let xml = recording(LISTS[2]);
+    for (line, text, wanted) in [
+        (
+            "-C -m 5",
+            &save,
+            "1: --mark cannot be answered: this form shows no marks; save with -o extended,id,labels",
+        ),
+        (
+            "-C --by mark",
+            &save,
+            "1: --by cannot be answered: this form shows no marks; save with -o extended,id,labels",
+        ),
+        (
+            "-C --by proto --sum bytes",
+            &save,
+            "1: --sum cannot be answered: this form shows no packets and bytes; save with -o extended,id,labels",
+        ),
+        (
+            "-C --by helper",
+            &recording(LISTS[4]),
+            "1: --by cannot be answered: this form shows no helpers; save with -o extended,id,labels",
+        ),
+        (
+            "-C --by labels",
+            &plain,
+            "--by cannot be answered: no flow shows its labels; save with -o extended,id,labels",
+        ),
+        (
+            "-C -l 5",
+            &plain,
+            "--label cannot be answered: no flow shows its labels; save with -o extended,id,labels",
+        ),
+        (
+            "-C -u EXPECTED",
+            &plain,
+            "1: --status cannot be answered: the text does not tell EXPECTED",
+        ),
+        (
+            "-C -u FIXED_TIMEOUT",
+            &xml,
+            "3: --status cannot be answered: the text does not tell FIXED_TIMEOUT",
+        ),
+        ("-E", &plain, "1: a flow of a list, and not an event; conntrack -L reads lists"),
+    ] {
+        assert_eq!(ran(line, text), (String::new(), format!("conntrack: {wanted}\n"), 1), "{line}");
+    }
+    let (_, stderr, status) = ran("-C -p icmp --icmp-type 8", &xml);
+    assert!(stderr.contains(": --icmp-type cannot be answered: ") && status == 1, "{stderr}");
+}
+
+#[test]
+fn what_needs_the_running_kernel_is_refused() {
+    let plain = recording(LISTS[0]);
+    for line in [
+        "-S",
+        "-L expect",
+        "-L dying",
+        "-C --limits",
+        "-E --resync",
+        "-E -b 100000",
+        "-E --prom",
+        "-E --value",
+    ] {
+        let (stdout, stderr, status) = ran(line, &plain);
+        assert_eq!((stdout.as_str(), status), ("", 2), "{line}: {stderr}");
+    }
+}
+
+#[test]
+fn what_is_not_whole_is_said() {
+    let plain = recording(LISTS[0]);
+    let second = plain.match_indices('\n').nth(1).unwrap().0 + 1;
+    let line = "conntrack: 3: the file is cut: its last line has no line end\n".to_owned();
+    assert_eq!(ran("-C", &plain[..second + 9]), ("2\n".into(), line, 1));
+    for (text, wanted) in [
+        (
+            [&plain[..second], "what is this\n"].concat(),
+            "3: not a line of conntrack (-L, -G or -E, in any form of -o), of /proc/net/nf_conntrack, or a row of connbox conntrack below its header",
+        ),
+        (
+            [&plain[..second], "    [NEW] ", &plain].concat(),
+            "3: an event, which may be one of several of its flow; conntrack -E reads events",
+        ),
+        (
+            [&plain[..second], "Total: 152\n"].concat(),
+            "3: the summary of ss -s: closedcalc and conncount read it, conntrack does not",
+        ),
+        (
+            plain[..second].replace("ESTABLISHED", "OPEN"),
+            "1: 'OPEN' is not a state of this protocol",
+        ),
+    ] {
+        assert_eq!(ran("-C", &text), (String::new(), format!("conntrack: {wanted}\n"), 1));
+    }
+    for (text, count, wanted) in [
+        (
+            [&plain[..second], &recording("every-proto.L.stderr")].concat(),
+            2,
+            "holds 2 flows, but the tool said that it printed 19",
+        ),
+        (
+            recording(LISTS[2]).replace("</conntrack>\n", ""),
+            19,
+            "the XML is cut: </conntrack> is missing",
+        ),
+        (
+            String::new(),
+            0,
+            "holds no flow: none was tracked, or the command failed; save with 2>&1, and the text says which",
+        ),
+        (
+            format!(
+                "{}conntrack v1.4.7 (conntrack-tools): Operation failed: x\n",
+                &plain[..second]
+            ),
+            2,
+            "3: the tool said: conntrack v1.4.7 (conntrack-tools): Operation failed: x",
+        ),
+    ] {
+        assert_eq!(ran("-C", &text), (format!("{count}\n"), format!("conntrack: {wanted}\n"), 1));
+    }
+    let none = "conntrack v1.4.7 (conntrack-tools): 0 flow entries have been shown.\n";
+    assert_eq!(ran("-C", none), ("0\n".into(), String::new(), 0));
+}
+
+#[test]
+fn rows_of_connbox_are_flows_again() {
+    let plain = recording(LISTS[0]);
+    let keys = "-C --by proto,state,family,src,dst,sport,dport,reply_dst,reply_sport,zone,mark,status --sum packets";
+    let wanted = ran(keys, &plain);
+    for line in ["-L --tsv --header", "-L --json"] {
+        let rows = ran(line, &plain).0;
+        assert_eq!(ran(keys, &rows), wanted, "{line}");
+        assert_eq!(ran(line, &rows).0, rows, "{line}");
+        assert_eq!(ran("-L -o xml", &rows).0, ran("-L -o xml", &plain).0, "{line}");
+        let (_, stderr, status) = ran("-C", &rows.replace("4.4.4.4", "4.4.4"));
+        assert!(stderr.contains(": not a line of conntrack ") && status == 1, "{stderr}");
+    }
+    let events = recording("routed-nat-zones.E-id-timestamp-extended.txt");
+    for line in ["-E --tsv --header", "-E --json"] {
+        let rows = ran(line, &events).0;
+        assert_eq!(ran(line, &rows).0, rows, "{line}");
+        // Rows have the time to the millisecond, and no age.
+        let bare = |text: &str| {
+            let words = |line: &str| -> Vec<String> {
+                let words = line.split_whitespace().filter(|word| !word.starts_with("delta-time="));
+                words.map(str::to_owned).collect()
+            };
+            text.lines().map(words).collect::<Vec<_>>()
+        };
+        let untimed: String =
+            events.lines().map(|line| line.split_once('\t').unwrap().1.to_owned() + "\n").collect();
+        assert_eq!(bare(&ran("-E -o id,extended", &rows).0), bare(&untimed), "{line}");
+    }
+    // Rows without a header do not tell their columns, and those of groups are not flows.
+    for rows in [ran("-L --tsv", &plain).0, ran("-C --by proto --header", &plain).0] {
+        let (stdout, stderr, status) = ran("-C", &rows);
+        assert!(
+            stdout.is_empty() && stderr.contains("below its header") && status == 1,
+            "{stderr}"
+        );
+    }
+}
+
+/// Several threads read a long list, or leave it to one: the answer is the same.
+#[test]
+fn a_long_list_is_the_same_for_any_number_of_threads() {
+    let plain = recording(LISTS[0]);
+    let mut text = plain.repeat(1400);
+    assert!(text.len() > 4 << 20);
+    let path =
+        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("saved-flows-of-many-threads");
+    let ran = |text: &str, line: &str, threads: &str| {
+        std::fs::write(&path, text).unwrap();
+        let words = ["conntrack", "--threads", threads, "--from", path.to_str().unwrap()];
+        let output = run(&[&words[..], &line.split(' ').collect::<Vec<_>>()].concat());
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (text(output.stdout), text(output.stderr), output.status.code())
+    };
+    let said = format!(
+        "conntrack v1.4.7 (conntrack-tools): {} flow entries have been shown.\n",
+        19 * 1400
+    );
+    let groups = "-C --by proto,state,dst --sum packets";
+    let mores = ["", &said, &said.replace("266", "267"), "what is this\n", "tcp      6 1"];
+    let lines = ["-C -p tcp", "-C --by labels", "-C -u EXPECTED"].map(|line| (line, ""));
+    for (line, more) in mores.map(|more| (groups, more)).into_iter().chain(lines) {
+        text.truncate(plain.len() * 1400);
+        text.push_str(more);
+        assert_eq!(ran(&text, line, "3"), ran(&text, line, "1"), "{more} {line}");
+    }
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn flows_that_are_given_twice_count_twice_and_it_is_said() {
+    const TWICE: &str = "conntrack: --from: the same flows are given twice: they count twice\n";
+    let all = LISTS.map(recording);
+    for one in &all {
+        for other in &all {
+            let (stdout, stderr, status) = ran("-C", &[one.as_str(), other].concat());
+            assert_eq!((stdout.as_str(), stderr.as_str(), status), ("38\n", TWICE, 0));
+        }
+        assert_eq!(ran("-C", one).1, "");
+    }
+    let path = fixtures().join("own-lab-6.18/conntrack").join(LISTS[0]);
+    let path = path.to_str().unwrap();
+    let output = run(&["conntrack", "-L", "--from", path, "--from", path]);
+    assert!(String::from_utf8(output.stderr).unwrap().contains(TWICE));
+    let flow = |port: u32| {
+        format!(
+            "udp 17 29 src=10.0.0.1 dst=10.0.{}.2 sport={} dport=53 src=10.0.0.2 dst=10.0.0.1 sport=53 dport=5 mark=0 use=1\n",
+            port % 200,
+            1024 + port % 60_000
+        )
+    };
+    // Two routers may have some flows in common.
+    let list = |from: u32, to| (from..to).map(flow).collect::<String>();
+    assert_eq!(ran("-C", &[list(0, 30), list(9, 99)].concat()), ("120\n".into(), String::new(), 0));
+    let long = list(0, 50_000);
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("twice.txt");
+    std::fs::write(
+        &file,
+        [&long, "conntrack v1.4.7 (conntrack-tools): 50000 flow entries have been shown.\n"]
+            .concat(),
+    )
+    .unwrap();
+    let file_name = file.to_str().unwrap();
+    let counted = |threads| {
+        let output = run(&["conntrack", "-C", "--from", file_name, "--threads", threads]);
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(counted("3"), ("50000\n".into(), String::new()));
+    std::fs::write(&file, [long.as_str(), &long].concat()).unwrap();
+    for threads in ["1", "3"] {
+        assert_eq!(counted(threads), ("100000\n".into(), TWICE.into()));
+    }
+    std::fs::remove_file(file).unwrap();
+}

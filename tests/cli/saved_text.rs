@@ -1,0 +1,828 @@
+//! What ss, netstat and their relatives print, saved and read again.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use connbox::error::Error;
+use connbox::model::Family;
+
+use crate::corruption::counted;
+use crate::support::{run, run_with_input, scratch::scratch};
+
+/// Runs an applet on a saved text: its standard output, its standard error, its status.
+fn ran(words: &[&str], text: &str) -> (String, String, i32) {
+    let output = run_with_input(&[words, &["--from", "-"]].concat(), text.as_bytes());
+    let text = |bytes| String::from_utf8(bytes).unwrap().replace("standard input", "FILE");
+    (text(output.stdout), text(output.stderr), output.status.code().unwrap())
+}
+
+/// The rows that an applet makes of a text, without a message.
+fn rows(words: &[&str], text: &str) -> String {
+    let (stdout, stderr, status) = ran(words, text);
+    assert_eq!((stderr.as_str(), status), ("", 0), "{words:?} of {text}");
+    stdout
+}
+
+/// The message with which an applet refuses a text.
+fn refusal(words: &[&str], text: &str) -> String {
+    let (stdout, stderr, status) = ran(words, text);
+    assert_eq!((stdout.as_str(), [1, 2].contains(&status)), ("", true), "{words:?} of {text}");
+    stderr
+}
+
+/// `ss -tanpemi` of iproute2 6.1, and the same sockets as others print them.
+const SS: &str = "\
+State      Recv-Q Send-Q      Local Address:Port        Peer Address:Port Process                                   \n\
+LISTEN     1      5               127.0.0.1:7000             0.0.0.0:*     users:((\"n\n\
+l\",pid=8784,fd=3),(\"a b\"\",pid=8632,fd=3)) uid:1000 ino:63861041 sk:b8bcd6 cgroup:/a b/c <->\n\
+\t skmem:(r0,rb131072,t0,tb16384,f0,w0,o0,bl0,d0) bbr cwnd:10                \n\
+LISTEN     0      5                       *:7001                   *:*     users:((\"web\",pid=7,fd=4)) ino:63861042 sk:b8bcd7 cgroup:/ v6only:0 <->\n\
+ESTAB      10     20              127.0.0.1:7000           127.0.0.1:51384 users:((\"web\",pid=7,fd=5)) timer:(keepalive,119min,0) ino:63861052 sk:b8bcd8 cgroup:/ <->\n\
+\t skmem:(r0,rb131072,t0,tb3939840,f0,w0,o0,bl0,d0) ts sack bbr wscale:10,10 bbr:(bw:0bps,mrtt:0.008) send 327680000000bps lastsnd:704\n\
+ESTAB      0      0      [::ffff:10.0.0.1]:7001    [::ffff:10.0.0.2]:51385 users:((\"web\",pid=7,fd=6)) ino:63861053 sk:b8bcd9 cgroup:/ <->\n\
+ESTAB      0      0       [fe80::1%eth0]:7001            [fe80::2]:51386 ino:0 sk:b8bcda cgroup:unreachable:c4 <->\n\
+TIME-WAIT  0      0               127.0.0.1:40106          127.0.0.1:7000  timer:(timewait,7.904ms,0) ino:0 sk:5\n\
+FIN-WAIT-2 0      0               127.0.0.1:40107          127.0.0.1:7000  timer:(timewait,59sec,0) ino:0 sk:6\n";
+
+#[test]
+fn a_table_of_ss_answers_what_its_options_show() {
+    let by = |key: &str| rows(&["conncount", "--by", key], SS);
+    assert_eq!(by("state"), "ESTABLISHED\t3\nLISTEN\t2\nFIN_WAIT2\t1\nTIME_WAIT\t1\n");
+    assert_eq!(by("family"), "inet\t4\ninet6\t2\ninet6-mapped\t1\n");
+    assert_eq!(by("process,pid"), "-\t-\t3\nweb\t7\t3\na b\"\t8632\t1\n");
+    assert_eq!(by("uid"), "-\t3\n0\t3\n1000\t1\n");
+    assert_eq!(by("cgroup"), "/\t3\n-\t2\n/a b/c\t1\nunreachable:c4\t1\n");
+    assert_eq!(by("iface"), "-\t6\neth0\t1\n");
+    assert_eq!(
+        by("raddr/8"),
+        "127.0.0.0/8\t3\n0.0.0.0/8\t1\n10.0.0.0/8\t1\n::\t1\nfe80::2\t1\n"
+            .replace("::\t", "::/128\t")
+            .replace("fe80::2\t", "fe80::2/128\t")
+    );
+    for (filter, count) in [
+        (&["--process", "web"][..], "3\n"),
+        (&["--process", "8784"], "1\n"),
+        (&["--process", "a b\""], "1\n"),
+        (&["--uid", "1000"], "1\n"),
+        (&["--cgroup", "/a b"], "1\n"),
+        (&["--iface", "eth0"], "1\n"),
+        (&["--laddr", "fe80::/10%eth0"], "1\n"),
+        (&["--laddr", "fe80::/10%eth1"], "0\n"),
+        (&["--raddr", "10.0.0.0/8"], "1\n"),
+        (&["--lport", "7000"], "2\n"),
+        (&["--state", "time-wait", "--rport", "7000"], "1\n"),
+    ] {
+        assert_eq!(rows(&[&["conncount"], filter].concat(), SS), count, "{filter:?}");
+    }
+    // A process that is asked for counts, and not the one with the lowest number.
+    assert_eq!(
+        rows(&["conncount", "--process", "8784", "--by", "pid,process"], SS),
+        "8784\tn\\nl\t1\n"
+    );
+    assert_eq!(
+        rows(
+            &["conncount", "--by", "lport", "--sum", "recv_queue,send_queue", "--lport", "7000"],
+            SS
+        ),
+        "7000\t2\t10\t20\n"
+    );
+    assert_eq!(rows(&["tcpstates", "-v", "estab", "fin-wait-2"], SS), "3\n1\n");
+    assert_eq!(
+        rows(&["tcpstates", "--by", "family", "estab", "listen"], SS),
+        "tcp\tESTABLISHED\t1\ntcp\tLISTEN\t1\ntcp6\tESTABLISHED\t2\ntcp6\tLISTEN\t1\n"
+    );
+    let check =
+        ran(&["network-connections", "--no-perfdata", "--conn-type=tcp6", "--conn-type=tcp"], SS);
+    assert_eq!(
+        check.0,
+        "tcp6 ESTABLISHED: 2, tcp ESTABLISHED: 1, tcp FIN WAIT2: 1, tcp TIME WAIT: 1, tcp LISTEN: 1, tcp6 LISTEN: 1\n"
+    );
+}
+
+/// A row of each of the ways in which options shape a table.
+#[test]
+fn every_mix_of_columns_and_options_is_read() {
+    let (local, remote) = ("127.0.0.1:7000", "127.0.0.1:51384");
+    for netid in ["", "tcp   "] {
+        for header in [
+            "",
+            "State Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n",
+            "State  Recv-Q Send-Q Local Address:Port  Peer Address:Port              \n",
+        ] {
+            for more in [
+                "",
+                "   ",
+                " users:((\"sshd\",1234,3))",
+                " timer:(on,204ms,0) uid:1 ino:2 sk:3 <->",
+                "\t skmem:(r0)",
+                "\n\t cubic rto:204",
+                "\n\t skmem:(r0,rb1) ts sack\n",
+            ] {
+                for end in ["", "\r"] {
+                    let header = if netid.is_empty() || header.is_empty() {
+                        header.to_owned()
+                    } else {
+                        ["Netid ", header].concat()
+                    };
+                    let text = format!(
+                        "{header}{netid}ESTAB 0 0 {local} {remote}{more}{end}\n{netid}TIME-WAIT 0 0 {local}  {remote}  {end}\n"
+                    );
+                    assert_eq!(
+                        rows(&["conncount", "--by", "state,lport,rport"], &text),
+                        "ESTABLISHED\t7000\t51384\t1\nTIME_WAIT\t7000\t51384\t1\n",
+                        "{text}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn other_kinds_of_sockets_and_other_texts_stand_beside_a_table() {
+    // Paths have blanks and line ends.
+    let all = "Netid State  Recv-Q Send-Q Local Address:Port  Peer Address:Port Process\n\
+        nl    UNCONN 0 0 4:16435 *\n\
+        u_str ESTAB  0 0 /p/with blank.sock 9023778 * 9023777\n\
+        u_str LISTEN 0 0 /p/new\n\
+        line.sock 1 * 0\n\
+        p_raw UNCONN 0 0 *:eth0 *\n\
+        raw   UNCONN 0 0 0.0.0.0:icmp 0.0.0.0:*\n\
+        icmp6 UNCONN 0 0 *:ipv6-icmp *:*\n\
+        udp   UNCONN 0 0 0.0.0.0:53 0.0.0.0:*\n\
+        mptcp ESTAB  0 0 127.0.0.1:1 127.0.0.1:2\n\
+        tcp   ESTAB  0 0 127.0.0.1:1 127.0.0.1:2\n\
+        tcp   UNCONN 0 0 127.0.0.1:3 0.0.0.0:*\n\
+        tcp   LISTEN 0 0 127.0.0.1:4 0.0.0.0:*\n";
+    assert_eq!(
+        rows(&["conncount", "-t", "-u", "--by", "proto,state"], all),
+        "tcp\tESTABLISHED\t1\ntcp\tLISTEN\t1\nudp\tCLOSE\t1\n"
+    );
+    // What ss says beside it, in text that was made with 2>&1.
+    let noisy = ["RTNETLINK answers: Invalid argument\n", all]
+        .concat()
+        .replace("udp ", "RTNETLINK answers: Invalid argument\nudp ");
+    assert_eq!(rows(&["conncount", "-t", "-u", "--by", "proto"], &noisy), "tcp\t2\nudp\t1\n");
+    // Two tables behind one another, and a file of the kernel.
+    let kernel = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+    assert_eq!(rows(&["tcpstates", "-v", "estab"], &[SS, all].concat()), "4\n");
+    assert_eq!(
+        rows(
+            &["conncount", "-u", "--from-command", "ss -uan"],
+            "UNCONN 0 0 0.0.0.0:53 0.0.0.0:*\n"
+        ),
+        "1\n"
+    );
+    let (count, doubt, status) = ran(&["tcpstates", "-v", "estab"], &[SS, kernel].concat());
+    assert_eq!((count.as_str(), status), ("3\n", 0), "{doubt}");
+    assert!(doubt.contains("tables of sockets of several tools"), "{doubt}");
+}
+
+#[test]
+fn old_versions_write_other_addresses() {
+    let old = "State      Recv-Q Send-Q        Local Address:Port          Peer Address:Port \n\
+        LISTEN     0      128                       *:22                       *:*     \n\
+        LISTEN     0      128                      :::22                      :::*     \n\
+        ESTAB      0      0                       ::1:22                     ::1:4000  \n";
+    assert_eq!(
+        rows(&["conncount", "--by", "family,state"], old),
+        "inet\tLISTEN\t1\ninet6\tESTABLISHED\t1\ninet6\tLISTEN\t1\n"
+    );
+    let new = old.replace(":::", "[::]:").replace("::1:", "[::1]:");
+    let (stdout, stderr, _) = ran(&["conncount", "--by", "family,state"], &new);
+    assert!(
+        stderr.contains("do not tell whether a socket is of IPv4 or of IPv6"),
+        "{stdout}{stderr}"
+    );
+    // With -r a name hides the family, too.
+    let named = "ESTAB 0 0 localhost:5360 other.example:22\nLISTEN 0 0 *:22 *:*\n";
+    assert_eq!(ran(&["conncount", "--by", "raddr"], named).0, "other.example\t1\n0.0.0.0\t1\n");
+    assert_eq!(
+        refusal(&["conncount", "--raddr", "10.0.0.0/8"], named),
+        "conncount: FILE:1: 'localhost' is a name, not an address: save the text with -n\n"
+    );
+}
+
+#[test]
+fn what_a_text_does_not_tell_is_asked_for() {
+    const STATE: &str = "this table of ss does not say in which state its sockets are: name the command that made it, \
+        --from-command \"ss -Htn state time-wait\"";
+    const PROTO: &str = "this table of ss does not say whether its sockets are of TCP or of UDP: name the command that \
+        made it, --from-command \"ss -tn\"";
+    let one_state = "0 0 127.0.0.1:40106 127.0.0.1:7000\n";
+    let header = "Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n";
+    let established = "ESTAB 0 0 127.0.0.1:40106 127.0.0.1:7000\n";
+    for (text, line, reason) in [
+        (one_state, 1, STATE),
+        (&[header, one_state].concat(), 1, STATE),
+        (&["tcp ", one_state].concat(), 1, STATE),
+        (established, 1, PROTO),
+        (&["State ", header, established].concat(), 2, PROTO),
+        (&["State ", header].concat(), 1, PROTO),
+        // Raw sockets look like those of UDP.
+        ("UNCONN 0 0 0.0.0.0:89 0.0.0.0:*\n", 1, PROTO),
+        ("UNCONN 0 0 0.0.0.0:8089 0.0.0.0:*\nLISTEN 0 0 0.0.0.0:1 0.0.0.0:*\n", 2, PROTO),
+    ] {
+        for words in [&["conncount", "--by", "state"][..], &["tcpstates"]] {
+            assert_eq!(
+                refusal(words, text),
+                format!("{}: FILE:{line}: {reason}\n", words[0]),
+                "{text}"
+            );
+        }
+    }
+    let command = |text: &str, command: &str| {
+        rows(&["conncount", "--by", "state", "--from-command", command], text)
+    };
+    assert_eq!(command(one_state, "ss -Htn state time-wait"), "TIME_WAIT\t1\n");
+    assert_eq!(command(&[header, one_state].concat(), "ss -tn state time-wait"), "TIME_WAIT\t1\n");
+    assert_eq!(command(established, "ss -Htn"), "ESTABLISHED\t1\n");
+    assert_eq!(command(&["State ", header].concat(), "ss -ta"), "");
+    assert_eq!(
+        refusal(&["conncount", "--by", "state", "--from-command", "lsof"], ""),
+        "conncount: --from-command: 'lsof' is not a command of ss, as ss -Htn state time-wait\n"
+    );
+    assert_eq!(
+        String::from_utf8(run(&["conncount", "--from-command", "ss -t"]).stderr).unwrap(),
+        "conncount: --from-command: needs --from\n"
+    );
+    let (_, note, status) =
+        ran(&["conncount", "-u", "--by", "state"], "UNCONN 0 0 0.0.0.0:8053 0.0.0.0:*\n");
+    assert_eq!(status, 0);
+    assert_eq!(
+        note,
+        "conncount: --from: a table of ss without the column Netid is taken for one of UDP: --from-command \"ss -uan\" says so\n"
+    );
+}
+
+#[test]
+fn keys_that_a_text_does_not_answer_are_refused() {
+    let plain = "LISTEN 0 5 127.0.0.1:7000 0.0.0.0:*\nESTAB 0 0 127.0.0.1:no-such-service 127.0.0.1:51384\n";
+    for (words, reason) in [
+        (
+            &["--by", "process"][..],
+            "--from: this text does not say who holds a socket: save it with ss -p, or netstat -p",
+        ),
+        (
+            &["--process", "web"],
+            "--from: this text does not say who holds a socket: save it with ss -p, or netstat -p",
+        ),
+        (
+            &["--by", "uid"],
+            "FILE:1: this row does not say who made the socket: save the text with ss -e, or netstat -en",
+        ),
+        (
+            &["--uid", "0"],
+            "FILE:1: this row does not say who made the socket: save the text with ss -e, or netstat -en",
+        ),
+        (
+            &["--by", "cgroup"],
+            "--from: this text does not say in which control group a socket was created: save it with ss -e",
+        ),
+        (
+            &["--by", "lport"],
+            "FILE:2: 'no-such-service' is not a service in /etc/services: save the text with -n",
+        ),
+        (
+            &["--state", "bound-inactive"],
+            "--from: socket tables do not list sockets that are only bound (BOUND_INACTIVE)",
+        ),
+    ] {
+        assert_eq!(
+            refusal(&[&["conncount"], words].concat(), plain),
+            format!("conncount: {reason}\n"),
+            "{words:?}"
+        );
+    }
+    assert_eq!(rows(&["conncount", "--by", "raddr"], plain), "0.0.0.0\t1\n127.0.0.1\t1\n");
+    // One row shows its process: the other one was hidden from who saved the text.
+    let some = plain.replace("0.0.0.0:*", "0.0.0.0:* users:((\"a\",pid=1,fd=2))");
+    let (stdout, stderr, status) = ran(&["conncount", "--by", "process"], &some);
+    assert_eq!((stdout.as_str(), status), ("-\t1\na\t1\n", 1));
+    assert!(
+        stderr
+            .starts_with("conncount: --from: saved text does not show the process of each socket"),
+        "{stderr}"
+    );
+    assert_eq!(ran(&["conncount", "--by", "process", "--quiet-gaps"], &some).2, 0);
+    let waits = "TIME-WAIT 0 0 127.0.0.1:1 127.0.0.1:2\n";
+    assert_eq!(rows(&["conncount", "--by", "process"], waits), "-\t1\n");
+}
+
+/// `netstat -tuanpeo` of net-tools 2.10.
+const NETSTAT: &str = "\
+Active Internet connections (servers and established)\n\
+Proto Recv-Q Send-Q Local Address           Foreign Address         State       User       Inode      PID/Program name     Timer\n\
+tcp        0      0 127.0.0.1:7000          0.0.0.0:*               LISTEN      1000       9028066    18438/nginx: master  off (0.00/0/0)\n\
+tcp        0      0 127.0.0.1:40106         127.0.0.1:7000          TIME_WAIT   0          0          -                    timewait (59.27/0/0)\n\
+tcp6       0      7 203.0.113.211:7008      127.0.0.1:40010         ESTABLISHED 0          9028067    18439/a b 7/c  LIST  off (0.00/0/0)\n\
+tcp6       0      0 2001:db8:1:2:3:4:5:6:80 2001:db8::1:6000        ESTABLISHED 0          9028069    18439/a b 7/c  LIST  keepalive (1.00/0/0)\n\
+udp        0      0 127.0.0.1:8082          0.0.0.0:*                           0          9028068    18439/a b 7/c  LIST  off (0.00/0/0)\n\
+udp6       0      0 ::1:53                  ::1:54                  ESTABLISHED 0          9028070    18439/a b 7/c  LIST  off (0.00/0/0)\n\
+raw        0      0 0.0.0.0:89              0.0.0.0:*               7           0          9028071    18439/a b 7/c  LIST  off (0.00/0/0)\n\
+Active UNIX domain sockets (servers and established)\n\
+Proto RefCnt Flags       Type       State         I-Node   PID/Program name     Path\n\
+unix  2      [ ACC ]     STREAM     LISTENING     123      1/init               /run/with blank\n";
+
+#[test]
+fn a_text_of_netstat_answers_what_its_options_show() {
+    const CUT: &str = "conncount: --from: addresses that fill their column, and may be cut: 1 (netstat -W cuts none)\n";
+    let by = |words: &[&str]| {
+        let (stdout, stderr, status) = ran(&[&["conncount"], words].concat(), NETSTAT);
+        // It shows one process of each socket.
+        let (said, is_gap) = (stderr.replace(ONE_HOLDER, ""), words.contains(&"pid,process"));
+        assert_eq!((said.as_str(), status), (CUT, i32::from(is_gap)), "{words:?}");
+        assert_eq!(stderr.contains(ONE_HOLDER), is_gap, "{words:?}");
+        stdout
+    };
+    assert_eq!(by(&["--by", "state"]), "ESTABLISHED\t2\nTIME_WAIT\t1\nLISTEN\t1\n");
+    assert_eq!(
+        by(&["-t", "-u", "--by", "proto,state"]),
+        "tcp\tESTABLISHED\t2\ntcp\tTIME_WAIT\t1\ntcp\tLISTEN\t1\nudp\tESTABLISHED\t1\nudp\tCLOSE\t1\n"
+    );
+    assert_eq!(by(&["--by", "family"]), "inet\t2\ninet6\t1\ninet6-mapped\t1\n");
+    assert_eq!(
+        by(&["--by", "pid,process"]),
+        "18439\ta b 7/c  LIST\t2\n-\t-\t1\n18438\tnginx: master\t1\n"
+    );
+    assert_eq!(by(&["--by", "uid"]), "0\t2\n-\t1\n1000\t1\n");
+    assert_eq!(by(&["--by", "lport", "--state", "estab"]), "80\t1\n7008\t1\n");
+    const REFUSED: &str = "conncount: FILE:6: an address may be cut, as it fills its column: save the text with netstat -W\n";
+    for words in [
+        &["--by", "laddr"][..],
+        &["--by", "raddr/24"],
+        &["--raddr", "127.0.0.1"],
+        &["--laddr", "::/0"],
+    ] {
+        assert_eq!(refusal(&[&["conncount"], words].concat(), NETSTAT), REFUSED, "{words:?}");
+    }
+    assert_eq!(
+        refusal(&["conncount", "--by", "iface"], NETSTAT),
+        "conncount: FILE:3: netstat does not show to which interface a socket is bound: save ss -tan\n"
+    );
+    // Rows without a header, as grep leaves them.
+    assert_eq!(
+        rows(
+            &["tcpstates", "-v", "listen", "time-wait"],
+            &NETSTAT.split_inclusive('\n').skip(2).take(2).collect::<String>()
+        ),
+        "1\n1\n"
+    );
+    assert_eq!(
+        refusal(&["snmpget-tcp"], NETSTAT),
+        "snmpget-tcp: FILE:1: a table of netstat: conncount, network-connections and tcpstates read it, snmpget-tcp does not\n"
+    );
+}
+
+#[test]
+fn busybox_and_others_write_ipv6_in_rows_of_tcp() {
+    let busybox = "Active Internet connections (servers and established)\n\
+        Proto Recv-Q Send-Q Local Address           Foreign Address         State       \n\
+        tcp        0      0 127.0.0.1:7000          0.0.0.0:*               LISTEN      \n\
+        tcp        0      0 :::7001                 :::*                    LISTEN      \n\
+        tcp        0      0 ::ffff:127.0.0.1:7001   ::ffff:127.0.0.1:41000  ESTABLISHED \n\
+        tcp        0      0 2001:db8:1111:2222:3333:4444:5555:6666:7001 2001:db8:1:2:3:4:5:6:80 ESTABLISHED \n\
+        udp        0      0 127.0.0.1:8053          0.0.0.0:*                           \n\
+        raw        0      0 ::1%3025689245:58       ::%32:*                 58          \n";
+    assert_eq!(
+        rows(&["conncount", "--by", "family,state"], busybox),
+        "inet\tLISTEN\t1\ninet6\tESTABLISHED\t1\ninet6\tLISTEN\t1\ninet6-mapped\tESTABLISHED\t1\n"
+    );
+    assert_eq!(
+        rows(&["conncount", "--by", "raddr", "--state", "estab"], busybox),
+        "127.0.0.1\t1\n2001:db8:1:2:3:4:5:6\t1\n"
+    );
+    let toybox = busybox.replace(
+        "tcp        0      0 :::7001                 :::*",
+        "tcp6       0      0 [::]:7001               [::]:*",
+    );
+    assert_eq!(
+        rows(&["conncount", "--by", "family", "--state", "listen"], &toybox),
+        "inet\t1\ninet6\t1\n"
+    );
+}
+
+const SUMMARY: &str = "Total: 152\nTCP:   14 (estab 3, closed 3, orphaned 1, timewait 1)\n\nTransport Total     IP        IPv6\n\
+    RAW\t  1         0         1        \nUDP\t  4         3         1        \nTCP\t  11        8         3        \n\
+    INET\t  16        11        5        \nFRAG\t  0         0         0        \n\n";
+
+#[test]
+fn the_summary_of_ss_gives_its_rows_and_what_follows_from_them() {
+    let old = SUMMARY
+        .replace("152\n", "152 (kernel 160)\n")
+        .replace("orphaned 1, timewait 1)", "orphaned 1, synrecv 0, timewait 1/0), ports 0")
+        .replace("RAW", "*\t  160       -         -        \nRAW");
+    let wanted = "total\t152\ntcp\t14\nestab\t3\nclosed\t3\norphaned\t1\nsynrecv\t-\ntimewait\t1\nunhashed\t2\n";
+    for text in [
+        SUMMARY,
+        &old,
+        &SUMMARY.replace('\n', "\r\n"),
+        &[
+            SUMMARY,
+            "State Recv-Q Send-Q Local Address:Port Peer Address:Port\nLISTEN 0 0 1.1.1.1:1 *:*\n",
+        ]
+        .concat(),
+    ] {
+        assert_eq!(
+            rows(&["closedcalc"], text),
+            "closed\t3\nunhashed\t2\nalloc\t13\ninuse\t8\ninuse6\t3\ntw\t1\n",
+            "{text}"
+        );
+    }
+    for text in [SUMMARY, &old] {
+        assert_eq!(rows(&["conncount"], text), wanted, "{text}");
+    }
+    assert_eq!(
+        rows(
+            &["conncount", "--transport", "-v", "raw_ip6", "udp", "tcp_ip", "inet", "frag"],
+            SUMMARY
+        ),
+        "1\n4\n8\n16\n0\n"
+    );
+    let wrong = SUMMARY.replace("closed 3", "closed 4");
+    assert!(
+        refusal(&["closedcalc"], &wrong)
+            .ends_with("the numbers of TCP in this text of ss -s contradict each other\n")
+    );
+    assert!(
+        refusal(&["conncount"], &[SUMMARY, SUMMARY].concat()).ends_with("appears a second time\n")
+    );
+    assert_eq!(
+        refusal(&["tcpstates"], SUMMARY),
+        "tcpstates: FILE:1: the summary of ss -s: closedcalc and conncount read it, tcpstates does not\n"
+    );
+}
+
+#[test]
+fn a_line_that_fits_nothing_is_an_error_with_its_place() {
+    for (text, line, form) in [
+        (SS, 8, "a table of ss"),
+        (NETSTAT, 4, "a table of netstat"),
+        (SUMMARY, 2, "the summary of ss -s"),
+    ] {
+        let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+        for junk in [
+            "root@host:~# ss -tan\n",
+            "ESTAB 0\n",
+            "foo: bar\n",
+            "\0\n",
+            " 0 0 1.2.3.4:1 1.2.3.4:2 FOO\n",
+            "ESTAB 0 0 1.2.3.4:1 1.2.3.4:2 users:((\"a\",pid=1,fd=2)\n",
+            "tcp ESTAB 0 0 1.2.3.4 1.2.3.4:2\n",
+        ] {
+            lines.insert(line - 1, junk);
+            let applet = if text == SUMMARY { "closedcalc" } else { "tcpstates" };
+            let wanted = format!("{applet}: FILE:{line}: not a line of {form}\n");
+            assert_eq!(refusal(&[applet], &lines.concat()), wanted, "{junk:?}");
+            lines.remove(line - 1);
+        }
+    }
+}
+
+#[test]
+fn a_text_that_ends_in_a_line_gives_what_stands_before_with_status_1() {
+    let cut = SS.rfind("7.904ms").unwrap();
+    let (stdout, stderr, status) = ran(&["tcpstates", "-v", "estab", "time-wait"], &SS[..cut]);
+    assert_eq!((stdout.as_str(), status), ("3\n0\n", 1));
+    assert_eq!(
+        stderr,
+        "tcpstates: --from: a saved text ends in the middle of a line: what this line and those after it said is missing\n"
+    );
+    let check = ran(&["network-connections", "--conn-type=tcp"], &SS[..cut]);
+    assert_eq!(check.2, 3, "{check:?}");
+}
+
+#[test]
+fn a_port_by_its_name_is_looked_up() {
+    let folder = scratch("saved-text-names");
+    let file = folder.join("ss.txt");
+    std::fs::write(
+        &file,
+        "LISTEN 0 0 0.0.0.0:http 0.0.0.0:*\nESTAB 0 0 10.0.0.1:http 10.0.0.2:5000\n",
+    )
+    .unwrap();
+    let file = file.to_str().unwrap();
+    let text = |words: &[&str]| {
+        String::from_utf8(run(&[words, &["--from", file]].concat()).stdout).unwrap()
+    };
+    if std::fs::read_to_string("/etc/services").is_ok_and(|text| text.contains("80/tcp")) {
+        assert_eq!(text(&["conncount", "--by", "lport"]), "80\t2\n");
+        assert_eq!(
+            text(&["conncount", "--by", "direction,service"]),
+            "in\thttp\t1\nlisten\thttp\t1\n"
+        );
+    }
+}
+
+#[test]
+fn a_long_table_is_the_same_for_any_number_of_threads() {
+    let file = scratch("saved-text-long").join("ss.txt");
+    let name = file.to_str().unwrap();
+    let states = ["ESTAB", "TIME-WAIT", "CLOSE-WAIT", "LISTEN"];
+    let mut rows = Vec::new();
+    for number in 0..22_000u32 {
+        let (state, port) = (states[number as usize % 4], 1024 + number % 60_000);
+        let ends = match number % 5 {
+            0 => format!("[2001:db8::{:x}]:443 [::1]:{port}", number % 77),
+            1 => format!("*:{port} *:*"),
+            _ => format!("192.168.10.20:443 10.0.{}.{}:{port}", number % 7, number % 99),
+        };
+        rows.push(format!("{state:<10} 0 {number:<6} {ends:<150} users:((\"p{}\",pid={},fd=3)) ino:{number} sk:1\n", number % 9, number % 9));
+        if number % 1000 == 0 {
+            rows.push("\t cubic wscale:7,7 rto:204\n".to_owned());
+        }
+    }
+    let header = "State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n";
+    let with = |place: usize, line: &str| {
+        let mut rows = rows.clone();
+        rows.insert(place, line.to_owned());
+        [header, &rows.concat()].concat()
+    };
+    let plain = with(0, "");
+    assert!(plain.len() > 4 << 20);
+    for (text, is_whole) in [
+        (plain.clone(), true),
+        (rows.concat(), true),
+        (with(21_000, "what is this\n"), false),
+        (with(11_000, "ESTAB 0 0 127.0.0.1:1 127.0.0.1:2 users:((\"n\nl\",pid=1,fd=2))\n"), true),
+        (with(11_000, "ESTAB 0 0 localhost:1 127.0.0.1:2 users:((\"a\",pid=1,fd=2))\n"), true),
+        (with(10, header), true),
+        (plain[..plain.len() - 7].to_owned(), true),
+        (
+            plain
+                .replace("LISTEN    ", "ESTAB     ")
+                .replace("-WAIT", "ED")
+                .replace("TIMEED", "ESTAB")
+                .replace("CLOSEED", "ESTAB"),
+            false,
+        ),
+    ] {
+        std::fs::write(&file, &text).unwrap();
+        for words in [&["--by", "state,family,pid", "--sum", "send_queue"][..], &["--lport", "443"]]
+        {
+            let run = |threads| {
+                run(&[&["conncount", "--from", name, "--threads", threads], words].concat())
+            };
+            let one = run("1");
+            assert_eq!(run("3"), one, "{words:?}");
+            assert_eq!(!one.stdout.is_empty(), is_whole, "{words:?} {one:?}");
+        }
+    }
+}
+
+#[test]
+fn pods_and_exclusions_are_those_of_the_text() {
+    let id = "a".repeat(64);
+    let pod = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1b2c3d4e_1111_2222_3333_444455556666.slice";
+    let text = format!(
+        "LISTEN 0 5 127.0.0.1:7000 0.0.0.0:* users:((\"web\",pid=1,fd=2),(\"sh\",pid=3,fd=2)) ino:5 sk:1 \
+         cgroup:{pod}/cri-containerd-{id}.scope <->\n\
+         ESTAB 0 0 127.0.0.1:1 127.0.0.1:2 users:((\"db\",pid=2,fd=2)) ino:6 sk:2 cgroup:/a <->\n"
+    );
+    assert_eq!(
+        rows(&["conncount", "--by", "pod"], &text),
+        "-\t1\n1b2c3d4e-1111-2222-3333-444455556666\t1\n"
+    );
+    let plain = "LISTEN 0 5 127.0.0.1:7000 0.0.0.0:*\n";
+    assert!(refusal(&["conncount", "--by", "pod"], plain).contains("save it with ss -e"));
+    for (filter, count) in [
+        (&["--process", "!sh"][..], "1\n"),
+        (&["--process", "!none"], "2\n"),
+        (&["--process", "web", "--process", "!sh"], "0\n"),
+        (&["--cgroup", "!/a"], "1\n"),
+        (&["--lport", "!7000"], "1\n"),
+        (&["--iface", "!eth0"], "2\n"),
+    ] {
+        assert_eq!(rows(&[&["conncount"], filter].concat(), &text), count, "{filter:?}");
+    }
+}
+
+#[test]
+fn a_long_table_that_is_given_twice_counts_twice_and_says_so() {
+    let line = |port: u32| format!("ESTAB 0 0 127.0.0.1:{port} 127.0.0.1:7000\n");
+    let table: String = std::iter::once("LISTEN 0 5 127.0.0.1:7000 0.0.0.0:*\n".to_owned())
+        .chain((1..30).map(line))
+        .collect();
+    let header = "State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n";
+    let twice = [header, &table, header, &table].concat();
+    let (count, doubt, status) = ran(&["conncount", "--by", "proto"], &twice);
+    assert_eq!((count.as_str(), status), ("tcp\t60\n", 0));
+    assert_eq!(
+        doubt,
+        "conncount: --from: the same table of sockets is given twice: its sockets count twice\n"
+    );
+    let other = [header, &table, header, &table, &line(31)].concat();
+    assert_eq!(rows(&["conncount", "--by", "proto"], &other), "tcp\t61\n");
+}
+
+const ONE_HOLDER: &str = "conncount: --from: netstat shows one process of each socket, by its first argument: no \
+    --process counts others that hold it, nor those that go by another name; ss -tanp shows all\n";
+
+#[test]
+fn texts_of_netstat_behind_one_another_are_told_apart() {
+    const TITLE: &str = "Active Internet connections (w/o servers)\n";
+    const HEADER: &str =
+        "Proto Recv-Q Send-Q Local Address           Foreign Address         State\n";
+    const UNIX: &str = "Active UNIX domain sockets (w/o servers)\nProto RefCnt Flags Type State I-Node Path\n\
+        unix  2 [ ] DGRAM 123 /run/x\n";
+    const LISTENS: &str = "tcp 0 0 127.0.0.1:7000 0.0.0.0:* LISTEN\n";
+    let row = |proto: &str, port: u32| {
+        let state = if proto == "udp" { "" } else { "ESTABLISHED" };
+        format!("{proto} 0 0 127.0.0.1:{port} 127.0.0.1:7000 {state}\n")
+    };
+    let table = |proto: &str, from, to| (from..to).map(|port| row(proto, port)).collect::<String>();
+    let twice =
+        "conncount: --from: the same table of sockets is given twice: its sockets count twice\n";
+    let snapshots = "conncount: --from: several tables of netstat in one file: if they are of the same machine (netstat \
+                     -c), its sockets count more than once\n";
+    let text = |title: &str, rows: &str| [title, HEADER, rows, UNIX].concat();
+    let (long, other, short) = (table("tcp", 1, 30), table("tcp", 2, 33), table("tcp", 1, 3));
+    for (texts, count, said) in [
+        ([text(TITLE, &long), text(TITLE, &long)], 58, twice),
+        // grep has taken the title.
+        ([text("", &long), text("", &long)], 58, twice),
+        ([text(TITLE, &long), text(TITLE, &other)], 60, snapshots),
+        ([text(TITLE, &short), text(TITLE, &short)], 4, snapshots),
+        ([text(TITLE, &short), text(TITLE, &table("udp", 1, 9))], 10, ""),
+        ([text(TITLE, ""), text(TITLE, &long)], 29, ""),
+    ] {
+        let protos = if said.is_empty() && count == 10 { &["-t", "-u"][..] } else { &[] };
+        let run = ran(&[&["conncount", "--state", "!listen"], protos].concat(), &texts.concat());
+        assert_eq!(run, (format!("{count}\n"), said.to_owned(), 0), "{texts:?}");
+    }
+    // Those that listen, and all others.
+    let servers = text("Active Internet connections (only servers)\n", LISTENS);
+    let (count, said, _) =
+        ran(&["conncount", "--by", "proto"], &[text(TITLE, &long), servers].concat());
+    assert_eq!((count.as_str(), said.contains("several tables")), ("tcp\t30\n", false), "{said}");
+}
+
+#[test]
+fn messages_of_the_tools_matter_only_where_they_are_asked_about() {
+    let notice = "(Not all processes could be identified, non-owned process info\n will not be shown, you would have to be \
+                  root to see it all.)\n";
+    let text = [notice, NETSTAT.split("udp6").next().unwrap()].concat();
+    for words in [&["tcpstates", "-v", "estab"][..], &["conncount", "--by", "state"]] {
+        let (_, stderr, status) = ran(words, &text);
+        assert_eq!((stderr.contains("process"), status), (false, 0), "{stderr}");
+    }
+    for words in [["--by", "process"], ["--process", "nginx"]] {
+        let (_, stderr, status) = ran(&[&["conncount"], &words[..]].concat(), &text);
+        assert!(stderr.contains("saved text does not show the process of each socket"), "{stderr}");
+        assert_eq!(status, 1);
+    }
+    for said in [
+        "Failed to open cgroup2 by ID",
+        "Failed to open cgroup2 mount",
+        "Failed to read value of symbolic link /proc/1/fd/3",
+        "Cannot open netlink socket: Permission denied",
+        "SOCK_DESTROY answers: Operation not supported",
+        "RTNETLINK answers: No such file or directory",
+    ] {
+        let first = [said, "\n", said, "\n", SS].concat();
+        let amid = SS.replace("TIME-WAIT", &format!("{said}\nTIME-WAIT"));
+        for text in [first, amid] {
+            assert_eq!(
+                rows(&["tcpstates", "--by", "family"], &text),
+                rows(&["tcpstates", "--by", "family"], SS),
+                "{said}"
+            );
+        }
+        let summary = [said, "\n", SUMMARY].concat();
+        assert_eq!(rows(&["closedcalc"], &summary), rows(&["closedcalc"], SUMMARY), "{said}");
+    }
+}
+
+#[test]
+fn families_that_names_hide_are_missing_only_where_they_are_asked_for() {
+    let text = "Netid State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n\
+        tcp ESTAB 0 0 localhost:7000 db.example.org:5432\n";
+    let said = "--from: some rows of ss do not tell whether a socket is of IPv4 or of IPv6\n";
+    for (words, status) in [
+        (&["conncount", "--by", "family"][..], 1),
+        (&["conncount", "--by", "state,family"], 1),
+        (&["conncount", "-4", "--by", "state"], 1),
+        (&["conncount", "-6", "--state", "estab"], 1),
+        (&["tcpstates", "--by", "family", "estab"], 1),
+        (&["conncount", "--by", "state"], 0),
+        (&["tcpstates", "-v", "estab"], 0),
+    ] {
+        let run = ran(words, text);
+        assert_eq!((run.1.contains(said), run.2), (true, status), "{words:?} {run:?}");
+    }
+}
+
+#[test]
+fn a_pipe_with_a_name_is_read_once() {
+    let pipe = scratch("saved-text-pipe").join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+    let flow = "udp      17 29 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 mark=0 use=1\n";
+    let name = pipe.to_str().unwrap();
+    // A fast writer has written, and gone, before a second reader comes.
+    for (words, text, wanted) in [
+        (&["conncount", "--by", "proto", "--from", name][..], SS, "tcp\t7\n"),
+        (&["conntrack", "-C", "--from", name], flow, "1\n"),
+    ] {
+        for _ in 0..20 {
+            let writer = std::thread::spawn({
+                let pipe = pipe.clone();
+                move || std::fs::write(pipe, text).unwrap()
+            });
+            assert_eq!(String::from_utf8(run(words).stdout).unwrap(), wanted);
+            writer.join().unwrap();
+        }
+    }
+}
+
+/// The sockets of a text, all in all.
+fn sockets(text: &[u8]) -> Result<u64, Error> {
+    counted(text).map(|counts| Family::ALL.iter().map(|family| counts.total(*family)).sum())
+}
+
+#[test]
+fn every_truncation_and_every_corrupt_byte_is_read_or_refused_with_its_place() {
+    let summary = [SUMMARY, SS].concat();
+    let rows = ["tcp ESTAB 0 0 [fe80::1]%eth0:1 [::1]:2 users:((\"a\",pid=1,fd=2),(\"b\",pid=3,fd=4))\n\t cubic\n", "tcp ESTAB 0 0 *:1 *:2\n"].concat();
+    for text in [SS, NETSTAT, &summary, &rows] {
+        let truth = sockets(text.as_bytes()).unwrap();
+        for length in 1..text.len() {
+            let cut = &text.as_bytes()[..length];
+            let seen = catch_unwind(AssertUnwindSafe(|| sockets(cut)));
+            assert!(
+                seen.unwrap_or_else(|_| panic!("cut to {length}")).is_ok_and(|seen| seen <= truth)
+                    || sockets(cut).is_err()
+            );
+        }
+        let mut bytes = text.as_bytes().to_vec();
+        for place in 0..bytes.len() {
+            let whole = bytes[place];
+            for other in [0, b'\n', b' ', b'9', b'a', b':', b')', 0xff, whole ^ 1] {
+                bytes[place] = other;
+                let seen = catch_unwind(AssertUnwindSafe(|| sockets(&bytes)));
+                // A row may have become one of another kind, or two of them one.
+                if let Ok(seen) = seen.unwrap_or_else(|_| panic!("{other:#x} at {place}")) {
+                    assert!(
+                        (truth - 2..=truth).contains(&seen),
+                        "{seen} with {other:#x} at {place} of {text}"
+                    );
+                }
+            }
+            bytes[place] = whole;
+        }
+    }
+}
+
+/// What a command did not list is not 0: where its options say so, and where nothing does.
+#[test]
+fn states_that_a_text_leaves_out_are_no_zeros() {
+    let row = "ESTAB 0 0 10.0.0.1:22 10.0.0.2:51385\nLAST-ACK 0 1 10.0.0.1:22 10.0.0.2:51386\n";
+    let header = "State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n";
+    let (ss, listens) = ([header, row].concat(), "LISTEN 0 5 0.0.0.0:22 0.0.0.0:*\n");
+    let (whole, listening) = ([&ss, listens].concat(), [header, listens].concat());
+    let netstat = |title: &str| {
+        format!(
+            "Active Internet connections ({title})\n\
+             Proto Recv-Q Send-Q Local Address           Foreign Address         State\n\
+             tcp        0      0 10.0.0.1:22             10.0.0.2:51385          ESTABLISHED\n"
+        )
+    };
+    let plain = ["--from-command", "ss -tn"];
+    let all = ["--from-command", "ss -tan"];
+    let established = ["--from-command", "ss -Htn state established"];
+    let no_state = "0 0 10.0.0.1:22 10.0.0.2:51385\n".to_owned();
+    for (text, command, state, said, status) in [
+        (&ss, &[][..], "listen", "no socket in LISTEN: ", 0),
+        (&ss, &[], "time-wait", "no socket in TIME_WAIT: ", 0),
+        (&ss, &[], "close-wait", "", 0),
+        (&ss, &all, "listen", "", 0),
+        (&ss, &plain, "listen", "left out sockets in LISTEN: ", 1),
+        (&ss, &plain, "syn-recv", "left out sockets in SYN_RECV: ", 1),
+        (&ss, &plain, "close-wait", "", 0),
+        (&no_state, &established, "established", "", 0),
+        (&no_state, &established, "close-wait", "left out sockets in CLOSE_WAIT: ", 1),
+        (&whole, &[], "time-wait", "", 0),
+        (&listening, &[], "close-wait", "no socket in CLOSE_WAIT: ", 0),
+        (
+            &netstat("servers and established").split_once('\n').unwrap().1.to_owned(),
+            &[],
+            "listen",
+            "no socket in LISTEN: ",
+            0,
+        ),
+        (&netstat("w/o servers"), &[], "listen", "left out sockets in LISTEN: ", 1),
+        (&netstat("w/o servers"), &[], "time-wait", "", 0),
+        (&netstat("only servers"), &[], "close-wait", "left out sockets in CLOSE_WAIT: ", 1),
+        (&netstat("servers and established"), &[], "listen", "", 0),
+    ] {
+        for words in [&["conncount", "--state", state][..], &["tcpstates", "-v", state]] {
+            let (stdout, stderr, got) = ran(&[words, command].concat(), text);
+            let count = if state == "established" { "1\n" } else { "0\n" };
+            assert_eq!((stdout.as_str(), got), (count, status), "{words:?} {command:?}: {stderr}");
+            assert!(stderr.contains(said) && stderr.is_empty() == said.is_empty(), "{stderr}");
+        }
+        let rule = format!("--rule={state};9");
+        let (stdout, ..) = ran(&[&["network-connections", &rule], command].concat(), text);
+        assert_eq!(stdout.contains("UNKNOWN"), !said.is_empty(), "{state} {command:?}: {stdout}");
+    }
+    let twice = [&["tcpstates"][..], &plain, &established].concat();
+    assert!(refusal(&twice, &ss).contains("--from-command: is given twice"));
+}

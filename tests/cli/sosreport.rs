@@ -1,0 +1,195 @@
+//! The folder of a sosreport as the source of --from.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::{fixtures, run};
+
+/// A folder as sos makes it, removed with the value.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(test: &str) -> Folder {
+        let folder = Folder(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sos-{test}")));
+        let _ = fs::remove_dir_all(&folder.0);
+        folder
+    }
+
+    /// Adds a file with the text of one of the saved kernels.
+    fn add(&self, name: &str, recorded: &str) -> &Folder {
+        self.write(name, &fs::read(fixtures().join("own-lab-6.18").join(recorded)).unwrap())
+    }
+
+    fn write(&self, name: &str, text: &[u8]) -> &Folder {
+        let path = self.0.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    /// Runs an applet: its standard output, its standard error without the folder's name, its status.
+    fn ran(&self, line: &str) -> (String, String, i32) {
+        let mut words: Vec<_> = line.split(' ').collect();
+        words.extend(["--from", self.0.to_str().unwrap()]);
+        let output = run(&words);
+        let text =
+            |bytes| String::from_utf8(bytes).unwrap().replace(self.0.to_str().unwrap(), "DIR");
+        (text(output.stdout), text(output.stderr), output.status.code().unwrap())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// An applet on files of the saved kernel.
+fn of_files(line: &str, files: &[&str]) -> (String, String, i32) {
+    let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+    for file in files {
+        let path = fixtures().join("own-lab-6.18").join(file);
+        words.extend(["--from".into(), path.to_str().unwrap().into()]);
+    }
+    let output = run(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.code().unwrap())
+}
+
+const TABLES: [&str; 8] =
+    ["sockstat", "sockstat6", "snmp", "netstat", "tcp", "tcp6", "udp", "udp6"];
+
+#[test]
+fn every_applet_finds_its_files() {
+    let folder = Folder::new("files");
+    for name in TABLES {
+        folder.add(&format!("proc/net/{name}"), &format!("proc/net/{name}"));
+    }
+    let list = "conntrack/every-proto.L-extended-id.txt";
+    folder.add("sos_commands/conntrack/conntrack_-L_-o_extended", list);
+    folder.add("sos_commands/networking/nstat_-zas", "tools/nstat-asz.txt");
+    folder.add("sos_commands/networking/netstat_-s", "tools/netstat-st.txt");
+    folder.write("sos_commands/networking/ip_-d_address", b"1: lo");
+    let paths = TABLES.map(|name| format!("proc/net/{name}"));
+    let paths: Vec<_> = paths.iter().map(String::as_str).collect();
+    for line in [
+        "tcpstates",
+        "tcpstates --by family",
+        "conncount --by proto,state",
+        "sockstat",
+        "closedcalc",
+        "conncount",
+    ] {
+        assert_eq!(folder.ran(line), of_files(line, &paths), "{line}");
+    }
+    let line = "snmpget-tcp --all";
+    assert_eq!(folder.ran(line), of_files(line, &["proc/net/snmp", "proc/net/netstat"]));
+    let line = "conntrack -C --by proto,state,dst";
+    assert_eq!(folder.ran(line), of_files(line, &[list]));
+}
+
+#[test]
+fn what_was_not_copied_comes_from_commands() {
+    let folder = Folder::new("commands");
+    // tar copies files of /proc with their size of 0.
+    folder.write("proc/net/snmp", b"").write("proc/net/nf_conntrack", b"");
+    let (_, stderr, status) = folder.ran("snmpget-tcp");
+    let nothing = "DIR: holds nothing that snmpget-tcp reads of the namespace host, below proc/net, \
+                   sos_commands/networking and sos_commands/conntrack\n";
+    assert_eq!((stderr, status), (format!("snmpget-tcp: {nothing}"), 1));
+    folder.add("sos_commands/networking/netstat_-s", "tools/netstat-st.txt");
+    assert_eq!(folder.ran("snmpget-tcp -v CurrEstab"), ("17\n".into(), String::new(), 0));
+    folder.add("sos_commands/networking/conntrack_-L", "conntrack/every-proto.L-id.txt");
+    assert_eq!(folder.ran("conntrack -C"), ("19\n".into(), String::new(), 0));
+}
+
+#[test]
+fn files_of_namespaces_are_namespaces() {
+    let folder = Folder::new("namespaces");
+    folder.add("proc/net/snmp", "proc/net/snmp").add("proc/net/netstat", "proc/net/netstat");
+    let [old, new] = ["", "namespaces/b_c/"]
+        .map(|folder| format!("sos_commands/networking/{folder}ip_netns_exec_"));
+    folder.add(&format!("{old}a_netstat_-s"), "tools/netstat-st.txt");
+    folder.add(&format!("{new}b_c_netstat_-s"), "tools/netstat-st.txt");
+    let (stdout, stderr, status) = folder.ran("snmpget-tcp --netns all CurrEstab");
+    let own = folder.ran("snmpget-tcp -v CurrEstab").0;
+    let wanted =
+        format!("host\t-\tTcpCurrEstab\t{own}a\t-\tTcpCurrEstab\t17\nb_c\t-\tTcpCurrEstab\t17\n");
+    assert_eq!((stdout, stderr.as_str(), status), (wanted, "", 0));
+    // One without the text is said to be missing.
+    folder.add(&format!("{old}z_conntrack_-L"), "conntrack/every-proto.L-id.txt");
+    let (stdout, stderr, status) = folder.ran("snmpget-tcp --netns all CurrEstab");
+    assert_eq!((stdout.lines().count(), status), (3, 1));
+    assert!(stderr.contains("holds nothing that snmpget-tcp reads of the namespace z"), "{stderr}");
+    let (_, stderr, status) = of_files("tcpstates --netns all", &["proc/net/tcp"]);
+    let wanted =
+        "tcpstates: --from: cannot be combined with --netns, but for all of a sosreport's folder\n";
+    assert_eq!((stderr.as_str(), status), (wanted, 2));
+}
+
+/// The files of /proc, and what ss and netstat say of processes.
+fn with_tables(test: &str, ss: &[u8]) -> Folder {
+    let folder = Folder::new(test);
+    for name in TABLES {
+        folder.add(&format!("proc/net/{name}"), &format!("proc/net/{name}"));
+    }
+    folder.write("sos_commands/networking/ss_-peaonmi", ss);
+    folder.write("sos_commands/networking/netstat_-W_-neopa", NETSTAT);
+    folder
+}
+
+const SS: &[u8] = b"Netid State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n\
+    tcp ESTAB 0 0 127.0.0.1:1 127.0.0.1:2 users:((\"a\",pid=1,fd=2))\n\
+    tcp LISTEN 0 5 127.0.0.1:1 0.0.0.0:* users:((\"b\",pid=2,fd=2))\n\
+    tcp TIME-WAIT 0 0 127.0.0.1:1 127.0.0.1:3\n\
+    udp UNCONN 0 0 127.0.0.1:53 0.0.0.0:* users:((\"a\",pid=1,fd=3))\n";
+
+const NETSTAT: &[u8] = b"Active Internet connections (servers and established)\n\
+    Proto Recv-Q Send-Q Local Address Foreign Address State User Inode PID/Program name Timer\n\
+    tcp 0 0 127.0.0.1:1 127.0.0.1:2 ESTABLISHED 0 5 7/netstat's off (0.00/0/0)\n";
+
+#[test]
+fn an_applet_takes_no_table_that_it_does_not_read() {
+    let folder = with_tables("readers", SS);
+    for line in ["sockstat", "closedcalc"] {
+        let paths = TABLES.map(|name| format!("proc/net/{name}"));
+        let paths: Vec<_> = paths.iter().map(String::as_str).collect();
+        assert_eq!(folder.ran(line), of_files(line, &paths), "{line}");
+        let (_, stderr, status) = folder.ran(&format!("{line} --netns all"));
+        assert_eq!((stderr.as_str(), status), ("", 0), "{line}");
+    }
+    for line in ["tcpstates -v estab", "conncount --state estab", "conncount --process a -t"] {
+        assert_eq!(folder.ran(line), ("1\n".into(), String::new(), 0), "{line}");
+    }
+    assert_eq!(folder.ran("network-connections --no-perfdata --conn-type=tcp").2, 0);
+    assert_eq!(folder.ran("snmpget-tcp -v CurrEstab").2, 0);
+}
+
+#[test]
+fn a_text_that_cannot_be_read_gives_way_to_another() {
+    const SAID: &[u8] =
+        b"Failed to open cgroup2 by ID\nCannot open netlink socket: Permission denied\n";
+    let skipped = "conncount: DIR/sos_commands/networking/ss_-peaonmi: skipped: it does not begin as a text that \
+                   conncount reads\n";
+    // What ss says before its table does not matter.
+    let folder = with_tables("said", &[SAID, SS].concat());
+    let line = "conncount --by process -t --state estab";
+    assert_eq!(folder.ran(line), ("a\t1\n".into(), String::new(), 0));
+    for text in [&b"timeout: failed to run command 'ss': No such file or directory\n"[..], SAID] {
+        let folder = with_tables("failed", text);
+        let (stdout, stderr, _) = folder.ran(line);
+        assert_eq!(stdout, "netstat's\t1\n");
+        assert!(stderr.starts_with(skipped), "{stderr}");
+        assert_eq!(folder.ran("sockstat").1, "");
+        folder.write("sos_commands/networking/netstat_-W_-neopa", b"sh: netstat: not found\n");
+        let (stdout, stderr, status) = folder.ran("conncount --by proto");
+        assert_eq!((stdout.is_empty(), stderr.lines().count(), status), (false, 2, 0), "{stderr}");
+    }
+    let folder = Folder::new("failed-only");
+    folder.write("sos_commands/conntrack/conntrack_-L", b"sh: conntrack: not found\n");
+    let (_, stderr, status) = folder.ran("conntrack -C");
+    assert!(
+        status == 1 && stderr.contains("; DIR/sos_commands/conntrack/conntrack_-L: skipped"),
+        "{stderr}"
+    );
+}
