@@ -140,7 +140,7 @@ pub fn begins(text: &[u8]) -> bool {
     !matches!(line(text), None | Some(Line::Nothing | Line::Message(_)))
 }
 
-/// Reads a line that [`plain`] has not taken; `None` if it fits nothing.
+/// Reads a line that `plain` has not taken; `None` if it fits nothing.
 #[cold]
 pub fn other(line: &[u8]) -> Option<Line<'_>> {
     /// The beginnings of messages that say nothing of what was printed.
