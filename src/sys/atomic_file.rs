@@ -75,6 +75,10 @@ impl AtomicFile {
                 let memory = rustix::fs::memfd_create(c"connbox", MemfdFlags::CLOEXEC);
                 memory.or_else(|_| target.create())?
             }
+            // ext4's word for a directory that was removed after it had been opened (fs/ext4/ialloc.c).
+            Err(Errno::PERM) if rustix::fs::fstat(&target.spot.directory)?.st_nlink == 0 => {
+                return Err(Errno::NOENT);
+            }
             result => result?,
         };
         Ok(AtomicFile { fd, target: Some(target) })
@@ -365,5 +369,26 @@ mod tests {
             std::fs::remove_file(directory.join(name)).unwrap();
         }
         std::fs::remove_dir(directory).unwrap();
+    }
+
+    /// The directory goes before the file is begun, or before it is complete.
+    #[test]
+    fn a_removed_directory_is_one_that_is_not_there() {
+        let directory = std::env::temp_dir().join(format!("connbox-gone-{}", std::process::id()));
+        for is_begun in [false, true] {
+            std::fs::create_dir(&directory).unwrap();
+            let Ok(Place::Name(spot, None)) = place::find(&directory.join("file")) else {
+                panic!()
+            };
+            if !is_begun {
+                std::fs::remove_dir(&directory).unwrap();
+            }
+            let file = AtomicFile::without_name(spot, None);
+            let end = file.and_then(|file| {
+                std::fs::remove_dir(&directory).ok();
+                file.finish()
+            });
+            assert_eq!(end, Err(Errno::NOENT), "{is_begun}");
+        }
     }
 }
