@@ -11,6 +11,7 @@ pub mod netns;
 pub mod packets;
 pub mod processes;
 pub mod sockets;
+mod threads;
 
 pub use crate::wire::tcp_info::TcpInfo;
 pub use sockets::{Collector, Method, collect, confirmed, from_kernel, sockets, tcp_states};

@@ -4,15 +4,14 @@
 //! a descriptor or a socket alone has neither, and is not found.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use rustix::io::Errno;
 
 use super::homes::Home;
 use super::processes::sight::{KTHREADD, Sight};
+use super::threads::share;
 use crate::error::{Error, needs};
 use crate::sys::Kernel;
 use crate::sys::netns::{self, NetworkNamespace};
@@ -254,17 +253,10 @@ impl Namespaces {
         each: &(dyn Fn(usize, &Namespace) -> Result<(), Error> + Sync),
     ) -> Result<Missing, Error> {
         let next = AtomicUsize::new(0);
-        let work = || self.visit_some(&next, &mut |place, namespace| each(place, namespace));
-        let visits = thread::scope(|scope| {
-            let start = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
-            let others: Vec<_> = (1..threads.min(self.list.len())).map_while(start).collect();
-            let own = work();
-            let joined = others
-                .into_iter()
-                .map(|other| other.join().unwrap_or_else(|panic| panic::resume_unwind(panic)));
-            std::iter::once(own).chain(joined).collect::<Result<Vec<_>, Error>>()
-        })?;
-        Ok(self.missing(visits))
+        let visits = share(threads.min(self.list.len()), &|_| {
+            self.visit_some(&next, &mut |place, namespace| each(place, namespace))
+        });
+        Ok(self.missing(visits.into_iter().collect::<Result<Vec<_>, Error>>()?))
     }
 
     /// Enters the next namespace until there is none, calls `each` there with its place, and comes back.

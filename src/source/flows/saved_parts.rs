@@ -4,12 +4,12 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::{Builder, ScopedJoinHandle, scope};
 
 use super::first::First;
 use super::labels::Labels;
 use super::saved::{SavedFlow, with_flow};
 use crate::source::Source;
+use crate::source::threads::share;
 use crate::sys;
 use crate::wire::flow_text::{self, FlowText, Line};
 
@@ -41,7 +41,7 @@ pub fn read<T: Send>(
         return None;
     }
     let next = AtomicU64::new(0);
-    let work = || {
+    let parts = share(number, &|_| {
         let mut part = Part { labels, take, taken: new(), flows: 0, said: None };
         let mut buffer = Vec::with_capacity(BUFFER);
         loop {
@@ -55,15 +55,6 @@ pub fn read<T: Send>(
                 return None;
             }
         }
-    };
-    let parts: Vec<Option<Part<'_, T>>> = scope(|scope| {
-        let start = |_| Builder::new().spawn_scoped(scope, work).ok();
-        let others: Vec<_> = (1..number).filter_map(start).collect();
-        let own = work();
-        let join = |thread: ScopedJoinHandle<'_, _>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        std::iter::once(own).chain(others.into_iter().map(join)).collect()
     });
     let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
     let flows: u64 = parts.iter().map(|part| part.flows).sum();

@@ -6,7 +6,6 @@
 //! started only for many sockets, and never for a few states that hardly any socket is in.
 
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::thread::{self, Builder};
 
 use rustix::io::Errno;
 
@@ -15,6 +14,7 @@ use crate::model::{Family, Protocol, Query, Socket, Sockstat, TcpState, sort_few
 use crate::source::Source;
 use crate::source::files::counts;
 use crate::source::netlink::{Dumped, Exchange, Failure, Refusal, SOCK_DIAG};
+use crate::source::threads::share;
 use crate::sys;
 use crate::wire::bytecode::Part;
 use crate::wire::tcp_info::TcpInfo;
@@ -83,7 +83,7 @@ pub(super) fn dump<K: Exchange, C: Collector>(
     one: impl Fn(Part, &mut K, &mut C) -> Result<Dumped, Failure> + Sync,
 ) -> Result<(C, Dumped), Failure> {
     let next = AtomicU16::new(0);
-    let work = || {
+    merged(share(number.into(), &|_| {
         let (mut kernel, mut done) = match open() {
             Ok(kernel) => (kernel, Vec::new()),
             Err(failure) => return Work::None(failure),
@@ -99,17 +99,7 @@ pub(super) fn dump<K: Exchange, C: Collector>(
                 Err(failure) => return Work::Failed(failure),
             }
         }
-    };
-    let works = thread::scope(|scope| {
-        let start = |_| Builder::new().spawn_scoped(scope, work).ok();
-        let others: Vec<_> = (1..number).filter_map(start).collect();
-        let own = work();
-        let join = |thread: thread::ScopedJoinHandle<'_, _>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        std::iter::once(own).chain(others.into_iter().map(join)).collect()
-    });
-    merged(works)
+    }))
 }
 
 /// What one thread has done.

@@ -5,7 +5,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread::{Builder, ScopedJoinHandle, scope};
 
 use super::of_text::Texts;
 use super::parts::Collector;
@@ -15,6 +14,7 @@ use crate::source::Source;
 use crate::source::files::lines::Place;
 use crate::source::files::saved::sockets::told;
 use crate::source::files::tables::Doubts;
+use crate::source::threads::share;
 use crate::sys;
 use crate::wire::saved::row::{End, Host};
 use crate::wire::saved::ss::{self, Layout, Users};
@@ -58,18 +58,9 @@ type With<'a> =
 /// Reads all rows, and gives what may be wrong. Compiled once, and not for each kind of collectors.
 fn read(table: &Table<'_>, source: &Source, with: &With<'_>) -> Option<Doubts> {
     let (number, next) = (source.threads(), AtomicUsize::new(0));
-    let work = |thread| {
+    let parts = share(number, &|thread| {
         let mut rows = Rows::of(table, source);
         with(thread, &mut |take| rows.read(number, &next, take)).map(|()| rows)
-    };
-    let parts: Vec<Option<Rows<'_>>> = scope(|scope| {
-        let start = |thread| Builder::new().spawn_scoped(scope, move || work(thread)).ok();
-        let others: Vec<_> = (1..number).filter_map(start).collect();
-        let own = work(0);
-        let join = |thread: ScopedJoinHandle<'_, _>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        std::iter::once(own).chain(others.into_iter().map(join)).collect()
     });
     let parts: Option<Vec<Rows<'_>>> = parts.into_iter().collect();
     let all = parts?.into_iter().reduce(|mut all, other| {
