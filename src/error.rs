@@ -15,6 +15,8 @@ pub enum Status {
     Failed,
     /// The command line was wrong.
     Usage,
+    /// It names what is not there now, and may come back.
+    NotThere,
     /// There is no applet of that name.
     NoApplet,
     /// The status of the tool whose name the applet has.
@@ -27,7 +29,7 @@ impl Status {
         match self {
             Status::Done => 0,
             Status::Failed => 1,
-            Status::Usage => 2,
+            Status::Usage | Status::NotThere => 2,
             Status::NoApplet => 127,
             Status::Of(number) => number.into(),
         }

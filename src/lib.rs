@@ -108,7 +108,7 @@ fn run(applet: &'static Applet, arguments: Vec<OsString>) -> Status {
     match (applet.original, status) {
         (Some(original), Status::Done) if is_asked => Status::Of(original.status_of_help),
         (Some(original), Status::Failed) => Status::Of(original.status_of_failure),
-        (Some(original), Status::Usage) => Status::Of(original.status_of_usage),
+        (Some(original), Status::Usage | Status::NotThere) => Status::Of(original.status_of_usage),
         (_, status) => status,
     }
 }

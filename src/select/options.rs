@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use crate::cli::{self, Opt, OptDoc};
-use crate::error::Error;
+use crate::error::{Error, Status};
 use crate::model::{Choice, Family, Name, Needs, Network, Ports, Prefix, Query, StateSet};
 use crate::source::files::names::{Services, Users};
 use crate::source::{Source, sockets};
@@ -212,7 +212,7 @@ fn given(query: &mut Query) -> &mut Query {
 /// The query, with its names looked up in /etc/services, in /etc/passwd and in the network namespace.
 ///
 /// # Errors
-/// A usage error if neither file has a name, or if there is no such interface now (it ends with [`NOT_THERE`]).
+/// A usage error if neither file has a name, or if there is no such interface now ([`Status::NotThere`]).
 pub(crate) fn looked_up(query: &Query, source: &Source) -> Result<Query, Error> {
     let (mut query, kernel) = (query.clone(), &source.kernel);
     let (mut services, mut users) = (None, None);
@@ -264,9 +264,6 @@ fn push_interface(
 /// The index of an interface that is not there, to which no socket is bound: the kernel's have 31 bits.
 const NO_INTERFACE: u32 = u32::MAX;
 
-/// How the error ends for an interface that is not there. It may come back: to who monitors it, that is no wrong option.
-pub(crate) const NOT_THERE: &str = "is not an interface of this network namespace";
-
 /// The index of an interface by its name, else by its number, which ss(8) also writes `if7`.
 fn interface(source: &Source, option: &str, name: &str) -> Result<u32, Error> {
     if !source.saved.is_empty() {
@@ -282,7 +279,10 @@ fn interface(source: &Source, option: &str, name: &str) -> Result<u32, Error> {
         _ if number > 0 => Ok(number),
         // Each namespace has interfaces of its own.
         Errno::NODEV if source.is_one_of_all => Ok(NO_INTERFACE),
-        Errno::NODEV => Err(Error::usage(option, format_args!("'{name}' {NOT_THERE}"))),
+        Errno::NODEV => {
+            let reason = format_args!("'{name}' is not an interface of this network namespace");
+            Err(Error::of(Status::NotThere, option, reason))
+        }
         errno => Err(Error::system(name, errno)),
     }
 }

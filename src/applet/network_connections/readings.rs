@@ -8,7 +8,6 @@ use crate::frame::Report;
 use crate::measure::{DIFFERENCES, sockets, sockstat, summary};
 use crate::model::{Patience, Query, StateCounts, StateSet, TcpSockstat, TcpState};
 use crate::select::interfaces::NO_INTERFACE;
-use crate::select::options::NOT_THERE;
 use crate::source::Source;
 use crate::source::flows::conntrack;
 
@@ -166,9 +165,8 @@ pub(super) fn read(
     let read = |rule: &Rule| {
         let mut report = apart(report);
         let mut reading = match number(&rule.key, strict, source, &states, &mut report) {
-            Err(Error::Fault { status, text })
-                if status == Status::Failed || text.ends_with(NOT_THERE.as_bytes()) =>
-            {
+            // To who monitors an interface it is no wrong option that there is none now.
+            Err(Error::Fault { status: Status::Failed | Status::NotThere, text }) => {
                 Reading::unknown(in_rule(&error::visible(&text)))
             }
             Err(Error::Fault { status, text }) => {
