@@ -67,7 +67,7 @@ _connbox_conncount() {
     '--quick''[skip synrecv, which needs a walk of the socket table]' \
     '(-t --tcp)'{-t,--tcp}'[count TCP sockets (the default)]' \
     '(-u --udp)'{-u,--udp}'[count UDP sockets; with -t both]' \
-    '--by=''[count in groups, the largest first]:KEY[,...]:_connbox_list state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container' \
+    '--by=''[count in groups, the largest first]:KEY[,...]:_connbox_list state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container inode' \
     '--top=''[show at most N groups; with --netns all and no --by, N namespaces]:N: ' \
     '--max-groups=''[fail if there are more than N groups (default 1000000)]:N: ' \
     '--min=''[show only groups of at least COUNT sockets]:COUNT: ' \
@@ -82,6 +82,7 @@ _connbox_conncount() {
     '--raddr=''[with a remote address in this network]:ADDR[%ZONE][/LEN][,...]: ' \
     '--iface=''[bound to this interface\: its name or number]:NAME[,...]:_connbox_interfaces' \
     '--uid=''[created by this user]:USER|UID[,...]:_connbox_users' \
+    '--inode=''[with this inode number]:INODE[,...]: ' \
     '--process=''[held by this process]:NAME|PID[,...]: ' \
     '--cgroup=''[created in this control group or below it]:PATH[,...]: ' \
     '--strict''[repeat for at most SECONDS (5) until the count is confirmed, fail otherwise]' \
@@ -360,7 +361,7 @@ _connbox_sockstat() {
 
 _connbox_tcpstates() {
   _arguments -s \
-    '--by=''[count by these keys, too]:KEY[,...]:_connbox_list state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container' \
+    '--by=''[count by these keys, too]:KEY[,...]:_connbox_list state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container inode' \
     '--top=''[show at most N groups; with --netns all and no --by, N namespaces]:N: ' \
     '--max-groups=''[fail if there are more than N groups (default 1000000)]:N: ' \
     '--min=''[show only groups of at least COUNT sockets]:COUNT: ' \
@@ -375,6 +376,7 @@ _connbox_tcpstates() {
     '--raddr=''[with a remote address in this network]:ADDR[%ZONE][/LEN][,...]: ' \
     '--iface=''[bound to this interface\: its name or number]:NAME[,...]:_connbox_interfaces' \
     '--uid=''[created by this user]:USER|UID[,...]:_connbox_users' \
+    '--inode=''[with this inode number]:INODE[,...]: ' \
     '--process=''[held by this process]:NAME|PID[,...]: ' \
     '--cgroup=''[created in this control group or below it]:PATH[,...]: ' \
     '--strict''[repeat for at most SECONDS (5) until the count is confirmed, fail otherwise]' \

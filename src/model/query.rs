@@ -128,6 +128,8 @@ impl Needs {
     pub const PODS: Needs = Needs(1 << 10 | Needs::CGROUPS.0);
     /// Families of addresses.
     pub const FAMILIES: Needs = Needs(1 << 11);
+    /// The numbers of sockets in sockfs.
+    pub const INODES: Needs = Needs(1 << 12);
 
     /// Both together.
     pub const fn with(self, other: Needs) -> Needs {
@@ -214,6 +216,8 @@ pub struct Query {
     pub unknown_interfaces: Vec<u32>,
     /// Who made the socket.
     pub uids: Choice<u32>,
+    /// The socket's number in sockfs.
+    pub inodes: Choice<u64>,
     /// Names that must be looked up before they can select sockets.
     pub names: Vec<Name>,
     /// Names or numbers of processes that hold the socket.
@@ -265,7 +269,8 @@ impl Query {
             && self.laddr.is_empty()
             && self.raddr.is_empty()
             && self.interfaces.is_empty()
-            && self.uids.is_empty())
+            && self.uids.is_empty()
+            && self.inodes.is_empty())
     }
 
     /// Whether the selection needs the processes that hold a socket.
@@ -286,6 +291,7 @@ impl Query {
             && has_address(&self.raddr, &socket.remote, socket.interface)
             && self.interfaces.has(|index| *index == socket.interface)
             && self.uids.has(|uid| socket.owner_uid() == Some(*uid))
+            && self.inodes.has(|inode| socket.inode == *inode)
     }
 }
 
@@ -322,6 +328,7 @@ mod tests {
             // Control groups.
             (Needs::PODS, 1),
             (Needs::FAMILIES, 0),
+            (Needs::INODES, 0),
         ];
         for (needs, others) in all {
             let included = all.iter().filter(|(other, _)| needs.has(*other)).count();

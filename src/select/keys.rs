@@ -36,6 +36,8 @@ pub(crate) struct Key<K: Counted> {
 /// The type of a key, and how to read it from a counted object.
 pub(crate) enum Shape<K: Counted> {
     Number(for<'a> fn(K::One<'a>) -> Option<u32>),
+    /// The same with 64 bits.
+    Long(for<'a> fn(K::One<'a>) -> Option<u64>),
     /// An address, or its network if the key has lengths.
     Address(for<'a> fn(K::One<'a>) -> IpAddr),
     /// The same, or its name, if there is one: that is appended by [`push_host`].
@@ -118,7 +120,8 @@ impl<K: Counted> AskedKey<K> {
     #[inline]
     pub(crate) fn push(&self, buffer: &mut Vec<u8>, one: K::One<'_>) {
         match self.key.shape {
-            Shape::Number(get) => push_number(buffer, get(one)),
+            Shape::Number(get) => push_number(buffer, get(one).map(u32::to_be_bytes)),
+            Shape::Long(get) => push_number(buffer, get(one).map(u64::to_be_bytes)),
             Shape::Address(get) => push_address(buffer, get(one), self.lengths),
             Shape::Host(get, push_name) => {
                 if !push_name(buffer, one) {
@@ -143,6 +146,7 @@ impl<K: Counted> AskedKey<K> {
         }
         match self.key.shape {
             Shape::Number(_) => Value::Int(u32::from_be_bytes(array(rest)).into()),
+            Shape::Long(_) => Value::Int(u64::from_be_bytes(array(rest)).into()),
             Shape::Host(..) if rest.first() == Some(&0) => {
                 take(rest, 1);
                 Value::Text(text(rest))
@@ -197,12 +201,12 @@ fn parse_lengths(word: &str, lengths: &str) -> Result<[u8; 2], String> {
     })
 }
 
-fn push_number(buffer: &mut Vec<u8>, number: Option<u32>) {
+fn push_number<const N: usize>(buffer: &mut Vec<u8>, number: Option<[u8; N]>) {
     match number {
         None => buffer.push(0),
         Some(number) => {
             buffer.push(THERE);
-            buffer.extend_from_slice(&number.to_be_bytes());
+            buffer.extend_from_slice(&number);
         }
     }
 }
@@ -295,9 +299,10 @@ mod tests {
     }
 
     const COLUMN: Column = Column::label("", "");
-    const KEYS: [Key<Pair>; 5] = [
+    const KEYS: [Key<Pair>; 6] = [
         Key::new("address", COLUMN, Shape::Address(|one| one.0)),
         Key::new("number", COLUMN, Shape::Number(|one| one.1)),
+        Key::new("long", COLUMN, Shape::Long(|one| one.1.map(|number| u64::from(number) << 32))),
         Key::new("text", COLUMN, Shape::Text(|to, one| push_text(to, one.2))),
         Key::new("list", COLUMN, Shape::List(|to, one| push_text(to, one.2))),
         Key::new(
@@ -348,6 +353,8 @@ mod tests {
             ("address/8", known, Value::Net("10.0.0.0".parse().unwrap(), 8)),
             ("number", known, Value::Int(1)),
             ("number", (address, None, None), Value::Absent),
+            ("long", known, Value::Int(1 << 32)),
+            ("long", (address, None, None), Value::Absent),
             ("text", known, Value::Text(b"x,y")),
             ("text", (address, None, None), Value::Absent),
             ("list", known, Value::List(b"x,y")),

@@ -13,7 +13,7 @@ use crate::source::files::names::{Services, Users};
 use crate::source::{Source, sockets};
 use crate::sys::{self, Kernel};
 
-pub(crate) static FILTERS: [Opt<Query>; 12] = [
+pub(crate) static FILTERS: [Opt<Query>; 13] = [
     Opt::<Query>::switch("ipv4", "IPv4 sockets only", |query| {
         given(query).family = Some(Family::Inet);
     })
@@ -59,6 +59,15 @@ pub(crate) static FILTERS: [Opt<Query>; 12] = [
                 Some(uid) => given(query).uids.list(is_not).push(uid),
                 None => given(query).names.push(name("--uid", is_not, user)),
             }
+        }
+        Ok(())
+    }),
+    Opt::value("inode", "INODE[,...]", "with this inode number", |query, value| {
+        for (is_not, word) in words(value)? {
+            // The kernel gives 0 for sockets without one.
+            let inode = cli::digits(word).filter(|inode| *inode != 0);
+            let inode = inode.ok_or_else(|| format!("'{word}' is not a positive integer"))?;
+            given(query).inodes.list(is_not).push(inode);
         }
         Ok(())
     }),

@@ -1,7 +1,7 @@
 //! The keys by which sockets are grouped.
 
 use super::facts::Facts;
-use super::keys::Shape::{Host, Number, Text, Word};
+use super::keys::Shape::{Host, Long, Number, Text, Word};
 use super::keys::{Counted, Key, columns, names, position, push_text, word};
 use super::listeners::DIRECTIONS;
 use crate::model::Needs;
@@ -43,7 +43,7 @@ pub(crate) const CONTAINER: Column =
 /// The columns of all keys.
 pub(crate) const COLUMNS: [Column; KEYS.len()] = columns(&KEYS);
 
-const KEYS: [Key<Sockets>; 18] = [
+const KEYS: [Key<Sockets>; 19] = [
     Key::new(
         "state",
         Column::label("state", "the state"),
@@ -182,6 +182,12 @@ const KEYS: [Key<Sockets>; 18] = [
         "container",
         CONTAINER,
         Text(|to, (socket, facts)| facts.push_pod(to, socket, Which::Container)),
+    ),
+    Key::needing(
+        Needs::INODES,
+        "inode",
+        Column::label("inode", "the socket's inode number, as in the links of /proc/PID/fd"),
+        Long(|(socket, _)| (socket.inode != 0).then_some(socket.inode)),
     ),
 ];
 

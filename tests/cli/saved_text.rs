@@ -50,6 +50,7 @@ fn a_table_of_ss_answers_what_its_options_show() {
     assert_eq!(by("family"), "inet\t4\ninet6\t2\ninet6-mapped\t1\n");
     assert_eq!(by("process,pid"), "-\t-\t3\nweb\t7\t3\na b\"\t8632\t1\n");
     assert_eq!(by("uid"), "-\t3\n0\t3\n1000\t1\n");
+    assert_eq!(by("inode"), "-\t3\n63861041\t1\n63861042\t1\n63861052\t1\n63861053\t1\n");
     assert_eq!(by("cgroup"), "/\t3\n-\t2\n/a b/c\t1\nunreachable:c4\t1\n");
     assert_eq!(by("iface"), "-\t6\neth0\t1\n");
     assert_eq!(
@@ -63,6 +64,8 @@ fn a_table_of_ss_answers_what_its_options_show() {
         (&["--process", "8784"], "1\n"),
         (&["--process", "a b\""], "1\n"),
         (&["--uid", "1000"], "1\n"),
+        (&["--inode", "63861052,63861053"], "2\n"),
+        (&["--inode", "!63861052"], "6\n"),
         (&["--cgroup", "/a b"], "1\n"),
         (&["--iface", "eth0"], "1\n"),
         (&["--laddr", "fe80::/10%eth0"], "1\n"),
@@ -275,6 +278,14 @@ fn keys_that_a_text_does_not_answer_are_refused() {
             "FILE:1: this row does not say who made the socket: save the text with ss -e, or netstat -en",
         ),
         (
+            &["--by", "inode"],
+            "FILE:1: this row does not say the inode of the socket: save the text with ss -e, or netstat -e",
+        ),
+        (
+            &["--inode", "7"],
+            "FILE:1: this row does not say the inode of the socket: save the text with ss -e, or netstat -e",
+        ),
+        (
             &["--by", "cgroup"],
             "--from: this text does not say in which control group a socket was created: save it with ss -e",
         ),
@@ -345,6 +356,8 @@ fn a_text_of_netstat_answers_what_its_options_show() {
         "18439\ta b 7/c  LIST\t2\n-\t-\t1\n18438\tnginx: master\t1\n"
     );
     assert_eq!(by(&["--by", "uid"]), "0\t2\n-\t1\n1000\t1\n");
+    assert_eq!(by(&["--by", "inode"]), "-\t1\n9028066\t1\n9028067\t1\n9028069\t1\n");
+    assert_eq!(by(&["--inode", "9028066"]), "1\n");
     assert_eq!(by(&["--by", "lport", "--state", "estab"]), "80\t1\n7008\t1\n");
     const REFUSED: &str = "conncount: FILE:6: an address may be cut, as it fills its column: save the text with netstat -W\n";
     for words in [

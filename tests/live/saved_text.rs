@@ -63,9 +63,9 @@ fn every_state_comes_back_from_the_text_of_every_tool() {
     let folder = scratch(test);
     let ends = ["family,state,proto", "state,laddr,lport,raddr,rport", "raddr/24/64"];
     compare(&world, &folder, &SS, &ends);
-    compare(&world, &folder, &SS[..3], &["uid", "cgroup,state"]);
+    compare(&world, &folder, &SS[..3], &["uid", "inode,state", "cgroup,state"]);
     compare(&world, &folder, &NETSTAT, &ends);
-    compare(&world, &folder, &NETSTAT[1..2], &["uid"]);
+    compare(&world, &folder, &NETSTAT[1..2], &["uid", "inode,state"]);
     let file = folder.join("tcp.txt");
     let name = file.to_str().unwrap();
     for words in [&["-tan"][..], &["-Htane"]] {

@@ -39,7 +39,7 @@ pub(super) static APPLET: Applet = Applet {
          --by it counts them in groups: one row per group, the largest first, groups of equal size in the \
          order of their keys. Keys: state, proto, family (inet, inet6, inet6-mapped: an IPv6 socket that \
          uses IPv4), laddr and raddr (with /LEN networks: raddr/24, or raddr/24/64 for IPv4 and IPv6), \
-         lport, rport, direction, service, uid, user, pid, process, cgroup, iface, netns, pod, container. The words of ss are taken, \
+         lport, rport, direction, service, uid, user, pid, process, cgroup, iface, netns, pod, container, inode. The words of ss are taken, \
          too: src and local are laddr; dst, peer and remote raddr; sport lport; dport rport; name process. IPv4-mapped \
          addresses are written as IPv4.",
         "A ! before a word of a filter excludes what the word selects: --lport '!22', --raddr '!10.0.0.0/8', --state \

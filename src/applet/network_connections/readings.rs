@@ -146,6 +146,7 @@ fn in_rule(text: &str) -> String {
         "--lport",
         "--rport",
         "--uid",
+        "--inode",
         "--state",
     ];
     words.iter().fold(text.to_owned(), |text, word| text.replace(word, &word[2..]))

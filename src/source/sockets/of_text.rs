@@ -17,6 +17,7 @@ pub(super) struct Texts<'a> {
     asks_holders: bool,
     asks_cgroups: bool,
     asks_owners: bool,
+    asks_inodes: bool,
     asks_interfaces: bool,
     asks_ports: bool,
     /// Whether addresses are shown, and whether they are compared with networks or each other.
@@ -45,6 +46,7 @@ impl<'a> Texts<'a> {
             asks_holders: needs(Needs::HOLDERS) || !query.processes.is_empty(),
             asks_cgroups: needs(Needs::CGROUPS) || !query.cgroups.is_empty(),
             asks_owners: needs(Needs::OWNERS) || !query.uids.is_empty(),
+            asks_inodes: needs(Needs::INODES) || !query.inodes.is_empty(),
             asks_interfaces: needs(Needs::INTERFACES),
             asks_ports: needs(Needs::PORTS) || !(query.lport.is_empty() && query.rport.is_empty()),
             asks_ends: asks_networks || needs(Needs::ENDS),
@@ -103,7 +105,8 @@ impl<'a> Texts<'a> {
             socket.names = [number(&row.local), number(&row.remote)];
         }
         let is_listener = socket.is_listening();
-        if self.asks_holders || self.asks_cgroups || self.asks_owners || is_listener {
+        let asks_numbers = self.asks_owners || self.asks_inodes;
+        if self.asks_holders || self.asks_cgroups || asks_numbers || is_listener {
             self.add_details(place, row, &mut socket)?;
         }
         if self.asks_interfaces {
@@ -181,6 +184,10 @@ impl<'a> Texts<'a> {
             let uid = details.uid.ok_or_else(|| place.error(NO_OWNER))?;
             let inode = details.inode.ok_or_else(|| place.error(NO_OWNER))?;
             (socket.uid, socket.inode) = (uid, inode);
+        }
+        if self.asks_inodes {
+            const NO_INODE: &str = "this row does not say the inode of the socket: save the text with ss -e, or netstat -e";
+            socket.inode = details.inode.ok_or_else(|| place.error(NO_INODE))?;
         }
         let is_full = socket.is_full();
         self.has_full |= is_full;
