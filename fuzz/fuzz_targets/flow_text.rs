@@ -1,11 +1,12 @@
-//! Saved text of flows, in any form: a flow that was read is written as a line that is read as the same flow.
+//! Saved text of flows, in any form, and of expectations: what was read is written as a line that is read as the same.
 #![no_main]
 
 mod memory;
 
 use connbox::flow::{self, Parts};
-use connbox::model::{Flow, Tuple};
+use connbox::model::{Expectation, Flow, Tuple};
 use connbox::source::Source;
+use connbox::source::flows::expectations;
 use connbox::source::flows::labels::Labels;
 use connbox::source::flows::saved::{self, Seen};
 use libfuzzer_sys::fuzz_target;
@@ -22,6 +23,10 @@ fuzz_target!(|data: &[u8]| {
         let before = all(first, &mut lines);
         again.hold(&lines);
         assert_eq!(all(again, &mut Vec::new()), before);
+        lines.clear();
+        let before = expected(first, &mut lines);
+        again.hold(&lines);
+        assert_eq!(expected(again, &mut Vec::new()), before);
     });
 });
 
@@ -43,6 +48,19 @@ fn all(file: &Memory, lines: &mut Vec<u8>) -> Vec<Kept> {
             let Flow { family, orig, reply, timeout_seconds, state, mark, zone, id, .. } = flow;
             all.push((family, orig, reply, timeout_seconds, state, mark, zone, id));
         }
+        Ok(())
+    });
+    all
+}
+
+/// The tuples of the expectations of a file, and the lines that they are written as.
+fn expected(file: &Memory, lines: &mut Vec<u8>) -> Vec<[Tuple; 3]> {
+    let source = Source { saved: vec![file.path.clone()], ..Source::default() };
+    let mut all = Vec::new();
+    let _ = expectations::saved(&source, &mut |one| {
+        flow::expectation_line(lines, &Expectation { helper: None, ..*one });
+        lines.push(b'\n');
+        all.push([one.expected, one.mask, one.master]);
         Ok(())
     });
     all

@@ -207,7 +207,7 @@ fn what_needs_the_running_kernel_is_refused() {
     let plain = recording(LISTS[0]);
     for line in [
         "-S",
-        "-L expect",
+        "-E expect",
         "-L dying",
         "-C --limits",
         "-E --resync",
@@ -390,4 +390,56 @@ fn flows_that_are_given_twice_count_twice_and_it_is_said() {
         assert_eq!(counted(threads), ("100000\n".into(), TWICE.into()));
     }
     std::fs::remove_file(file).unwrap();
+}
+
+/// What `conntrack -L expect` prints, with what it says on standard error.
+const EXPECTED: &str = "\
+299 proto=6 src=10.1.0.2 dst=10.2.0.2 sport=0 dport=5002 mask-src=255.255.255.255 mask-dst=255.255.255.255 sport=0 dport=65535 master-src=10.1.0.2 master-dst=10.2.0.2 sport=40001 dport=21 class=0 helper=ftp
+60 proto=17 src=fd01::2 dst=fd02::2 sport=0 dport=6000 mask-src=:: mask-dst=ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff sport=0 dport=65535 master-src=fd01::2 master-dst=fd02::2 sport=5060 dport=5060 zone=3 PERMANENT class=1 helper=sip
+";
+
+#[test]
+fn expectations_are_read_as_they_are_printed() {
+    const SAID: &str = "conntrack v1.4.7 (conntrack-tools): 2 expectations have been shown.\n";
+    let whole = [SAID, EXPECTED].concat();
+    assert_eq!(ran("-L expect", &whole), (EXPECTED.into(), SAID.replace("v1.4.7", &version()), 0));
+    let (xml, _, status) = ran("-L expect -o xml", &whole);
+    assert_eq!((xml.matches("<flow>").count(), status), (2, 0), "{xml}");
+    for (line, count) in [("-C expect", "2\n"), ("-C expect --json", "{\"count\":2}\n")] {
+        assert_eq!(ran(line, &whole), (count.into(), String::new(), 0));
+        assert_eq!(ran(line, EXPECTED), (count.into(), String::new(), 0));
+    }
+    let (rows, _, status) = ran("-L expect -f ipv6 --tsv", &whole);
+    let wanted = "ipv6\tudp\t60\tfd01::2\tfd02::2\t0\t6000\t::\tffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff\t0\t65535\t\
+                  fd01::2\tfd02::2\t1\tPERMANENT\t3\tsip\t-\n";
+    assert_eq!((rows.as_str(), status), (wanted, 0));
+    let (_, stderr, status) = ran("-C expect", &EXPECTED[..EXPECTED.len() - 5]);
+    assert!(status == 1 && stderr.contains("2: the file is cut"), "{stderr}");
+    let more = whole.replace(": 2 exp", ": 3 exp");
+    let (stdout, stderr, status) = ran("-C expect", &more);
+    assert_eq!((stdout.as_str(), status), ("2\n", 1));
+    assert!(
+        stderr.contains("holds 2 expectations, but the tool said that it printed 3"),
+        "{stderr}"
+    );
+    const OTHER: &str =
+        "not a line of conntrack -L expect; its XML and /proc/net/nf_conntrack_expect are not read";
+    let kernels = "299 l3proto = 2 proto=6 src=10.1.0.2 dst=10.2.0.2 sport=0 dport=5002 ftp\n";
+    for text in [kernels, &recording(LISTS[0]), &xml, &EXPECTED.replace("PERMANENT", "FOREIGN")] {
+        let line = if text.contains("FOREIGN") { 2 } else { 1 };
+        assert_eq!(ran("-C expect", text).1, format!("conntrack: {line}: {OTHER}\n"), "{text}");
+    }
+    assert_eq!(
+        ran("-C", EXPECTED).1,
+        "conntrack: 1: an expectation, and not a flow; conntrack -L expect reads it\n"
+    );
+    let (stdout, stderr, status) = ran("-C expect", "");
+    assert_eq!((stdout.as_str(), status), ("0\n", 1));
+    assert!(stderr.contains("holds no expectation"), "{stderr}");
+}
+
+/// The version in the banner of conntrack.
+fn version() -> String {
+    let banner = ran("-L expect", EXPECTED).1;
+    banner.split(' ').nth(1).unwrap().to_owned()
 }

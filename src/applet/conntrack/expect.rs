@@ -6,7 +6,7 @@ use super::list::{self, say_shown};
 use super::text::Text;
 use crate::error::Error;
 use crate::flow::row::{self, list as words};
-use crate::frame::{Call, Sample};
+use crate::frame::{Call, Report, Sample};
 use crate::model::Expectation;
 use crate::out::{Column, Value};
 use crate::source::Source;
@@ -48,10 +48,10 @@ pub(super) const MORE: [Column; 8] = [
 
 pub(super) fn list(call: &mut Call, args: &Args) -> Result<(), Error> {
     let mut shown = 0;
-    call.table(&COLUMNS, &[], &mut |Sample { source, out, .. }: Sample<'_>| {
+    call.table(&COLUMNS, &[], &mut |Sample { source, out, report }: Sample<'_>| {
         shown = 0;
         let (mut text, mut flags) = (Text::new(args.output, Labels::default()), Vec::new());
-        each(source, args, |one| {
+        each(source, args, report, &mut |one| {
             shown += 1;
             match out.is_original() {
                 true => out.text(text.expectation(one)),
@@ -65,11 +65,10 @@ pub(super) fn list(call: &mut Call, args: &Args) -> Result<(), Error> {
 }
 
 pub(super) fn count(call: &mut Call, args: &Args) -> Result<(), Error> {
-    call.table(&super::flow_keys::NUMBERS[..1], &[], &mut |Sample { source, out, .. }: Sample<
-        '_,
-    >| {
+    call.table(&super::flow_keys::NUMBERS[..1], &[], &mut |sample: Sample<'_>| {
+        let Sample { source, out, report } = sample;
         let mut number = 0;
-        each(source, args, |_| {
+        each(source, args, report, &mut |_| {
             number += 1;
             Ok(())
         })?;
@@ -80,10 +79,20 @@ pub(super) fn count(call: &mut Call, args: &Args) -> Result<(), Error> {
 fn each(
     source: &Source,
     args: &Args,
-    each: impl FnMut(&Expectation<'_>) -> Result<(), Error>,
+    report: &mut Report,
+    each: &mut dyn FnMut(&Expectation<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut kernel = list::netlink(source)?;
-    expectations::expectations(&mut kernel, args.filter.family.unwrap_or(0), each)?;
+    let family = args.filter.family;
+    if source.saved.is_empty() {
+        let mut kernel = list::netlink(source)?;
+        expectations::expectations(&mut kernel, family.unwrap_or(0), each)?;
+        return Ok(());
+    }
+    let doubts = expectations::saved(source, &mut |one| match family {
+        Some(family) if family != one.family => Ok(()),
+        _ => each(one),
+    })?;
+    doubts.iter().for_each(|doubt| report.trouble(doubt));
     Ok(())
 }
 

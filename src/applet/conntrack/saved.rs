@@ -23,11 +23,17 @@ pub(super) fn check(call: &Call, command: Command, args: &Args) -> Result<(), Er
             | Command::Count(Listing::Flows(FlowTable::Tracked))
             | Command::Events(Listing::Flows(FlowTable::Tracked))
             | Command::Get(_)
+            | Command::List(Listing::Expectations)
+            | Command::Count(Listing::Expectations)
     );
     let is_events = matches!(command, Command::Events(_));
     let format = call.common().style.format;
     refuse([
-        (!is_read, "--from", "is read by -L, -C, -E and -G, of the table conntrack"),
+        (
+            !is_read,
+            "--from",
+            "is read by -L, -C, -E and -G of the table conntrack, and by -L and -C of expect",
+        ),
         (
             args.limits,
             "--limits",

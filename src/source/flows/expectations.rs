@@ -1,10 +1,14 @@
-//! The flows that the kernel expects because another flow announced them, by ctnetlink.
+//! The flows that the kernel expects because another flow announced them, by ctnetlink, and from saved text.
 
 use super::conntrack::{text, tuple};
+use super::texts::{Shown, each_line};
 use crate::error::Error;
 use crate::model::{Expectation, ExpectationFlags};
+use crate::source::Source;
+use crate::source::files::lines::Lines;
 use crate::source::netlink::{self, CTNETLINK, Dumped, Exchange, Failure, UNSENT};
 use crate::wire::ctnetlink as wire;
+use crate::wire::flow_text::{self, ExpectText, Line};
 use crate::wire::netlink::dump_request;
 
 /// Calls `each` with the expectations of `family` (0 for both).
@@ -45,5 +49,64 @@ pub fn expectation(payload: &[u8]) -> Option<Expectation<'_>> {
         flags: entry.word(FLAGS).map(ExpectationFlags),
         class: entry.word(CLASS),
         helper: entry.bytes(HELPER).map(text),
+    })
+}
+
+/// Calls `each` with the expectations of the saved texts; gives the reasons why there may be more of them.
+///
+/// # Errors
+/// If a text cannot be read, a line fits nothing, or `each` fails.
+pub fn saved(
+    source: &Source,
+    each: &mut dyn FnMut(&Expectation<'_>) -> Result<(), Error>,
+) -> Result<Vec<Error>, Error> {
+    const UNKNOWN: &str =
+        "not a line of conntrack -L expect; its XML and /proc/net/nf_conntrack_expect are not read";
+    const NONE: &str = "holds no expectation: there was none, or the command failed; save with 2>&1, and the text says which";
+    let (mut lines, mut doubts) = (Lines::new(64 * 1024), Vec::new());
+    for path in &source.saved {
+        let mut shown = Shown::default();
+        let (name, cut) = each_line(&mut lines, path, |place, line| {
+            if let Some(one) = flow_text::expectation(line).as_ref().and_then(of_text) {
+                shown.number += 1;
+                return each(&one);
+            }
+            match flow_text::other(line) {
+                Some(Line::Count(count)) => shown.say(count),
+                Some(Line::Message(text)) => {
+                    let text = String::from_utf8_lossy(text);
+                    doubts.push(place.error(format_args!("the tool said: {text}")));
+                }
+                Some(Line::Nothing) => {}
+                _ => return Err(place.error(UNKNOWN)),
+            }
+            Ok(())
+        })?;
+        doubts.extend(cut);
+        doubts.extend(shown.doubt(name, "expectations", NONE));
+    }
+    Ok(doubts)
+}
+
+/// The expectation of a line; `None` if its flags are not known.
+fn of_text<'a>(text: &ExpectText<'a>) -> Option<Expectation<'a>> {
+    let bit = |name: &[u8]| {
+        let place = ExpectationFlags::NAMES.iter().position(|known| known.as_bytes() == name);
+        place.map(|place| 1u32 << place)
+    };
+    let mut names = text.flags.into_iter().flat_map(|names| names.split(|byte| *byte == b','));
+    let flags = names.try_fold(0, |flags, name| Some(flags | bit(name)?))?;
+    let [expected, mask, master] = &text.tuples;
+    Some(Expectation {
+        family: text.family,
+        expected: tuple(expected)?,
+        mask: tuple(mask)?,
+        master: tuple(master)?,
+        timeout_seconds: text.timeout_seconds,
+        id: None,
+        zone: text.zone,
+        flags: Some(ExpectationFlags(flags)),
+        class: text.class,
+        helper: text.helper,
     })
 }

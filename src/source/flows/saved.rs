@@ -1,17 +1,15 @@
 //! Flows from text that conntrack-tools, connbox or the kernel printed: `--from`.
 
 use std::borrow::Cow;
-use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 
 use super::conntrack::tuple;
 use super::labels::Labels;
 use super::saved_rows::{Is, RowReader};
+use super::texts::{Shown, each_line};
 use crate::error::Error;
 use crate::model::{Change, Flow, FlowStatus, Traffic};
 use crate::source::Source;
 use crate::source::files::lines::{Lines, Place};
-use crate::source::files::procfs::STDIN;
 use crate::source::files::saved::not_for;
 use crate::sys;
 use crate::wire::flow_text::{self, FlowText, Form, Happened, Line, Moment, status};
@@ -66,24 +64,16 @@ pub fn read(source: &Source, labels: &Labels, each: &mut Each<'_>) -> Result<Vec
     let mut lines = Lines::new(256 * 1024);
     let mut doubts = Vec::new();
     for path in &source.saved {
-        let name = path.as_os_str().as_bytes();
         let mut text = Text {
             labels,
             each,
             doubts: &mut doubts,
-            flows: 0,
-            said: None,
+            shown: Shown::default(),
             is_open: false,
             rows: RowReader::default(),
         };
-        let cut = match name {
-            b"-" => lines.each_whole(sys::stdin(), STDIN, |place, line| text.line(place, line))?,
-            _ => {
-                let file = sys::open_input(path).map_err(|error| Error::system(name, error))?;
-                lines.each_whole(file.as_fd(), name, |place, line| text.line(place, line))?
-            }
-        };
-        text.end(if name == b"-" { STDIN } else { name }, cut);
+        let (name, cut) = each_line(&mut lines, path, |place, line| text.line(place, line))?;
+        text.end(name, cut);
     }
     Ok(doubts)
 }
@@ -93,9 +83,7 @@ struct Text<'a, 'b> {
     labels: &'a Labels,
     each: &'a mut Each<'b>,
     doubts: &'a mut Vec<Error>,
-    flows: u64,
-    /// How many flows the tool said that it had printed.
-    said: Option<u64>,
+    shown: Shown,
     /// Whether an XML document has begun and not ended.
     is_open: bool,
     rows: RowReader,
@@ -143,6 +131,9 @@ impl Text<'_, '_> {
     fn stranger(&self, place: Place<'_>, line: &[u8]) -> Error {
         match Known::of(line) {
             Some(known) => not_for(place, known, "conntrack"),
+            None if flow_text::expectation(line).is_some() => {
+                place.error("an expectation, and not a flow; conntrack -L expect reads it")
+            }
             None => place.error(UNKNOWN),
         }
     }
@@ -150,7 +141,7 @@ impl Text<'_, '_> {
     #[cold]
     fn other(&mut self, place: Place<'_>, line: Line<'_>) -> Result<(), Error> {
         match line {
-            Line::Count(count) => self.said = Some(self.said.unwrap_or(0).saturating_add(count)),
+            Line::Count(count) => self.shown.say(count),
             Line::Lost(lost) => return (self.each)(place, Seen::Lost(lost)),
             Line::Message(text) => {
                 let text = String::from_utf8_lossy(text);
@@ -165,7 +156,7 @@ impl Text<'_, '_> {
 
     #[inline]
     fn flow(&mut self, place: Place<'_>, text: &FlowText<'_>) -> Result<(), Error> {
-        self.flows += 1;
+        self.shown.number += 1;
         let each = &mut self.each;
         let taken = with_flow(text, self.labels, |flow| each(place, Seen::Flow(flow)));
         taken.unwrap_or_else(|| Err(strange(place, text)))
@@ -173,20 +164,12 @@ impl Text<'_, '_> {
 
     /// Says why there may be more flows than were read.
     fn end(&mut self, name: &[u8], cut: Option<Error>) {
-        let is_cut = cut.is_some();
+        const NONE: &str = "holds no flow: none was tracked, or the command failed; save with 2>&1, and the text says which";
+        const OPEN: &str = "the XML is cut: </conntrack> is missing";
+        let is_open = self.is_open && cut.is_none();
         self.doubts.extend(cut);
-        if let Some(said) = self.said.filter(|said| *said != self.flows) {
-            let reason =
-                format!("holds {} flows, but the tool said that it printed {said}", self.flows);
-            self.doubts.push(Error::failed(name, reason));
-        } else if self.is_open && !is_cut {
-            self.doubts.push(Error::failed(name, "the XML is cut: </conntrack> is missing"));
-        } else if self.flows == 0 && self.said.is_none() {
-            self.doubts.push(Error::failed(
-                name,
-                "holds no flow: none was tracked, or the command failed; save with 2>&1, and the text says which",
-            ));
-        }
+        let doubt = self.shown.doubt(name, "flows", if is_open { OPEN } else { NONE });
+        self.doubts.extend(doubt.or_else(|| is_open.then(|| Error::failed(name, OPEN))));
     }
 }
 

@@ -3,11 +3,13 @@
 //! Each line says by itself which form it has, so that saved texts may stand behind one another in one file.
 
 mod cursor;
+mod expect;
 mod plain;
 mod save;
 mod xml;
 
 use cursor::{Cursor, hex};
+pub use expect::{ExpectText, expectation};
 
 use super::ctnetlink::Tuple;
 use super::text;
@@ -104,7 +106,7 @@ pub struct FlowText<'a> {
 #[expect(clippy::large_enum_variant, reason = "nearly all lines are flows, and none is kept")]
 pub enum Line<'a> {
     Flow(FlowText<'a>),
-    /// How many flows, or events of flows, the tool says that it has printed.
+    /// How many flows, events of flows, or expectations the tool says that it has printed.
     Count(u64),
     /// What the tool said of events that were lost: how many, 0 if it did not say.
     Lost(u64),
@@ -181,7 +183,8 @@ pub fn other(line: &[u8]) -> Option<Line<'_>> {
 fn message(line: &[u8]) -> Line<'_> {
     let words = || text::Fields::new(line);
     // `conntrack v1.4.7 (conntrack-tools): 26 flow entries have been shown.`
-    if let (Some(b"flow"), Some(count)) = (words().nth(4), words().nth(3).and_then(text::unsigned))
+    if let (Some(b"flow" | b"expectations"), Some(count)) =
+        (words().nth(4), words().nth(3).and_then(text::unsigned))
     {
         return Line::Count(count);
     }

@@ -136,18 +136,24 @@ fn tuple<const N: usize>(
         return None;
     }
     tuple.destination = Some(cursor.address()?);
-    if cursor.take(b"sport=") {
-        tuple.ports[0] = Some(cursor.number()?);
-        tuple.ports[1] = Some(cursor.field(b"dport=")??);
-    } else {
-        ends(tuple, cursor)?;
-    }
+    ports(tuple, cursor)?;
     tuple.zone = cursor.field(zone)?;
     if !cursor.take(b"packets=") {
         return Some(None);
     }
     let packets = cursor.number()?;
     Some(Some([packets, cursor.field(b"bytes=")??]))
+}
+
+/// Reads what stands behind the addresses.
+#[inline]
+pub(super) fn ports(tuple: &mut Tuple, cursor: &mut Cursor<'_>) -> Option<()> {
+    if !cursor.take(b"sport=") {
+        return ends(tuple, cursor);
+    }
+    tuple.ports[0] = Some(cursor.number()?);
+    tuple.ports[1] = Some(cursor.field(b"dport=")??);
+    Some(())
 }
 
 /// Reads what protocols without ports have instead.

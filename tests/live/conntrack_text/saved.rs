@@ -114,6 +114,21 @@ fn a_saved_list_becomes_every_other_form() {
     }
 }
 
+#[test]
+fn expectations_come_back_from_their_text() {
+    let test = "expectations_come_back_from_their_text";
+    let Some(bench) = Bench::new(test) else { return };
+    let words = ["-L", "expect"];
+    let both = || Ok((bench.theirs(&words), bench.ours(&words)));
+    let ((theirs, ours), live) = at_a_quiet_point(both, || bench.ours(&words));
+    assert!(live.stdout.lines().count() > 1, "{}", live.stderr);
+    for text in [theirs, ours] {
+        let saved = Text::of(test, &[text.stderr, text.stdout.clone()].concat());
+        let from = bench.ours(&["-L", "expect", "--from", saved.path()]);
+        assert_eq!((from.stdout, from.status), (text.stdout, 0), "{}", from.stderr);
+    }
+}
+
 /// A line without what the saved form does not hold: XML has no fields of ICMP, and lines have neither all of the
 /// status nor the tags of SCTP.
 fn told(line: &str, saved: &str) -> String {
