@@ -36,6 +36,10 @@ and
 Of tables of sockets it takes one: that of ss, of netstat, or of
 .Pa proc/net .
 A file that does not begin as its command prints, since the command failed, is skipped with a warning.
+The options in a file's name, as in
+.Pa netstat_-W_-neopa ,
+count as those of
+.Fl -from-command .
 With
 .Fl -netns Cm all ,
 files
@@ -52,6 +56,17 @@ takes the command that made it:
 ss \\-Htn state time\\-wait > tw.txt
 conncount \\-\\-from tw.txt \\-\\-from\\-command \"ss \\-Htn state time\\-wait\" \\-\\-by raddr
 .Ed
+.Pp
+It may also be one of netstat, for which it tells
+.Fl W ,
+and
+.Fl a
+or
+.Fl l
+where the title is missing.
+An empty file is an error, unless the command is one of ss with
+.Fl H ,
+which prints nothing where no socket matches: then there are 0.
 .Pp
 Names of ports are looked up in
 .Pa /etc/services .
@@ -74,10 +89,16 @@ ss leaves out LISTEN, TIME-WAIT and SYN-RECV, and netstat LISTEN.
 Who asks for such a state gets a warning, and status 1 where the title of netstat or
 .Fl -from-command
 says that it was left out.
+Texts that share the states out, as those of
+.Ql netstat \\-tn
+and
+.Ql netstat \\-tln ,
+lack only what all of them lack.
 .Pp
 A line that fits nothing is an error with file and line.
 A text that ends in the middle of a line gives the rows before it, a warning, and status 1.
-Tables of the same sockets by several tools count twice, and a warning says so.
+Tables of the same sockets by several tools count twice, and a warning says so, as it does of the same table given
+twice, if it has a connection or 16 lines.
 .Sh EXAMPLES
 What is connected to a machine where nothing can be installed:
 .Bd -literal -offset indent -compact

@@ -228,18 +228,19 @@ impl Call {
     }
 
     /// The saved files, with those of a sosreport's folder in its place.
-    fn saved(&mut self) -> Result<Vec<PathBuf>, Error> {
-        let mut files = Vec::new();
+    fn saved(&mut self) -> Result<Files, Error> {
+        let mut files = Files::default();
         for path in &self.common.from {
             if sys::is_directory(path) {
                 sys::refuse_borrowed_rights("--from")?;
                 let found = Folder::open(path)?.files(self.applet, HOST)?;
                 found.skipped.iter().for_each(|text| self.report.note(text));
-                files.extend(found.paths);
+                files.paths.extend(found.paths);
+                files.commands.extend(found.commands);
             } else if self.common.style.by_namespace {
                 return Err(Error::usage("--from", cli::NOT_WITH_NETNS));
             } else {
-                files.push(path.clone());
+                files.paths.push(path.clone());
             }
         }
         Ok(files)
@@ -259,7 +260,7 @@ impl Call {
             None if netns.is_some() || style.by_namespace || !from.is_empty() => (None, ""),
             None => (root_of_environment()?, ROOT),
         };
-        let (kernel, saved) = (Kernel::new(root)?, self.saved()?);
+        let (kernel, Files { paths: saved, commands, .. }) = (Kernel::new(root)?, self.saved()?);
         let threads = self.common.threads.unwrap_or_default();
         let byte_order = self.common.byte_order.unwrap_or_default();
         let (applet, command) = (self.applet, self.common.from_command.unwrap_or_default());
@@ -268,6 +269,7 @@ impl Call {
             saved,
             applet,
             command,
+            commands,
             tree_of,
             threads,
             byte_order,
@@ -291,10 +293,10 @@ fn saved_namespaces(
         for namespace in folder.namespaces() {
             // A namespace without any text of what the applet reads is missing from the answer.
             match folder.files(source.applet, &namespace) {
-                Ok(Files { paths: saved, skipped }) => {
+                Ok(Files { paths: saved, commands, skipped }) => {
                     skipped.iter().for_each(|text| report.note(text));
                     out.enter(namespace, None)?;
-                    let source = &Source { saved, ..source.clone() };
+                    let source = &Source { saved, commands, ..source.clone() };
                     table.snapshot(Sample { source, out, report })?;
                 }
                 Err(error) => report.trouble(&error),

@@ -36,8 +36,10 @@ pub struct Source {
     pub saved: Vec<PathBuf>,
     /// The applet that reads; empty for all.
     pub applet: &'static str,
-    /// `--from-command`: what the command that made a saved text says about it.
+    /// `--from-command`: what the command that made the saved texts says about them.
     pub command: Command,
+    /// The same for files whose names say it.
+    pub commands: Vec<(PathBuf, Command)>,
     /// What was read of saved text beside numbers.
     pub words: Arc<Words>,
     /// `--byte-order`: that of the machine which wrote the files.
@@ -65,6 +67,12 @@ impl Source {
     pub fn has_no_ipv6(&self) -> bool {
         let is_there = |name: &&str| self.kernel.net_path(name).exists();
         self.saved.is_empty() && !["tcp6", "udp6", "snmp6", "if_inet6"].iter().any(is_there)
+    }
+
+    /// What is known of the command that made a saved file.
+    fn command_of(&self, file: &[u8]) -> Command {
+        let is_it = |(path, _): &&(PathBuf, Command)| path.as_os_str().as_bytes() == file;
+        self.commands.iter().find(is_it).map_or(self.command, |(_, command)| *command)
     }
 
     /// The saved files, for messages.

@@ -242,7 +242,7 @@ fn what_a_text_does_not_tell_is_asked_for() {
     assert_eq!(command(&["State ", header].concat(), "ss -ta"), "");
     assert_eq!(
         refusal(&["conncount", "--by", "state", "--from-command", "lsof"], ""),
-        "conncount: --from-command: 'lsof' is not a command of ss, as ss -Htn state time-wait\n"
+        "conncount: --from-command: 'lsof' is not a command of ss or netstat, as ss -Htn state time-wait\n"
     );
     assert_eq!(
         String::from_utf8(run(&["conncount", "--from-command", "ss -t"]).stderr).unwrap(),
@@ -383,6 +383,29 @@ fn a_text_of_netstat_answers_what_its_options_show() {
     assert_eq!(
         refusal(&["snmpget-tcp"], NETSTAT),
         "snmpget-tcp: FILE:1: a table of netstat: conncount, network-connections and tcpstates read it, snmpget-tcp does not\n"
+    );
+}
+
+#[test]
+fn what_a_text_of_netstat_hides_costs_nothing_else() {
+    // The name of a user hides no inode.
+    let named = NETSTAT.replace(" 1000 ", " www  ");
+    assert_eq!(ran(&["conncount", "--inode", "9028066"], &named).0, "1\n");
+    // -W cuts no address, and only the command tells.
+    assert_eq!(
+        rows(
+            &[
+                "conncount",
+                "--by",
+                "laddr",
+                "--state",
+                "estab",
+                "--from-command",
+                "netstat -tuanpeoW"
+            ],
+            NETSTAT
+        ),
+        "203.0.113.211\t1\n2001:db8:1:2:3:4:5:6\t1\n"
     );
 }
 
@@ -559,6 +582,7 @@ fn a_long_table_is_the_same_for_any_number_of_threads() {
         (with(11_000, "ESTAB 0 0 127.0.0.1:1 127.0.0.1:2 users:((\"n\nl\",pid=1,fd=2))\n"), true),
         (with(11_000, "ESTAB 0 0 localhost:1 127.0.0.1:2 users:((\"a\",pid=1,fd=2))\n"), true),
         (with(10, header), true),
+        ([rows.concat(), rows.concat()].concat(), true),
         (plain[..plain.len() - 7].to_owned(), true),
         (
             plain
@@ -627,6 +651,43 @@ fn a_long_table_that_is_given_twice_counts_twice_and_says_so() {
     assert_eq!(rows(&["conncount", "--by", "proto"], &other), "tcp\t61\n");
 }
 
+/// One connection tells: no two machines have the same. Servers alone do not.
+#[test]
+fn a_short_table_that_is_given_twice_says_so_if_it_has_a_connection() {
+    let said =
+        "conncount: --from: the same table of sockets is given twice: its sockets count twice\n";
+    let (listens, connects) =
+        ("LISTEN 0 5 0.0.0.0:22 0.0.0.0:*\n", "ESTAB 0 0 10.0.0.1:22 10.0.0.2:51385\n");
+    let header = "State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n";
+    let both = [listens, connects].concat();
+    let all = ["--from-command", "ss -tan"];
+    let udp = ["-u", "--from-command", "ss -uan"];
+    for (text, words, is_twice) in [
+        ([header, &both].concat(), &all[..], true),
+        ([header, connects].concat(), &all, true),
+        ([header, &both.replace(":22 10", ":ssh 10")].concat(), &all, true),
+        // Without a header it is one text.
+        (both.clone(), &all, true),
+        (both.replace('\n', "   \n"), &all, true),
+        ([header, listens].concat(), &all, false),
+        (listens.to_owned(), &all, false),
+        ([header, &both.replace("51385", "http")].concat().replace(":22", ":ssh"), &all, false),
+        // Several sockets of UDP may have the same two ends.
+        (connects.to_owned(), &udp, false),
+    ] {
+        let (_, stderr, status) =
+            ran(&[&["conncount", "--by", "state"], words].concat(), &[&text[..]; 2].concat());
+        assert_eq!((stderr.as_str(), status), (if is_twice { said } else { "" }, 0), "{text}");
+        assert_eq!(ran(&[&["conncount", "--by", "state"], words].concat(), &text).1, "", "{text}");
+    }
+    let file = scratch("saved-text-twice").join("ss.txt");
+    let name = file.to_str().unwrap();
+    std::fs::write(&file, [header, &both].concat()).unwrap();
+    let output =
+        run(&[&["conncount", "--by", "state", "--from", name, "--from", name], &all[..]].concat());
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), said);
+}
+
 const ONE_HOLDER: &str = "conncount: --from: netstat shows one process of each socket, by its first argument: no \
     --process counts others that hold it, nor those that go by another name; ss -tanp shows all\n";
 
@@ -654,7 +715,8 @@ fn texts_of_netstat_behind_one_another_are_told_apart() {
         // grep has taken the title.
         ([text("", &long), text("", &long)], 58, twice),
         ([text(TITLE, &long), text(TITLE, &other)], 60, snapshots),
-        ([text(TITLE, &short), text(TITLE, &short)], 4, snapshots),
+        ([text(TITLE, &short), text(TITLE, &short)], 4, twice),
+        ([text(TITLE, &short), text(TITLE, &table("tcp", 2, 4))], 4, snapshots),
         ([text(TITLE, &short), text(TITLE, &table("udp", 1, 9))], 10, ""),
         ([text(TITLE, ""), text(TITLE, &long)], 29, ""),
     ] {
@@ -838,4 +900,102 @@ fn states_that_a_text_leaves_out_are_no_zeros() {
     }
     let twice = [&["tcpstates"][..], &plain, &established].concat();
     assert!(refusal(&twice, &ss).contains("--from-command: is given twice"));
+}
+
+/// Texts that share out the states among them lack what all of them lack.
+#[test]
+fn texts_that_complete_each_other_lack_nothing() {
+    let folder = scratch("saved-text-halves");
+    let text = |name: &str, title: &str, row: &str| {
+        let title = if title.is_empty() {
+            String::new()
+        } else {
+            format!("Active Internet connections ({title})\n")
+        };
+        let header = "Proto Recv-Q Send-Q Local Address           Foreign Address         State\n";
+        let path = folder.join(name);
+        std::fs::write(&path, [&title, header, row].concat()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let connects = "tcp 0 0 10.0.0.1:22 10.0.0.2:51385 ESTABLISHED\n";
+    let listens = "tcp 0 0 0.0.0.0:22 0.0.0.0:* LISTEN\n";
+    let udp = "udp 0 0 0.0.0.0:53 0.0.0.0:*\n";
+    let others = text("others", "w/o servers", connects);
+    let servers = text("servers", "only servers", listens);
+    let udp_servers = text("udp", "only servers", udp);
+    let untitled = text("untitled", "", connects);
+    let again = text("again", "w/o servers", &connects.replace("51385", "51386"));
+    let left_out = "the command that made the text left out sockets in";
+    for (files, state, said, status) in [
+        (&[&others][..], "listen", left_out, 1),
+        (&[&servers], "close-wait", left_out, 1),
+        (&[&others, &servers], "listen", "", 0),
+        (&[&others, &servers], "close-wait", "", 0),
+        (&[&servers, &others], "close-wait", "", 0),
+        (&[&untitled, &servers], "close-wait", "", 0),
+        // The servers of another protocol are not those that are missing.
+        (&[&others, &udp_servers], "listen", left_out, 1),
+        (&[&udp_servers, &others], "listen", left_out, 1),
+        (&[&others, &again], "listen", left_out, 1),
+    ] {
+        for words in [&["conncount", "--state", state][..], &["tcpstates", "-v", state]] {
+            let from = files.iter().flat_map(|file| ["--from", file.as_str()]);
+            let words: Vec<&str> = words.iter().copied().chain(from).collect();
+            let output = run(&words);
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(status), "{words:?}: {stderr}");
+            assert!(stderr.contains(said) && stderr.is_empty() == said.is_empty(), "{stderr}");
+        }
+    }
+}
+
+/// `ss -H` prints nothing where no socket matches; everything else prints a header.
+#[test]
+fn nothing_is_an_answer_of_ss_without_a_header() {
+    for (command, words, answer, status) in [
+        ("ss -Htan", &["conncount", "--by", "state"][..], "", 0),
+        ("ss -Htan", &["conncount", "--state", "estab"], "0\n", 0),
+        ("ss -Htn state time-wait", &["tcpstates", "-v", "time-wait"], "0\n", 0),
+        ("ss -Hn state time-wait", &["conncount", "-tu", "--state", "time-wait"], "0\n", 0),
+        ("ss --no-header -uan", &["conncount", "-u", "--by", "process"], "", 0),
+        // It tells nothing of what it leaves out.
+        ("ss -Htn state time-wait", &["tcpstates", "-v", "estab"], "0\n", 1),
+    ] {
+        for text in ["", "\n"] {
+            let (stdout, stderr, got) = ran(&[words, &["--from-command", command]].concat(), text);
+            assert_eq!((stdout.as_str(), got), (answer, status), "{command}: {stderr}");
+            assert_eq!(stderr.contains("left out sockets in ESTABLISHED"), status == 1, "{stderr}");
+        }
+    }
+    let check = ran(
+        &[
+            "network-connections",
+            "--no-perfdata",
+            "--rule=established;9",
+            "--from-command",
+            "ss -Htan",
+        ],
+        "",
+    );
+    assert_eq!(check.2, 0, "{check:?}");
+    const EMPTY: &str = "FILE: is empty, and a kernel always writes at least a header: the file is masked, or was copied \
+        with its size of 0, as tar does; copy it with cat";
+    const OF_SS: &str = "; if it is of ss -H, which prints nothing where no socket matches, name the command: \
+        --from-command \"ss -Htan\"";
+    for (words, reason) in [
+        (&["conncount", "--by", "state"][..], [EMPTY, OF_SS].concat()),
+        (&["conncount", "--state", "estab", "--from-command", "ss -tan"], [EMPTY, OF_SS].concat()),
+        (
+            &["conncount", "--state", "estab", "--from-command", "netstat -tan"],
+            [EMPTY, OF_SS].concat(),
+        ),
+        (&["closedcalc", "--from-command", "ss -Htan"], EMPTY.to_owned()),
+        (&["snmpget-tcp"], EMPTY.to_owned()),
+    ] {
+        assert_eq!(refusal(words, ""), format!("{}: {reason}\n", words[0]), "{words:?}");
+    }
+    // The other protocol was not asked for.
+    let (_, stderr, status) =
+        ran(&["conncount", "-u", "--by", "state", "--from-command", "ss -Htan"], "");
+    assert!(status == 1 && stderr.contains("no table of UDP sockets"), "{stderr}");
 }

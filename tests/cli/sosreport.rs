@@ -193,3 +193,41 @@ fn a_text_that_cannot_be_read_gives_way_to_another() {
         "{stderr}"
     );
 }
+
+/// What the names of files say of their commands.
+#[test]
+fn the_options_in_names_tell_what_a_text_does_not() {
+    // An address that fills its column is whole with -W.
+    let full =
+        "tcp6 0 0 2001:db8:1:2:3:4:5:6:80 2001:db8::1:6000 ESTABLISHED 0 6 7/web off (0.00/0/0)\n";
+    let folder = Folder::new("options");
+    let text = [NETSTAT, full.as_bytes()].concat();
+    folder.write("sos_commands/networking/netstat_-W_-neopa", &text);
+    let line = "conncount --by laddr --quiet-gaps --port 80".replace("--port", "--lport");
+    assert_eq!(folder.ran(&line), ("2001:db8:1:2:3:4:5:6\t1\n".into(), String::new(), 0));
+    let (stdout, _, status) = folder.ran(&format!("{line} --netns all"));
+    assert_eq!((stdout.as_str(), status), ("host\t2001:db8:1:2:3:4:5:6\t1\n", 0));
+    let folder = Folder::new("options-none");
+    folder.write("sos_commands/networking/netstat_-neopa", &text);
+    assert!(folder.ran(&line).1.contains("an address may be cut"));
+    // What ss -a does not show is not there.
+    let shown =
+        String::from_utf8_lossy(SS).replace("TIME-WAIT", "LAST-ACK").replace("LISTEN", "LAST-ACK");
+    for (name, said) in [("ss_-peaonmi", false), ("ss_-peonmi", true)] {
+        let folder = Folder::new(name);
+        folder.write(&format!("sos_commands/networking/{name}"), shown.as_bytes());
+        let (stdout, stderr, status) = folder.ran("conncount --state time-wait");
+        assert_eq!((stdout.as_str(), status), ("0\n", i32::from(said)), "{stderr}");
+        assert_eq!(stderr.contains("left out sockets in TIME_WAIT"), said, "{stderr}");
+    }
+}
+
+#[test]
+fn what_is_not_taken_is_not_looked_at() {
+    let folder = with_tables("order", SS);
+    folder.write("sos_commands/networking/netstat_-W_-neopa", b"sh: netstat: not found\n");
+    let line = "conncount --by process -t --state estab";
+    assert_eq!(folder.ran(line), ("a\t1\n".into(), String::new(), 0));
+    folder.write("sos_commands/networking/nstat_-zas", b"sh: nstat: not found\n");
+    assert_eq!(folder.ran("snmpget-tcp -v CurrEstab").1, "");
+}

@@ -12,12 +12,34 @@ pub struct Doubts {
     flags: u32,
     /// How many addresses of saved text may be cut.
     pub(super) cut: u64,
-    /// The states of TCP that the command of a saved text left out.
-    left_out: StateSet,
-    /// The states that it may have left out.
-    may_lack: StateSet,
+    /// The states of TCP that are not in saved text; `None` without such a text.
+    lacking: Option<Lacking>,
     /// Whether such states were asked for by name.
     is_named: bool,
+}
+
+/// The states of TCP that saved texts do not list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Lacking {
+    /// Those that the command left out.
+    left_out: StateSet,
+    /// Those that it may have left out.
+    may_lack: StateSet,
+}
+
+impl Lacking {
+    /// Those that two texts together lack. If none of them lists a state that the other does, they are parts of one
+    /// answer, as of `netstat -tn` and `netstat -tln`: they lack what both lack. Else they are of two machines, or
+    /// their sockets would count twice: what one lacks is missing.
+    fn with(self, other: Lacking) -> Lacking {
+        let [one, two] = [self, other].map(|lacking| lacking.left_out.with(lacking.may_lack));
+        let is_listed_twice = !StateSet::ALL.without(one.with(two)).is_empty();
+        let (left_out, any) = match is_listed_twice {
+            true => (self.left_out.with(other.left_out), one.with(two)),
+            false => (self.left_out.and(other.left_out), one.and(two)),
+        };
+        Lacking { left_out, may_lack: any.without(left_out) }
+    }
 }
 
 /// What a note means for the numbers.
@@ -94,58 +116,66 @@ impl Doubts {
     const NONE: StateSet = StateSet::of_mask(0);
 
     const fn flag(flag: Flag) -> Doubts {
-        Doubts {
-            flags: 1 << flag as u32,
-            cut: 0,
-            left_out: Doubts::NONE,
-            may_lack: Doubts::NONE,
-            is_named: false,
-        }
+        Doubts { flags: 1 << flag as u32, cut: 0, lacking: None, is_named: false }
+    }
+
+    fn of_states(left_out: StateSet, may_lack: StateSet) -> Doubts {
+        Doubts { lacking: Some(Lacking { left_out, may_lack }), ..Doubts::default() }
     }
 
     /// What is to be said of the states in a text of ss.
     pub(in crate::source) fn of_ss(command: &Command) -> Doubts {
-        let Some(mask) = command.states else { return Doubts::ANY_COMMAND };
-        // ss calls TCP_NEW_SYN_RECV SYN-RECV, too.
-        let mask = u32::from(mask);
-        let listed = StateSet::of_mask(mask | (mask >> 3 & 1) << 12);
-        Doubts { left_out: StateSet::ALL.without(listed), ..Doubts::BY_COMMAND }
+        let mut doubts = match command.states {
+            None => return Doubts::ANY_COMMAND,
+            Some(mask) => {
+                // ss calls TCP_NEW_SYN_RECV SYN-RECV, too.
+                let mask = u32::from(mask);
+                let listed = StateSet::of_mask(mask | (mask >> 3 & 1) << 12);
+                Doubts::of_states(StateSet::ALL.without(listed), Doubts::NONE)
+            }
+        };
+        doubts.add(Doubts::BY_COMMAND);
+        doubts
     }
 
     /// The same for netstat, whose title says it.
     pub(super) fn of_netstat(title: Option<Which>) -> Doubts {
         let listen = StateSet::only(TcpState::LISTEN);
-        let left_out = match title {
-            None => return Doubts { may_lack: listen, ..Doubts::default() },
-            Some(Which::All) => Doubts::NONE,
-            Some(Which::NoServers) => listen,
-            Some(Which::OnlyServers) => StateSet::ALL.without(listen),
-        };
-        Doubts { left_out, ..Doubts::default() }
+        match title {
+            None => Doubts::of_states(Doubts::NONE, listen),
+            Some(Which::All) => Doubts::of_states(Doubts::NONE, Doubts::NONE),
+            Some(Which::NoServers) => Doubts::of_states(listen, Doubts::NONE),
+            Some(Which::OnlyServers) => {
+                Doubts::of_states(StateSet::ALL.without(listen), Doubts::NONE)
+            }
+        }
     }
 
     /// Keeps of the states that were left out those that are wanted and were not seen for all that.
     pub(crate) fn want(&mut self, wanted: StateSet, seen: StateSet, is_named: bool) {
         let listen = StateSet::only(TcpState::LISTEN);
-        let lacking = wanted.without(seen);
-        self.left_out = self.left_out.and(lacking);
+        let unseen = wanted.without(seen);
+        let Lacking { mut left_out, mut may_lack } = self.lacking.unwrap_or_default();
+        left_out = left_out.and(unseen);
         // Without -a, ss lists no minisockets either.
         let bucket = StateSet::TIME_WAIT.with(StateSet::only(TcpState::SYN_RECV));
         if self.has(Doubts::ANY_COMMAND) && seen.and(bucket).is_empty() {
-            self.may_lack = bucket.with(listen);
+            may_lack = bucket.with(listen);
         }
-        if seen.has(TcpState::LISTEN) && !self.may_lack.is_empty() {
-            self.may_lack = if seen == listen && is_named { StateSet::ALL } else { Doubts::NONE };
+        if seen.has(TcpState::LISTEN) && !may_lack.is_empty() {
+            may_lack = if seen == listen && is_named { StateSet::ALL } else { Doubts::NONE };
         }
-        self.may_lack = self.may_lack.and(lacking);
+        may_lack = may_lack.and(unseen);
+        self.lacking = Some(Lacking { left_out, may_lack });
         self.is_named = is_named;
     }
 
     /// What is to be said of states.
-    fn of_states(self) -> impl Iterator<Item = (Weight, Cow<'static, str>)> {
+    fn notes_of_states(self) -> impl Iterator<Item = (Weight, Cow<'static, str>)> {
         let names =
             |states: StateSet| states.iter().map(TcpState::name).collect::<Vec<_>>().join(", ");
-        let (left_out, may_lack) = (names(self.left_out), names(self.may_lack));
+        let Lacking { left_out, may_lack } = self.lacking.unwrap_or_default();
+        let (left_out, may_lack) = (names(left_out), names(may_lack));
         let is_known = !self.is_named && self.has(Doubts::BY_COMMAND);
         let weigh = |weight| if self.is_named { weight } else { Weight::Note };
         [
@@ -169,8 +199,10 @@ impl Doubts {
     pub(in crate::source) fn add(&mut self, other: Doubts) {
         self.flags |= other.flags;
         self.cut += other.cut;
-        self.left_out = self.left_out.with(other.left_out);
-        self.may_lack = self.may_lack.with(other.may_lack);
+        self.lacking = match (self.lacking, other.lacking) {
+            (Some(one), Some(two)) => Some(one.with(two)),
+            (one, two) => one.or(two),
+        };
         self.is_named |= other.is_named;
     }
 
@@ -198,7 +230,7 @@ impl Doubts {
             let text = format!("--from: addresses that fill their column, and may be cut: {} (netstat -W cuts none)", self.cut);
             (Weight::Note, Cow::Owned(text))
         });
-        notes.chain(cut).chain(self.of_states())
+        notes.chain(cut).chain(self.notes_of_states())
     }
 }
 

@@ -3,16 +3,15 @@
 //! All three go the same way: every line says by itself what it is, so that saved files may stand
 //! behind one another in one pipe.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 use rustix::io::Errno;
 
 use super::lines::{Lines, Place};
 pub(in crate::source) use super::record::Each;
 pub use super::record::Record;
-use super::saved::{Is, Saved};
+use super::saved::{Is, Saved, empty_of_ss};
 use super::tables::{Begun, Doubts, Named, Pass, Table, Tables};
 use crate::error::Error;
 use crate::model::{Family, Proto};
@@ -108,12 +107,12 @@ pub(in crate::source) fn read_all(
         let (name, is_empty) = match name {
             b"-" => (STDIN, read_one(source, &mut lines, sys::stdin(), STDIN, &mut pass, each)?),
             _ => {
-                let file = open_saved(path)?;
+                let file = sys::open_input(path).map_err(|error| Error::system(name, error))?;
                 (name, read_one(source, &mut lines, file.as_fd(), name, &mut pass, each)?)
             }
         };
         if is_empty {
-            return Err(Error::failed(name, EMPTY));
+            return Err(Error::failed(name, [EMPTY, empty_of_ss(source.applet)].concat()));
         }
     }
     Ok(pass.finish())
@@ -189,10 +188,6 @@ fn may_be_without(source: &Source, file: File, name: &[u8]) -> Result<(), Error>
 const EMPTY: &str = "is empty, and a kernel always writes at least a header: the file is masked, or was copied \
                      with its size of 0, as tar does; copy it with cat";
 
-fn open_saved(path: &Path) -> Result<OwnedFd, Error> {
-    sys::open_input(path).map_err(|error| Error::system(path.as_os_str().as_bytes(), error))
-}
-
 /// The reason of an error in a pair of lines.
 pub const NO_PAIR: &str = "the names and values of this pair do not match";
 
@@ -209,7 +204,7 @@ fn read_one(
     pass.has_table = Default::default();
     let (table, family, names) = (Table::None, None, Vec::new());
     let mut reader = Reader { named, pass, table, family, names, line_of_names: 0, is_empty };
-    let mut saved = (!source.saved.is_empty()).then(|| Saved::of(source));
+    let mut saved = (!source.saved.is_empty()).then(|| Saved::of(source, file));
     let mut last = Place { file, line: 0 };
     let cut = lines.each_whole(fd, file, |place, line| {
         last.line = place.line;
@@ -250,7 +245,8 @@ fn read_one(
     let Some(mut saved) = saved else { return Ok(reader.is_empty) };
     saved.end(last, reader.pass, each)?;
     saved.finish(file, !reader.is_empty)?;
-    Ok(reader.is_empty && !saved.is_any())
+    let is_empty = reader.is_empty && !saved.is_any();
+    Ok(is_empty && !saved.nothing(last, reader.pass, each)?)
 }
 
 const NO_VALUES: &str = "a line of names without its line of values";

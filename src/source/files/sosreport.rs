@@ -3,12 +3,12 @@
 //! sos keeps copies of /proc and the output of commands, in files that are named after the commands:
 //! `sos_commands/networking/ss_-peaonmi`, `ip_netns_exec_NAME_netstat_-s`.
 
-use std::cell::RefCell;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::sys;
+use crate::wire::saved::command::Command;
 use crate::wire::saved::{FORMS, Form, Known};
 
 /// What stands in for the name of the machine's own namespace.
@@ -33,8 +33,18 @@ struct Saved {
 #[derive(Debug, Default)]
 pub struct Files {
     pub paths: Vec<PathBuf>,
+    /// What the names of some of them say of the commands that made them.
+    pub commands: Vec<(PathBuf, Command)>,
     /// What is to be said about others, which it would have read before.
     pub skipped: Vec<String>,
+}
+
+/// Where to look for what an applet reads.
+enum Find<'a> {
+    /// Copies of files of /proc/net.
+    Proc(&'a [&'a str]),
+    /// The output of a command.
+    Output(&'a dyn Fn(&[u8]) -> bool),
 }
 
 /// A folder and the output in it.
@@ -75,54 +85,74 @@ impl Folder {
     /// # Errors
     /// If there is none.
     pub fn files(&self, applet: &str, namespace: &[u8]) -> Result<Files, Error> {
-        let skipped = RefCell::new(Vec::new());
-        let one = |wanted: &dyn Fn(&[u8]) -> bool| {
-            let saved = self.all.iter().filter(|saved| saved.namespace == namespace);
-            let mut saved = saved.filter(|saved| wanted(&saved.command) && has_text(&saved.path));
-            let found = saved.find(|saved| is_read(&saved.path, applet, &mut skipped.borrow_mut()));
-            found.map(|saved| saved.path.clone()).into_iter().collect::<Vec<_>>()
-        };
         let lists = |form| FORMS.iter().any(|known| known.form == form && known.is_for(applet));
-        let of_proc = |names: &[&str]| -> Vec<PathBuf> {
-            let paths = names.iter().map(|name| self.root.join("proc/net").join(name));
-            paths.filter(|path| namespace == HOST && has_text(path)).collect()
-        };
-        let first = |all: [Vec<PathBuf>; 3]| all.into_iter().find(|files| !files.is_empty());
         let begins =
             |with: &'static str| move |command: &[u8]| command.starts_with(with.as_bytes());
-        let files = match applet {
-            "conntrack" => first([
-                one(&|command| begins("conntrack_-L")(command) && !command.ends_with(b"_expect")),
-                of_proc(&["nf_conntrack"]),
-                of_proc(&["ip_conntrack"]),
-            ]),
-            "snmpget-tcp" => first([
-                of_proc(&["snmp", "netstat"]),
-                one(&begins("nstat_")),
-                one(&begins("netstat_-s")),
-            ]),
+        let is_list =
+            |command: &[u8]| begins("conntrack_-L")(command) && !command.ends_with(b"_expect");
+        // Of the tools' tables first those that show processes.
+        let is_ss =
+            |command: &[u8]| lists(Form::Ss) && begins("ss_-")(command) && has(command, b'p');
+        let is_netstat = |command: &[u8]| {
+            lists(Form::Netstat) && begins("netstat_-")(command) && has(command, b'p')
+        };
+        let mut files = Files::default();
+        let finds = match applet {
+            "conntrack" => [
+                Find::Output(&is_list),
+                Find::Proc(&["nf_conntrack"]),
+                Find::Proc(&["ip_conntrack"]),
+            ],
+            "snmpget-tcp" => [
+                Find::Proc(&["snmp", "netstat"]),
+                Find::Output(&begins("nstat_")),
+                Find::Output(&begins("netstat_-s")),
+            ],
             _ => {
-                // Of the tools' tables first those that show processes.
-                let tables = first([
-                    one(&|command| {
-                        lists(Form::Ss) && begins("ss_-")(command) && has(command, b'p')
-                    }),
-                    one(&|command| {
-                        let is_table = begins("netstat_-")(command) && has(command, b'p');
-                        lists(Form::Netstat) && is_table
-                    }),
-                    of_proc(&["tcp", "tcp6", "udp", "udp6"]),
-                ]);
-                let mut files = of_proc(&["sockstat", "sockstat6", "snmp", "netstat"]);
-                files.extend(tables.unwrap_or_default());
-                Some(files)
+                self.add_proc(&["sockstat", "sockstat6", "snmp", "netstat"], namespace, &mut files);
+                let tables = Find::Proc(&["tcp", "tcp6", "udp", "udp6"]);
+                [Find::Output(&is_ss), Find::Output(&is_netstat), tables]
             }
         };
-        let skipped = skipped.take();
-        match files.filter(|files| !files.is_empty()) {
-            Some(paths) => Ok(Files { paths, skipped }),
-            None => Err(self.nothing(applet, namespace, &skipped)),
+        // The first one that is there is taken, and the others are not looked at.
+        finds.into_iter().any(|find| match find {
+            Find::Proc(names) => self.add_proc(names, namespace, &mut files),
+            Find::Output(wanted) => self.add_output(wanted, namespace, applet, &mut files),
+        });
+        match files.paths.is_empty() {
+            false => Ok(files),
+            true => Err(self.nothing(applet, namespace, &files.skipped)),
         }
+    }
+
+    /// Adds those of the copies of /proc/net that are there; gives whether any is.
+    fn add_proc(&self, names: &[&str], namespace: &[u8], files: &mut Files) -> bool {
+        let paths = names.iter().map(|name| self.root.join("proc/net").join(name));
+        let before = files.paths.len();
+        files.paths.extend(paths.filter(|path| namespace == HOST && has_text(path)));
+        files.paths.len() > before
+    }
+
+    /// Adds the first output of a command that is wanted, of those that begin as one that the applet reads; gives
+    /// whether there is one.
+    fn add_output(
+        &self,
+        wanted: &dyn Fn(&[u8]) -> bool,
+        namespace: &[u8],
+        applet: &str,
+        files: &mut Files,
+    ) -> bool {
+        let is_wanted = |saved: &&Saved| {
+            saved.namespace == namespace && wanted(&saved.command) && has_text(&saved.path)
+        };
+        let mut saved = self.all.iter().filter(is_wanted);
+        let found = saved.find(|saved| is_read(&saved.path, applet, &mut files.skipped));
+        if let Some(Saved { path, command, .. }) = found {
+            files.paths.push(path.clone());
+            let command = String::from_utf8_lossy(command).replace('_', " ");
+            files.commands.extend(Command::parse(&command).ok().map(|it| (path.clone(), it)));
+        }
+        found.is_some()
     }
 
     fn nothing(&self, applet: &str, namespace: &[u8], skipped: &[String]) -> Error {

@@ -12,7 +12,7 @@ use super::sock_diag::Dumped;
 use crate::model::{Family, Proto, Query, Socket};
 use crate::source::Source;
 use crate::source::files::lines::Place;
-use crate::source::files::saved::sockets::told;
+use crate::source::files::saved::sockets::{is_connection, told};
 use crate::source::files::tables::Doubts;
 use crate::source::threads::share;
 use crate::sys;
@@ -80,7 +80,9 @@ struct Table<'a> {
     protocol: Option<u8>,
     /// What its command says of states.
     doubts: Doubts,
-    /// Where its first row is.
+    /// Its first row, if that is of a connection: it comes again only if the text does.
+    first: Vec<u8>,
+    /// Where this row is.
     start: u64,
     size: u64,
 }
@@ -98,12 +100,17 @@ impl<'a> Table<'a> {
         let first = without_cr(&buffer[..end]);
         Known::of(first).filter(|known| known.form == Form::Ss && known.is_for(source.applet))?;
         let (layout, start) = match ss::header(first) {
-            Some(layout) => (layout, end as u64 + 1),
+            Some(layout) => (layout, end + 1),
             None => (ss::guess(first)?, 0),
         };
-        let (protocol, size) = (source.command.protocol, sys::file_size(fd));
-        let doubts = Doubts::of_ss(&source.command);
-        layout.has_state.then_some(Table { fd, name, query, layout, protocol, doubts, start, size })
+        let command = source.command_of(name).about(Form::Ss);
+        let (protocol, size) = (command.protocol, sys::file_size(fd));
+        let doubts = Doubts::of_ss(&command);
+        let first = buffer[start..].split(|byte| *byte == b'\n').next().map(without_cr)?;
+        let tells = ss::row(first, layout).is_some_and(|row| is_connection(&row, protocol));
+        let (first, start) = (if tells { first.to_vec() } else { Vec::new() }, start as u64);
+        let table = Table { fd, name, query, layout, protocol, doubts, first, start, size };
+        layout.has_state.then_some(table)
     }
 
     /// Where a part begins.
@@ -122,22 +129,25 @@ struct Rows<'a> {
     texts: Texts<'a>,
     /// Whether a socket of each protocol was seen, and its protocol is certain.
     seen: [bool; 2],
+    /// How often the first row was seen.
+    firsts: u32,
 }
 
 impl<'a> Rows<'a> {
     fn of(table: &'a Table<'a>, source: &'a Source) -> Rows<'a> {
-        Rows { table, texts: Texts::new(source, table.query), seen: [false; 2] }
+        Rows { table, texts: Texts::new(source, table.query), seen: [false; 2], firsts: 0 }
     }
 
     fn add(&mut self, other: &Rows<'_>) {
         self.texts.add(&other.texts);
         self.seen = [0, 1].map(|proto| self.seen[proto] || other.seen[proto]);
+        self.firsts = self.firsts.saturating_add(other.firsts);
     }
 
     /// What may be wrong, if nothing is missing.
     fn finish(&self) -> Option<Doubts> {
         let has_all = self.table.query.protos().iter().all(|proto| self.seen[*proto as usize]);
-        self.texts.finish(self.table.doubts).ok().filter(|_| has_all)
+        self.texts.finish(self.table.doubts).ok().filter(|_| has_all && self.firsts < 2)
     }
 
     /// Takes the rows of one part of `number` after another, as long as there are any.
@@ -192,10 +202,11 @@ impl<'a> Rows<'a> {
     /// Takes a line; `None` if it is unusual.
     #[inline]
     fn line(&mut self, line: &[u8], take: &mut Take<'_>) -> Option<()> {
-        let Table { layout, protocol, query, name, .. } = *self.table;
+        let Table { layout, protocol, query, name, ref first, .. } = *self.table;
         if line.is_empty() || line[0] == b'\t' {
             return Some(());
         }
+        self.firsts = self.firsts.saturating_add(u32::from(line == first));
         let row = ss::row(line, layout).filter(|_| line[0] != b' ')?;
         if ss::users(&row) != Users::Whole || !(is_usual(&row.local) && is_usual(&row.remote)) {
             return None;

@@ -1,10 +1,13 @@
 //! `--from-command "ss -Htn state time-wait"`: the command that made a text, for what the text does not tell.
 
-use super::ss;
+use super::netstat::Which;
+use super::{Form, ss};
 
-/// What a command of ss says about its rows.
+/// What a command of ss or netstat says about its rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Command {
+    /// The form of its text; `None` without a command.
+    form: Option<Form>,
     /// The protocol, if only one was asked for: 6, 17, or 0 for one that connbox does not count.
     pub protocol: Option<u8>,
     /// Whether sockets of TCP and of UDP were asked for.
@@ -13,6 +16,10 @@ pub struct Command {
     pub state: Option<u8>,
     /// The states of TCP that were asked for, bit N for state N; `None` without a command.
     pub states: Option<u16>,
+    /// Whether it prints no header, and nothing at all without sockets: `ss -H`.
+    pub has_no_header: bool,
+    /// Whether it cuts no address: `netstat -W`.
+    pub is_wide: bool,
 }
 
 /// All states of ss, bit N for the kernel's state N.
@@ -42,20 +49,63 @@ const LONG: [(&str, u8); 13] = [
 ];
 
 impl Command {
-    /// Reads a command of ss.
+    /// Reads a command of ss or netstat.
     ///
     /// # Errors
     /// If it is another one, or its state is not one of ss.
     pub fn parse(text: &str) -> Result<Command, &'static str> {
         let mut words = text.split_ascii_whitespace();
-        if words.next().and_then(|name| name.rsplit('/').next()) != Some("ss") {
-            return Err("is not a command of ss, as ss -Htn state time-wait");
+        match words.next().and_then(|name| name.rsplit('/').next()) {
+            Some("ss") => Command::of_ss(words),
+            Some("netstat") => Ok(Command::of_netstat(words)),
+            _ => Err("is not a command of ss or netstat, as ss -Htn state time-wait"),
         }
-        let (mut kinds, mut command) = (Vec::new(), Command::default());
-        let (mut states, mut named) = (PLAIN, 0);
+    }
+
+    /// What it says about a text of this form.
+    pub fn about(self, form: Form) -> Command {
+        if self.form == Some(form) { self } else { Command::default() }
+    }
+
+    /// Which sockets of TCP the title of netstat announces.
+    pub fn title(&self) -> Option<Which> {
+        self.states.map(|states| match (states & LISTEN, states & !(LISTEN | CLOSED)) {
+            (0, _) => Which::NoServers,
+            (_, 0) => Which::OnlyServers,
+            _ => Which::All,
+        })
+    }
+
+    fn of_netstat<'a>(words: impl Iterator<Item = &'a str>) -> Command {
+        let mut command = Command { form: Some(Form::Netstat), ..Command::default() };
+        let (mut has_all, mut has_listening) = (false, false);
+        for word in words {
+            let letters = match word.strip_prefix("--") {
+                Some("wide") => "W",
+                Some("all") => "a",
+                Some("listening") => "l",
+                Some(_) => "",
+                None => word.strip_prefix('-').unwrap_or_default(),
+            };
+            command.is_wide |= letters.contains('W');
+            has_all |= letters.contains('a');
+            has_listening |= letters.contains('l');
+        }
+        command.states = Some(match (has_all, has_listening) {
+            (true, _) => ALL,
+            (_, true) => LISTEN | CLOSED,
+            _ => ALL & !LISTEN,
+        });
+        command
+    }
+
+    fn of_ss<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Command, &'static str> {
+        let mut command = Command { form: Some(Form::Ss), ..Command::default() };
+        let (mut kinds, mut states, mut named) = (Vec::new(), PLAIN, 0);
         while let Some(word) = words.next() {
             let long = word.split('=').next().unwrap_or_default();
             states = listed(word).unwrap_or(states);
+            command.has_no_header |= word == "--no-header" || short(word).contains('H');
             if let Some((_, letter)) = LONG.iter().find(|(name, _)| *name == long) {
                 match letter {
                     b'A' => kinds.extend(list(
@@ -65,7 +115,7 @@ impl Command {
                 }
             } else if let Some(letters) = word.strip_prefix('-').filter(|_| !word.starts_with("--"))
             {
-                match letters.split_once(['A', 'f', 'F', 'D', 'N']) {
+                match letters.split_once(TAKE_VALUES) {
                     None => kinds.extend(letters.bytes().filter(|letter| CHOOSE.contains(letter))),
                     Some((before, value)) => {
                         kinds.extend(before.bytes().filter(|letter| CHOOSE.contains(letter)));
@@ -115,13 +165,21 @@ fn list(words: Option<&str>) -> impl Iterator<Item = u8> {
     words.unwrap_or_default().split(',').flat_map(move |word| kinds(word).bytes())
 }
 
+/// The letters of options that take a value, which may be attached.
+const TAKE_VALUES: [char; 5] = ['A', 'f', 'F', 'D', 'N'];
+
+/// The letters of the options in a word, without an attached value.
+fn short(word: &str) -> &str {
+    let letters = word.strip_prefix('-').filter(|letters| !letters.starts_with('-'));
+    letters.and_then(|letters| letters.split(TAKE_VALUES).next()).unwrap_or_default()
+}
+
 /// The states that an option chooses.
 fn listed(word: &str) -> Option<u16> {
     let letters = match word.strip_prefix('-')? {
         "-all" => "a",
         "-listening" => "l",
-        long if long.starts_with('-') => return None,
-        letters => letters.split(['A', 'f', 'F', 'D', 'N']).next()?,
+        _ => short(word),
     };
     let last = letters.chars().rfind(|letter| matches!(letter, 'a' | 'l'))?;
     Some(if last == 'a' { ALL } else { LISTEN | CLOSED })
@@ -190,8 +248,39 @@ mod tests {
             assert_eq!(Command::parse(text).unwrap().states, Some(states), "{text}");
         }
         assert_eq!(Command::default().states, None);
-        for wrong in ["", "netstat -tan", "ss state foo", "ss -t state"] {
+        for wrong in ["", "lsof -i", "ss state foo", "ss -t state"] {
             assert!(Command::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn commands_tell_how_a_text_is_made() {
+        for (text, has_no_header) in [
+            ("ss -Htan", true),
+            ("ss -tan --no-header", true),
+            ("ss -t -H", true),
+            ("ss -tHf inet", true),
+            ("ss -tan", false),
+            ("ss -tF HOSTS", false),
+            ("ss -tFHOSTS", false),
+            ("netstat -tHan", false),
+        ] {
+            assert_eq!(Command::parse(text).unwrap().has_no_header, has_no_header, "{text}");
+        }
+        for (text, is_wide, title) in [
+            ("netstat -tan", false, Which::All),
+            ("/bin/netstat -tanW", true, Which::All),
+            ("netstat --wide --listening", true, Which::OnlyServers),
+            ("netstat -W -tln", true, Which::OnlyServers),
+            ("netstat -tn", false, Which::NoServers),
+            ("netstat -W -neopa", true, Which::All),
+            ("netstat -al", false, Which::All),
+        ] {
+            let command = Command::parse(text).unwrap();
+            assert_eq!((command.is_wide, command.title()), (is_wide, Some(title)), "{text}");
+            assert_eq!(command.about(Form::Netstat), command);
+            assert_eq!(command.about(Form::Ss), Command::default());
+        }
+        assert_eq!(Command::default().title(), None);
     }
 }

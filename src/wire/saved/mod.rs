@@ -67,9 +67,9 @@ pub static FORMS: [Known; 7] = [
         applets: SOCKETS,
         save: "netstat -tuanpeW",
         answers: "That of net-tools, busybox or toybox, any mix of -t -u -a -l -n -p -e -o -W. States, families, \
-            addresses and ports; with -p the one process that netstat shows, by its argv[0] (keys and filters say so, with status 1); with -e and -n users. Control \
+            addresses and ports; with -p the one process that netstat shows, by its argv[0] (keys and filters say so, with status 1); with -e inodes, and with -n users. Control \
             groups and interfaces are never in it. Without -W an IPv6 address that fills its column may be cut: a \
-            warning counts them, and keys and filters on addresses are errors. Busybox has no -p in many builds.",
+            warning counts them, and keys and filters on addresses are errors; where --from-command names -W, none is. Busybox has no -p in many builds.",
         begins: netstat::begins,
     },
     Known {
@@ -79,9 +79,9 @@ pub static FORMS: [Known; 7] = [
         save: "ss -tuanpe",
         answers: "That of iproute2 3 to 6, with or without header, columns Netid and State, and the lines and words of -p \
             -e -o -i -m -O. States, families, addresses, ports, interfaces and queues; with -p every process that holds a \
-            socket (as root: others see only their own); with -e users and control groups. Where a table has neither \
+            socket (as root: others see only their own); with -e users, inodes and control groups. Where a table has neither \
             the column Netid nor a state that only TCP has, or no column State, --from-command names the command that made \
-            it. Sockets that are only bound, which ss 6.8 lists, are not counted. ss -M without Netid looks like TCP.",
+            it; -H prints nothing where there is no socket, which is an answer only with --from-command. Sockets that are only bound, which ss 6.8 lists, are not counted. ss -M without Netid looks like TCP.",
         begins: ss::begins,
     },
     Known {

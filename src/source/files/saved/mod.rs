@@ -11,7 +11,8 @@ use super::tables::{COMPARED, Doubts, Pass, mixed};
 use crate::error::Error;
 use crate::source::Source;
 use crate::wire::flow_text;
-use crate::wire::saved::{Form, Known};
+use crate::wire::saved::command::Command;
+use crate::wire::saved::{FORMS, Form, Known};
 use crate::wire::text;
 
 /// Reads a form, one line after another.
@@ -32,14 +33,20 @@ pub(in crate::source) trait Text {
     fn snapshot(&self) -> u8 {
         0
     }
+
+    /// Whether a row is of a connection: no two machines have the same.
+    fn has_connection(&self) -> bool {
+        false
+    }
 }
 
 /// The reader of a form: one line for each.
-fn reader(form: Form, source: &Source) -> Box<dyn Text> {
+fn reader(form: Form, command: Command) -> Box<dyn Text> {
+    let command = command.about(form);
     match form {
         Form::SsSummary => Box::new(ss_summary::Summary::default()),
-        Form::Ss => Box::new(sockets::Ss::new(source.command)),
-        Form::Netstat => Box::new(sockets::Netstat::default()),
+        Form::Ss => Box::new(sockets::Ss::new(command)),
+        Form::Netstat => Box::new(sockets::Netstat::new(command)),
         Form::CounterRows => Box::new(counters::Rows::default()),
         Form::Nstat => Box::new(counters::Nstat::default()),
         Form::Statistics => Box::new(counters::Statistics::default()),
@@ -63,6 +70,8 @@ impl Text for Skipped {
 /// The saved text in one file.
 pub(super) struct Saved<'a> {
     source: &'a Source,
+    /// The command that made it.
+    command: Command,
     /// The form that is read at the moment.
     now: Option<Now>,
     /// The first text that the applet does not read, and its line.
@@ -117,8 +126,9 @@ pub(super) enum Is {
 }
 
 impl<'a> Saved<'a> {
-    pub(super) fn of(source: &'a Source) -> Saved<'a> {
-        Saved { source, now: None, foreign: None, has_own: false, snapshots: 0 }
+    pub(super) fn of(source: &'a Source, file: &[u8]) -> Saved<'a> {
+        let command = source.command_of(file);
+        Saved { source, command, now: None, foreign: None, has_own: false, snapshots: 0 }
     }
 
     /// Whether a text is read at the moment.
@@ -181,7 +191,7 @@ impl<'a> Saved<'a> {
         }
         self.has_own |= is_own;
         let mut now =
-            Now { known, is_own, text: reader(known.form, self.source), lines: 0, sum: 0 };
+            Now { known, is_own, text: reader(known.form, self.command), lines: 0, sum: 0 };
         if !now.line(place, line, each)? {
             return Err(place.error(format_args!("not a line of {}", known.what)));
         }
@@ -198,9 +208,9 @@ impl<'a> Saved<'a> {
     ) -> Result<(), Error> {
         if let Some(mut now) = self.now.take().filter(|now| now.is_own) {
             pass.tables.doubts.add(now.text.end(place, each)?);
-            // Short tables of two machines may be alike.
-            let is_long = now.has_sockets() && now.lines >= COMPARED;
-            let is_twice = is_long && pass.end_of_text(now.sum ^ now.lines);
+            // Short tables of two machines may be alike: both may have the same few servers.
+            let tells = now.has_sockets() && (now.lines >= COMPARED || now.text.has_connection());
+            let is_twice = tells && pass.end_of_text(now.sum ^ now.lines);
             let listed = now.text.snapshot();
             if !is_twice && self.snapshots & listed != 0 {
                 pass.tables.doubts.add(Doubts::SNAPSHOTS);
@@ -208,6 +218,24 @@ impl<'a> Saved<'a> {
             self.snapshots |= listed;
         }
         Ok(())
+    }
+
+    /// Takes a file in which there is nothing; gives whether that is an answer, as of `ss -H`, which prints no header.
+    ///
+    /// # Errors
+    /// If `each` fails.
+    pub(super) fn nothing(
+        &mut self,
+        place: Place<'_>,
+        pass: &mut Pass,
+        each: &mut Each<'_>,
+    ) -> Result<bool, Error> {
+        let command = self.command.about(Form::Ss);
+        if !(command.has_no_header && reads_ss(self.source.applet)) {
+            return Ok(false);
+        }
+        pass.tables.doubts.add(sockets::Ss::new(command).nothing(place, each)?);
+        Ok(true)
     }
 
     /// Refuses a file that holds nothing but what other applets read. `has_own`: whether it also holds kernel files.
@@ -234,6 +262,23 @@ pub(in crate::source) fn not_for(place: Place<'_>, known: &Known, applet: &str) 
         );
     }
     place.error(format_args!("{}: {applets}, {applet} does not", known.what))
+}
+
+/// What else an empty file may be to an applet.
+#[cold]
+pub(super) fn empty_of_ss(applet: &str) -> &'static str {
+    match reads_ss(applet) {
+        true => {
+            "; if it is of ss -H, which prints nothing where no socket matches, name the command: --from-command \
+             \"ss -Htan\""
+        }
+        false => "",
+    }
+}
+
+/// Whether an applet reads tables of ss.
+fn reads_ss(applet: &str) -> bool {
+    FORMS.iter().any(|known| known.form == Form::Ss && known.is_for(applet))
 }
 
 /// Whether a line begins a text or a file of the kernel.

@@ -36,6 +36,8 @@ pub(super) struct Ss {
     star: [bool; 2],
     /// Whether an address was seen as only old versions write it, or only new ones.
     version: [bool; 2],
+    /// The first row of a connection, if there was one: it comes again only if the text does.
+    connection: Vec<u8>,
 }
 
 impl Ss {
@@ -52,6 +54,7 @@ impl Ss {
             doubts: Doubts::default(),
             star: [false; 2],
             version: [false; 2],
+            connection: Vec::new(),
         }
     }
 
@@ -139,6 +142,11 @@ impl Ss {
         }
         self.was_foreign = row.protocol == Some(0);
         self.look_at(&row);
+        if self.connection == line {
+            self.doubts.add(Doubts::TWICE);
+        } else if self.connection.is_empty() && is_connection(&row, self.protocol) {
+            self.connection.extend_from_slice(line);
+        }
         if row.protocol.is_some() || self.protocol.is_some_and(|known| fits(known, &row)) {
             self.give(place, &row, each)?;
         } else if self.protocol.is_some() {
@@ -189,6 +197,16 @@ impl Ss {
         // A header would begin another table, and what begins like a row must be one.
         let word = line.split(|byte| *byte == b' ').next().unwrap_or_default();
         Ok(self.was_foreign && !super::begins_another(line) && !ss::is_netid(word))
+    }
+
+    /// Reads a text that holds nothing.
+    pub(super) fn nothing(
+        &mut self,
+        place: Place<'_>,
+        each: &mut Each<'_>,
+    ) -> Result<Doubts, Error> {
+        self.begin(place, each)?;
+        Ok(Doubts::of_ss(&self.command))
     }
 
     /// Announces what the command asked for: there may be no row of it.
@@ -242,6 +260,10 @@ impl Text for Ss {
         }
         Ok(self.doubts)
     }
+
+    fn has_connection(&self) -> bool {
+        !self.connection.is_empty()
+    }
 }
 
 const NO_STATE: &str = "this table of ss does not say in which state its sockets are: name the command that made it, \
@@ -267,10 +289,21 @@ fn fits(protocol: u8, row: &Row<'_>) -> bool {
     protocol != 17 || row.state.is_none_or(|state| matches!(state, 1 | 7))
 }
 
+/// Whether a row is of a connection of TCP: several sockets of UDP may have the same two ends. One whose ports both have
+/// names does not count: those of services are the same on many machines. `protocol`: that of rows without one.
+pub(in crate::source) fn is_connection(row: &Row<'_>, protocol: Option<u8>) -> bool {
+    let ports = [row.local.port, row.remote.port];
+    matches!(row.protocol.or(protocol), None | Some(6))
+        && ports.iter().all(|port| matches!(port, Port::Number(1..) | Port::Name(_)))
+        && ports.iter().any(|port| matches!(port, Port::Number(_)))
+}
+
 /// A text of netstat.
 #[derive(Default)]
 pub(super) struct Netstat {
     columns: Columns,
+    /// Whether its command cuts no address.
+    is_wide: bool,
     /// Whether the rows are of other kinds of sockets.
     is_other: bool,
     /// Which sockets the title announces.
@@ -278,8 +311,17 @@ pub(super) struct Netstat {
     has_rows: bool,
     /// See [`Text::snapshot`].
     listed: u8,
+    has_connection: bool,
     is_begun: [bool; 2],
     doubts: Doubts,
+}
+
+impl Netstat {
+    pub(super) fn new(command: Command) -> Netstat {
+        let columns = Columns { is_wide: command.is_wide, ..Columns::default() };
+        let (is_wide, title) = (command.is_wide, command.title());
+        Netstat { columns, is_wide, title, ..Netstat::default() }
+    }
 }
 
 impl Text for Netstat {
@@ -295,7 +337,10 @@ impl Text for Netstat {
                 self.is_other = which.is_none();
                 self.title = which.or(self.title);
             }
-            Line::Header(columns) => (self.columns, self.is_other) = (columns, false),
+            Line::Header(columns) => {
+                self.columns = Columns { is_wide: self.is_wide, ..columns };
+                self.is_other = false;
+            }
             Line::Notice => self.doubts.add(Doubts::UNSEEN),
             Line::Row(row) => {
                 self.has_rows = true;
@@ -304,6 +349,7 @@ impl Text for Netstat {
                     Some(17) => Proto::Udp,
                     _ => return Ok(true),
                 };
+                self.has_connection |= is_connection(&row, None);
                 // -l lists sockets of UDP without a peer.
                 let is_listening = matches!(row.state, Some(7 | 10));
                 self.listed |= 1 << (proto as u8 * 2 + u8::from(is_listening));
@@ -325,8 +371,15 @@ impl Text for Netstat {
     }
 
     fn end(&mut self, _: Place<'_>, _: &mut Each<'_>) -> Result<Doubts, Error> {
-        self.doubts.add(Doubts::of_netstat(self.title));
+        // What the title says is of the protocols that were asked for: -u leaves out no state of TCP.
+        if self.is_begun[Proto::Tcp as usize] {
+            self.doubts.add(Doubts::of_netstat(self.title));
+        }
         Ok(self.doubts)
+    }
+
+    fn has_connection(&self) -> bool {
+        self.has_connection
     }
 
     fn snapshot(&self) -> u8 {
