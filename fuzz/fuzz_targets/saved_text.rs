@@ -40,7 +40,9 @@ fuzz_target!(|data: &[u8]| {
     }
     FILE.with(|file| {
         file.hold(data);
-        let source = Source { saved: vec![file.path.clone()], ..Source::default() };
+        const COMMANDS: [&str; 4] = ["", "ss -Htan", "ss -Hun state connected", "netstat -tanW"];
+        let command = Command::parse(COMMANDS[data.len() % COMMANDS.len()]).unwrap_or_default();
+        let source = Source { saved: vec![file.path.clone()], command, ..Source::default() };
         let counts = source::tcp_states(&source, Method::Auto, StateSet::ALL, true);
         let mut sockets = 0;
         let whole = source::sockets(&source, Method::Auto, &Query::default(), |_| {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::sys;
 use crate::wire::saved::command::Command;
-use crate::wire::saved::{FORMS, Form, Known};
+use crate::wire::saved::{Form, Known};
 
 /// What stands in for the name of the machine's own namespace.
 pub const HOST: &[u8] = b"host";
@@ -85,16 +85,16 @@ impl Folder {
     /// # Errors
     /// If there is none.
     pub fn files(&self, applet: &str, namespace: &[u8]) -> Result<Files, Error> {
-        let lists = |form| FORMS.iter().any(|known| known.form == form && known.is_for(applet));
         let begins =
             |with: &'static str| move |command: &[u8]| command.starts_with(with.as_bytes());
         let is_list =
             |command: &[u8]| begins("conntrack_-L")(command) && !command.ends_with(b"_expect");
         // Of the tools' tables first those that show processes.
-        let is_ss =
-            |command: &[u8]| lists(Form::Ss) && begins("ss_-")(command) && has(command, b'p');
+        let is_ss = |command: &[u8]| {
+            Form::Ss.is_for(applet) && begins("ss_-")(command) && has(command, b'p')
+        };
         let is_netstat = |command: &[u8]| {
-            lists(Form::Netstat) && begins("netstat_-")(command) && has(command, b'p')
+            Form::Netstat.is_for(applet) && begins("netstat_-")(command) && has(command, b'p')
         };
         let mut files = Files::default();
         let finds = match applet {

@@ -34,6 +34,13 @@ pub enum Form {
     Statistics,
 }
 
+impl Form {
+    /// Whether an applet reads it.
+    pub fn is_for(self, applet: &str) -> bool {
+        FORMS.iter().any(|known| known.form == self && known.is_for(applet))
+    }
+}
+
 /// What is known of a form.
 #[derive(Debug)]
 pub struct Known {

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::source::Source;
 use crate::wire::flow_text;
 use crate::wire::saved::command::Command;
-use crate::wire::saved::{FORMS, Form, Known};
+use crate::wire::saved::{Form, Known};
 use crate::wire::text;
 
 /// Reads a form, one line after another.
@@ -231,7 +231,7 @@ impl<'a> Saved<'a> {
         each: &mut Each<'_>,
     ) -> Result<bool, Error> {
         let command = self.command.about(Form::Ss);
-        if !(command.has_no_header && reads_ss(self.source.applet)) {
+        if !(command.has_no_header && Form::Ss.is_for(self.source.applet)) {
             return Ok(false);
         }
         pass.tables.doubts.add(sockets::Ss::new(command).nothing(place, each)?);
@@ -267,18 +267,13 @@ pub(in crate::source) fn not_for(place: Place<'_>, known: &Known, applet: &str) 
 /// What else an empty file may be to an applet.
 #[cold]
 pub(super) fn empty_of_ss(applet: &str) -> &'static str {
-    match reads_ss(applet) {
+    match Form::Ss.is_for(applet) {
         true => {
             "; if it is of ss -H, which prints nothing where no socket matches, name the command: --from-command \
              \"ss -Htan\""
         }
         false => "",
     }
-}
-
-/// Whether an applet reads tables of ss.
-fn reads_ss(applet: &str) -> bool {
-    FORMS.iter().any(|known| known.form == Form::Ss && known.is_for(applet))
 }
 
 /// Whether a line begins a text or a file of the kernel.
