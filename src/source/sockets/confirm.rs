@@ -34,8 +34,9 @@ pub fn confirmed<T: PartialEq>(
     let Some(patience) = strict else { return count() };
     let start = sys::monotonic();
     // How often the tables had other numbers of rows although nothing changed.
-    let (mut seen, mut misfits) = (Vec::with_capacity(MOST_COUNTS), 0);
-    for tries in 1u64.. {
+    let (mut seen, mut misfits, mut tries) = (Vec::with_capacity(MOST_COUNTS), 0, 0usize);
+    loop {
+        tries += 1;
         let begun = sys::monotonic();
         let before = Moment::of(source);
         let (counted, dumped) = count()?;
@@ -60,21 +61,25 @@ pub fn confirmed<T: PartialEq>(
         };
         // Two counts may agree.
         if is_hopeless || tries > 1 && now.saturating_sub(start) >= patience {
-            return Err(unconfirmed(source, misfits > 0, tries, patience));
+            return Err(unconfirmed(source, misfits, tries, patience));
         }
         // Half of the time is left to others.
         sys::sleep_until(now + now.saturating_sub(begun).max(LEAST_PAUSE));
     }
-    Err(unconfirmed(source, misfits > 0, 0, patience))
 }
 
-/// The error if no count could be confirmed.
+/// The error if none of `tries` counts could be confirmed, of which `misfits` had other numbers of rows although nothing
+/// changed.
 #[cold]
-fn unconfirmed(source: &Source, is_misfit: bool, tries: u64, patience: Duration) -> Error {
-    let reason = if is_misfit {
+fn unconfirmed(source: &Source, misfits: usize, tries: usize, patience: Duration) -> Error {
+    let reason = if misfits > 0 {
+        let (which, rest) = match tries - misfits {
+            0 => ("each".to_owned(), ""),
+            _ => (misfits.to_string(), ", and sockets came or went during the others"),
+        };
         format!(
-            "in each of {tries} counts /proc/net listed more or fewer sockets than sockstat counts; netlink, where it \
-             is allowed, tells exactly"
+            "in {which} of {tries} counts /proc/net listed more or fewer sockets than sockstat counts{rest}; netlink, \
+             where it is allowed, tells exactly"
         )
     } else if source.is_live() && made(source).is_none() {
         "/proc/net/snmp, which tells whether connections were made meanwhile, cannot be read"
@@ -206,6 +211,23 @@ mod tests {
         assert_eq!(settled(&[(7, true), (8, false)]), Ok(8));
         assert_eq!(settled(&[(7, true), (8, true), (7, true)]), Ok(7));
         assert_eq!(settled(&[(1, true), (2, true), (3, true), (4, true), (5, true)]), Err(2));
+    }
+
+    #[test]
+    fn misfits_are_told_from_changes() {
+        let reason = |misfits, tries| {
+            let saved = Source { saved: vec!["/nonexistent".into()], ..Source::default() };
+            match unconfirmed(&saved, misfits, tries, Duration::from_secs(5)) {
+                Error::Fault { text, .. } => String::from_utf8(text).unwrap(),
+                other => format!("{other:?}"),
+            }
+        };
+        const MISFIT: &str =
+            "of 5 counts /proc/net listed more or fewer sockets than sockstat counts";
+        assert!(reason(5, 5).starts_with(&format!("--strict: in each {MISFIT}; netlink")));
+        let some = format!("--strict: in 2 {MISFIT}, and sockets came or went during the others;");
+        assert!(reason(2, 5).starts_with(&some));
+        assert!(reason(0, 5).contains("the sockets changed during each of 5 counts in 5 s"));
     }
 
     #[test]
