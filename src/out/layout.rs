@@ -6,7 +6,7 @@ use super::look::Look;
 /// What is known of a column before its rows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Head {
-    /// The heading, which may be broken at blanks, `_` and `.`.
+    /// The heading, which may be broken in parts.
     pub text: String,
     pub is_number: bool,
     /// Whether its cells are sentences, which are wrapped at words.
@@ -114,8 +114,8 @@ impl Layout {
     fn break_headings(&mut self, heads: &[Head], seen: &[Seen], room: usize) {
         if self.width() > room {
             for slot in &mut self.slots {
-                let words = heads[slot.place].text.split_inclusive(BREAKS);
-                let longest = words.map(|word| width(word.trim_end())).max();
+                let parts = parts(&heads[slot.place].text).into_iter();
+                let longest = parts.map(|part| width(part.trim_end())).max();
                 slot.width = seen[slot.place].width.max(longest.unwrap_or_default());
             }
         }
@@ -190,8 +190,8 @@ impl Layout {
 
     /// Appends the heading, in as many lines as its longest one needs; returns their number.
     pub(super) fn head(&self, buffer: &mut Vec<u8>, heads: &[Head], look: Look) -> usize {
-        let cells =
-            self.slots.iter().map(|slot| wrap(&heads[slot.place].text, &BREAKS, slot.width));
+        let cell = |slot: &Slot| broken(&heads[slot.place].text, slot.width, look.is_utf8);
+        let cells = self.slots.iter().map(cell);
         let cells: Vec<Vec<String>> = cells.collect();
         let lines = cells.iter().map(Vec::len).max().unwrap_or_default();
         for line in 0..lines {
@@ -216,7 +216,7 @@ impl Layout {
         let none = Field::default();
         let field = |place: usize| row.get(place).unwrap_or(&none);
         let cell = |slot: &Slot| match heads[slot.place].is_prose {
-            true => wrap(&field(slot.place).text, &[' '], slot.width),
+            true => wrap(&field(slot.place).text, slot.width),
             false if look.width.is_none() => vec![field(slot.place).text.clone()],
             false => vec![cut(&field(slot.place).text, slot.width, look.is_utf8)],
         };
@@ -231,7 +231,7 @@ impl Layout {
         for place in self.below.iter().filter(|place| !field(**place).is_absent()) {
             let text = format!("{}: {}", heads[*place].text.to_lowercase(), field(*place).text);
             let room = look.width.unwrap_or_default().saturating_sub(INDENT);
-            for line in wrap(&text, &[' '], room) {
+            for line in wrap(&text, room) {
                 buffer.extend_from_slice(format!("{:INDENT$}{line}\n", "").as_bytes());
                 lines += 1;
             }
@@ -278,11 +278,46 @@ fn cut(text: &str, room: usize, is_utf8: bool) -> String {
     short
 }
 
-/// The text in lines of at most `room` columns, broken behind one of `breaks`, or anywhere in a word that is too long.
-pub(super) fn wrap(text: &str, breaks: &[char], room: usize) -> Vec<String> {
+/// The parts of a heading between which a line may end: behind one of [`BREAKS`], and within `TcpRetransSegs`.
+fn parts(heading: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut before) = (Vec::new(), 0, '\0');
+    for (place, character) in heading.char_indices() {
+        let is_hump = before.is_ascii_lowercase() && character.is_ascii_uppercase();
+        if is_hump || BREAKS.contains(&before) {
+            parts.push(&heading[start..place]);
+            start = place;
+        }
+        before = character;
+    }
+    parts.push(&heading[start..]);
+    parts
+}
+
+/// The heading in lines of at most `room` columns. A part that is too long is cut with a mark: without one, half a word
+/// looks like a whole one.
+fn broken(heading: &str, room: usize, is_utf8: bool) -> Vec<String> {
+    let (mut lines, mut line) = (Vec::new(), String::new());
+    for part in parts(heading) {
+        let part = match width(part.trim_end()) <= room {
+            true => part.to_owned(),
+            // It fills its line, so that the sign behind it can go.
+            false => cut(part.trim_end_matches(BREAKS), room, is_utf8),
+        };
+        if !line.is_empty() && width(&line) + width(part.trim_end()) > room {
+            lines.push(std::mem::take(&mut line));
+        }
+        line += &part;
+    }
+    lines.push(line);
+    lines.iter_mut().for_each(|line| line.truncate(line.trim_end().len()));
+    lines
+}
+
+/// The text in lines of at most `room` columns, broken at blanks, or anywhere in a word that is too long.
+pub(super) fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
-    for word in text.split_inclusive(breaks) {
+    for word in text.split_inclusive(' ') {
         if used > 0 && used + width(word.trim_end()) > room {
             lines.push(String::new());
             used = 0;
@@ -360,12 +395,19 @@ mod tests {
                 let look = Look { width: Some(room), is_utf8: true, ..Look::default() };
                 let layout = Layout::new(&heads, &rows, &mut Vec::new(), look, true);
                 let mut buffer = Vec::new();
-                let mut lines = layout.head(&mut buffer, &heads, look);
+                let heading = layout.head(&mut buffer, &heads, look);
+                let mut lines = heading;
                 for row in &rows {
                     lines += layout.row(&mut buffer, &heads, row, look);
                 }
                 let text = String::from_utf8(buffer).unwrap();
                 assert_eq!(text.lines().count(), lines);
+                // Headings have whole words, or shortened ones with a mark.
+                let heading = text.lines().take(heading).flat_map(|line| line.split([' ', '_']));
+                for word in heading.filter(|word| !word.is_empty()) {
+                    let has = |head: &Head| head.text.split(BREAKS).any(|whole| whole == word);
+                    assert!(word.ends_with('…') || heads.iter().any(has), "{room}: {word}");
+                }
                 for line in text.lines() {
                     assert!(width(line) <= room && !line.ends_with(' '), "{room}:\n{text}");
                 }
@@ -377,12 +419,25 @@ mod tests {
     }
 
     #[test]
+    fn words_of_headings_are_shortened_with_a_mark() {
+        let shown = |text, room| broken(text, room, true);
+        assert_eq!(shown("CLOSE_WAIT", 5), ["CLOSE", "WAIT"]);
+        assert_eq!(shown("CLOSE_WAIT", 6), ["CLOSE_", "WAIT"]);
+        assert_eq!(shown("NEW_SYN_RECV", 9), ["NEW_SYN_", "RECV"]);
+        assert_eq!(shown("ESTABLISHED", 5), ["ESTA…"]);
+        assert_eq!(shown("UDPLITE.inuse", 5), ["UDPL…", "inuse"]);
+        assert_eq!(shown("TcpRetransSegs", 7), ["Tcp", "Retrans", "Segs"]);
+        assert_eq!(shown("TcpExtTCPLoss /s", 7), ["TcpExt", "TCPLoss", "/s"]);
+        assert_eq!(shown("RECV QUEUE bytes", 5), ["RECV", "QUEUE", "bytes"]);
+        assert_eq!(shown("RX bytes/s", 20), ["RX bytes/s"]);
+        assert_eq!(shown("", 5), [""]);
+    }
+
+    #[test]
     fn sentences_are_wrapped_at_words() {
-        assert_eq!(wrap("the peer closed; our", &[' '], 9), ["the peer", "closed;", "our"]);
-        assert_eq!(wrap("abcdefgh ij", &[' '], 4), ["abcd", "efgh", "ij"]);
-        assert_eq!(wrap("日本語 a", &[' '], 4), ["日本", "語 a"]);
-        assert_eq!(wrap("CLOSE_WAIT", &BREAKS, 6), ["CLOSE_", "WAIT"]);
-        assert_eq!(wrap("RX bytes/s", &BREAKS, 20), ["RX bytes/s"]);
-        assert_eq!(wrap("", &BREAKS, 5), [""]);
+        assert_eq!(wrap("the peer closed; our", 9), ["the peer", "closed;", "our"]);
+        assert_eq!(wrap("abcdefgh ij", 4), ["abcd", "efgh", "ij"]);
+        assert_eq!(wrap("日本語 a", 4), ["日本", "語 a"]);
+        assert_eq!(wrap("", 5), [""]);
     }
 }

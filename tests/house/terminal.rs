@@ -3,12 +3,13 @@
 use crate::support::{self, terminal};
 
 /// Lines of sh in the directory of the saved kernels.
-const LINES: [&str; 8] = [
+const LINES: [&str; 9] = [
     "conncount --root own-lab-6.18",
     "tcpstates --explain --root own-lab-6.18 close-wait listen",
     "sockstat --limits --quiet-gaps --root made-limits",
     "snmpget-tcp --describe --root own-lab-6.18 '*Retrans*' CurrEstab",
     "conncount --by raddr,state,lport --sum recv_queue --top 6 --root own-lab-6.18",
+    "conncount --by raddr,lport,rport,direction,state,service --top 3 --root own-lab-6.18",
     "conncount --by raddr --lport 1 --root own-lab-6.18",
     "tcpstates --by family --human --root own-lab-6.18 estab listen | cat",
     "tcptrack -T own-lab-6.18/pcap/mixed-v4-v6.pcap --top 4",
