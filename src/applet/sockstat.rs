@@ -21,12 +21,10 @@ pub(super) static APPLET: Applet = Applet {
         "mem counts pages (of getconf PAGESIZE bytes), memory of FRAG counts bytes, and all others count \
          sockets or queues. tw is not the number of TIME_WAIT sockets: it includes orphaned FIN_WAIT2 \
          sockets; connbox-tcpstates(1) tells them apart. alloc, orphan and mem count the whole machine, the \
-         others one network namespace; --explain shows the scope of each. A number below zero, a fault of the \
-         kernel, is printed as it is, and as 0 with --prom.",
+         others one network namespace; --explain shows the scope of each.",
         "With --limits, rows that have a limit show it and how full it is: tcp_mem and udp_mem (the third \
          number, in pages), tcp_max_orphans, tcp_max_tw_buckets; the row file used compares the machine's \
-         open files with file-max. Limits that are not visible in this network namespace are absent; \
-         if all are (a copy without proc/sys, a /proc mounted with subset=pid), a warning says so, and the status is 1.",
+         open files with file-max.",
     ],
     options: &DOCS,
     filters: &[],
@@ -38,6 +36,19 @@ pub(super) static APPLET: Applet = Applet {
             about: "What is more than 80 percent full",
             command: "sockstat --limits | awk '$5 > 80'",
         },
+    ],
+    files: &[
+        ("/proc/net/sockstat, /proc/net/sockstat6", "the numbers"),
+        (
+            "/proc/sys/net/ipv4: tcp_mem, udp_mem, tcp_max_orphans, tcp_max_tw_buckets",
+            "the limits of --limits",
+        ),
+        ("/proc/sys/fs: file-nr, file-max", "with --limits, the row file used"),
+    ],
+    bugs: &[
+        "A number below zero, a fault of the kernel, is printed as it is, and as 0 with --prom.",
+        "Limits that are not visible in this network namespace are absent; if all are (a copy without proc/sys, a /proc \
+         mounted with subset=pid), a warning says so, and the status is 1.",
     ],
     needs: "No privileges beyond reading /proc/net/sockstat.",
     rows: "One row per field. NAME is a protocol and a field (TCP.inuse) or a protocol (TCP) or a pattern for either a field or both ('*mem*'), in any \

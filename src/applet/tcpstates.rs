@@ -23,8 +23,7 @@ pub(super) static APPLET: Applet = Applet {
     about: "count TCP sockets by state",
     details: &[
         "Counts the TCP sockets of the network namespace in each of the twelve states, in the \
-         kernel's order, zeros included. NEW_SYN_RECV is always 0: the kernel shows connection \
-         requests as SYN_RECV.",
+         kernel's order, zeros included.",
         "The numbers come from one walk of the kernel's socket table through sock_diag(7), which skips the \
          two states with the most sockets: ESTABLISHED is inuse minus the full sockets in the other states, \
          TIME_WAIT is tw minus the minisockets in FIN_WAIT2. This is exact, and several times faster than a \
@@ -39,8 +38,7 @@ pub(super) static APPLET: Applet = Applet {
          neither connected nor listening. The kernel lists them since Linux 6.8, only through sock_diag(7), and \
          only if asked; all and the other groups of states do not include them.",
         "An IPv4-mapped socket (an IPv6 socket that talks to an IPv4 peer) counts as tcp6, as in \
-         /proc/net. Sockets that are neither connected nor listening are in no table and in none of the \
-         twelve states; connbox-closedcalc(1) counts them.",
+         /proc/net.",
     ],
     options: &DOCS,
     filters: &options::DOCS,
@@ -68,6 +66,25 @@ pub(super) static APPLET: Applet = Applet {
             about: "From a table saved on another machine",
             command: "cat /proc/net/tcp /proc/net/tcp6 | tcpstates --from -",
         },
+    ],
+    files: &[
+        ("sock_diag(7)", "the sockets"),
+        ("/proc/net/tcp, /proc/net/tcp6", "the sockets, where sock_diag is refused"),
+        (
+            "/proc/net/sockstat, /proc/net/sockstat6",
+            "how many there are, for the states that are counted by subtraction, and with --strict",
+        ),
+        ("/proc/net/snmp", "with --strict: whether connections were made meanwhile"),
+        (
+            "/proc/PID",
+            "for keys and filters by process and control group, as connbox-conncount(1) reads it",
+        ),
+    ],
+    bugs: &[
+        "NEW_SYN_RECV is always 0: the kernel shows connection requests as SYN_RECV.",
+        "Sockets that are neither connected nor listening are in no table and in none of the twelve states; \
+         connbox-closedcalc(1) counts them.",
+        "A count may be off, and processes may be hidden: see BUGS of connbox(1) and of connbox-conncount(1).",
     ],
     needs: "No privileges.",
     rows: "One row per state; with --by family one row per family and state; with other keys one \

@@ -281,17 +281,6 @@ connbox --textfile /var/lib/prometheus/node-exporter/connbox.prom \\e
 .Ed
 ";
 
-/// The sections of an applet's page that connbox(1) has for all of them.
-pub(super) const ELSEWHERE: &str = "\
-.Sh ENVIRONMENT
-.Ev CONNBOX_ROOT
-stands for
-.Fl -root :
-see
-.Xr connbox 1 ,
-which also has the sections FILES and BUGS.
-";
-
 pub(super) const BUGS: &str = "\
 .Sh BUGS
 The kernel gives sockets and flows one after another, and does not tell if its tables change meanwhile: a count of

@@ -69,6 +69,24 @@ or without a value, tables have no colors and are not drawn over the one before.
 .El
 ";
 
+/// The environment of an applet, whose page refers to connbox(1).
+pub(super) const ENVIRONMENT_ELSEWHERE: &str = "\
+.Sh ENVIRONMENT
+.Ev CONNBOX_ROOT , NO_COLOR
+and
+.Ev TERM :
+see
+.Xr connbox 1 .
+";
+
+/// The end of the files of an applet.
+pub(super) const FILES_ELSEWHERE: &str = "\
+For names, for files that are written and for
+.Fl -root
+see
+.Xr connbox 1 .
+";
+
 /// The files that are read.
 pub(super) const READ: &str = "\
 .Sh FILES
@@ -78,8 +96,9 @@ and from netlink, names from
 .Pa /etc/services , /etc/passwd
 and
 .Pa /etc/hosts .
-Each applet names its files with
-.Fl -explain .
+The page of each applet lists the others;
+.Fl -explain
+names that of each row.
 .Pp
 The files of
 .Fl -from , -config , -test

@@ -32,10 +32,7 @@ pub fn applet(applet: &Applet) -> String {
         text += &format!(".Nm {name}\n.Op Ar option ...\n{names}");
     }
     text += ".Sh DESCRIPTION\n";
-    for (place, paragraph) in applet.details.iter().enumerate() {
-        text += if place > 0 { ".Pp\n" } else { "" };
-        text += &paragraph_of(paragraph);
-    }
+    text += &paragraphs(applet.details);
     text += &format!(".Ss Rows\n{}", paragraph_of(applet.rows));
     if !applet.options.is_empty() {
         text +=
@@ -64,7 +61,9 @@ pub fn applet(applet: &Applet) -> String {
         None => EXIT_STATUS.to_owned(),
         Some(original) => format!(".Sh EXIT STATUS\n{}", paragraph_of(original.statuses)),
     };
-    text += box_texts::ELSEWHERE;
+    text += super::files::ENVIRONMENT_ELSEWHERE;
+    text += &files(applet);
+    text += &format!(".Sh BUGS\n{}", paragraphs(applet.bugs));
     text + &see_also(Some(applet))
 }
 
@@ -240,6 +239,21 @@ fn operands(text: &str) -> String {
         word => format!(" Ar {}", escape(&word.replace("...", " ..."))),
     };
     text.split_whitespace().map(word).collect()
+}
+
+/// What an applet reads.
+fn files(applet: &Applet) -> String {
+    let mut text = String::from(".Sh FILES\n.Bl -tag -width Ds -compact\n");
+    for (file, purpose) in applet.files {
+        let path = if file.starts_with('/') { "Pa " } else { "" };
+        text += &format!(".It {path}{}\n{}", escape(file), paragraph_of(purpose));
+    }
+    text + ".El\n" + super::files::FILES_ELSEWHERE
+}
+
+fn paragraphs(all: &[&str]) -> String {
+    let all: Vec<_> = all.iter().map(|text| paragraph_of(text)).collect();
+    all.join(".Pp\n")
 }
 
 /// A paragraph: one sentence per line, with a full stop at its end.

@@ -30,6 +30,10 @@ pub struct Applet {
     pub columns: &'static [Column],
     /// Commands that people run; tests run them exactly as written here.
     pub examples: &'static [Example],
+    /// What it reads, files and sockets of the kernel, and what for.
+    pub files: &'static [(&'static str, &'static str)],
+    /// Paragraphs of the man page on its limits.
+    pub bugs: &'static [&'static str],
     /// What privileges it needs, one sentence.
     pub needs: &'static str,
     /// What a row is, and which NAMEs select it.

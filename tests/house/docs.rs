@@ -22,6 +22,31 @@ fn man_holds_the_generated_pages() {
 }
 
 #[test]
+fn pages_of_applets_have_all_sections_in_order() {
+    const SECTIONS: [&str; 12] = [
+        "NAME",
+        "SYNOPSIS",
+        "DESCRIPTION",
+        "OPTIONS",
+        "PRIVILEGES",
+        "EXAMPLES",
+        "COLUMNS",
+        "EXIT STATUS",
+        "ENVIRONMENT",
+        "FILES",
+        "BUGS",
+        "SEE ALSO",
+    ];
+    for applet in APPLETS {
+        let page = man::applet(applet);
+        let found: Vec<_> = page.lines().filter_map(|line| line.strip_prefix(".Sh ")).collect();
+        assert_eq!(found, SECTIONS, "{}", applet.name);
+        assert!(!applet.files.is_empty() && !applet.bugs.is_empty(), "{}", applet.name);
+        assert!(applet.files.iter().all(|(_, purpose)| !purpose.ends_with('.')), "{}", applet.name);
+    }
+}
+
+#[test]
 fn completions_hold_the_generated_scripts() {
     for shell in completions::SHELLS {
         let file = format!("completions/connbox.{shell}");

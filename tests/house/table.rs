@@ -42,7 +42,7 @@ fn texts_are_clauses() {
             assert!(!text.is_empty() && !text.ends_with('.'), "{}: {text}", applet.name);
             assert!(!text.contains(['"', '\\', '\n']), "{}: {text}", applet.name);
         }
-        for text in applet.details.iter().chain([&applet.rows, &applet.needs]) {
+        for text in applet.details.iter().chain(applet.bugs).chain([&applet.rows, &applet.needs]) {
             assert!(text.ends_with('.') && !text.contains("  "), "{}: {text}", applet.name);
         }
         assert!(!applet.examples.is_empty(), "{}", applet.name);

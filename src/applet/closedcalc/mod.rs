@@ -36,16 +36,13 @@ pub(super) static APPLET: Applet = Applet {
          largest first, groups of equal size in the order of their keys. In column kind, unbound means that \
          the socket is in no table of the kernel (lsof says \"can't identify protocol\"); bound means that \
          it has a port and is neither connected nor listening, which the kernel reports since Linux 6.8 \
-         (before that, kind is '-'). Only sockets of the network namespace count, and only if a process has \
-         a descriptor for them; a socket that several processes hold counts for the lowest pid. If such \
+         (before that, kind is '-'). A socket that several processes hold counts for the lowest pid. If such \
          sockets are found, closedcalc also reads the tables of the other namespaces, because a process may \
-         hold connections of those: this needs CAP_SYS_ADMIN. Where one cannot be entered, they count as \
-         unbound, a warning says so, and the status is 1.",
+         hold connections of those: this needs CAP_SYS_ADMIN.",
         "The sockets are found by one pass over /proc/*/fd, a dump of the tables through sock_diag(7), and \
          the protocol name that the kernel gives for each remaining descriptor. No descriptor is opened or \
          duplicated. The control group, pod and container are those of the process; see connbox-conncount(1) for their \
-         names. If some processes cannot be seen (see connbox-conncount(1)), one warning names the \
-         reason and the cure, and the status is 1, unless --quiet-gaps accepts that.",
+         names.",
     ],
     options: &DOCS,
     filters: &[],
@@ -65,6 +62,18 @@ pub(super) static APPLET: Applet = Applet {
             about: "By user and unit or container",
             command: "closedcalc --header --by user,cgroup",
         },
+    ],
+    files: &[
+        ("/proc/net/sockstat, /proc/net/sockstat6", "the terms of the formulas"),
+        ("/proc/PID/fd, /proc/PID/comm, /proc/PID/cgroup", "with --by: who holds which sockets"),
+        ("sock_diag(7)", "with --by: which sockets are in the tables of the kernel"),
+    ],
+    bugs: &[
+        "--by shows only sockets of the network namespace, and only if a process has a descriptor for them. Where \
+         another namespace cannot be entered, the connections that a process holds there count as unbound, a warning \
+         says so, and the status is 1.",
+        "If some processes cannot be seen (see BUGS of connbox-conncount(1)), one warning names the reason and the cure, \
+         and the status is 1, unless --quiet-gaps accepts that.",
     ],
     needs: "No privileges beyond reading /proc/net/sockstat. --by needs CAP_DAC_READ_SEARCH and \
         CAP_SYS_PTRACE to find the sockets of other users' processes.",

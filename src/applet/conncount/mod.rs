@@ -32,9 +32,7 @@ pub(super) static APPLET: Applet = Applet {
          others have one row per namespace. For the number of sockets in each state, or of one family, use \
          connbox-tcpstates(1).",
         "--from also reads saved text of ss(8) and netstat(8), and of ss -s; see connbox-from(7). \
-         With --from, synrecv is absent unless the files include a table of TCP sockets. Without /proc/net/sockstat \
-         (gVisor) estab and synrecv are printed; the other rows are absent, with a warning and status 1. A number \
-         below zero, a fault of the kernel, is printed as it is, and as 0 with --prom.",
+         With --from, synrecv is absent unless the files include a table of TCP sockets.",
         "With a filter (see FILTERS below) conncount prints one number instead: how many sockets match. With \
          --by it counts them in groups: one row per group, the largest first, groups of equal size in the \
          order of their keys. Keys: state, proto, family (inet, inet6, inet6-mapped: an IPv6 socket that \
@@ -58,23 +56,10 @@ pub(super) static APPLET: Applet = Applet {
          of /proc/PID/comm, which rows show, or the last part of argv[0] or of the executable's path), or by \
          a whole path. Sockets that no process holds (TIME_WAIT, SYN_RECV, connections not yet accepted, \
          orphans) are in the group '-'. A --process or --cgroup that matches nothing on the machine counts \
-         0, and a warning says so; the status stays 0, as a program may well not run. Only the paths of \
-         executables are not public: without capabilities, a path, and a name that no process shows, may be \
-         those of other users' programs, and the count is incomplete. A socket of a thread that has closed \
-         its descriptors to the rest of its process (unshare(2) with CLONE_FILES) has the name of the \
-         process, and the thread's number as its pid.",
-        "If a socket has a holder that cannot be seen, one warning names the reason (missing capabilities, a \
-         /proc mounted with hidepid= or ProtectProc=, a PID namespace that is not the machine's first) and \
-         the cure, and the status is 1: such sockets are in the group '-', and --process does not count \
-         them. The same is said if no process has a descriptor of a socket in use, such as the kernel's own \
-         sockets (NFS, WireGuard), those that are registered with io_uring and nowhere else, and those in a \
-         message that no process has received yet (SCM_RIGHTS). \
-         --quiet-gaps accepts all that: no warning, status 0.",
+         0, and a warning says so; the status stays 0, as a program may well not run.",
         "The control group is the one in which the socket was created, as the kernel reports it (since Linux \
          5.9), otherwise that of its process. If that group no longer exists, it is unreachable:ID, as in \
-         ss(8), and only --cgroup / matches it. In a cgroup namespace of its own (a container), connbox sees \
-         a part of the groups: others are unreachable, and unless --cgroup / counts them, whatever their names, a \
-         warning says so, and the status is 1. --sum adds up the same queues as ss shows; the kernel counts a \
+         ss(8), and only --cgroup / matches it. --sum adds up the same queues as ss shows; the kernel counts a \
          received FIN as one byte.",
         "pod and container are read from the path of the control group, as Kubernetes with containerd, CRI-O or \
          Docker, and Docker and Podman alone, name it. A pod is NAMESPACE/NAME where the links in \
@@ -142,6 +127,38 @@ pub(super) static APPLET: Applet = Applet {
             about: "Bytes waiting in queues, by process",
             command: "conncount --by process --sum recv_queue,send_queue",
         },
+    ],
+    files: &[
+        (
+            "/proc/net/sockstat, /proc/net/sockstat6, /proc/net/snmp",
+            "the summary, and what --strict compares",
+        ),
+        ("sock_diag(7)", "the sockets that filters and --by count, and synrecv"),
+        ("/proc/net/tcp, /proc/net/udp and the like", "the same, where sock_diag is refused"),
+        (
+            "/proc/PID: fd, comm, cmdline, exe, cgroup, net",
+            "processes, control groups and network namespaces, where a key, a filter or --netns all asks for them",
+        ),
+        ("/sys/fs/cgroup", "the names of control groups, here or where cgroup2 is mounted"),
+        ("/var/log/containers", "the names of pods and containers"),
+    ],
+    bugs: &[
+        "A number below zero, a fault of the kernel, is printed as it is, and as 0 with --prom. Without /proc/net/sockstat \
+         (gVisor) estab and synrecv are printed; the other rows are absent, with a warning and status 1.",
+        "If a socket has a holder that cannot be seen, one warning names the reason (missing capabilities, a \
+         /proc mounted with hidepid= or ProtectProc=, a PID namespace that is not the machine's first) and \
+         the cure, and the status is 1: such sockets are in the group '-', and --process does not count \
+         them. The same is said if no process has a descriptor of a socket in use, such as the kernel's own \
+         sockets (NFS, WireGuard), those that are registered with io_uring and nowhere else, and those in a \
+         message that no process has received yet (SCM_RIGHTS). \
+         --quiet-gaps accepts all that: no warning, status 0.",
+        "Only the paths of executables are not public: without capabilities, a path, and a name that no process shows, may \
+         be those of other users' programs, and the count is incomplete. A socket of a thread that has closed its \
+         descriptors to the rest of its process (unshare(2) with CLONE_FILES) has the name of the process, and the \
+         thread's number as its pid.",
+        "In a cgroup namespace of its own (a container), connbox sees a part of the groups: others are unreachable, and \
+         unless --cgroup / counts them, whatever their names, a warning says so, and the status is 1.",
+        "A count of sockets that come and go may be off: see BUGS of connbox(1).",
     ],
     needs: "No privileges. The keys pid and process, --process, and cgroup before Linux 5.9 need \
         CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE to find the sockets of other users' processes.",

@@ -38,6 +38,8 @@ pub(super) static APPLET: Applet = Applet {
     filters: &[],
     columns: &COLUMNS,
     examples: &page::EXAMPLES,
+    files: &page::FILES,
+    bugs: &page::BUGS,
     needs: "-L, -G, -E, and -C with a filter or --by, need CAP_NET_ADMIN in the network namespace. -C alone \
         and -S need no privileges.",
     rows: "With --tsv, --shell, --json or --prom: -L and -G one row per flow, -L expect one row per \

@@ -41,9 +41,7 @@ const DESCRIPTION: [&str; 9] = [
      another size and reports the size in effect. Events that the kernel had to drop are counted exactly: a \
      warning says how many, and the row formats have a row LOST. --resync dumps the table at the start and \
      after each loss, and shows the missed changes as events, marked as such (in text by [SYNTHETIC]). The \
-     row formats are TSV, --shell and --json: one row per event. Where net.netfilter.nf_conntrack_events is \
-     2, the default since Linux 6.0, flows that began when nobody listened report neither changes nor their \
-     end.",
+     row formats are TSV, --shell and --json: one row per event.",
     "With --from, -L, -C, -G and -E read what conntrack, connbox or the kernel printed elsewhere: the text of -L, -G and \
      -E in every form of -o, save and xml included, /proc/net/nf_conntrack or ip_conntrack, and rows of connbox (--tsv --header, --json); several may stand \
      behind one another, with the lines of standard error between them (2>&1). Every filter, key, sum and form works, as far \
@@ -53,8 +51,7 @@ const DESCRIPTION: [&str; 9] = [
      extended,id,labels,ktimestamp 2>&1. Times are read in the zone of TZ. A line that is none of these is an error with \
      its place; where a text is cut, or the tool said that it printed more, what is there is shown, with a warning \
      and status 1. -E takes the lines of -o save for new flows.",
-    "If no rule of the network namespace uses connection tracking, the table is empty; a warning says so. \
-     connbox differs from conntrack-tools 1.4.7, which is wrong there, in the following.",
+    "connbox differs from conntrack-tools 1.4.7, which is wrong there, in the following.",
 ];
 
 /// Differences beyond the text.
@@ -100,6 +97,27 @@ pub(super) const EXAMPLES: [Example; 7] = [
         about: "How full the table is; needs no privileges",
         command: "conntrack -C --limits --shell",
     },
+pub(super) const FILES: [(&str, &str); 6] = [
+    ("ctnetlink (NETLINK_NETFILTER)", "flows, expectations, counters and events"),
+    ("/proc/net/stat/nf_conntrack", "the counters of -S, without privileges"),
+    (
+        "/proc/sys/net/netfilter: nf_conntrack_count, nf_conntrack_max, nf_conntrack_buckets",
+        "the numbers of -C, without privileges, and --limits",
+    ),
+    (
+        "/proc/sys/net/netfilter/nf_conntrack_events",
+        "with -E: whether the kernel reports all events",
+    ),
+    ("/etc/xtables/connlabel.conf", "the names of labels"),
+    ("/etc/localtime", "the time zone of dates, without TZ"),
+];
+
+pub(super) const BUGS: [&str; 2] = [
+    "If no rule of the network namespace uses connection tracking, the table is empty; a warning says so.",
+    "Where net.netfilter.nf_conntrack_events is 2, the default since Linux 6.0, flows that began when nobody listened \
+     report neither changes nor their end to -E.",
+];
+
     Example {
         about: "Counters of drops",
         command: "conntrack -S --tsv | awk '$2 ~ /drop|failed/'",

@@ -54,6 +54,20 @@ pub(super) static APPLET: Applet = Applet {
             command: "conntrackd -s --tsv | grep -E '^(events|resync)' || echo \"status $?\"",
         },
     ],
+    files: &[
+        ("ctnetlink (NETLINK_NETFILTER)", "flows and events"),
+        ("/proc/sys/net/netfilter/nf_conntrack_acct", "with --ipfix: whether flows have counters"),
+        (
+            "/run/connbox/conntrackd.sock, /run/connbox/conntrackd.sock.lock",
+            "the socket and the lock, made by the daemon",
+        ),
+        ("/etc/xtables/connlabel.conf", "the names of labels"),
+    ],
+    bugs: &[
+        "All numbers start at 0 with the daemon.",
+        "-i may show a flow twice if its place changes while the list is read.",
+        "-e, -i expect and -s with topics of replication show nothing, as in conntrackd's statistics mode.",
+    ],
     needs: "The daemon needs CAP_NET_ADMIN in its network namespace, and a directory of its own for the \
         socket: /run/connbox, which root can create, or that of --socket. A client must run as the daemon's \
         user, or as root.",
@@ -135,9 +149,7 @@ const DETAILS: [&str; 14] = [
      --no-sandbox they are absent.",
     "Differences from conntrackd 1.4.7: bytes are added up in 64 bits, not in 32; active falls when the \
      table shrinks; scheduling is normal, not SCHED_RR; -s runtime counts every loss of events; -R waits \
-     until the comparison has ended; -i never shows counters or a mark of 0, and may show a flow twice if \
-     its place changes while the list is read. -e, -i expect and -s with topics of replication show nothing, \
-     as in conntrackd's statistics mode. A wrong command line gives status 1, where conntrackd 1.4.7 \
+     until the comparison has ended; -i never shows counters or a mark of 0. A wrong command line gives status 1, where conntrackd 1.4.7 \
      sometimes ends with 0.",
     "The rates of -s are those of the last 1, 10 and 60 seconds, updated once a second. table.entries and \
      table.limit are the kernel's numbers. events.received includes events that the filter skips. \

@@ -18,7 +18,7 @@ use text::plain;
 
 use crate::cli::{self, Opt, OptDoc, Original};
 use crate::error::{Error, Status};
-use crate::frame::{Applet, Call, Example, Report, Sample, Table};
+use crate::frame::{Applet, Call, Report, Sample, Table};
 use crate::model::{Patience, Verdict};
 use crate::out::{Column, Format, Out};
 use crate::source::Source;
@@ -30,30 +30,12 @@ pub(super) static APPLET: Applet = Applet {
     aliases: &["check_network_connections"],
     about: "check the numbers of connections, as a plugin for Nagios, Icinga and the like",
     details: &page::DETAILS,
+    files: &page::FILES,
+    bugs: &page::BUGS,
     options: &DOCS,
     filters: &[],
     columns: &COLUMNS,
-    examples: &[
-        Example { about: "All connections, as one line of text", command: "network-connections" },
-        Example {
-            about: "Too many connections of one kind",
-            command: "network-connections --conn-type=tcp --conn-type=tcp6 --conn-status=time_wait -w 20000 \
-                -c 30000",
-        },
-        Example {
-            about: "At least one socket must exist; without --strict, none would be OK",
-            command: "network-connections --strict --conn-type=udp6 -c 1: || echo \"status $?\"",
-        },
-        Example {
-            about: "Several checks in one call, each with its own thresholds",
-            command: "network-connections --rule 'CLOSE_WAIT;5000;10000' --rule 'tw_percent;80;95' --rule \
-                '[state=established,lport=443,8443];20000;'",
-        },
-        Example {
-            about: "The same results as rows",
-            command: "network-connections --json --rule 'SYN_RECV;1000;5000'",
-        },
-    ],
+    examples: &page::EXAMPLES,
     needs: "No privileges. Rules with process, and with cgroup before Linux 5.9, need CAP_DAC_READ_SEARCH and \
         CAP_SYS_PTRACE for the processes of other users.",
     rows: "With --tsv, --shell, --json or --prom one row per checked number, in the order of the text.",

@@ -1,5 +1,7 @@
 //! What the manual page says of the check.
 
+use crate::frame::Example;
+
 pub(super) const DETAILS: [&str; 8] = [
     "Counts the sockets of each type (tcp, tcp6, udp, udp6) in each state, with psutil's names of states, \
      checks each number, and prints one line: the text, then | and the performance data. Options, text, \
@@ -28,10 +30,7 @@ pub(super) const DETAILS: [&str; 8] = [
     "Brackets contain FILTER=VALUE pairs, separated by commas, with the names of conncount's options: state, \
      lport, rport, laddr, raddr, iface, uid, process, cgroup. A word without = belongs to the value before it: \
      [state=established,lport=443,8443] has two ports. Words before the first pair are switches: tcp, udp, \
-     ipv4, ipv6, strict. A rule is UNKNOWN if sockets that it may count belong to processes that cannot be \
-     seen (see connbox-conncount(1)); with --quiet-gaps it checks those that can be seen. If nothing on the \
-     machine matches a process or cgroup, the text says so. Where the programs of other users cannot be seen, \
-     a name that no process shows, and a path, are UNKNOWN.",
+     ipv4, ipv6, strict.",
     "The performance data of rules is 'KEY'=VALUE;WARNING;CRITICAL;MIN;MAX, where MAX is the kernel's limit \
      if there is one; in KEY, = becomes :, then :: becomes :_ (Icinga 2 puts what stands before :: before all \
      later labels), and a quote is doubled. A number that cannot be read, may be wrong (sockets that changed \
@@ -43,8 +42,51 @@ pub(super) const DETAILS: [&str; 8] = [
      unhashed and orphaned. If some namespaces cannot be entered, every number is UNKNOWN; so is a rule with an iface that \
      none of them has. --from needs a table of \
      each requested protocol, of the kernel, ss(8) or netstat(8), see connbox-from(7): use --conn-type=tcp \
-     --conn-type=tcp6 for saved tables of TCP only. Several rules need a file: save to one what would come from a pipe.",
+     --conn-type=tcp6 for saved tables of TCP only.",
     "--test STDOUT[,STDERR[,STATUS]] reads sockets from the file STDOUT instead: a JSON list of objects \
      with proto and status, as in the tests of Linuxfabrik's plugin. STDERR is a file or a text. Files are at most \
      16 MiB long.",
+];
+
+/// What is read.
+pub(super) const FILES: [(&str, &str); 2] = [
+    (
+        "sock_diag(7), /proc/net, /proc/PID",
+        "sockets and their processes, as connbox-conncount(1) reads them",
+    ),
+    (
+        "/proc/net/sockstat, /proc/net/snmp, /proc/sys",
+        "with --rule: numbers and limits, as connbox-sockstat(1) and connbox-conntrack(1) read them",
+    ),
+];
+
+/// The limits.
+pub(super) const BUGS: [&str; 2] = [
+    "A rule is UNKNOWN if sockets that it may count belong to processes that cannot be seen (see BUGS of \
+     connbox-conncount(1)); with --quiet-gaps it checks those that can be seen. If nothing on the machine matches a \
+     process or cgroup, the text says so. Where the programs of other users cannot be seen, a name that no process \
+     shows, and a path, are UNKNOWN.",
+    "With --from, several rules need a file: save to one what would come from a pipe.",
+];
+
+pub(super) const EXAMPLES: [Example; 5] = [
+    Example { about: "All connections, as one line of text", command: "network-connections" },
+    Example {
+        about: "Too many connections of one kind",
+        command: "network-connections --conn-type=tcp --conn-type=tcp6 --conn-status=time_wait -w 20000 \
+            -c 30000",
+    },
+    Example {
+        about: "At least one socket must exist; without --strict, none would be OK",
+        command: "network-connections --strict --conn-type=udp6 -c 1: || echo \"status $?\"",
+    },
+    Example {
+        about: "Several checks in one call, each with its own thresholds",
+        command: "network-connections --rule 'CLOSE_WAIT;5000;10000' --rule 'tw_percent;80;95' --rule \
+            '[state=established,lport=443,8443];20000;'",
+    },
+    Example {
+        about: "The same results as rows",
+        command: "network-connections --json --rule 'SYN_RECV;1000;5000'",
+    },
 ];

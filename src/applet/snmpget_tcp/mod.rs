@@ -37,9 +37,6 @@ pub(super) static APPLET: Applet = Applet {
          constants (no CurrEstab), and netstat -s or -st, whose sentences become the kernel's fields; it leaves out most \
          counters that are 0, so that they are absent. Without -a, the numbers of nstat are what was added since it ran \
          before; a warning says so if none of them is 0.",
-        "If a pair of the kernel's lines does not match, or one of the two is missing, it is skipped, a warning \
-         says so, and the status is 1; the other pairs are printed. The same goes for a NAME that connbox knows and \
-         this kernel does not have: its value is absent.",
     ],
     options: &DOCS,
     filters: &[],
@@ -58,6 +55,15 @@ pub(super) static APPLET: Applet = Applet {
             about: "Segments per second, three times",
             command: "snmpget-tcp --interval 0.1 --count 3 --rate InSegs OutSegs",
         },
+    ],
+    files: &[
+        ("/proc/net/snmp", "the group Tcp"),
+        ("/proc/net/netstat", "the other groups, with --all or for a NAME"),
+    ],
+    bugs: &[
+        "If a pair of the kernel's lines does not match, or one of the two is missing, it is skipped, a warning \
+         says so, and the status is 1; the other pairs are printed. The same goes for a NAME that connbox knows and \
+         this kernel does not have: its value is absent.",
     ],
     needs: "No privileges.",
     rows: "One row per counter, in the kernel's order. NAME is CurrEstab, TcpCurrEstab, tcpCurrEstab.0, \

@@ -29,13 +29,16 @@ pub(super) const DETAILS: &str = "With --ended, tcptrack writes one row for each
     of its ends have ended. With --by and --interval, a set of rows tells how many ended in each period. No \
     privileges are needed, but without CAP_NET_ADMIN the kernel's buffer is small: how many reports of ends it had \
     to drop is counted (a connection within this machine has two), and the status is 1; so it is, with a warning, \
-    where the kernel does not report ends. Where the other end is on another machine, the row comes up to one and a \
-    half ticks after the end, and the received bytes may be one off if the connection was reset after a FIN, and one \
-    too few if this machine closed first, and the other one acknowledged that and closed before tcptrack could look \
-    (usually within 10 ms). A socket that is reset by SO_LINGER forgets its connection: its totals are those of the \
-    last tick, and if no tick saw it, it is missing. Attempts that never became a connection are not shown. The \
+    where the kernel does not report ends. Attempts that never became a connection are not shown. The \
     formats are TSV, shell and JSON (one object per row). Prometheus takes complete sets of samples: --by KEY \
     --interval S --count 1 --prom writes one, of the connections that ended within S seconds.";
+
+/// The limits of `--ended`.
+pub(super) const BUGS: &str = "With --ended: where the other end is on another machine, the row comes up to one and a half ticks after the \
+    end, and the received bytes may be one off if the connection was reset after a FIN, and one too few if this \
+    machine closed first, and the other one acknowledged that and closed before tcptrack could look (usually \
+    within 10 ms). A socket that is reset by SO_LINGER forgets its connection: its totals are those of the last \
+    tick, and if no tick saw it, it is missing.";
 
 /// At this size the output is written before all that has ended is taken.
 const WRITE_BYTES: usize = 32 * 1024;

@@ -85,11 +85,13 @@ pub(super) static APPLET: Applet = Applet {
         The last arguments are the filter expression.",
     names: &[],
     keyboard: &details::KEYBOARD,
+    files: &details::FILES,
+    bugs: &BUGS,
     original: Some(&original::ORIGINAL),
     run,
 };
 
-const DETAILS: [&str; 15] = [
+const DETAILS: [&str; 14] = [
     "Shows the TCP connections, with tcptrack's columns: client, server, state, idle time, whether something \
      arrived since the last tick (A), and the speed of both directions together, in payload bytes, each \
      counted once. If the terminal is wide enough, more columns follow: the speed of each direction (Rx is \
@@ -148,8 +150,12 @@ const DETAILS: [&str; 15] = [
      point of view.",
     ended::DETAILS,
     export::DETAILS,
-    "The number of connections is limited: those idle longest are removed to make room, and counted.",
     "A terminal without cursor control (TERM=dumb or unset) gets rows, too. NO_COLOR turns colours off.",
+];
+
+const BUGS: [&str; 2] = [
+    "The number of connections is limited (--max-connections): those idle longest are removed to make room, and counted.",
+    ended::BUGS,
 ];
 
 #[derive(Default)]
