@@ -20,11 +20,15 @@ complete -c connbox -n 'not __fish_seen_subcommand_from closedcalc conncount con
 complete -c connbox -n 'not __fish_seen_subcommand_from closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack help' -l man -xa 'closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack' -d 'print a man page'
 complete -c connbox -n 'not __fish_seen_subcommand_from closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack help' -l completions -xa 'bash zsh fish' -d 'print the completions for a shell'
 
-# The words, behind what precedes the last word of a list.
+# The words that a list does not have, behind what precedes its last word.
 function __connbox_list
     set -l token (string replace -r '^--[^=]*=' '' -- (commandline -ct) | string trim -l -c '\'')
     set -l head (string replace -r '^((?:.*,)?!?).*$' '$1' -- $token)
-    printf '%s\n' $head$argv
+    set -l used (string split , -- (string replace -a '!' '' -- $head))
+    for word in $argv
+        contains -- $word $used
+        or printf '%s\n' $head$word
+    end
 end
 
 # Whether the file of --textfile comes next.
@@ -141,7 +145,7 @@ complete -c conncount -l transport -d 'add the table of protocols and families o
 complete -c conncount -l quick -d 'skip synrecv, which needs a walk of the socket table'
 complete -c conncount -s t -l tcp -d 'count TCP sockets (the default)'
 complete -c conncount -s u -l udp -d 'count UDP sockets; with -t both'
-complete -c conncount -l by -xa '(__connbox_list state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container inode)' -d 'count in groups, the largest first'
+complete -c conncount -l by -xa '(__connbox_list state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container)' -d 'count in groups, the largest first'
 complete -c conncount -l top -x -d 'show at most N groups; with --netns all and no --by, N namespaces'
 complete -c conncount -l max-groups -x -d 'fail if there are more than N groups (default 1000000)'
 complete -c conncount -l min -x -d 'show only groups of at least COUNT sockets'
@@ -156,7 +160,6 @@ complete -c conncount -l laddr -x -d 'with a local address in this network'
 complete -c conncount -l raddr -x -d 'with a remote address in this network'
 complete -c conncount -l iface -xa '(__connbox_interfaces)' -d 'bound to this interface: its name or number'
 complete -c conncount -l uid -xa '(__connbox_users)' -d 'created by this user'
-complete -c conncount -l inode -x -d 'with this inode number'
 complete -c conncount -l process -x -d 'held by this process'
 complete -c conncount -l cgroup -x -d 'created in this control group or below it'
 complete -c conncount -l strict -d 'repeat for at most SECONDS (5) until the count is confirmed, fail otherwise'
@@ -193,7 +196,7 @@ complete -c connbox -n '__fish_seen_subcommand_from conncount' -l transport -d '
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -l quick -d 'skip synrecv, which needs a walk of the socket table'
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -s t -l tcp -d 'count TCP sockets (the default)'
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -s u -l udp -d 'count UDP sockets; with -t both'
-complete -c connbox -n '__fish_seen_subcommand_from conncount' -l by -xa '(__connbox_list state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container inode)' -d 'count in groups, the largest first'
+complete -c connbox -n '__fish_seen_subcommand_from conncount' -l by -xa '(__connbox_list state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container)' -d 'count in groups, the largest first'
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -l top -x -d 'show at most N groups; with --netns all and no --by, N namespaces'
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -l max-groups -x -d 'fail if there are more than N groups (default 1000000)'
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -l min -x -d 'show only groups of at least COUNT sockets'
@@ -208,7 +211,6 @@ complete -c connbox -n '__fish_seen_subcommand_from conncount' -l laddr -x -d 'w
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -l raddr -x -d 'with a remote address in this network'
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -l iface -xa '(__connbox_interfaces)' -d 'bound to this interface: its name or number'
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -l uid -xa '(__connbox_users)' -d 'created by this user'
-complete -c connbox -n '__fish_seen_subcommand_from conncount' -l inode -x -d 'with this inode number'
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -l process -x -d 'held by this process'
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -l cgroup -x -d 'created in this control group or below it'
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -l strict -d 'repeat for at most SECONDS (5) until the count is confirmed, fail otherwise'
@@ -252,7 +254,7 @@ complete -c conntrack -s r -l reply-src -x -d 'source address of the replies, or
 complete -c conntrack -s q -l reply-dst -x -d 'destination address of the replies, or its network'
 complete -c conntrack -l mask-src -x -d 'the bits of --src that matter'
 complete -c conntrack -l mask-dst -x -d 'the bits of --dst that matter'
-complete -c conntrack -s p -l protonum -x -d 'transport protocol, by name or number; its own options follow it'
+complete -c conntrack -s p -l protonum -xa '(__connbox_list tcp udp icmp icmpv6 sctp dccp gre udplite)' -d 'transport protocol, by name or number; its own options follow it'
 complete -c conntrack -s f -l family -xa 'ipv4 ipv6' -d 'network protocol'
 complete -c conntrack -s u -l status -xa '(__connbox_list ASSURED SEEN_REPLY FIXED_TIMEOUT EXPECTED OFFLOAD HW_OFFLOAD UNREPLIED)' -d 'with these statuses, and without those marked with !'
 complete -c conntrack -s m -l mark -x -d 'with this mark'
@@ -260,7 +262,7 @@ complete -c conntrack -s c -l secmark -x -d 'with this mark of a security module
 complete -c conntrack -s w -l zone -x -d 'in this zone for both directions'
 complete -c conntrack -l orig-zone -x -d 'in this zone for the original direction only'
 complete -c conntrack -l reply-zone -x -d 'in this zone for the reply direction only'
-complete -c conntrack -s l -l label -x -d 'with all of these labels'
+complete -c conntrack -s l -l label -x -d 'with these labels, and without those marked with !'
 complete -c conntrack -s n -l src-nat -x -d 'whose source was translated, if given: to ADDR'
 complete -c conntrack -s g -l dst-nat -x -d 'whose destination was translated, if given: to ADDR'
 complete -c conntrack -s j -l any-nat -x -d 'whose source or destination was translated, if given: to ADDR'
@@ -274,7 +276,7 @@ complete -c conntrack -l sport -l orig-port-src -xa '(__connbox_services)' -d 's
 complete -c conntrack -l dport -l orig-port-dst -xa '(__connbox_services)' -d 'destination port of the first packet, range A-B or service'
 complete -c conntrack -l reply-port-src -xa '(__connbox_services)' -d 'source port of the replies'
 complete -c conntrack -l reply-port-dst -xa '(__connbox_services)' -d 'destination port of the replies'
-complete -c conntrack -l state -x -d 'TCP, SCTP or DCCP state, as conntrack writes it'
+complete -c conntrack -l state -xa '(__connbox_list NONE SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT CLOSE_WAIT LAST_ACK TIME_WAIT CLOSE SYN_SENT2 CLOSED COOKIE_WAIT COOKIE_ECHOED SHUTDOWN_SENT SHUTDOWN_RECD SHUTDOWN_ACK_SENT HEARTBEAT_SENT HEARTBEAT_ACKED REQUEST RESPOND PARTOPEN OPEN CLOSEREQ CLOSING TIMEWAIT IGNORE INVALID)' -d 'TCP, SCTP or DCCP state, as conntrack writes it'
 complete -c conntrack -l icmp-type -x -d 'ICMP type'
 complete -c conntrack -l icmp-code -x -d 'ICMP code'
 complete -c conntrack -l icmp-id -x -d 'ICMP identifier'
@@ -335,7 +337,7 @@ complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s r -l reply-src
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s q -l reply-dst -x -d 'destination address of the replies, or its network'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l mask-src -x -d 'the bits of --src that matter'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l mask-dst -x -d 'the bits of --dst that matter'
-complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s p -l protonum -x -d 'transport protocol, by name or number; its own options follow it'
+complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s p -l protonum -xa '(__connbox_list tcp udp icmp icmpv6 sctp dccp gre udplite)' -d 'transport protocol, by name or number; its own options follow it'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s f -l family -xa 'ipv4 ipv6' -d 'network protocol'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s u -l status -xa '(__connbox_list ASSURED SEEN_REPLY FIXED_TIMEOUT EXPECTED OFFLOAD HW_OFFLOAD UNREPLIED)' -d 'with these statuses, and without those marked with !'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s m -l mark -x -d 'with this mark'
@@ -343,7 +345,7 @@ complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s c -l secmark -
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s w -l zone -x -d 'in this zone for both directions'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l orig-zone -x -d 'in this zone for the original direction only'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l reply-zone -x -d 'in this zone for the reply direction only'
-complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s l -l label -x -d 'with all of these labels'
+complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s l -l label -x -d 'with these labels, and without those marked with !'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s n -l src-nat -x -d 'whose source was translated, if given: to ADDR'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s g -l dst-nat -x -d 'whose destination was translated, if given: to ADDR'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s j -l any-nat -x -d 'whose source or destination was translated, if given: to ADDR'
@@ -357,7 +359,7 @@ complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l sport -l orig-
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l dport -l orig-port-dst -xa '(__connbox_services)' -d 'destination port of the first packet, range A-B or service'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l reply-port-src -xa '(__connbox_services)' -d 'source port of the replies'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l reply-port-dst -xa '(__connbox_services)' -d 'destination port of the replies'
-complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l state -x -d 'TCP, SCTP or DCCP state, as conntrack writes it'
+complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l state -xa '(__connbox_list NONE SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT CLOSE_WAIT LAST_ACK TIME_WAIT CLOSE SYN_SENT2 CLOSED COOKIE_WAIT COOKIE_ECHOED SHUTDOWN_SENT SHUTDOWN_RECD SHUTDOWN_ACK_SENT HEARTBEAT_SENT HEARTBEAT_ACKED REQUEST RESPOND PARTOPEN OPEN CLOSEREQ CLOSING TIMEWAIT IGNORE INVALID)' -d 'TCP, SCTP or DCCP state, as conntrack writes it'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l icmp-type -x -d 'ICMP type'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l icmp-code -x -d 'ICMP code'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l icmp-id -x -d 'ICMP identifier'
@@ -767,7 +769,7 @@ complete -c connbox -n '__fish_seen_subcommand_from sockstat' -s h -l help -d 'p
 complete -c connbox -n '__fish_seen_subcommand_from sockstat' -l version -d 'print the version'
 
 complete -c tcpstates -f -a 'ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV BOUND_INACTIVE all connected synchronized bucket big'
-complete -c tcpstates -l by -xa '(__connbox_list state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container inode)' -d 'count by these keys, too'
+complete -c tcpstates -l by -xa '(__connbox_list state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container)' -d 'count by these keys, too'
 complete -c tcpstates -l top -x -d 'show at most N groups; with --netns all and no --by, N namespaces'
 complete -c tcpstates -l max-groups -x -d 'fail if there are more than N groups (default 1000000)'
 complete -c tcpstates -l min -x -d 'show only groups of at least COUNT sockets'
@@ -782,7 +784,6 @@ complete -c tcpstates -l laddr -x -d 'with a local address in this network'
 complete -c tcpstates -l raddr -x -d 'with a remote address in this network'
 complete -c tcpstates -l iface -xa '(__connbox_interfaces)' -d 'bound to this interface: its name or number'
 complete -c tcpstates -l uid -xa '(__connbox_users)' -d 'created by this user'
-complete -c tcpstates -l inode -x -d 'with this inode number'
 complete -c tcpstates -l process -x -d 'held by this process'
 complete -c tcpstates -l cgroup -x -d 'created in this control group or below it'
 complete -c tcpstates -l strict -d 'repeat for at most SECONDS (5) until the count is confirmed, fail otherwise'
@@ -815,7 +816,7 @@ complete -c tcpstates -s h -l help -d 'print this help; -h: a short one'
 complete -c tcpstates -l version -d 'print the version'
 
 complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -f -a 'ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV BOUND_INACTIVE all connected synchronized bucket big'
-complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l by -xa '(__connbox_list state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container inode)' -d 'count by these keys, too'
+complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l by -xa '(__connbox_list state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container)' -d 'count by these keys, too'
 complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l top -x -d 'show at most N groups; with --netns all and no --by, N namespaces'
 complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l max-groups -x -d 'fail if there are more than N groups (default 1000000)'
 complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l min -x -d 'show only groups of at least COUNT sockets'
@@ -830,7 +831,6 @@ complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l laddr -x -d 'w
 complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l raddr -x -d 'with a remote address in this network'
 complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l iface -xa '(__connbox_interfaces)' -d 'bound to this interface: its name or number'
 complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l uid -xa '(__connbox_users)' -d 'created by this user'
-complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l inode -x -d 'with this inode number'
 complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l process -x -d 'held by this process'
 complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l cgroup -x -d 'created in this control group or below it'
 complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l strict -d 'repeat for at most SECONDS (5) until the count is confirmed, fail otherwise'

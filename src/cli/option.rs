@@ -11,7 +11,7 @@ pub struct OptDoc {
     pub long: &'static str,
     /// A second long name with the same meaning.
     pub alias: Option<&'static str>,
-    /// The name of its value, if it takes one.
+    /// The name of its value, if it takes one; `[,...]` at its end: a list; `[!]` before it: a ! may precede it.
     pub value: Option<&'static str>,
     /// The values that it takes, where they are words of a fixed set.
     pub words: &'static [&'static str],

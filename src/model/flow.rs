@@ -176,6 +176,17 @@ const PROTOCOLS: [(u8, &str); 8] = [
     (136, "udplite"),
 ];
 
+/// The names of these.
+pub const PROTOCOL_NAMES: [&str; PROTOCOLS.len()] = {
+    let mut names = [""; PROTOCOLS.len()];
+    let mut place = 0;
+    while place < names.len() {
+        names[place] = PROTOCOLS[place].1;
+        place += 1;
+    }
+    names
+};
+
 /// More transport protocols, as /etc/protocols names them.
 const MORE_PROTOCOLS: [(u8, &str); 14] = [
     (0, "ip"),

@@ -156,6 +156,8 @@ pub struct FlowFilter {
     pub destination_nat: Option<Translation>,
     /// Either of them.
     pub any_nat: Option<Translation>,
+    /// Filters none of which may match; each has the one condition of a word behind a `!`.
+    pub none: Vec<FlowFilter>,
 }
 
 impl FlowFilter {
@@ -176,6 +178,24 @@ impl FlowFilter {
             && self.has_marks(flow)
             && self.has_labels(flow.labels)
             && self.has_nat(flow)
+            && !self.none.iter().any(|filter| filter.has(flow))
+    }
+
+    /// The mark and its bits that matter, as far as one mask can say it: a mark that must be, and the opposites of single
+    /// bits that must not be.
+    pub fn masked_mark(&self) -> Option<[u32; 2]> {
+        let opposite = |filter: &FlowFilter| {
+            let is_bit = |[mark, mask]: &[u32; 2]| mask.is_power_of_two() && mark & !mask == 0;
+            let mark = filter.mark.filter(is_bit);
+            // Together with another condition, it would say less.
+            let alone = FlowFilter { mark, ..FlowFilter::default() };
+            mark.filter(|_| *filter == alone).map(|[mark, mask]| [mark ^ mask, mask])
+        };
+        let all = self.mark.into_iter().chain(self.none.iter().filter_map(opposite));
+        all.reduce(|[mark, mask], [bit, place]| match mask & place {
+            0 => [mark | bit, mask | place],
+            _ => [mark, mask],
+        })
     }
 
     #[inline]
@@ -186,7 +206,8 @@ impl FlowFilter {
 
     #[inline]
     fn has_marks(&self, flow: &Flow<'_>) -> bool {
-        self.mark.is_none_or(|[mark, mask]| (flow.mark.unwrap_or(0) ^ mark) & mask == 0)
+        // As the kernel and conntrack(8) compare it: no flow has bits beyond the mask.
+        self.mark.is_none_or(|[mark, mask]| flow.mark.unwrap_or(0) & mask == mark)
             && is(self.secmark, flow.secmark.unwrap_or(0))
             && is(self.zone, flow.zone.unwrap_or(0))
     }
@@ -298,7 +319,8 @@ mod tests {
         assert!(!has(|filter| filter.orig.source = masked("10.0.0.2", "255.255.255.255")));
         assert!(!has(|filter| filter.orig.source = masked("::", "::")));
         assert!(has(|filter| filter.mark = Some([2, 0xf])));
-        assert!(has(|filter| filter.mark = Some([0xff, 0])));
+        assert!(has(|filter| filter.mark = Some([0, 0])));
+        assert!(!has(|filter| filter.mark = Some([0xff, 0])));
         assert!(!has(|filter| filter.mark = Some([2, u32::MAX])));
         assert!(Masked::exactly("::1".parse().unwrap()).is_exact());
     }
@@ -311,6 +333,29 @@ mod tests {
         assert!(has(|filter| (filter.labels[0], filter.labels[2]) = (0b100, 1)));
         assert!(!has(|filter| filter.labels[0] = 0b110));
         assert!(!has(|filter| filter.labels[15] = 1));
+    }
+
+    #[test]
+    fn none_of_the_excluded_may_match() {
+        let filter = |change: fn(&mut FlowFilter)| {
+            let mut filter = FlowFilter::default();
+            change(&mut filter);
+            filter
+        };
+        let (tcp, udp) = (filter(|f| f.protocol = Some(6)), filter(|f| f.protocol = Some(17)));
+        assert!(has(|filter| filter.none = vec![udp.clone()]));
+        assert!(!has(|filter| filter.none = vec![udp, tcp]));
+        let masked = |mark, none: &[[u32; 2]]| {
+            let of = |mark| FlowFilter { mark: Some(mark), ..FlowFilter::default() };
+            let none = none.iter().map(|mark| of(*mark)).collect();
+            FlowFilter { mark, none, ..FlowFilter::default() }.masked_mark()
+        };
+        assert_eq!(masked(None, &[[1, 1], [0, 4]]), Some([4, 5]));
+        assert_eq!(masked(Some([2, 2]), &[[1, 1], [2, 2]]), Some([2, 3]));
+        let others = [[1, 3], [0, 0], [3, 1]];
+        assert_eq!(others.map(|mark| masked(None, &[mark])), [None; 3]);
+        let other = FlowFilter { mark: Some([1, 1]), protocol: Some(6), ..FlowFilter::default() };
+        assert_eq!(FlowFilter { none: vec![other], ..FlowFilter::default() }.masked_mark(), None);
     }
 
     #[test]

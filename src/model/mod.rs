@@ -12,7 +12,8 @@ mod state;
 mod threshold;
 pub use expectation::{Expectation, ExpectationFlags};
 pub use flow::{
-    Change, DCCP_STATES, Ends, Flow, FlowStatus, SCTP_STATES, TCP_STATES, Traffic, Tuple,
+    Change, DCCP_STATES, Ends, Flow, FlowStatus, PROTOCOL_NAMES, SCTP_STATES, TCP_STATES, Traffic,
+    Tuple,
 };
 pub use flow_filter::{FlowFilter, Masked, Side, Translation};
 pub use groups::{Groups, MOST_GROUPS, Tally, sort_few};

@@ -106,110 +106,149 @@ fn bash(words: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Words of a command line, and what bash offers for the last one.
+const IN_BASH: &[(&[&str], &str)] = &[
+    (&["connbox", "tcp"], "tcpstates"),
+    (&["connbox", "--comp"], "--completions"),
+    (&["connbox", "--completions", "z"], "zsh"),
+    (&["connbox", "help", "sock"], "sockstat"),
+    (&["connbox", "tcpstates", "--hex"], "--hex"),
+    (&["tcpstates", "--source", ""], "netlink"),
+    (&["tcpstates", "--source", "=", "pro"], "procfs"),
+    (&["conncount", "--json", "=", ""], "array"),
+    (&["conncount", "--strict", "=", ""], ""),
+    (&["conncount", "--transp"], "--transport"),
+    (&["/usr/bin/conncount", "est"], "estab"),
+    (&["sockstat", "--from", "Cargo.to"], "Cargo.toml"),
+    (&["sockstat", "--root", "tes"], "tests"),
+    (&["connbox", "--textfile", "Cargo.to"], "Cargo.toml"),
+    (&["connbox", "--textfile", "x.prom", "tcp"], "tcpstates"),
+    (&["connbox", "--textfile", "x.prom", "tcpstates", "--he"], "--hex"),
+    (&["connbox", "--textfile", "x.prom", "tcpstates", "--hex", "+", "conn"], "conncount"),
+    (&["connbox", "--textfile", "--interval", "9", "Cargo.to"], "Cargo.toml"),
+    (&["connbox", "--textfile", "--interval", "9", "x.prom", "tcp"], "tcpstates"),
+    (&["connbox", "--textfile", "--quiet-gaps", "--interval", "9", "Cargo.to"], "Cargo.toml"),
+    (&["connbox", "--textfile", "--qu"], "--quiet-gaps"),
+    (&["conncount", "--by", "state,ra"], "state,raddr"),
+    (&["conncount", "--by", "=", "state,ra"], "state,raddr"),
+    (&["conncount", "--state", "est"], "established"),
+    (&["conncount", "--state", "!LIS"], "!LISTEN"),
+    (&["conncount", "--state", "'!LISTEN,!time_w"], "!LISTEN,!time_wait"),
+    (&["conncount", "--iface", "x,l"], "x,lo"),
+    (&["conntrack", "-p", ""], "tcp"),
+    (&["conntrack", "-p", "!icmp"], "!icmpv6"),
+    (&["connbox", "conntrack", "--protonum", "=", "ud"], "udp"),
+    (&["conntrack", "-p", "tcp", "--state", "TIME"], "TIME_WAIT"),
+    (&["conntrack", "-p", "dccp", "--state", "!part"], "!partopen"),
+    (&["conntrack", "--status", "!ass"], "!assured"),
+    (&["conntrack", "-f", ""], "ipv4"),
+    (&["conntrack", "-o", "xml,"], "xml,id"),
+    (&["conncount", "--netns", "al"], "all"),
+    (&["conncount", "--uid", "65534,ro"], "65534,root"),
+    (&["conncount", "--lport", "22,dom"], "22,domain"),
+    (&["connbox", "conntrack", "-p", "tcp", "--dport", "!dom"], "!domain"),
+    (&["tcptrack", "-i", "l"], "lo"),
+    (&["tcptrack", "-T", "Cargo.to"], "Cargo.toml"),
+    (&["conntrack", "-f", "ipv"], "ipv6"),
+    (&["conntrack", "-u", "ASSURED,SEEN"], "ASSURED,SEEN_REPLY"),
+    (&["connbox", "conntrack", "-o", "xml,ext"], "xml,extended"),
+    (&["tcpstates", "--by", "fam"], "family"),
+    (&["connbox", "--uninstall", "tes"], "tests"),
+    (&["connbox", "--uninstall", "/usr/bin", "conncou"], "conncount"),
+    (&["connbox", "--textfile", "x.prom", "tcpstates", "+", "conncount", "--by", "ra"], "raddr"),
+];
+
 #[test]
 fn bash_completes() {
     if !support::needs("bash_completes", &["bash"]) {
         return;
     }
-    for (words, offer) in [
-        (&["connbox", "tcp"][..], "tcpstates"),
-        (&["connbox", "--comp"], "--completions"),
-        (&["connbox", "--completions", "z"], "zsh"),
-        (&["connbox", "help", "sock"], "sockstat"),
-        (&["connbox", "tcpstates", "--hex"], "--hex"),
-        (&["tcpstates", "--source", ""], "netlink"),
-        (&["tcpstates", "--source", "=", "pro"], "procfs"),
-        (&["conncount", "--json", "=", ""], "array"),
-        (&["conncount", "--strict", "=", ""], ""),
-        (&["conncount", "--transp"], "--transport"),
-        (&["/usr/bin/conncount", "est"], "estab"),
-        (&["sockstat", "--from", "Cargo.to"], "Cargo.toml"),
-        (&["sockstat", "--root", "tes"], "tests"),
-        (&["connbox", "--textfile", "Cargo.to"], "Cargo.toml"),
-        (&["connbox", "--textfile", "x.prom", "tcp"], "tcpstates"),
-        (&["connbox", "--textfile", "x.prom", "tcpstates", "--he"], "--hex"),
-        (&["connbox", "--textfile", "x.prom", "tcpstates", "--hex", "+", "conn"], "conncount"),
-        (&["connbox", "--textfile", "--interval", "9", "Cargo.to"], "Cargo.toml"),
-        (&["connbox", "--textfile", "--interval", "9", "x.prom", "tcp"], "tcpstates"),
-        (&["connbox", "--textfile", "--quiet-gaps", "--interval", "9", "Cargo.to"], "Cargo.toml"),
-        (&["connbox", "--textfile", "--qu"], "--quiet-gaps"),
-        (&["conncount", "--by", "state,ra"], "state,raddr"),
-        (&["conncount", "--by", "=", "state,ra"], "state,raddr"),
-        (&["conncount", "--state", "est"], "established"),
-        (&["conncount", "--state", "!LIS"], "!LISTEN"),
-        (&["conncount", "--state", "'!LISTEN,!time_w"], "!LISTEN,!time_wait"),
-        (&["conncount", "--iface", "lo,l"], "lo,lo"),
-        (&["conncount", "--netns", "al"], "all"),
-        (&["conncount", "--uid", "65534,ro"], "65534,root"),
-        (&["conncount", "--lport", "22,dom"], "22,domain"),
-        (&["connbox", "conntrack", "-p", "tcp", "--dport", "!dom"], "!domain"),
-        (&["tcptrack", "-i", "l"], "lo"),
-        (&["tcptrack", "-T", "Cargo.to"], "Cargo.toml"),
-        (&["conntrack", "-f", "ipv"], "ipv6"),
-        (&["conntrack", "-u", "ASSURED,SEEN"], "ASSURED,SEEN_REPLY"),
-        (&["connbox", "conntrack", "-o", "xml,ext"], "xml,extended"),
-        (&["tcpstates", "--by", "fam"], "family"),
-        (&["connbox", "--uninstall", "tes"], "tests"),
-        (&["connbox", "--uninstall", "/usr/bin", "conncou"], "conncount"),
-        (
-            &["connbox", "--textfile", "x.prom", "tcpstates", "+", "conncount", "--by", "ra"],
-            "raddr",
-        ),
-    ] {
+    for (words, offer) in IN_BASH {
         if words.iter().any(|word| word.contains("dom")) && !has_services() {
             continue;
         }
         let offers = bash(words);
-        assert!(offers.lines().any(|line| line == offer), "{words:?}: {offers:?}");
+        assert!(offers.lines().any(|line| line == *offer), "{words:?}: {offers:?}");
+    }
+    for (line, used, free) in AGAIN {
+        let words: Vec<_> = line.split(' ').collect();
+        let offers = bash(&words);
+        let has = |name| offers.lines().any(|offer| offer.rsplit([',', '!']).next() == Some(name));
+        assert!(has(free) && !has(used), "{line}: {offers:?}");
     }
 }
+
+/// Lists of which some words are there, a word that is not offered again, and one that still is.
+const AGAIN: [(&str, &str, &str); 3] = [
+    ("conncount --by process --sum recv_queue,", "recv_queue", "send_queue"),
+    ("conntrack -o xml,id,", "id", "extended"),
+    ("conncount --state LISTEN,!TIME_WAIT,!", "TIME_WAIT", "ESTABLISHED"),
+];
+
+/// Command lines, and what fish offers.
+const IN_FISH: &[(&str, &str)] = &[
+    ("connbox tcp", "tcpstates"),
+    ("connbox --compl", "--completions"),
+    ("connbox --completions z", "zsh"),
+    ("connbox help sock", "sockstat"),
+    ("connbox tcpstates --he", "--hex"),
+    ("tcpstates --source ", "netlink"),
+    ("conncount --transp", "--transport"),
+    ("conncount est", "estab"),
+    ("sockstat --from Cargo.to", "Cargo.toml"),
+    ("connbox --textfile Cargo.to", "Cargo.toml"),
+    ("connbox --textfile x.prom tcp", "tcpstates"),
+    ("conntrack --orig-sr", "--orig-src"),
+    ("connbox --textfile x.prom tcpstates --he", "--hex"),
+    ("connbox --textfile x.prom tcpstates + conn", "conncount"),
+    ("connbox --textfile x.prom tcpstates + conncount --transp", "--transport"),
+    ("connbox --textfile --interval 9 Cargo.to", "Cargo.toml"),
+    ("connbox --textfile --quiet-gaps Cargo.to", "Cargo.toml"),
+    ("connbox --textfile --interval 9 x.prom tcp", "tcpstates"),
+    ("connbox --textfile --int", "--interval"),
+    ("conncount --by state,ra", "state,raddr"),
+    ("conncount --by=state,ra", "--by=state,raddr"),
+    ("conncount --state est", "ESTABLISHED"),
+    ("conncount --state !LIS", "!LISTEN"),
+    ("conncount --iface x,l", "x,lo"),
+    ("conncount --netns al", "all"),
+    ("conncount --uid 65534,ro", "65534,root"),
+    ("conncount --lport 22,domai", "22,domain"),
+    ("tcptrack -i l", "lo"),
+    ("tcptrack -T Cargo.to", "Cargo.toml"),
+    ("conntrack -p ", "tcp"),
+    ("conntrack -p !icmp", "!icmpv6"),
+    ("conntrack -p tcp --state TIME", "TIME_WAIT"),
+    ("conntrack --status !ASS", "!ASSURED"),
+    ("conntrack -f ipv", "ipv6"),
+    ("connbox conntrack -o xml,ext", "xml,extended"),
+];
 
 #[test]
 fn fish_completes() {
     if !support::needs("fish_completes", &["fish"]) {
         return;
     }
-    for (line, offer) in [
-        ("connbox tcp", "tcpstates"),
-        ("connbox --compl", "--completions"),
-        ("connbox --completions z", "zsh"),
-        ("connbox help sock", "sockstat"),
-        ("connbox tcpstates --he", "--hex"),
-        ("tcpstates --source ", "netlink"),
-        ("conncount --transp", "--transport"),
-        ("conncount est", "estab"),
-        ("sockstat --from Cargo.to", "Cargo.toml"),
-        ("connbox --textfile Cargo.to", "Cargo.toml"),
-        ("connbox --textfile x.prom tcp", "tcpstates"),
-        ("conntrack --orig-sr", "--orig-src"),
-        ("connbox --textfile x.prom tcpstates --he", "--hex"),
-        ("connbox --textfile x.prom tcpstates + conn", "conncount"),
-        ("connbox --textfile x.prom tcpstates + conncount --transp", "--transport"),
-        ("connbox --textfile --interval 9 Cargo.to", "Cargo.toml"),
-        ("connbox --textfile --quiet-gaps Cargo.to", "Cargo.toml"),
-        ("connbox --textfile --interval 9 x.prom tcp", "tcpstates"),
-        ("connbox --textfile --int", "--interval"),
-        ("conncount --by state,ra", "state,raddr"),
-        ("conncount --by=state,ra", "--by=state,raddr"),
-        ("conncount --state est", "ESTABLISHED"),
-        ("conncount --state !LIS", "!LISTEN"),
-        ("conncount --iface lo,l", "lo,lo"),
-        ("conncount --netns al", "all"),
-        ("conncount --uid 65534,ro", "65534,root"),
-        ("conncount --lport 22,domai", "22,domain"),
-        ("tcptrack -i l", "lo"),
-        ("tcptrack -T Cargo.to", "Cargo.toml"),
-        ("conntrack -f ipv", "ipv6"),
-        ("connbox conntrack -o xml,ext", "xml,extended"),
-    ] {
-        if line.contains("dom") && !has_services() {
-            continue;
-        }
+    let offers = |line: &str| {
         let script = format!("source completions/connbox.fish; complete -C '{line}'");
         let mut fish = support::command("fish");
         fish.args(["--no-config", "-c", &script]).current_dir(env!("CARGO_MANIFEST_DIR"));
-        let offers = String::from_utf8(fish.output().unwrap().stdout).unwrap();
-        let is_offered = offers.lines().any(|l| l.split('\t').next() == Some(offer));
+        String::from_utf8(fish.output().unwrap().stdout).unwrap()
+    };
+    for (line, used, free) in AGAIN {
+        let offers = offers(line);
+        let has = |name| {
+            let mut words = offers.lines().filter_map(|line| line.split('\t').next());
+            words.any(|offer| offer.rsplit([',', '!']).next() == Some(name))
+        };
+        assert!(has(free) && !has(used), "{line}: {offers:?}");
+    }
+    for (line, offer) in IN_FISH {
+        if line.contains("dom") && !has_services() {
+            continue;
+        }
+        let offers = offers(line);
+        let is_offered = offers.lines().any(|l| l.split('\t').next() == Some(*offer));
         assert!(is_offered, "{line}: {offers:?}");
     }
 }
@@ -263,7 +302,11 @@ fn zsh_completes() {
         ("conncount --state LISTEN,time_w", "TIME_WAIT"),
         ("conncount --netns al", "all"),
         ("conncount --uid 65534,roo", "65534,root"),
-        ("conncount --iface lo,l", "lo,lo"),
+        ("conncount --iface x,l", "x,lo"),
+        ("connbox conntrack -p ", "udplite"),
+        ("connbox conntrack -p '!udp", "udplite"),
+        ("connbox conntrack -p tcp --state FIN", "FIN_WAIT"),
+        ("connbox conntrack --status ASSURED,FIX", "FIXED_TIMEOUT"),
         ("connbox conntrack -f ipv", "ipv6"),
         ("connbox conntrack -o xml,ext", "xml,extended"),
         ("conncount --lport 22,domai", "22,domain"),
@@ -275,6 +318,12 @@ fn zsh_completes() {
         }
         let offers = zsh(line);
         assert!(offers.contains(offer), "{line}: {offers:?}");
+    }
+    for (line, used, free) in AGAIN {
+        let line = format!("connbox {}", line.replace('!', "\\!"));
+        // The line itself is drawn again and again.
+        let offers = zsh(&line).replace(&line, "");
+        assert!(offers.contains(free) && !offers.contains(used), "{line}: {offers:?}");
     }
 }
 

@@ -4,6 +4,7 @@
 mod flows;
 mod kernel;
 mod lines;
+mod negation;
 mod pairs;
 mod rows;
 use crate::support::needs;

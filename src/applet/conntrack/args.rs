@@ -2,13 +2,15 @@
 
 use std::ffi::OsStr;
 use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
 
 use super::flow_keys::TrackedFlows;
 use super::values::{
     self, Listing, ProtocolOptions, address, bare_address, number_of, translation,
 };
+use crate::cli;
 use crate::error::Error;
-use crate::model::{Choice, Flow, FlowFilter, Masked, Ports, Translation};
+use crate::model::{Flow, FlowFilter, Masked, Ports, Translation};
 use crate::select::grouping::{Grouping, TakesGrouping};
 use crate::select::options;
 use crate::source::files::names::Services;
@@ -63,8 +65,8 @@ pub(super) struct Args {
     pub masks: [Option<IpAddr>; 2],
     /// The names of services, until their ports are known.
     pub services: Vec<Service>,
-    /// The names of labels, until their numbers are known.
-    pub labels: Vec<String>,
+    /// The names of labels, until their numbers are known, each with whether it must not be set.
+    pub labels: Vec<(bool, String)>,
     pub output: Output,
     /// The wanted events; 0 for all.
     pub events: u8,
@@ -111,29 +113,82 @@ impl Args {
         stray.map(|(_, option)| *option)
     }
 
+    /// Has `set` put the condition of an option into the filter, or that of each word behind a `!` into one that must not
+    /// match. Of conditions that must hold the last option counts, as in conntrack(8); exclusions add up.
+    pub(super) fn filter(
+        &mut self,
+        about: About,
+        option: &'static str,
+        value: &OsStr,
+        set: impl Fn(&mut FlowFilter, &OsStr) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let filter = &mut self.note(about, option).filter;
+        if !value.as_bytes().contains(&b'!') {
+            return set(filter, value);
+        }
+        let words = cli::choices(value)?;
+        if words.iter().filter(|(is_not, _)| !is_not).count() > 1 {
+            return Err(format!("'{}': only one word may have no ! before it", value.display()));
+        }
+        for (is_not, word) in words {
+            let mut one = FlowFilter::default();
+            set(if is_not { &mut one } else { &mut *filter }, OsStr::from_bytes(word))?;
+            filter.none.extend(is_not.then_some(one));
+        }
+        Ok(())
+    }
+
+    /// The same for an option of the protocol that `-p` named.
+    pub(super) fn of(
+        &mut self,
+        option: &'static str,
+        kind: ProtocolOptions,
+        value: &OsStr,
+        set: impl Fn(&mut FlowFilter, &OsStr) -> Result<(), String>,
+    ) -> Result<(), String> {
+        self.must_be_of(kind)?;
+        self.filter(About::Tuple, option, value, set)
+    }
+
+    /// Refuses an option of other protocols than the one that `-p` named.
+    fn must_be_of(&self, kind: ProtocolOptions) -> Result<(), String> {
+        match self.filter.protocol {
+            None => Err("needs -p PROTO before it".into()),
+            Some(protocol) if values::protocol_options(protocol) != kind => {
+                Err("is not an option of this protocol".into())
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Takes a port, or a list of ports, ranges and services, of the replies or not, for the source (0) or the
-    /// destination (1); the last option of a kind counts.
+    /// destination (1); exclusions add up, and of the others the last option counts.
     pub(super) fn ports(
         &mut self,
         option: &'static str,
         place: (bool, usize),
         value: &OsStr,
     ) -> Result<(), String> {
-        let filter = self.of(option, ProtocolOptions::Ports)?;
+        self.must_be_of(ProtocolOptions::Ports)?;
+        // One number can be looked for by the kernel.
+        let number = number_of(value).ok();
+        let words = if number.is_some() { Vec::new() } else { options::words(value)? };
+        let filter = &mut self.note(About::Tuple, option).filter;
         let (is_reply, end) = place;
         let side = if is_reply { &mut filter.reply } else { &mut filter.orig };
-        side.ports[end] = number_of(value, 65_535).ok();
-        side.ranges[end] = Choice::default();
+        let is_new = number.is_some() || words.iter().any(|(is_not, _)| !is_not);
+        if is_new {
+            side.ports[end] = number;
+            side.ranges[end].any.clear();
+        }
         let mut services = Vec::new();
-        // One number can be looked for by the kernel.
-        let words = if side.ports[end].is_some() { Vec::new() } else { options::words(value)? };
         for (is_not, word) in words {
             match options::range(word)? {
                 Some(range) => side.ranges[end].list(is_not).push(range),
                 None => services.push(Service { option, place, is_not, name: word.to_owned() }),
             }
         }
-        self.services.retain(|service| service.place != place);
+        self.services.retain(|service| !is_new || service.is_not || service.place != place);
         self.services.append(&mut services);
         Ok(())
     }
@@ -156,21 +211,6 @@ impl Args {
             side.ranges[*end].list(*is_not).push(Ports { first: port, last: port });
         }
         Ok(filter)
-    }
-
-    /// The filter for an option of the protocol that `-p` named.
-    pub(super) fn of(
-        &mut self,
-        option: &'static str,
-        kind: ProtocolOptions,
-    ) -> Result<&mut FlowFilter, String> {
-        let Some(protocol) = self.filter.protocol else {
-            return Err("needs -p PROTO before it".into());
-        };
-        if values::protocol_options(protocol) != kind {
-            return Err("is not an option of this protocol".into());
-        }
-        Ok(&mut self.note(About::Tuple, option).filter)
     }
 }
 
@@ -212,13 +252,35 @@ pub(super) fn each_word<T: Copy>(
     Ok(())
 }
 
-pub(super) fn zone(value: &OsStr) -> Result<u16, String> {
-    number_of(value, 65_535)
+pub(super) fn zone(
+    args: &mut Args,
+    option: &'static str,
+    value: &OsStr,
+    place: fn(&mut FlowFilter) -> &mut Option<u16>,
+) -> Result<(), String> {
+    args.filter(About::Zone, option, value, |filter, word| {
+        *place(filter) = Some(number_of(word)?);
+        Ok(())
+    })
+}
+
+/// Takes a number of the protocol that `-p` named.
+pub(super) fn number<T: TryFrom<u32>>(
+    args: &mut Args,
+    option: &'static str,
+    kind: ProtocolOptions,
+    value: &OsStr,
+    place: fn(&mut FlowFilter) -> &mut Option<T>,
+) -> Result<(), String> {
+    args.of(option, kind, value, |filter, word| {
+        *place(filter) = Some(number_of(word)?);
+        Ok(())
+    })
 }
 
 /// Sets the family; refuses a second one, since addresses of two families would match nothing.
-pub(super) fn set_family(args: &mut Args, family: u8) -> Result<(), String> {
-    match args.filter.family.replace(family) {
+pub(super) fn set_family(filter: &mut FlowFilter, family: u8) -> Result<(), String> {
+    match filter.family.replace(family) {
         Some(other) if other != family => {
             Err("has another address family than an earlier option".into())
         }
@@ -236,10 +298,12 @@ pub(super) fn end(
     value: &OsStr,
     place: fn(&mut FlowFilter) -> &mut Option<Masked>,
 ) -> Result<(), String> {
-    let address = address(value)?;
-    set_family(args, family_of(address.address))?;
-    *place(&mut args.note(About::Tuple, option).filter) = Some(address);
-    Ok(())
+    args.filter(About::Tuple, option, value, |filter, word| {
+        let address = address(word)?;
+        set_family(filter, family_of(address.address))?;
+        *place(filter) = Some(address);
+        Ok(())
+    })
 }
 
 pub(super) fn mask(
@@ -249,20 +313,36 @@ pub(super) fn mask(
     place: usize,
 ) -> Result<(), String> {
     let mask = bare_address(value)?;
-    set_family(args, family_of(mask))?;
+    set_family(&mut args.filter, family_of(mask))?;
     args.note(About::Filter, option).masks[place] = Some(mask);
     Ok(())
 }
 
+/// Takes a translation: any, or that to an address; a `!` alone excludes any.
 pub(super) fn nat(
     args: &mut Args,
     option: &'static str,
     value: Option<&OsStr>,
-) -> Result<Translation, String> {
-    let wanted = translation(value)?;
-    if let Some(address) = wanted.address {
-        set_family(args, family_of(address))?;
+    place: fn(&mut FlowFilter) -> &mut Option<Translation>,
+) -> Result<(), String> {
+    let set = |filter: &mut FlowFilter, word: Option<&OsStr>| {
+        let wanted = translation(word)?;
+        if let Some(address) = wanted.address {
+            set_family(filter, family_of(address))?;
+        }
+        *place(filter) = Some(wanted);
+        Ok(())
+    };
+    match value {
+        Some(value) if value != "!" => {
+            args.filter(About::Filter, option, value, |filter, word| set(filter, Some(word)))
+        }
+        value => {
+            let (filter, mut one) =
+                (&mut args.note(About::Filter, option).filter, FlowFilter::default());
+            set(if value.is_some() { &mut one } else { &mut *filter }, None)?;
+            filter.none.extend(value.map(|_| one));
+            Ok(())
+        }
     }
-    args.note(About::Filter, option);
-    Ok(wanted)
 }

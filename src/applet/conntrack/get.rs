@@ -58,6 +58,9 @@ fn whole(args: &Args, table: Listing) -> Result<FlowFilter, Error> {
     if table != Listing::Flows(FlowTable::Tracked) {
         return Err(Error::usage("--get", "reads only the table conntrack"));
     }
+    if !filter.none.is_empty() {
+        return Err(needs("values without !: it shows one flow"));
+    }
     let protocol = filter.protocol.ok_or_else(|| needs("--protonum"))?;
     let FlowFilter { orig, reply, .. } = &mut filter;
     let is_orig = orig.source.is_some() || orig.destination.is_some();

@@ -60,16 +60,19 @@ pub(super) fn filter(source: &Source, args: &Args) -> Result<FlowFilter, Error> 
         return Ok(filter);
     }
     let known = Labels::read(&source.kernel)?;
-    for name in &args.labels {
+    for (is_not, name) in &args.labels {
         // A label without a name can be given as its number.
         let bit = known.bit(name.as_bytes()).or_else(|| cli::digits(name));
-        let byte = bit.and_then(|bit| filter.labels.get_mut(bit / 8));
+        let mut one = FlowFilter::default();
+        let labels = if *is_not { &mut one.labels } else { &mut filter.labels };
+        let byte = bit.and_then(|bit| labels.get_mut(bit / 8));
         let (Some(bit), Some(byte)) = (bit, byte) else {
             let file = source.kernel.etc_path(labels::FILE);
             let reason = "is neither a number from 0 to 127 nor a name in";
             return Err(Error::usage("--label", format!("'{name}' {reason} {}", file.display())));
         };
         *byte |= 1 << (bit % 8);
+        filter.none.extend(is_not.then_some(one));
     }
     Ok(filter)
 }

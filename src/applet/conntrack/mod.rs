@@ -145,7 +145,9 @@ fn settle(args: &mut Args) -> Result<(), Error> {
         let Some(mask) = *mask else { continue };
         match address {
             Some(Masked { mask: bits, .. }) => *bits = mask,
-            None => return Err(Error::usage(option, "needs an address: --src or --dst")),
+            None => {
+                return Err(Error::usage(option, "needs an address without !: --src or --dst"));
+            }
         }
     }
     let is_one_sided = filter.source_nat.is_some() || filter.destination_nat.is_some();

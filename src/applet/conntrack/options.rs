@@ -1,11 +1,13 @@
 //! The options of `conntrack`: names, help and effects.
 
 use super::args::{
-    About, Args, Command, EVENTS, PARTS, each_word, end, mask, nat, set_family, zone,
+    About, Args, Command, EVENTS, PARTS, each_word, end, mask, nat, number, set_family, zone,
 };
-use super::values::{self, ProtocolOptions, number_of};
+use super::values::ProtocolOptions::{Icmp, Icmp6, Keys, Ports};
+use super::values::{self, number_of};
 use crate::cli::{self, Opt, OptDoc};
-use crate::select::grouping;
+use crate::model::PROTOCOL_NAMES;
+use crate::select::{grouping, options};
 
 const CHANGES: &str = "refused: connbox never changes the table";
 const ONLY_LOOKS: &str = "connbox only reads the table of flows and never changes it";
@@ -71,7 +73,7 @@ pub(super) static OPTIONS: [Opt<Args>; 57] = [
     .short('S'),
     Opt::<Args>::value(
         "src",
-        "ADDR[/LEN]",
+        "[!]ADDR[/LEN]",
         "source address of the first packet, or its network",
         |args, value| end(args, "--src", value, |filter| &mut filter.orig.source),
     )
@@ -79,7 +81,7 @@ pub(super) static OPTIONS: [Opt<Args>; 57] = [
     .short('s'),
     Opt::<Args>::value(
         "dst",
-        "ADDR[/LEN]",
+        "[!]ADDR[/LEN]",
         "destination address of the first packet, or its network",
         |args, value| end(args, "--dst", value, |filter| &mut filter.orig.destination),
     )
@@ -87,14 +89,14 @@ pub(super) static OPTIONS: [Opt<Args>; 57] = [
     .short('d'),
     Opt::<Args>::value(
         "reply-src",
-        "ADDR[/LEN]",
+        "[!]ADDR[/LEN]",
         "source address of the replies, or its network",
         |args, value| end(args, "--reply-src", value, |filter| &mut filter.reply.source),
     )
     .short('r'),
     Opt::<Args>::value(
         "reply-dst",
-        "ADDR[/LEN]",
+        "[!]ADDR[/LEN]",
         "destination address of the replies, or its network",
         |args, value| end(args, "--reply-dst", value, |filter| &mut filter.reply.destination),
     )
@@ -105,13 +107,16 @@ pub(super) static OPTIONS: [Opt<Args>; 57] = [
     Opt::value("mask-dst", "MASK", "the bits of --dst that matter", |args, value| {
         mask(args, "--mask-dst", value, 1)
     }),
-    Opt::<Args>::value(
+    Opt::<Args>::word(
         "protonum",
-        "PROTO",
+        "[!]PROTO",
+        &PROTOCOL_NAMES,
         "transport protocol, by name or number; its own options follow it",
         |args, value| {
-            args.note(About::Tuple, "--protonum").filter.protocol = Some(values::protocol(value)?);
-            Ok(())
+            args.filter(About::Tuple, "--protonum", value, |filter, word| {
+                filter.protocol = Some(values::protocol(word)?);
+                Ok(())
+            })
         },
     )
     .short('p'),
@@ -121,8 +126,8 @@ pub(super) static OPTIONS: [Opt<Args>; 57] = [
         const { &cli::words_of(&FAMILIES) },
         "network protocol",
         |args, value| {
-            args.note(About::Family, "--family");
-            set_family(args, cli::choose(&FAMILIES, value)?)
+            let filter = &mut args.note(About::Family, "--family").filter;
+            set_family(filter, cli::choose(&FAMILIES, value)?)
         },
     )
     .short('f'),
@@ -136,78 +141,79 @@ pub(super) static OPTIONS: [Opt<Args>; 57] = [
         },
     )
     .short('u'),
-    Opt::<Args>::value("mark", "VALUE[/MASK]", "with this mark", |args, value| {
-        args.note(About::Filter, "--mark").filter.mark = Some(values::mark(value)?);
-        Ok(())
+    Opt::<Args>::value("mark", "[!]VALUE[/MASK]", "with this mark", |args, value| {
+        args.filter(About::Filter, "--mark", value, |filter, word| {
+            filter.mark = Some(values::mark(word)?);
+            Ok(())
+        })
     })
     .short('m'),
-    Opt::<Args>::value("secmark", "VALUE", "with this mark of a security module", |args, value| {
-        args.note(About::Filter, "--secmark").filter.secmark = Some(number_of(value, u32::MAX)?);
-        Ok(())
-    })
+    Opt::<Args>::value(
+        "secmark",
+        "[!]VALUE",
+        "with this mark of a security module",
+        |args, value| {
+            args.filter(About::Filter, "--secmark", value, |filter, word| {
+                filter.secmark = Some(number_of(word)?);
+                Ok(())
+            })
+        },
+    )
     .short('c'),
-    Opt::<Args>::value("zone", "ZONE", "in this zone for both directions", |args, value| {
-        args.note(About::Zone, "--zone").filter.zone = Some(zone(value)?);
-        Ok(())
+    Opt::<Args>::value("zone", "[!]ZONE", "in this zone for both directions", |args, value| {
+        zone(args, "--zone", value, |filter| &mut filter.zone)
     })
     .short('w'),
     Opt::value(
         "orig-zone",
-        "ZONE",
+        "[!]ZONE",
         "in this zone for the original direction only",
+        |args, value| zone(args, "--orig-zone", value, |filter| &mut filter.orig.zone),
+    ),
+    Opt::value(
+        "reply-zone",
+        "[!]ZONE",
+        "in this zone for the reply direction only",
+        |args, value| zone(args, "--reply-zone", value, |filter| &mut filter.reply.zone),
+    ),
+    Opt::<Args>::value(
+        "label",
+        "LABEL[,...]",
+        "with these labels, and without those marked with !",
         |args, value| {
-            args.note(About::Zone, "--orig-zone").filter.orig.zone = Some(zone(value)?);
+            args.note(About::Filter, "--label");
+            let words = options::words(value)?.into_iter();
+            args.labels.extend(words.map(|(is_not, word)| (is_not, word.to_owned())));
             Ok(())
         },
-    ),
-    Opt::value("reply-zone", "ZONE", "in this zone for the reply direction only", |args, value| {
-        args.note(About::Zone, "--reply-zone").filter.reply.zone = Some(zone(value)?);
-        Ok(())
-    }),
-    Opt::<Args>::value("label", "LABEL[,...]", "with all of these labels", |args, value| {
-        args.note(About::Filter, "--label");
-        args.labels.extend(cli::words(value)?.map(str::to_owned));
-        Ok(())
-    })
+    )
     .short('l'),
     Opt::<Args>::optional(
         "src-nat",
-        "[ADDR[:PORT]]",
+        "[[!]ADDR[:PORT]]",
         &[],
         "whose source was translated, if given: to ADDR",
-        |args, value| {
-            let wanted = nat(args, "--src-nat", value)?;
-            args.filter.source_nat = Some(wanted);
-            Ok(())
-        },
+        |args, value| nat(args, "--src-nat", value, |filter| &mut filter.source_nat),
     )
     .short('n'),
     Opt::<Args>::optional(
         "dst-nat",
-        "[ADDR[:PORT]]",
+        "[[!]ADDR[:PORT]]",
         &[],
         "whose destination was translated, if given: to ADDR",
-        |args, value| {
-            let wanted = nat(args, "--dst-nat", value)?;
-            args.filter.destination_nat = Some(wanted);
-            Ok(())
-        },
+        |args, value| nat(args, "--dst-nat", value, |filter| &mut filter.destination_nat),
     )
     .short('g'),
     Opt::<Args>::optional(
         "any-nat",
-        "[ADDR[:PORT]]",
+        "[[!]ADDR[:PORT]]",
         &[],
         "whose source or destination was translated, if given: to ADDR",
-        |args, value| {
-            let wanted = nat(args, "--any-nat", value)?;
-            args.filter.any_nat = Some(wanted);
-            Ok(())
-        },
+        |args, value| nat(args, "--any-nat", value, |filter| &mut filter.any_nat),
     )
     .short('j'),
     Opt::<Args>::value("id", "ID", "with -G, only if the flow has this ID", |args, value| {
-        args.note(About::Id, "--id").id = Some(number_of(value, u32::MAX)?);
+        args.note(About::Id, "--id").id = Some(number_of(value)?);
         Ok(())
     })
     .short('i'),
@@ -280,62 +286,50 @@ pub(super) static OPTIONS: [Opt<Args>; 57] = [
     Opt::value("reply-port-dst", "PORT[,...]", "destination port of the replies", |args, value| {
         args.ports("--reply-port-dst", (true, 1), value)
     }),
-    Opt::value(
+    Opt::word(
         "state",
-        "STATE",
+        "[!]STATE",
+        &values::STATE_NAMES,
         "TCP, SCTP or DCCP state, as conntrack writes it",
         |args, value| {
-            let filter = args.of("--state", ProtocolOptions::Ports)?;
-            filter.state = Some(values::state(filter.protocol.unwrap_or_default(), value)?);
-            Ok(())
+            let protocol = args.filter.protocol.unwrap_or_default();
+            args.of("--state", Ports, value, |filter, word| {
+                filter.state = Some(values::state(protocol, word)?);
+                Ok(())
+            })
         },
     ),
-    Opt::value("icmp-type", "NUMBER", "ICMP type", |args, value| {
-        args.of("--icmp-type", ProtocolOptions::Icmp)?.orig.icmp[0] = Some(number_of(value, 255)?);
-        Ok(())
+    Opt::value("icmp-type", "[!]NUMBER", "ICMP type", |args, value| {
+        number(args, "--icmp-type", Icmp, value, |filter| &mut filter.orig.icmp[0])
     }),
-    Opt::value("icmp-code", "NUMBER", "ICMP code", |args, value| {
-        args.of("--icmp-code", ProtocolOptions::Icmp)?.orig.icmp[1] = Some(number_of(value, 255)?);
-        Ok(())
+    Opt::value("icmp-code", "[!]NUMBER", "ICMP code", |args, value| {
+        number(args, "--icmp-code", Icmp, value, |filter| &mut filter.orig.icmp[1])
     }),
-    Opt::value("icmp-id", "NUMBER", "ICMP identifier", |args, value| {
-        args.of("--icmp-id", ProtocolOptions::Icmp)?.orig.icmp_id = Some(number_of(value, 65_535)?);
-        Ok(())
+    Opt::value("icmp-id", "[!]NUMBER", "ICMP identifier", |args, value| {
+        number(args, "--icmp-id", Icmp, value, |filter| &mut filter.orig.icmp_id)
     }),
-    Opt::value("icmpv6-type", "NUMBER", "ICMPv6 type", |args, value| {
-        args.of("--icmpv6-type", ProtocolOptions::Icmp6)?.orig.icmp[0] =
-            Some(number_of(value, 255)?);
-        Ok(())
+    Opt::value("icmpv6-type", "[!]NUMBER", "ICMPv6 type", |args, value| {
+        number(args, "--icmpv6-type", Icmp6, value, |filter| &mut filter.orig.icmp[0])
     }),
-    Opt::value("icmpv6-code", "NUMBER", "ICMPv6 code", |args, value| {
-        args.of("--icmpv6-code", ProtocolOptions::Icmp6)?.orig.icmp[1] =
-            Some(number_of(value, 255)?);
-        Ok(())
+    Opt::value("icmpv6-code", "[!]NUMBER", "ICMPv6 code", |args, value| {
+        number(args, "--icmpv6-code", Icmp6, value, |filter| &mut filter.orig.icmp[1])
     }),
-    Opt::value("icmpv6-id", "NUMBER", "ICMPv6 identifier", |args, value| {
-        args.of("--icmpv6-id", ProtocolOptions::Icmp6)?.orig.icmp_id =
-            Some(number_of(value, 65_535)?);
-        Ok(())
+    Opt::value("icmpv6-id", "[!]NUMBER", "ICMPv6 identifier", |args, value| {
+        number(args, "--icmpv6-id", Icmp6, value, |filter| &mut filter.orig.icmp_id)
     }),
-    Opt::<Args>::value("srckey", "KEY", "GRE key of the original direction", |args, value| {
-        args.of("--srckey", ProtocolOptions::Keys)?.orig.ports[0] = Some(number_of(value, 65_535)?);
-        Ok(())
+    Opt::<Args>::value("srckey", "[!]KEY", "GRE key of the original direction", |args, value| {
+        number(args, "--srckey", Keys, value, |filter| &mut filter.orig.ports[0])
     })
     .alias("orig-key-src"),
-    Opt::<Args>::value("dstkey", "KEY", "GRE key of the other direction", |args, value| {
-        args.of("--dstkey", ProtocolOptions::Keys)?.orig.ports[1] = Some(number_of(value, 65_535)?);
-        Ok(())
+    Opt::<Args>::value("dstkey", "[!]KEY", "GRE key of the other direction", |args, value| {
+        number(args, "--dstkey", Keys, value, |filter| &mut filter.orig.ports[1])
     })
     .alias("orig-key-dst"),
-    Opt::value("reply-key-src", "KEY", "GRE key of the replies", |args, value| {
-        args.of("--reply-key-src", ProtocolOptions::Keys)?.reply.ports[0] =
-            Some(number_of(value, 65_535)?);
-        Ok(())
+    Opt::value("reply-key-src", "[!]KEY", "GRE key of the replies", |args, value| {
+        number(args, "--reply-key-src", Keys, value, |filter| &mut filter.reply.ports[0])
     }),
-    Opt::value("reply-key-dst", "KEY", "the other GRE key of the replies", |args, value| {
-        args.of("--reply-key-dst", ProtocolOptions::Keys)?.reply.ports[1] =
-            Some(number_of(value, 65_535)?);
-        Ok(())
+    Opt::value("reply-key-dst", "[!]KEY", "the other GRE key of the replies", |args, value| {
+        number(args, "--reply-key-dst", Keys, value, |filter| &mut filter.reply.ports[1])
     }),
     grouping::by("count in groups, the largest first"),
     grouping::sum("SUM[,...]", "add these up, over both directions"),

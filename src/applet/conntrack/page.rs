@@ -3,7 +3,7 @@
 use crate::flow::DIFFERENCES as OF_TEXT;
 use crate::frame::Example;
 
-const DESCRIPTION: [&str; 9] = [
+const DESCRIPTION: [&str; 10] = [
     "The kernel tracks connections that pass through the machine, or that its own rules examine, whether or \
      not they have a socket here: on a router or a container host many are in this table only. -L lists \
      flows, -C counts them, -G shows one, -S shows the counters of each CPU, -E shows events as they come. \
@@ -18,8 +18,13 @@ const DESCRIPTION: [&str; 9] = [
      selects flows whose source was translated, -g those whose destination was, -j either; the ADDR:PORT \
      after them is the address after translation. States and statuses are those of connection tracking, not \
      of sockets.",
-    "The kernel itself compares IPv4 addresses, protocols, ports, marks, statuses and zones, so asking for a \
-     few flows among many is quick. connbox checks every flow once more, since kernels before Linux 5.8 do \
+    "A ! before the value of a filter excludes what the value selects, which conntrack knows of -u only: -s '!10.0.0.0/8', -p \
+     '!udp', -m '!0x4000/0x4000', -l '!seen'; -n '!' selects flows whose source was not translated. Commas separate several \
+     (-s '!10.0.0.0/8,!fd00::/8'), at most one of them without a !, but for ports and labels; those of several options add \
+     up, while of values without a ! the last one counts. A flow of another family or protocol does not have the \
+     value, and so is not excluded. -f has no !: there are two families.",
+    "The kernel itself compares IPv4 addresses, protocols, ports, marks, statuses and zones, and excludes statuses and \
+     single bits of marks, so asking for a few flows among many is quick. connbox checks every flow once more, since kernels before Linux 5.8 do \
      not filter.",
     "-C without a filter prints the kernel's own counter, which includes flows that have just ended. With a \
      filter or a table it counts the flows that -L would list. --limits adds the maximum, how much of it is \
@@ -92,11 +97,6 @@ pub(super) const DETAILS: [&str; COUNT] = {
     all
 };
 
-pub(super) const EXAMPLES: [Example; 7] = [
-    Example {
-        about: "How full the table is; needs no privileges",
-        command: "conntrack -C --limits --shell",
-    },
 pub(super) const FILES: [(&str, &str); 6] = [
     ("ctnetlink (NETLINK_NETFILTER)", "flows, expectations, counters and events"),
     ("/proc/net/stat/nf_conntrack", "the counters of -S, without privileges"),
@@ -118,6 +118,11 @@ pub(super) const BUGS: [&str; 2] = [
      report neither changes nor their end to -E.",
 ];
 
+pub(super) const EXAMPLES: [Example; 7] = [
+    Example {
+        about: "How full the table is; needs no privileges",
+        command: "conntrack -C --limits --shell",
+    },
     Example {
         about: "Counters of drops",
         command: "conntrack -S --tsv | awk '$2 ~ /drop|failed/'",

@@ -76,8 +76,10 @@ impl Asked {
         let by = |key: &str, option| if args.grouping.has(key) { "--by" } else { option };
         let when = |is_asked: bool, bit, option| (if is_asked { bit } else { 0 }, option);
         let has = |key: &str| args.grouping.has(key);
-        let icmp = [&filter.orig, &filter.reply];
-        let is_icmp = icmp.iter().any(|side| side.icmp != [None; 2] || side.icmp_id.is_some());
+        let filters = || std::iter::once(filter).chain(&filter.none);
+        let mut sides = filters().flat_map(|filter| [&filter.orig, &filter.reply]);
+        let is_icmp = sides.any(|side| side.icmp != [None; 2] || side.icmp_id.is_some());
+        let is_marked = filters().any(|filter| filter.mark.is_some());
         let [set, unset] = filter.status;
         Asked {
             parts: [
@@ -86,7 +88,7 @@ impl Asked {
                     lacking::LABELS,
                     by("labels", "--label"),
                 ),
-                when(filter.mark.is_some() || has("mark"), lacking::MARK, by("mark", "--mark")),
+                when(is_marked || has("mark"), lacking::MARK, by("mark", "--mark")),
                 when(has("helper"), lacking::HELPER, "--by"),
                 when(args.grouping.has_sums(), lacking::COUNTERS, "--sum"),
                 when(args.id.is_some(), lacking::ID, "--id"),

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::cli;
-use crate::model::{Flow, FlowStatus, Masked, Prefix, Translation, masked};
+use crate::model::{
+    DCCP_STATES, Flow, FlowStatus, Masked, Prefix, SCTP_STATES, TCP_STATES, Translation, masked,
+};
 use crate::source::flows::conntrack::FlowTable;
 
 /// A table; the default is the first of [`TABLES`].
@@ -44,8 +46,9 @@ pub(super) fn number(text: &str, most: u32) -> Option<u32> {
     number.filter(|number| *number <= most)
 }
 
-/// The same from an option's value.
-pub(super) fn number_of<T: TryFrom<u32>>(value: &OsStr, most: u32) -> Result<T, String> {
+/// The same from an option's value, at most the largest number of the type.
+pub(super) fn number_of<T: TryFrom<u32>>(value: &OsStr) -> Result<T, String> {
+    let most = u32::MAX >> (u32::BITS as usize - 8 * size_of::<T>());
     let number = value.to_str().and_then(|text| number(text, most));
     number
         .and_then(|number| number.try_into().ok())
@@ -136,6 +139,37 @@ pub(super) fn protocol_options(number: u8) -> ProtocolOptions {
 
 /// The protocol that has another name, LISTEN, for one of its states.
 const TCP: u8 = 6;
+
+/// The names of the states of all protocols, each once. The first one, NONE, is the same in all of them.
+pub(super) const STATE_NAMES: [&str; TCP_STATES.len() + SCTP_STATES.len() + DCCP_STATES.len() - 3] = {
+    let mut names = [""; TCP_STATES.len() + SCTP_STATES.len() + DCCP_STATES.len() - 3];
+    let parts: [&[&str]; 3] = [&TCP_STATES, SCTP_STATES.split_at(1).1, DCCP_STATES.split_at(1).1];
+    let (mut part, mut from, mut to) = (0, 0, 0);
+    while part < parts.len() {
+        if from == parts[part].len() {
+            (part, from) = (part + 1, 0);
+            continue;
+        }
+        // That of SCTP is also one of TCP.
+        if part == 0 || !is_same(parts[part][from], "ESTABLISHED") {
+            names[to] = parts[part][from];
+            to += 1;
+        }
+        from += 1;
+    }
+    assert!(to == names.len());
+    names
+};
+
+/// Whether two texts are equal, while compiling.
+const fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut place = 0;
+    while place < one.len() && place < other.len() && one[place] == other[place] {
+        place += 1;
+    }
+    place == one.len() && place == other.len()
+}
 
 /// The number of a state of `protocol`. The name must be exact, as with conntrack(8).
 pub(super) fn state(protocol: u8, value: &OsStr) -> Result<u8, String> {

@@ -1,6 +1,6 @@
 //! The completions for bash.
 
-use super::{Operand, box_words, is_list, names, operand, pattern};
+use super::{Operand, box_words, is_list, is_marked, names, operand, pattern};
 use crate::applet::APPLETS;
 use crate::doc::options;
 
@@ -13,6 +13,9 @@ pub(super) fn script() -> String {
             let action = match operand {
                 Operand::Words(words) if is_list(&option) => {
                     format!("_connbox_list -W '{}'", words.join(" "))
+                }
+                Operand::Words(words) if is_marked(&option) => {
+                    format!("_connbox_marked -W '{}'", words.join(" "))
                 }
                 Operand::Words(words) => format!("_connbox_words '{}'", words.join(" ")),
                 Operand::Live(list) => format!("_connbox_{list}"),
@@ -54,16 +57,26 @@ _connbox_words() {
     mapfile -t COMPREPLY < <(compgen -W "$1" -- "$current")
 }
 
-# Completes the last word of a list, which a ! may precede; $@ says to compgen what there is.
-_connbox_list() {
-    local head='' rest=$current
+# Completes the last word of a list, which a ! may precede, with those that the list does not have; $@ says to compgen
+# what there is.
+_connbox_marked() {
+    local head='' rest=$current used place
     [[ $rest == *,* ]] && head=${rest%,*}, rest=${rest##*,}
+    used=,${head//!/}
     [[ $rest == '!'* ]] && head+='!' rest=${rest#'!'}
-    compopt -o nospace 2>/dev/null
     mapfile -t COMPREPLY < <(compgen -P "$head" "$@" -- "$rest")
     if [[ $1 == -W && ${#COMPREPLY[@]} == 0 ]]; then
         mapfile -t COMPREPLY < <(compgen -P "$head" -W "${2,,}" -- "$rest")
     fi
+    for place in "${!COMPREPLY[@]}"; do
+        [[ $used == *,"${COMPREPLY[place]#"$head"}",* ]] && unset "COMPREPLY[place]"
+    done
+}
+
+# The same for what is often a list: another word may follow.
+_connbox_list() {
+    compopt -o nospace 2>/dev/null
+    _connbox_marked "$@"
 }
 
 _connbox_services() { _connbox_list -s; }

@@ -1,6 +1,6 @@
 //! The completions for fish.
 
-use super::{Operand, is_list, names, operand, quoted};
+use super::{Operand, is_list, is_marked, names, operand, quoted};
 use crate::applet::APPLETS;
 use crate::doc::{BOX_OPTIONS, options};
 use crate::frame::Applet;
@@ -46,11 +46,15 @@ pub(super) fn script() -> String {
 
 /// Functions that list the values of options.
 const FISH: &str = r"
-# The words, behind what precedes the last word of a list.
+# The words that a list does not have, behind what precedes its last word.
 function __connbox_list
     set -l token (string replace -r '^--[^=]*=' '' -- (commandline -ct) | string trim -l -c '\'')
     set -l head (string replace -r '^((?:.*,)?!?).*$' '$1' -- $token)
-    printf '%s\n' $head$argv
+    set -l used (string split , -- (string replace -a '!' '' -- $head))
+    for word in $argv
+        contains -- $word $used
+        or printf '%s\n' $head$word
+    end
 end
 
 # Whether the file of --textfile comes next.
@@ -97,7 +101,7 @@ fn fish_applet(applet: &Applet, command: &str) -> String {
     for option in options(applet) {
         let short = option.short.map(|letter| format!(" -s {letter}")).unwrap_or_default();
         let operand = match operand(&option) {
-            Some(Operand::Words(words)) if is_list(&option) => {
+            Some(Operand::Words(words)) if is_list(&option) || is_marked(&option) => {
                 format!(" -xa '(__connbox_list {})'", words.join(" "))
             }
             Some(Operand::Words(words)) => format!(" -xa '{}'", words.join(" ")),

@@ -63,6 +63,11 @@ fn is_list(option: &OptDoc) -> bool {
     option.value.is_some_and(|value| value.ends_with("[,...]"))
 }
 
+/// Whether a ! may precede the value, or a word of it.
+fn is_marked(option: &OptDoc) -> bool {
+    option.value.is_some_and(|value| value.starts_with("[!]"))
+}
+
 /// All names of all applets, aliases included.
 fn names() -> String {
     let all = APPLETS.iter().flat_map(|applet| std::iter::once(&applet.name).chain(applet.aliases));

@@ -1,6 +1,6 @@
 //! The completions for zsh.
 
-use super::{Operand, is_list, names, operand, quoted};
+use super::{Operand, is_list, is_marked, names, operand, quoted};
 use crate::applet::APPLETS;
 use crate::cli::OptDoc;
 use crate::doc::{BOX_OPTIONS, options};
@@ -43,6 +43,9 @@ fn zsh_option(option: &OptDoc) -> String {
         (Some(Operand::Words(words)), Some(name)) if is_list(option) => {
             format!(":{name}:_connbox_list {}", words.join(" "))
         }
+        (Some(Operand::Words(words)), Some(name)) if is_marked(option) => {
+            format!(":{name}:_connbox_marked {}", words.join(" "))
+        }
         (Some(Operand::Words(words)), Some(name)) => format!(":{name}:({})", words.join(" ")),
         (Some(Operand::Live(list)), Some(name)) => format!(":{name}:_connbox_{list}"),
         (Some(Operand::File), Some(name)) => format!(":{name}:_files"),
@@ -67,11 +70,18 @@ fn zsh_option(option: &OptDoc) -> String {
 const ZSH: &str = r#"#compdef connbox @NAMES@
 # zsh completion for connbox and its applets; made by: connbox --completions zsh
 
-# Completes the last word of a list, which a ! may precede.
-_connbox_list() {
+# Completes the last word of a list, which a ! may precede, with those that the list does not have.
+_connbox_marked() {
+  local -a used
+  [[ $PREFIX == *,* ]] && used=("${(@s:,:)${${PREFIX%,*}//\!}}")
   compset -P '*,'
   compset -P '\!'
-  compadd -S '' -M 'm:{a-zA-Z}={A-Za-z}' "$@"
+  compadd -F used -M 'm:{a-zA-Z}={A-Za-z}' "$@"
+}
+
+# The same for what is often a list: another word may follow.
+_connbox_list() {
+  _connbox_marked -S '' "$@"
 }
 
 _connbox_services() {

@@ -2,7 +2,8 @@
 //! net/netfilter/nf_conntrack_netlink.c).
 //!
 //! The kernel only skips flows that do not match. What it cannot express exactly (networks, labels,
-//! translations, the zone of one direction) is left to [`FlowFilter::has`]. Every flow is tested there again,
+//! translations, the zone of one direction, and all exclusions but those of statuses and single bits of a mark) is left
+//! to [`FlowFilter::has`]. Every flow is tested there again,
 //! since kernels ignore attributes that they do not know.
 
 use std::net::IpAddr;
@@ -30,7 +31,7 @@ const ICMPV6: u8 = 58;
 pub fn attributes(filter: &FlowFilter) -> Vec<u8> {
     let mut buffer = Vec::new();
     let mut word = |kind, number: u32| push_attribute(&mut buffer, kind, &number.to_be_bytes());
-    if let Some([mark, mask]) = filter.mark {
+    if let Some([mark, mask]) = filter.masked_mark() {
         word(attribute::MARK, mark);
         word(attribute::MARK_MASK, mask);
     }

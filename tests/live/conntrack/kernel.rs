@@ -50,8 +50,18 @@ fn filters() -> Vec<FlowFilter> {
         filters.push(FlowFilter { orig: end.clone(), ..all() });
         filters.push(FlowFilter { reply: end, ..all() });
     }
-    for mark in [[7, u32::MAX], [0, 1], [0x10, 0x10], [0, 0]] {
+    for mark in [[7, u32::MAX], [0, 1], [0x10, 0x10], [3, 1], [0, 0]] {
         filters.push(FlowFilter { mark: Some(mark), ..all() });
+    }
+    for mark in [[7, u32::MAX], [0x10, 0x10], [0, 1], [3, 1], [0, 0]] {
+        let none = vec![FlowFilter { mark: Some(mark), ..all() }];
+        filters.push(FlowFilter { none: none.clone(), ..all() });
+        filters.push(FlowFilter { none: none.clone(), mark: Some([7, 7]), ..all() });
+        let other = FlowFilter { protocol: Some(17), ..all() };
+        filters.push(FlowFilter { none: [none, vec![other]].concat(), ..all() });
+    }
+    for filter in filters.clone() {
+        filters.push(FlowFilter { none: vec![filter], ..all() });
     }
     filters.push(FlowFilter { any_nat: Some(Translation::default()), ..all() });
     filters.push(FlowFilter { state: Some(3), ..all() });
