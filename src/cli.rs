@@ -328,13 +328,21 @@ fn optional_value(parser: &mut lexopt::Parser) -> Option<OsString> {
 }
 
 fn unknown<'a>(short: Option<char>, long: &str, all: impl Iterator<Item = &'a OptDoc>) -> Error {
-    match short {
-        Some(letter) => Error::usage(format!("-{letter}"), "no such option"),
-        None => {
-            let hint = hint(long, all.flat_map(OptDoc::longs)).replace("mean ", "mean --");
-            Error::usage(format!("--{long}"), format_args!("no such option{hint}"))
-        }
+    /// More options that begin with a word would not help.
+    const MOST: usize = 6;
+    if let Some(letter) = short {
+        return Error::usage(format!("-{letter}"), "no such option; --help lists them");
     }
+    let names: Vec<&str> = all.flat_map(OptDoc::longs).collect();
+    let begun: Vec<&str> = names.iter().filter(|name| name.starts_with(long)).copied().collect();
+    let hint = match hint(long, names.into_iter()) {
+        hint if !hint.is_empty() => hint.replace("mean ", "mean --"),
+        _ if (1..=MOST).contains(&begun.len()) => {
+            format!("; did you mean --{}?", begun.join(" or --"))
+        }
+        _ => "; --help lists them".to_owned(),
+    };
+    Error::usage(format!("--{long}"), format_args!("no such option{hint}"))
 }
 
 /// What was wrong with the arguments.
@@ -406,8 +414,10 @@ mod tests {
     fn what_cannot_be_is_said() {
         for (words, message) in [
             (&["--jsno"][..], "--jsno: no such option; did you mean --json?"),
-            (&["-x"], "-x: no such option"),
-            (&["--zzzzzz"], "--zzzzzz: no such option"),
+            (&["-x"], "-x: no such option; --help lists them"),
+            (&["--thr"], "--thr: no such option; did you mean --threads?"),
+            (&["--co"], "--co: no such option; did you mean --color or --count?"),
+            (&["--zzzzzz"], "--zzzzzz: no such option; --help lists them"),
             (
                 &["--format=xml"],
                 "--format: 'xml' is not one of tsv, human, shell, fish, json, prom, json=array",

@@ -39,6 +39,9 @@ pub fn find(name: &str) -> Option<&'static Applet> {
 pub(crate) fn unknown(name: &OsStr) -> Error {
     let known =
         APPLETS.iter().flat_map(|applet| std::iter::once(&applet.name).chain(applet.aliases));
-    let hint = cli::hint(&name.to_string_lossy(), known.copied());
+    let hint = match cli::hint(&name.to_string_lossy(), known.copied()) {
+        hint if hint.is_empty() => "; connbox --list names them".to_owned(),
+        hint => hint,
+    };
     Error::of(Status::NoApplet, name.as_bytes(), format_args!("no such applet{hint}"))
 }

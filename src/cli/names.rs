@@ -8,9 +8,15 @@ use crate::error::Error;
 
 /// An error for a NAME that is not one of `known`, with those that are near.
 pub fn unknown_name<'a>(name: &OsStr, known: impl Iterator<Item = &'a str>) -> Error {
-    let near = near(&name.to_string_lossy(), known);
+    /// A longer list would hide what is wrong.
+    const MOST: usize = 20;
+    let known: Vec<&str> = known.collect();
+    let near = near(&name.to_string_lossy(), known.iter().copied());
     let reason = match near.as_slice() {
-        [] => "no row of that name".to_owned(),
+        [] if known.len() <= MOST => {
+            format!("no row of that name; the names are {}", known.join(", "))
+        }
+        [] => "no row of that name; without a NAME all rows are printed".to_owned(),
         near => format!("no row of that name; did you mean {}?", near.join(", ")),
     };
     Error::usage(name.as_bytes(), reason)

@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(parsed(&["-w", "5", "-Cv"]), Ok(wanted));
         assert_eq!(parsed(&["-h"]), Err("ShortHelp".into()));
         assert_eq!(parsed(&["-V"]), Err("Version".into()));
-        assert_eq!(parsed(&["-H"]), Err("-H: no such option".into()));
+        assert_eq!(parsed(&["-H"]), Err("-H: no such option; --help lists them".into()));
         assert_eq!(parsed(&["--header", "--json"]), Ok(Args::default()));
     }
 

@@ -22,8 +22,7 @@ pub fn the_box() -> String {
     }
     text += "\noptions:\n";
     for option in BOX_OPTIONS {
-        let spelled = format!("{} {}", option.name, option.operands);
-        text += &line(spelled.trim_end(), option.help);
+        text += &line(&option.spelled(), option.help);
     }
     text + "\n'connbox help APPLET' explains an applet,\n'connbox --man APPLET | man -l -' shows its manual.\n"
 }

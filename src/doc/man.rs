@@ -140,7 +140,8 @@ pub fn the_box() -> String {
     }
     text += ".El\n.Ss Options of the box\n.Bl -tag -width Ds\n";
     for option in BOX_OPTIONS {
-        text += &format!(".It Fl {}", escape(&option.name[1..]));
+        let letter = option.letter.map(|letter| format!("{letter} , Fl ")).unwrap_or_default();
+        text += &format!(".It Fl {letter}{}", escape(&option.name[1..]));
         text += &operands(option.operands);
         text += &format!("\n{}", paragraph_of(option.help));
     }

@@ -48,6 +48,12 @@ impl BoxOption {
         BoxOption { letter: Some(letter), ..self }
     }
 
+    /// How it is written: `-h, --help`.
+    fn spelled(&self) -> String {
+        let letter = self.letter.map(|letter| format!("-{letter}, ")).unwrap_or_default();
+        format!("{letter}{} {}", self.name, self.operands).trim_end().to_owned()
+    }
+
     /// Whether the option is called so: `--name`, or a dash and its letter.
     pub fn is_called(&self, word: &str) -> bool {
         let letter = word.strip_prefix('-').and_then(|rest| rest.parse().ok());
