@@ -150,7 +150,7 @@ heading names them with their units, numbers are on the right, and bytes are wri
 in steps of 1024 and rounded down.
 Percents and rates have one decimal.
 A table that is too wide breaks its headings, omits columns without a value, wraps sentences at words or puts them
-below their row, cuts texts, and then says how many columns it lacks;
+below their row, cuts headings and then texts, and says how many columns it lacks;
 .Fl -wide
 shows everything.
 What goes into a pipe or a file is TSV, byte for byte what

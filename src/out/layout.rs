@@ -68,7 +68,7 @@ const INDENT: usize = 4;
 
 impl Layout {
     /// A layout of `rows`, and of those that were `seen` before. If they do not fit, columns without a value are
-    /// omitted (`may_omit`), then headings are broken, then sentences move below their row, then texts and headings are cut, and then the
+    /// omitted (`may_omit`), then headings are broken, then sentences move below their row, then headings and texts are cut, and then the
     /// last columns are left out.
     pub(super) fn new(
         heads: &[Head],
@@ -161,8 +161,8 @@ impl Layout {
         }
     }
 
-    /// Cuts the widest columns until the line fits; returns whether it does. Headings are not cut below `heading`, cells of
-    /// text not below `text`, and numbers not at all.
+    /// Cuts the widest columns until the line fits, headings before what stands below them; returns whether it does.
+    /// Headings are not cut below `heading`, cells of text not below `text`, and numbers not at all.
     fn is_cut_to(
         &mut self,
         room: usize,
@@ -172,13 +172,15 @@ impl Layout {
         seen: &[Seen],
     ) -> bool {
         let whole = self.slots.clone();
-        for most in (heading..=room).rev() {
+        let headings = (heading..=room).rev().map(|most| [most, usize::MAX]);
+        let texts = (text..=room).rev().map(|most| [heading, most]);
+        for [heading, text] in headings.chain(texts) {
             for (slot, whole) in self.slots.iter_mut().zip(&whole) {
-                let head = &heads[slot.place];
+                let (head, cells) = (&heads[slot.place], seen[slot.place].width);
                 let is_whole = slot.is_right || head.is_whole;
-                let least = seen[slot.place].width.min(if is_whole { usize::MAX } else { text });
-                let is_fixed = head.is_prose;
-                slot.width = if is_fixed { whole.width } else { whole.width.min(most).max(least) };
+                let least = if is_whole { cells } else { cells.min(text) };
+                slot.width =
+                    if head.is_prose { whole.width } else { whole.width.min(heading).max(least) };
             }
             if self.width() <= room {
                 return true;

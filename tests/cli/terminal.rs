@@ -108,7 +108,7 @@ fn names_are_aligned_by_what_they_show() {
     // Where there is no room, no character is halved and none loses its accent.
     let text = shown(18, &line);
     assert!(
-        text.contains("日本語の…     1003\n") && text.contains("e\u{301}tat\u{308} "),
+        text.contains("日本語の名…   1003\n") && text.contains("e\u{301}tat\u{308} "),
         "{text}"
     );
     assert!(text.lines().all(|line| width(line) <= 18), "{text}");
