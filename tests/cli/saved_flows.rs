@@ -57,11 +57,49 @@ fn every_form_has_the_same_flows() {
             "-p tcp --dport 80",
             "-n",
             "-p tcp --state CLOSE",
+            "-p !tcp",
+            "-s !3.3.3.0/24,!fd::/16",
+            "-p tcp --state !CLOSE,!ESTABLISHED",
+            "-n !",
         ] {
             let line = format!("-C {filter}");
             assert_eq!(ran(&line, &text), ran(&line, &plain), "{name} {filter}");
         }
     }
+}
+
+/// A value behind a ! selects the flows that the value alone does not, of any family and protocol.
+#[test]
+fn what_is_excluded_and_what_is_not_are_all() {
+    let text = recording(LISTS[1]);
+    let count = |line: &str| {
+        let (counted, said, _) = ran(format!("-C {line}").trim(), &text);
+        counted.trim().parse::<usize>().unwrap_or_else(|_| panic!("{line}: {said}"))
+    };
+    for (before, option, value) in [
+        ("", "-s", "3.3.3.0/24"),
+        ("", "-d", "fd::2"),
+        ("", "-r", "2.2.2.2"),
+        ("", "-q", "9.9.9.9"),
+        ("", "-p", "tcp"),
+        ("", "-w", "0"),
+        ("", "-n", "9.9.9.9"),
+        ("", "-j", "9.9.9.9:99"),
+        ("-p tcp ", "--state", "CLOSE"),
+        ("-p tcp ", "--sport", "101-104"),
+        ("-p icmp ", "--icmp-type", "8"),
+        ("-p gre ", "--srckey", "1"),
+        ("-f ipv4 ", "-m", "0"),
+    ] {
+        let all = count(before);
+        let [with, without] =
+            ["", "!"].map(|mark| count(&format!("{before}{option} {mark}{value}")));
+        assert!(with > 0 || option == "-w", "{option} {value}");
+        assert_eq!(with + without, all, "{before}{option} {value}");
+    }
+    // What a form does not tell cannot be excluded either.
+    let (_, said, status) = ran("-C -m !1", &recording(LISTS[3]));
+    assert!(status == 1 && said.contains("--mark cannot be answered"), "{said}");
 }
 
 #[test]

@@ -118,7 +118,7 @@ pub(super) const BUGS: [&str; 2] = [
      report neither changes nor their end to -E.",
 ];
 
-pub(super) const EXAMPLES: [Example; 7] = [
+pub(super) const EXAMPLES: [Example; 8] = [
     Example {
         about: "How full the table is; needs no privileges",
         command: "conntrack -C --limits --shell",
@@ -142,6 +142,10 @@ pub(super) const EXAMPLES: [Example; 7] = [
     Example {
         about: "The flows of one host as JSON, translated or not",
         command: "conntrack -L -s 192.0.2.1 --json | awk '/ESTABLISHED/'",
+    },
+    Example {
+        about: "How many flows leave a private network with their own address",
+        command: "conntrack -C -s 10.0.0.0/8 -d '!10.0.0.0/8' -n '!'",
     },
     Example {
         about: "Connections to a server that left through this router's address",
