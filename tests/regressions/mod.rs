@@ -339,3 +339,10 @@ fn a_listener_at_another_address_makes_no_connection_inward() {
     assert_eq!((stdout, stderr), (format!("out\t{service}\t3\n"), String::new()));
     assert_eq!(status, Some(0));
 }
+
+#[test]
+fn a_flow_whose_directions_have_two_protocols_is_refused() {
+    let (stdout, stderr, status) = again(&["conntrack", "-C"], "flow-without-a-protocol");
+    assert_eq!((stdout.as_str(), status), ("", Some(1)));
+    assert!(stderr.starts_with("conntrack: FILE:3: not a line of conntrack"), "{stderr}");
+}

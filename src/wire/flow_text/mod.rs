@@ -195,14 +195,14 @@ fn message(line: &[u8]) -> Line<'_> {
     }
 }
 
-/// The family of both directions, whose addresses must agree.
+/// The family of both directions, whose addresses and protocols must agree: damaged XML may have lost one of them.
 #[inline]
 fn family_of([orig, reply]: &[Tuple; 2]) -> Option<u8> {
     let is_v4 = orig.source?.is_ipv4();
     let is_like =
         |address: Option<std::net::IpAddr>| address.is_some_and(|it| it.is_ipv4() == is_v4);
     let is_one = is_like(orig.destination) && is_like(reply.source) && is_like(reply.destination);
-    is_one.then_some(if is_v4 { 2 } else { 10 })
+    (is_one && orig.protocol == reply.protocol).then_some(if is_v4 { 2 } else { 10 })
 }
 
 /// conntrack-tools writes ports 0 where the kernel gives none, as Linux 6.18 does for DCCP.
