@@ -26,8 +26,8 @@ mod wait;
 pub use atomic_file::{AtomicFile, Linked, is_link_to_us, link_to_us, remove_link};
 pub use caller::refuse_borrowed_rights;
 pub use clock::{
-    LocalTime, local_time, monotonic, realtime, sleep_until, unix_microseconds, unix_milliseconds,
-    unix_of_local, unix_of_utc,
+    LocalTime, Moment, local_time, monotonic, realtime, sleep_until, unix_microseconds,
+    unix_milliseconds, unix_of_local, unix_of_utc,
 };
 use files::is_us;
 pub use files::{

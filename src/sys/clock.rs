@@ -30,6 +30,25 @@ pub fn monotonic() -> Duration {
     Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
 }
 
+/// A moment on two clocks: the one that never jumps, and the one that people read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Moment {
+    /// The moment of [`monotonic`].
+    pub clock: Duration,
+    pub unix_milliseconds: u64,
+}
+
+impl Moment {
+    pub fn now() -> Moment {
+        let unix_milliseconds = u64::try_from(unix_milliseconds()).unwrap_or_default();
+        Moment { clock: monotonic(), unix_milliseconds }
+    }
+
+    pub fn unix_seconds(self) -> u64 {
+        self.unix_milliseconds / 1000
+    }
+}
+
 /// Sleeps until `moment` of [`monotonic`]; a moment in the past returns at once.
 pub fn sleep_until(moment: Duration) {
     let seconds = i64::try_from(moment.as_secs()).unwrap_or(i64::MAX);

@@ -8,8 +8,9 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 
 use super::encode;
-use super::ledger::Now;
+use super::ledger::dated;
 use super::protocol::{self, Command, Received, Receiver};
+use crate::sys::Moment;
 use crate::track::Flows;
 
 /// The most clients at once; a new one replaces the one that has been idle longest.
@@ -113,7 +114,7 @@ impl Clients {
 
     /// Continues with the client at `place`, whose socket is ready: reads its request, or writes to it.
     /// Returns the command when the request is complete.
-    pub(super) fn go_on(&mut self, place: usize, flows: &Flows, now: Now) -> Option<Command> {
+    pub(super) fn go_on(&mut self, place: usize, flows: &Flows, now: Moment) -> Option<Command> {
         let client = self.list.get_mut(place)?;
         match &mut client.state {
             State::Asking(receiver) => {
@@ -174,7 +175,7 @@ impl Clients {
     }
 
     /// Tells the client that the daemon will end, and lets it wait for that.
-    pub(super) fn stay(&mut self, place: usize, flows: &Flows, now: Now) {
+    pub(super) fn stay(&mut self, place: usize, flows: &Flows, now: Moment) {
         if let Some(client) = self.list.get_mut(place) {
             client.last(protocol::DONE, &[]);
             client.write(flows, now);
@@ -201,11 +202,11 @@ impl Client {
     }
 
     /// Writes once, as much as the socket takes.
-    fn write(&mut self, flows: &Flows, now: Now) {
+    fn write(&mut self, flows: &Flows, now: Moment) {
         if self.out.is_empty()
             && let State::Flows(place) = self.state
         {
-            self.portion(place, flows, now.seconds());
+            self.portion(place, flows, dated(now));
         }
         let rest = self.out.get(self.sent..).unwrap_or_default();
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
@@ -274,7 +275,7 @@ mod tests {
         clients.accept(ours.into(), Duration::ZERO);
         (&theirs).write_all(&protocol::request(Command::Flows)).unwrap();
         let place = clients.len() - 1;
-        assert_eq!(clients.go_on(place, flows, Now::default()), Some(Command::Flows));
+        assert_eq!(clients.go_on(place, flows, Moment::default()), Some(Command::Flows));
         clients.answer_flows(place, flows);
         theirs
     }
@@ -293,7 +294,7 @@ mod tests {
         let mut gone = 0;
         while !is_done {
             for place in 0..2 {
-                assert_eq!(clients.go_on(place, &flows, Now::default()), None);
+                assert_eq!(clients.go_on(place, &flows, Moment::default()), None);
             }
             let most = clients.list.iter().map(|client| client.out.capacity()).max();
             assert!(most.unwrap() <= 128 * 1024);
@@ -339,7 +340,7 @@ mod tests {
         let last = (0..).find(|second| {
             let clock = Duration::from_secs(*second);
             clients.drop_slow(clock);
-            let _ = clients.go_on(0, &flows, Now { clock, ..Now::default() });
+            let _ = clients.go_on(0, &flows, Moment { clock, ..Moment::default() });
             theirs.set_nonblocking(true).unwrap();
             let _ = theirs.read(&mut [0; 4096]);
             clients.len() == 0

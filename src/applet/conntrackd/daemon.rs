@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use super::Settings;
 use super::clients::Clients;
-use super::ledger::{Ledger, Now};
+use super::ledger::Ledger;
 use super::log::Log;
 use super::protocol::{self, Command};
 use super::reconcile::Reconciler;
@@ -28,7 +28,7 @@ use crate::source::flows::labels::Labels;
 use crate::sys::daemon::{self, Listener, Lock, Notify};
 use crate::sys::sandbox::Sandbox;
 use crate::sys::signals::{SIGHUP, SIGINT, SIGTERM, Signals};
-use crate::sys::{self, Netlink};
+use crate::sys::{self, Moment, Netlink};
 use crate::track::Window;
 
 /// How many clients are accepted in one turn.
@@ -56,7 +56,7 @@ pub(super) struct Daemon {
     ledger: Ledger,
     clients: Clients,
     window: Window<{ RATED.len() }>,
-    now: Now,
+    now: Moment,
     start: Duration,
     next_tick: Duration,
     next_watchdog: Duration,
@@ -108,7 +108,7 @@ impl Daemon {
             ledger,
             clients: Clients::default(),
             window: Window::default(),
-            now: Now::default(),
+            now: Moment::default(),
             start: clock,
             next_tick: clock,
             next_watchdog: clock,
@@ -150,8 +150,7 @@ impl Daemon {
     /// Waits for work, and does a bounded amount of each kind.
     fn turn(&mut self) -> Result<(), Error> {
         let ready = self.wait()?;
-        self.now.clock = sys::monotonic();
-        self.now.unix_milliseconds = u64::try_from(sys::unix_milliseconds()).unwrap_or_default();
+        self.now = Moment::now();
         while let Some(signal) = self.signals.next() {
             match signal {
                 SIGHUP => self.reopen(),
@@ -168,7 +167,7 @@ impl Daemon {
         }
         self.tick();
         if let Some(exporter) = &mut self.ledger.exporter {
-            exporter.turn(self.now.moment());
+            exporter.turn(self.now);
         }
         Ok(())
     }

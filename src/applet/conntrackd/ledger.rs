@@ -6,34 +6,11 @@ use std::time::Duration;
 use super::filter::Filter;
 use super::log::Log;
 use super::statistics::{Numbers, PROTOCOL, PROTOCOLS, STATEFUL};
-use crate::flow::ipfix::{Exporter, Moment};
+use crate::flow::ipfix::Exporter;
 use crate::model::{Change, Flow, Traffic};
+use crate::sys::Moment;
 use crate::track::Flows;
 use crate::track::flows::Outcome;
-
-/// The current time, on two clocks.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Now {
-    /// The monotonic clock.
-    pub clock: Duration,
-
-    pub unix_milliseconds: u64,
-}
-
-impl Now {
-    pub(super) fn unix_seconds(self) -> u64 {
-        self.unix_milliseconds / 1000
-    }
-
-    pub(super) fn moment(self) -> Moment {
-        Moment { clock: self.clock, unix_milliseconds: self.unix_milliseconds }
-    }
-
-    /// The monotonic clock in seconds, with which flows are dated.
-    pub(super) fn seconds(self) -> u32 {
-        u32::try_from(self.clock.as_secs()).unwrap_or(u32::MAX)
-    }
-}
 
 /// The counts since the start.
 #[derive(Clone, Copy, Debug, Default)]
@@ -75,7 +52,7 @@ impl Ledger {
         Ledger { flows, counts, log, exporter: None, filter, is_loading: true }
     }
 
-    pub(super) fn event(&mut self, kind: Change, flow: &Flow<'_>, now: Now) {
+    pub(super) fn event(&mut self, kind: Change, flow: &Flow<'_>, now: Moment) {
         if !self.filter.passes(flow, kind == Change::Destroy) {
             self.counts.filtered += 1;
             return;
@@ -83,7 +60,7 @@ impl Ledger {
         match kind {
             Change::Destroy => self.destroyed(flow, now),
             Change::New | Change::Update => {
-                let change = self.flows.lives(flow, now.seconds());
+                let change = self.flows.lives(flow, dated(now));
                 self.counts.created += u64::from(change == Outcome::Created);
                 self.counts.updated +=
                     u64::from(kind == Change::Update && change == Outcome::Updated);
@@ -91,7 +68,7 @@ impl Ledger {
         }
     }
 
-    fn destroyed(&mut self, flow: &Flow<'_>, now: Now) {
+    fn destroyed(&mut self, flow: &Flow<'_>, now: Moment) {
         let known = self.flows.known(flow);
         let last = match &known {
             Some((known, _)) => merged(flow, known),
@@ -102,7 +79,7 @@ impl Ledger {
             log.ended(&last, now.unix_seconds(), now.clock);
         }
         if let Some(exporter) = &mut self.exporter {
-            exporter.ended(&last, known.map(|(_, since)| seconds(since)), now.moment());
+            exporter.ended(&last, known.map(|(_, since)| seconds(since)), now);
         }
         match self.flows.ended(flow) {
             Outcome::Destroyed => self.counts.destroyed += 1,
@@ -116,11 +93,11 @@ impl Ledger {
     }
 
     /// Takes a flow of the dump.
-    pub(super) fn dumped(&mut self, flow: &Flow<'_>, now: Now) {
+    pub(super) fn dumped(&mut self, flow: &Flow<'_>, now: Moment) {
         if !self.filter.passes(flow, false) {
             return;
         }
-        let change = self.flows.reconcile(flow, now.seconds());
+        let change = self.flows.reconcile(flow, dated(now));
         let (is_new, is_changed) =
             (change == Some(Outcome::Created), change == Some(Outcome::Updated));
         self.counts.created += u64::from(is_new);
@@ -131,12 +108,12 @@ impl Ledger {
         if let Some(exporter) = self.exporter.as_mut().filter(|exporter| exporter.is_active())
             && let Some((flow, since)) = self.flows.known(flow)
         {
-            exporter.lives(&flow, seconds(since), self.is_loading, now.moment());
+            exporter.lives(&flow, seconds(since), self.is_loading, now);
         }
     }
 
     /// Ends the comparison. If the dump is not complete, no flow is taken to have ended.
-    pub(super) fn end(&mut self, is_whole: bool, now: Now) {
+    pub(super) fn end(&mut self, is_whole: bool, now: Moment) {
         if !is_whole {
             return self.flows.cancel_reconcile();
         }
@@ -149,7 +126,7 @@ impl Ledger {
                 log.ended(gone, now.unix_seconds(), now.clock);
             }
             if let Some(exporter) = exporter {
-                exporter.ended(gone, Some(seconds(since)), now.moment());
+                exporter.ended(gone, Some(seconds(since)), now);
             }
             Ok::<(), Infallible>(())
         });
@@ -157,14 +134,14 @@ impl Ledger {
     }
 
     /// Exports what flows that go on have counted since their last record, if such flows are exported.
-    pub(super) fn stop(&mut self, now: Now) {
+    pub(super) fn stop(&mut self, now: Moment) {
         /// After how many flows the collector gets what there is.
         const A_TURN: usize = 1024;
         let Some(exporter) = self.exporter.as_mut().filter(|exporter| exporter.is_active()) else {
             return;
         };
         for (place, (flow, since)) in self.flows.iter().enumerate() {
-            exporter.stops(&flow, seconds(since), now.moment());
+            exporter.stops(&flow, seconds(since), now);
             if place % A_TURN == 0 {
                 exporter.turn(Moment::now());
             }
@@ -243,6 +220,11 @@ impl Ledger {
     }
 }
 
+/// The monotonic clock in seconds, with which flows are dated.
+pub(super) fn dated(now: Moment) -> u32 {
+    u32::try_from(now.clock.as_secs()).unwrap_or(u32::MAX)
+}
+
 /// When a flow was added, on the monotonic clock.
 fn seconds(since: u32) -> Duration {
     Duration::from_secs(since.into())
@@ -305,7 +287,7 @@ mod tests {
     #[test]
     fn created_less_destroyed_is_active_whatever_was_missed() {
         let mut ledger = Ledger::new(Some(100), Filter::default(), None);
-        let now = Now::default();
+        let now = Moment::default();
         ledger.begin();
         (0..10).for_each(|port| ledger.dumped(&flow(port, Some(5)), now));
         ledger.end(true, now);
@@ -335,7 +317,7 @@ mod tests {
     #[test]
     fn a_dump_that_was_cut_takes_nothing_for_gone_and_a_limit_holds() {
         let mut ledger = Ledger::new(Some(5), Filter::default(), None);
-        let now = Now::default();
+        let now = Moment::default();
         (0..8).for_each(|port| ledger.event(Change::New, &flow(port, None), now));
         assert_eq!([ledger.counts.created, ledger.flows.refused()], [5, 3]);
         ledger.begin();

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::Args;
 use super::row::Row;
 use crate::error::Error;
-use crate::flow::ipfix::{Exporter, Moment, Settings};
-use crate::sys;
+use crate::flow::ipfix::{Exporter, Settings};
+use crate::sys::{self, Moment};
 use crate::wire::ipfix::{Ends, Reason, Record};
 
 /// The manual.

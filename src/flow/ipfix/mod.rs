@@ -16,7 +16,8 @@ pub use target::{Target, VALUE, domain};
 
 use crate::error::{self, Error};
 use crate::model::{Ends, Flow, FlowStatus, Traffic, Tuple};
-use crate::sys::{self, For, Kernel};
+use crate::sys::collector::Transport;
+use crate::sys::{self, For, Kernel, Moment};
 use crate::wire::ipfix::{self, Message, Reason, Record};
 
 /// How long the end waits for a collector that takes nothing, and at most.
@@ -33,31 +34,6 @@ pub struct Settings {
     pub active: Option<Duration>,
     /// Whether records have mark and zone.
     pub has_marks: bool,
-}
-
-/// The current time, on two clocks.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Moment {
-    /// The monotonic clock.
-    pub clock: Duration,
-    pub unix_milliseconds: u64,
-}
-
-impl Moment {
-    pub fn now() -> Moment {
-        let unix_milliseconds = u64::try_from(sys::unix_milliseconds()).unwrap_or_default();
-        Moment { clock: sys::monotonic(), unix_milliseconds }
-    }
-
-    fn unix_seconds(self) -> u32 {
-        (self.unix_milliseconds / 1000) as u32
-    }
-
-    /// A moment of the monotonic clock, in milliseconds since 1970.
-    fn of(self, clock: Duration) -> u64 {
-        let ago = self.clock.saturating_sub(clock).as_millis();
-        self.unix_milliseconds.saturating_sub(u64::try_from(ago).unwrap_or(u64::MAX))
-    }
 }
 
 /// What was exported of a flow that goes on.
@@ -199,7 +175,7 @@ impl Exporter {
 
     /// Continues to send what waits.
     pub fn turn(&mut self, now: Moment) {
-        self.collector.turn(now.clock, now.unix_seconds());
+        self.collector.turn(now.clock, now.unix_seconds() as u32);
     }
 
     /// Sends the records of the last second; to be called once a second. `events_lost` is the number of events that
@@ -292,7 +268,13 @@ impl Exporter {
 /// When a flow began, in milliseconds since 1970: as the kernel says, or when it was first seen.
 fn start(flow: &Flow<'_>, since: Option<Duration>, now: Moment) -> Option<u64> {
     let told = flow.start_nanoseconds.map(|nanoseconds| nanoseconds / 1_000_000);
-    told.or(since.map(|since| now.of(since)))
+    told.or(since.map(|since| unix_of(since, now)))
+}
+
+/// A moment of the monotonic clock, in milliseconds since 1970.
+fn unix_of(clock: Duration, now: Moment) -> u64 {
+    let ago = now.clock.saturating_sub(clock).as_millis();
+    now.unix_milliseconds.saturating_sub(u64::try_from(ago).unwrap_or(u64::MAX))
 }
 
 /// What was counted after `before`. Counters may be set to zero (conntrack -z).
