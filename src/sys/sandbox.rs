@@ -4,16 +4,19 @@
 //! Each part is left out where the kernel lacks it. All hold for the calling thread and the threads that it
 //! starts.
 
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::path::Path;
-use std::ptr::null;
+mod landlock;
 
-use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use landlock::{MAKE_FILE, REMOVE_FILE, Ruleset, WRITE_FILE};
+use rustix::fs::{Access, AtFlags, CWD};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, remove_capability_from_bounding_set,
     set_capabilities,
 };
 
+use super::collector::Transport;
 use super::place::path_of_open;
 
 /// Which parts hold.
@@ -22,43 +25,41 @@ pub struct Sandbox {
     pub capabilities: bool,
     /// By Landlock.
     pub files: bool,
+    /// By Landlock, too: to which ports TCP can connect.
+    pub ports: bool,
     /// By seccomp.
     pub calls: bool,
 }
 
-// Rights of Landlock (include/uapi/linux/landlock.h).
-const WRITE_FILE: u64 = 1 << 1;
-const REMOVE_FILE: u64 = 1 << 5;
-const MAKE_FILE: u64 = 1 << 8;
-
 impl Sandbox {
     /// For a daemon: it may use CAP_NET_ADMIN, remove files in `directories` (its socket and its lock), write `log`,
-    /// and make it anew. If it `has_collector`, it may connect to one again.
+    /// and make it anew. If it has a `collector`, it may connect to one again: over TCP only to this port, where the kernel
+    /// can tell ports.
     pub fn of_daemon(
         directories: [&Path; 2],
         log: Option<(&Path, Option<&OwnedFd>)>,
-        has_collector: bool,
+        collector: Option<(Transport, u16)>,
     ) -> Sandbox {
         // Local time reads a file, once.
         super::local(0);
-        let files = Files::none();
+        let rules = Ruleset::none();
         for directory in directories {
-            files.allow_below(directory, REMOVE_FILE);
+            rules.allow_below(directory, REMOVE_FILE);
         }
         let mut needed = CapabilitySet::NET_ADMIN;
         if let Some((path, open)) = log {
             let directory = path.parent().unwrap_or(path);
             // A terminal or a pipe is no reason to write other devices.
             if !["/dev", "/proc"].iter().any(|special| directory.starts_with(special)) {
-                files.allow_below(directory, WRITE_FILE | MAKE_FILE);
+                rules.allow_below(directory, WRITE_FILE | MAKE_FILE);
             }
             if let Some(file) = open {
-                files.allow(file, WRITE_FILE);
+                rules.allow(file, WRITE_FILE);
             }
             // Where a link leads to a file, that may be renamed, too.
             let target = open.filter(|file| super::is_file(file)).and_then(path_of_open);
             if let Some(directory) = target.as_deref().and_then(Path::parent) {
-                files.allow_below(directory, WRITE_FILE | MAKE_FILE);
+                rules.allow_below(directory, WRITE_FILE | MAKE_FILE);
             }
             keep(needed);
             if !may_write(directory) || !may_write(path) {
@@ -66,12 +67,22 @@ impl Sandbox {
                 needed |= CapabilitySet::DAC_OVERRIDE;
             }
         }
+        let calls = match collector {
+            None => &[][..],
+            Some((Transport::Udp, _)) => TO_UDP,
+            Some((Transport::Tcp, port)) => {
+                rules.allow_port(port);
+                TO_TCP
+            }
+        };
         // Without this, and without a capability for it, the kernel takes neither of the others.
         let is_bound = rustix::thread::set_no_new_privs(true).is_ok();
+        let [files, ports] = if is_bound { rules.restrict() } else { [false; 2] };
         Sandbox {
-            files: is_bound && files.restrict(),
+            files,
+            ports,
             capabilities: is_bound && give_up(needed),
-            calls: is_bound && restrict_calls(if has_collector { EXPORTER } else { DAEMON }),
+            calls: is_bound && restrict_calls(&[DAEMON, calls]),
         }
     }
 
@@ -81,7 +92,7 @@ impl Sandbox {
     pub fn of_capture() {
         if rustix::thread::set_no_new_privs(true).is_ok() {
             give_up(CapabilitySet::DAC_READ_SEARCH | CapabilitySet::SYS_PTRACE);
-            restrict_calls(CAPTURE);
+            restrict_calls(&[CAPTURE]);
         }
     }
 }
@@ -125,71 +136,14 @@ fn bound(now: CapabilitySets, needed: CapabilitySet) {
     }
 }
 
-/// A rule of Landlock (landlock(7)) for files that are opened later: what is open stays open.
-struct Files(Option<OwnedFd>);
-
-// The same on all machines but a few old ones, which do not run this program.
-const CREATE_RULESET: libc::c_long = 444;
-const ADD_RULE: libc::c_long = 445;
-const RESTRICT_SELF: libc::c_long = 446;
-
-impl Files {
-    /// Allows nothing.
-    fn none() -> Files {
-        const VERSION: u32 = 1;
-        // SAFETY: without a structure, the kernel only gives its version.
-        let version = unsafe { libc::syscall(CREATE_RULESET, null::<u64>(), 0usize, VERSION) };
-        let rights = match version {
-            ..1 => return Files(None),
-            1 => 13,
-            2 => 14,
-            3 | 4 => 15,
-            _ => 16u32,
-        };
-        let handled = (1u64 << rights) - 1;
-        // SAFETY: the structure is one number of this size, which lives during the call.
-        let fd =
-            unsafe { libc::syscall(CREATE_RULESET, &raw const handled, size_of::<u64>(), 0u32) };
-        // SAFETY: the descriptor is new, and nothing else owns it.
-        Files((fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd as i32) }))
-    }
-
-    fn allow_below(&self, directory: &Path, rights: u64) {
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        if let Ok(fd) = rustix::fs::open(directory, flags, Mode::empty()) {
-            self.allow(&fd, rights);
-        }
-    }
-
-    /// If this fails, as for a pipe without a name, nothing more is allowed than without it.
-    fn allow(&self, fd: &OwnedFd, rights: u64) {
-        const PATH_BENEATH: u32 = 1;
-        #[repr(C, packed)]
-        struct PathBeneath {
-            rights: u64,
-            fd: i32,
-        }
-        let Some(ruleset) = &self.0 else { return };
-        let (ruleset, rule) = (ruleset.as_raw_fd(), PathBeneath { rights, fd: fd.as_raw_fd() });
-        // SAFETY: the structure lives during the call, and the kind of the rule tells its size.
-        unsafe { libc::syscall(ADD_RULE, ruleset, PATH_BENEATH, &raw const rule, 0u32) };
-    }
-
-    fn restrict(&self) -> bool {
-        // SAFETY: the call takes two numbers.
-        let has = |fd: &OwnedFd| unsafe { libc::syscall(RESTRICT_SELF, fd.as_raw_fd(), 0u32) == 0 };
-        self.0.as_ref().is_some_and(has)
-    }
-}
-
 /// A system call, and how it may be used.
 type Rule = (libc::c_long, Use);
 
 #[derive(Clone, Copy)]
 enum Use {
     Any,
-    /// If this argument has this value.
-    With(u8, u32),
+    /// If each of these arguments has its value.
+    With(&'static [(u8, u32)]),
     /// If this argument is our process ID.
     OnUs(u8),
     /// If this argument has none of these bits.
@@ -207,7 +161,7 @@ static BOTH: &[Rule] = &[
     (libc::SYS_read, Any),
     (libc::SYS_write, Any),
     // Not to an address: a connected socket, or the kernel's.
-    (libc::SYS_sendto, With(4, 0)),
+    (libc::SYS_sendto, With(&[(4, 0)])),
     (libc::SYS_close, Any),
     (libc::SYS_readlinkat, Any),
     (libc::SYS_getdents64, Any),
@@ -220,7 +174,7 @@ static BOTH: &[Rule] = &[
     (libc::SYS_lseek, Any),
     (libc::SYS_writev, Any),
     (libc::SYS_recvmsg, Any),
-    (libc::SYS_socket, With(0, libc::AF_NETLINK as u32)),
+    (libc::SYS_socket, With(&[(0, libc::AF_NETLINK as u32)])),
     (libc::SYS_getsockopt, Any),
     (libc::SYS_setsockopt, Any),
     (libc::SYS_brk, Any),
@@ -275,38 +229,42 @@ static DAEMON: &[Rule] = &[
     (libc::SYS_open, Any),
 ];
 
-static EXPORTER: &[Rule] = &[
-    (libc::SYS_accept4, Any),
-    (libc::SYS_unlinkat, Any),
-    (libc::SYS_openat, Any),
-    #[cfg(target_arch = "x86_64")]
-    (libc::SYS_open, Any),
-    (libc::SYS_socket, With(0, libc::AF_INET as u32)),
-    (libc::SYS_socket, With(0, libc::AF_INET6 as u32)),
+/// To connect to a collector. A socket of MPTCP would be none of TCP for Landlock, so the protocol is told, too.
+static TO_UDP: &[Rule] = &[
+    (libc::SYS_socket, With(&[(0, libc::AF_INET as u32), (1, DATAGRAMS), (2, 0)])),
+    (libc::SYS_socket, With(&[(0, libc::AF_INET6 as u32), (1, DATAGRAMS), (2, 0)])),
     (libc::SYS_connect, Any),
 ];
+static TO_TCP: &[Rule] = &[
+    (libc::SYS_socket, With(&[(0, libc::AF_INET as u32), (1, STREAM), (2, 0)])),
+    (libc::SYS_socket, With(&[(0, libc::AF_INET6 as u32), (1, STREAM), (2, 0)])),
+    (libc::SYS_connect, Any),
+];
+/// As `sys::collector` asks for them.
+const DATAGRAMS: u32 = (libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK) as u32;
+const STREAM: u32 = (libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK) as u32;
 
 /// Threads, as glibc and musl start them, and the terminal.
 static CAPTURE: &[Rule] = &[
     (libc::SYS_openat, Without(2, WRITING)),
     #[cfg(target_arch = "x86_64")]
     (libc::SYS_open, Without(1, WRITING)),
-    (libc::SYS_clone, With(0, 0x3d_0f00)),
-    (libc::SYS_clone, With(0, 0x7d_0f00)),
+    (libc::SYS_clone, With(&[(0, 0x3d_0f00)])),
+    (libc::SYS_clone, With(&[(0, 0x7d_0f00)])),
     (libc::SYS_set_robust_list, Any),
     (libc::SYS_rseq, Any),
     // To ask for the names and numbers of interfaces.
-    (libc::SYS_socket, With(0, libc::AF_INET as u32)),
-    (libc::SYS_ioctl, With(1, libc::SIOCGIFNAME as u32)),
-    (libc::SYS_ioctl, With(1, libc::SIOCGIFINDEX as u32)),
-    (libc::SYS_ioctl, With(1, libc::TIOCGWINSZ as u32)),
-    (libc::SYS_ioctl, With(1, libc::TCGETS as u32)),
-    (libc::SYS_ioctl, With(1, libc::TCSETS as u32)),
-    (libc::SYS_ioctl, With(1, TCGETS2)),
-    (libc::SYS_ioctl, With(1, TCSETS2)),
-    (libc::SYS_prctl, With(0, libc::PR_SET_NAME as u32)),
+    (libc::SYS_socket, With(&[(0, libc::AF_INET as u32)])),
+    (libc::SYS_ioctl, With(&[(1, libc::SIOCGIFNAME as u32)])),
+    (libc::SYS_ioctl, With(&[(1, libc::SIOCGIFINDEX as u32)])),
+    (libc::SYS_ioctl, With(&[(1, libc::TIOCGWINSZ as u32)])),
+    (libc::SYS_ioctl, With(&[(1, libc::TCGETS as u32)])),
+    (libc::SYS_ioctl, With(&[(1, libc::TCSETS as u32)])),
+    (libc::SYS_ioctl, With(&[(1, TCGETS2)])),
+    (libc::SYS_ioctl, With(&[(1, TCSETS2)])),
+    (libc::SYS_prctl, With(&[(0, libc::PR_SET_NAME as u32)])),
     // KCMP_FILES: whether threads share their descriptors.
-    (libc::SYS_kcmp, With(2, super::threads::KCMP_FILES)),
+    (libc::SYS_kcmp, With(&[(2, super::threads::KCMP_FILES)])),
 ];
 const WRITING: u32 = (libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC) as u32;
 /// include/uapi/asm-generic/ioctls.h
@@ -323,9 +281,9 @@ const MACHINE: Option<u32> = None;
 
 /// Allows only the calls of [`BOTH`], [`OLD`] and `more`. Others fail: with EPERM or, if they are so new that a
 /// library tries an older one next, with ENOSYS.
-fn restrict_calls(more: &[Rule]) -> bool {
+fn restrict_calls(more: &[&[Rule]]) -> bool {
     let Some(machine) = MACHINE else { return false };
-    let mut program = filter(machine, [BOTH, OLD, more]);
+    let mut program = filter(machine, [BOTH, OLD].iter().chain(more).copied().flatten());
     let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
     let mode = libc::c_ulong::from(libc::SECCOMP_MODE_FILTER);
     // SAFETY: the program lives during the call, and its length is given: some 200 instructions.
@@ -333,7 +291,7 @@ fn restrict_calls(more: &[Rule]) -> bool {
 }
 
 /// The program of the filter, which reads a struct seccomp_data (seccomp(2)).
-fn filter(machine: u32, rules: [&[Rule]; 3]) -> Vec<libc::sock_filter> {
+fn filter<'a>(machine: u32, rules: impl Iterator<Item = &'a Rule>) -> Vec<libc::sock_filter> {
     const LOAD: u16 = 0x20;
     const IF_EQUAL: u16 = 0x15;
     const IF_BITS: u16 = 0x45;
@@ -355,30 +313,37 @@ fn filter(machine: u32, rules: [&[Rule]; 3]) -> Vec<libc::sock_filter> {
         one((RETURN, 0, 0, libc::SECCOMP_RET_KILL_PROCESS)),
         one((LOAD, 0, 0, NUMBER)),
     ];
-    for (call, how) in rules.into_iter().flatten() {
-        let (argument, value) = match *how {
+    for (call, how) in rules {
+        let tests = match *how {
             Any => {
                 program.extend([one((IF_EQUAL, 0, 1, *call as u32)), ALLOW]);
                 continue;
             }
-            OnUs(argument) => (argument, rustix::process::getpid().as_raw_nonzero().get() as u32),
-            With(argument, value) | Without(argument, value) => (argument, value),
+            OnUs(argument) => {
+                vec![(argument, rustix::process::getpid().as_raw_nonzero().get() as u32)]
+            }
+            With(all) => all.to_vec(),
+            Without(argument, value) => vec![(argument, value)],
         };
-        let test = match how {
-            Without(..) => one((IF_BITS, 3, 0, value)),
-            _ => one((IF_EQUAL, 0, 3, value)),
-        };
-        // An argument has 64 bits, the lower half first.
-        let place = 16 + 8 * u32::from(argument);
-        program.extend([
-            one((IF_EQUAL, 0, 6, *call as u32)),
-            one((LOAD, 0, 0, place)),
-            test,
-            one((LOAD, 0, 0, place + 4)),
-            one((IF_EQUAL, 0, 1, 0)),
-            ALLOW,
-            one((LOAD, 0, 0, NUMBER)),
-        ]);
+        // Those of the tests that follow.
+        let mut behind = 4 * tests.len() as u8;
+        program.push(one((IF_EQUAL, 0, behind + 2, *call as u32)));
+        for (argument, value) in tests {
+            behind -= 4;
+            let test = match how {
+                Without(..) => one((IF_BITS, behind + 3, 0, value)),
+                _ => one((IF_EQUAL, 0, behind + 3, value)),
+            };
+            // An argument has 64 bits, the lower half first.
+            let place = 16 + 8 * u32::from(argument);
+            program.extend([
+                one((LOAD, 0, 0, place)),
+                test,
+                one((LOAD, 0, 0, place + 4)),
+                one((IF_EQUAL, 0, behind + 1, 0)),
+            ]);
+        }
+        program.extend([ALLOW, one((LOAD, 0, 0, NUMBER))]);
     }
     program.extend([one((IF_LEAST, 0, 1, NEW)), fails(libc::ENOSYS), fails(libc::EPERM)]);
     program
@@ -497,7 +462,7 @@ mod tests {
         let (run, log) = (path("run"), path("log/log"));
         let open = super::super::append_to(&log).unwrap();
         let mut secret = fs::File::open(path("else/secret")).unwrap();
-        let enter = || Sandbox::of_daemon([&run, &run], Some((&log, Some(&open))), false);
+        let enter = || Sandbox::of_daemon([&run, &run], Some((&log, Some(&open))), None);
         inside(enter, |sandbox| {
             is_shut(sandbox.capabilities, sandbox.calls);
             // What it needs.
@@ -534,7 +499,7 @@ mod tests {
         });
         // The log was moved away: the daemon makes it anew.
         let enter = || {
-            let sandbox = Sandbox::of_daemon([&run, &run], Some((&log, Some(&open))), false);
+            let sandbox = Sandbox::of_daemon([&run, &run], Some((&log, Some(&open))), None);
             assert!(super::super::append_to(&log).is_ok());
             sandbox
         };
@@ -548,23 +513,62 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_with_a_collector_connects_again_and_listens_nowhere() {
-        use super::super::collector::{Transport, open, progress, send};
-        let (udp, tcp) =
-            (UdpSocket::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
-        let [to_udp, to_tcp] = [udp.local_addr().unwrap(), tcp.local_addr().unwrap()];
+    fn a_daemon_with_a_collector_connects_to_it_again_and_to_nothing_else() {
+        use super::super::collector::{open, progress, send};
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let [tcp, other] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let to_udp = udp.local_addr().unwrap();
+        let [to_tcp, to_other] = [&tcp, &other].map(|one| one.local_addr().unwrap());
         let folder = folder("exporting");
         let run = folder.join("run");
+        let enter =
+            |transport, port| Sandbox::of_daemon([&run, &run], None, Some((transport, port)));
+        // Neither more of TCP, nor what Landlock would not know as TCP.
+        let shut = || {
+            assert_eq!(kind(UdpSocket::bind("127.0.0.1:0")), DENIED);
+            assert_eq!(kind(TcpListener::bind("127.0.0.1:0")), DENIED);
+            assert_eq!(kind(UnixStream::connect("/nonexistent")), DENIED);
+            for (family, socket, protocol) in [
+                (libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_MPTCP),
+                (libc::AF_INET6, libc::SOCK_STREAM, libc::IPPROTO_SCTP),
+                (libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP),
+                (libc::AF_INET, libc::SOCK_DGRAM, libc::IPPROTO_ICMP),
+                (libc::AF_UNIX, libc::SOCK_STREAM, 0),
+                (libc::AF_UNIX, libc::SOCK_DGRAM, 0),
+                (libc::AF_VSOCK, libc::SOCK_STREAM, 0),
+            ] {
+                let socket = socket | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+                // SAFETY: the call takes three numbers.
+                let made = unsafe { libc::socket(family, socket, protocol) };
+                assert_eq!(made, -1, "{family} {socket}");
+                assert_eq!(super::super::last_error(), Errno::PERM);
+            }
+        };
         inside(
-            || Sandbox::of_daemon([&run, &run], None, true),
+            || enter(Transport::Udp, to_udp.port()),
             |sandbox| {
                 assert_eq!(send(open(to_udp, Transport::Udp).unwrap(), b"x"), Ok(1));
+                if sandbox.calls {
+                    assert_eq!(open(to_tcp, Transport::Tcp).err(), Some(Errno::PERM));
+                    shut();
+                }
+            },
+        );
+        inside(
+            || enter(Transport::Tcp, to_tcp.port()),
+            |sandbox| {
                 let connection = open(to_tcp, Transport::Tcp).unwrap();
                 assert!(progress(&connection).unwrap().is_connected);
                 if sandbox.calls {
-                    assert_eq!(kind(UdpSocket::bind("127.0.0.1:0")), DENIED);
-                    assert_eq!(kind(TcpListener::bind("127.0.0.1:0")), DENIED);
-                    assert_eq!(kind(UnixStream::connect("/nonexistent")), DENIED);
+                    assert_eq!(open(to_udp, Transport::Udp).err(), Some(Errno::PERM));
+                    shut();
+                }
+                if sandbox.ports {
+                    assert_eq!(open(to_other, Transport::Tcp).err(), Some(Errno::ACCESS));
+                    // Nor with the socket that is allowed.
+                    let to =
+                        std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, to_other.port());
+                    assert_eq!(rustix::net::connect(&connection, &to), Err(Errno::ACCESS));
                 }
             },
         );

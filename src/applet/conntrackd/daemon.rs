@@ -138,7 +138,7 @@ impl Daemon {
             self.sandbox = Some(Sandbox::of_daemon(
                 directories.map(|path| directory_of(path)),
                 log.map(Log::place),
-                exporter.is_some(),
+                exporter.as_ref().map(Exporter::destination),
             ));
         }
         self.notify.tell("READY=1");

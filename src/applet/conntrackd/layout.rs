@@ -123,8 +123,12 @@ pub(super) fn text(topic: &str, numbers: &Numbers) -> Vec<u8> {
 
 /// A line of ours, if the kernel lacks a part of the sandbox.
 fn lacking(text: &mut Vec<u8>, numbers: &Numbers) {
-    let parts =
-        [("capabilities", "dropped capabilities"), ("files", "Landlock"), ("calls", "seccomp")];
+    let parts = [
+        ("capabilities", "dropped capabilities"),
+        ("files", "Landlock"),
+        ("ports", "Landlock for ports"),
+        ("calls", "seccomp"),
+    ];
     let lacks = parts.into_iter().filter(|(name, _)| numbers.get(SANDBOX, name) == 0);
     let names: Vec<&str> = lacks.map(|(_, name)| name).collect();
     if !names.is_empty() {
@@ -189,16 +193,17 @@ mod tests {
 
     #[test]
     fn a_line_tells_what_the_kernel_lacks_for_the_sandbox() {
-        let said = |parts: [u64; 3]| {
+        let said = |parts: [u64; 4]| {
             let mut numbers = Numbers::default();
-            let names = ["capabilities", "files", "calls"];
+            let names = ["capabilities", "files", "ports", "calls"];
             names.iter().zip(parts).for_each(|(name, part)| numbers.set(SANDBOX, name, part));
             let text = String::from_utf8(text("runtime", &numbers)).unwrap();
             text.split_once("\tsandbox").map(|(_, line)| line.to_owned())
         };
-        assert_eq!([said([1; 3]), said([u64::MAX; 3])], [None, None]);
-        assert_eq!(said([1, 0, 1]).unwrap(), " without:\t\tLandlock\n\n");
-        assert_eq!(said([1, 0, 0]).unwrap(), " without:\t\tLandlock, seccomp\n\n");
+        assert_eq!([said([1; 4]), said([u64::MAX; 4])], [None, None]);
+        assert_eq!(said([1, 0, u64::MAX, 1]).unwrap(), " without:\t\tLandlock\n\n");
+        assert_eq!(said([1, 1, 0, 1]).unwrap(), " without:\t\tLandlock for ports\n\n");
+        assert_eq!(said([1, 0, u64::MAX, 0]).unwrap(), " without:\t\tLandlock, seccomp\n\n");
     }
 
     /// As conntrackd 1.4.7 printed it.

@@ -143,10 +143,11 @@ const DETAILS: [&str; 14] = [
      directory belongs to another user at the start, CAP_DAC_OVERRIDE, in its bounding set, too. It can read no file, and can write and make \
      files only in the log's directory, or in that of the file to which the log is a link (Landlock). It \
      can make only system calls that it needs: it can neither run a program, nor connect to anything but the \
-     kernel (and, with --ipfix, to other machines), nor trace a process (no_new_privs and seccomp, on x86_64 and aarch64). So a file that logrotate \
+     kernel (and, with --ipfix, to collectors: over TCP to the one port, of any host, where the kernel has Landlock's rules for ports, since Linux \
+     6.7; over UDP to any), nor trace a process (no_new_privs and seccomp, on x86_64 and aarch64). So a file that logrotate \
      creates must have the owner of the one before it. If the kernel lacks a part, a line of -s runtime says \
-     so, and sandbox.capabilities, sandbox.files and sandbox.calls of -s --tsv are 0 instead of 1; with \
-     --no-sandbox they are absent.",
+     so, and sandbox.capabilities, sandbox.files, sandbox.ports and sandbox.calls of -s --tsv are 0 instead of 1; with \
+     --no-sandbox they are absent, and sandbox.ports is without a collector of TCP.",
     "Differences from conntrackd 1.4.7: bytes are added up in 64 bits, not in 32; active falls when the \
      table shrinks; scheduling is normal, not SCHED_RR; -s runtime counts every loss of events; -R waits \
      until the comparison has ended; -i never shows counters or a mark of 0. A wrong command line gives status 1, where conntrackd 1.4.7 \

@@ -57,7 +57,7 @@ const FIRST: [Field; 11] = [
 ];
 
 /// The numbers after those by state.
-const LAST: [Field; 39] = [
+const LAST: [Field; 40] = [
     ("traffic", "orig_packets", NumberKind::Count),
     ("traffic", "orig_bytes", NumberKind::Count),
     ("traffic", "reply_packets", NumberKind::Count),
@@ -96,6 +96,7 @@ const LAST: [Field; 39] = [
     ("daemon", "uptime_seconds", NumberKind::Level),
     (SANDBOX, "capabilities", NumberKind::Level),
     (SANDBOX, "files", NumberKind::Level),
+    (SANDBOX, "ports", NumberKind::Level),
     (SANDBOX, "calls", NumberKind::Level),
 ];
 

@@ -70,8 +70,8 @@ pub struct Sent {
 
 #[derive(Debug)]
 pub(super) struct Collector {
-    address: SocketAddr,
-    transport: Transport,
+    pub(super) address: SocketAddr,
+    pub(super) transport: Transport,
     domain: u32,
     has_marks: bool,
     state: State,

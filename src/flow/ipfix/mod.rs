@@ -198,6 +198,11 @@ impl Exporter {
         self.collector.due()
     }
 
+    /// How the collector is reached, and at which port.
+    pub fn destination(&self) -> (Transport, u16) {
+        (self.collector.transport, self.collector.address.port())
+    }
+
     pub fn sent(&self) -> Sent {
         self.collector.sent
     }

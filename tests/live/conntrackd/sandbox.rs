@@ -32,6 +32,26 @@ fn a_daemon_keeps_one_capability() {
     assert_eq!((ran.status, ran.stderr.as_str()), (1, wanted));
 }
 
+/// Only over TCP the kernel can limit the ports.
+#[test]
+fn the_port_of_a_collector_is_shut_in() {
+    let Some(place) = Place::new("sandbox_ports") else { return };
+    for (words, is_limited) in [
+        (&[][..], false),
+        (&["--ipfix", "127.0.0.1:4739"], false),
+        (&["--ipfix", "127.0.0.1:4739/tcp"], true),
+    ] {
+        let daemon = place.daemon(words);
+        let numbers = place.ask(&["-s", "--tsv"]).clean();
+        let line = numbers.lines().find_map(|line| line.strip_prefix("sandbox\tports\t")).unwrap();
+        // A kernel may lack Landlock, or its rules for ports.
+        assert_eq!(["0", "1"].contains(&line), is_limited, "{words:?}: {line}");
+        let runtime = place.ask(&["-s", "runtime"]).clean();
+        assert_eq!(runtime.contains("Landlock for ports"), line == "0", "{runtime}");
+        drop(daemon);
+    }
+}
+
 #[test]
 fn a_log_of_another_user_takes_a_second_one() {
     let Some(place) = Place::new("sandbox_log") else { return };

@@ -4,6 +4,7 @@ use super::super::statistics::{ABSENT, Numbers, RATED, RATES, SANDBOX, SPANS};
 use super::Daemon;
 use crate::source::flows::conntrack;
 use crate::sys;
+use crate::sys::collector::Transport;
 use crate::sys::sandbox::Sandbox;
 
 impl Daemon {
@@ -39,9 +40,13 @@ impl Daemon {
         let held = |part: fn(Sandbox) -> bool| {
             self.sandbox.map_or(ABSENT, |sandbox| u64::from(part(sandbox)))
         };
+        // Datagrams cannot be limited.
+        let exporter = self.ledger.exporter.as_ref();
+        let is_of_tcp = exporter.is_some_and(|one| one.destination().0 == Transport::Tcp);
         let sandbox = [
             ("capabilities", held(|sandbox| sandbox.capabilities)),
             ("files", held(|sandbox| sandbox.files)),
+            ("ports", if is_of_tcp { held(|sandbox| sandbox.ports) } else { ABSENT }),
             ("calls", held(|sandbox| sandbox.calls)),
         ];
         numbers.set_all(SANDBOX, &sandbox);
