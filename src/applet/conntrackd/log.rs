@@ -128,12 +128,24 @@ impl Log {
 
     /// What is to be said about the first failure since the file was opened, once.
     pub(super) fn failure(&mut self) -> Option<String> {
-        let reason = match self.failure.take()? {
-            PathError::System(error) => error::reason(error),
-            PathError::Ours(reason) => reason.to_owned(),
-        };
+        let reason = self.reason()?;
         let path = error::visible(self.path.as_os_str().as_bytes());
         Some([&path, ": ", &reason, ": lines are lost, and counted as log.lost"].concat())
+    }
+
+    fn reason(&mut self) -> Option<String> {
+        Some(match self.failure.take()? {
+            PathError::System(error) => error::reason(error),
+            PathError::Ours(reason) => reason.to_owned(),
+        })
+    }
+
+    /// Writes what is left, and tells how many lines were lost in all.
+    pub(super) fn finish(&mut self, clock: Duration) -> Option<String> {
+        self.flush(clock);
+        let path = error::visible(self.path.as_os_str().as_bytes());
+        let reason = self.reason().map(|reason| [": ", &reason].concat()).unwrap_or_default();
+        (self.lost > 0).then(|| format!("{path}: {} lines were lost{reason}", self.lost))
     }
 
     /// Writes the buffer, and counts in `written` how many of its bytes are in the file.

@@ -176,7 +176,9 @@ const ORIGINAL: Original = Original {
     status_of_help: 0,
     status_of_usage: 1,
     status_of_failure: 1,
-    statuses: "0 on success, also after SIGTERM, SIGINT and -k; 1 after a wrong command line or \
+    statuses: "0 on success, also after SIGTERM, SIGINT and -k, even if lines of --log or records of --ipfix were lost \
+        (messages and -s say so): a service manager takes another status for a crash, and with Restart=on-failure it would start \
+        again what -k has stopped; 1 after a wrong command line or \
         configuration, if another daemon runs, if no daemon answers, or if a privilege is missing.",
 };
 

@@ -38,11 +38,13 @@ impl Daemon {
         self.notify.tell("STOPPING=1");
         let ended = ended.and_then(|()| self.look_once_more());
         self.ledger.stop(self.now);
-        if let Some(log) = &mut self.ledger.log {
-            log.flush(self.now.clock);
+        // No reason for another status: a service manager would take it for a crash and, with Restart=on-failure,
+        // start again what somebody has stopped.
+        if let Some(lost) = self.ledger.log.as_mut().and_then(|log| log.finish(self.now.clock)) {
+            report.say(&lost);
         }
         if let Some(lost) = self.ledger.exporter.as_mut().and_then(Exporter::finish) {
-            report.trouble(&Error::failed("--ipfix", lost));
+            report.say(&["--ipfix: ", &lost].concat());
         }
         ended
     }
