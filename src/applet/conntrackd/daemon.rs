@@ -3,8 +3,8 @@
 
 mod ending;
 mod numbers;
+mod waiting;
 
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use crate::source::flows::conntrack;
 use crate::source::flows::events::{EventGroups, Events, Subject};
 use crate::source::flows::follow::{Follower, Seen};
 use crate::source::flows::labels::Labels;
+use crate::source::multicast::Pace;
 use crate::sys::daemon::{self, Listener, Lock, Notify};
 use crate::sys::sandbox::Sandbox;
 use crate::sys::signals::{SIGHUP, SIGINT, SIGTERM, Signals};
@@ -47,6 +48,9 @@ pub(super) struct Daemon {
     follower: Follower,
     /// Whether it may block until a socket is ready.
     may_wait: bool,
+    /// Whether the receive buffer is large enough to let events gather.
+    may_nap: bool,
+    pace: Pace,
     /// The requested size of the buffer of events.
     buffer_bytes: usize,
     reconciler: Reconciler,
@@ -78,6 +82,7 @@ impl Daemon {
         let signals = Signals::of(&[SIGTERM, SIGINT, SIGHUP]);
         let signals = signals.map_err(|error| Error::system("signals", error))?;
         let events = Events::open(EventGroups::FLOWS, Some(settings.buffer_bytes))?;
+        let may_nap = events.receive_buffer().is_ok_and(|bytes| bytes >= Pace::BUFFER_BYTES);
         let kernel = conntrack::open()?;
         let [socket, beside] = [&settings.socket, &settings.lock].map(|path| directory_of(path));
         let made = daemon::make_directory(socket)?;
@@ -103,6 +108,8 @@ impl Daemon {
             notify: Notify::default(),
             follower: Follower::of(events),
             may_wait: true,
+            may_nap,
+            pace: Pace::default(),
             kernel,
             sandbox: None,
             ledger,
@@ -158,8 +165,8 @@ impl Daemon {
             }
         }
         self.follow()?;
-        self.serve(&ready);
-        if self.accepts() {
+        self.serve(&ready.clients);
+        if ready.is_listener && self.accepts() {
             self.accept();
         }
         if let Some(log) = &mut self.ledger.log {
@@ -179,52 +186,6 @@ impl Daemon {
 
     fn accepts(&self) -> bool {
         self.is_loaded() && !self.is_full
-    }
-
-    /// Waits until something is ready, or until the next timed task. Returns which clients are ready, in
-    /// their order.
-    fn wait(&self) -> Result<Vec<bool>, Error> {
-        let mut next = self.next_tick;
-        if !self.follower.is_dumping() {
-            next = next.min(self.reconciler.due());
-        }
-        if self.notify.watchdog.is_some() {
-            next = next.min(self.next_watchdog);
-        }
-        if let Some(due) = self.ledger.exporter.as_ref().and_then(Exporter::due) {
-            next = next.min(due);
-        }
-        let mut patience = next.saturating_sub(sys::monotonic());
-        if !self.may_wait {
-            patience = Duration::ZERO;
-        }
-        let timeout = Timespec {
-            tv_sec: i64::try_from(patience.as_secs()).unwrap_or(1),
-            tv_nsec: patience.subsec_nanos().into(),
-        };
-        let own = [
-            Some(self.signals.as_fd()),
-            Some(self.follower.events.as_fd()),
-            self.accepts().then(|| self.listener.as_fd()),
-            self.follower.dump(),
-        ];
-        let writes = |is_writing| if is_writing { PollFlags::OUT } else { PollFlags::empty() };
-        let collector = self.ledger.exporter.as_ref().and_then(Exporter::fd);
-        let own = own
-            .into_iter()
-            .flatten()
-            .map(|fd| (fd, PollFlags::IN))
-            .chain(collector.map(|(fd, is_writing)| (fd, PollFlags::IN | writes(is_writing))));
-        let count = own.clone().count();
-        let mut fds: Vec<PollFd<'_>> = own
-            .chain(self.clients.wanted())
-            .map(|(fd, wanted)| PollFd::from_borrowed_fd(fd, wanted))
-            .collect();
-        match rustix::event::poll(&mut fds, Some(&timeout)) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(Error::system("poll", error)),
-        }
-        Ok(fds.iter().skip(count).map(|fd| !fd.revents().is_empty()).collect())
     }
 
     /// Continues with the events and the comparison, and begins a comparison if one is due.
