@@ -288,7 +288,8 @@ fn three_collectors(test: &str, many: u32) {
             exported.number(name, "flows", "active") == 0
                 && exported.number(name, "ipfix", "waiting") == 0
         });
-        assert_eq!(exported.number(name, "ipfix", "lost"), 0);
+        let numbers = exported.ask(name, &["-s", "--tsv"]).1;
+        assert_eq!(exported.number(name, "ipfix", "lost"), 0, "{name}: {numbers}");
         ended(daemon);
     }
     let end = Instant::now() + Duration::from_secs(20);
