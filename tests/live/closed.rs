@@ -128,6 +128,20 @@ fn connections_of_another_namespace_are_not_taken_for_closed_ones() {
     drop(resident);
 }
 
+/// The first thread of a process may live elsewhere.
+#[test]
+fn a_socket_of_a_thread_counts_where_the_thread_lives() {
+    let test = "a_socket_of_a_thread_counts_where_the_thread_lives";
+    let Some(world) = World::quiet(test) else { return };
+    let mut script = world.companion("straying");
+    let said = script.go();
+    let (pid, thread) = said.split_once(' ').unwrap();
+    let row = format!("{pid}\tunbound\t1\n");
+    check(world::connbox_outside(&["closedcalc", "--by", "pid", "--netns", thread]), &row);
+    let all = world::connbox_outside(&["closedcalc", "--by", "pid", "--netns", "all"]).stdout;
+    assert_eq!(all.matches(&format!("\t{row}")).count(), 1, "{all}");
+}
+
 #[test]
 fn every_namespace_is_asked() {
     let Some((world, _script, [pid, child])) = with_holder("every_namespace_is_asked") else {

@@ -35,6 +35,7 @@ fn is_one() {
         "heir" => heir(),
         "holder" => holder(),
         "listener" => listener(),
+        "straying" => straying(),
         "transfer" => transfer(),
         "web" => web(),
         _ => panic!("{role} is not a companion"),
@@ -55,6 +56,18 @@ fn told() -> Option<String> {
 
 fn say(text: &str) {
     io::stderr().write_all(format!("{text}\n").as_bytes()).unwrap();
+}
+
+/// Holds an unbound socket in a namespace of its own, in which only one of its threads lives.
+fn straying() {
+    told();
+    let thread = thread::spawn(|| {
+        sys::unshare_net().unwrap();
+        let _socket = tcp(V4, None);
+        say(&format!("{} {}", std::process::id(), rustix::thread::gettid().as_raw_nonzero()));
+        stay();
+    });
+    thread.join().unwrap();
 }
 
 /// Waits for the end of the input.

@@ -36,7 +36,9 @@ pub(super) static APPLET: Applet = Applet {
          largest first, groups of equal size in the order of their keys. In column kind, unbound means that \
          the socket is in no table of the kernel (lsof says \"can't identify protocol\"); bound means that \
          it has a port and is neither connected nor listening, which the kernel reports since Linux 6.8 \
-         (before that, kind is '-'). A socket that several processes hold counts for the lowest pid. If such \
+         (before that, kind is '-'). A socket that several processes hold counts for the lowest pid. The unbound \
+         sockets of a process whose threads live in several network namespaces count in each of these, and with \
+         --netns all in that of the first thread: the kernel does not tell where they were made. If such \
          sockets are found, closedcalc also reads the tables of the other namespaces, because a process may \
          hold connections of those: this needs CAP_SYS_ADMIN.",
         "The sockets are found by one pass over /proc/*/fd, a dump of the tables through sock_diag(7), and \

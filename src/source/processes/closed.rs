@@ -9,6 +9,8 @@
 
 use std::collections::HashMap;
 
+use rustix::io::Errno;
+
 use super::owner::{Candidate, Descriptors, Held, Matching, Process};
 use super::owners::Owners;
 use super::sight::Sight;
@@ -60,7 +62,7 @@ pub struct Found {
 }
 
 impl Round {
-    /// Reads the processes that live in our network namespace.
+    /// Reads the processes of which a thread lives in our network namespace.
     ///
     /// # Errors
     /// If /proc cannot be read, or sock_diag is refused.
@@ -71,8 +73,8 @@ impl Round {
         walk(StateSet::BOUND, &mut |socket| before.push(socket.inode()))?;
         before.sort_unstable();
         let (of_pass, sight) = (Proc::open(&source.kernel)?, Sight::of(&proc)?);
-        let is_wanted = move |process: &Candidate<'_>| match proc.network_namespace(process.pid) {
-            Ok(namespace) if namespace != own => Ok(Matching::No),
+        let is_wanted = move |process: &Candidate<'_>| match lives_in(&proc, process.pid, own) {
+            Ok(false) => Ok(Matching::No),
             // One that does not show its namespace does not show its descriptors, and is counted.
             Err(error) if !is_refusal(error) => Err(error),
             _ => Ok(Matching::Yes),
@@ -162,6 +164,20 @@ impl Round {
         sockets.extend(nobodys.into_iter().map(|(_, socket)| socket));
         Ok(Found { sockets, others, refused, lacks_namespaces })
     }
+}
+
+/// Whether a thread of a process lives in a network namespace: not all need to live in the same.
+fn lives_in(proc: &Proc, pid: u32, namespace: u64) -> Result<bool, Errno> {
+    if proc.network_namespace(pid)? == namespace {
+        return Ok(true);
+    }
+    for thread in proc.other_threads(pid)? {
+        let other = unless_gone(proc.network_namespace_of_thread(thread))?;
+        if other == Some(namespace) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Finds who holds bound sockets of our namespace: processes that live in other namespaces, or were born during the
