@@ -158,6 +158,8 @@ static DOCS: [&OptDoc; OPTIONS.len()] = cli::docs(&OPTIONS);
 fn run(call: &mut Call) -> Result<(), Error> {
     let (args, query) = call.args_and(&OPTIONS, &options::FILTERS)?;
     let states = states(call.names(), query.states())?;
+    let needs = query.needs.with(args.grouping.needs());
+    grouping::check_pods(call, query.pods_file.as_deref(), needs)?;
     let grouping = &args.grouping;
     if grouping.has_keys() && !grouping.is_among(&["family"]) {
         return by_keys(call, args, query, states);

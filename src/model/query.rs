@@ -224,6 +224,9 @@ pub struct Query {
     pub processes: Choice<Vec<u8>>,
     /// Paths of control groups, which include the groups below them.
     pub cgroups: Choice<Vec<u8>>,
+    /// Names of the pods and of the containers that these are of.
+    pub pods: Choice<Vec<u8>>,
+    pub containers: Choice<Vec<u8>>,
     /// Whether the user gave any filter option.
     pub is_given: bool,
     /// For how long a count is repeated at most until it is confirmed; counted once if `None`.
@@ -231,7 +234,7 @@ pub struct Query {
     /// What else must be looked up about these sockets.
     pub needs: Needs,
     /// `--pods`: a file with the names of pods.
-    pub pods: Option<PathBuf>,
+    pub pods_file: Option<PathBuf>,
 }
 
 /// A name in a query that is not looked up yet.
@@ -275,7 +278,12 @@ impl Query {
 
     /// Whether the selection needs the processes that hold a socket.
     pub fn looks_at_holders(&self) -> bool {
-        !(self.processes.is_empty() && self.cgroups.is_empty())
+        !self.processes.is_empty() || self.looks_at_cgroups()
+    }
+
+    /// Whether the selection needs the control groups of sockets.
+    pub fn looks_at_cgroups(&self) -> bool {
+        [&self.cgroups, &self.pods, &self.containers].into_iter().any(|choice| !choice.is_empty())
     }
 
     /// Whether `socket` matches, as far as its row says.

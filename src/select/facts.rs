@@ -10,7 +10,7 @@ use super::keys::{self, push_text};
 use super::listeners::{DIRECTIONS, Listening};
 use super::names::{Names, with_name};
 use crate::error::Error;
-use crate::model::{Needs, Query, Socket};
+use crate::model::{Choice, Needs, Query, Socket};
 use crate::source::files::names::{Services, Users};
 use crate::source::files::saved::words::Words;
 use crate::source::processes::cgroup::{self, Cgroups};
@@ -41,7 +41,7 @@ pub(crate) struct Shared {
     /// The same where they are groups of pods.
     pods_of: Names,
     /// The names of pods, if they are asked for.
-    pods: Option<Pods>,
+    pub(super) pods: Option<Pods>,
     services: Option<Services>,
     users: Option<Users>,
 }
@@ -69,8 +69,8 @@ impl Shared {
     /// If the processes cannot be read at all, or if there are none: in saved files.
     pub(crate) fn read(source: &Source, query: &Query) -> Result<Shared, Error> {
         let (kernel, needs) = (&source.kernel, query.needs);
-        let pods_file = query.pods.as_deref();
-        let has_cgroups = needs.has(Needs::CGROUPS) || !query.cgroups.is_empty();
+        let pods_file = query.pods_file.as_deref();
+        let has_cgroups = needs.has(Needs::CGROUPS) || query.looks_at_cgroups();
         let cgroups =
             if has_cgroups && source.saved.is_empty() { Cgroups::read(kernel)? } else { None };
         Ok(Shared {
@@ -191,19 +191,38 @@ impl<'a> Facts<'a> {
     }
 
     /// Appends the name of the pod or container in which the socket was made.
-    #[inline(never)]
     pub(crate) fn push_pod(&self, to: &mut Vec<u8>, socket: &Socket, which: Which) {
-        let Shared { holders, pods: Some(pods), pods_of, .. } = self.shared else { return };
-        let push = |path: Option<&[u8]>| {
+        self.with_home(socket, |pods, path| {
             push_text(to, path.and_then(|path| pods.name(path, which)).as_deref());
-        };
+        });
+    }
+
+    /// Calls `each` with the names of pods, and with the control group that tells those of the socket; gives `None` if
+    /// nobody asks for pods.
+    #[inline(never)]
+    fn with_home<T>(
+        &self,
+        socket: &Socket,
+        each: impl FnOnce(&Pods, Option<&[u8]>) -> T,
+    ) -> Option<T> {
+        let Shared { holders, pods, pods_of, .. } = self.shared;
+        let pods = pods.as_ref()?;
+        let each = |path: Option<&[u8]>| each(pods, path);
         let is_in_process = self.may_have_old_group(socket) && holders.late_owners().is_some();
-        match self.process(socket).filter(|_| is_in_process) {
-            Some(process) => with_name(pods_of, process.pid, push, |pid| {
+        Some(match self.process(socket).filter(|_| is_in_process) {
+            Some(process) => with_name(pods_of, process.pid, each, |pid| {
                 holders.or_note(pods::group_of_process(self.kernel, pid)).flatten()
             }),
-            None => self.with_cgroup(socket, push),
-        }
+            None => self.with_cgroup(socket, each),
+        })
+    }
+
+    /// Whether the socket is in a pod or container that is asked for.
+    fn is_home(&self, choice: &Choice<Vec<u8>>, socket: &Socket, which: Which) -> bool {
+        choice.is_empty()
+            || self.with_home(socket, |pods, path| {
+                choice.has(|word| path.is_some_and(|path| pods.is_named(path, which, word)))
+            }) == Some(true)
     }
 
     /// Whether the pod of the socket, if it has one, is only in a hierarchy of cgroup v1, which tells processes alone.
@@ -217,7 +236,7 @@ impl<'a> Facts<'a> {
     pub(super) fn lacks_holder(&self, query: &Query, socket: &Socket) -> bool {
         let Shared { holders, cgroups, .. } = self.shared;
         let is_of_process = || {
-            let is_asked = query.needs.has(Needs::CGROUPS) || !query.cgroups.is_empty();
+            let is_asked = query.needs.has(Needs::CGROUPS) || query.looks_at_cgroups();
             is_asked
                 && (socket.cgroup.is_none_or(|id| cgroups.is_none() && id == cgroup::TOP)
                     || self.may_have_old_group(socket))
@@ -299,6 +318,8 @@ impl<'a> Facts<'a> {
         };
         (query.processes.any.is_empty() || self.process(socket).is_some())
             && !self.is_avoided(socket)
+            && self.is_home(&query.pods, socket, Which::Pod)
+            && self.is_home(&query.containers, socket, Which::Container)
             && (query.cgroups.is_empty()
                 || self.with_cgroup(socket, |path| {
                     query.cgroups.has(|wanted| path.is_some_and(|path| is_below(path, wanted)))

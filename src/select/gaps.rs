@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 use super::facts::Shared;
 use crate::error::{self, Error};
 use crate::frame::Report;
-use crate::model::{Needs, Query};
-use crate::source::processes::cgroup;
+use crate::model::{Choice, Needs, Query};
+use crate::source::processes::cgroup::{self, Cgroups};
+use crate::source::processes::pods::Which;
 use crate::source::sockets::sock_diag::Dumped;
 
 impl Shared {
@@ -29,24 +30,25 @@ impl Shared {
 
     /// The warning if something could not be seen that a count depends on.
     pub(crate) fn gap(&self, query: &Query) -> Option<String> {
+        let (option, choice) = asked_homes(query).next().unwrap_or(("--cgroup", &query.cgroups));
         // One that cannot be reached is in some group below the root.
-        let counted = |by_root| match query.cgroups.none.is_empty() {
-            true if by_root => "counted only by --cgroup /",
-            true => "counted by no --cgroup",
-            false => "not excluded by --cgroup",
+        let counted = |by_root| match choice.none.is_empty() {
+            true if by_root && option == "--cgroup" => "counted only by --cgroup /".to_owned(),
+            true => ["counted by no ", option].concat(),
+            false => ["not excluded by ", option].concat(),
         };
         if let Some(obstacle) = self.hidden_cgroups(query) {
             let outcome = if is_of_root(query) { "" } else { ", and " };
-            let counted = if is_of_root(query) { "" } else { counted(true) };
+            let counted = if is_of_root(query) { String::new() } else { counted(true) };
             return Some(
-                [&obstacle, ": their sockets are shown as 'unreachable'", outcome, counted]
+                [&obstacle, ": their sockets are shown as 'unreachable'", outcome, &counted]
                     .concat(),
             );
         }
         if self.has_untold.load(Ordering::Relaxed) {
             const UNTOLD: &str = "/proc/net does not show the control group of sockets that no process holds: they \
                 are shown as '-', and ";
-            return Some([UNTOLD, counted(false)].concat());
+            return Some([UNTOLD, &*counted(false)].concat());
         }
         self.holders.gap(query).or_else(|| self.avoided.as_ref()?.gap(query))
     }
@@ -85,9 +87,37 @@ impl Shared {
             for path in query.cgroups.iter().filter(|path| !all.has(path)) {
                 add("--cgroup: no control group", path);
             }
+            for (choice, which, what) in [
+                (&query.pods, Which::Pod, "--pod: no pod"),
+                (&query.containers, Which::Container, "--container: no container"),
+            ] {
+                for word in choice.iter() {
+                    if self.lacks_home(all, which, word)? {
+                        add(what, word);
+                    }
+                }
+            }
         }
         Ok(remarks)
     }
+
+    /// Whether certainly no control group is of a pod or container that `word` means.
+    fn lacks_home(&self, all: &Cgroups, which: Which, word: &[u8]) -> Result<bool, Error> {
+        let Some(pods) = &self.pods else { return Ok(false) };
+        let is_it = |path: &[u8]| pods.is_named(path, which, word);
+        if all.paths().any(is_it) {
+            return Ok(false);
+        }
+        // Those of cgroup v1 are not among them.
+        if pods.has_old_groups { self.holders.is_none_in(is_it) } else { Ok(true) }
+    }
+}
+
+/// The options that look at control groups and are given.
+fn asked_homes(query: &Query) -> impl Iterator<Item = (&'static str, &Choice<Vec<u8>>)> {
+    let all =
+        [("--cgroup", &query.cgroups), ("--pod", &query.pods), ("--container", &query.containers)];
+    all.into_iter().filter(|(_, choice)| !choice.is_empty())
 }
 
 /// Whether `--cgroup /` counts the sockets of all groups, whatever their names.

@@ -1,7 +1,7 @@
 //! Counting in groups: `--by`, `--top`, `--min` and `--sum`, the same in all applets with these options.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::keys::{AskedKey, Counted, Key};
 use crate::cli::{self, Opt};
@@ -161,19 +161,6 @@ impl<K: Counted> Grouping<K> {
         self.by.iter().fold(Needs::NONE, |needs, part| needs.with(of(part)))
     }
 
-    /// Refuses `--pods` where no key has names of pods, and where standard input would be read twice.
-    pub(crate) fn check_pods(&self, call: &Call) -> Result<(), Error> {
-        const VAIN: &str = "needs --by pod or --by container, whose names it gives";
-        const TWICE: &str =
-            "standard input can be read only once; save it to a file, and name that";
-        let is_input = |path: &PathBuf| path.as_os_str() == "-";
-        let is_in_vain = self.pods.is_some() && !self.needs().has(Needs::PODS);
-        let common = call.common();
-        let is_twice = self.pods.as_ref().is_some_and(is_input)
-            && (common.interval.is_some() || common.from.iter().any(is_input));
-        cli::refuse([(is_in_vain, "--pods", VAIN), (is_twice, "--pods", TWICE)])
-    }
-
     /// Whether `--min` is given without keys; it then has no groups to filter.
     pub(crate) fn lacks_keys(&self) -> bool {
         self.min.is_some() && !self.has_keys()
@@ -274,6 +261,18 @@ impl<K: Counted> Grouping<K> {
         }
         Ok(())
     }
+}
+
+/// Refuses `--pods` where nothing needs the names of pods, and where standard input would be read twice.
+pub(crate) fn check_pods(call: &Call, file: Option<&Path>, needs: Needs) -> Result<(), Error> {
+    const VAIN: &str = "needs pod or container, as a key of --by or a filter, whose names it gives";
+    const TWICE: &str = "standard input can be read only once; save it to a file, and name that";
+    let is_input = |path: &Path| path.as_os_str() == "-";
+    let common = call.common();
+    let is_twice = file.is_some_and(is_input)
+        && (common.interval.is_some() || common.from.iter().any(|path| is_input(path)));
+    let is_in_vain = file.is_some() && !needs.has(Needs::PODS);
+    cli::refuse([(is_in_vain, "--pods", VAIN), (is_twice, "--pods", TWICE)])
 }
 
 /// Why an option that is about groups is refused.

@@ -8,6 +8,7 @@ use crate::model::{Needs, Query};
 use crate::source::Source;
 use crate::source::processes::owner::{Candidate, Descriptors, Matching, Reading};
 use crate::source::processes::owners::Owners;
+use crate::source::processes::pods;
 use crate::source::processes::sight::Sight;
 use crate::source::processes::words::Words;
 use crate::sys::Kernel;
@@ -214,13 +215,27 @@ impl Holders {
             return None;
         }
         let is_shown =
-            !self.is_filtered && (query.needs.has(Needs::HOLDERS) || query.cgroups.is_empty());
+            !self.is_filtered && (query.needs.has(Needs::HOLDERS) || !query.looks_at_cgroups());
         let outcome = match is_shown {
             _ if self.is_avoided => "are counted, as if no process to be excluded held them",
             true => "are shown as '-' (no owner found)",
             false => "are not counted",
         };
         Some(known.sight.gap(outcome))
+    }
+
+    /// Whether certainly no process is in a control group, perhaps of cgroup v1, that `is_it`.
+    ///
+    /// # Errors
+    /// If the processes cannot be read.
+    pub(super) fn is_none_in(&self, is_it: impl Fn(&[u8]) -> bool) -> Result<bool, Error> {
+        let proc = Proc::open(&self.kernel)?;
+        for pid in proc.pids()? {
+            if pods::group_of_process(&self.kernel, pid)?.is_some_and(|path| is_it(&path)) {
+                return Ok(false);
+            }
+        }
+        Ok(Sight::of(&proc)?.is_clear())
     }
 
     /// The words of `--process` that match no process, if all can be seen.

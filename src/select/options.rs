@@ -13,7 +13,7 @@ use crate::source::files::names::{Services, Users};
 use crate::source::{Source, sockets};
 use crate::sys::{self, Kernel};
 
-pub(crate) static FILTERS: [Opt<Query>; 13] = [
+pub(crate) static FILTERS: [Opt<Query>; 16] = [
     Opt::<Query>::switch("ipv4", "IPv4 sockets only", |query| {
         given(query).family = Some(Family::Inet);
     })
@@ -92,6 +92,27 @@ pub(crate) static FILTERS: [Opt<Query>; 13] = [
             Ok(())
         },
     ),
+    Opt::value(
+        "pod",
+        "NAME[,...]",
+        "created in this pod: NAMESPACE/NAME, NAME or UID",
+        |query, value| homes(query, value, |query| &mut query.pods),
+    ),
+    Opt::value(
+        "container",
+        "NAME|ID[,...]",
+        "created in this container: its name in the pod, or its ID or the first 12 digits",
+        |query, value| homes(query, value, |query| &mut query.containers),
+    ),
+    Opt::value(
+        "pods",
+        "FILE",
+        "take names of pods and containers from FILE: kubectl get pods -A -o json",
+        |query, value| {
+            query.pods_file = Some(cli::path(value)?);
+            Ok(())
+        },
+    ),
     Opt::attached(
         "strict",
         "[=SECONDS]",
@@ -100,6 +121,19 @@ pub(crate) static FILTERS: [Opt<Query>; 13] = [
     ),
 ];
 pub(crate) static DOCS: [&OptDoc; FILTERS.len()] = cli::docs(&FILTERS);
+
+/// Takes names of pods or containers.
+fn homes(
+    query: &mut Query,
+    value: &OsStr,
+    choice: fn(&mut Query) -> &mut Choice<Vec<u8>>,
+) -> Result<(), String> {
+    query.needs = query.needs.with(Needs::PODS);
+    for (is_not, word) in cli::choices(value)? {
+        choice(given(query)).list(is_not).push(word.to_vec());
+    }
+    Ok(())
+}
 
 /// Reads the value of `--strict`.
 pub(crate) fn strict(patience: &mut Option<Duration>, value: Option<&OsStr>) -> Result<(), String> {

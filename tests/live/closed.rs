@@ -292,6 +292,15 @@ fn a_group_outside_the_cgroup_namespace_was_not_removed() {
         assert!(checked.status == 3 && checked.stdout.contains("[UNKNOWN]"), "{checked:?}");
         let filtered = inside(&["conncount", "--cgroup", &name]);
         assert!(filtered.status == 1 && filtered.stderr.starts_with(reason), "{filtered:?}");
+        // Nobody knows which pods the others are of.
+        for option in ["pod", "container"] {
+            let filtered = inside(&["conncount", &format!("--{option}"), "web"]);
+            let counted = format!(", and counted by no --{option}\n");
+            assert!(filtered.status == 1 && filtered.stderr.ends_with(&counted), "{filtered:?}");
+            let checked =
+                inside(&["network-connections", "--rule", &format!("[{option}=web];0;0")]);
+            assert!(checked.status == 3 && checked.stdout.contains("[UNKNOWN]"), "{checked:?}");
+        }
         // All groups are below the root: where no names are shown, nothing is missing.
         assert_eq!(inside(&["conncount", "--cgroup", "/"]).clean(), "1\n");
         assert_eq!(inside(&["conncount", "--cgroup", "/,/no/such"]).clean(), "1\n");

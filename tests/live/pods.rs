@@ -173,6 +173,46 @@ fn names_are_those_of_links_and_lists() {
 }
 
 #[test]
+fn sockets_are_chosen_by_pod_and_container() {
+    let test = "sockets_are_chosen_by_pod_and_container";
+    let list = scratch(test).join("pods.json");
+    let pod = serde_json::json!({"items": [{
+        "metadata": {"namespace": "shop", "name": "web-0", "uid": UID},
+        "status": {"containerStatuses": [{"name": "nginx", "containerID": made("cri-o://1I")}]},
+    }]});
+    fs::write(&list, pod.to_string()).unwrap();
+    let list = list.to_str().unwrap();
+    for kind in ["cgroup2", "cgroup"] {
+        let Some((world, tree, scripts)) = listeners(test, kind) else { continue };
+        // A number, and the remark on a word that means nothing.
+        let counts = |option: &str, value: &str, count: &str, remark: &str| {
+            let value = made(value);
+            let words = ["--pods", list, option, &value, "--state", "listen"];
+            let ran = world.connbox(&[&["conncount"], &words[..]].concat());
+            assert_eq!(ran.stdout.trim_end(), count, "{kind} {value}");
+            assert!(ran.stderr.contains(remark), "{ran:?}");
+            let ran = world.connbox(&[&["tcpstates", "listen", "-v"], &words[..4]].concat());
+            assert_eq!(ran.stdout.trim_end(), count, "{kind} {value}");
+            let rule = format!("[pods={list},{}={value},state=listen];@{count};", &option[2..]);
+            let ran = world.connbox(&["network-connections", "--rule", &rule]);
+            assert!(ran.status == 1 || ran.stdout.contains("[UNKNOWN]"), "{ran:?}");
+            assert!(ran.stdout.contains(remark.trim_start_matches("--pod: ")), "{ran:?}");
+        };
+        counts("--pod", "shop/web-0", "5", "");
+        counts("--pod", "web-0", "5", "");
+        counts("--pod", "!web-0", "4", "");
+        counts("--container", "nginx", "1", "");
+        counts("--container", "nginx,5I", "2", "");
+        counts("--container", &made("7I")[..12], "1", "");
+        counts("--container", "!nginx,!4I", "7", "");
+        counts("--pod", "web", "0", "--pod: no pod found for 'web'");
+        counts("--pod", UID, "5", "");
+        drop(scripts);
+        drop(tree);
+    }
+}
+
+#[test]
 fn a_list_that_is_none_is_refused() {
     let folder = scratch("refused");
     let shape = "is not a list of pods in JSON, as kubectl get pods -A -o json writes it";
@@ -192,12 +232,26 @@ fn a_list_that_is_none_is_refused() {
     let missing = world::connbox_outside(&[&BY[..], &["--pods", "/no/such/file"]].concat());
     assert_eq!((missing.status, missing.stdout.as_str()), (1, ""), "{missing:?}");
     let top = ["conncount", "--netns", "all", "--top", "2"];
-    for words in [&["conncount", "--by", "cgroup"][..], &["conncount"], &["closedcalc"], &top] {
+    let states = ["tcpstates", "--by", "cgroup"];
+    for words in [
+        &["conncount", "--by", "cgroup"][..],
+        &["conncount"],
+        &["closedcalc"],
+        &top,
+        &["tcpstates"],
+        &states,
+    ] {
         let ran = world::connbox_outside(&[words, &["--pods", "a"]].concat());
-        let reason = "--pods: needs --by pod or --by container, whose names it gives\n";
+        let reason =
+            "--pods: needs pod or container, as a key of --by or a filter, whose names it gives\n";
         assert!(ran.status == 2 && ran.stderr.ends_with(reason), "{ran:?}");
     }
-    for words in [&BY[..], &["closedcalc", "--by", "pod"]] {
+    let rules = ["--rule", "[pods=-,pod=a]", "--rule", "LISTEN"];
+    let ran = world::connbox_outside(&[&["network-connections"], &rules[..]].concat());
+    let reason =
+        "--pods: - cannot be combined with several rules: standard input can be read only once";
+    assert!(ran.status == 3 && ran.stderr.contains(reason), "{ran:?}");
+    for words in [&BY[..], &["closedcalc", "--by", "pod"], &["tcpstates", "--pod", "a"]] {
         let ran = world::connbox_outside(&[words, &["--pods", "-", "--interval", "1"]].concat());
         let reason =
             "--pods: standard input can be read only once; save it to a file, and name that\n";

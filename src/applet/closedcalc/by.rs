@@ -9,7 +9,7 @@ use crate::frame::{Call, Report, Sample, Table};
 use crate::model::Groups;
 use crate::model::Needs;
 use crate::out::Column;
-use crate::select::grouping::Grouping;
+use crate::select::grouping::{self, Grouping};
 use crate::select::keys::Shape::{Number, Text, Word};
 use crate::select::keys::{Counted, Key, columns, names, push_text, word};
 use crate::select::socket_keys::{CONTAINER, POD, named_or_number};
@@ -103,7 +103,7 @@ const CONNECTIONS: &str =
 /// For options that do not go with `--by`.
 pub(super) fn run(call: &mut Call, mut grouping: Grouping<HeldSockets>) -> Result<(), Error> {
     check(call)?;
-    grouping.check_pods(call)?;
+    grouping::check_pods(call, grouping.pods.as_deref(), grouping.needs())?;
     grouping.end_with(&KIND);
     let columns = grouping.columns();
     call.table(&columns, &[], &mut By { grouping })

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::frame::{Applet, Call, Example, MEANING, Report, SCOPE, SOURCE};
 use crate::measure::summary::{self, Readings};
 use crate::measure::{self, Measure, Measures, sockstat};
-use crate::model::TcpSockstat;
+use crate::model::{Needs, TcpSockstat};
 use crate::out::Column;
 use crate::select::grouping::{self, Grouping, TakesGrouping};
 use crate::source::Source;
@@ -127,7 +127,7 @@ fn run(call: &mut Call) -> Result<(), Error> {
     if args.grouping.has_keys() {
         return by::run(call, args.grouping);
     }
-    args.grouping.check_pods(call)?;
+    grouping::check_pods(call, args.grouping.pods.as_deref(), Needs::NONE)?;
     if !args.grouping.picks_namespaces(call)? {
         args.grouping.refuse_without_keys()?;
     }

@@ -6,15 +6,17 @@ use crate::error::Error;
 use crate::frame::Call;
 use crate::measure::sockets;
 use crate::model::Query;
+use crate::select::grouping;
 
 /// Counts the matching sockets, in groups if there are keys.
 pub(super) fn run(call: &mut Call, mut args: Args, mut query: Query) -> Result<(), Error> {
     if call.is_of_all_namespaces() {
         args.grouping.lead_with("netns");
     }
+    query.needs = query.needs.with(args.grouping.needs());
     check(call, &args)?;
+    grouping::check_pods(call, query.pods_file.as_deref(), query.needs)?;
     let grouping = &args.grouping;
-    query.needs = query.needs.with(grouping.needs());
     sockets::table(call, grouping, &query, &grouping.columns())
 }
 
@@ -34,6 +36,5 @@ fn check(call: &Call, args: &Args) -> Result<(), Error> {
             "cannot be combined with a filter or --by: it explains the summary",
         ),
     ])?;
-    args.grouping.check_pods(call)?;
     args.grouping.refuse_without_keys()
 }

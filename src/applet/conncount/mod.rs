@@ -55,8 +55,8 @@ pub(super) static APPLET: Applet = Applet {
          the lowest pid or, with --process, for the process you named: by its PID, by its name (the 15 bytes \
          of /proc/PID/comm, which rows show, or the last part of argv[0] or of the executable's path), or by \
          a whole path. Sockets that no process holds (TIME_WAIT, SYN_RECV, connections not yet accepted, \
-         orphans) are in the group '-'. A --process or --cgroup that matches nothing on the machine counts \
-         0, and a warning says so; the status stays 0, as a program may well not run.",
+         orphans) are in the group '-'. A --process, --cgroup, --pod or --container that matches nothing on the \
+         machine counts 0, and a warning says so; the status stays 0, as a program may well not run.",
         "The control group is the one in which the socket was created, as the kernel reports it (since Linux \
          5.9), otherwise that of its process. If that group no longer exists, it is unreachable:ID, as in \
          ss(8), and only --cgroup / matches it. --sum adds up the same queues as ss shows; the kernel counts a \
@@ -64,7 +64,8 @@ pub(super) static APPLET: Applet = Applet {
         "pod and container are read from the path of the control group, as Kubernetes with containerd, CRI-O or \
          Docker, and Docker and Podman alone, name it. A pod is NAMESPACE/NAME where the links in \
          /var/log/containers or the list of --pods FILE give its name (what kubectl get pods -A -o json or the \
-         kubelet's /pods prints), else its UID; a container is its name in the pod, else its ID of 64 digits. Of a \
+         kubelet's /pods prints), else its UID; a container is its name in the pod, else its ID of 64 digits. --pod takes NAMESPACE/NAME, NAME or UID, --container the name \
+         in the pod, the ID or its first 12 digits. Of a \
          container in a container the outer one counts. Where cgroup v1 is in use, sockets whose own group is not \
          one of a pod are in the pod of the process that holds them, which needs the same capabilities as the key pid.",
         "An IPv4 network in --laddr and --raddr also matches IPv4-mapped addresses (::ffff:127.0.0.1), and so does an \
@@ -208,11 +209,11 @@ impl Args {
 
     /// Whether sockets are counted one by one instead of printing the summary.
     fn counts_sockets(&self) -> bool {
-        self.tcp || self.udp || self.grouping.pods.is_some() || self.grouping.is_given()
+        self.tcp || self.udp || self.grouping.is_given()
     }
 }
 
-static OPTIONS: [Opt<Args>; 10] = [
+static OPTIONS: [Opt<Args>; 9] = [
     Opt::switch("transport", "add the table of protocols and families of ss -s", |args| {
         args.transport = true;
     }),
@@ -228,17 +229,16 @@ static OPTIONS: [Opt<Args>; 10] = [
     grouping::max(),
     grouping::min("show only groups of at least COUNT sockets"),
     grouping::sum("QUEUE[,...]", "add the bytes in these queues"),
-    grouping::pods(),
 ];
 static DOCS: [&OptDoc; OPTIONS.len()] = cli::docs(&OPTIONS);
 
 fn run(call: &mut Call) -> Result<(), Error> {
     let (args, mut query) = call.args_and(&OPTIONS, &options::FILTERS)?;
-    let counts_sockets = query.is_given || args.counts_sockets();
-    let is_by_protocol = query.is_given || args.tcp || args.udp;
+    let has_filter = query.is_given || query.pods_file.is_some();
+    let counts_sockets = has_filter || args.counts_sockets();
+    let is_by_protocol = has_filter || args.tcp || args.udp;
     if counts_sockets && (is_by_protocol || !args.grouping.picks_namespaces(call)?) {
         query.protos = args.protos();
-        query.pods.clone_from(&args.grouping.pods);
         return groups::run(call, args, query);
     }
     let names = picked_rows(call, &args)?;

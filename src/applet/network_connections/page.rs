@@ -28,8 +28,8 @@ pub(super) const DETAILS: [&str; 8] = [
      conncount in brackets. If a state and a row have the same name (estab, timewait), lower case means the \
      row.",
     "Brackets contain FILTER=VALUE pairs, separated by commas, with the names of conncount's options: state, \
-     lport, rport, laddr, raddr, iface, uid, process, cgroup. A word without = belongs to the value before it: \
-     [state=established,lport=443,8443] has two ports. Words before the first pair are switches: tcp, udp, \
+     lport, rport, laddr, raddr, iface, uid, inode, process, cgroup, pod, container, and pods for a file with the \
+     names of pods. A word without = belongs to the value before it: [state=established,lport=443,8443] has two ports. Words before the first pair are switches: tcp, udp, \
      ipv4, ipv6, strict.",
     "The performance data of rules is 'KEY'=VALUE;WARNING;CRITICAL;MIN;MAX, where MAX is the kernel's limit \
      if there is one; in KEY, = becomes :, then :: becomes :_ (Icinga 2 puts what stands before :: before all \
@@ -64,7 +64,7 @@ pub(super) const FILES: [(&str, &str); 2] = [
 pub(super) const BUGS: [&str; 2] = [
     "A rule is UNKNOWN if sockets that it may count belong to processes that cannot be seen (see BUGS of \
      connbox-conncount(1)); with --quiet-gaps it checks those that can be seen. If nothing on the machine matches a \
-     process or cgroup, the text says so. Where the programs of other users cannot be seen, a name that no process \
+     process, cgroup, pod or container, the text says so. Where the programs of other users cannot be seen, a name that no process \
      shows, and a path, are UNKNOWN.",
     "With --from, several rules need a file: save to one what would come from a pipe.",
 ];

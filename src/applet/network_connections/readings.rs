@@ -140,6 +140,8 @@ fn in_rule(text: &str) -> String {
     let words = [
         "--process",
         "--cgroup",
+        "--pod",
+        "--container",
         "--iface",
         "--laddr",
         "--raddr",

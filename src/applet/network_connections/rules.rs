@@ -1,6 +1,7 @@
 //! `--rule KEY;WARNING;CRITICAL`: the meaning of a key.
 
 use std::ffi::OsStr;
+use std::path::PathBuf;
 
 use super::check::Threshold;
 use super::counts::{NONE, TYPES};
@@ -10,6 +11,7 @@ use crate::error::Error;
 use crate::frame::Call;
 use crate::measure::summary;
 use crate::model::{Family, Proto, Query, StateSet};
+use crate::select::grouping;
 use crate::select::options::FILTERS;
 
 /// A rule: which number to check, and when to alert.
@@ -75,10 +77,16 @@ pub(super) fn refuse(rules: &[Rule], call: &Call) -> Result<(), Error> {
             ),
         ));
     }
-    let is_piped = call.common().from.iter().any(|path| path.as_os_str() == "-");
-    if rules.len() > 1 && is_piped {
+    let is_input = |path: &PathBuf| path.as_os_str() == "-";
+    let mut piped = call.common().from.iter().find(|path| is_input(path)).map(|_| "--from");
+    for rule in rules {
+        let Key::Filters(query) = &rule.key else { continue };
+        grouping::check_pods(call, query.pods_file.as_deref(), query.needs)?;
+        piped = piped.or(query.pods_file.as_ref().filter(|path| is_input(path)).map(|_| "--pods"));
+    }
+    if let Some(option) = piped.filter(|_| rules.len() > 1) {
         return Err(Error::usage(
-            "--from",
+            option,
             "- cannot be combined with several rules: standard input can be read only once; save it to a file, and name that",
         ));
     }

@@ -104,9 +104,14 @@ impl Cgroups {
         self.paths.get(&id).map(|path| &**path)
     }
 
+    /// The paths of all groups.
+    pub fn paths(&self) -> impl Iterator<Item = &[u8]> {
+        self.paths.values().map(|path| &**path)
+    }
+
     /// Whether a path is one of a group; that of the root is empty.
     pub fn has(&self, path: &[u8]) -> bool {
-        path.is_empty() || self.paths.values().any(|other| **other == *path)
+        path.is_empty() || self.paths().any(|other| other == path)
     }
 }
 

@@ -203,6 +203,24 @@ impl Pods {
         Some(())
     }
 
+    /// Whether the pod or container of a group is meant by `word`: its name, that of a pod with or without its
+    /// namespace, its UID, or the beginning of its ID, as docker prints it.
+    pub fn is_named(&self, path: &[u8], which: Which, word: &[u8]) -> bool {
+        const SHORT_ID: usize = 12;
+        let Some(name) = self.name(path, which) else { return false };
+        let home = Home::of(path);
+        let is_it = match which {
+            Which::Pod => {
+                home.pod.as_deref() == Some(word)
+                    || name.rsplit(|byte| *byte == b'/').next() == Some(word)
+            }
+            Which::Container => {
+                word.len() >= SHORT_ID && home.container.is_some_and(|id| id.starts_with(word))
+            }
+        };
+        is_it || *name == *word
+    }
+
     /// What the pod or container of a group is called: its name, else its UID or ID; `None` for a group of neither. A
     /// group that is not known stays as it is: it may be one of a pod.
     pub fn name<'a>(&'a self, path: &'a [u8], which: Which) -> Option<Cow<'a, [u8]>> {
@@ -356,6 +374,39 @@ mod tests {
         let path = made(shape);
         let text = |name: Cow<'_, [u8]>| String::from_utf8(name.into_owned()).unwrap();
         [Which::Pod, Which::Container].map(|which| pods.name(path.as_bytes(), which).map(text))
+    }
+
+    #[test]
+    fn a_word_means_a_name_or_an_id() {
+        let mut pods = Pods::default();
+        let means = |pods: &Pods, which, word: &str| {
+            pods.is_named(made("/kubepods/podU/I").as_bytes(), which, word.as_bytes())
+        };
+        for (which, word, wanted) in [
+            (Which::Pod, UID, true),
+            (Which::Pod, &UID[..12], false),
+            (Which::Container, ID, true),
+            (Which::Container, &ID[..12], true),
+            (Which::Container, &ID[..11], false),
+        ] {
+            assert_eq!(means(&pods, which, word), wanted, "{word}");
+        }
+        let target = made("/var/log/pods/shop_web-0_U/nginx/0.log");
+        let link = made("web-0_shop_nginx-I.log");
+        pods.add_link(link.as_bytes(), target.as_bytes()).unwrap();
+        for (which, word, wanted) in [
+            (Which::Pod, "shop/web-0", true),
+            (Which::Pod, "web-0", true),
+            (Which::Pod, UID, true),
+            (Which::Pod, "shop", false),
+            (Which::Pod, "", false),
+            (Which::Container, "nginx", true),
+            (Which::Container, &ID[..12], true),
+            (Which::Container, "web-0", false),
+        ] {
+            assert_eq!(means(&pods, which, word), wanted, "{word}");
+        }
+        assert!(!pods.is_named(b"/system.slice", Which::Pod, b""));
     }
 
     #[test]

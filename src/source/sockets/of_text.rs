@@ -44,7 +44,7 @@ impl<'a> Texts<'a> {
             source,
             query,
             asks_holders: needs(Needs::HOLDERS) || !query.processes.is_empty(),
-            asks_cgroups: needs(Needs::CGROUPS) || !query.cgroups.is_empty(),
+            asks_cgroups: needs(Needs::CGROUPS) || query.looks_at_cgroups(),
             asks_owners: needs(Needs::OWNERS) || !query.uids.is_empty(),
             asks_inodes: needs(Needs::INODES) || !query.inodes.is_empty(),
             asks_interfaces: needs(Needs::INTERFACES),
