@@ -20,15 +20,11 @@ complete -c connbox -n 'not __fish_seen_subcommand_from closedcalc conncount con
 complete -c connbox -n 'not __fish_seen_subcommand_from closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack help' -l man -xa 'closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack' -d 'print a man page'
 complete -c connbox -n 'not __fish_seen_subcommand_from closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack help' -l completions -xa 'bash zsh fish' -d 'print the completions for a shell'
 
-# The words that a list does not have, behind what precedes its last word.
+# The words, behind what precedes the last word of a list.
 function __connbox_list
     set -l token (string replace -r '^--[^=]*=' '' -- (commandline -ct) | string trim -l -c '\'')
     set -l head (string replace -r '^((?:.*,)?!?).*$' '$1' -- $token)
-    set -l used (string split , -- (string replace -a '!' '' -- $head))
-    for word in $argv
-        contains -- $word $used
-        or printf '%s\n' $head$word
-    end
+    printf '%s\n' $head$argv
 end
 
 # Whether the file of --textfile comes next.
@@ -150,7 +146,6 @@ complete -c conncount -l top -x -d 'show at most N groups; with --netns all and 
 complete -c conncount -l max-groups -x -d 'fail if there are more than N groups (default 1000000)'
 complete -c conncount -l min -x -d 'show only groups of at least COUNT sockets'
 complete -c conncount -l sum -xa '(__connbox_list recv_queue send_queue)' -d 'add the bytes in these queues'
-complete -c conncount -l pods -rF -d 'with --by pod or container, take names from FILE: kubectl get pods -A -o json'
 complete -c conncount -s 4 -l ipv4 -d 'IPv4 sockets only'
 complete -c conncount -s 6 -l ipv6 -d 'IPv6 sockets only, v4-mapped ones included'
 complete -c conncount -l state -xa '(__connbox_list ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV BOUND_INACTIVE all connected synchronized bucket big)' -d 'in these states or groups of states, in the spelling of any tool'
@@ -162,6 +157,9 @@ complete -c conncount -l iface -xa '(__connbox_interfaces)' -d 'bound to this in
 complete -c conncount -l uid -xa '(__connbox_users)' -d 'created by this user'
 complete -c conncount -l process -x -d 'held by this process'
 complete -c conncount -l cgroup -x -d 'created in this control group or below it'
+complete -c conncount -l pod -xa '(__connbox_interfaces)' -d 'created in this pod: NAMESPACE/NAME, NAME or UID'
+complete -c conncount -l container -x -d 'created in this container: its name in the pod, or its ID or the first 12 digits'
+complete -c conncount -l pods -rF -d 'take names of pods and containers from FILE: kubectl get pods -A -o json'
 complete -c conncount -l strict -d 'repeat for at most SECONDS (5) until the count is confirmed, fail otherwise'
 complete -c conncount -l tsv -d 'columns between tabs (the default, except at a terminal)'
 complete -c conncount -l human -d 'a table for people, with units (the default at a terminal)'
@@ -201,7 +199,6 @@ complete -c connbox -n '__fish_seen_subcommand_from conncount' -l top -x -d 'sho
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -l max-groups -x -d 'fail if there are more than N groups (default 1000000)'
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -l min -x -d 'show only groups of at least COUNT sockets'
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -l sum -xa '(__connbox_list recv_queue send_queue)' -d 'add the bytes in these queues'
-complete -c connbox -n '__fish_seen_subcommand_from conncount' -l pods -rF -d 'with --by pod or container, take names from FILE: kubectl get pods -A -o json'
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -s 4 -l ipv4 -d 'IPv4 sockets only'
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -s 6 -l ipv6 -d 'IPv6 sockets only, v4-mapped ones included'
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -l state -xa '(__connbox_list ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV BOUND_INACTIVE all connected synchronized bucket big)' -d 'in these states or groups of states, in the spelling of any tool'
@@ -213,6 +210,9 @@ complete -c connbox -n '__fish_seen_subcommand_from conncount' -l iface -xa '(__
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -l uid -xa '(__connbox_users)' -d 'created by this user'
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -l process -x -d 'held by this process'
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -l cgroup -x -d 'created in this control group or below it'
+complete -c connbox -n '__fish_seen_subcommand_from conncount' -l pod -xa '(__connbox_interfaces)' -d 'created in this pod: NAMESPACE/NAME, NAME or UID'
+complete -c connbox -n '__fish_seen_subcommand_from conncount' -l container -x -d 'created in this container: its name in the pod, or its ID or the first 12 digits'
+complete -c connbox -n '__fish_seen_subcommand_from conncount' -l pods -rF -d 'take names of pods and containers from FILE: kubectl get pods -A -o json'
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -l strict -d 'repeat for at most SECONDS (5) until the count is confirmed, fail otherwise'
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -l tsv -d 'columns between tabs (the default, except at a terminal)'
 complete -c connbox -n '__fish_seen_subcommand_from conncount' -l human -d 'a table for people, with units (the default at a terminal)'
@@ -254,7 +254,7 @@ complete -c conntrack -s r -l reply-src -x -d 'source address of the replies, or
 complete -c conntrack -s q -l reply-dst -x -d 'destination address of the replies, or its network'
 complete -c conntrack -l mask-src -x -d 'the bits of --src that matter'
 complete -c conntrack -l mask-dst -x -d 'the bits of --dst that matter'
-complete -c conntrack -s p -l protonum -xa '(__connbox_list tcp udp icmp icmpv6 sctp dccp gre udplite)' -d 'transport protocol, by name or number; its own options follow it'
+complete -c conntrack -s p -l protonum -x -d 'transport protocol, by name or number; its own options follow it'
 complete -c conntrack -s f -l family -xa 'ipv4 ipv6' -d 'network protocol'
 complete -c conntrack -s u -l status -xa '(__connbox_list ASSURED SEEN_REPLY FIXED_TIMEOUT EXPECTED OFFLOAD HW_OFFLOAD UNREPLIED)' -d 'with these statuses, and without those marked with !'
 complete -c conntrack -s m -l mark -x -d 'with this mark'
@@ -262,7 +262,7 @@ complete -c conntrack -s c -l secmark -x -d 'with this mark of a security module
 complete -c conntrack -s w -l zone -x -d 'in this zone for both directions'
 complete -c conntrack -l orig-zone -x -d 'in this zone for the original direction only'
 complete -c conntrack -l reply-zone -x -d 'in this zone for the reply direction only'
-complete -c conntrack -s l -l label -x -d 'with these labels, and without those marked with !'
+complete -c conntrack -s l -l label -x -d 'with all of these labels'
 complete -c conntrack -s n -l src-nat -x -d 'whose source was translated, if given: to ADDR'
 complete -c conntrack -s g -l dst-nat -x -d 'whose destination was translated, if given: to ADDR'
 complete -c conntrack -s j -l any-nat -x -d 'whose source or destination was translated, if given: to ADDR'
@@ -276,7 +276,7 @@ complete -c conntrack -l sport -l orig-port-src -xa '(__connbox_services)' -d 's
 complete -c conntrack -l dport -l orig-port-dst -xa '(__connbox_services)' -d 'destination port of the first packet, range A-B or service'
 complete -c conntrack -l reply-port-src -xa '(__connbox_services)' -d 'source port of the replies'
 complete -c conntrack -l reply-port-dst -xa '(__connbox_services)' -d 'destination port of the replies'
-complete -c conntrack -l state -xa '(__connbox_list NONE SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT CLOSE_WAIT LAST_ACK TIME_WAIT CLOSE SYN_SENT2 CLOSED COOKIE_WAIT COOKIE_ECHOED SHUTDOWN_SENT SHUTDOWN_RECD SHUTDOWN_ACK_SENT HEARTBEAT_SENT HEARTBEAT_ACKED REQUEST RESPOND PARTOPEN OPEN CLOSEREQ CLOSING TIMEWAIT IGNORE INVALID)' -d 'TCP, SCTP or DCCP state, as conntrack writes it'
+complete -c conntrack -l state -x -d 'TCP, SCTP or DCCP state, as conntrack writes it'
 complete -c conntrack -l icmp-type -x -d 'ICMP type'
 complete -c conntrack -l icmp-code -x -d 'ICMP code'
 complete -c conntrack -l icmp-id -x -d 'ICMP identifier'
@@ -337,7 +337,7 @@ complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s r -l reply-src
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s q -l reply-dst -x -d 'destination address of the replies, or its network'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l mask-src -x -d 'the bits of --src that matter'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l mask-dst -x -d 'the bits of --dst that matter'
-complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s p -l protonum -xa '(__connbox_list tcp udp icmp icmpv6 sctp dccp gre udplite)' -d 'transport protocol, by name or number; its own options follow it'
+complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s p -l protonum -x -d 'transport protocol, by name or number; its own options follow it'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s f -l family -xa 'ipv4 ipv6' -d 'network protocol'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s u -l status -xa '(__connbox_list ASSURED SEEN_REPLY FIXED_TIMEOUT EXPECTED OFFLOAD HW_OFFLOAD UNREPLIED)' -d 'with these statuses, and without those marked with !'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s m -l mark -x -d 'with this mark'
@@ -345,7 +345,7 @@ complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s c -l secmark -
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s w -l zone -x -d 'in this zone for both directions'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l orig-zone -x -d 'in this zone for the original direction only'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l reply-zone -x -d 'in this zone for the reply direction only'
-complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s l -l label -x -d 'with these labels, and without those marked with !'
+complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s l -l label -x -d 'with all of these labels'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s n -l src-nat -x -d 'whose source was translated, if given: to ADDR'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s g -l dst-nat -x -d 'whose destination was translated, if given: to ADDR'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -s j -l any-nat -x -d 'whose source or destination was translated, if given: to ADDR'
@@ -359,7 +359,7 @@ complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l sport -l orig-
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l dport -l orig-port-dst -xa '(__connbox_services)' -d 'destination port of the first packet, range A-B or service'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l reply-port-src -xa '(__connbox_services)' -d 'source port of the replies'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l reply-port-dst -xa '(__connbox_services)' -d 'destination port of the replies'
-complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l state -xa '(__connbox_list NONE SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT CLOSE_WAIT LAST_ACK TIME_WAIT CLOSE SYN_SENT2 CLOSED COOKIE_WAIT COOKIE_ECHOED SHUTDOWN_SENT SHUTDOWN_RECD SHUTDOWN_ACK_SENT HEARTBEAT_SENT HEARTBEAT_ACKED REQUEST RESPOND PARTOPEN OPEN CLOSEREQ CLOSING TIMEWAIT IGNORE INVALID)' -d 'TCP, SCTP or DCCP state, as conntrack writes it'
+complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l state -x -d 'TCP, SCTP or DCCP state, as conntrack writes it'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l icmp-type -x -d 'ICMP type'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l icmp-code -x -d 'ICMP code'
 complete -c connbox -n '__fish_seen_subcommand_from conntrack' -l icmp-id -x -d 'ICMP identifier'
@@ -786,6 +786,9 @@ complete -c tcpstates -l iface -xa '(__connbox_interfaces)' -d 'bound to this in
 complete -c tcpstates -l uid -xa '(__connbox_users)' -d 'created by this user'
 complete -c tcpstates -l process -x -d 'held by this process'
 complete -c tcpstates -l cgroup -x -d 'created in this control group or below it'
+complete -c tcpstates -l pod -xa '(__connbox_interfaces)' -d 'created in this pod: NAMESPACE/NAME, NAME or UID'
+complete -c tcpstates -l container -x -d 'created in this container: its name in the pod, or its ID or the first 12 digits'
+complete -c tcpstates -l pods -rF -d 'take names of pods and containers from FILE: kubectl get pods -A -o json'
 complete -c tcpstates -l strict -d 'repeat for at most SECONDS (5) until the count is confirmed, fail otherwise'
 complete -c tcpstates -l tsv -d 'columns between tabs (the default, except at a terminal)'
 complete -c tcpstates -l human -d 'a table for people, with units (the default at a terminal)'
@@ -833,6 +836,9 @@ complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l iface -xa '(__
 complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l uid -xa '(__connbox_users)' -d 'created by this user'
 complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l process -x -d 'held by this process'
 complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l cgroup -x -d 'created in this control group or below it'
+complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l pod -xa '(__connbox_interfaces)' -d 'created in this pod: NAMESPACE/NAME, NAME or UID'
+complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l container -x -d 'created in this container: its name in the pod, or its ID or the first 12 digits'
+complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l pods -rF -d 'take names of pods and containers from FILE: kubectl get pods -A -o json'
 complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l strict -d 'repeat for at most SECONDS (5) until the count is confirmed, fail otherwise'
 complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l tsv -d 'columns between tabs (the default, except at a terminal)'
 complete -c connbox -n '__fish_seen_subcommand_from tcpstates' -l human -d 'a table for people, with units (the default at a terminal)'

@@ -1,18 +1,11 @@
 #compdef connbox closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack
 # zsh completion for connbox and its applets; made by: connbox --completions zsh
 
-# Completes the last word of a list, which a ! may precede, with those that the list does not have.
-_connbox_marked() {
-  local -a used
-  [[ $PREFIX == *,* ]] && used=("${(@s:,:)${${PREFIX%,*}//\!}}")
+# Completes the last word of a list, which a ! may precede.
+_connbox_list() {
   compset -P '*,'
   compset -P '\!'
-  compadd -F used -M 'm:{a-zA-Z}={A-Za-z}' "$@"
-}
-
-# The same for what is often a list: another word may follow.
-_connbox_list() {
-  _connbox_marked -S '' "$@"
+  compadd -S '' -M 'm:{a-zA-Z}={A-Za-z}' "$@"
 }
 
 _connbox_services() {
@@ -79,7 +72,6 @@ _connbox_conncount() {
     '--max-groups=''[fail if there are more than N groups (default 1000000)]:N: ' \
     '--min=''[show only groups of at least COUNT sockets]:COUNT: ' \
     '--sum=''[add the bytes in these queues]:QUEUE[,...]:_connbox_list recv_queue send_queue' \
-    '--pods=''[with --by pod or container, take names from FILE\: kubectl get pods -A -o json]:FILE:_files' \
     '(-4 --ipv4)'{-4,--ipv4}'[IPv4 sockets only]' \
     '(-6 --ipv6)'{-6,--ipv6}'[IPv6 sockets only, v4-mapped ones included]' \
     '--state=''[in these states or groups of states, in the spelling of any tool]:STATE[,...]:_connbox_list ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV BOUND_INACTIVE all connected synchronized bucket big' \
@@ -91,6 +83,9 @@ _connbox_conncount() {
     '--uid=''[created by this user]:USER|UID[,...]:_connbox_users' \
     '--process=''[held by this process]:NAME|PID[,...]: ' \
     '--cgroup=''[created in this control group or below it]:PATH[,...]: ' \
+    '--pod=''[created in this pod\: NAMESPACE/NAME, NAME or UID]:NAME[,...]:_connbox_interfaces' \
+    '--container=''[created in this container\: its name in the pod, or its ID or the first 12 digits]:NAME|ID[,...]: ' \
+    '--pods=''[take names of pods and containers from FILE\: kubectl get pods -A -o json]:FILE:_files' \
     '--strict''[repeat for at most SECONDS (5) until the count is confirmed, fail otherwise]' \
     '--tsv''[columns between tabs (the default, except at a terminal)]' \
     '--human''[a table for people, with units (the default at a terminal)]' \
@@ -129,24 +124,24 @@ _connbox_conntrack() {
     '(-E --event)'{-E,--event=}'[show events as they come]:[TABLE]:(conntrack expect dying unconfirmed)' \
     '(-G --get)'{-G,--get=}'[show the one flow that the options name]:[TABLE]:(conntrack expect dying unconfirmed)' \
     '(-S --stats)'{-S,--stats=}'[show the counters of each CPU]:[TABLE]:(conntrack expect dying unconfirmed)' \
-    '(-s --src --orig-src)'{-s,--src=,--orig-src=}'[source address of the first packet, or its network]:[!]ADDR[/LEN]: ' \
-    '(-d --dst --orig-dst)'{-d,--dst=,--orig-dst=}'[destination address of the first packet, or its network]:[!]ADDR[/LEN]: ' \
-    '(-r --reply-src)'{-r,--reply-src=}'[source address of the replies, or its network]:[!]ADDR[/LEN]: ' \
-    '(-q --reply-dst)'{-q,--reply-dst=}'[destination address of the replies, or its network]:[!]ADDR[/LEN]: ' \
+    '(-s --src --orig-src)'{-s,--src=,--orig-src=}'[source address of the first packet, or its network]:ADDR[/LEN]: ' \
+    '(-d --dst --orig-dst)'{-d,--dst=,--orig-dst=}'[destination address of the first packet, or its network]:ADDR[/LEN]: ' \
+    '(-r --reply-src)'{-r,--reply-src=}'[source address of the replies, or its network]:ADDR[/LEN]: ' \
+    '(-q --reply-dst)'{-q,--reply-dst=}'[destination address of the replies, or its network]:ADDR[/LEN]: ' \
     '--mask-src=''[the bits of --src that matter]:MASK: ' \
     '--mask-dst=''[the bits of --dst that matter]:MASK: ' \
-    '(-p --protonum)'{-p,--protonum=}'[transport protocol, by name or number; its own options follow it]:[!]PROTO:_connbox_marked tcp udp icmp icmpv6 sctp dccp gre udplite' \
+    '(-p --protonum)'{-p,--protonum=}'[transport protocol, by name or number; its own options follow it]:PROTO: ' \
     '(-f --family)'{-f,--family=}'[network protocol]:FAMILY:(ipv4 ipv6)' \
     '(-u --status)'{-u,--status=}'[with these statuses, and without those marked with !]:STATUS[,...]:_connbox_list ASSURED SEEN_REPLY FIXED_TIMEOUT EXPECTED OFFLOAD HW_OFFLOAD UNREPLIED' \
-    '(-m --mark)'{-m,--mark=}'[with this mark]:[!]VALUE[/MASK]: ' \
-    '(-c --secmark)'{-c,--secmark=}'[with this mark of a security module]:[!]VALUE: ' \
-    '(-w --zone)'{-w,--zone=}'[in this zone for both directions]:[!]ZONE: ' \
-    '--orig-zone=''[in this zone for the original direction only]:[!]ZONE: ' \
-    '--reply-zone=''[in this zone for the reply direction only]:[!]ZONE: ' \
-    '(-l --label)'{-l,--label=}'[with these labels, and without those marked with !]:LABEL[,...]: ' \
-    '(-n --src-nat)'{-n,--src-nat=}'[whose source was translated, if given\: to ADDR]:[[!]ADDR[PORT]]: ' \
-    '(-g --dst-nat)'{-g,--dst-nat=}'[whose destination was translated, if given\: to ADDR]:[[!]ADDR[PORT]]: ' \
-    '(-j --any-nat)'{-j,--any-nat=}'[whose source or destination was translated, if given\: to ADDR]:[[!]ADDR[PORT]]: ' \
+    '(-m --mark)'{-m,--mark=}'[with this mark]:VALUE[/MASK]: ' \
+    '(-c --secmark)'{-c,--secmark=}'[with this mark of a security module]:VALUE: ' \
+    '(-w --zone)'{-w,--zone=}'[in this zone for both directions]:ZONE: ' \
+    '--orig-zone=''[in this zone for the original direction only]:ZONE: ' \
+    '--reply-zone=''[in this zone for the reply direction only]:ZONE: ' \
+    '(-l --label)'{-l,--label=}'[with all of these labels]:LABEL[,...]: ' \
+    '(-n --src-nat)'{-n,--src-nat=}'[whose source was translated, if given\: to ADDR]:[ADDR[PORT]]: ' \
+    '(-g --dst-nat)'{-g,--dst-nat=}'[whose destination was translated, if given\: to ADDR]:[ADDR[PORT]]: ' \
+    '(-j --any-nat)'{-j,--any-nat=}'[whose source or destination was translated, if given\: to ADDR]:[ADDR[PORT]]: ' \
     '(-i --id)'{-i,--id=}'[with -G, only if the flow has this ID]:ID: ' \
     '(-a --nat-range)'{-a,--nat-range=}'[deprecated\: has no effect, as with conntrack]:ADDR: ' \
     '(-e --event-mask)'{-e,--event-mask=}'[with -E, show only these events]:EVENT[,...]:_connbox_list ALL NEW UPDATES DESTROY' \
@@ -157,17 +152,17 @@ _connbox_conntrack() {
     '(--dport --orig-port-dst)'{--dport=,--orig-port-dst=}'[destination port of the first packet, range A-B or service]:PORT[,...]:_connbox_services' \
     '--reply-port-src=''[source port of the replies]:PORT[,...]:_connbox_services' \
     '--reply-port-dst=''[destination port of the replies]:PORT[,...]:_connbox_services' \
-    '--state=''[TCP, SCTP or DCCP state, as conntrack writes it]:[!]STATE:_connbox_marked NONE SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT CLOSE_WAIT LAST_ACK TIME_WAIT CLOSE SYN_SENT2 CLOSED COOKIE_WAIT COOKIE_ECHOED SHUTDOWN_SENT SHUTDOWN_RECD SHUTDOWN_ACK_SENT HEARTBEAT_SENT HEARTBEAT_ACKED REQUEST RESPOND PARTOPEN OPEN CLOSEREQ CLOSING TIMEWAIT IGNORE INVALID' \
-    '--icmp-type=''[ICMP type]:[!]NUMBER: ' \
-    '--icmp-code=''[ICMP code]:[!]NUMBER: ' \
-    '--icmp-id=''[ICMP identifier]:[!]NUMBER: ' \
-    '--icmpv6-type=''[ICMPv6 type]:[!]NUMBER: ' \
-    '--icmpv6-code=''[ICMPv6 code]:[!]NUMBER: ' \
-    '--icmpv6-id=''[ICMPv6 identifier]:[!]NUMBER: ' \
-    '(--srckey --orig-key-src)'{--srckey=,--orig-key-src=}'[GRE key of the original direction]:[!]KEY: ' \
-    '(--dstkey --orig-key-dst)'{--dstkey=,--orig-key-dst=}'[GRE key of the other direction]:[!]KEY: ' \
-    '--reply-key-src=''[GRE key of the replies]:[!]KEY: ' \
-    '--reply-key-dst=''[the other GRE key of the replies]:[!]KEY: ' \
+    '--state=''[TCP, SCTP or DCCP state, as conntrack writes it]:STATE: ' \
+    '--icmp-type=''[ICMP type]:NUMBER: ' \
+    '--icmp-code=''[ICMP code]:NUMBER: ' \
+    '--icmp-id=''[ICMP identifier]:NUMBER: ' \
+    '--icmpv6-type=''[ICMPv6 type]:NUMBER: ' \
+    '--icmpv6-code=''[ICMPv6 code]:NUMBER: ' \
+    '--icmpv6-id=''[ICMPv6 identifier]:NUMBER: ' \
+    '(--srckey --orig-key-src)'{--srckey=,--orig-key-src=}'[GRE key of the original direction]:KEY: ' \
+    '(--dstkey --orig-key-dst)'{--dstkey=,--orig-key-dst=}'[GRE key of the other direction]:KEY: ' \
+    '--reply-key-src=''[GRE key of the replies]:KEY: ' \
+    '--reply-key-dst=''[the other GRE key of the replies]:KEY: ' \
     '--by=''[count in groups, the largest first]:KEY[,...]:_connbox_list proto state family src dst reply_src reply_dst sport dport reply_sport reply_dport zone orig_zone reply_zone mark status helper labels' \
     '--sum=''[add these up, over both directions]:SUM[,...]:_connbox_list packets bytes' \
     '--top=''[show at most N groups; with --netns all and no --by, N namespaces]:N: ' \
@@ -384,6 +379,9 @@ _connbox_tcpstates() {
     '--uid=''[created by this user]:USER|UID[,...]:_connbox_users' \
     '--process=''[held by this process]:NAME|PID[,...]: ' \
     '--cgroup=''[created in this control group or below it]:PATH[,...]: ' \
+    '--pod=''[created in this pod\: NAMESPACE/NAME, NAME or UID]:NAME[,...]:_connbox_interfaces' \
+    '--container=''[created in this container\: its name in the pod, or its ID or the first 12 digits]:NAME|ID[,...]: ' \
+    '--pods=''[take names of pods and containers from FILE\: kubectl get pods -A -o json]:FILE:_files' \
     '--strict''[repeat for at most SECONDS (5) until the count is confirmed, fail otherwise]' \
     '--tsv''[columns between tabs (the default, except at a terminal)]' \
     '--human''[a table for people, with units (the default at a terminal)]' \
