@@ -9,7 +9,9 @@ use crate::wire::tcp_info::TcpInfo;
 /// The counters of a connection; `None` for a socket that belongs to none.
 pub fn counters(socket: &Socket, info: Option<&TcpInfo>) -> Option<Counters> {
     let state = State::of_socket(socket.tcp_state()?)?;
-    Some(made(socket, state, &info.copied().unwrap_or_default()))
+    let counters = made(socket, state, &info.copied().unwrap_or_default());
+    // The small socket that takes the place of a closed one has its cookie only if somebody had asked for that before.
+    Some(Counters { cookie: if socket.is_mini() { 0 } else { socket.cookie }, ..counters })
 }
 
 /// The last counters of a socket that the kernel has freed, which is in CLOSE.
@@ -47,5 +49,22 @@ fn made(socket: &Socket, state: State, info: &TcpInfo) -> Counters {
             .map(|idle| Duration::from_millis(idle.into())),
         cookie: socket.cookie,
         cgroup: socket.cgroup.unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Endpoint, Family, Proto};
+
+    #[test]
+    fn the_cookie_of_a_small_socket_is_not_that_of_the_connection() {
+        let end = Endpoint { address: std::net::Ipv4Addr::LOCALHOST.into(), port: 80 };
+        // FIN_WAIT2, and SYN_RECV, whose cookie the full socket takes over.
+        for (state, timer, wanted) in [(5, 3, 0), (5, 2, 7), (3, 1, 7), (1, 0, 7)] {
+            let socket = Socket::of(Proto::Tcp, Family::Inet, state, end, end);
+            let counters = counters(&Socket { timer, cookie: 7, ..socket }, None).unwrap();
+            assert_eq!(counters.cookie, wanted, "{state} {timer}");
+        }
     }
 }

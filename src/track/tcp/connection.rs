@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::counters::Counters;
 use super::direction::Direction;
 use super::end::End;
 use super::pending::Pending;
-use crate::model::{Endpoint, Family, Segment, TcpFlags, TcpState};
+use crate::model::{Endpoint, Segment, TcpFlags, TcpState};
 
 /// The state of a connection, in tcptrack's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -248,7 +249,7 @@ impl Connection {
     pub(super) fn is_replaced_by_counters(&self, counters: &Counters, is_tx: bool) -> bool {
         // Counters of both ends are not of the same moment, but cookies never lie.
         if let (Some(ends), 1..) = (&self.ends, counters.cookie) {
-            return ![0, counters.cookie].contains(&ends[usize::from(!is_tx)].cookie);
+            return ![0, counters.cookie].contains(&ends[usize::from(!is_tx)].sure_cookie());
         }
         let (own, other) = if is_tx { (&self.tx, &self.rx) } else { (&self.rx, &self.tx) };
         let has_fallen =
@@ -294,7 +295,9 @@ impl Connection {
         (self.is_counted, self.is_read) = (true, true);
         self.flow = counters.flow.unwrap_or_default();
         if counters.cookie != 0 {
+            let is_alone = self.end_of(!is_tx).last.is_none();
             let end = self.end_of(is_tx);
+            end.is_guess = !is_alone && (end.is_guess || end.cookie == 0);
             (end.cookie, end.cgroup) = (counters.cookie, counters.cgroup);
             end.was_open |= counters.state > State::SynSent;
         }
@@ -367,34 +370,4 @@ fn per_second(bytes: u64, nanoseconds: u64) -> u64 {
     // Rounded to the nearest, not down: one byte in 1.0001 s is one per second.
     let scaled = (u128::from(bytes) * 1_000_000_000 + nanoseconds / 2) / nanoseconds;
     u64::try_from(scaled).unwrap_or(u64::MAX)
-}
-
-/// The counters of a connection at one moment, from a source that does not see segments.
-#[derive(Clone, Copy, Debug)]
-pub struct Counters {
-    /// The end whose counters these are.
-    pub local: Endpoint,
-    pub remote: Endpoint,
-    /// The zone of connection tracking; 0 elsewhere.
-    pub zone: u16,
-    /// The ID of the flow, if these are a flow's.
-    pub flow: Option<u32>,
-    /// Whether `local` opened the connection; if unknown, listeners and ports decide.
-    pub is_client: Option<bool>,
-    /// The family of the socket at `local`, and the interface that it is bound to, if there is a socket.
-    pub bound: Option<(Family, u32)>,
-    pub state: State,
-    /// Payload bytes from `local` to `remote` since the connection began.
-    pub sent_bytes_total: Option<u64>,
-    /// Payload bytes from `remote` to `local`.
-    pub received_bytes_total: Option<u64>,
-    /// Segments that `local` sent again.
-    pub retransmits_total: Option<u32>,
-    pub rtt: Option<Duration>,
-    /// How long it has been idle; if unknown, changes of the counters decide.
-    pub idle: Option<Duration>,
-    /// Identifies the socket among all since boot; 0 if there is none.
-    pub cookie: u64,
-    /// The ID of the control group of the socket; 0 if it is not known.
-    pub cgroup: u64,
 }

@@ -1,13 +1,15 @@
 //! Connections that have ended, as their sockets tell it: the last counters of a socket come when the kernel frees
 //! it. A connection within the machine has two sockets, which end at different times.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-use super::connection::{Connection, Counters, State};
+use super::connection::{Connection, State};
+use super::counters::Counters;
 use super::end::End;
 use super::hash::hash;
-use super::{Tracker, nanoseconds};
+use super::missing::{AllMissing, Missing, Numbers};
+use super::{Sought, Tracker, nanoseconds};
 
 /// The last counters of a socket.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +38,16 @@ impl Ended {
     fn is_client(&self) -> Option<bool> {
         self.sent.is_some_and(|sent| self.acknowledged >= sent.saturating_add(2)).then_some(true)
     }
+
+    fn numbers(&self) -> Numbers {
+        let Counters { cookie, received_bytes_total, .. } = self.counters;
+        Numbers {
+            cookie,
+            sent: self.sent.unwrap_or(u64::MAX),
+            received: received_bytes_total.unwrap_or_default(),
+            acknowledged: self.acknowledged.saturating_sub(2),
+        }
+    }
 }
 
 /// Which connections a tracker gives back when they have ended, instead of keeping them for a while.
@@ -52,20 +64,19 @@ pub enum GivesBack {
 /// What a tracker remembers of ended connections.
 #[derive(Debug, Default)]
 pub(super) struct Done {
-    /// When the last reading began, in nanoseconds; 0 before the first.
+    /// When the first and the last reading began, in nanoseconds; 0 before the first.
+    first_read_at: u64,
     pub read_at: u64,
     given: VecDeque<Connection>,
     /// The cookies of sockets that forgot their connections since the last reading.
-    cut: HashMap<u64, u64>,
-    /// Connections, by hash, that were overdue and of which one end had not ended, with the time in nanoseconds when
-    /// the other one did: a program may hold a socket that was reset for as long as it likes.
-    halves: HashMap<u64, u64>,
+    cut: HashSet<u64>,
+    /// A program may hold a socket that was reset for as long as it likes, the kernel may tell of an end late, and a
+    /// reading may lack a socket that moves in its table meanwhile.
+    missing: AllMissing,
 }
 
-/// How late, in nanoseconds, a message may be read, compared with another one.
-const SLACK: u64 = 20_000_000;
-/// The most of each that is remembered.
-const MOST: usize = 1 << 15;
+/// The most that are remembered.
+const MOST_CUT: usize = 1 << 15;
 
 impl Tracker {
     /// Takes the last counters of a socket, of which the kernel told at `now`: they are final. A connection that no
@@ -75,63 +86,118 @@ impl Tracker {
         let counters = Counters { is_client: last.is_client(), ..last.counters };
         if counters.remote.port == 0 {
             // Others without a remote end never had a connection.
-            if counters.local.port != 0 && self.done.cut.len() < MOST {
-                self.done.cut.insert(counters.cookie, 0);
+            if counters.local.port != 0 {
+                self.cut(counters.cookie);
             }
             return;
         }
-        let (read_at, mut found) = (self.done.read_at, self.sought(&counters));
+        let (mut found, numbers) = (self.sought(&counters), last.numbers());
         let silent = counters.idle.map_or(0, nanoseconds);
         let active_at = now.saturating_sub(silent);
-        // The last reading would have included it if it was open then.
-        let is_late = read_at == 0 || active_at < read_at;
-        let gives_back = self.options.gives_back;
         if let (Some(place), false) = (found.place, found.is_new) {
             let one = &self.connections[place];
-            found.is_new = !one.may_end_with(last, one.client == found.local);
+            found.is_new = !one.missing(one.client == found.local).may_be(&numbers);
         }
         if found.is_new {
-            // The end that was missing was last active when the other one ended; a new connection on these ports is
-            // active later.
-            let ended_at = self.done.halves.get(&found.hash);
-            let is_shown = ended_at.is_some_and(|at| active_at <= at.saturating_add(SLACK));
-            let is_old =
-                is_late && (self.options.only_new || read_at > 0 && gives_back == GivesBack::None);
-            if is_shown || is_old || !last.was_open() {
+            let is_shown = self.done.missing.take(found.end(), &numbers);
+            if is_shown || !last.was_open() || self.is_old(active_at) {
                 return;
+            }
+            if let Some(place) = found.place
+                && self.connections[place].is_open()
+            {
+                return self.end_of_another(now, last, &found, &counters);
             }
         }
         let place = self.place_of(&found, &counters);
+        let (read_at, gives_back) = (self.done.read_at, self.options.gives_back);
         let connection = &mut self.connections[place];
         connection.take_last(now, last, connection.client == found.local);
         if found.is_new {
             // Its bytes count for the speed of this tick, unless they may be older.
-            if is_late {
+            if read_at == 0 || active_at < read_at {
                 let Connection { tx, rx, .. } = connection;
                 (tx.mark, rx.mark) = (tx.bytes_total, rx.bytes_total);
             } else {
                 connection.is_since(read_at);
             }
         }
-        let is_complete =
-            connection.ends.as_ref().is_some_and(|ends| ends.iter().all(|end| end.is_ended));
-        if is_complete && gives_back == GivesBack::Told {
+        if connection.is_complete() && gives_back == GivesBack::Told {
             let connection = self.connections.swap_remove(place);
             self.give_back(connection);
         }
     }
 
-    /// Notes the end of a reading that began at `now`.
-    pub(super) fn end_of_reading(&mut self, now: u64) {
-        self.done.read_at = now;
+    /// Whether a connection that no reading included, and that was active until then, is not news: it may have begun
+    /// before the first reading or, where none is given back, been removed since.
+    fn is_old(&self, active_at: u64) -> bool {
+        let Done { first_read_at, read_at, .. } = self.done;
+        let gone_at = active_at.saturating_add(nanoseconds(self.options.remove_after));
+        self.options.only_new && (first_read_at == 0 || active_at < first_read_at)
+            || self.options.gives_back == GivesBack::None && read_at > 0 && gone_at < read_at
+    }
+
+    /// Takes the last counters of a connection on the ports of one that is open: messages come in any order, and late.
+    #[cold]
+    fn end_of_another(&mut self, now: u64, last: &Ended, found: &Sought, counters: &Counters) {
+        let mut connection = self.new_of(found, counters);
+        connection.take_last(now, last, connection.client == found.local);
+        if self.options.gives_back == GivesBack::Told {
+            return self.give_back(connection);
+        }
+        self.miss(&connection);
+        connection.is_succeeded = true;
+        self.succeeded.push(connection);
+    }
+
+    /// Notes that a socket has forgotten its connection.
+    fn cut(&mut self, cookie: u64) {
+        if self.done.cut.len() >= MOST_CUT {
+            self.take_cut();
+        }
+        self.done.cut.insert(cookie);
+    }
+
+    /// Ends the connections that their sockets have forgotten.
+    pub(super) fn take_cut(&mut self) {
         let cut = std::mem::take(&mut self.done.cut);
         if !cut.is_empty() {
             let ends = self.connections.iter_mut().filter_map(|one| one.ends.as_mut());
-            for end in
-                ends.flat_map(|ends| ends.iter_mut()).filter(|end| cut.contains_key(&end.cookie))
-            {
-                (end.is_ended, end.is_overdue) = (true, true);
-            }
+            let ends = ends.flat_map(|ends| ends.iter_mut());
+            ends.filter(|end| cut.contains(&end.cookie)).for_each(|end| end.is_ended = true);
+        }
+    }
+
+    /// Looks for the connection of a row of a reading. `None` if that was given back while this end was missing.
+    pub(super) fn sought_row(&mut self, counters: &Counters) -> Option<Sought> {
+        let mut found = self.sought(counters);
+        if counters.cookie == 0 {
+            return Some(found);
+        }
+        let numbers = || Numbers {
+            cookie: counters.cookie,
+            // More may follow.
+            sent: u64::MAX,
+            received: counters.received_bytes_total.unwrap_or_default(),
+            acknowledged: counters.sent_bytes_total.unwrap_or_default().saturating_sub(1),
+        };
+        if let (Some(place), false) = (found.place, found.is_new) {
+            let one = &self.connections[place];
+            let missing = one.missing(one.client == found.local);
+            // The numbers of two ends that are open are not of the same moment.
+            found.is_new = missing.other.is_some() && !missing.may_be(&numbers());
+        }
+        let is_given = found.is_new
+            && !self.done.missing.is_empty()
+            && self.done.missing.has(found.end(), &numbers());
+        (!is_given).then_some(found)
+    }
+
+    /// Notes the end of a reading that began at `now`.
+    pub(super) fn end_of_reading(&mut self, now: u64) {
+        self.done.read_at = now;
+        if self.done.first_read_at == 0 {
+            self.done.first_read_at = now;
         }
         if self.options.gives_back == GivesBack::Vanished {
             self.give_back_if(|one| one.state >= State::Closed);
@@ -148,6 +214,7 @@ impl Tracker {
 
     /// Gives back the connections of which one end has ended.
     pub fn give_ended(&mut self) {
+        self.take_cut();
         self.give_back_if(|one| {
             one.ends.as_ref().is_some_and(|ends| ends.iter().any(|end| end.is_ended))
         });
@@ -174,19 +241,39 @@ impl Tracker {
         if !is_wanted || !ends.iter().any(|end| end.was_open) {
             return;
         }
-        if ends.iter().any(|end| end.is_overdue) && !ends.iter().all(|end| end.is_ended) {
-            if self.done.halves.len() >= MOST {
-                self.done.halves.clear();
-            }
-            let hash = hash(&self.keys, &connection.client, &connection.server);
-            self.done.halves.insert(hash, connection.seen_at);
-        }
+        self.miss(&connection);
         self.done.given.push_back(connection);
+    }
+
+    /// Notes which end of a connection is missing, if only one has ended.
+    fn miss(&mut self, connection: &Connection) {
+        let Some(ends) = &connection.ends else { return };
+        let is_tx = match ends.each_ref().map(|end| end.is_ended) {
+            [true, false] => false,
+            [false, true] => true,
+            _ => return,
+        };
+        let Connection { client, server, .. } = connection;
+        let (local, remote) = if is_tx { (client, server) } else { (server, client) };
+        let hash = hash(&self.keys, local, remote);
+        self.done.missing.add(end_of(hash, local < remote), connection.missing(is_tx));
     }
 
     /// The next of the connections that were given back.
     pub fn next_given(&mut self) -> Option<Connection> {
         self.done.given.pop_front()
+    }
+}
+
+/// What names an end of the connection with this hash.
+fn end_of(hash: u64, is_lower: bool) -> u64 {
+    hash ^ u64::from(is_lower)
+}
+
+impl Sought {
+    /// What names the end whose counters these are.
+    fn end(&self) -> u64 {
+        end_of(self.hash, self.local < self.remote)
     }
 }
 
@@ -230,19 +317,24 @@ impl Connection {
             && self.ends.as_ref().is_some_and(|ends| ends.iter().any(|end| end.was_open))
     }
 
-    /// Whether these may be the last counters of the client's end, or of the server's: each end has received what
-    /// the other one has sent. Otherwise they are of a later connection on the same ports.
-    fn may_end_with(&self, last: &Ended, is_tx: bool) -> bool {
-        let Some(ends) = &self.ends else { return true };
-        let (own, other) = (ends[usize::from(!is_tx)], ends[usize::from(is_tx)]);
-        let (0, Some((of_other, by_other))) = (own.cookie, other.last) else { return true };
-        let received = last.counters.received_bytes_total.unwrap_or_default();
-        let theirs = if is_tx { &self.rx } else { &self.tx };
-        let most = |sent: u64| sent.saturating_add(1);
-        theirs.bytes_total <= received
-            && received <= most(by_other)
-            && last.acknowledged.saturating_sub(2) <= of_other
-            && of_other <= most(last.sent.unwrap_or(u64::MAX))
+    /// Whether both ends have ended.
+    fn is_complete(&self) -> bool {
+        self.ends.as_ref().is_some_and(|ends| ends.iter().all(|end| end.is_ended))
+    }
+
+    /// Whether a reading included an end of it that has not ended.
+    fn is_open(&self) -> bool {
+        let is_there = |ends: &[End; 2]| ends.iter().any(|end| end.cookie != 0 && !end.is_ended);
+        self.state < State::Closed && self.ends.as_deref().is_some_and(is_there)
+    }
+
+    /// What is known of the client's end, or of the server's.
+    fn missing(&self, is_tx: bool) -> Missing {
+        let (own, theirs) = if is_tx { (&self.tx, &self.rx) } else { (&self.rx, &self.tx) };
+        let least = [own.bytes_total, theirs.bytes_total];
+        let Some(ends) = &self.ends else { return Missing { least, ..Missing::default() } };
+        let (end, other) = (&ends[usize::from(!is_tx)], &ends[usize::from(is_tx)]);
+        Missing { cookie: end.sure_cookie(), other: other.last, least }
     }
 
     /// Takes the last counters of the client's end, or of the server's.
@@ -259,7 +351,8 @@ impl Connection {
         let mut ends = *self.ends.take().unwrap_or_default();
         let other = ends[usize::from(is_tx)];
         let end = &mut ends[usize::from(!is_tx)];
-        (end.cookie, end.last, end.is_ended) = (cookie, Some((received, sent)), true);
+        (end.cookie, end.is_guess) = (cookie, false);
+        (end.last, end.is_ended) = (Some((received, sent)), true);
         end.segments = last.segments;
         end.was_open |= last.was_open();
         self.ends = Some(Box::new(ends));

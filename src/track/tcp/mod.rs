@@ -1,10 +1,14 @@
 //! TCP connections, from captured segments or from counters of another source.
 
 mod connection;
+mod counters;
 mod direction;
 mod end;
 mod ended;
 mod hash;
+mod missing;
+#[cfg(test)]
+mod orders;
 mod pending;
 mod succession;
 
@@ -13,7 +17,8 @@ use std::time::Duration;
 use super::indexed::Indexed;
 use super::listeners::{Listeners, canonical};
 use crate::model::{Endpoint, Segment, TcpFlags};
-pub use connection::{Connection, Counters, State};
+pub use connection::{Connection, State};
+pub use counters::Counters;
 pub use direction::Direction;
 use ended::Done;
 pub use ended::{Ended, GivesBack};
@@ -241,8 +246,12 @@ impl Tracker {
     /// Takes the counters of one connection, as they were read at `now`. A reading of all counters
     /// ends with [`Tracker::end_of_counters`].
     pub fn counters(&mut self, now: Duration, counters: &Counters) {
+        // A small socket that waits for a FIN stands for an end of which the kernel has told.
+        if counters.cookie == 0 && self.options.gives_back == GivesBack::Told {
+            return;
+        }
         let now = nanoseconds(now);
-        let found = self.sought(counters);
+        let Some(found) = self.sought_row(counters) else { return };
         // An ended connection is shown only if it was seen alive.
         if counters.state >= State::Closed && found.is_new {
             return;
@@ -280,25 +289,32 @@ impl Tracker {
     /// The place of the connection that was sought, which is made if it is new.
     #[inline(never)]
     fn place_of(&mut self, found: &Sought, counters: &Counters) -> usize {
-        let Sought { local, remote, hash, place, is_new } = *found;
-        if let (Some(place), false) = (place, is_new) {
+        if let (Some(place), false) = (found.place, found.is_new) {
             return place;
         }
+        let connection = self.new_of(found, counters);
+        let Some(place) = found.place else { return self.insert(found.hash, connection) };
+        let old = std::mem::replace(&mut self.connections[place], connection);
+        self.give_back(old);
+        place
+    }
+
+    /// A new connection with the ends that were sought.
+    fn new_of(&mut self, found: &Sought, counters: &Counters) -> Connection {
+        let Sought { local, remote, .. } = *found;
         let by_rule = || self.listeners.is_client(&local, &remote, counters.bound);
         let is_client = counters.is_client.unwrap_or_else(by_rule);
         let (client, server) = if is_client { (local, remote) } else { (remote, local) };
         let mut connection = self.made(client, server, counters.state);
         connection.zone = counters.zone;
-        let Some(place) = place else { return self.insert(hash, connection) };
-        let old = std::mem::replace(&mut self.connections[place], connection);
-        self.give_back(old);
-        place
+        connection
     }
 
     /// Ends a reading of counters at `now`: speeds are those since the reading before, and connections
     /// whose counters were not among them are CLOSED.
     pub fn end_of_counters(&mut self, now: Duration) {
         let now = nanoseconds(now);
+        self.take_cut();
         for connection in self.connections.iter_mut().filter(|one| one.is_counted) {
             connection.end_reading(now);
         }

@@ -196,6 +196,36 @@ fn every_short_connection_is_a_row_with_exact_bytes() {
     assert_eq!((held.len(), durations.count()), (4, 1));
 }
 
+/// The kernel puts a small socket in the place of the end that closes first; it has another cookie if nobody has asked
+/// for that of the end before.
+#[test]
+fn a_connection_with_one_end_closed_for_ticks_is_one_row() {
+    let test = "a_connection_with_one_end_closed_for_ticks_is_one_row";
+    let Some(world) = World::quiet(test) else { return };
+    let listener = world.inside(|| TcpListener::bind("127.0.0.1:9002").unwrap());
+    let running = start(&world, Rights::Root, &[]);
+    thread::sleep(Duration::from_millis(300));
+    let (mut sent, mut open) = (Sent::new(), Vec::new());
+    for bytes in 10..30 {
+        let client = world.inside(|| TcpStream::connect("127.0.0.1:9002").unwrap());
+        let server = listener.accept().unwrap().0;
+        transfer(&client, &server, bytes);
+        let port = client.local_addr().unwrap().port();
+        sent.entry(("127.0.0.1".to_owned(), port)).or_default().push((bytes, 0));
+        let (first, second) = if bytes % 2 == 0 { (client, server) } else { (server, client) };
+        // Some in the middle of a tick, so that no reading has seen them.
+        thread::sleep(Duration::from_millis(if bytes % 5 == 0 { 90 } else { 0 }));
+        drop(first);
+        open.push(second);
+    }
+    thread::sleep(Duration::from_millis(700));
+    let early = count(&running.rows.lock().unwrap());
+    drop(open);
+    let (status, rows, messages) = running.stop(|rows| count(rows) >= 20);
+    assert_eq!((status, messages.as_str(), early), (Some(0), "", 0));
+    must_agree(&told(&rows), &sent);
+}
+
 /// Two worlds joined by a cable; the second one has a listener that answers 50 bytes to each end of a stream.
 fn joined(test: &str) -> Option<(World, World, TcpListener)> {
     let (one, other) = (World::quiet(test)?, World::quiet(test)?);

@@ -1,0 +1,101 @@
+//! Ends that were missing when their connection was given back: its row is written, and when such an end is told of
+//! after all, it must not count as another connection. What tells the two apart is who it is, and its numbers; never
+//! a time, since messages and readings may be late by any amount.
+
+use std::collections::HashMap;
+
+/// What is known of an end that was missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Missing {
+    /// 0 if the end was not seen.
+    pub cookie: u64,
+    /// The bytes that the other end has received, perhaps with a FIN, and sent, if it has ended.
+    pub other: Option<(u64, u64)>,
+    /// At least these bytes the end has sent, and received.
+    pub least: [u64; 2],
+}
+
+/// The numbers of a socket.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numbers {
+    pub cookie: u64,
+    /// Payload bytes sent; `u64::MAX` if unknown.
+    pub sent: u64,
+    /// Bytes received, perhaps with a FIN.
+    pub received: u64,
+    /// At least these bytes the peer has acknowledged.
+    pub acknowledged: u64,
+}
+
+impl Missing {
+    /// Whether this may be the end: it has the cookie or, where that is not known, each of both has received what
+    /// the other one has sent.
+    pub(super) fn may_be(&self, numbers: &Numbers) -> bool {
+        if self.cookie != 0 && numbers.cookie != 0 {
+            return self.cookie == numbers.cookie;
+        }
+        // A FIN takes a number.
+        let most = |sent: u64| sent.saturating_add(1);
+        let [sent, received] = self.least;
+        sent <= most(numbers.sent)
+            && received <= most(numbers.received)
+            && self.other.is_none_or(|(of_other, by_other)| {
+                received <= numbers.received
+                    && numbers.received <= most(by_other)
+                    && numbers.acknowledged <= of_other
+                    && of_other <= most(numbers.sent)
+            })
+    }
+}
+
+/// The ends that are missing, by the hash of their connection and by which of its ends they are. Those of two
+/// generations are remembered: most never come, since they are on other machines.
+#[derive(Debug, Default)]
+pub(super) struct AllMissing([HashMap<u64, Vec<Missing>>; 2]);
+
+/// The most connections of a generation.
+const MOST: usize = 14_000;
+/// The most ends of the same address and port.
+const MOST_ALIKE: usize = 4;
+
+impl AllMissing {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(HashMap::is_empty)
+    }
+
+    pub(super) fn add(&mut self, key: u64, end: Missing) {
+        let [new, old] = &mut self.0;
+        if new.len() >= MOST {
+            std::mem::swap(new, old);
+            new.clear();
+        }
+        let alike = new.entry(key).or_default();
+        if alike.len() >= MOST_ALIKE {
+            alike.remove(0);
+        }
+        alike.push(end);
+    }
+
+    /// Whether the socket is one of them: it has ended, and is not missing any more.
+    pub(super) fn take(&mut self, key: u64, numbers: &Numbers) -> bool {
+        self.0.iter_mut().any(|all| {
+            let Some(alike) = all.get_mut(&key) else { return false };
+            let place = alike.iter().position(|end| end.may_be(numbers));
+            place.map(|place| alike.remove(place));
+            if alike.is_empty() {
+                all.remove(&key);
+            }
+            place.is_some()
+        })
+    }
+
+    /// Whether the socket is one of them, and still open.
+    pub(super) fn has(&mut self, key: u64, numbers: &Numbers) -> bool {
+        let mut alike = self.0.iter_mut().filter_map(|all| all.get_mut(&key)).flatten();
+        let end = alike.find(|end| end.may_be(numbers));
+        end.is_some_and(|end| {
+            end.cookie = numbers.cookie;
+            true
+        })
+    }
+}
