@@ -42,4 +42,16 @@ pub struct Segment {
     pub payload_bytes: u32,
     /// The index of the interface on which it was seen, 0 if unknown.
     pub interface: u32,
+    /// The identification of its IPv4 packet; 0 if there is none.
+    pub id: u16,
+    /// The checksum of TCP, 0 if it was not captured.
+    pub checksum: u16,
+}
+
+impl Segment {
+    /// Whether it takes sequence numbers: it has payload, or a SYN or FIN.
+    #[inline]
+    pub fn has_numbers(&self) -> bool {
+        self.payload_bytes > 0 || self.flags.0 & (TcpFlags::SYN.0 | TcpFlags::FIN.0) != 0
+    }
 }

@@ -16,6 +16,8 @@ pub struct Packet {
     pub destination: IpAddr,
     /// The number of the protocol (6 TCP, 17 UDP, 132 SCTP), after the IPv6 extension headers.
     pub protocol: u8,
+    /// The identification of an IPv4 packet; 0 for IPv6.
+    pub id: u16,
     /// Whether it is a fragment.
     pub is_fragment: bool,
     /// Source and destination port of TCP, UDP, UDP-Lite, DCCP or SCTP; also `None` for any but the first
@@ -35,6 +37,8 @@ pub struct Tcp {
     pub sequence: u32,
     pub acknowledgment: u32,
     pub flags: u8,
+    /// The checksum; 0 if it was not captured.
+    pub checksum: u16,
     /// The header's length in bytes, options included.
     pub header_bytes: u8,
     /// The bytes after it, computed from the headers: bytes that were not captured are included.
@@ -59,6 +63,7 @@ pub fn packet_of(link: LinkType, bytes: &[u8], original_bytes: u32) -> Option<Pa
 pub struct Plain {
     pub addresses: [Ipv4Addr; 2],
     pub ports: [u16; 2],
+    pub id: u16,
     pub tcp: Tcp,
 }
 
@@ -80,7 +85,8 @@ pub fn plain_of(link: LinkType, bytes: &[u8], original_bytes: u32) -> Option<Pla
     let [_, a, b, c, d, e, f, g, h] = *head[25..].first_chunk()?;
     let addresses = [Ipv4Addr::new(a, b, c, d), Ipv4Addr::new(e, f, g, h)];
     let ports = [[head[34], head[35]], [head[36], head[37]]].map(u16::from_be_bytes);
-    Some(Plain { addresses, ports, tcp })
+    let id = u16::from_be_bytes([head[18], head[19]]);
+    Some(Plain { addresses, ports, id, tcp })
 }
 
 /// The same for the packet inside, if the packet is a tunnel (IP in IP, GRE, VXLAN, GENEVE).
@@ -144,7 +150,8 @@ impl Frame<'_> {
 /// The packet, and what follows its headers of IP: nothing in any but the first fragment.
 fn ipv4(frame: Frame<'_>) -> Option<(Packet, &[u8])> {
     let header: &[u8; 20] = frame.bytes.first_chunk()?;
-    let &[version, _, ab, cd, _, _, fragment, offset, _, protocol, _, _, addresses @ ..] = header;
+    let &[version, _, ab, cd, id, low_id, fragment, offset, _, protocol, _, _, addresses @ ..] =
+        header;
     let [a, b, c, d, e, f, g, h] = addresses;
     let header_bytes = u32::from(version & 15).saturating_mul(4);
     let total = frame.length(u16::from_be_bytes([ab, cd]).into());
@@ -157,6 +164,7 @@ fn ipv4(frame: Frame<'_>) -> Option<(Packet, &[u8])> {
         source: IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
         destination: IpAddr::V4(Ipv4Addr::new(e, f, g, h)),
         protocol,
+        id: u16::from_be_bytes([id, low_id]),
         is_fragment: !is_first || !is_last,
         ports: None,
         tcp: None,
@@ -185,6 +193,7 @@ fn ipv6(frame: Frame<'_>) -> Option<(Packet, &[u8])> {
         source: address(8)?,
         destination: address(24)?,
         protocol: *header.get(6)?,
+        id: 0,
         is_fragment: false,
         ports: None,
         tcp: None,
@@ -251,6 +260,7 @@ fn tcp(bytes: &[u8], length: u32) -> Option<Tcp> {
         sequence: u32::from_be_bytes([s0, s1, s2, s3]),
         acknowledgment: u32::from_be_bytes([a0, a1, a2, a3]),
         flags,
+        checksum: be16(bytes, 16).unwrap_or_default(),
         header_bytes,
         payload_bytes,
     })
@@ -307,6 +317,7 @@ mod tests {
         sequence: 0x102,
         acknowledgment: 0x304,
         flags: 0x12,
+        checksum: 0,
         header_bytes: 24,
         payload_bytes: 5,
     };

@@ -279,6 +279,42 @@ fn a_copy_of_a_packet_was_not_sent_again() {
     }
 }
 
+/// What two taps have captured, merged: each packet twice, with the same time or a little later, and up to eight
+/// others between the two.
+#[test]
+fn a_packet_that_two_taps_have_captured_was_not_sent_again() {
+    let text = std::fs::read(own_lab()).unwrap();
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("taps.pcapng");
+    let writing = Writing { is_big: false, is_nanoseconds: false, link: 1 };
+    let frames = frames(&text);
+    let of = |frames: &[(u32, u32, u32, Vec<u8>)]| {
+        std::fs::write(&path, writing.pcapng(frames)).unwrap();
+        let (totals, _, again, _) = track(&path).unwrap();
+        (totals, again)
+    };
+    // From the beginning, and from the middle of connections.
+    for start in [0, frames.len() / 3] {
+        for later in [0, 5] {
+            for at_once in [1, 2, 8] {
+                let (mut once, mut twice) = (Vec::new(), Vec::new());
+                for (second, few) in (0u32..).zip(frames[start..].chunks(at_once)) {
+                    let made = |later: u32| {
+                        let one = move |(.., original, bytes): &(u32, u32, u32, &[u8])| {
+                            (second / 100, second % 100 * 10_000 + later, *original, bytes.to_vec())
+                        };
+                        few.iter().map(one).collect::<Vec<_>>()
+                    };
+                    once.extend(made(0));
+                    // Without an IP ID (IPv6) only the time tells.
+                    let copies = made(later).into_iter().filter(|one| later == 0 || one.3[12] == 8);
+                    twice.extend(made(0).into_iter().chain(copies));
+                }
+                assert_eq!(of(&twice), of(&once), "{start} {later} {at_once}");
+            }
+        }
+    }
+}
+
 /// The text of the error for a file.
 fn error_of(file: &[u8]) -> String {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("damaged.pcap");
@@ -305,10 +341,11 @@ fn the_size_of_packets_does_not_matter() {
     let (seconds, microseconds, original, bytes) = frames(&text)[16];
     let mut long = bytes.to_vec();
     long.resize(300_000, 0);
-    let frames = [
-        (seconds, microseconds, original, long),
-        (seconds, microseconds, original, bytes.to_vec()),
-    ];
+    // Sent again: the IP ID is another one.
+    let mut again = bytes.to_vec();
+    again[19] ^= 1;
+    let frames =
+        [(seconds, microseconds, original, long), (seconds, microseconds, original, again)];
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("long.pcap");
     for writing in [false, true].map(|is_big| Writing { is_big, is_nanoseconds: false, link: 1 }) {
         for file in [writing.pcap(&frames), writing.pcapng(&frames)] {

@@ -49,7 +49,8 @@ impl Frame<'_> {
     /// The TCP segment in a frame of the usual kind; `None` says nothing.
     #[inline(always)]
     pub fn plain_segment(&self) -> Option<Segment> {
-        let Plain { addresses, ports, tcp } = plain_of(self.link, self.bytes, self.original_bytes)?;
+        let Plain { addresses, ports, id, tcp } =
+            plain_of(self.link, self.bytes, self.original_bytes)?;
         let end = |side: usize| Endpoint { address: addresses[side].into(), port: ports[side] };
         Some(Segment {
             source: end(0),
@@ -59,6 +60,8 @@ impl Frame<'_> {
             flags: TcpFlags(tcp.flags),
             payload_bytes: tcp.payload_bytes,
             interface: self.interface,
+            id,
+            checksum: tcp.checksum,
         })
     }
 
@@ -108,5 +111,7 @@ pub fn segment(packet: &Packet) -> Option<Segment> {
         flags: TcpFlags(tcp.flags),
         payload_bytes: tcp.payload_bytes,
         interface: packet.interface,
+        id: packet.id,
+        checksum: tcp.checksum,
     })
 }

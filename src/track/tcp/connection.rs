@@ -149,6 +149,14 @@ impl Connection {
             .sum()
     }
 
+    /// Whether a segment may hold nothing that was not captured before.
+    #[inline]
+    pub(super) fn may_have(&self, segment: &Segment) -> bool {
+        let own = if segment.source == self.client { &self.tx } else { &self.rx };
+        let syn = u32::from(segment.flags.has(TcpFlags::SYN));
+        own.may_have(segment.sequence.wrapping_add(segment.payload_bytes).wrapping_add(syn))
+    }
+
     /// Takes a segment, from the client or from the server.
     pub(super) fn segment(&mut self, now: u64, segment: &Segment, is_tx: bool) {
         let flags = segment.flags;

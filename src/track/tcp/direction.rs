@@ -19,8 +19,8 @@ pub struct Direction {
     pub missed_bytes_total: u64,
     /// The speed, as of the last tick.
     pub bytes_per_second: u64,
-    /// Segments sent again. A duplicate from a mirror port looks the same; a copy on a second interface, or of an
-    /// earlier time, is not counted.
+    /// Segments sent again. A copy of a packet is not counted: one that comes at once, on a second interface, or with
+    /// an earlier time.
     pub retransmits_total: u32,
     /// `bytes_total` when the current interval began.
     pub(super) mark: u64,
@@ -107,6 +107,13 @@ impl Direction {
                 (false, true) => lacking.is_some_and(|lacking| lacking <= AT_ONCE),
                 (false, false) => true,
             }
+    }
+
+    /// Whether a segment that ends before `end` may hold nothing new.
+    #[inline]
+    pub fn may_have(&self, end: u32) -> bool {
+        self.is_seen
+            && (self.ahead.is_some() || ahead_of(self.next, end).is_none_or(|new| new == 0))
     }
 
     /// Whether a segment of this direction was seen.

@@ -10,6 +10,7 @@ mod missing;
 #[cfg(test)]
 mod orders;
 mod pending;
+mod recent;
 mod succession;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub use direction::Direction;
 use ended::Done;
 pub use ended::{Ended, GivesBack};
 use hash::{Keys, hash};
+use recent::Recent;
 use succession::Meaning;
 
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +72,7 @@ pub struct Tracker {
     /// same again takes no division.
     interval_ns: u64,
     latest: (u64, u64),
+    recent: Recent,
     done: Done,
 }
 
@@ -88,6 +91,7 @@ impl Tracker {
             evicted: 0,
             interval_ns: interval.max(1),
             latest: (0, 0),
+            recent: Recent::default(),
             done: Done::default(),
         }
     }
@@ -106,7 +110,16 @@ impl Tracker {
             self.listeners.learn(source);
         }
         let hash = hash(&self.keys, source, destination);
-        let place = match self.find(hash, source, destination, 0) {
+        let found = self.find(hash, source, destination, 0);
+        if segment.has_numbers() {
+            if found.is_some_and(|place| self.connections[place].may_have(segment))
+                && self.recent.has(now, hash, segment)
+            {
+                return;
+            }
+            self.recent.add(now, hash, segment);
+        }
+        let place = match found {
             Some(place) if segment.flags.has(TcpFlags::SYN) => {
                 match self.connections[place].meaning_of(now, segment) {
                     _ if segment.flags.has(TcpFlags::RST) => place,
@@ -414,6 +427,8 @@ mod tests {
             flags: TcpFlags(flags),
             payload_bytes,
             interface: 1,
+            id: 0,
+            checksum: 0,
         }
     }
 
