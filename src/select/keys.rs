@@ -186,6 +186,13 @@ pub(crate) const fn columns<K: Counted, const N: usize>(keys: &[Key<K>; N]) -> [
     columns
 }
 
+/// The words of ss and ours for the ends of a socket, which all tables of keys take.
+pub(crate) const LOCAL: &[&str] = &["laddr", "local", "src"];
+pub(crate) const REMOTE: &[&str] = &["raddr", "remote", "peer", "dst"];
+pub(crate) const LOCAL_PORT: &[&str] = &["lport", "sport"];
+pub(crate) const REMOTE_PORT: &[&str] = &["rport", "dport"];
+pub(crate) const PROCESS: &[&str] = &["process", "name"];
+
 /// The first byte of a value that is present.
 const THERE: u8 = 1;
 

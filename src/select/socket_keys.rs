@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::keys::Shape::{Host, Long, Number, Text, Word};
-use super::keys::{Counted, Key, columns, names, position, push_text, word};
+use super::keys::{self, Counted, Key, columns, names, position, push_text, word};
 use super::listeners::DIRECTIONS;
 use crate::model::Needs;
 use crate::model::{Family, Proto, Socket, TcpState};
@@ -72,7 +72,7 @@ const KEYS: [Key<Sockets>; 19] = [
             |to, (socket, facts)| facts.push_host(to, socket.names[0]),
         ),
     )
-    .also(&["local", "src"]),
+    .also(keys::LOCAL),
     Key::<Sockets>::needing(
         Needs::ENDS,
         "raddr",
@@ -82,21 +82,21 @@ const KEYS: [Key<Sockets>; 19] = [
             |to, (socket, facts)| facts.push_host(to, socket.names[1]),
         ),
     )
-    .also(&["remote", "peer", "dst"]),
+    .also(keys::REMOTE),
     Key::<Sockets>::needing(
         Needs::PORTS,
         "lport",
         Column::label("lport", "the local port"),
         Number(|(socket, _)| Some(socket.local.port.into())),
     )
-    .also(&["sport"]),
+    .also(keys::LOCAL_PORT),
     Key::<Sockets>::needing(
         Needs::PORTS,
         "rport",
         Column::label("rport", "the remote port"),
         Number(|(socket, _)| Some(socket.remote.port.into())),
     )
-    .also(&["dport"]),
+    .also(keys::REMOTE_PORT),
     Key::needing(
         Needs::LISTENERS,
         "direction",
@@ -151,7 +151,7 @@ const KEYS: [Key<Sockets>; 19] = [
             push_text(to, facts.process(socket).as_ref().map(|process| process.name.as_slice()));
         }),
     )
-    .also(&["name"]),
+    .also(keys::PROCESS),
     Key::needing(
         Needs::CGROUPS,
         "cgroup",

@@ -1,6 +1,5 @@
 //! Connections as rows: one each, or in groups.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::names::Names;
@@ -8,12 +7,13 @@ use super::row::Row;
 use super::sort::Sort;
 use super::view::View;
 use crate::error::Error;
-use crate::model::Needs;
+use crate::model::{Endpoint, Needs};
 use crate::out::{Column, Out, Value};
 use crate::select::grouping::Grouping;
 use crate::select::keys::Shape::{Address, Number, Text};
-use crate::select::keys::{Counted, Key, names, push_text};
-use crate::select::socket_keys::named_or_number;
+use crate::select::keys::{self, Counted, Key, names, push_text};
+use crate::select::socket_keys::{CONTAINER, POD, named_or_number};
+use crate::source::processes::pods::Which;
 use crate::track::tcp::State;
 
 pub(super) const COLUMNS: [Column; 14] = [
@@ -81,6 +81,9 @@ const PEER: Column = Column::label(
     "peer",
     "the address of the end that is not on this machine; the client's, if both are, or if that is not known",
 );
+const LADDR: Column = Column::label("laddr", "the address of the end that is not the peer");
+const LPORT: Column = Column::label("lport", "the port of this end");
+const RPORT: Column = Column::label("rport", "the port of the peer");
 const SERVICE: Column = Column::label("service", "the name or number of the server's port");
 const CGROUP: Column = Column::label(
     "cgroup",
@@ -113,8 +116,11 @@ const ENDED_COUNT: Column = Column::gauge(
 );
 
 /// Every column that any run may show.
-pub(super) const ALL_COLUMNS: [Column; COLUMNS.len() + 7] =
-    Column::joined(&[&COLUMNS, &[COUNT, PEER, SERVICE, CGROUP, DURATION, RX_SUM, TX_SUM]]);
+pub(super) const ALL_COLUMNS: [Column; COLUMNS.len() + 12] = Column::joined(&[
+    &COLUMNS,
+    &[COUNT, PEER, SERVICE, CGROUP, DURATION, RX_SUM, TX_SUM],
+    &[LADDR, LPORT, RPORT, POD, CONTAINER],
+]);
 
 fn int(number: u64) -> Value<'static> {
     Value::Int(number.into())
@@ -211,7 +217,7 @@ impl Counted for Connections {
     const SUMS: &'static [&'static str] = &[];
 }
 
-const KEYS: [Key<Connections>; 10] = [
+const KEYS: [Key<Connections>; 15] = [
     Key::new("client", CLIENT, Address(|(row, _)| row.client.canonical())),
     Key::new("client_port", CLIENT_PORT, Number(|(row, _)| Some(row.client.port.into()))),
     Key::new("server", SERVER, Address(|(row, _)| row.server.canonical())),
@@ -223,14 +229,15 @@ const KEYS: [Key<Connections>; 10] = [
         PROCESS,
         Text(|to, (row, _)| push_text(to, row.holder().map(|process| process.name.as_slice()))),
     )
-    .also(&["name"]),
+    .also(keys::PROCESS),
     Key::needing(
         Needs::HOLDERS,
         "pid",
         PID,
         Number(|(row, _)| row.holder().map(|process| process.pid)),
     ),
-    Key::new("peer", PEER, Address(|(row, _)| peer(row))),
+    Key::<Connections>::new("peer", PEER, Address(|(row, _)| sides(row)[1].canonical()))
+        .also(keys::REMOTE),
     Key::needing(
         Needs::SERVICES,
         "service",
@@ -243,11 +250,30 @@ const KEYS: [Key<Connections>; 10] = [
         CGROUP,
         Text(|to, (row, names)| push_text(to, names.cgroup(row))),
     ),
+    Key::<Connections>::new("laddr", LADDR, Address(|(row, _)| sides(row)[0].canonical()))
+        .also(keys::LOCAL),
+    Key::<Connections>::new("lport", LPORT, Number(|(row, _)| Some(sides(row)[0].port.into())))
+        .also(keys::LOCAL_PORT),
+    Key::<Connections>::new("rport", RPORT, Number(|(row, _)| Some(sides(row)[1].port.into())))
+        .also(keys::REMOTE_PORT),
+    Key::needing(
+        Needs::PODS,
+        "pod",
+        POD,
+        Text(|to, (row, names)| push_text(to, names.pod(row, Which::Pod).as_deref())),
+    ),
+    Key::needing(
+        Needs::PODS,
+        "container",
+        CONTAINER,
+        Text(|to, (row, names)| push_text(to, names.pod(row, Which::Container).as_deref())),
+    ),
 ];
 
-fn peer(row: &Row) -> IpAddr {
+/// The end on this machine and the peer. Where both are, or that is not known, the client is the peer.
+fn sides(row: &Row) -> [&Endpoint; 2] {
     let [client, server] = row.cookies.map(|cookie| cookie != 0);
-    if client && !server { row.server.canonical() } else { row.client.canonical() }
+    if client && !server { [&row.client, &row.server] } else { [&row.server, &row.client] }
 }
 
 pub(super) fn write_groups(

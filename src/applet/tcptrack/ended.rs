@@ -89,7 +89,8 @@ pub(super) fn run(call: &mut Call, args: &Args, wanted: &Watched) -> Result<(), 
         true => connections::ended_groups(&args.grouping),
     };
     let out = Out::new(style, &columns, &|_| true);
-    let names = Names::read(&sys::Kernel::default(), needs)?;
+    let pods = args.grouping.pods.as_deref();
+    let names = Names::read(&sys::Kernel::default(), needs, pods)?;
     let options = Options { gives_back: GivesBack::Told, ..args.options() };
     let mut tracker = Tracker::new(options);
     let export = Export::new(args)?;
@@ -100,7 +101,7 @@ pub(super) fn run(call: &mut Call, args: &Args, wanted: &Watched) -> Result<(), 
     }
     let most_at_once = if sys::is_file(sys::stdout()) { usize::MAX } else { PIPE_BYTES };
     let left = args.count.unwrap_or(u64::MAX);
-    let (holders, groups) = (Holders::asked_by(&args.grouping), args.grouping.groups());
+    let (holders, groups) = (Holders::asked_by(&args.grouping, &names), args.grouping.groups());
     let mut watch = Watch {
         args,
         tracker,
@@ -189,12 +190,14 @@ impl Watch<'_> {
     fn tick(&mut self, now: Duration, report: &mut Report) -> Result<(), Error> {
         self.feed.tick(now, &mut self.tracker)?;
         self.tracker.tick(now);
-        let rows: Vec<Row> =
+        let mut rows: Vec<Row> =
             self.tracker.connections().map(|connection| Row::of(connection, now, now)).collect();
-        for looked in [self.holders.look(&rows, now), self.names.look(&rows)] {
-            if let Err(error) = looked {
-                report.trouble(&error);
-            }
+        let looked = self.holders.look(&rows, now);
+        if self.names.needs_holders() {
+            self.holders.fill(&mut rows);
+        }
+        for error in [looked, self.names.look(&rows)].into_iter().filter_map(Result::err) {
+            report.trouble(&error);
         }
         if let Some(gap) = self.names.gap() {
             report.gap(&gap);

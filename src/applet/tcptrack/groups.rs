@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::model::Needs;
 use crate::out::Value;
 use crate::select::grouping::{self, Grouping};
+use crate::select::keys::Counted as _;
 use crate::sys::Kernel;
 
 /// The keys through which `g` goes.
@@ -53,7 +54,8 @@ impl<'a> Groups<'a> {
     }
 
     fn read_names(&mut self) -> Result<(), Error> {
-        self.names = Names::read(&Kernel::default(), self.needs())?;
+        let pods = self.asked.pods.as_deref();
+        self.names = Names::read(&Kernel::default(), self.needs(), pods)?;
         Ok(())
     }
 
@@ -68,14 +70,19 @@ impl<'a> Groups<'a> {
     }
 
     /// What must be known for the keys.
-    pub(super) fn needs(&self) -> Needs {
+    fn needs(&self) -> Needs {
         self.now().map_or(Needs::NONE, Grouping::needs)
+    }
+
+    /// Whether the processes must be known.
+    pub(super) fn needs_holders(&self) -> bool {
+        self.needs().has(Needs::HOLDERS) || self.names.needs_holders()
     }
 
     /// The names of the keys.
     pub(super) fn headings(&self) -> Vec<&'static str> {
         let columns = self.now().map(Grouping::columns).unwrap_or_default();
-        let keys = columns.len().saturating_sub(NUMBERS);
+        let keys = columns.len().saturating_sub(Connections::NUMBERS.len());
         columns.iter().take(keys).map(|column| column.name).collect()
     }
 
@@ -116,9 +123,6 @@ impl<'a> Groups<'a> {
         hasher.finish() | 1 << 63
     }
 }
-
-/// How many columns follow the keys.
-const NUMBERS: usize = 3;
 
 fn cell(value: &Value<'_>, is_utf8: bool) -> String {
     match value {

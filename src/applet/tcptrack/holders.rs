@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::connections::Connections;
+use super::names::Names;
 use super::row::Row;
 use crate::error::Error;
 use crate::model::{Endpoint, Needs, Proto, Query, StateSet};
@@ -40,9 +41,10 @@ pub(super) struct Holders {
 }
 
 impl Holders {
-    /// Those of groups by what `grouping` names, or of single rows, which show them.
-    pub(super) fn asked_by(grouping: &Grouping<Connections>) -> Holders {
-        let is_idle = grouping.has_keys() && !grouping.needs().has(Needs::HOLDERS);
+    /// Those of groups by what `grouping` names and its names need, or of single rows, which show them.
+    pub(super) fn asked_by(grouping: &Grouping<Connections>, names: &Names) -> Holders {
+        let needs_them = grouping.needs().has(Needs::HOLDERS) || names.needs_holders();
+        let is_idle = grouping.has_keys() && !needs_them;
         Holders { is_idle, ..Holders::default() }
     }
 

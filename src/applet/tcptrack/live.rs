@@ -17,7 +17,6 @@ use super::view::{Answer, Picture, View};
 use super::watched::Watched;
 use crate::error::{Error, Status};
 use crate::frame::{Call, Report};
-use crate::model::Needs;
 use crate::sys;
 use crate::sys::For;
 use crate::sys::signals::{self, Signals};
@@ -337,7 +336,7 @@ impl<'a, 'b> Live<'a, 'b> {
         let (columns, _) = terminal::size();
         let is_filtered = self.view.is_typing || !self.view.filter.is_empty();
         if self.view.is_grouped {
-            return self.groups.needs().has(Needs::HOLDERS);
+            return self.groups.needs_holders();
         }
         is_filtered || self.view.picture == Picture::Details || layout::shows_processes(columns)
     }

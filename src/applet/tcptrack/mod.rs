@@ -41,7 +41,7 @@ use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
 use crate::flow::ipfix::{self, Target};
 use crate::frame::{Applet, Call, Example};
-use crate::out::Format;
+use crate::out::{Format, Subject};
 use crate::select::grouping::{self, Grouping, TakesGrouping};
 use crate::sys::terminal;
 use crate::track::tcp::Options;
@@ -91,7 +91,7 @@ pub(super) static APPLET: Applet = Applet {
     run,
 };
 
-const DETAILS: [&str; 14] = [
+const DETAILS: [&str; 15] = [
     "Shows the TCP connections, with tcptrack's columns: client, server, state, idle time, whether something \
      arrived since the last tick (A), and the speed of both directions together, in payload bytes, each \
      counted once. If the terminal is wide enough, more columns follow: the speed of each direction (Rx is \
@@ -100,7 +100,9 @@ const DETAILS: [&str; 14] = [
      and the heading says which. Below 64 columns a connection takes two lines. The first line says what is \
      watched, the last one names keys and shows the filter in force; above it stand warnings.",
     "With --by, or after the key g, the screen shows groups of connections: how many each has, their speeds and \
-     totals. --top and --min limit the rows of the screen, too.",
+     totals. --top and --min limit the rows of the screen, too. The keys take ss's words: src and local for laddr, \
+     sport for lport, dst, remote and raddr for peer, dport for rport, name for process. Pods and containers are \
+     named as in conncount.",
     "Without -i, tcptrack reads the kernel's own counters at each tick, through sock_diag(7): it shows all \
      connections of this host from the start, whether they transfer data or not, without a capture and \
      without root. Sent bytes count when they are acknowledged. A connection that has disappeared is shown \
@@ -126,6 +128,10 @@ const DETAILS: [&str; 14] = [
      result has a reason on standard error. Long readings show their progress there, if it is a terminal. \
      A capture that still comes from a pipe (tcpdump -U -w - | tcptrack -T -) is shown live on a terminal; \
      at its end, after q and after Ctrl-C, the rows so far are written.",
+    "A packet that was captured twice, at a mirror port or by two taps, counts once, with -T and with -i. It has the \
+     numbers, the checksum and the IP ID of one of the 16 packets before it and comes within a millisecond, while \
+     what is sent again has another ID, as in Linux. Without an ID (IPv6, some BSDs) only a packet with the very \
+     same time is a copy, others are retransmits.",
     "VLAN tags, PPPoE sessions, MPLS labels, 802.1ah and LLC/SNAP are stepped over, in captures and with -i. \
      With --decapsulate, GRE, IP in IP, VXLAN and GENEVE are looked into, too; the expression then selects \
      the packets inside.",
@@ -191,7 +197,7 @@ impl TakesGrouping for Args {
 
 const UNITS: [(&str, Units); 2] = [("bytes", Units::Bytes), ("bits", Units::Bits)];
 
-static OPTIONS: [Opt<Args>; 24] = [
+static OPTIONS: [Opt<Args>; 25] = [
     Opt::<Args>::value("interface", "IFACE", "capture on this interface, or any", |args, value| {
         args.interface = Some(value.to_os_string());
         Ok(())
@@ -314,6 +320,7 @@ static OPTIONS: [Opt<Args>; 24] = [
     grouping::top("show at most N rows"),
     grouping::max(),
     grouping::min("show only groups of at least COUNT connections"),
+    grouping::pods(),
 ];
 static DOCS: [&OptDoc; OPTIONS.len()] = cli::docs(&OPTIONS);
 
@@ -359,10 +366,12 @@ impl Args {
 
 fn run(call: &mut Call) -> Result<(), Error> {
     let args = call.args(&OPTIONS)?;
+    call.is_about(Subject::Connections);
     if args.ended {
         ended::refuse(call, &args)?;
     }
     check::refuse(call, &args)?;
+    args.grouping.check_pods(call)?;
     let source = call.source()?;
     if args.file.is_none() {
         source.must_be_live("tcptrack reads the running kernel")?;
