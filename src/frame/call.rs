@@ -5,10 +5,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Applet, MEANING, Report, SCOPE, SOURCE, Sample, Say, Table};
+use super::{Applet, Ending, MEANING, Report, SCOPE, SOURCE, Sample, Say, Table};
 use crate::cli::{self, Common, Opt, Original};
 use crate::error::Error;
-use crate::out::{Column, Format, Kind, Metrics, Out};
+use crate::out::{Column, Format, Kind, Metrics, Out, Subject};
 use crate::source::files::sosreport::{Files, Folder, HOST};
 use crate::source::{Source, netns};
 use crate::sys::{self, Kernel};
@@ -124,6 +124,11 @@ impl Call {
         self.common.style.choose_rows_without_original();
     }
 
+    /// Says what its rows are about.
+    pub fn is_about(&mut self, subject: Subject) {
+        self.common.style.subject = subject;
+    }
+
     /// Whether every network namespace is wanted.
     pub fn is_of_all_namespaces(&self) -> bool {
         self.common.style.by_namespace
@@ -180,6 +185,8 @@ impl Call {
         source: &Source,
         table: &mut dyn Table,
     ) -> Result<(), Error> {
+        // Before the first row: whoever sees that may already send a signal.
+        let ending = Ending::of(&self.common.style)?;
         let start = sys::monotonic();
         for done in 1u64.. {
             out.begin(sys::unix_milliseconds(), sys::monotonic());
@@ -189,7 +196,9 @@ impl Call {
             if self.common.count.is_some_and(|count| done >= count) {
                 break;
             }
-            sys::sleep_until(moment(start, interval, done));
+            if ending.sleep_until(moment(start, interval, done))? {
+                break;
+            }
         }
         Ok(())
     }

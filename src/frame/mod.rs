@@ -1,11 +1,13 @@
 //! Runs the applets: the definition of an applet, one run of it, its table, and its messages.
 
 mod call;
+mod ending;
 mod report;
 mod table;
 
 pub use call::Call;
 pub(crate) use call::{TOP_NAMESPACES, moment};
+pub(crate) use ending::Ending;
 pub use report::{Report, Say};
 pub use table::{InTwoSteps, MEANING, SCOPE, SOURCE, Sample, Table};
 

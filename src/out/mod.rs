@@ -27,7 +27,7 @@ pub use look::{COLORS, Color};
 pub use owned::OWNED;
 pub use places::Picks;
 pub use prometheus::Metrics;
-pub use style::Style;
+pub use style::{Style, Subject};
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -132,7 +132,6 @@ impl Out {
         }
         let has = |kind| shown.iter().any(|(column, _)| column.kind == kind);
         let is_keyed = has(Kind::Fixed) && !has(Kind::Label);
-        let places = Places::new(style.picks);
         let mut out = Out {
             style,
             columns: shown,
@@ -146,7 +145,7 @@ impl Out {
             time: Some([b'0'; 24]),
             clock: Duration::ZERO,
             place: [None, None],
-            places,
+            places: Places::default(),
             rates: Rates::default(),
         };
         if out.style.header && out.style.format == Format::Tsv {

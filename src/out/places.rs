@@ -65,14 +65,7 @@ impl Owned {
 /// The rows that wait, by namespace.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    picks: Picks,
     waiting: Vec<Waiting>,
-}
-
-impl Places {
-    pub(super) fn new(picks: Picks) -> Places {
-        Places { picks, waiting: Vec::new() }
-    }
 }
 
 impl Out {
@@ -86,7 +79,7 @@ impl Out {
     /// # Errors
     /// If writing fails.
     pub fn enter(&mut self, label: Vec<u8>, resident: Option<Vec<u8>>) -> Result<(), Error> {
-        let Picks { skip_empty, top } = self.places.picks;
+        let Picks { skip_empty, top } = self.style.picks;
         if top.is_none() {
             // What still waits of the last one is empty.
             self.leave()?;
@@ -105,7 +98,7 @@ impl Out {
     /// If writing fails.
     pub fn leave(&mut self) -> Result<(), Error> {
         let mut waiting = std::mem::take(&mut self.places.waiting);
-        let Picks { skip_empty, top } = self.places.picks;
+        let Picks { skip_empty, top } = self.style.picks;
         let mut most = top.unwrap_or(usize::MAX);
         if top.is_some() {
             // Of equal ones, the first stays the first.
@@ -161,7 +154,7 @@ impl Out {
         waiting.is_in_use |= tells && number != Some(0);
         waiting.rows.push(values.iter().map(Owned::of).collect());
         if waiting.is_in_use
-            && self.places.picks.top.is_none()
+            && self.style.picks.top.is_none()
             && let Some(one) = self.places.waiting.pop()
         {
             return self.write_all(one, true);

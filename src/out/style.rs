@@ -6,12 +6,34 @@ use super::look::Color;
 use super::{Format, Out, Picks};
 use crate::sys::terminal;
 
+/// What the rows are about: a table without any says that none of these match.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Subject {
+    #[default]
+    Sockets,
+    Connections,
+    Flows,
+    Expectations,
+}
+
+impl Subject {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Subject::Sockets => "sockets",
+            Subject::Connections => "connections",
+            Subject::Flows => "flows",
+            Subject::Expectations => "expectations",
+        }
+    }
+}
+
 /// How and where to write.
 #[derive(Clone, Debug, Default)]
 pub struct Style {
     pub format: Format,
     /// Whether an option named the format.
     pub is_chosen: bool,
+    pub subject: Subject,
     /// Whether a first row names the columns of TSV.
     pub header: bool,
     /// Whether no cell of a table is cut to the width of the terminal.

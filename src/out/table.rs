@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::field::{self, Field, Tone};
 use super::layout::{Head, Layout, Seen};
 use super::look::Look;
-use super::{Cell, Column, Kind, RATE, Style, TIME};
+use super::{Cell, Column, Kind, RATE, Style, Subject, TIME};
 
 /// When rows are written, and in which form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,7 @@ pub(super) struct Table {
     mode: Mode,
     look: Look,
     is_wide: bool,
+    subject: Subject,
     columns: Vec<Column>,
     rows: Vec<Vec<Field>>,
     /// What was in the columns so far.
@@ -63,6 +64,7 @@ impl Table {
             mode,
             look,
             is_wide: style.is_wide,
+            subject: style.subject,
             columns,
             rows: Vec::new(),
             seen: Vec::new(),
@@ -172,14 +174,7 @@ impl Table {
 
     /// Says that the table has no rows.
     fn say_nothing(&self, buffer: &mut Vec<u8>) {
-        let has = |word: &str| self.columns.iter().any(|column| column.metric.contains(word));
-        let what = match () {
-            () if self.columns.iter().any(|column| column.name == "expect_flags") => "expectations",
-            () if has("flow") => "flows",
-            () if has("tcptrack") => "connections",
-            () => "sockets",
-        };
-        self.note(buffer, &format!("no {what} match"));
+        self.note(buffer, &format!("no {} match", self.subject.word()));
     }
 
     /// Writes the last row, with a heading on every screen.

@@ -11,6 +11,7 @@ use super::values::{
 use crate::cli;
 use crate::error::Error;
 use crate::model::{Flow, FlowFilter, Masked, Ports, Translation};
+use crate::out::Subject;
 use crate::select::grouping::{Grouping, TakesGrouping};
 use crate::select::options;
 use crate::source::files::names::Services;
@@ -23,6 +24,21 @@ pub(super) enum Command {
     Events(Listing),
     Get(Listing),
     Stats(Listing),
+}
+
+impl Command {
+    /// What its rows are about.
+    pub(super) fn subject(self) -> Subject {
+        let (Command::List(table)
+        | Command::Count(table)
+        | Command::Events(table)
+        | Command::Get(table)
+        | Command::Stats(table)) = self;
+        match table {
+            Listing::Flows(_) => Subject::Flows,
+            Listing::Expectations => Subject::Expectations,
+        }
+    }
 }
 
 /// What an option is about: not every command takes every option.

@@ -103,6 +103,7 @@ fn run(call: &mut Call) -> Result<(), Error> {
         [command] => *command,
         _ => return Err(Error::usage("arguments", "use only one of -L, -C, -E, -G and -S")),
     };
+    call.is_about(command.subject());
     settle(&mut args)?;
     check(command, &args)?;
     let is_saved = !call.common().from.is_empty();

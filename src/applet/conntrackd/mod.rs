@@ -32,7 +32,7 @@ use crate::cli::Original;
 use crate::error::Error;
 use crate::flow::ipfix::{self, Exporter};
 use crate::frame::{Applet, Call, Example};
-use crate::out::{Column, Format};
+use crate::out::{Column, Format, Subject};
 use crate::source::flows::labels::Labels;
 use crate::sys;
 
@@ -266,6 +266,7 @@ impl Settings {
 
 fn run(call: &mut Call) -> Result<(), Error> {
     let mut args = call.args(&OPTIONS)?;
+    call.is_about(Subject::Flows);
     if let Some(name) = call.names().first() {
         return Err(Error::usage(name.as_bytes(), "unexpected argument; a topic follows -s"));
     }

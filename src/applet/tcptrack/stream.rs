@@ -12,9 +12,9 @@ use super::row::Row;
 use super::view::View;
 use super::watched::Watched;
 use crate::error::Error;
-use crate::frame::{Call, Report};
-use crate::out::{Format, Out};
-use crate::sys::{self, For, Kernel};
+use crate::frame::{Call, Ending, Report, moment};
+use crate::out::{Format, Out, Style};
+use crate::sys::{self, Kernel};
 use crate::track::tcp::Tracker;
 
 /// Warnings, each given once.
@@ -30,15 +30,21 @@ pub(super) fn run(call: &mut Call, args: &Args, wanted: &Watched) -> Result<(), 
     }
     let is_once = args.once || call.common().is_collected;
     let count = if is_once { Some(1) } else { args.count };
-    let mut out = out(call, args, is_once);
-    repeat(args, wanted, count, &mut tracker, &mut out, &mut call.report)?;
+    let style = style(call, is_once);
+    let ending = Ending::of(&style)?;
+    let mut out = out(style, args);
+    repeat(args, wanted, (count, &ending), &mut tracker, &mut out, &mut call.report)?;
     call.finish(out)
 }
 
-fn out(call: &Call, args: &Args, is_once: bool) -> Out {
+fn style(call: &Call, is_once: bool) -> Style {
     let mut style = call.common().style.clone();
     style.choose_rows_without_original();
     style.is_stream = !is_once && style.format != Format::Prometheus;
+    style
+}
+
+fn out(style: Style, args: &Args) -> Out {
     let columns = match args.grouping.has_keys() {
         false => connections::COLUMNS.to_vec(),
         true => args.grouping.columns(),
@@ -54,9 +60,10 @@ pub(super) fn write_replayed(
     tracker: &Tracker,
     replayed: Replayed,
 ) -> Result<(), Error> {
-    let mut out = out(call, args, true);
+    let mut out = out(style(call, true), args);
     let mut rows = collect(tracker, replayed.end, replayed.end);
-    let names = Names::read(&Kernel::default(), args.grouping.needs())?;
+    let grouping = &args.grouping;
+    let names = Names::read(&Kernel::default(), grouping.needs(), grouping.pods.as_deref())?;
     write(args, &mut rows, &names, &mut out)?;
     wanted.note_skipped(&mut call.report);
     note_evicted(tracker, &mut call.report);
@@ -68,15 +75,16 @@ pub(super) fn write_replayed(
 fn repeat(
     args: &Args,
     wanted: &Watched,
-    count: Option<u64>,
+    (count, ending): (Option<u64>, &Ending),
     tracker: &mut Tracker,
     out: &mut Out,
     report: &mut Report,
 ) -> Result<(), Error> {
     let mut feed = Feed::open(wanted, tracker)?;
     feed.confine();
-    let mut holders = Holders::asked_by(&args.grouping);
-    let mut names = Names::read(&Kernel::default(), args.grouping.needs())?;
+    let grouping = &args.grouping;
+    let mut names = Names::read(&Kernel::default(), grouping.needs(), grouping.pods.as_deref())?;
+    let mut holders = Holders::asked_by(grouping, &names);
     let tick = args.tick();
     let mut before = sys::monotonic();
     feed.tick(before, tracker)?;
@@ -85,17 +93,18 @@ fn repeat(
     }
     let start = if feed.is_capture() { next_whole(before, tick) + LATE } else { before };
     for done in 1u64.. {
-        wait(&mut feed, crate::frame::moment(start, tick, done), tracker)?;
+        if wait(&mut feed, moment(start, tick, done), ending, tracker)? {
+            break;
+        }
         let now = sys::monotonic();
         feed.tick(now, tracker)?;
         tracker.tick(now);
         let mut found = collect(tracker, now, before);
-        for looked in [holders.look(&found, now), names.look(&found)] {
-            if let Err(error) = looked {
-                report.trouble(&error);
-            }
-        }
+        let looked = holders.look(&found, now);
         holders.fill(&mut found);
+        for error in [looked, names.look(&found)].into_iter().filter_map(Result::err) {
+            report.trouble(&error);
+        }
         for gap in [holders.gap(&found), names.gap()].into_iter().flatten() {
             report.gap(&gap);
         }
@@ -128,21 +137,21 @@ fn next_whole(now: Duration, tick: Duration) -> Duration {
     Duration::from_nanos(u64::try_from(now.next_multiple_of(tick)).unwrap_or(u64::MAX))
 }
 
-/// Waits for the next tick, and takes packets or ends of connections meanwhile.
-fn wait(feed: &mut Feed<'_>, moment: Duration, tracker: &mut Tracker) -> Result<(), Error> {
+/// Waits for the next tick, and takes packets or ends of connections meanwhile. Returns whether a signal ends the run.
+fn wait(
+    feed: &mut Feed<'_>,
+    moment: Duration,
+    ending: &Ending,
+    tracker: &mut Tracker,
+) -> Result<bool, Error> {
     loop {
-        let Some(fd) = feed.fd() else {
-            sys::sleep_until(moment);
-            return Ok(());
-        };
         let left = moment.saturating_sub(sys::monotonic());
-        let [is_ready] = sys::wait([(fd, For::Reading)], Some(left))
-            .map_err(|error| Error::system("the capture", error))?;
+        let [is_ready, has_ended] = ending.wait(feed.fd(), left)?;
         if is_ready {
             feed.drain(tracker)?;
         }
-        if sys::monotonic() >= moment {
-            return Ok(());
+        if has_ended || sys::monotonic() >= moment {
+            return Ok(has_ended);
         }
     }
 }

@@ -1,9 +1,11 @@
 //! `--interval`, `--count` and `--rate` in every format.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::json::{self, Json};
 use super::variants::{self, Kind, Table, Variant};
@@ -84,6 +86,26 @@ fn a_stream_of_json_is_one_object_a_row() {
             assert!(is_rfc3339(&time), "{line}");
         }
         assert!(!has_jq || json::jq_takes(&text), "{variant:?}");
+    }
+}
+
+#[test]
+fn an_array_that_a_signal_ends_is_whole() {
+    for signal in [Signal::INT, Signal::TERM] {
+        for variant in streams("--interval 0.05 --count 1000000 --json=array") {
+            let mut command = support::command(support::CONNBOX);
+            let mut child = command.args(variant.with(&[])).stdout(Stdio::piped()).spawn().unwrap();
+            let mut stdout = BufReader::new(child.stdout.take().unwrap());
+            let mut text = String::new();
+            while stdout.read_line(&mut text).unwrap() == 0 || text.lines().count() < 3 {}
+            kill_process(Pid::from_child(&child), signal).unwrap();
+            stdout.read_to_string(&mut text).unwrap();
+            assert_eq!(child.wait().unwrap().code(), Some(0), "{variant:?}");
+            let rows = text.strip_prefix("[\n").and_then(|text| text.strip_suffix("\n]\n"));
+            for row in rows.expect(&text).split(",\n") {
+                Json::object(row);
+            }
+        }
     }
 }
 
