@@ -292,7 +292,7 @@ _connbox() {
     tcptrack:--ipfix) :; return ;;
     tcptrack:--ipfix-domain) :; return ;;
     tcptrack:--max-connections) :; return ;;
-    tcptrack:--by) _connbox_list -W 'client client_port server server_port state process pid peer service cgroup laddr lport rport pod container'; return ;;
+    tcptrack:--by) _connbox_list -W 'client client_port server server_port state process pid peer service cgroup laddr lport raddr rport pod container'; return ;;
     tcptrack:--top) :; return ;;
     tcptrack:--max-groups) :; return ;;
     tcptrack:--min) :; return ;;

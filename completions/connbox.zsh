@@ -430,7 +430,7 @@ _connbox_tcptrack() {
     '--ipfix=''[with --ended, export the connections to a collector of IPFIX (UDP), too]:HOSTPORT[/udp|tcp]: ' \
     '--ipfix-domain=''[with --ipfix, the number of the observation domain (2)]:N: ' \
     '--max-connections=''[keep at most N connections (100000)]:N: ' \
-    '--by=''[count in groups, the largest first]:KEY[,...]:_connbox_list client client_port server server_port state process pid peer service cgroup laddr lport rport pod container' \
+    '--by=''[count in groups, the largest first]:KEY[,...]:_connbox_list client client_port server server_port state process pid peer service cgroup laddr lport raddr rport pod container' \
     '--top=''[show at most N rows]:N: ' \
     '--max-groups=''[fail if there are more than N groups (default 1000000)]:N: ' \
     '--min=''[show only groups of at least COUNT connections]:COUNT: ' \

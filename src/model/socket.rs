@@ -136,12 +136,8 @@ impl Socket {
 
     /// Whether this is neither a connection request nor a minisocket, which belong to no control group.
     pub fn is_full(&self) -> bool {
-        !self.is_mini() && self.tcp_state() != Some(TcpState::SYN_RECV)
-    }
-
-    /// Whether this is a minisocket: what is left of a closed socket while it is in TIME_WAIT, or waits for a FIN.
-    pub fn is_mini(&self) -> bool {
-        self.timer == 3 || self.tcp_state() == Some(TcpState::TIME_WAIT)
+        let states = [TcpState::SYN_RECV, TcpState::TIME_WAIT].map(Some);
+        self.timer != 3 && !states.contains(&self.tcp_state())
     }
 
     /// Whether the socket accepts connections or datagrams from any peer.

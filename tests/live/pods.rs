@@ -139,6 +139,27 @@ fn every_runtime_and_driver_is_known_in_both_versions() {
 }
 
 #[test]
+fn connections_are_of_pods_too() {
+    let test = "connections_are_of_pods_too";
+    for kind in ["cgroup2", "cgroup"] {
+        let Some(mut tree) = Tree::make(test, kind) else { continue };
+        let Some(world) = World::quiet(test) else { return };
+        let mut script = world.companion("transfer");
+        let (path, pod) = SHAPES[3];
+        tree.enter(path, script.pid());
+        script.go();
+        let by = ["--by", "pod,container", "--rate-interval", "0.2"];
+        let found = rows(&world.connbox(&[&["tcptrack", "--once"], &by[..]].concat()));
+        let [row] = found.iter().map(String::as_str).collect::<Vec<_>>()[..] else {
+            panic!("{kind}: {found:?}")
+        };
+        let pod = made(pod.strip_suffix('1').unwrap());
+        assert!(row.starts_with(&(pod + "2\t")), "{kind}: {row}");
+        drop(script);
+    }
+}
+
+#[test]
 fn names_are_those_of_links_and_lists() {
     let test = "names_are_those_of_links_and_lists";
     if !needs(test, &["root", "mount namespaces", "mount", "unshare"]) {

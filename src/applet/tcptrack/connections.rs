@@ -1,5 +1,6 @@
 //! Connections as rows: one each, or in groups.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::names::Names;
@@ -81,9 +82,13 @@ const PEER: Column = Column::label(
     "peer",
     "the address of the end that is not on this machine; the client's, if both are, or if that is not known",
 );
-const LADDR: Column = Column::label("laddr", "the address of the end that is not the peer");
+const LADDR: Column = Column::label(
+    "laddr",
+    "the address of the end on this machine; the client's, if both are, or if that is not known",
+);
 const LPORT: Column = Column::label("lport", "the port of this end");
-const RPORT: Column = Column::label("rport", "the port of the peer");
+const RADDR: Column = Column::label("raddr", "the address of the other end");
+const RPORT: Column = Column::label("rport", "the port of the other end");
 const SERVICE: Column = Column::label("service", "the name or number of the server's port");
 const CGROUP: Column = Column::label(
     "cgroup",
@@ -116,10 +121,10 @@ const ENDED_COUNT: Column = Column::gauge(
 );
 
 /// Every column that any run may show.
-pub(super) const ALL_COLUMNS: [Column; COLUMNS.len() + 12] = Column::joined(&[
+pub(super) const ALL_COLUMNS: [Column; COLUMNS.len() + 13] = Column::joined(&[
     &COLUMNS,
     &[COUNT, PEER, SERVICE, CGROUP, DURATION, RX_SUM, TX_SUM],
-    &[LADDR, LPORT, RPORT, POD, CONTAINER],
+    &[LADDR, LPORT, RADDR, RPORT, POD, CONTAINER],
 ]);
 
 fn int(number: u64) -> Value<'static> {
@@ -217,7 +222,7 @@ impl Counted for Connections {
     const SUMS: &'static [&'static str] = &[];
 }
 
-const KEYS: [Key<Connections>; 15] = [
+const KEYS: [Key<Connections>; 16] = [
     Key::new("client", CLIENT, Address(|(row, _)| row.client.canonical())),
     Key::new("client_port", CLIENT_PORT, Number(|(row, _)| Some(row.client.port.into()))),
     Key::new("server", SERVER, Address(|(row, _)| row.server.canonical())),
@@ -236,8 +241,8 @@ const KEYS: [Key<Connections>; 15] = [
         PID,
         Number(|(row, _)| row.holder().map(|process| process.pid)),
     ),
-    Key::<Connections>::new("peer", PEER, Address(|(row, _)| sides(row)[1].canonical()))
-        .also(keys::REMOTE),
+    // Before raddr, which is called so in ss: the two differ where both ends are on this machine.
+    Key::new("peer", PEER, Address(|(row, _)| peer(row))),
     Key::needing(
         Needs::SERVICES,
         "service",
@@ -254,6 +259,8 @@ const KEYS: [Key<Connections>; 15] = [
         .also(keys::LOCAL),
     Key::<Connections>::new("lport", LPORT, Number(|(row, _)| Some(sides(row)[0].port.into())))
         .also(keys::LOCAL_PORT),
+    Key::<Connections>::new("raddr", RADDR, Address(|(row, _)| sides(row)[1].canonical()))
+        .also(keys::REMOTE),
     Key::<Connections>::new("rport", RPORT, Number(|(row, _)| Some(sides(row)[1].port.into())))
         .also(keys::REMOTE_PORT),
     Key::needing(
@@ -270,10 +277,16 @@ const KEYS: [Key<Connections>; 15] = [
     ),
 ];
 
-/// The end on this machine and the peer. Where both are, or that is not known, the client is the peer.
+fn peer(row: &Row) -> IpAddr {
+    let [client, server] = row.cookies.map(|cookie| cookie != 0);
+    if client && !server { row.server.canonical() } else { row.client.canonical() }
+}
+
+/// The local and the remote end, as ss has them. Where both are on this machine, or that is not known, as in a capture,
+/// the client is the source.
 fn sides(row: &Row) -> [&Endpoint; 2] {
     let [client, server] = row.cookies.map(|cookie| cookie != 0);
-    if client && !server { [&row.client, &row.server] } else { [&row.server, &row.client] }
+    if server && !client { [&row.server, &row.client] } else { [&row.client, &row.server] }
 }
 
 pub(super) fn write_groups(

@@ -100,8 +100,8 @@ const DETAILS: [&str; 15] = [
      and the heading says which. Below 64 columns a connection takes two lines. The first line says what is \
      watched, the last one names keys and shows the filter in force; above it stand warnings.",
     "With --by, or after the key g, the screen shows groups of connections: how many each has, their speeds and \
-     totals. --top and --min limit the rows of the screen, too. The keys take ss's words: src and local for laddr, \
-     sport for lport, dst, remote and raddr for peer, dport for rport, name for process. Pods and containers are \
+     totals. --top and --min limit the rows of the screen, too. The keys laddr, lport, raddr \
+     and rport are also called src or local, sport, dst or remote, and dport, as in ss, and process is name. Pods and containers are \
      named as in conncount.",
     "Without -i, tcptrack reads the kernel's own counters at each tick, through sock_diag(7): it shows all \
      connections of this host from the start, whether they transfer data or not, without a capture and \

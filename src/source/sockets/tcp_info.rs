@@ -10,8 +10,9 @@ use crate::wire::tcp_info::TcpInfo;
 pub fn counters(socket: &Socket, info: Option<&TcpInfo>) -> Option<Counters> {
     let state = State::of_socket(socket.tcp_state()?)?;
     let counters = made(socket, state, &info.copied().unwrap_or_default());
-    // The small socket that takes the place of a closed one has its cookie only if somebody had asked for that before.
-    Some(Counters { cookie: if socket.is_mini() { 0 } else { socket.cookie }, ..counters })
+    // A socket takes over the cookie of its connection request, and the minisocket in its place takes over its own, if
+    // somebody had asked for that before: otherwise both get another one.
+    Some(Counters { cookie: if socket.is_full() { socket.cookie } else { 0 }, ..counters })
 }
 
 /// The last counters of a socket that the kernel has freed, which is in CLOSE.
@@ -58,10 +59,10 @@ mod tests {
     use crate::model::{Endpoint, Family, Proto};
 
     #[test]
-    fn the_cookie_of_a_small_socket_is_not_that_of_the_connection() {
+    fn only_the_cookie_of_a_full_socket_is_that_of_the_connection() {
         let end = Endpoint { address: std::net::Ipv4Addr::LOCALHOST.into(), port: 80 };
-        // FIN_WAIT2, and SYN_RECV, whose cookie the full socket takes over.
-        for (state, timer, wanted) in [(5, 3, 0), (5, 2, 7), (3, 1, 7), (1, 0, 7)] {
+        // FIN_WAIT2, both ways, SYN_RECV, ESTABLISHED.
+        for (state, timer, wanted) in [(5, 3, 0), (5, 2, 7), (3, 1, 0), (1, 0, 7)] {
             let socket = Socket::of(Proto::Tcp, Family::Inet, state, end, end);
             let counters = counters(&Socket { timer, cookie: 7, ..socket }, None).unwrap();
             assert_eq!(counters.cookie, wanted, "{state} {timer}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::connection::State;
+use super::state::State;
 use crate::model::{Endpoint, Family};
 
 /// The counters of a connection at one moment, from a source that does not see segments.

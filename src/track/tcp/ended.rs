@@ -4,12 +4,14 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-use super::connection::{Connection, State};
+use super::connection::Connection;
 use super::counters::Counters;
 use super::end::End;
 use super::hash::hash;
 use super::missing::{AllMissing, Missing, Numbers};
-use super::{Sought, Tracker, nanoseconds};
+use super::sought::{Sought, end_of};
+use super::state::State;
+use super::{Tracker, nanoseconds};
 
 /// The last counters of a socket.
 #[derive(Clone, Copy, Debug)]
@@ -172,6 +174,8 @@ impl Tracker {
     pub(super) fn sought_row(&mut self, counters: &Counters) -> Option<Sought> {
         let mut found = self.sought(counters);
         if counters.cookie == 0 {
+            let is_over = |place: usize| self.connections[place].state >= State::Closed;
+            found.is_new |= counters.state <= State::SynAck && found.place.is_some_and(is_over);
             return Some(found);
         }
         let numbers = || Numbers {
@@ -262,18 +266,6 @@ impl Tracker {
     /// The next of the connections that were given back.
     pub fn next_given(&mut self) -> Option<Connection> {
         self.done.given.pop_front()
-    }
-}
-
-/// What names an end of the connection with this hash.
-fn end_of(hash: u64, is_lower: bool) -> u64 {
-    hash ^ u64::from(is_lower)
-}
-
-impl Sought {
-    /// What names the end whose counters these are.
-    fn end(&self) -> u64 {
-        end_of(self.hash, self.local < self.remote)
     }
 }
 

@@ -11,6 +11,8 @@ mod missing;
 mod orders;
 mod pending;
 mod recent;
+mod sought;
+mod state;
 mod succession;
 
 use std::time::Duration;
@@ -18,13 +20,15 @@ use std::time::Duration;
 use super::indexed::Indexed;
 use super::listeners::{Listeners, canonical};
 use crate::model::{Endpoint, Segment, TcpFlags};
-pub use connection::{Connection, State};
+pub use connection::Connection;
 pub use counters::Counters;
 pub use direction::Direction;
 use ended::Done;
 pub use ended::{Ended, GivesBack};
 use hash::{Keys, hash};
 use recent::Recent;
+use sought::Sought;
+pub use state::State;
 use succession::Meaning;
 
 #[derive(Clone, Copy, Debug)]
@@ -259,7 +263,7 @@ impl Tracker {
     /// Takes the counters of one connection, as they were read at `now`. A reading of all counters
     /// ends with [`Tracker::end_of_counters`].
     pub fn counters(&mut self, now: Duration, counters: &Counters) {
-        // A small socket that waits for a FIN stands for an end of which the kernel has told.
+        // A connection request has not begun; of the end of a minisocket that waits for a FIN, the kernel has told.
         if counters.cookie == 0 && self.options.gives_back == GivesBack::Told {
             return;
         }
@@ -383,16 +387,6 @@ impl Tracker {
     pub fn evicted(&self) -> u64 {
         self.evicted
     }
-}
-
-/// The result of a search for the connection of counters.
-struct Sought {
-    local: Endpoint,
-    remote: Endpoint,
-    hash: u64,
-    place: Option<usize>,
-    /// Whether it was not found, or is a new connection on the same ports.
-    is_new: bool,
 }
 
 /// A time in nanoseconds, never 0, which means none.

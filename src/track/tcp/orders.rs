@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use super::connection::State;
 use super::counters::Counters;
 use super::ended::{Ended, GivesBack};
+use super::state::State;
 use super::{Options, Tracker};
 use crate::model::Endpoint;
 
@@ -251,13 +251,9 @@ fn one_connection_is_given_back_once_in_every_order() {
 fn two_connections_on_the_same_ports_are_two_in_every_order() {
     use Way::{Cut, Fin, Reset};
     let (different, same) = ([[100, 30], [50, 60]], [[100, 30]; 2]);
-    for (ways, bytes) in [
-        ([Fin, Fin], different),
-        ([Fin, Fin], same),
-        ([Reset, Fin], same),
-        ([Cut, Fin], different),
-        ([Cut, Cut], different),
-    ] {
+    for (ways, bytes) in
+        [([Fin, Fin], different), ([Fin, Fin], same), ([Reset, Fin], same), ([Cut, Cut], different)]
+    {
         let number = play_all(&ways, &bytes, 1);
         assert!(number > 5000, "{number}");
     }

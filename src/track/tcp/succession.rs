@@ -1,8 +1,9 @@
 //! Ports that are used again, and SYNs that belong to nothing.
 
-use super::connection::{Connection, State};
+use super::connection::Connection;
 use super::direction::Direction;
 use super::pending::Pending;
+use super::state::State;
 use crate::model::{Segment, TcpFlags};
 
 /// What a SYN means for the connection on its ports.

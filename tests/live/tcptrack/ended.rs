@@ -104,6 +104,14 @@ fn must_agree(told: &Sent, sent: &Sent) {
     assert!(wrong.is_empty(), "{} differ of {of:?}: {few:?}", wrong.len());
 }
 
+/// Waits until all messages of the kernel are read: on a busy machine that may take longer than a short sleep.
+fn wait_until_read(world: &World) {
+    wait("the reader", || {
+        let waiting = |row: &str| row.split_ascii_whitespace().nth(4)?.parse::<u64>().ok();
+        world.proc_net("netlink").lines().skip(1).filter_map(waiting).all(|bytes| bytes == 0)
+    });
+}
+
 /// A running `tcptrack --ended`, and what a thread has read of its rows.
 struct Running {
     child: Child,
@@ -169,7 +177,7 @@ fn every_short_connection_is_a_row_with_exact_bytes() {
     });
     let running = start(&world, Rights::Root, &[]);
     // One whose beginning is seen: after the first reading.
-    thread::sleep(Duration::from_millis(300));
+    thread::sleep(Duration::from_millis(1500));
     let seen = world.inside(|| TcpStream::connect("127.0.0.1:9002").unwrap());
     let seen = (seen, listener.accept().unwrap().0);
     let mut sent = world.inside(|| make_short_ones(20_000));
@@ -313,6 +321,7 @@ fn bytes_are_exact_whichever_end_closes_first() {
             second.iter().for_each(read_end);
         }
         thread::sleep(Duration::from_millis(100));
+        [&one, &other].into_iter().for_each(wait_until_read);
     }
     for one in running {
         let (status, rows, messages) = one.stop(|rows| count(rows) >= 100);
