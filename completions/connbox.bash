@@ -5,16 +5,26 @@ _connbox_words() {
     mapfile -t COMPREPLY < <(compgen -W "$1" -- "$current")
 }
 
-# Completes the last word of a list, which a ! may precede; $@ says to compgen what there is.
-_connbox_list() {
-    local head='' rest=$current
+# Completes the last word of a list, which a ! may precede, with those that the list does not have; $@ says to compgen
+# what there is.
+_connbox_marked() {
+    local head='' rest=$current used place
     [[ $rest == *,* ]] && head=${rest%,*}, rest=${rest##*,}
+    used=,${head//!/}
     [[ $rest == '!'* ]] && head+='!' rest=${rest#'!'}
-    compopt -o nospace 2>/dev/null
     mapfile -t COMPREPLY < <(compgen -P "$head" "$@" -- "$rest")
     if [[ $1 == -W && ${#COMPREPLY[@]} == 0 ]]; then
         mapfile -t COMPREPLY < <(compgen -P "$head" -W "${2,,}" -- "$rest")
     fi
+    for place in "${!COMPREPLY[@]}"; do
+        [[ $used == *,"${COMPREPLY[place]#"$head"}",* ]] && unset "COMPREPLY[place]"
+    done
+}
+
+# The same for what is often a list: another word may follow.
+_connbox_list() {
+    compopt -o nospace 2>/dev/null
+    _connbox_marked "$@"
 }
 
 _connbox_services() { _connbox_list -s; }
@@ -94,7 +104,7 @@ _connbox() {
     closedcalc:--from-command) :; return ;;
     closedcalc:--byte-order) _connbox_words 'big little'; return ;;
     closedcalc:--threads) :; return ;;
-    conncount:--by) _connbox_list -W 'state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container'; return ;;
+    conncount:--by) _connbox_list -W 'state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container inode'; return ;;
     conncount:--top) :; return ;;
     conncount:--max-groups) :; return ;;
     conncount:--min) :; return ;;
@@ -107,6 +117,7 @@ _connbox() {
     conncount:--raddr) :; return ;;
     conncount:--iface) _connbox_interfaces; return ;;
     conncount:--uid) _connbox_users; return ;;
+    conncount:--inode) :; return ;;
     conncount:--process) :; return ;;
     conncount:--cgroup) :; return ;;
     conncount:--format) _connbox_words 'tsv human shell fish json prom json=array'; return ;;
@@ -132,7 +143,7 @@ _connbox() {
     conntrack:-q|conntrack:--reply-dst) :; return ;;
     conntrack:--mask-src) :; return ;;
     conntrack:--mask-dst) :; return ;;
-    conntrack:-p|conntrack:--protonum) :; return ;;
+    conntrack:-p|conntrack:--protonum) _connbox_marked -W 'tcp udp icmp icmpv6 sctp dccp gre udplite'; return ;;
     conntrack:-f|conntrack:--family) _connbox_words 'ipv4 ipv6'; return ;;
     conntrack:-u|conntrack:--status) _connbox_list -W 'ASSURED SEEN_REPLY FIXED_TIMEOUT EXPECTED OFFLOAD HW_OFFLOAD UNREPLIED'; return ;;
     conntrack:-m|conntrack:--mark) :; return ;;
@@ -153,7 +164,7 @@ _connbox() {
     conntrack:--dport|conntrack:--orig-port-dst) _connbox_services; return ;;
     conntrack:--reply-port-src) _connbox_services; return ;;
     conntrack:--reply-port-dst) _connbox_services; return ;;
-    conntrack:--state) :; return ;;
+    conntrack:--state) _connbox_marked -W 'NONE SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT CLOSE_WAIT LAST_ACK TIME_WAIT CLOSE SYN_SENT2 CLOSED COOKIE_WAIT COOKIE_ECHOED SHUTDOWN_SENT SHUTDOWN_RECD SHUTDOWN_ACK_SENT HEARTBEAT_SENT HEARTBEAT_ACKED REQUEST RESPOND PARTOPEN OPEN CLOSEREQ CLOSING TIMEWAIT IGNORE INVALID'; return ;;
     conntrack:--icmp-type) :; return ;;
     conntrack:--icmp-code) :; return ;;
     conntrack:--icmp-id) :; return ;;
@@ -255,7 +266,7 @@ _connbox() {
     sockstat:--from-command) :; return ;;
     sockstat:--byte-order) _connbox_words 'big little'; return ;;
     sockstat:--threads) :; return ;;
-    tcpstates:--by) _connbox_list -W 'state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container'; return ;;
+    tcpstates:--by) _connbox_list -W 'state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container inode'; return ;;
     tcpstates:--top) :; return ;;
     tcpstates:--max-groups) :; return ;;
     tcpstates:--min) :; return ;;
@@ -267,6 +278,7 @@ _connbox() {
     tcpstates:--raddr) :; return ;;
     tcpstates:--iface) _connbox_interfaces; return ;;
     tcpstates:--uid) _connbox_users; return ;;
+    tcpstates:--inode) :; return ;;
     tcpstates:--process) :; return ;;
     tcpstates:--cgroup) :; return ;;
     tcpstates:--format) _connbox_words 'tsv human shell fish json prom json=array'; return ;;
@@ -292,28 +304,28 @@ _connbox() {
     tcptrack:--ipfix) :; return ;;
     tcptrack:--ipfix-domain) :; return ;;
     tcptrack:--max-connections) :; return ;;
-    tcptrack:--by) _connbox_list -W 'client client_port server server_port state process pid peer service cgroup laddr lport raddr rport pod container'; return ;;
+    tcptrack:--by) _connbox_list -W 'client client_port server server_port state process pid peer service cgroup'; return ;;
     tcptrack:--top) :; return ;;
     tcptrack:--max-groups) :; return ;;
     tcptrack:--min) :; return ;;
-    tcptrack:--pods) _connbox_files -f; return ;;
     tcptrack:--format) _connbox_words 'tsv human shell fish json prom json=array'; return ;;
     tcptrack:--prefix) :; return ;;
     tcptrack:--color) _connbox_words 'auto always never'; return ;;
     tcptrack:--output) _connbox_files -f; return ;;
     tcptrack:--netns) _connbox_namespaces; return ;;
+    tcptrack:--from) _connbox_files -f; return ;;
     tcptrack:--threads) :; return ;;
     esac
     case $applet in
     closedcalc) options='--by --top --max-groups --min --pods --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --interval --count --rate --root --netns --skip-empty --from --from-command --byte-order --threads --quiet-gaps --explain --help --version' names='closed unhashed alloc inuse inuse6 tw' ;;
-    conncount) options='--transport --quick --tcp --udp --by --top --max-groups --min --sum --pods --ipv4 --ipv6 --state --lport --rport --laddr --raddr --iface --uid --process --cgroup --strict --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --interval --count --rate --root --netns --skip-empty --from --from-command --byte-order --threads --quiet-gaps --explain --help --version' names='total tcp estab closed orphaned synrecv timewait unhashed' ;;
+    conncount) options='--transport --quick --tcp --udp --by --top --max-groups --min --sum --pods --ipv4 --ipv6 --state --lport --rport --laddr --raddr --iface --uid --inode --process --cgroup --strict --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --interval --count --rate --root --netns --skip-empty --from --from-command --byte-order --threads --quiet-gaps --explain --help --version' names='total tcp estab closed orphaned synrecv timewait unhashed' ;;
     conntrack) options='--dump --counter --event --get --stats --src --orig-src --dst --orig-dst --reply-src --reply-dst --mask-src --mask-dst --protonum --family --status --mark --secmark --zone --orig-zone --reply-zone --label --src-nat --dst-nat --any-nat --id --nat-range --event-mask --output --buffer-size --resync --sport --orig-port-src --dport --orig-port-dst --reply-port-src --reply-port-dst --state --icmp-type --icmp-code --icmp-id --icmpv6-type --icmpv6-code --icmpv6-id --srckey --orig-key-src --dstkey --orig-key-dst --reply-key-src --reply-key-dst --by --sum --top --max-groups --min --limits --create --delete --update --add --flush --load-file --zero --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output-file --interval --snapshots --rate --root --netns --skip-empty --from --threads --quiet-gaps --help --version' names='' ;;
     conntrackd) options='--daemon --foreground --config --stats --internal --external --xml --resync --kill --socket --reconcile --hash-limit --log --log-format --ipfix --ipfix-active --ipfix-domain --ipfix-marks --no-sandbox --flush-cache --flush-kernel --commit --bulk --request --reset-timers --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --interval --count --rate --netns --skip-empty --threads --help --version' names='' ;;
     network-connections|check_network_connections) options='--always-ok --conn-status --conn-type --critical --no-perfdata --rule --strict --test --warning --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --root --netns --skip-empty --from --from-command --byte-order --threads --quiet-gaps --help --version' names='' ;;
     snmpget-tcp) options='--all --oid --describe --top --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --interval --count --rate --root --netns --skip-empty --from --from-command --byte-order --threads --quiet-gaps --explain --help --version' names='RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts' ;;
     sockstat) options='--limits --top --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --interval --count --rate --root --netns --skip-empty --from --from-command --byte-order --threads --quiet-gaps --explain --help --version' names='sockets TCP UDP UDPLITE RAW FRAG TCP6 UDP6 UDPLITE6 RAW6 FRAG6' ;;
-    tcpstates) options='--by --top --max-groups --min --hex --source --ipv4 --ipv6 --state --lport --rport --laddr --raddr --iface --uid --process --cgroup --strict --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --interval --count --rate --root --netns --skip-empty --from --from-command --byte-order --threads --quiet-gaps --explain --help --version' names='ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV BOUND_INACTIVE all connected synchronized bucket big' ;;
-    tcptrack) options='--interface --only-new --fast --no-promiscuous --promiscuous --remove-after --read --rate-interval --sort --units --once --count --interval --conntrack --no-sandbox --decapsulate --ended --ipfix --ipfix-domain --max-connections --by --top --max-groups --min --pods --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --netns --skip-empty --threads --quiet-gaps --help --version' names='' ;;
+    tcpstates) options='--by --top --max-groups --min --hex --source --ipv4 --ipv6 --state --lport --rport --laddr --raddr --iface --uid --inode --process --cgroup --strict --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --interval --count --rate --root --netns --skip-empty --from --from-command --byte-order --threads --quiet-gaps --explain --help --version' names='ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV BOUND_INACTIVE all connected synchronized bucket big' ;;
+    tcptrack) options='--interface --only-new --fast --no-promiscuous --promiscuous --remove-after --read --rate-interval --sort --units --once --count --interval --conntrack --no-sandbox --decapsulate --ended --ipfix --ipfix-domain --max-connections --by --top --max-groups --min --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --netns --skip-empty --from --threads --quiet-gaps --help --version' names='' ;;
     esac
     # A value that an option may have is no name of a row.
     if [[ -n $is_value ]]; then

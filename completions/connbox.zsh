@@ -1,11 +1,18 @@
 #compdef connbox closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack
 # zsh completion for connbox and its applets; made by: connbox --completions zsh
 
-# Completes the last word of a list, which a ! may precede.
-_connbox_list() {
+# Completes the last word of a list, which a ! may precede, with those that the list does not have.
+_connbox_marked() {
+  local -a used
+  [[ $PREFIX == *,* ]] && used=("${(@s:,:)${${PREFIX%,*}//\!}}")
   compset -P '*,'
   compset -P '\!'
-  compadd -S '' -M 'm:{a-zA-Z}={A-Za-z}' "$@"
+  compadd -F used -M 'm:{a-zA-Z}={A-Za-z}' "$@"
+}
+
+# The same for what is often a list: another word may follow.
+_connbox_list() {
+  _connbox_marked -S '' "$@"
 }
 
 _connbox_services() {
@@ -67,7 +74,7 @@ _connbox_conncount() {
     '--quick''[skip synrecv, which needs a walk of the socket table]' \
     '(-t --tcp)'{-t,--tcp}'[count TCP sockets (the default)]' \
     '(-u --udp)'{-u,--udp}'[count UDP sockets; with -t both]' \
-    '--by=''[count in groups, the largest first]:KEY[,...]:_connbox_list state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container' \
+    '--by=''[count in groups, the largest first]:KEY[,...]:_connbox_list state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container inode' \
     '--top=''[show at most N groups; with --netns all and no --by, N namespaces]:N: ' \
     '--max-groups=''[fail if there are more than N groups (default 1000000)]:N: ' \
     '--min=''[show only groups of at least COUNT sockets]:COUNT: ' \
@@ -82,6 +89,7 @@ _connbox_conncount() {
     '--raddr=''[with a remote address in this network]:ADDR[%ZONE][/LEN][,...]: ' \
     '--iface=''[bound to this interface\: its name or number]:NAME[,...]:_connbox_interfaces' \
     '--uid=''[created by this user]:USER|UID[,...]:_connbox_users' \
+    '--inode=''[with this inode number]:INODE[,...]: ' \
     '--process=''[held by this process]:NAME|PID[,...]: ' \
     '--cgroup=''[created in this control group or below it]:PATH[,...]: ' \
     '--strict''[repeat for at most SECONDS (5) until the count is confirmed, fail otherwise]' \
@@ -122,24 +130,24 @@ _connbox_conntrack() {
     '(-E --event)'{-E,--event=}'[show events as they come]:[TABLE]:(conntrack expect dying unconfirmed)' \
     '(-G --get)'{-G,--get=}'[show the one flow that the options name]:[TABLE]:(conntrack expect dying unconfirmed)' \
     '(-S --stats)'{-S,--stats=}'[show the counters of each CPU]:[TABLE]:(conntrack expect dying unconfirmed)' \
-    '(-s --src --orig-src)'{-s,--src=,--orig-src=}'[source address of the first packet, or its network]:ADDR[/LEN]: ' \
-    '(-d --dst --orig-dst)'{-d,--dst=,--orig-dst=}'[destination address of the first packet, or its network]:ADDR[/LEN]: ' \
-    '(-r --reply-src)'{-r,--reply-src=}'[source address of the replies, or its network]:ADDR[/LEN]: ' \
-    '(-q --reply-dst)'{-q,--reply-dst=}'[destination address of the replies, or its network]:ADDR[/LEN]: ' \
+    '(-s --src --orig-src)'{-s,--src=,--orig-src=}'[source address of the first packet, or its network]:[!]ADDR[/LEN]: ' \
+    '(-d --dst --orig-dst)'{-d,--dst=,--orig-dst=}'[destination address of the first packet, or its network]:[!]ADDR[/LEN]: ' \
+    '(-r --reply-src)'{-r,--reply-src=}'[source address of the replies, or its network]:[!]ADDR[/LEN]: ' \
+    '(-q --reply-dst)'{-q,--reply-dst=}'[destination address of the replies, or its network]:[!]ADDR[/LEN]: ' \
     '--mask-src=''[the bits of --src that matter]:MASK: ' \
     '--mask-dst=''[the bits of --dst that matter]:MASK: ' \
-    '(-p --protonum)'{-p,--protonum=}'[transport protocol, by name or number; its own options follow it]:PROTO: ' \
+    '(-p --protonum)'{-p,--protonum=}'[transport protocol, by name or number; its own options follow it]:[!]PROTO:_connbox_marked tcp udp icmp icmpv6 sctp dccp gre udplite' \
     '(-f --family)'{-f,--family=}'[network protocol]:FAMILY:(ipv4 ipv6)' \
     '(-u --status)'{-u,--status=}'[with these statuses, and without those marked with !]:STATUS[,...]:_connbox_list ASSURED SEEN_REPLY FIXED_TIMEOUT EXPECTED OFFLOAD HW_OFFLOAD UNREPLIED' \
-    '(-m --mark)'{-m,--mark=}'[with this mark]:VALUE[/MASK]: ' \
-    '(-c --secmark)'{-c,--secmark=}'[with this mark of a security module]:VALUE: ' \
-    '(-w --zone)'{-w,--zone=}'[in this zone for both directions]:ZONE: ' \
-    '--orig-zone=''[in this zone for the original direction only]:ZONE: ' \
-    '--reply-zone=''[in this zone for the reply direction only]:ZONE: ' \
-    '(-l --label)'{-l,--label=}'[with all of these labels]:LABEL[,...]: ' \
-    '(-n --src-nat)'{-n,--src-nat=}'[whose source was translated, if given\: to ADDR]:[ADDR[PORT]]: ' \
-    '(-g --dst-nat)'{-g,--dst-nat=}'[whose destination was translated, if given\: to ADDR]:[ADDR[PORT]]: ' \
-    '(-j --any-nat)'{-j,--any-nat=}'[whose source or destination was translated, if given\: to ADDR]:[ADDR[PORT]]: ' \
+    '(-m --mark)'{-m,--mark=}'[with this mark]:[!]VALUE[/MASK]: ' \
+    '(-c --secmark)'{-c,--secmark=}'[with this mark of a security module]:[!]VALUE: ' \
+    '(-w --zone)'{-w,--zone=}'[in this zone for both directions]:[!]ZONE: ' \
+    '--orig-zone=''[in this zone for the original direction only]:[!]ZONE: ' \
+    '--reply-zone=''[in this zone for the reply direction only]:[!]ZONE: ' \
+    '(-l --label)'{-l,--label=}'[with these labels, and without those marked with !]:LABEL[,...]: ' \
+    '(-n --src-nat)'{-n,--src-nat=}'[whose source was translated, if given\: to ADDR]:[[!]ADDR[PORT]]: ' \
+    '(-g --dst-nat)'{-g,--dst-nat=}'[whose destination was translated, if given\: to ADDR]:[[!]ADDR[PORT]]: ' \
+    '(-j --any-nat)'{-j,--any-nat=}'[whose source or destination was translated, if given\: to ADDR]:[[!]ADDR[PORT]]: ' \
     '(-i --id)'{-i,--id=}'[with -G, only if the flow has this ID]:ID: ' \
     '(-a --nat-range)'{-a,--nat-range=}'[deprecated\: has no effect, as with conntrack]:ADDR: ' \
     '(-e --event-mask)'{-e,--event-mask=}'[with -E, show only these events]:EVENT[,...]:_connbox_list ALL NEW UPDATES DESTROY' \
@@ -150,17 +158,17 @@ _connbox_conntrack() {
     '(--dport --orig-port-dst)'{--dport=,--orig-port-dst=}'[destination port of the first packet, range A-B or service]:PORT[,...]:_connbox_services' \
     '--reply-port-src=''[source port of the replies]:PORT[,...]:_connbox_services' \
     '--reply-port-dst=''[destination port of the replies]:PORT[,...]:_connbox_services' \
-    '--state=''[TCP, SCTP or DCCP state, as conntrack writes it]:STATE: ' \
-    '--icmp-type=''[ICMP type]:NUMBER: ' \
-    '--icmp-code=''[ICMP code]:NUMBER: ' \
-    '--icmp-id=''[ICMP identifier]:NUMBER: ' \
-    '--icmpv6-type=''[ICMPv6 type]:NUMBER: ' \
-    '--icmpv6-code=''[ICMPv6 code]:NUMBER: ' \
-    '--icmpv6-id=''[ICMPv6 identifier]:NUMBER: ' \
-    '(--srckey --orig-key-src)'{--srckey=,--orig-key-src=}'[GRE key of the original direction]:KEY: ' \
-    '(--dstkey --orig-key-dst)'{--dstkey=,--orig-key-dst=}'[GRE key of the other direction]:KEY: ' \
-    '--reply-key-src=''[GRE key of the replies]:KEY: ' \
-    '--reply-key-dst=''[the other GRE key of the replies]:KEY: ' \
+    '--state=''[TCP, SCTP or DCCP state, as conntrack writes it]:[!]STATE:_connbox_marked NONE SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT CLOSE_WAIT LAST_ACK TIME_WAIT CLOSE SYN_SENT2 CLOSED COOKIE_WAIT COOKIE_ECHOED SHUTDOWN_SENT SHUTDOWN_RECD SHUTDOWN_ACK_SENT HEARTBEAT_SENT HEARTBEAT_ACKED REQUEST RESPOND PARTOPEN OPEN CLOSEREQ CLOSING TIMEWAIT IGNORE INVALID' \
+    '--icmp-type=''[ICMP type]:[!]NUMBER: ' \
+    '--icmp-code=''[ICMP code]:[!]NUMBER: ' \
+    '--icmp-id=''[ICMP identifier]:[!]NUMBER: ' \
+    '--icmpv6-type=''[ICMPv6 type]:[!]NUMBER: ' \
+    '--icmpv6-code=''[ICMPv6 code]:[!]NUMBER: ' \
+    '--icmpv6-id=''[ICMPv6 identifier]:[!]NUMBER: ' \
+    '(--srckey --orig-key-src)'{--srckey=,--orig-key-src=}'[GRE key of the original direction]:[!]KEY: ' \
+    '(--dstkey --orig-key-dst)'{--dstkey=,--orig-key-dst=}'[GRE key of the other direction]:[!]KEY: ' \
+    '--reply-key-src=''[GRE key of the replies]:[!]KEY: ' \
+    '--reply-key-dst=''[the other GRE key of the replies]:[!]KEY: ' \
     '--by=''[count in groups, the largest first]:KEY[,...]:_connbox_list proto state family src dst reply_src reply_dst sport dport reply_sport reply_dport zone orig_zone reply_zone mark status helper labels' \
     '--sum=''[add these up, over both directions]:SUM[,...]:_connbox_list packets bytes' \
     '--top=''[show at most N groups; with --netns all and no --by, N namespaces]:N: ' \
@@ -360,7 +368,7 @@ _connbox_sockstat() {
 
 _connbox_tcpstates() {
   _arguments -s \
-    '--by=''[count by these keys, too]:KEY[,...]:_connbox_list state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container' \
+    '--by=''[count by these keys, too]:KEY[,...]:_connbox_list state proto family laddr raddr lport rport direction service uid user pid process cgroup iface netns pod container inode' \
     '--top=''[show at most N groups; with --netns all and no --by, N namespaces]:N: ' \
     '--max-groups=''[fail if there are more than N groups (default 1000000)]:N: ' \
     '--min=''[show only groups of at least COUNT sockets]:COUNT: ' \
@@ -375,6 +383,7 @@ _connbox_tcpstates() {
     '--raddr=''[with a remote address in this network]:ADDR[%ZONE][/LEN][,...]: ' \
     '--iface=''[bound to this interface\: its name or number]:NAME[,...]:_connbox_interfaces' \
     '--uid=''[created by this user]:USER|UID[,...]:_connbox_users' \
+    '--inode=''[with this inode number]:INODE[,...]: ' \
     '--process=''[held by this process]:NAME|PID[,...]: ' \
     '--cgroup=''[created in this control group or below it]:PATH[,...]: ' \
     '--strict''[repeat for at most SECONDS (5) until the count is confirmed, fail otherwise]' \
@@ -430,11 +439,10 @@ _connbox_tcptrack() {
     '--ipfix=''[with --ended, export the connections to a collector of IPFIX (UDP), too]:HOSTPORT[/udp|tcp]: ' \
     '--ipfix-domain=''[with --ipfix, the number of the observation domain (2)]:N: ' \
     '--max-connections=''[keep at most N connections (100000)]:N: ' \
-    '--by=''[count in groups, the largest first]:KEY[,...]:_connbox_list client client_port server server_port state process pid peer service cgroup laddr lport raddr rport pod container' \
+    '--by=''[count in groups, the largest first]:KEY[,...]:_connbox_list client client_port server server_port state process pid peer service cgroup' \
     '--top=''[show at most N rows]:N: ' \
     '--max-groups=''[fail if there are more than N groups (default 1000000)]:N: ' \
     '--min=''[show only groups of at least COUNT connections]:COUNT: ' \
-    '--pods=''[with --by pod or container, take names from FILE\: kubectl get pods -A -o json]:FILE:_files' \
     '--tsv''[columns between tabs (the default, except at a terminal)]' \
     '--human''[a table for people, with units (the default at a terminal)]' \
     '--shell''[assignments for eval]' \
@@ -450,6 +458,7 @@ _connbox_tcptrack() {
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
     '--netns=''[look at other network namespaces]:NAME|PID|PATH|all:_connbox_namespaces' \
     '--skip-empty''[with --netns all, skip namespaces whose numbers are all 0]' \
+    '*--from=''[read saved files or text; - is standard input]:FILE:_files' \
     '--threads=''[share large dumps among N threads, at most 64; 1 for none]:N: ' \
     '--quiet-gaps''[accept in silence that some processes or namespaces are not seen]' \
     '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \

@@ -24,7 +24,7 @@ pub(super) static APPLET: Applet = Applet {
          others one network namespace; --explain shows the scope of each.",
         "With --limits, rows that have a limit show it and how full it is: tcp_mem and udp_mem (the third \
          number, in pages), tcp_max_orphans, tcp_max_tw_buckets; the row file used compares the machine's \
-         open files with file-max.",
+         open files with file-max. Of saved files, only rows of sockstat --limits hold limits, see connbox-from(7).",
     ],
     options: &DOCS,
     filters: &[],
@@ -93,15 +93,17 @@ static DOCS: [&OptDoc; OPTIONS.len()] = cli::docs(&OPTIONS);
 fn run(call: &mut Call) -> Result<(), Error> {
     let args = call.args(&OPTIONS)?;
     call.pick_namespaces(args.top)?;
-    if args.limits && !call.common().from.is_empty() {
-        return Err(Error::usage(
-            "--limits",
-            "cannot be combined with --from: saved files do not contain the limits; use --root",
-        ));
-    }
     let names: Vec<Name> = call.names().iter().map(|name| Name::parse(name)).collect();
     let optional = [("limit", args.limits), ("percent", args.limits)];
     let read = |source: &Source, report: &mut Report| {
+        if let Some(rows) = sockstat::read_rows(source, args.limits, report)? {
+            let limit = |(field, limit): &(Field, _)| Some((explain(field).limit?, *limit));
+            let limits: Limits = rows.iter().filter_map(limit).collect();
+            return Ok((rows.into_iter().map(|(field, _)| field).collect(), limits));
+        }
+        if args.limits && !source.saved.is_empty() {
+            return Err(Error::usage("--limits", NOT_SAVED));
+        }
         let fields = sockstat::read(source, args.limits)?;
         let limits = if args.limits { limits(source, &fields) } else { Vec::new() };
         let is_blind = !limits.is_empty() && limits.iter().all(|(_, limit)| limit.is_none());
@@ -116,6 +118,9 @@ fn run(call: &mut Call) -> Result<(), Error> {
     };
     call.table(&COLUMNS, &optional, &mut InTwoSteps::new(read, write))
 }
+
+const NOT_SAVED: &str = "cannot be combined with --from, but for rows of sockstat --limits: saved files do not contain the \
+    limits; use --root";
 
 /// The reason if every limit is absent.
 const NO_LIMITS: &str = "shows none of the limits: a copy needs proc/sys, too, and a /proc mounted with subset=pid hides it";

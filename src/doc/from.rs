@@ -3,7 +3,7 @@
 pub(super) const SAVED_TEXT: &str = "\
 .Sh DESCRIPTION
 .Fl -from Ar FILE
-of the applets reads what other tools have printed on any machine, and what was copied from
+of the applets reads what other tools, and the applets themselves, have printed on any machine, and what was copied from
 .Pa /proc/net .
 It may be repeated, a file may be
 .Ql \\-
@@ -48,7 +48,7 @@ are namespaces, and the machine's own is
 .Ql host .
 .Ss What a text does not tell
 A key or filter that a text does not answer is an error, and names the option of the tool that adds the answer.
-A text that another applet reads is an error that names this applet.
+A text that another applet reads is an error that names this applet; rows of connbox are read by the applet that printed them.
 Where a table of ss lacks a column,
 .Fl -from-command Ar COMMAND
 takes the command that made it:
@@ -108,5 +108,12 @@ ssh host ss \\-tan | conncount \\-\\-from \\- \\-\\-by raddr \\-\\-top 10
 Who forgets to close, from a file that somebody sent:
 .Bd -literal -offset indent -compact
 conncount \\-\\-from ss.txt \\-\\-state close\\-wait \\-\\-by process,pid
+.Ed
+.Pp
+Count once, and look at it from several sides:
+.Bd -literal -offset indent -compact
+conncount \\-\\-by raddr,lport,state \\-\\-json > groups
+conncount \\-\\-from groups \\-\\-by raddr/24 \\-\\-top 10
+conncount \\-\\-from groups \\-\\-state time\\-wait \\-\\-by lport
 .Ed
 ";

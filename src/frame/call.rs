@@ -9,6 +9,7 @@ use super::{Applet, Ending, MEANING, Report, SCOPE, SOURCE, Sample, Say, Table};
 use crate::cli::{self, Common, Opt, Original};
 use crate::error::Error;
 use crate::out::{Column, Format, Kind, Metrics, Out, Subject};
+use crate::source::files::rows;
 use crate::source::files::sosreport::{Files, Folder, HOST};
 use crate::source::{Source, netns};
 use crate::sys::{self, Kernel};
@@ -25,6 +26,7 @@ const ROOT: &str = "CONNBOX_ROOT";
 #[derive(Debug)]
 pub struct Call {
     applet: &'static str,
+    columns: &'static [Column],
     original: Option<&'static Original>,
     arguments: Vec<OsString>,
     common: Common,
@@ -41,6 +43,7 @@ impl Call {
         let (original, common) = (applet.original, Common::default());
         Call {
             applet: applet.name,
+            columns: applet.columns,
             original,
             arguments,
             common,
@@ -277,6 +280,7 @@ impl Call {
             kernel,
             saved,
             applet,
+            columns: self.columns.iter().map(known).collect(),
             command,
             commands,
             tree_of,
@@ -289,6 +293,16 @@ impl Call {
         }
         Ok(source)
     }
+}
+
+/// What the reader of saved rows must know of a column.
+fn known(column: &Column) -> rows::Column {
+    let role = match column.kind {
+        Kind::Fixed => rows::Role::Name,
+        Kind::Gauge | Kind::Counter => rows::Role::Number,
+        Kind::Label => rows::Role::Other,
+    };
+    rows::Column { name: column.name, role }
 }
 
 /// Takes one snapshot of each network namespace that the folders of sosreports have text of.

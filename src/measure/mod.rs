@@ -1,5 +1,6 @@
 //! Numbers with their scope and meaning, which several applets show.
 
+mod rows;
 pub(crate) mod sockets;
 pub(crate) mod sockstat;
 pub(crate) mod summary;
@@ -117,12 +118,17 @@ pub(crate) fn run<M: Measures>(
     measures: M,
 ) -> Result<(), Error> {
     let machine = Some(TcpSockstat::default());
-    call.table(columns, &[], &mut MeasureTable { measures, names, machine, has_noted: false })
+    let (is_named, explains) = (!call.names().is_empty(), call.common().explain);
+    let mut table = MeasureTable { measures, names, is_named, explains, machine, has_noted: false };
+    call.table(columns, &[], &mut table)
 }
 
 struct MeasureTable<M> {
     measures: M,
     names: Vec<&'static str>,
+    is_named: bool,
+    /// Whether the columns of `--explain` are shown.
+    explains: bool,
     /// The namespaces that were visited so far; `None` if the numbers of one are not known.
     machine: Option<TcpSockstat>,
     /// Whether a note said what the differences include.
@@ -131,6 +137,10 @@ struct MeasureTable<M> {
 
 impl<M: Measures> Table for MeasureTable<M> {
     fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
+        let MeasureTable { names, is_named, explains, .. } = self;
+        if let Some(saved) = rows::measures::<M>(source, names, *is_named, *explains, report)? {
+            return saved.iter().try_for_each(|(name, measure)| measure.row(name, out));
+        }
         let readings = self.measures.read(&self.names, source, report)?;
         if self.names.iter().any(|name| M::MIXED.contains(name)) {
             let has_difference = self.names.iter().any(is_difference);

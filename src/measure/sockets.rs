@@ -1,14 +1,19 @@
 //! Counts the selected sockets, in groups.
 
+use std::net::Ipv4Addr;
+
 use crate::error::Error;
 use crate::frame::{Call, Report, Sample, Table};
-use crate::model::{Endpoint, Family, Groups, Proto, Query, Socket, Tally, TcpState};
+use crate::model::{
+    Choice, Endpoint, Family, Groups, Ports, Proto, Query, Socket, Tally, TcpState,
+};
 use crate::out::Column;
 use crate::select::facts::{Facts, Shared};
 use crate::select::grouping::Grouping;
 use crate::select::options::looked_up;
 use crate::select::passing;
 use crate::select::socket_keys::Sockets;
+use crate::source::files::rows::Row;
 use crate::source::netns::{Missing, Namespaces};
 use crate::source::sockets::sock_diag::Dumped;
 use crate::source::{self, Collector, Method, Source, TcpInfo};
@@ -34,6 +39,9 @@ struct Grouped<'a> {
 impl Table for Grouped<'_> {
     fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
         let Grouped { grouping, query, .. } = *self;
+        if let Some(groups) = saved_groups(source, query, grouping, report)? {
+            return grouping.rows(&groups, out);
+        }
         let mut netns = Vec::new();
         if grouping.has("netns") {
             // A sosreport's folder has files for each namespace, and other files do not tell theirs.
@@ -67,6 +75,70 @@ impl Table for Grouped<'_> {
         let groups = std::mem::replace(&mut self.groups, self.grouping.groups());
         self.grouping.rows(&groups, out)
     }
+}
+
+/// The groups of saved rows; `None` if the files are no rows.
+fn saved_groups(
+    source: &Source,
+    query: &Query,
+    grouping: &Grouping<Sockets>,
+    report: &mut Report,
+) -> Result<Option<Groups>, Error> {
+    if source.saved.is_empty() {
+        return Ok(None);
+    }
+    let query = &looked_up(query, source)?;
+    let has_addresses = !(query.laddr.is_empty() && query.raddr.is_empty());
+    let has_others =
+        !(query.uids.is_empty() && query.interfaces.is_empty() && query.inodes.is_empty());
+    let is_refused = query.looks_at_holders() || has_addresses || has_others;
+    grouping.saved(source, report, &|row| match is_refused {
+        true => Err(Error::usage("--from", SUMS)),
+        false => match query.has(&socket_of(query, row)?) {
+            true => grouping.tally(row).map(Some),
+            false => Ok(None),
+        },
+    })
+}
+
+pub(crate) const SUMS: &str = "rows of connbox are sums: only filters by state, family and port look into them, where they have such a \
+    column; filter the rows themselves, or the sockets when they are counted";
+
+/// A socket of a saved row, as far as the query asks.
+fn socket_of(query: &Query, row: &Row<'_>) -> Result<Socket, Error> {
+    let proto = match row.has("proto") {
+        true => {
+            let text = row.text("proto")?;
+            let proto = Proto::ALL.into_iter().find(|proto| proto.name().as_bytes() == text);
+            proto.ok_or_else(|| row.wrong("proto", text))?
+        }
+        // Then the rows do not tell, and are those that were asked for.
+        false => query.protos().first().copied().unwrap_or(Proto::Tcp),
+    };
+    let family = match query.family {
+        None => Family::Inet,
+        Some(_) => match row.text("family")? {
+            b"inet" => Family::Inet,
+            b"inet6" | b"inet6-mapped" => Family::Inet6,
+            text => return Err(row.wrong("family", text)),
+        },
+    };
+    let has_states = query.states.is_some() || !query.other_states.is_empty();
+    let state = if has_states { state_of(row)?.number() } else { 0 };
+    let port = |ports: &Choice<Ports>, column| match ports.is_empty() {
+        true => Ok(0),
+        false => row.number(column),
+    };
+    let end = |port| Endpoint { address: Ipv4Addr::UNSPECIFIED.into(), port };
+    let (local, remote) = (port(&query.lport, "lport")?, port(&query.rport, "rport")?);
+    Ok(Socket::of(proto, family, state, end(local), end(remote)))
+}
+
+/// The state of a saved row: its name, or the digits of `--hex`.
+pub(crate) fn state_of(row: &Row<'_>) -> Result<TcpState, Error> {
+    let text = row.text("state")?;
+    let is_it = |state: &TcpState| [state.name(), state.hex()].map(str::as_bytes).contains(&text);
+    TcpState::each().find(is_it).ok_or_else(|| row.wrong("state", text))
 }
 
 /// Counts the sockets of the namespace that the process is in, named `netns`. `shared` holds what was read

@@ -5,9 +5,11 @@ use std::ffi::{OsStr, OsString};
 use super::{HOST, Measure, NETNS};
 use crate::cli;
 use crate::error::Error;
+use crate::frame::Report;
 use crate::source::Source;
 use crate::source::files::counts;
 use crate::source::files::procfs::{self, File, Record};
+use crate::source::files::rows;
 use crate::sys::Kernel;
 use crate::wire::text;
 
@@ -17,6 +19,37 @@ pub(crate) struct Field {
     pub item: String,
     pub value: i128,
 }
+
+/// Fields, each with its limit if that is known.
+pub(crate) type Limited = Vec<(Field, Option<u64>)>;
+
+/// Reads the fields of saved rows, each with the limit that stands beside it; `None` if the files are no rows.
+///
+/// # Errors
+/// If a row is not one of the table, or `limits` are asked for that it does not hold.
+pub(crate) fn read_rows(
+    source: &Source,
+    limits: bool,
+    report: &mut Report,
+) -> Result<Option<Limited>, Error> {
+    let mut fields = Limited::with_capacity(32);
+    let doubts = rows::read(source, &mut |row| {
+        let [protocol, item] = [row.text("protocol")?, row.text("item")?]
+            .map(|name| String::from_utf8_lossy(name).into_owned());
+        let is_it = |(field, _): &(Field, _)| field.protocol == protocol && field.item == item;
+        if fields.iter().any(is_it) {
+            return Err(row.error(TWICE));
+        }
+        let limit = if limits { row.parsed("limit")? } else { None };
+        fields.push((Field { protocol, item, value: row.number("value")? }, limit));
+        Ok(())
+    })?;
+    let Some(doubts) = doubts else { return Ok(None) };
+    report.notes(doubts.notes());
+    if fields.is_empty() { Err(rows::none(source)) } else { Ok(Some(fields)) }
+}
+
+const TWICE: &str = "appears a second time";
 
 /// Reads all fields, in file order; there are about twenty, however many sockets exist.
 pub(crate) fn read(source: &Source, limits: bool) -> Result<Vec<Field>, Error> {
@@ -28,7 +61,7 @@ pub(crate) fn read(source: &Source, limits: bool) -> Result<Vec<Field>, Error> {
             let [protocol, item] =
                 [protocol, item].map(|name| String::from_utf8_lossy(name).into_owned());
             if fields.iter().any(|field| field.protocol == protocol && field.item == item) {
-                return Err(place.error("appears a second time"));
+                return Err(place.error(TWICE));
             }
             fields.push(Field { protocol, item, value });
         }

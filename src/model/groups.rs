@@ -99,6 +99,14 @@ impl Groups {
         Groups { tallies: HashMap::new(), most, is_over: false }
     }
 
+    pub fn len(&self) -> usize {
+        self.tallies.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.tallies.is_empty()
+    }
+
     /// The limit, if there were more groups.
     pub fn excess(&self) -> Option<usize> {
         self.is_over.then_some(self.most)

@@ -265,6 +265,10 @@ impl Query {
         is_any || state.is_some_and(|state| self.states().has(state))
     }
 
+    pub fn has_family(&self, family: Family) -> bool {
+        self.family.is_none_or(|wanted| wanted == family)
+    }
+
     /// Whether endpoints or owners matter, so that counting by state is not enough.
     pub fn looks_at_ends(&self) -> bool {
         !(self.lport.is_empty()
@@ -291,7 +295,7 @@ impl Query {
     #[inline(never)]
     pub fn has(&self, socket: &Socket) -> bool {
         self.protos().contains(&socket.proto)
-            && self.family.is_none_or(|family| family == socket.family)
+            && self.has_family(socket.family)
             && self.has_state(socket.tcp_state())
             && has_port(&self.lport, socket.local.port)
             && has_port(&self.rport, socket.remote.port)

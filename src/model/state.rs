@@ -219,7 +219,9 @@ impl StateCounts {
 
     /// The sockets of either family in `state`.
     pub fn both(&self, state: TcpState) -> u64 {
-        Family::ALL.into_iter().map(|family| self.get(family, state)).sum()
+        // Saved rows may hold any numbers.
+        let of = |family| self.get(family, state);
+        Family::ALL.into_iter().map(of).fold(0, u64::saturating_add)
     }
 
     /// All sockets of `family`.

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::keys::{AskedKey, Counted, Key};
 use crate::cli::{self, Opt};
-use crate::error::Error;
-use crate::frame::Call;
+use crate::error::{self, Error};
+use crate::frame::{Call, Report};
 use crate::model::Needs;
 use crate::model::{Groups, MOST_GROUPS, Tally};
 use crate::out::{Column, Out, Value};
+use crate::source::Source;
+use crate::source::files::rows::{self, Row};
 
 /// How rows are counted in groups: `--by`, `--top`, `--min` and `--sum`.
 #[derive(Debug, Default)]
@@ -237,6 +239,76 @@ impl<K: Counted> Grouping<K> {
         })
     }
 
+    /// Reads groups from saved rows, and says what follows from that they are sums; `None` if the files are no rows.
+    /// `tally` gives what a row stands for, unless it is not wanted: see [`Grouping::tally`].
+    ///
+    /// # Errors
+    /// If a row does not tell a key or a sum.
+    pub(crate) fn saved(
+        &self,
+        source: &Source,
+        report: &mut Report,
+        tally: &dyn Fn(&Row<'_>) -> Result<Option<Tally>, Error>,
+    ) -> Result<Option<Groups>, Error> {
+        let (mut groups, mut key, mut rows, mut is_joined) = (self.groups(), Vec::new(), 0, false);
+        let doubts = rows::read(source, &mut |row| {
+            let Some(tally) = tally(&row)? else { return Ok(()) };
+            self.saved_key(&mut key, &row)?;
+            groups.add_all(&key, tally);
+            if row.has(COUNT) {
+                rows += 1;
+                is_joined |= row.columns().any(|name| self.lacks(name));
+            }
+            Ok(())
+        })?;
+        let Some(doubts) = doubts else { return Ok(None) };
+        report.notes(doubts.notes());
+        if is_joined || rows > groups.len() {
+            report.note(JOINED);
+        }
+        Ok(Some(groups))
+    }
+
+    /// What a saved row of a group stands for.
+    pub(crate) fn tally(&self, row: &Row<'_>) -> Result<Tally, Error> {
+        if !row.has(COUNT) && row.has("name") {
+            return Err(row.error("rows of the summary: they are read without --by and filters"));
+        }
+        let mut tally = Tally { count: row.number(COUNT)?, sums: [0; 2] };
+        let sums = K::NUMBERS.iter().skip(1).zip(&mut tally.sums).zip(self.sums);
+        for ((column, sum), is_asked) in sums {
+            if is_asked || K::SUMS.is_empty() {
+                *sum = row.number(column.name)?;
+            }
+        }
+        Ok(tally)
+    }
+
+    /// Writes the key of a saved row to `buffer`.
+    fn saved_key(&self, buffer: &mut Vec<u8>, row: &Row<'_>) -> Result<(), Error> {
+        buffer.clear();
+        for part in &self.by {
+            let (key, column) = (part.key.name, part.key.column.name);
+            if !row.has(column) {
+                return Err(row.error(format_args!(
+                    "the rows have no column {column}: save them with --by {key}"
+                )));
+            }
+            let cell = row.get(column)?;
+            part.push_saved(buffer, cell).map_err(|reason| {
+                let cell = error::visible(cell.unwrap_or_default());
+                row.error(format_args!("'{cell}' in the column {column} is {reason}"))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whether a column is of a key that was not asked for.
+    fn lacks(&self, column: &str) -> bool {
+        K::KEYS.iter().any(|key| key.column.name == column)
+            && self.by.iter().all(|part| part.key.column.name != column)
+    }
+
     /// Writes the rows of the groups, the largest first. Without keys there is exactly one group, possibly
     /// empty.
     ///
@@ -274,6 +346,12 @@ pub(crate) fn check_pods(call: &Call, file: Option<&Path>, needs: Needs) -> Resu
     let is_in_vain = file.is_some() && !needs.has(Needs::PODS);
     cli::refuse([(is_in_vain, "--pods", VAIN), (is_twice, "--pods", TWICE)])
 }
+
+const COUNT: &str = "count";
+
+/// What is said where saved rows have more keys than are asked for.
+const JOINED: &str = "--from: rows are added up by fewer keys than they have: what --top, --min or a filter had left out of \
+    them is not counted";
 
 /// Why an option that is about groups is refused.
 pub(crate) const NEEDS_KEYS: &str = "needs --by";

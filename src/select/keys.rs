@@ -139,6 +139,58 @@ impl<K: Counted> AskedKey<K> {
         }
     }
 
+    /// Appends the value of a saved row's cell; the error says what it is not.
+    pub(crate) fn push_saved(
+        &self,
+        buffer: &mut Vec<u8>,
+        cell: Option<&[u8]>,
+    ) -> Result<(), &'static str> {
+        let Some(cell) = cell else {
+            buffer.push(0);
+            return Ok(());
+        };
+        let text = || std::str::from_utf8(cell).ok();
+        match self.key.shape {
+            Shape::Number(_) => {
+                let number: u32 = text().and_then(cli::digits).ok_or("not a number")?;
+                push_number(buffer, Some(number.to_be_bytes()));
+            }
+            Shape::Long(_) => {
+                let number: u64 = text().and_then(cli::digits).ok_or("not a number")?;
+                push_number(buffer, Some(number.to_be_bytes()));
+            }
+            Shape::Text(_) | Shape::List(_) => push_text(buffer, Some(cell)),
+            Shape::Word(_, word) => {
+                let number = text().and_then(cli::digits::<u16>);
+                let is_it = |place: &u16| match word(*place) {
+                    Value::Word(word) => word.as_bytes() == cell,
+                    Value::Int(other) => number.is_some_and(|number| i128::from(number) == other),
+                    _ => false,
+                };
+                let place = (0..=u16::from(u8::MAX)).find(is_it).ok_or("not one of its words")?;
+                let [high, low] = place.to_be_bytes();
+                buffer.extend_from_slice(&[THERE, high, low]);
+            }
+            Shape::Address(_) | Shape::Host(..) => match text().and_then(saved_network) {
+                Some((address, length)) => {
+                    let [inet, inet6] = self.lengths.unwrap_or([32, 128]);
+                    if length < if address.is_ipv4() { inet } else { inet6 } {
+                        return Err(
+                            "a larger network than the key asks for: give it the prefix length",
+                        );
+                    }
+                    push_address(buffer, address, self.lengths);
+                }
+                None if matches!(self.key.shape, Shape::Host(..)) => {
+                    let name = cell.iter().copied().take_while(|byte| *byte != 0);
+                    push_host(buffer, &name.collect::<Vec<_>>());
+                }
+                None => return Err("not an address"),
+            },
+        }
+        Ok(())
+    }
+
     /// Reads the value that [`AskedKey::push`] appended, and moves `rest` past it.
     pub(crate) fn value<'a>(&self, rest: &mut &'a [u8]) -> Value<'a> {
         if take(rest, 1) != [THERE] {
@@ -248,6 +300,18 @@ fn push_address(buffer: &mut Vec<u8>, address: IpAddr, lengths: Option<[u8; 2]>)
             buffer.extend_from_slice(&address.octets());
         }
     }
+}
+
+/// Reads an address, or a network.
+fn saved_network(text: &str) -> Option<(IpAddr, u8)> {
+    let (address, length) = match text.split_once('/') {
+        Some((address, length)) => (address, Some(length)),
+        None => (text, None),
+    };
+    let address: IpAddr = address.parse().ok()?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let length = length.map_or(Some(most), cli::digits)?;
+    (length <= most).then_some((address, length))
 }
 
 /// Takes `length` bytes off the front.

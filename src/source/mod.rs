@@ -36,6 +36,8 @@ pub struct Source {
     pub saved: Vec<PathBuf>,
     /// The applet that reads; empty for all.
     pub applet: &'static str,
+    /// The columns of its tables, by which it reads its own rows back.
+    pub columns: Vec<files::rows::Column>,
     /// `--from-command`: what the command that made the saved texts says about them.
     pub command: Command,
     /// The same for files whose names say it.

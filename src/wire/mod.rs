@@ -12,6 +12,7 @@ pub mod ipfix;
 pub mod link;
 pub mod netlink;
 mod network;
+pub mod own_rows;
 pub mod packet;
 pub mod pcap;
 mod pcap_dialect;

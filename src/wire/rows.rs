@@ -17,7 +17,21 @@ pub fn cell<'a>(cell: &'a [u8], scratch: &'a mut Vec<u8>) -> Option<&'a [u8]> {
             (b'\\', [b'r', ..]) => (1, b'\r'),
             (b'\\', [b'\\', ..]) => (1, b'\\'),
             (b'\\', [b'x', high, low, ..]) => match digits(&[*high, *low]) {
-                Some(byte) => (3, byte),
+                Some(byte) if byte.is_ascii() => (3, byte),
+                // A byte that is not UTF-8 stands there as it is: this is a character.
+                Some(number) => {
+                    push_character(scratch, number.into());
+                    rest = after.get(3..).unwrap_or_default();
+                    continue;
+                }
+                None => (0, *first),
+            },
+            (b'\\', [b'u', b'{', digits @ ..]) => match hidden(digits) {
+                Some((number, behind)) => {
+                    push_character(scratch, number);
+                    rest = behind;
+                    continue;
+                }
                 None => (0, *first),
             },
             _ => (0, *first),
@@ -26,6 +40,19 @@ pub fn cell<'a>(cell: &'a [u8], scratch: &'a mut Vec<u8>) -> Option<&'a [u8]> {
         rest = after.get(taken..).unwrap_or_default();
     }
     Some(scratch)
+}
+
+/// The number in `202e}`, and what follows.
+fn hidden(text: &[u8]) -> Option<(u32, &[u8])> {
+    let end = text.iter().take(7).position(|byte| *byte == b'}')?;
+    let (digits, behind) = text.split_at_checked(end)?;
+    let number = u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    char::from_u32(number).is_some().then_some((number, behind.get(1..)?))
+}
+
+fn push_character(to: &mut Vec<u8>, number: u32) {
+    let character = char::from_u32(number).unwrap_or(char::REPLACEMENT_CHARACTER);
+    to.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
 }
 
 fn digits(digits: &[u8]) -> Option<u8> {
@@ -84,14 +111,22 @@ fn list<'a>(text: &'a [u8], into: &mut Vec<u8>) -> Option<&'a [u8]> {
     }
 }
 
-/// Takes a string, unescaped, as connbox writes it: of `\u` only characters below 0x80.
-fn string<'a>(text: &'a [u8], into: &mut Vec<u8>) -> Option<&'a [u8]> {
+/// Takes a string, unescaped as connbox writes it: with `\xff` for a byte that is not UTF-8, and `\x5c` for a backslash
+/// that would look like the beginning of one.
+pub(super) fn string<'a>(text: &'a [u8], into: &mut Vec<u8>) -> Option<&'a [u8]> {
     let mut rest = text.strip_prefix(b"\"")?;
     loop {
         rest = match rest {
             [b'"', after @ ..] => return Some(after),
-            [b'\\', b'u', b'0', b'0', high, low, after @ ..] => {
-                into.push(digits(&[*high, *low]).filter(u8::is_ascii)?);
+            [b'\\', b'\\', b'x', high, low, after @ ..] if is_escape(*high, *low) => {
+                into.push(digits(&[*high, *low])?);
+                after
+            }
+            [b'\\', b'u', a, b, c, d, after @ ..] => {
+                let digits = [*a, *b, *c, *d];
+                let number = u32::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?;
+                char::from_u32(number)?;
+                push_character(into, number);
                 after
             }
             [b'\\', escaped, after @ ..] => {
@@ -113,6 +148,11 @@ fn string<'a>(text: &'a [u8], into: &mut Vec<u8>) -> Option<&'a [u8]> {
             [] => return None,
         };
     }
+}
+
+/// Whether `\x` and these digits stand for a byte; see `out::utf8`.
+fn is_escape(high: u8, low: u8) -> bool {
+    matches!((high, low), (b'8'..=b'9' | b'a'..=b'f', b'0'..=b'9' | b'a'..=b'f') | (b'5', b'c'))
 }
 
 #[cfg(test)]
@@ -169,7 +209,11 @@ mod tests {
             ("a\\tb\\n\\\\\\x1b", Some(b"a\tb\n\\\x1b")),
             ("\\", Some(b"\\")),
             ("\\x1", Some(b"\\x1")),
-            ("\\u{202e}", Some(b"\\u{202e}")),
+            ("\\u{202e}b", Some("\u{202e}b".as_bytes())),
+            ("\\\\u{202e}", Some(b"\\u{202e}")),
+            ("\\u{202e", Some(b"\\u{202e")),
+            ("\\u{d800}", Some(b"\\u{d800}")),
+            ("\\x9b\u{e4}", Some("\u{9b}\u{e4}".as_bytes())),
         ] {
             assert_eq!(cell(text.as_bytes(), &mut Vec::new()), wanted, "{text}");
         }

@@ -51,6 +51,7 @@ pub fn saved() -> Vec<Seed> {
         "tests/fixtures",
         "tests/regressions",
         "tests/cli/odd_files",
+        "fuzz/seeds/counters",
         "fuzz/seeds/lines",
         "fuzz/seeds/group",
         "fuzz/seeds/socket_row",

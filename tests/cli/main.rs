@@ -13,6 +13,7 @@ mod flow_text;
 mod formats;
 mod odd_files;
 mod oneliners;
+mod own_rows;
 mod prometheus;
 mod recordings;
 #[path = "../regressions/mod.rs"]

@@ -40,7 +40,7 @@ fn tcp(fields: usize) -> String {
 const NO_VALUES: &str = "a line of names without its line of values";
 const NO_NAMES: &str = "a line of values without its line of names";
 const NO_LINE: &str = "not a line of sockstat, snmp, netstat, or of a socket table with its header, nor of a text of \
-     another tool: see connbox --man connbox-from";
+     another tool, nor a row of connbox below its header (--header): see connbox --man connbox-from";
 const NO_PAIR: &str = "the names and values of this pair do not match";
 
 #[test]

@@ -102,16 +102,11 @@ fn rows_of_connbox_are_counters_again() {
         assert_eq!(ran("--all", &rows), both(&all, "", 0), "{line}");
         assert_eq!(ran(line, &rows).0, rows, "{line}");
     }
-    let (_, stderr, status) = ran("", &ran("--header --oid", &text).0);
-    assert!(stderr.contains(": 1: not a line of ") && status == 1, "{stderr}");
-    // Those of other applets are none of these.
-    let (_, stderr, status) = ran("", "name\tvalue\ntotal\t152\n");
-    assert_eq!(
-        (stderr.as_str(), status),
-        ("snmpget-tcp: 2: not a line of rows of connbox snmpget-tcp\n", 1)
-    );
-    let output = run_with_input(&["conncount", "--from", "-"], b"name\tvalue\ntotal\t152\n");
-    let said = "conncount: standard input:1: rows of connbox: snmpget-tcp and conntrack read what they print themselves, and \
-                no applet reads others\n";
-    assert_eq!(String::from_utf8(output.stderr).unwrap(), said);
+    for form in ["--header", "--json"] {
+        let (_, stderr, status) = ran("", &ran(&[form, " --oid"].concat(), &text).0);
+        assert!(stderr.contains(" rows of --oid, whose numbers wrap") && status == 1, "{stderr}");
+    }
+    let (stdout, stderr, status) = ran("", "name\tvalue\ntotal\t152\n");
+    let wanted = "snmpget-tcp: 2: 'total' does not fit the column name\n";
+    assert_eq!((stdout.as_str(), stderr.as_str(), status), ("", wanted, 1));
 }

@@ -30,7 +30,7 @@ fn refusal(words: &[&str], text: &str) -> String {
 }
 
 /// `ss -tanpemi` of iproute2 6.1, and the same sockets as others print them.
-const SS: &str = "\
+pub const SS: &str = "\
 State      Recv-Q Send-Q      Local Address:Port        Peer Address:Port Process                                   \n\
 LISTEN     1      5               127.0.0.1:7000             0.0.0.0:*     users:((\"n\n\
 l\",pid=8784,fd=3),(\"a b\"\",pid=8632,fd=3)) uid:1000 ino:63861041 sk:b8bcd6 cgroup:/a b/c <->\n\

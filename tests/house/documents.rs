@@ -219,6 +219,9 @@ tcp   ESTAB      0      0       198.51.100.7:443      203.0.113.9:40001 users:((
 tcp   CLOSE-WAIT 1      0       198.51.100.7:443      203.0.113.9:40002 users:((\"nginx\",pid=9,fd=8)) ino:7 sk:3 -->
 ";
 
+/// What somebody saved with `conncount --by raddr,lport --json`.
+const GROUPS: &str = "{\"raddr\":\"203.0.113.9\",\"lport\":443,\"count\":2}\n";
+
 /// The saved text of the examples: where each file is, below the recordings of one machine.
 const SAVED: [(&str, &str); 5] = [
     ("flows.txt", "conntrack/every-proto.L-extended-id.txt"),
@@ -272,6 +275,7 @@ impl Place {
         fs::copy(project.join(CAPTURE), work.join("capture.pcap")).unwrap();
         fs::write(work.join("conntrackd.conf"), CONNTRACKD).unwrap();
         fs::write(work.join("sockets.txt"), SOCKETS).unwrap();
+        fs::write(work.join("groups.json"), GROUPS).unwrap();
         fs::create_dir_all(work.join("sosreport-web1/proc/net")).unwrap();
         for (file, recorded) in SAVED {
             let recorded = support::fixtures().join("own-lab-6.18").join(recorded);

@@ -377,7 +377,7 @@ fn what_means_nothing_with_by_is_refused() {
         (&["--explain"], "--explain: cannot be combined with --by: it explains the formulae"),
         (
             &["--from", "/proc/net/sockstat"],
-            "--from: cannot be combined with --by: saved files do not say who holds a socket",
+            "--from: cannot be combined with --by, but for rows of closedcalc --by: saved files do not say who holds a socket",
         ),
         (&["--root", "/"], "--root: cannot be combined with --by, which asks the running kernel"),
     ] {

@@ -16,7 +16,7 @@ const ROW6: &str = "   4: 0000000000000000FFFF00000100007F:2198 0000000000000000
 const CUT: &str = "the file is cut: its last line has no line end";
 const NO_ROW: &str = "not a row of a TCP table";
 const NO_LINE: &str = "not a line of sockstat, snmp, netstat, or of a socket table with its header, nor of a text of \
-     another tool: see connbox --man connbox-from";
+     another tool, nor a row of connbox below its header (--header): see connbox --man connbox-from";
 
 /// A row with another inode.
 fn another(row: &str) -> String {

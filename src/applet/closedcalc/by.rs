@@ -116,11 +116,6 @@ fn check(call: &Call) -> Result<(), Error> {
         (!name.is_empty(), name, "a NAME cannot be combined with --by, whose rows are holders"),
         (common.explain, b"--explain", "cannot be combined with --by: it explains the formulae"),
         (
-            !common.from.is_empty(),
-            b"--from",
-            "cannot be combined with --by: saved files do not say who holds a socket",
-        ),
-        (
             common.root.is_some(),
             b"--root",
             "cannot be combined with --by, which asks the running kernel",
@@ -128,12 +123,23 @@ fn check(call: &Call) -> Result<(), Error> {
     ])
 }
 
+const NOT_SAVED: &str = "cannot be combined with --by, but for rows of closedcalc --by: saved files do not say who holds a socket";
+
 struct By {
     grouping: Grouping<HeldSockets>,
 }
 
 impl Table for By {
     fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
+        let grouping = &self.grouping;
+        if let Some(groups) =
+            grouping.saved(source, report, &|row| grouping.tally(row).map(Some))?
+        {
+            return grouping.rows(&groups, out);
+        }
+        if !source.saved.is_empty() {
+            return Err(Error::usage("--from", NOT_SAVED));
+        }
         source.must_be_live("--by asks the running kernel")?;
         let round = Round::of_own_namespace(source)?;
         let groups = self.groups(source, &round, &self.names(source)?, report)?;

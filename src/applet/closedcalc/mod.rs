@@ -44,7 +44,7 @@ pub(super) static APPLET: Applet = Applet {
         "The sockets are found by one pass over /proc/*/fd, a dump of the tables through sock_diag(7), and \
          the protocol name that the kernel gives for each remaining descriptor. No descriptor is opened or \
          duplicated. The control group, pod and container are those of the process; see connbox-conncount(1) for their \
-         names.",
+         names. With --from, --by reads its own rows alone, see connbox-from(7).",
     ],
     options: &DOCS,
     filters: &[],

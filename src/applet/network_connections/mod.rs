@@ -4,7 +4,9 @@ mod check;
 mod counts;
 mod page;
 mod readings;
+mod recorded;
 mod rules;
+mod sources;
 mod text;
 
 use std::ffi::{OsStr, OsString};
@@ -12,8 +14,9 @@ use std::os::unix::ffi::OsStrExt;
 
 use check::{Finding, Threshold};
 use counts::{Counts, Selection};
-use readings::{Reading, Rules};
+use readings::Rules;
 use rules::Rule;
+use sources::read;
 use text::plain;
 
 use crate::cli::{self, Opt, OptDoc, Original};
@@ -298,32 +301,6 @@ impl Table for Check<'_> {
     }
 }
 
-/// Reads the counts, and why they are not certain, or the numbers of the rules, of one namespace.
-fn read(
-    args: &Args,
-    source: &Source,
-    report: &mut Report,
-) -> Result<(Counts, Said, Vec<Reading>), Error> {
-    let mut counts = Counts::default();
-    if !args.rules.is_empty() {
-        let readings = readings::read(&args.rules, args.strict, source, report)?;
-        return Ok((counts, Said::default(), readings));
-    }
-    let mut apart = report.apart();
-    // The sockets of --test were read already.
-    if args.test.is_none() {
-        counts.read(source, &args.wanted, &mut apart)?;
-    }
-    let mut said = Said::default();
-    for (is_doubt, text) in apart.heard() {
-        match is_doubt {
-            true => said.doubt = said.doubt.or(Some(text)),
-            false => said.remarks.push(text),
-        }
-    }
-    Ok((counts, said, Vec::new()))
-}
-
 impl Check<'_> {
     fn finish(&mut self, out: &mut Out, report: &mut Report) -> Result<(), Error> {
         let partial = report.partial.as_ref().map(|text| ["--netns all: ", text].concat());
@@ -331,7 +308,7 @@ impl Check<'_> {
         let mut findings = self.findings();
         let mut perfdata = check::perfdata(&findings);
         if let Some(doubt) = self.said.doubt.as_ref().filter(|_| findings.is_empty()) {
-            findings.push(Finding::unknown("sockets", doubt));
+            findings.push(Finding::unknown(sources::UNKNOWN, doubt));
         }
         if self.args.no_perfdata {
             perfdata.clear();

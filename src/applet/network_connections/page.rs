@@ -42,7 +42,7 @@ pub(super) const DETAILS: [&str; 8] = [
      unhashed and orphaned. If some namespaces cannot be entered, every number is UNKNOWN; so is a rule with an iface that \
      none of them has. --from needs a table of \
      each requested protocol, of the kernel, ss(8) or netstat(8), see connbox-from(7): use --conn-type=tcp \
-     --conn-type=tcp6 for saved tables of TCP only.",
+     --conn-type=tcp6 for saved tables of TCP only. Rows of an earlier check are read, too, and checked anew.",
     "--test STDOUT[,STDERR[,STATUS]] reads sockets from the file STDOUT instead: a JSON list of objects \
      with proto and status, as in the tests of Linuxfabrik's plugin. STDERR is a file or a text. Files are at most \
      16 MiB long.",

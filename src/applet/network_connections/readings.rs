@@ -59,7 +59,16 @@ impl Reading {
         }
     }
 
-    fn unknown(reason: String) -> Reading {
+    /// A number of an earlier check.
+    pub(super) fn saved(
+        amount: Result<Amount, String>,
+        bounds: [Option<i128>; 2],
+        remark: Option<String>,
+    ) -> Reading {
+        Reading { remarks: remark.into_iter().collect(), ..Reading::new(amount, bounds) }
+    }
+
+    pub(super) fn unknown(reason: String) -> Reading {
         Reading::new(Err(reason), [Some(0), None])
     }
 }

@@ -2,6 +2,7 @@
 
 mod mib;
 mod names;
+mod saved;
 
 use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
@@ -182,6 +183,9 @@ fn read(
     names: &[Name],
     report: &mut Report,
 ) -> Result<Vec<Counter>, Error> {
+    if let Some(counters) = saved::read(source, all || !names.is_empty(), report)? {
+        return Ok(counters);
+    }
     let mut counters = Vec::with_capacity(if all { 256 } else { 16 });
     let is_saved = !source.saved.is_empty();
     let wide = all || (is_saved && !names.is_empty());

@@ -140,7 +140,7 @@ fn micros(time: Duration) -> Value<'static> {
 }
 
 /// The row of a connection that has ended.
-pub(super) fn write_ended(row: &Row, names: &Names, out: &mut Out) -> Result<(), Error> {
+pub(super) fn write_ended(row: &Row, cgroup: Option<&[u8]>, out: &mut Out) -> Result<(), Error> {
     let holder = row.holder();
     out.row([
         Value::Addr(row.client.canonical()),
@@ -154,7 +154,7 @@ pub(super) fn write_ended(row: &Row, names: &Names, out: &mut Out) -> Result<(),
         row.began.map_or(Value::Absent, |began| millis(row.last_seen.saturating_sub(began))),
         holder.map_or(Value::Absent, |process| Value::Text(&process.name)),
         holder.map_or(Value::Absent, |process| int(process.pid.into())),
-        names.cgroup(row).map_or(Value::Absent, Value::Text),
+        cgroup.map_or(Value::Absent, Value::Text),
     ])
 }
 
@@ -195,11 +195,13 @@ pub(super) fn join_equal(rows: &mut Vec<Row>) {
     for row in view.order.iter().filter_map(|place| rows.get(*place)) {
         let mut row = row.clone();
         if let Some(last) = joined.pop_if(|last| last.labels() == row.labels()) {
-            row.rx_bytes_per_second += last.rx_bytes_per_second;
-            row.tx_bytes_per_second += last.tx_bytes_per_second;
-            row.rx_bytes_total += last.rx_bytes_total;
-            row.tx_bytes_total += last.tx_bytes_total;
-            row.retransmits_total += last.retransmits_total;
+            row.rx_bytes_per_second =
+                row.rx_bytes_per_second.saturating_add(last.rx_bytes_per_second);
+            row.tx_bytes_per_second =
+                row.tx_bytes_per_second.saturating_add(last.tx_bytes_per_second);
+            row.rx_bytes_total = row.rx_bytes_total.saturating_add(last.rx_bytes_total);
+            row.tx_bytes_total = row.tx_bytes_total.saturating_add(last.tx_bytes_total);
+            row.retransmits_total = row.retransmits_total.saturating_add(last.retransmits_total);
         }
         joined.push(row);
     }
@@ -207,7 +209,7 @@ pub(super) fn join_equal(rows: &mut Vec<Row>) {
 }
 
 /// The state as in our other tables: tcptrack's SYN|ACK-ACK would be a pipe to a shell.
-fn word(state: State) -> &'static str {
+pub(super) fn word(state: State) -> &'static str {
     if state == State::SynAck { "SYN_RECV" } else { state.name() }
 }
 

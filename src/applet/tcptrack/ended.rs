@@ -267,7 +267,7 @@ impl Watch<'_> {
             }
             self.left -= 1;
             self.out.begin(ended_at, now);
-            connections::write_ended(row, &self.names, &mut self.out)?;
+            connections::write_ended(row, self.names.cgroup(row), &mut self.out)?;
         }
     }
 

@@ -20,6 +20,7 @@ mod names;
 mod original;
 mod replay;
 mod row;
+mod saved;
 mod scene;
 mod screen;
 mod sort;
@@ -91,7 +92,7 @@ pub(super) static APPLET: Applet = Applet {
     run,
 };
 
-const DETAILS: [&str; 15] = [
+const DETAILS: [&str; 16] = [
     "Shows the TCP connections, with tcptrack's columns: client, server, state, idle time, whether something \
      arrived since the last tick (A), and the speed of both directions together, in payload bytes, each \
      counted once. If the terminal is wide enough, more columns follow: the speed of each direction (Rx is \
@@ -156,6 +157,7 @@ const DETAILS: [&str; 15] = [
      point of view.",
     ended::DETAILS,
     export::DETAILS,
+    saved::DETAILS,
     "A terminal without cursor control (TERM=dumb or unset) gets rows, too. NO_COLOR turns colours off.",
 ];
 
@@ -367,11 +369,14 @@ impl Args {
 fn run(call: &mut Call) -> Result<(), Error> {
     let args = call.args(&OPTIONS)?;
     call.is_about(Subject::Connections);
+    if !call.common().from.is_empty() {
+        return saved::run(call, &args);
+    }
     if args.ended {
         ended::refuse(call, &args)?;
     }
     check::refuse(call, &args)?;
-    args.grouping.check_pods(call)?;
+    grouping::check_pods(call, args.grouping.pods.as_deref(), args.grouping.needs())?;
     let source = call.source()?;
     if args.file.is_none() {
         source.must_be_live("tcptrack reads the running kernel")?;

@@ -9,7 +9,6 @@ pub(super) const ORIGINAL: Original = Original {
     renamed: &[],
     refused: &[
         ("rate", "speeds are columns already"),
-        ("from", "use -T to read a capture"),
         ("from-command", "no text of ss is read"),
         ("byte-order", "no table of sockets is read"),
         ("root", "tcptrack reads the running kernel"),

@@ -9,6 +9,7 @@ use super::holders::Holders;
 use super::names::Names;
 use super::replay::{self, Replayed};
 use super::row::Row;
+use super::sort::Sort;
 use super::view::View;
 use super::watched::Watched;
 use crate::error::Error;
@@ -37,14 +38,14 @@ pub(super) fn run(call: &mut Call, args: &Args, wanted: &Watched) -> Result<(), 
     call.finish(out)
 }
 
-fn style(call: &Call, is_once: bool) -> Style {
+pub(super) fn style(call: &Call, is_once: bool) -> Style {
     let mut style = call.common().style.clone();
     style.choose_rows_without_original();
     style.is_stream = !is_once && style.format != Format::Prometheus;
     style
 }
 
-fn out(style: Style, args: &Args) -> Out {
+pub(super) fn out(style: Style, args: &Args) -> Out {
     let columns = match args.grouping.has_keys() {
         false => connections::COLUMNS.to_vec(),
         true => args.grouping.columns(),
@@ -164,10 +165,20 @@ fn write(args: &Args, found: &mut Vec<Row>, names: &Names, out: &mut Out) -> Res
     if args.grouping.has_keys() {
         return connections::write_groups(found, names, &args.grouping, out);
     }
+    write_rows(args, found, args.sort(), out)
+}
+
+/// Writes one row for each connection.
+pub(super) fn write_rows(
+    args: &Args,
+    found: &mut Vec<Row>,
+    sort: Sort,
+    out: &mut Out,
+) -> Result<(), Error> {
     if out.is_prometheus() {
         connections::join_equal(found);
     }
-    let mut view = View::sorted_by(args.sort());
+    let mut view = View::sorted_by(sort);
     view.arrange(found);
     let most = args.grouping.top.unwrap_or(usize::MAX);
     for row in view.order.iter().take(most).filter_map(|place| found.get(*place)) {

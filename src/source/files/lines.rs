@@ -29,12 +29,39 @@ const CUT: &str = "the file is cut: its last line has no line end";
 #[derive(Debug)]
 pub struct Lines {
     buffer: Vec<u8>,
+    /// Whether the buffer holds the beginning of the next file.
+    is_begun: bool,
 }
 
 impl Lines {
     /// A reader for lines of at most `capacity` bytes.
     pub fn new(capacity: usize) -> Lines {
-        Lines { buffer: Vec::with_capacity(capacity) }
+        Lines { buffer: Vec::with_capacity(capacity), is_begun: false }
+    }
+
+    /// Reads the beginning of `fd`, with its first line if that fits the buffer: it belongs to the next file whose
+    /// lines are read.
+    ///
+    /// # Errors
+    /// If reading fails.
+    pub(super) fn begin(&mut self, fd: impl AsFd, file: &[u8]) -> Result<&[u8], Error> {
+        self.buffer.clear();
+        self.is_begun = true;
+        while self.buffer.len() < self.buffer.capacity()
+            && memchr::memchr(b'\n', self.buffer.trim_ascii_start()).is_none()
+        {
+            if sys::read(&fd, &mut self.buffer).map_err(|e| Error::system(file, e))? == 0 {
+                break;
+            }
+        }
+        Ok(&self.buffer)
+    }
+
+    /// Takes what another reader has read of the next file.
+    pub(super) fn begin_with(&mut self, beginning: &[u8]) {
+        self.buffer.clear();
+        self.buffer.extend_from_slice(beginning);
+        self.is_begun = true;
     }
 
     /// Calls `each` with every line of `fd`, without its line end, CR included.
@@ -61,17 +88,18 @@ impl Lines {
         mut each: impl FnMut(Place<'_>, &[u8]) -> Result<(), Error>,
     ) -> Result<Option<Error>, Error> {
         let mut place = Place { file, line: 0 };
-        self.buffer.clear();
+        if !std::mem::take(&mut self.is_begun) {
+            self.buffer.clear();
+        }
         loop {
-            let read = sys::read(&fd, &mut self.buffer).map_err(|e| Error::system(file, e))?;
-            if read == 0 {
-                break;
-            }
             let used = whole_lines(&self.buffer, &mut place, &mut each)?;
             self.buffer.drain(..used);
             if self.buffer.len() == self.buffer.capacity() {
                 place.line += 1;
                 return Err(place.error(format_args!("longer than {} bytes", self.buffer.len())));
+            }
+            if sys::read(&fd, &mut self.buffer).map_err(|e| Error::system(file, e))? == 0 {
+                break;
             }
         }
         if self.buffer.is_empty() {

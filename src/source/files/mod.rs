@@ -2,11 +2,13 @@
 
 pub mod counts;
 mod doubts;
+mod input;
 pub mod lines;
 pub mod names;
 pub mod procfs;
 mod record;
 mod repeats;
+pub mod rows;
 pub mod saved;
 pub mod sosreport;
 pub mod tables;

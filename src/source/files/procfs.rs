@@ -8,6 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use rustix::io::Errno;
 
+pub(in crate::source) use super::input::STDIN;
+use super::input::open_saved;
 use super::lines::{Lines, Place};
 pub(in crate::source) use super::record::Each;
 pub use super::record::Record;
@@ -102,15 +104,15 @@ pub(in crate::source) fn read_all(
         return Ok(pass.finish());
     }
     let mut lines = Lines::new(128 * 1024);
+    let mut begun = source.words.begun();
     for path in &source.saved {
-        let name = path.as_os_str().as_bytes();
-        let (name, is_empty) = match name {
-            b"-" => (STDIN, read_one(source, &mut lines, sys::stdin(), STDIN, &mut pass, each)?),
-            _ => {
-                let file = sys::open_input(path).map_err(|error| Error::system(name, error))?;
-                (name, read_one(source, &mut lines, file.as_fd(), name, &mut pass, each)?)
-            }
-        };
+        let mut file = None;
+        if let Some(begun) = begun.take() {
+            lines.begin_with(&begun.bytes);
+            file = begun.fd;
+        }
+        let (name, fd) = open_saved(path, &mut file)?;
+        let is_empty = read_one(source, &mut lines, fd, name, &mut pass, each)?;
         if is_empty {
             return Err(Error::failed(name, [EMPTY, empty_of_ss(source.applet)].concat()));
         }
@@ -151,9 +153,6 @@ fn read_kernels(
         _ => Ok(()),
     }
 }
-
-/// The name of standard input in messages.
-pub(in crate::source) const STDIN: &[u8] = b"standard input";
 
 /// Accepts that a file of IPv6 is not there, if it is known that there are no such sockets. What is calculated
 /// from sockstat6 looks for itself.
@@ -252,7 +251,7 @@ fn read_one(
 const NO_VALUES: &str = "a line of names without its line of values";
 const NO_NAMES: &str = "a line of values without its line of names";
 const NO_LINE: &str = "not a line of sockstat, snmp, netstat, or of a socket table with its header, nor of a text of \
-     another tool: see connbox --man connbox-from";
+     another tool, nor a row of connbox below its header (--header): see connbox --man connbox-from";
 
 /// What was read of a file so far, as far as it says what the next line is.
 struct Reader<'a> {

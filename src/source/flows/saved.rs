@@ -13,7 +13,7 @@ use crate::source::files::lines::{Lines, Place};
 use crate::source::files::saved::not_for;
 use crate::sys;
 use crate::wire::flow_text::{self, FlowText, Form, Happened, Line, Moment, status};
-use crate::wire::saved::Known;
+use crate::wire::saved::{self, Known};
 
 /// What a flow of a text does not show, as bits.
 pub mod lacking {
@@ -129,7 +129,8 @@ impl Text<'_, '_> {
     /// The error for a line that is not one of flows.
     #[cold]
     fn stranger(&self, place: Place<'_>, line: &[u8]) -> Error {
-        match Known::of(line) {
+        // Rows are tried here, too.
+        match Known::of(line).filter(|known| known.form != saved::Form::Rows) {
             Some(known) => not_for(place, known, "conntrack"),
             None if flow_text::expectation(line).is_some() => {
                 place.error("an expectation, and not a flow; conntrack -L expect reads it")

@@ -1,7 +1,6 @@
 //! Flows from rows that connbox itself printed: TSV with a header, and JSON Lines.
 
 use crate::model::{Flow, FlowStatus};
-use crate::sys;
 use crate::wire::flow_text::{FlowText, Form, Happened, Moment, status as told};
 use crate::wire::rows;
 use crate::wire::text::unsigned;
@@ -89,7 +88,7 @@ impl Row {
         match name {
             // The family follows from the addresses, and a namespace is not a part of a flow.
             b"family" | b"netns" | b"resident" => {}
-            b"time" => flow.when = moment(value, time)?,
+            b"time" => flow.when = moment(value, crate::source::files::rows::moment)?,
             b"event" => match value {
                 None | Some(b"LOST") => {}
                 Some(word) => flow.happened = Some(happened(word)?),
@@ -214,15 +213,4 @@ fn millis(text: &[u8]) -> Option<u64> {
     let (seconds, fraction) = text.split_at_checked(text.len().checked_sub(4)?)?;
     let fraction = unsigned(fraction.strip_prefix(b".")?)?;
     unsigned(seconds)?.checked_mul(1000)?.checked_add(fraction)
-}
-
-/// The milliseconds since 1970 of `2026-11-29T04:05:06.789Z`.
-fn time(text: &[u8]) -> Option<u64> {
-    let part = |start: usize, length: usize| -> Option<i64> {
-        unsigned(text.get(start..start + length)?)?.try_into().ok()
-    };
-    let is_form = text.len() == 24 && text.get(10) == Some(&b'T') && text.get(23) == Some(&b'Z');
-    let parts = [part(0, 4)?, part(5, 2)?, part(8, 2)?, part(11, 2)?, part(14, 2)?, part(17, 2)?];
-    let seconds = u64::try_from(sys::unix_of_utc(parts)).ok().filter(|_| is_form)?;
-    seconds.checked_mul(1000)?.checked_add(part(20, 3)?.try_into().ok()?)
 }

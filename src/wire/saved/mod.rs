@@ -4,7 +4,6 @@
 //! `source/files/saved/mod.rs` (or in the reader of the applet that takes it).
 
 pub mod command;
-pub mod counter_rows;
 pub mod details;
 pub mod netstat;
 pub mod nstat;
@@ -14,6 +13,7 @@ pub mod ss_summary;
 pub mod statistics;
 
 use super::flow_text::{self, Line};
+use super::own_rows;
 
 /// A form of saved text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +26,12 @@ pub enum Form {
     Ss,
     /// conntrack in any form, or /proc/net/nf_conntrack.
     Flows,
-    /// Rows of `connbox snmpget-tcp`.
-    CounterRows,
     /// `nstat -az`, and `-j`.
     Nstat,
     /// `netstat -s`.
     Statistics,
+    /// Rows of connbox itself.
+    Rows,
 }
 
 impl Form {
@@ -97,19 +97,11 @@ pub static FORMS: [Known; 7] = [
         applets: &["conntrack"],
         save: "conntrack -L -o extended,id,labels,ktimestamp 2>&1",
         answers: "That of conntrack 1.0 to 1.4.9 and of connbox: -L, -G and -E in every form of -o, save and xml included, and \
-            /proc/net/nf_conntrack and ip_conntrack, and rows of connbox (--tsv --header, --json). A mark is not in -o save, labels are there only with -o labels (those \
+            /proc/net/nf_conntrack and ip_conntrack. A mark is not in -o save, labels are there only with -o labels (those \
             without a name never), IDs only with -o id, fields of ICMP not in XML; of the status, lines tell whether a flow is \
             assured, offloaded or unreplied. Where the tool said that it printed more, a warning says so. -L expect and -C expect read the lines of conntrack -L expect; not \
             its XML, nor /proc/net/nf_conntrack_expect, which shows neither masks nor masters.",
         begins: flow_text::begins,
-    },
-    Known {
-        form: Form::CounterRows,
-        what: "rows of connbox snmpget-tcp",
-        applets: COUNTERS,
-        save: "snmpget-tcp --all --header",
-        answers: "TSV with its header, and the object of --json; not with --oid, whose numbers wrap, nor of --interval.",
-        begins: counter_rows::begins,
     },
     Known {
         form: Form::Nstat,
@@ -129,6 +121,32 @@ pub static FORMS: [Known; 7] = [
             leaves out most counters that are 0: they are absent. A sentence that names no counter is skipped with a warning, \
             and the status is 1.",
         begins: statistics::begins,
+    },
+    Known {
+        form: Form::Rows,
+        what: "rows of connbox",
+        applets: &[
+            "closedcalc",
+            "conncount",
+            "conntrack",
+            "network-connections",
+            "snmpget-tcp",
+            "sockstat",
+            "tcpstates",
+            "tcptrack",
+        ],
+        save: "conncount --by raddr,state --json",
+        answers: "What an applet has printed as TSV with --header or as JSON (--json, --json=array), it reads again and prints \
+            in any format. They stand alone: not behind other text, nor beside files of it. Of conntrack, rows of flows and events are read, and \
+            of its JSON the lines. A NAME, a key of --by, a column of --sum, \
+            --limits or --explain needs the rows or columns of this name. network-connections applies thresholds and rules anew, to the \
+            keys of the rows. Groups with more keys than --by names, or longer prefixes, and groups of several files are added up, with a note; single numbers \
+            of several files cannot be, and are refused. Of the filters of sockets, --state, -4 and -6, --lport and --rport look into columns of these names, \
+            and -t and -u into proto. Rows without keys need -t or -u (conncount). The warnings that came with the rows are not in them, nor what a filter, \
+            --top or --min left out: an answer from rows is as complete as the rows are, and cannot say how complete that is. In TSV \
+            a name that is '-' or empty is absent, which JSON keeps apart. JSON Lines without a row are an empty file, which is an error; an array is []. Not read \
+            are rows of --interval, those of --netns all (but with the key netns), and those of snmpget-tcp --oid, whose numbers wrap.",
+        begins: own_rows::begins,
     },
 ];
 

@@ -68,7 +68,7 @@ fn options_and_names_of_the_applets_that_are_wrong() {
         (&["closedcalc", "open"], "open", "no row"),
         (&["conncount", "--quick", "synrecv"], "synrecv", "--quick"),
         (&["conncount", "raw_ip"], "raw_ip", "no row"),
-        (&["sockstat", "--limits", "--from", "x"], "--limits", "--root"),
+        (&["sockstat", "--limits", "--from", "/dev/null"], "--limits", "--root"),
     ] {
         assert_error(words, 2, subject, reason);
     }

@@ -1,11 +1,11 @@
-//! `netstat -s`, nstat and rows of connbox: their counters become the pairs of lines of the kernel's files.
+//! `netstat -s` and nstat: their counters become the pairs of lines of the kernel's files.
 
 use super::Text;
 use crate::error::Error;
 use crate::source::files::lines::Place;
 use crate::source::files::record::{Each, Record};
 use crate::source::files::tables::Doubts;
-use crate::wire::saved::{counter_rows, nstat, statistics};
+use crate::wire::saved::{nstat, statistics};
 
 /// The groups about TCP. In this order: one begins another.
 const GROUPS: [&str; 3] = ["MPTcpExt", "TcpExt", "Tcp"];
@@ -107,33 +107,5 @@ impl Text for Nstat {
     fn end(&mut self, place: Place<'_>, each: &mut Each<'_>) -> Result<Doubts, Error> {
         self.counters.give(place, each)?;
         Ok(if self.has_zeros { Doubts::default() } else { Doubts::NO_ZEROS })
-    }
-}
-
-/// Rows of connbox.
-#[derive(Default)]
-pub(super) struct Rows {
-    counters: Counters,
-    is_begun: bool,
-    scratch: [Vec<u8>; 2],
-}
-
-impl Text for Rows {
-    fn line(&mut self, _: Place<'_>, line: &[u8], _: &mut Each<'_>) -> Result<bool, Error> {
-        let is_first = counter_rows::begins(line);
-        if std::mem::replace(&mut self.is_begun, true) && is_first {
-            return Ok(false);
-        }
-        if is_first && !line.starts_with(b"{") {
-            return Ok(true);
-        }
-        let Rows { counters, scratch, .. } = self;
-        let mut take = |name: &[u8], value: &[u8]| counters.add_named(name, value);
-        Ok(counter_rows::line(line, scratch, &mut take).is_some())
-    }
-
-    fn end(&mut self, place: Place<'_>, each: &mut Each<'_>) -> Result<Doubts, Error> {
-        self.counters.give(place, each)?;
-        Ok(Doubts::default())
     }
 }

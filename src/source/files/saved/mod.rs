@@ -11,6 +11,7 @@ use super::tables::{COMPARED, Doubts, Pass, mixed};
 use crate::error::Error;
 use crate::source::Source;
 use crate::wire::flow_text;
+use crate::wire::own_rows;
 use crate::wire::saved::command::Command;
 use crate::wire::saved::{Form, Known};
 use crate::wire::text;
@@ -47,10 +48,10 @@ fn reader(form: Form, command: Command) -> Box<dyn Text> {
         Form::SsSummary => Box::new(ss_summary::Summary::default()),
         Form::Ss => Box::new(sockets::Ss::new(command)),
         Form::Netstat => Box::new(sockets::Netstat::new(command)),
-        Form::CounterRows => Box::new(counters::Rows::default()),
         Form::Nstat => Box::new(counters::Nstat::default()),
         Form::Statistics => Box::new(counters::Statistics::default()),
         Form::Flows => Box::new(Skipped(|line| flow_text::line(line).is_some())),
+        Form::Rows => Box::new(Skipped(own_rows::begins)),
     }
 }
 
@@ -182,6 +183,9 @@ impl<'a> Saved<'a> {
             self.end(place, pass, each)?;
             return Ok(Is::Other);
         };
+        if known.form == Form::Rows {
+            return Err(not_for(place, known, self.source.applet));
+        }
         self.end(place, pass, each)?;
         let is_own = known.is_for(self.source.applet);
         if !is_own {
@@ -256,9 +260,9 @@ pub(in crate::source) fn not_for(place: Place<'_>, known: &Known, applet: &str) 
         [others @ .., last] => [&others.join(", "), " and ", last, " read it"].concat(),
         [] => "no applet reads it".to_owned(),
     };
-    if known.form == Form::CounterRows {
+    if known.form == Form::Rows {
         return place.error(
-            "rows of connbox: snmpget-tcp and conntrack read what they print themselves, and no applet reads others",
+            "rows of connbox: they are read by the applet that printed them, and not behind other text",
         );
     }
     place.error(format_args!("{}: {applets}, {applet} does not", known.what))

@@ -1,6 +1,7 @@
 //! Words of saved text that sockets refer to by number: names of processes, interfaces and hosts, paths of groups.
 
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::error::Error;
@@ -12,6 +13,15 @@ use crate::sys::Kernel;
 pub struct Words {
     all: Mutex<All>,
     services: OnceLock<Services>,
+    begun: Mutex<Option<Begun>>,
+}
+
+/// What was read of the first file to see what it is, where that can be read only once.
+#[derive(Debug)]
+pub(in crate::source) struct Begun {
+    pub bytes: Vec<u8>,
+    /// The pipe, unless it is standard input.
+    pub fd: Option<OwnedFd>,
 }
 
 #[derive(Debug, Default)]
@@ -25,6 +35,16 @@ struct All {
 impl Words {
     fn all(&self) -> MutexGuard<'_, All> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the beginning of the first file for the reader that it is for.
+    pub(in crate::source) fn put_back(&self, begun: Begun) {
+        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
+    }
+
+    /// The beginning of the first file, if it was read already.
+    pub(in crate::source) fn begun(&self) -> Option<Begun> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The number of a word, never 0.

@@ -1,5 +1,7 @@
 //! `tcpstates`: how many TCP sockets are in each state.
 
+mod saved;
+
 use std::ffi::OsString;
 
 use crate::cli::{self, Opt, OptDoc};
@@ -172,7 +174,8 @@ fn run(call: &mut Call) -> Result<(), Error> {
         (grouping.has_limit(), grouping::MAX, without),
     ])?;
     let shown = [("family", args.is_by_family())];
-    call.table(&COLUMNS, &shown, &mut StateTable { args, query, states })
+    let is_named = !call.names().is_empty() || query.states.is_some();
+    call.table(&COLUMNS, &shown, &mut StateTable { args, query, states, is_named })
 }
 
 /// Counts by other keys than the family.
@@ -207,12 +210,17 @@ struct StateTable {
     args: Args,
     query: Query,
     states: Vec<TcpState>,
+    /// Whether the states were asked for by name.
+    is_named: bool,
 }
 
 impl Table for StateTable {
     fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
+        if let Some((states, counts)) = saved::read(self, source, report)? {
+            return self.rows(&states, &(self.query.clone(), counts), out);
+        }
         let shared = Shared::read(source, &self.query)?;
-        self.rows(&self.read(source, &shared, report)?, out)
+        self.rows(&self.states, &self.read(source, &shared, report)?, out)
     }
 
     fn namespaces(&mut self, all: &Namespaces, sample: Sample<'_>) -> Result<Missing, Error> {
@@ -221,7 +229,7 @@ impl Table for StateTable {
             |source: &Source, _: &[u8], report: &mut Report| self.read(source, &shared, report);
         sample.everywhere(all, read, |seen, out| {
             shared.interfaces.check()?;
-            self.rows(&seen, out)
+            self.rows(&self.states, &seen, out)
         })
     }
 }
@@ -258,7 +266,12 @@ impl StateTable {
         passing::collect(source, method, &query, &facts, StateCounts::default)
     }
 
-    fn rows(&self, (query, counts): &Found, out: &mut Out) -> Result<(), Error> {
+    fn rows(
+        &self,
+        states: &[TcpState],
+        (query, counts): &Found,
+        out: &mut Out,
+    ) -> Result<(), Error> {
         let (args, only) = (&self.args, query.family);
         // A NAME that --state excludes still has a row, since a script may ask for it.
         let matches = |state| query.has_state(Some(state));
@@ -268,13 +281,14 @@ impl StateTable {
             .filter(|family| only.is_none_or(|only| only == *family))
             .collect();
         if !args.is_by_family() {
-            return self.states.iter().try_for_each(|state| {
-                let all = families.iter().map(|family| count(*family, *state)).sum();
+            return states.iter().try_for_each(|state| {
+                let of = families.iter().map(|family| count(*family, *state));
+                let all = of.fold(0, u64::saturating_add);
                 row(args, "", *state, all, out)
             });
         }
         for family in families {
-            for state in &self.states {
+            for state in states {
                 row(args, family.tcp_name(), *state, count(family, *state), out)?;
             }
         }
