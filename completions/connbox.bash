@@ -109,7 +109,6 @@ _connbox() {
     conncount:--max-groups) :; return ;;
     conncount:--min) :; return ;;
     conncount:--sum) _connbox_list -W 'recv_queue send_queue'; return ;;
-    conncount:--pods) _connbox_files -f; return ;;
     conncount:--state) _connbox_list -W 'ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV BOUND_INACTIVE all connected synchronized bucket big'; return ;;
     conncount:--lport) _connbox_services; return ;;
     conncount:--rport) _connbox_services; return ;;
@@ -120,6 +119,9 @@ _connbox() {
     conncount:--inode) :; return ;;
     conncount:--process) :; return ;;
     conncount:--cgroup) :; return ;;
+    conncount:--pod) _connbox_interfaces; return ;;
+    conncount:--container) :; return ;;
+    conncount:--pods) _connbox_files -f; return ;;
     conncount:--format) _connbox_words 'tsv human shell fish json prom json=array'; return ;;
     conncount:--prefix) :; return ;;
     conncount:--color) _connbox_words 'auto always never'; return ;;
@@ -281,6 +283,9 @@ _connbox() {
     tcpstates:--inode) :; return ;;
     tcpstates:--process) :; return ;;
     tcpstates:--cgroup) :; return ;;
+    tcpstates:--pod) _connbox_interfaces; return ;;
+    tcpstates:--container) :; return ;;
+    tcpstates:--pods) _connbox_files -f; return ;;
     tcpstates:--format) _connbox_words 'tsv human shell fish json prom json=array'; return ;;
     tcpstates:--prefix) :; return ;;
     tcpstates:--color) _connbox_words 'auto always never'; return ;;
@@ -304,10 +309,11 @@ _connbox() {
     tcptrack:--ipfix) :; return ;;
     tcptrack:--ipfix-domain) :; return ;;
     tcptrack:--max-connections) :; return ;;
-    tcptrack:--by) _connbox_list -W 'client client_port server server_port state process pid peer service cgroup'; return ;;
+    tcptrack:--by) _connbox_list -W 'client client_port server server_port state process pid peer service cgroup laddr lport raddr rport pod container'; return ;;
     tcptrack:--top) :; return ;;
     tcptrack:--max-groups) :; return ;;
     tcptrack:--min) :; return ;;
+    tcptrack:--pods) _connbox_files -f; return ;;
     tcptrack:--format) _connbox_words 'tsv human shell fish json prom json=array'; return ;;
     tcptrack:--prefix) :; return ;;
     tcptrack:--color) _connbox_words 'auto always never'; return ;;
@@ -318,14 +324,14 @@ _connbox() {
     esac
     case $applet in
     closedcalc) options='--by --top --max-groups --min --pods --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --interval --count --rate --root --netns --skip-empty --from --from-command --byte-order --threads --quiet-gaps --explain --help --version' names='closed unhashed alloc inuse inuse6 tw' ;;
-    conncount) options='--transport --quick --tcp --udp --by --top --max-groups --min --sum --pods --ipv4 --ipv6 --state --lport --rport --laddr --raddr --iface --uid --inode --process --cgroup --strict --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --interval --count --rate --root --netns --skip-empty --from --from-command --byte-order --threads --quiet-gaps --explain --help --version' names='total tcp estab closed orphaned synrecv timewait unhashed' ;;
+    conncount) options='--transport --quick --tcp --udp --by --top --max-groups --min --sum --ipv4 --ipv6 --state --lport --rport --laddr --raddr --iface --uid --inode --process --cgroup --pod --container --pods --strict --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --interval --count --rate --root --netns --skip-empty --from --from-command --byte-order --threads --quiet-gaps --explain --help --version' names='total tcp estab closed orphaned synrecv timewait unhashed' ;;
     conntrack) options='--dump --counter --event --get --stats --src --orig-src --dst --orig-dst --reply-src --reply-dst --mask-src --mask-dst --protonum --family --status --mark --secmark --zone --orig-zone --reply-zone --label --src-nat --dst-nat --any-nat --id --nat-range --event-mask --output --buffer-size --resync --sport --orig-port-src --dport --orig-port-dst --reply-port-src --reply-port-dst --state --icmp-type --icmp-code --icmp-id --icmpv6-type --icmpv6-code --icmpv6-id --srckey --orig-key-src --dstkey --orig-key-dst --reply-key-src --reply-key-dst --by --sum --top --max-groups --min --limits --create --delete --update --add --flush --load-file --zero --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output-file --interval --snapshots --rate --root --netns --skip-empty --from --threads --quiet-gaps --help --version' names='' ;;
     conntrackd) options='--daemon --foreground --config --stats --internal --external --xml --resync --kill --socket --reconcile --hash-limit --log --log-format --ipfix --ipfix-active --ipfix-domain --ipfix-marks --no-sandbox --flush-cache --flush-kernel --commit --bulk --request --reset-timers --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --interval --count --rate --netns --skip-empty --threads --help --version' names='' ;;
     network-connections|check_network_connections) options='--always-ok --conn-status --conn-type --critical --no-perfdata --rule --strict --test --warning --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --root --netns --skip-empty --from --from-command --byte-order --threads --quiet-gaps --help --version' names='' ;;
     snmpget-tcp) options='--all --oid --describe --top --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --interval --count --rate --root --netns --skip-empty --from --from-command --byte-order --threads --quiet-gaps --explain --help --version' names='RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts' ;;
     sockstat) options='--limits --top --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --interval --count --rate --root --netns --skip-empty --from --from-command --byte-order --threads --quiet-gaps --explain --help --version' names='sockets TCP UDP UDPLITE RAW FRAG TCP6 UDP6 UDPLITE6 RAW6 FRAG6' ;;
-    tcpstates) options='--by --top --max-groups --min --hex --source --ipv4 --ipv6 --state --lport --rport --laddr --raddr --iface --uid --inode --process --cgroup --strict --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --interval --count --rate --root --netns --skip-empty --from --from-command --byte-order --threads --quiet-gaps --explain --help --version' names='ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV BOUND_INACTIVE all connected synchronized bucket big' ;;
-    tcptrack) options='--interface --only-new --fast --no-promiscuous --promiscuous --remove-after --read --rate-interval --sort --units --once --count --interval --conntrack --no-sandbox --decapsulate --ended --ipfix --ipfix-domain --max-connections --by --top --max-groups --min --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --netns --skip-empty --from --threads --quiet-gaps --help --version' names='' ;;
+    tcpstates) options='--by --top --max-groups --min --hex --source --ipv4 --ipv6 --state --lport --rport --laddr --raddr --iface --uid --inode --process --cgroup --pod --container --pods --strict --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --interval --count --rate --root --netns --skip-empty --from --from-command --byte-order --threads --quiet-gaps --explain --help --version' names='ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV BOUND_INACTIVE all connected synchronized bucket big' ;;
+    tcptrack) options='--interface --only-new --fast --no-promiscuous --promiscuous --remove-after --read --rate-interval --sort --units --once --count --interval --conntrack --no-sandbox --decapsulate --ended --ipfix --ipfix-domain --max-connections --by --top --max-groups --min --pods --tsv --human --shell --fish --json --prom --format --header --prefix --value --wide --color --output --netns --skip-empty --from --threads --quiet-gaps --help --version' names='' ;;
     esac
     # A value that an option may have is no name of a row.
     if [[ -n $is_value ]]; then

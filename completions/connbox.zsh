@@ -79,7 +79,6 @@ _connbox_conncount() {
     '--max-groups=''[fail if there are more than N groups (default 1000000)]:N: ' \
     '--min=''[show only groups of at least COUNT sockets]:COUNT: ' \
     '--sum=''[add the bytes in these queues]:QUEUE[,...]:_connbox_list recv_queue send_queue' \
-    '--pods=''[with --by pod or container, take names from FILE\: kubectl get pods -A -o json]:FILE:_files' \
     '(-4 --ipv4)'{-4,--ipv4}'[IPv4 sockets only]' \
     '(-6 --ipv6)'{-6,--ipv6}'[IPv6 sockets only, v4-mapped ones included]' \
     '--state=''[in these states or groups of states, in the spelling of any tool]:STATE[,...]:_connbox_list ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV BOUND_INACTIVE all connected synchronized bucket big' \
@@ -92,6 +91,9 @@ _connbox_conncount() {
     '--inode=''[with this inode number]:INODE[,...]: ' \
     '--process=''[held by this process]:NAME|PID[,...]: ' \
     '--cgroup=''[created in this control group or below it]:PATH[,...]: ' \
+    '--pod=''[created in this pod\: NAMESPACE/NAME, NAME or UID]:NAME[,...]:_connbox_interfaces' \
+    '--container=''[created in this container\: its name in the pod, or its ID or the first 12 digits]:NAME|ID[,...]: ' \
+    '--pods=''[take names of pods and containers from FILE\: kubectl get pods -A -o json]:FILE:_files' \
     '--strict''[repeat for at most SECONDS (5) until the count is confirmed, fail otherwise]' \
     '--tsv''[columns between tabs (the default, except at a terminal)]' \
     '--human''[a table for people, with units (the default at a terminal)]' \
@@ -386,6 +388,9 @@ _connbox_tcpstates() {
     '--inode=''[with this inode number]:INODE[,...]: ' \
     '--process=''[held by this process]:NAME|PID[,...]: ' \
     '--cgroup=''[created in this control group or below it]:PATH[,...]: ' \
+    '--pod=''[created in this pod\: NAMESPACE/NAME, NAME or UID]:NAME[,...]:_connbox_interfaces' \
+    '--container=''[created in this container\: its name in the pod, or its ID or the first 12 digits]:NAME|ID[,...]: ' \
+    '--pods=''[take names of pods and containers from FILE\: kubectl get pods -A -o json]:FILE:_files' \
     '--strict''[repeat for at most SECONDS (5) until the count is confirmed, fail otherwise]' \
     '--tsv''[columns between tabs (the default, except at a terminal)]' \
     '--human''[a table for people, with units (the default at a terminal)]' \
@@ -439,10 +444,11 @@ _connbox_tcptrack() {
     '--ipfix=''[with --ended, export the connections to a collector of IPFIX (UDP), too]:HOSTPORT[/udp|tcp]: ' \
     '--ipfix-domain=''[with --ipfix, the number of the observation domain (2)]:N: ' \
     '--max-connections=''[keep at most N connections (100000)]:N: ' \
-    '--by=''[count in groups, the largest first]:KEY[,...]:_connbox_list client client_port server server_port state process pid peer service cgroup' \
+    '--by=''[count in groups, the largest first]:KEY[,...]:_connbox_list client client_port server server_port state process pid peer service cgroup laddr lport raddr rport pod container' \
     '--top=''[show at most N rows]:N: ' \
     '--max-groups=''[fail if there are more than N groups (default 1000000)]:N: ' \
     '--min=''[show only groups of at least COUNT connections]:COUNT: ' \
+    '--pods=''[with --by pod or container, take names from FILE\: kubectl get pods -A -o json]:FILE:_files' \
     '--tsv''[columns between tabs (the default, except at a terminal)]' \
     '--human''[a table for people, with units (the default at a terminal)]' \
     '--shell''[assignments for eval]' \

@@ -28,16 +28,6 @@ pub(super) const KEYBOARD: [(&str, &str); 14] = [
     ("q", "quit"),
 ];
 
-/// What is read.
-pub(super) const FILES: [(&str, &str); 6] = [
-    ("sock_diag(7)", "connections and their ends, without -i, -T and --conntrack"),
-    ("packet(7)", "with -i: packets"),
-    ("ctnetlink (NETLINK_NETFILTER)", "with --conntrack: flows"),
-    ("/proc/sys/net/netfilter/nf_conntrack_acct", "with --conntrack: whether flows have counters"),
-    ("/proc/PID: fd, comm, cgroup", "the processes and control groups of connections"),
-    ("/etc/networks, /etc/protocols", "names in expressions"),
-];
-
 /// Where the meanings of keys and the values of details begin.
 const TEXT: usize = 13;
 
