@@ -41,13 +41,14 @@ impl Ended {
         self.sent.is_some_and(|sent| self.acknowledged >= sent.saturating_add(2)).then_some(true)
     }
 
-    fn numbers(&self) -> Numbers {
+    fn numbers(&self, active_at: u64) -> Numbers {
         let Counters { cookie, received_bytes_total, .. } = self.counters;
         Numbers {
             cookie,
             sent: self.sent.unwrap_or(u64::MAX),
             received: received_bytes_total.unwrap_or_default(),
             acknowledged: self.acknowledged.saturating_sub(2),
+            active_at,
         }
     }
 }
@@ -93,9 +94,9 @@ impl Tracker {
             }
             return;
         }
-        let (mut found, numbers) = (self.sought(&counters), last.numbers());
         let silent = counters.idle.map_or(0, nanoseconds);
         let active_at = now.saturating_sub(silent);
+        let (mut found, numbers) = (self.sought(&counters), last.numbers(active_at));
         if let (Some(place), false) = (found.place, found.is_new) {
             let one = &self.connections[place];
             found.is_new = !one.missing(one.client == found.local).may_be(&numbers);
@@ -171,7 +172,7 @@ impl Tracker {
     }
 
     /// Looks for the connection of a row of a reading. `None` if that was given back while this end was missing.
-    pub(super) fn sought_row(&mut self, counters: &Counters) -> Option<Sought> {
+    pub(super) fn sought_row(&mut self, now: u64, counters: &Counters) -> Option<Sought> {
         let mut found = self.sought(counters);
         if counters.cookie == 0 {
             let is_over = |place: usize| self.connections[place].state >= State::Closed;
@@ -184,6 +185,7 @@ impl Tracker {
             sent: u64::MAX,
             received: counters.received_bytes_total.unwrap_or_default(),
             acknowledged: counters.sent_bytes_total.unwrap_or_default().saturating_sub(1),
+            active_at: now.saturating_sub(counters.idle.map_or(0, nanoseconds)),
         };
         if let (Some(place), false) = (found.place, found.is_new) {
             let one = &self.connections[place];
@@ -260,7 +262,8 @@ impl Tracker {
         let Connection { client, server, .. } = connection;
         let (local, remote) = if is_tx { (client, server) } else { (server, client) };
         let hash = hash(&self.keys, local, remote);
-        self.done.missing.add(end_of(hash, local < remote), connection.missing(is_tx));
+        let end = Missing { until: connection.seen_at, ..connection.missing(is_tx) };
+        self.done.missing.add(end_of(hash, local < remote), end);
     }
 
     /// The next of the connections that were given back.
@@ -323,10 +326,12 @@ impl Connection {
     /// What is known of the client's end, or of the server's.
     fn missing(&self, is_tx: bool) -> Missing {
         let (own, theirs) = if is_tx { (&self.tx, &self.rx) } else { (&self.rx, &self.tx) };
-        let least = [own.bytes_total, theirs.bytes_total];
-        let Some(ends) = &self.ends else { return Missing { least, ..Missing::default() } };
+        let (least, until) = ([own.bytes_total, theirs.bytes_total], u64::MAX);
+        let Some(ends) = &self.ends else {
+            return Missing { least, until, ..Missing::default() };
+        };
         let (end, other) = (&ends[usize::from(!is_tx)], &ends[usize::from(is_tx)]);
-        Missing { cookie: end.sure_cookie(), other: other.last, least }
+        Missing { cookie: end.sure_cookie(), other: other.last, least, until }
     }
 
     /// Takes the last counters of the client's end, or of the server's.

@@ -1,6 +1,6 @@
 //! Ends that were missing when their connection was given back: its row is written, and when such an end is told of
-//! after all, it must not count as another connection. What tells the two apart is who it is, and its numbers; never
-//! a time, since messages and readings may be late by any amount.
+//! after all, it must not count as another connection. What tells the two apart is who it is, or its numbers and
+//! roughly its time, since messages and readings may be late.
 
 use std::collections::HashMap;
 
@@ -13,6 +13,8 @@ pub(super) struct Missing {
     pub other: Option<(u64, u64)>,
     /// At least these bytes the end has sent, and received.
     pub least: [u64; 2],
+    /// It was not active later than this, in nanoseconds.
+    pub until: u64,
 }
 
 /// The numbers of a socket.
@@ -25,6 +27,8 @@ pub(super) struct Numbers {
     pub received: u64,
     /// At least these bytes the peer has acknowledged.
     pub acknowledged: u64,
+    /// When it was last active, in nanoseconds, if it is not told late.
+    pub active_at: u64,
 }
 
 impl Missing {
@@ -37,7 +41,8 @@ impl Missing {
         // A FIN takes a number.
         let most = |sent: u64| sent.saturating_add(1);
         let [sent, received] = self.least;
-        sent <= most(numbers.sent)
+        numbers.active_at <= self.until.saturating_add(LATE)
+            && sent <= most(numbers.sent)
             && received <= most(numbers.received)
             && self.other.is_none_or(|(of_other, by_other)| {
                 received <= numbers.received
@@ -53,6 +58,9 @@ impl Missing {
 #[derive(Debug, Default)]
 pub(super) struct AllMissing([HashMap<u64, Vec<Missing>>; 2]);
 
+/// How late, in nanoseconds, a message may be read. A later connection on the same ports is active later, and hardly ever
+/// has the same numbers so soon.
+const LATE: u64 = 1_000_000_000;
 /// The most connections of a generation.
 const MOST: usize = 14_000;
 /// The most ends of the same address and port.

@@ -268,7 +268,7 @@ impl Tracker {
             return;
         }
         let now = nanoseconds(now);
-        let Some(found) = self.sought_row(counters) else { return };
+        let Some(found) = self.sought_row(now, counters) else { return };
         // An ended connection is shown only if it was seen alive.
         if counters.state >= State::Closed && found.is_new {
             return;
