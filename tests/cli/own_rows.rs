@@ -220,8 +220,8 @@ fn connections_that_have_ended_are_read_again() {
     assert_eq!(rows("tcptrack --ended --by server_port,cgroup --tsv --header", &groups), groups);
     assert_eq!(rows("tcptrack --ended --tsv net 10.0.0.0/8", &text).lines().count(), 1);
     assert_eq!(
-        refusal("tcptrack --ended", GROUPS),
-        "FILE:1: rows of connbox, but not of tcptrack, which has no column 'raddr'"
+        refusal("tcptrack --ended", MEM),
+        "FILE:1: rows of connbox, but not of tcptrack, which has no column 'protocol'"
     );
     assert_eq!(
         refusal("tcptrack", &text),
