@@ -200,6 +200,7 @@ impl Call {
                 break;
             }
             if ending.sleep_until(moment(start, interval, done))? {
+                self.report.lack(Ending::EARLY);
                 break;
             }
         }

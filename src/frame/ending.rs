@@ -14,6 +14,9 @@ use crate::sys::{self, For};
 pub(crate) struct Ending(Option<Signals>);
 
 impl Ending {
+    /// What is said then: an array has a --count of samples, which was not reached.
+    pub(crate) const EARLY: &str = "a signal ended the run early: samples are missing";
+
     /// Takes over the signals if the output needs it. A file that is not complete is not put in its place.
     pub(crate) fn of(style: &Style) -> Result<Ending, Error> {
         let must_be_closed =

@@ -73,7 +73,9 @@ impl Side {
     fn has_ends(&self, ends: Ends) -> bool {
         let [sources, destinations] = &self.ranges;
         let has_ranges = !(sources.is_empty() && destinations.is_empty());
-        let asks_ports = self.ports != [None; 2] || has_ranges;
+        // What has no ports has none of those that are excluded.
+        let asks_ports =
+            self.ports != [None; 2] || self.ranges.iter().any(|ranges| !ranges.any.is_empty());
         let is_in = |ranges: &Choice<Ports>, port| {
             ranges.has(|range| (range.first..=range.last).contains(&port))
         };
@@ -289,6 +291,20 @@ mod tests {
     fn nothing_asked_means_all() {
         assert!(has(|_| {}) && FlowFilter::default().is_empty());
         assert!(FlowFilter::default().has(&Flow::default()));
+    }
+
+    #[test]
+    fn what_has_no_ports_has_no_excluded_one() {
+        let one = Ports { first: 1, last: 1 };
+        for ends in [Ends::None, Ends::Icmp { kind: 8, code: 0, id: 1 }] {
+            let tuple = Tuple { ends, ..flow().orig };
+            let side = |ranges: Choice<Ports>| Side {
+                ranges: [Choice::default(), ranges],
+                ..Side::default()
+            };
+            assert!(side(Choice { any: Vec::new(), none: vec![one] }).has(&tuple));
+            assert!(!side(Choice::from(vec![one])).has(&tuple));
+        }
     }
 
     #[test]

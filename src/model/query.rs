@@ -290,6 +290,13 @@ impl Query {
         [&self.cgroups, &self.pods, &self.containers].into_iter().any(|choice| !choice.is_empty())
     }
 
+    /// Whether words about holders are all excluded ones: a socket whose holder is not known then counts.
+    pub fn only_excludes_holders(&self) -> bool {
+        let Query { processes, cgroups, pods, containers, .. } = self;
+        let all = [processes, cgroups, pods, containers];
+        self.looks_at_holders() && all.iter().all(|choice| choice.any.is_empty())
+    }
+
     /// Whether `socket` matches, as far as its row says.
     // Dumps in many places give sockets: each would have a copy.
     #[inline(never)]

@@ -217,7 +217,9 @@ impl Holders {
         let is_shown =
             !self.is_filtered && (query.needs.has(Needs::HOLDERS) || !query.looks_at_cgroups());
         let outcome = match is_shown {
-            _ if self.is_avoided => "are counted, as if no process to be excluded held them",
+            _ if self.is_avoided || query.only_excludes_holders() => {
+                "are counted, as if no process to be excluded held them"
+            }
             true => "are shown as '-' (no owner found)",
             false => "are not counted",
         };

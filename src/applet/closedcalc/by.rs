@@ -174,12 +174,16 @@ impl By {
     ) -> Result<Groups, Error> {
         let found = &round.closed(source)?;
         let sight = round.sight(found);
+        let mut gaps = Vec::new();
         if !sight.is_clear() {
-            report.gap(&[&sight.reasons(), ": ", OUTCOME].concat());
-        } else if found.lacks_namespaces {
+            gaps.push([&sight.reasons(), ": ", OUTCOME].concat());
+        }
+        if found.lacks_namespaces {
             let needs = error::needs("CAP_SYS_ADMIN");
-            report
-                .gap(&["some network namespaces cannot be entered ", &needs, CONNECTIONS].concat());
+            gaps.push(["some network namespaces cannot be entered ", &needs, CONNECTIONS].concat());
+        }
+        if !gaps.is_empty() {
+            report.gap(&gaps.join("; "));
         } else if found.sockets.iter().any(|socket| socket.pid.is_none()) {
             report.gap(&sight.gap("are shown as '-' (no owner found)"));
         }

@@ -95,6 +95,7 @@ fn repeat(
     let start = if feed.is_capture() { next_whole(before, tick) + LATE } else { before };
     for done in 1u64.. {
         if wait(&mut feed, moment(start, tick, done), ending, tracker)? {
+            report.lack(Ending::EARLY);
             break;
         }
         let now = sys::monotonic();

@@ -94,13 +94,19 @@ fn an_array_that_a_signal_ends_is_whole() {
     for signal in [Signal::INT, Signal::TERM] {
         for variant in streams("--interval 0.05 --count 1000000 --json=array") {
             let mut command = support::command(support::CONNBOX);
-            let mut child = command.args(variant.with(&[])).stdout(Stdio::piped()).spawn().unwrap();
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut child = command.args(variant.with(&[])).spawn().unwrap();
             let mut stdout = BufReader::new(child.stdout.take().unwrap());
             let mut text = String::new();
             while stdout.read_line(&mut text).unwrap() == 0 || text.lines().count() < 3 {}
             kill_process(Pid::from_child(&child), signal).unwrap();
             stdout.read_to_string(&mut text).unwrap();
-            assert_eq!(child.wait().unwrap().code(), Some(0), "{variant:?}");
+            // The samples that --count asked for are not all there.
+            let ended = child.wait_with_output().unwrap();
+            let said = String::from_utf8(ended.stderr).unwrap();
+            assert_eq!(ended.status.code(), Some(1), "{variant:?}");
+            let early = ": a signal ended the run early: samples are missing\n";
+            assert!(said.ends_with(early), "{variant:?} {said}");
             let rows = text.strip_prefix("[\n").and_then(|text| text.strip_suffix("\n]\n"));
             for row in rows.expect(&text).split(",\n") {
                 Json::object(row);
