@@ -289,8 +289,15 @@ fn a_check_goes_by_its_own_thresholds() {
     // A text that is cut is no whole answer.
     let (stdout, status) = check("--no-perfdata", &counts[..counts.len() - 3]);
     assert!(stdout.contains("ends in the middle of a line") && status == 3, "{stdout}");
+    // A number that was given twice is no sum, with a rule and without.
     let two = [&counts[..], &counts].concat();
-    assert!(check("--no-perfdata", &two).0.starts_with("tcp ESTABLISHED: 240, tcp6 LISTEN: 6"));
+    for line in ["--no-perfdata", "--rule tcp_ESTABLISHED", "--conn-type=tcp"] {
+        let (stdout, status) = check(line, &two);
+        let is_told = stdout.contains(":5: appears a second time");
+        assert!(is_told && status == 3, "{line}: {stdout}");
+    }
+    let other = [&counts, "key\tvalue\nudp_NONE\t2\n"].concat();
+    assert_eq!(check("--conn-type=udp --no-perfdata", &other), of("udp NONE: 2\n", 0));
 }
 
 const SUMMARY: &str = "name\tvalue\ntotal\t152\ntcp\t31\n";

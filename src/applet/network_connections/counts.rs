@@ -147,6 +147,12 @@ impl Counts {
         self.counts.push((status.into(), counts));
     }
 
+    /// The number of a type and state, if there is one.
+    pub(super) fn get(&self, kind: usize, status: &str) -> Option<u64> {
+        let place = *self.places.get(status.as_bytes())?;
+        self.counts.get(place as usize).and_then(|(_, counts)| counts[kind])
+    }
+
     pub(super) fn merge(&mut self, other: Counts) {
         other.each(&mut |kind, status, count| self.add(kind, status, count));
     }
@@ -161,12 +167,7 @@ impl Counts {
 
     /// Whether a requested pair is missing.
     pub(super) fn lacks(&self, wanted: &Selection) -> bool {
-        let is_there = |(kind, status): &(usize, &str)| {
-            let place =
-                self.places.get(status.as_bytes()).map_or(usize::MAX, |place| *place as usize);
-            self.counts.get(place).is_some_and(|(_, counts)| counts[*kind].is_some())
-        };
-        !wanted.pairs().iter().all(is_there)
+        wanted.pairs().iter().any(|(kind, status)| self.get(*kind, status).is_none())
     }
 
     /// Adds the requested pairs that are missing, with 0.

@@ -54,7 +54,7 @@ fn saved(args: &Args, source: &Source, report: &Report) -> Result<Option<Found>,
         let rules = args.rules.iter().zip(&mut readings);
         for (rule, reading) in rules.filter(|(rule, _)| rule.label == key) {
             if reading.is_some() {
-                return Err(row.error("appears a second time"));
+                return Err(row.error(TWICE));
             }
             *reading = Some(of_rule(rule, &row)?);
         }
@@ -82,6 +82,8 @@ fn saved(args: &Args, source: &Source, report: &Report) -> Result<Option<Found>,
 /// What is said where rows may lack numbers because they were not asked for.
 const MISSING: &str = "numbers that the rows do not have count as none: rows that were saved with --conn-type or \
     --conn-status lack all others";
+
+const TWICE: &str = "appears a second time: numbers of several checks cannot be added up";
 
 /// Why a number is unknown that is absent, and nothing says why.
 const UNTOLD: &str = "the rows do not tell the number";
@@ -117,6 +119,9 @@ fn count(
     };
     let value = row.parsed::<u64>("value")?;
     if args.wanted.has(kind, status) {
+        if counts.get(kind, status).is_some() {
+            return Err(row.error(TWICE));
+        }
         counts.add(kind, status, value.unwrap_or_default());
     }
     Ok(())
