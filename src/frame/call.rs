@@ -321,13 +321,14 @@ fn saved_namespaces(
                     skipped.iter().for_each(|text| report.note(text));
                     out.enter(namespace, None)?;
                     let source = &Source { saved, commands, ..source.clone() };
-                    table.snapshot(Sample { source, out, report })?;
+                    table.part(Sample { source, out, report })?;
                 }
-                Err(error) => report.trouble(&error),
+                Err(error) => report.left_out(&error),
             }
         }
     }
-    out.leave()
+    out.leave()?;
+    table.total(Sample { source, out, report })
 }
 
 /// The directory that the environment names instead of the running kernel.

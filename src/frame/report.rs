@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::source::files::tables::Weight;
 use crate::source::netns;
 use crate::sys;
@@ -172,6 +172,16 @@ impl Report {
             self.write(Kind::Message, self.name, text);
         }
         self.is_troubled = true;
+    }
+
+    /// Prints why a network namespace could not be counted, and goes on; the run then ends with status 1.
+    pub(super) fn left_out(&mut self, error: &Error) {
+        self.trouble(error);
+        if let Error::Fault { text, .. } = error
+            && !self.accepts_gaps
+        {
+            self.partial.get_or_insert_with(|| error::visible(text));
+        }
     }
 
     /// Prints what is missing, once per run, and goes on; the run then ends with status 1.

@@ -63,6 +63,17 @@ pub trait Table {
         })
     }
 
+    /// With `--netns all` of saved files, reads one namespace, and writes its rows unless those of all follow in
+    /// [`Table::total`].
+    fn part(&mut self, sample: Sample<'_>) -> Result<(), Error> {
+        self.snapshot(sample)
+    }
+
+    /// With `--netns all` of saved files, writes what is known only when all namespaces were read.
+    fn total(&mut self, _: Sample<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// With `--netns all`, writes the rows of the whole machine, after those of the namespaces.
     fn machine(&mut self, _: Sample<'_>) -> Result<(), Error> {
         Ok(())

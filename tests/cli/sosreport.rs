@@ -127,6 +127,34 @@ fn files_of_namespaces_are_namespaces() {
     assert_eq!((stderr.as_str(), status), (wanted, 2));
 }
 
+#[test]
+fn a_check_adds_up_all_namespaces() {
+    let folder = Folder::new("check-namespaces");
+    let text = b"Netid State Recv-Q Send-Q Local Address:Port Peer Address:Port\n\
+        tcp ESTAB 0 0 127.0.0.1:1 127.0.0.1:2\n";
+    let path = |name: &str| format!("sos_commands/networking/{name}ss_-peaonmi");
+    for name in ["", "ip_netns_exec_a_", "ip_netns_exec_b_"] {
+        folder.write(&path(name), text);
+    }
+    let of = |stdout: &str, status| (stdout.to_owned(), String::new(), status);
+    let of_types = "network-connections --netns all --conn-type=tcp --conn-type=tcp6";
+    let of_rule = "network-connections --netns all --rule ESTABLISHED;1;2";
+    let line = "tcp ESTABLISHED: 3 [WARNING]|'tcp_ESTABLISHED'=3\n";
+    assert_eq!(folder.ran(&format!("{of_types} -w 2")), of(line, 1));
+    let line = "ESTABLISHED: 3 [CRITICAL]|'ESTABLISHED'=3;1;2;0\n";
+    assert_eq!(folder.ran(of_rule), of(line, 2));
+    let row = "-\t-\tESTABLISHED\t3\tCRITICAL\t1\t2\t-\t-\n";
+    assert_eq!(folder.ran(&format!("{of_rule} --tsv")), of(row, 2));
+    // No total is certain without one of them.
+    folder.write("sos_commands/networking/ip_netns_exec_z_conntrack_-L", b"");
+    for line in [of_types, of_rule] {
+        let (stdout, _, status) = folder.ran(line);
+        let reason = "holds nothing that network-connections reads of the namespace z";
+        assert!(stdout.contains(reason) && status == 3, "{stdout}");
+        assert_eq!(stdout.lines().count(), 1, "{stdout}");
+    }
+}
+
 /// The files of /proc, and what ss and netstat say of processes.
 fn with_tables(test: &str, ss: &[u8]) -> Folder {
     let folder = Folder::new(test);

@@ -16,7 +16,7 @@ use check::{Finding, Threshold};
 use counts::{Counts, Selection};
 use readings::Rules;
 use rules::Rule;
-use sources::read;
+use sources::{Found, read};
 use text::plain;
 
 use crate::cli::{self, Opt, OptDoc, Original};
@@ -278,20 +278,24 @@ impl Said {
 
 impl Table for Check<'_> {
     fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
-        let (counts, said, readings) = read(self.args, source, report)?;
-        self.counts.merge(counts);
-        self.said = said;
-        self.rules.add(readings);
+        self.add(read(self.args, source, report)?);
+        self.finish(out, report)
+    }
+
+    fn part(&mut self, Sample { source, report, .. }: Sample<'_>) -> Result<(), Error> {
+        self.add(read(self.args, source, report)?);
+        Ok(())
+    }
+
+    fn total(&mut self, Sample { out, report, .. }: Sample<'_>) -> Result<(), Error> {
         self.finish(out, report)
     }
 
     fn namespaces(&mut self, all: &Namespaces, sample: Sample<'_>) -> Result<Missing, Error> {
-        let Check { args, counts, rules, said, .. } = self;
+        let args = self.args;
         let read = |source: &Source, _: &[u8], report: &mut Report| read(args, source, report);
-        sample.everywhere(all, read, |(more, of_one, readings), _| {
-            counts.merge(more);
-            said.add(of_one);
-            rules.add(readings);
+        sample.everywhere(all, read, |found, _| {
+            self.add(found);
             Ok(())
         })
     }
@@ -302,6 +306,13 @@ impl Table for Check<'_> {
 }
 
 impl Check<'_> {
+    /// Adds what was found in a namespace.
+    fn add(&mut self, (counts, said, readings): Found) {
+        self.counts.merge(counts);
+        self.said.add(said);
+        self.rules.add(readings);
+    }
+
     fn finish(&mut self, out: &mut Out, report: &mut Report) -> Result<(), Error> {
         let partial = report.partial.as_ref().map(|text| ["--netns all: ", text].concat());
         self.said.add(Said { doubt: partial.clone(), ..Said::default() });

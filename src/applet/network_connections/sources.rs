@@ -13,7 +13,7 @@ use crate::source::Source;
 use crate::source::files::rows::{self, Row};
 
 /// The counts and what is to be said about them, or the numbers of the rules.
-type Found = (Counts, Said, Vec<Reading>);
+pub(super) type Found = (Counts, Said, Vec<Reading>);
 
 /// Reads the counts, and why they are not certain, or the numbers of the rules, of one namespace.
 pub(super) fn read(args: &Args, source: &Source, report: &mut Report) -> Result<Found, Error> {
