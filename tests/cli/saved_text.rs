@@ -897,6 +897,21 @@ fn states_that_a_text_leaves_out_are_no_zeros() {
         let rule = format!("--rule={state};9");
         let (stdout, ..) = ran(&[&["network-connections", &rule], command].concat(), text);
         assert_eq!(stdout.contains("UNKNOWN"), !said.is_empty(), "{state} {command:?}: {stdout}");
+        // Without a rule the same is certain, shown as 0 or not.
+        let status = format!("--conn-status={}", state.replace('-', "_"));
+        for strict in [&[][..], &["--strict"]] {
+            let words = ["network-connections", "--conn-type=tcp", "-w", "9", &status];
+            let (stdout, _, got) = ran(&[&words, strict, command].concat(), text);
+            let wanted = if said.is_empty() { 0 } else { 3 };
+            assert_eq!(got, wanted, "{state} {strict:?} {command:?}: {stdout}");
+            assert!(stdout.contains(said), "{stdout}");
+        }
+    }
+    // States that nobody has named are shown as 0 with --strict alone.
+    let all_types = ["network-connections", "--conn-type=tcp", "-w", "9"];
+    for (strict, status) in [(&[][..], 0), (&["--strict"], 3)] {
+        let (stdout, _, got) = ran(&[&all_types, strict, &plain[..]].concat(), &ss);
+        assert_eq!(got, status, "{stdout}");
     }
     let twice = [&["tcpstates"][..], &plain, &established].concat();
     assert!(refusal(&twice, &ss).contains("--from-command: is given twice"));

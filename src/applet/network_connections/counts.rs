@@ -85,6 +85,19 @@ impl Selection {
         TcpState::all().filter(|state| self.has_status(state.name())).collect()
     }
 
+    /// The states of TCP that are asked for.
+    fn states_of_tcp(&self) -> StateSet {
+        match self.kinds(Proto::Tcp).next() {
+            Some(_) => self.states(),
+            None => StateSet::default(),
+        }
+    }
+
+    /// Whether states are asked for by name.
+    fn is_named(&self) -> bool {
+        self.statuses.iter().any(|one| *one != "all")
+    }
+
     /// The requested types of a protocol, if they can be in a requested state.
     fn kinds(&self, proto: Proto) -> impl Iterator<Item = Family> + '_ {
         let can_be = match proto {
@@ -192,15 +205,16 @@ impl Counts {
         counts.iter().map(label).collect()
     }
 
-    /// Counts the sockets of a network namespace.
+    /// Counts the sockets of a network namespace. `is_filled`: whether requested states without a socket are 0.
     pub(super) fn read(
         &mut self,
         source: &Source,
         wanted: &Selection,
+        is_filled: bool,
         report: &mut Report,
     ) -> Result<(), Error> {
         if !source.is_live() {
-            return self.read_files(source, wanted, report);
+            return self.read_files(source, wanted, is_filled, report);
         }
         if wanted.kinds(Proto::Tcp).next().is_some() {
             let counts = states(source, wanted.states(), true, None, report)?;
@@ -227,6 +241,7 @@ impl Counts {
         &mut self,
         source: &Source,
         wanted: &Selection,
+        is_filled: bool,
         report: &mut Report,
     ) -> Result<(), Error> {
         let tables = [
@@ -241,8 +256,9 @@ impl Counts {
             .filter(|(proto, family, _)| is_wanted(*proto, *family))
             .map(|(.., file)| file)
             .collect();
+        let mut seen = StateSet::default();
         let mut has_table = [!source.saved.is_empty(); 2].map(|is_saved| !is_saved);
-        let tables = procfs::read(source, &files, |place, record| {
+        let mut tables = procfs::read(source, &files, |place, record| {
             if let Some(proto) = record.table() {
                 has_table[proto as usize] = true;
             }
@@ -255,29 +271,31 @@ impl Counts {
             let state = TcpState::from_number(state).ok_or_else(|| {
                 place.error(format_args!("{state:02X} is not one of the twelve states"))
             })?;
+            seen = seen.with(StateSet::only(state));
             if wanted.has_status(state.name()) {
                 self.add(kind(proto, family), state.name(), 1);
             }
             Ok(())
         })?;
+        tables.doubts.want(wanted.states_of_tcp(), seen, is_filled || wanted.is_named());
         note(Dumped { is_interrupted: false, doubts: tables.doubts }, report);
         let is_missing =
             |proto: &Proto| wanted.kinds(*proto).next().is_some() && !has_table[*proto as usize];
-        match Proto::ALL.into_iter().find(is_missing) {
-            None => Ok(()),
-            Some(proto) => {
-                let mut error = source::no_table(source, proto);
-                if let Error::Fault { text, .. } = &mut error {
-                    let cure = match proto {
-                        Proto::Tcp => "; for UDP alone: --conn-type=udp --conn-type=udp6",
-                        Proto::Udp => "; for TCP alone: --conn-type=tcp --conn-type=tcp6",
-                    };
-                    text.extend_from_slice(cure.as_bytes());
-                }
-                Err(error)
-            }
-        }
+        Proto::ALL.into_iter().find(is_missing).map_or(Ok(()), |proto| Err(no_table(source, proto)))
     }
+}
+
+/// The error for files without a table of a protocol.
+fn no_table(source: &Source, proto: Proto) -> Error {
+    let mut error = source::no_table(source, proto);
+    if let Error::Fault { text, .. } = &mut error {
+        let cure = match proto {
+            Proto::Tcp => "; for UDP alone: --conn-type=udp --conn-type=udp6",
+            Proto::Udp => "; for TCP alone: --conn-type=tcp --conn-type=tcp6",
+        };
+        text.extend_from_slice(cure.as_bytes());
+    }
+    error
 }
 
 /// Counts UDP sockets by family, and says what may be wrong with that.

@@ -30,7 +30,7 @@ pub(super) fn read(args: &Args, source: &Source, report: &mut Report) -> Result<
     let mut apart = report.apart();
     // The sockets of --test were read already.
     if args.test.is_none() {
-        counts.read(source, &args.wanted, &mut apart)?;
+        counts.read(source, &args.wanted, args.strict.is_some(), &mut apart)?;
     }
     let mut said = Said::default();
     for (is_doubt, text) in apart.heard() {
