@@ -289,6 +289,15 @@ fn a_check_goes_by_its_own_thresholds() {
     // A text that is cut is no whole answer.
     let (stdout, status) = check("--no-perfdata", &counts[..counts.len() - 3]);
     assert!(stdout.contains("ends in the middle of a line") && status == 3, "{stdout}");
+    // As from the kernel: only a difference may be below zero.
+    for (key, value, told) in [("tcp_LISTEN", "-2", "-2"), ("tw_percent", "-1.500", "-1.5")] {
+        let text = format!("key\tvalue\n{key}\t{value}\n");
+        let (stdout, status) = check(&format!("--rule {key};5 --no-perfdata"), &text);
+        assert!(
+            stdout.contains(&format!("below zero: {told} [UNKNOWN]")) && status == 3,
+            "{stdout}"
+        );
+    }
     // A number that was given twice is no sum, with a rule and without.
     let two = [&counts[..], &counts].concat();
     for line in ["--no-perfdata", "--rule tcp_ESTABLISHED", "--conn-type=tcp"] {

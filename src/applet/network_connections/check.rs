@@ -43,6 +43,12 @@ impl Amount {
         }
     }
 
+    /// The number, unless it says that the kernel has miscounted: below zero.
+    pub(super) fn sound(self) -> Result<Amount, String> {
+        let (Amount::Count(number) | Amount::Percent(number)) = self;
+        if number < 0 { Err(["is below zero: ", &self.text()].concat()) } else { Ok(self) }
+    }
+
     /// The number in performance data.
     fn text(self) -> String {
         match self {

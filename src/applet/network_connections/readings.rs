@@ -74,21 +74,16 @@ impl Reading {
 }
 
 fn count(number: i128, limit: Option<u64>) -> Reading {
-    Reading::new(sound(number).map(Amount::Count), [Some(0), limit.map(i128::from)])
+    Reading::new(Amount::Count(number).sound(), [Some(0), limit.map(i128::from)])
 }
 
 fn percent(number: i128, limit: u64) -> Reading {
     // The first socket exceeds a limit of 0; no percentage expresses that.
-    let amount = sound(number).and_then(|number| match limit {
+    let amount = Amount::Count(number).sound().and_then(|_| match limit {
         0 => Err("its limit is 0".to_owned()),
         limit => Ok(Amount::Percent(number * 100_000 / i128::from(limit))),
     });
     Reading::new(amount, [Some(0), Some(100)])
-}
-
-/// A level of the kernel, unless it says that the kernel has miscounted.
-fn sound(number: i128) -> Result<i128, String> {
-    if number < 0 { Err(format!("is below zero: {number}")) } else { Ok(number) }
 }
 
 /// All rules of a call, and their readings so far.
@@ -322,8 +317,8 @@ fn summary(
 
 /// The number of a row: only differences may be below zero.
 fn level(row: &str, number: i128) -> Result<Amount, String> {
-    let is_difference = DIFFERENCES.contains(&row);
-    if is_difference { Ok(number) } else { sound(number) }.map(Amount::Count)
+    let amount = Amount::Count(number);
+    if DIFFERENCES.contains(&row) { Ok(amount) } else { amount.sound() }
 }
 
 #[cfg(test)]

@@ -133,6 +133,7 @@ pub(super) const UNKNOWN: &str = "sockets";
 /// The number of a rule.
 fn of_rule(rule: &Rule, row: &Row<'_>) -> Result<Reading, Error> {
     let remark = reason(row)?;
+    let is_difference = matches!(&rule.key, Key::Summary(name) if DIFFERENCES.contains(name));
     let amount = match row.get("value")? {
         None => Err(remark.clone().unwrap_or_else(|| UNTOLD.to_owned())),
         Some(text) if text.contains(&b'.') => {
@@ -140,7 +141,7 @@ fn of_rule(rule: &Rule, row: &Row<'_>) -> Result<Reading, Error> {
         }
         Some(_) => Ok(Amount::Count(row.number("value")?)),
     };
-    let is_difference = matches!(&rule.key, Key::Summary(name) if DIFFERENCES.contains(name));
+    let amount = if is_difference { amount } else { amount.and_then(Amount::sound) };
     let most = if row.has("max") { row.parsed("max")? } else { None };
     let remarks = remark.filter(|_| amount.is_ok());
     Ok(Reading::saved(amount, [Some(0).filter(|_| !is_difference), most], remarks))
