@@ -289,6 +289,16 @@ fn a_check_goes_by_its_own_thresholds() {
     // A text that is cut is no whole answer.
     let (stdout, status) = check("--no-perfdata", &counts[..counts.len() - 3]);
     assert!(stdout.contains("ends in the middle of a line") && status == 3, "{stdout}");
+}
+
+#[test]
+fn a_check_is_unknown_where_a_number_is_impossible_or_told_twice() {
+    let counts = "key\tvalue\ntcp_ESTABLISHED\t120\ntcp6_LISTEN\t3\n";
+    let check = |line: &str, text: &str| {
+        let (stdout, stderr, status) = ran(&["network-connections ", line].concat(), text);
+        assert_eq!(stderr, "", "{line}");
+        (stdout, status)
+    };
     // As from the kernel: only a difference may be below zero.
     for (key, value, told) in [("tcp_LISTEN", "-2", "-2"), ("tw_percent", "-1.500", "-1.5")] {
         let text = format!("key\tvalue\n{key}\t{value}\n");
@@ -299,14 +309,14 @@ fn a_check_goes_by_its_own_thresholds() {
         );
     }
     // A number that was given twice is no sum, with a rule and without.
-    let two = [&counts[..], &counts].concat();
+    let two = [counts, counts].concat();
     for line in ["--no-perfdata", "--rule tcp_ESTABLISHED", "--conn-type=tcp"] {
         let (stdout, status) = check(line, &two);
         let is_told = stdout.contains(":5: appears a second time");
         assert!(is_told && status == 3, "{line}: {stdout}");
     }
-    let other = [&counts, "key\tvalue\nudp_NONE\t2\n"].concat();
-    assert_eq!(check("--conn-type=udp --no-perfdata", &other), of("udp NONE: 2\n", 0));
+    let other = [counts, "key\tvalue\nudp_NONE\t2\n"].concat();
+    assert_eq!(check("--conn-type=udp --no-perfdata", &other), ("udp NONE: 2\n".to_owned(), 0));
 }
 
 const SUMMARY: &str = "name\tvalue\ntotal\t152\ntcp\t31\n";

@@ -897,15 +897,7 @@ fn states_that_a_text_leaves_out_are_no_zeros() {
         let rule = format!("--rule={state};9");
         let (stdout, ..) = ran(&[&["network-connections", &rule], command].concat(), text);
         assert_eq!(stdout.contains("UNKNOWN"), !said.is_empty(), "{state} {command:?}: {stdout}");
-        // Without a rule the same is certain, shown as 0 or not.
-        let status = format!("--conn-status={}", state.replace('-', "_"));
-        for strict in [&[][..], &["--strict"]] {
-            let words = ["network-connections", "--conn-type=tcp", "-w", "9", &status];
-            let (stdout, _, got) = ran(&[&words, strict, command].concat(), text);
-            let wanted = if said.is_empty() { 0 } else { 3 };
-            assert_eq!(got, wanted, "{state} {strict:?} {command:?}: {stdout}");
-            assert!(stdout.contains(said), "{stdout}");
-        }
+        check_is_unknown(text, command, state, said);
     }
     // States that nobody has named are shown as 0 with --strict alone.
     let all_types = ["network-connections", "--conn-type=tcp", "-w", "9"];
@@ -915,6 +907,18 @@ fn states_that_a_text_leaves_out_are_no_zeros() {
     }
     let twice = [&["tcpstates"][..], &plain, &established].concat();
     assert!(refusal(&twice, &ss).contains("--from-command: is given twice"));
+}
+
+/// Without a rule a check knows no more of a state that a text leaves out, shown as 0 or not.
+fn check_is_unknown(text: &str, command: &[&str], state: &str, said: &str) {
+    let status = format!("--conn-status={}", state.replace('-', "_"));
+    for strict in [&[][..], &["--strict"]] {
+        let words = ["network-connections", "--conn-type=tcp", "-w", "9", &status];
+        let (stdout, _, got) = ran(&[&words, strict, command].concat(), text);
+        let wanted = if said.is_empty() { 0 } else { 3 };
+        assert_eq!(got, wanted, "{state} {strict:?} {command:?}: {stdout}");
+        assert!(stdout.contains(said), "{stdout}");
+    }
 }
 
 /// Texts that share out the states among them lack what all of them lack.
