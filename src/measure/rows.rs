@@ -23,7 +23,7 @@ pub(super) fn measures<M: Measures>(
     let doubts = rows::read(source, &mut |row| {
         if !row.has("name") && row.has("count") {
             return Err(row.error(
-                "rows of groups: name their keys with --by, or say -t where they have none",
+                "rows of groups: name their keys with --by, or say -t -u where they have none",
             ));
         }
         let name = row.text("name")?;

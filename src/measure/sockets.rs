@@ -1,5 +1,6 @@
 //! Counts the selected sockets, in groups.
 
+use std::cell::Cell;
 use std::net::Ipv4Addr;
 
 use crate::error::Error;
@@ -17,6 +18,7 @@ use crate::source::files::rows::Row;
 use crate::source::netns::{Missing, Namespaces};
 use crate::source::sockets::sock_diag::Dumped;
 use crate::source::{self, Collector, Method, Source, TcpInfo};
+use crate::wire::text::unsigned;
 
 /// Makes the table of the sockets that match, in groups; of every namespace as one group, unless `netns` is a key.
 pub(crate) fn table(
@@ -92,14 +94,86 @@ fn saved_groups(
     let has_others =
         !(query.uids.is_empty() && query.interfaces.is_empty() && query.inodes.is_empty());
     let is_refused = query.looks_at_holders() || has_addresses || has_others;
-    grouping.saved(source, report, &|row| match is_refused {
-        true => Err(Error::usage("--from", SUMS)),
-        false => match query.has(&socket_of(query, row)?) {
-            true => grouping.tally(row).map(Some),
-            false => Ok(None),
-        },
-    })
+    let seen = Cell::new(SeenRows::default());
+    let groups = grouping.saved(source, report, &|row| {
+        if is_refused {
+            return Err(Error::usage("--from", SUMS));
+        }
+        let socket = socket_of(query, row)?;
+        let mut now = seen.get();
+        now.see(query, row, &socket)?;
+        seen.set(now);
+        if query.has(&socket) { grouping.tally(row).map(Some) } else { Ok(None) }
+    })?;
+    seen.get().report(query, report);
+    Ok(groups)
 }
+
+/// What saved rows tell of their protocol.
+#[derive(Clone, Copy, Default)]
+struct SeenRows {
+    /// Rows without it: of sockets of any protocol, or of conntrack's flows.
+    is_untold: bool,
+    /// Whether the states of such rows are all of those that UDP has, too; `None` without states.
+    may_be_udp: Option<bool>,
+    /// Rows of UDP, which was not asked for.
+    has_udp: bool,
+}
+
+impl SeenRows {
+    fn see(&mut self, query: &Query, row: &Row<'_>, socket: &Socket) -> Result<(), Error> {
+        let is_tcp = !row.has("proto") || socket.proto == Proto::Tcp;
+        if row.has("state") && is_tcp {
+            let text = row.text("state")?;
+            // A state that was not known when the rows were saved is a number.
+            if unsigned(text).is_none() {
+                let may_be = may_be_udp(state_of(row)?);
+                self.may_be_udp = Some(may_be && self.may_be_udp.unwrap_or(true));
+            }
+        }
+        self.has_udp |= socket.proto == Proto::Udp && query.protos.is_empty();
+        if row.has("proto") {
+            return Ok(());
+        }
+        let option = match query.protos[..] {
+            [Proto::Tcp] => "-t",
+            [Proto::Udp] => "-u",
+            _ => {
+                self.is_untold |= query.protos.is_empty();
+                return Ok(());
+            }
+        };
+        Err(row.error(format_args!(
+            "{option} cannot be answered: the rows do not say of which protocol they are; save them with the key \
+             proto, or take them as they are with -t -u"
+        )))
+    }
+
+    fn report(self, query: &Query, report: &mut Report) {
+        if self.has_udp {
+            report.note("--from: rows of udp are left out: -u counts them, -t -u both");
+        }
+        // Who asks for such a state by name knows what was saved.
+        let is_doubtful = self.may_be_udp == Some(true) && query.states.is_none();
+        match self.is_untold {
+            true if is_doubtful => report.lack(UDP_OR_TCP),
+            true => report.note(UNTOLD),
+            false => {}
+        }
+    }
+}
+
+/// Whether sockets of UDP, too, are in a state.
+pub(crate) fn may_be_udp(state: TcpState) -> bool {
+    matches!(state, TcpState::ESTABLISHED | TcpState::CLOSE)
+}
+
+const UNTOLD: &str = "--from: the rows do not say of which protocol they are, and count as sockets of TCP: save them with \
+    the key proto (conncount --by proto,...)";
+
+/// What is said where all rows may be of UDP.
+pub(crate) const UDP_OR_TCP: &str = "--from: the rows do not say of which protocol they are, and have only states that UDP has, too: they \
+    count as sockets of TCP; save them with the key proto (conncount --by proto,...)";
 
 pub(crate) const SUMS: &str = "rows of connbox are sums: only filters by state, family and port look into them, where they have such a \
     column; filter the rows themselves, or the sockets when they are counted";

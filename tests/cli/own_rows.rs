@@ -42,7 +42,7 @@ fn refusal(line: &str, rows: &str) -> String {
 }
 
 /// Each applet, with each option that changes its rows.
-const OF_KERNEL: [&str; 25] = [
+const OF_KERNEL: [&str; 24] = [
     "closedcalc",
     "closedcalc --explain",
     "closedcalc unhashed alloc",
@@ -54,7 +54,6 @@ const OF_KERNEL: [&str; 25] = [
     "conncount --by state,family,raddr,lport -t -u",
     "conncount --by raddr/24/64,proto --top 3 -u",
     "conncount --by service,direction --sum recv_queue,send_queue --min 2",
-    "conncount -t",
     "network-connections --strict -w 3 -c 10",
     "network-connections --conn-type=tcp6 --conn-type=udp --always-ok",
     "network-connections --rule CLOSE_WAIT;0;1 --rule unhashed;5; --rule tw_percent;1;2 --rule TCP.mem --rule [lport=1-65535];;1",
@@ -107,6 +106,8 @@ fn rows_of_a_kernel_are_what_was_printed() {
     for line in OF_KERNEL {
         compare(line, &["--root", root], line);
     }
+    // A row without keys does not tell its protocol.
+    compare("conncount -t", &["--root", root], "conncount -t -u");
 }
 
 #[test]
@@ -155,7 +156,7 @@ fn groups_are_grouped_again() {
             "80\tTIME_WAIT\t5\n22\tESTABLISHED\t4\n80\tESTABLISHED\t2\n",
         ),
         ("conncount --by state --top 1", "ESTABLISHED\t6\n"),
-        ("conncount -t", "13\n"),
+        ("conncount", "13\n"),
         ("conncount --state established,listen", "7\n"),
         ("conncount --state !established --by lport", "80\t6\n-\t1\n"),
         ("conncount --lport 80 --by state", "TIME_WAIT\t5\nESTABLISHED\t2\nLISTEN\t1\n"),
@@ -165,20 +166,21 @@ fn groups_are_grouped_again() {
             true => GROUPS.replace("host.example\t-\t77\t1\n", "host.example\t-\tLISTEN\t1\n"),
             false => GROUPS.to_owned(),
         };
+        let asked = [line, " -t -u"].concat();
         match line {
             // A row without a port is not one of a port.
             "conncount --lport 80 --by state" => {
                 let rows = rows.replace("host.example\t-\tLISTEN\t1\n", "");
-                assert_eq!(ran(line, &rows), wanted);
+                assert_eq!(ran(&asked, &rows), wanted);
             }
             "conncount --state established,listen" => {
                 let rows = rows.replace("77", "CLOSE");
-                assert_eq!(ran(line, &rows), wanted);
+                assert_eq!(ran(&asked, &rows), wanted);
             }
-            _ => assert_eq!(ran(line, &rows), wanted, "{line}"),
+            _ => assert_eq!(ran(&asked, &rows), wanted, "{line}"),
         }
     }
-    let all = "conncount --by raddr,lport,state";
+    let all = "conncount -t -u --by raddr,lport,state";
     assert_eq!(rows(&[all, " --header"].concat(), GROUPS).lines().count(), 6);
     // Those of several files add up.
     let twice = [GROUPS, "\n", GROUPS].concat();
@@ -362,7 +364,7 @@ const REFUSED: [(&str, &str, [&str; 2], &str); 37] = [
         "conncount",
         GROUPS,
         ["", ""],
-        "FILE:2: rows of groups: name their keys with --by, or say -t where they have none",
+        "FILE:2: rows of groups: name their keys with --by, or say -t -u where they have none",
     ),
     (
         "conncount --by process",
@@ -386,7 +388,7 @@ const REFUSED: [(&str, &str, [&str; 2], &str); 37] = [
         "conncount --by state",
         GROUPS,
         ["ESTABLISHED", "ESTAB"],
-        "FILE:2: 'ESTAB' in the column state is not one of its words",
+        "FILE:2: 'ESTAB' does not fit the column state",
     ),
     ("conncount --by lport --process web", GROUPS, ["", ""], SUMS),
     ("conncount --by lport --raddr 10.0.0.1", GROUPS, ["", ""], SUMS),
@@ -455,9 +457,9 @@ fn what_does_not_fit_is_refused_with_its_place() {
     assert_eq!(rows("conncount -v tcp", SUMMARY), "31\n");
     let json = "{\"total\":152,\"closed\":-4}\n";
     assert_eq!(rows("conncount --json", json), json);
-    assert_eq!(rows("tcpstates listen", "{\"LISTEN\":3,\"CLOSE\":1}\n"), "LISTEN\t3\n");
-    assert_eq!(rows("tcpstates listen", FAMILIES), "LISTEN\t7\n");
-    assert_eq!(rows("tcpstates listen -6", FAMILIES), "LISTEN\t4\n");
+    assert_eq!(ran("tcpstates listen", "{\"LISTEN\":3,\"CLOSE\":1}\n").0, "LISTEN\t3\n");
+    assert_eq!(ran("tcpstates listen", FAMILIES).0, "LISTEN\t7\n");
+    assert_eq!(ran("tcpstates listen -6", FAMILIES).0, "LISTEN\t4\n");
     for (line, text, [old, new], wanted) in REFUSED {
         let text = if old.is_empty() { text.to_owned() } else { text.replacen(old, new, 9) };
         assert_eq!(refusal(line, &text), wanted, "{line}");
@@ -485,6 +487,43 @@ fn what_does_not_fit_is_refused_with_its_place() {
         ),
         "{mixed}"
     );
+}
+
+/// Rows without the key proto may be of UDP, or of another applet.
+#[test]
+fn a_protocol_that_rows_do_not_tell_is_not_answered() {
+    let untold = "conncount: --from: the rows do not say of which protocol they are, and ";
+    let udp = "state\tcount\nCLOSE\t31\nESTABLISHED\t4\n";
+    let tcp = "state\tcount\nLISTEN\t31\nESTABLISHED\t4\n";
+    for (line, text, says, wanted) in [
+        ("conncount --by state", udp, "have only states that UDP has, too", 1),
+        ("conncount --by state", tcp, "count as sockets of TCP", 0),
+        ("conncount --by state -t -u", udp, "", 0),
+        ("tcpstates", udp, "have only states that UDP has, too", 1),
+        ("tcpstates", tcp, "of some states only", 0),
+        (
+            "conncount --by state",
+            "proto\tstate\tcount\ntcp\tLISTEN\t3\nudp\tCLOSE\t1\n",
+            "-u counts them",
+            0,
+        ),
+    ] {
+        let (stdout, stderr, status) = ran(line, text);
+        assert_eq!(status, wanted, "{line} of {text}: {stderr}");
+        assert!(!stdout.is_empty() && stderr.contains(says), "{line} of {text}: {stderr}");
+        assert!(!says.is_empty() || stderr.is_empty(), "{line} of {text}: {stderr}");
+    }
+    assert!(ran("conncount --by state", tcp).1.starts_with(untold));
+    for (line, text, says) in [
+        ("conncount --by state -u", tcp, "FILE:2: -u cannot be answered: the rows do not say"),
+        ("conncount --by state -t", udp, "FILE:2: -t cannot be answered: the rows do not say"),
+        ("conncount --by state", "state\tcount\n-\t31\n", "FILE:2: state is absent"),
+        ("conncount -t -u", "state\tcount\nFIN_WAIT\t31\n", "FILE:2: 'FIN_WAIT' does not fit"),
+        ("tcpstates", "state\tcount\nFIN_WAIT\t31\n", "FILE:2: 'FIN_WAIT' does not fit"),
+    ] {
+        let refused = refusal(line, text);
+        assert!(refused.starts_with(says), "{line} of {text}: {refused}");
+    }
 }
 
 /// What is read to see whether it is rows is not lost to another reader.

@@ -201,9 +201,9 @@ impl TakesGrouping for Args {
 }
 
 impl Args {
-    /// The chosen protocols; TCP if none is named.
+    /// The protocols that are named.
     fn protos(&self) -> Vec<Proto> {
-        let named = [(Proto::Tcp, self.tcp || !self.udp), (Proto::Udp, self.udp)];
+        let named = [(Proto::Tcp, self.tcp), (Proto::Udp, self.udp)];
         named.into_iter().filter(|(_, is_asked)| *is_asked).map(|(proto, _)| proto).collect()
     }
 

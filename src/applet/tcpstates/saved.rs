@@ -42,6 +42,13 @@ pub(super) fn read(
     if found.is_empty() {
         return Err(rows::none(source));
     }
+    // Groups of conncount and conntrack look the same, but have no states in which nothing is.
+    if !TcpState::each().all(|state| found.iter().any(|(_, found)| *found == state)) {
+        match !is_named && found.iter().all(|(_, state)| sockets::may_be_udp(*state)) {
+            true => report.lack(sockets::UDP_OR_TCP),
+            false => report.note(PARTLY),
+        }
+    }
     let families: Vec<Option<Family>> = match found.iter().any(|(family, _)| family.is_some()) {
         true => Family::ALL.into_iter().filter(|one| query.has_family(*one)).map(Some).collect(),
         false => vec![None],
@@ -65,6 +72,8 @@ pub(super) fn read(
 }
 
 const TWICE: &str = "appears a second time: numbers of several machines cannot be added up";
+
+const PARTLY: &str = "--from: rows of some states only: if not tcpstates printed them, they may be of another protocol";
 
 /// The family of a row.
 fn family_of(row: &Row<'_>) -> Result<Family, Error> {
