@@ -315,6 +315,47 @@ fn what_is_not_whole_is_said() {
     assert_eq!(ran("-C", none), ("0\n".into(), String::new(), 0));
 }
 
+/// What a form does not show, rows made of it do not tell either.
+#[test]
+fn gaps_of_a_form_stay_gaps_in_rows() {
+    for (name, line) in [
+        (LISTS[3], "-C -m 0"),
+        (LISTS[3], "-C --by mark"),
+        (LISTS[3], "-C -l 5"),
+        (LISTS[3], "-C --by labels"),
+        (LISTS[3], "-C --by helper"),
+        (LISTS[3], "-C --by proto --sum bytes"),
+    ] {
+        let text = recording(name);
+        for form in ["-L --json", "-L --tsv --header"] {
+            for text in [text.as_str(), &ran(form, &text).0] {
+                let (stdout, stderr, status) = ran(line, text);
+                let is_refused = stderr.contains(" cannot be answered: ");
+                assert!(stdout.is_empty() && status == 1 && is_refused, "{line} {form}: {stderr}");
+            }
+        }
+    }
+    let rows = ran("-L --json", &recording(LISTS[1])).0;
+    assert_eq!(ran("-C -m 0", &rows), ran("-C -m 0", &recording(LISTS[1])));
+    let typeless = rows.replace("icmp_type\":8", "icmp_type\":null");
+    assert!(
+        ran("-C -p icmp --icmp-type 0", &typeless).1.contains("--icmp-type cannot be answered")
+    );
+    // A kernel's row tells that there is none.
+    let kernels = rows.replace("\"ct_status\":[", "\"ct_status\":[\"CONFIRMED\",");
+    let kernels = kernels.replace("\"CONFIRMED\",]", "\"CONFIRMED\"]");
+    assert_eq!(ran("-C --by helper", &kernels).2, 0);
+    // Nor does a status that is null.
+    let start = rows.find("\"ct_status\":").unwrap();
+    let list = &rows[start..=start + rows[start..].find(']').unwrap()];
+    let (_, stderr, status) = ran("-C -u UNREPLIED", &rows.replacen(list, "\"ct_status\":null", 1));
+    assert!(status == 1 && stderr.contains("1: --status cannot be answered"), "{stderr}");
+    for text in [rows.replacen("{", "{\"src\":\"1.1.1.1\",", 1), "src\tdst\tsrc\n".to_owned()] {
+        let (_, stderr, status) = ran("-C", &text);
+        assert_eq!((stderr.as_str(), status), ("conntrack: 1: src stands there twice\n", 1));
+    }
+}
+
 #[test]
 fn rows_of_connbox_are_flows_again() {
     let plain = recording(LISTS[0]);

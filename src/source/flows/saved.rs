@@ -6,7 +6,7 @@ use super::conntrack::tuple;
 use super::labels::Labels;
 use super::saved_rows::{Is, RowReader};
 use super::texts::{Shown, each_line};
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::model::{Change, Flow, FlowStatus, Traffic};
 use crate::source::Source;
 use crate::source::files::lines::{Lines, Place};
@@ -120,6 +120,10 @@ impl Text<'_, '_> {
             Some(Is::Flow(text)) => self.flow(place, &text),
             Some(Is::Lost(lost)) => (self.each)(place, Seen::Lost(lost)),
             Some(Is::Header) => Ok(()),
+            Some(Is::Twice(name)) => {
+                let name = error::visible(name);
+                Err(place.error(format_args!("{name} stands there twice")))
+            }
             None => Err(self.stranger(place, line)),
         };
         self.rows = rows;
@@ -274,16 +278,25 @@ fn told(text: &FlowText<'_>) -> u32 {
 #[inline]
 fn not_shown(text: &FlowText<'_>) -> (u8, u8) {
     use lacking::{COUNTERS, HELPER, ICMP, ID, LABELS, MARK};
+    // What is null in rows of the kernel's own flows is none; in those of other text it was not told.
+    let is_of_kernel = text.form == Form::Row && text.status & FlowStatus::CONFIRMED.0 != 0;
+    let is_unmarked = text.form == Form::Row && text.mark.is_none() && !is_of_kernel;
+    let unmarked = if is_unmarked { MARK } else { 0 };
     let is_icmp = text.tuples.iter().any(|tuple| matches!(tuple.protocol, 1 | 58));
     let never = match text.form {
         Form::Plain => 0,
         Form::Proc => LABELS | HELPER | ID,
         Form::Save => LABELS | HELPER | ID | COUNTERS | if text.mark.is_none() { MARK } else { 0 },
         Form::Xml if is_icmp => ICMP,
-        Form::Xml | Form::Row => 0,
+        Form::Row if is_icmp && text.tuples.iter().any(|tuple| tuple.icmp[0].is_none()) => {
+            ICMP | unmarked
+        }
+        Form::Row => unmarked,
+        Form::Xml => 0,
     };
-    let has_labels = text.labels.is_some() || text.form == Form::Row;
-    let mut absent = if has_labels { 0 } else { LABELS };
+    let mut absent = if text.labels.is_some() || is_of_kernel { 0 } else { LABELS };
+    absent |=
+        if text.form != Form::Row || text.helper.is_some() || is_of_kernel { 0 } else { HELPER };
     absent |= if text.id.is_some() { 0 } else { ID };
     absent |= if text.traffic == [None; 2] { COUNTERS } else { 0 };
     (never, absent)

@@ -11,12 +11,15 @@ pub(super) struct RowReader {
     /// The columns of TSV, once a header has come.
     header: Vec<Vec<u8>>,
     row: Row,
+    /// The names of a row's columns.
+    names: Vec<Vec<u8>>,
 }
 
 /// What a row says.
 #[derive(Debug, Default)]
 struct Row {
     text: FlowText<'static>,
+    is_json: bool,
     /// Text of the columns that are not numbers.
     state: Option<Vec<u8>>,
     secctx: Option<Vec<u8>>,
@@ -36,23 +39,32 @@ pub(super) enum Is<'a> {
     /// A report of lost events.
     Lost(u64),
     Header,
+    /// A column stands there twice.
+    Twice(&'a [u8]),
 }
 
 impl RowReader {
     /// Reads a line; `None` if it is neither a header nor a row of flows.
     pub(super) fn line(&mut self, line: &[u8]) -> Option<Is<'_>> {
-        let Self { header, row } = self;
+        let Self { header, row, names } = self;
         let mut scratch = Vec::new();
         if line.starts_with(b"{") {
-            *row = Row::default();
-            rows::json(line, &mut Default::default(), &mut |name, value| row.set(name, value))?;
+            *row = Row { is_json: true, ..Row::default() };
+            names.clear();
+            rows::json(line, &mut Default::default(), &mut |name, value| {
+                names.push(name.to_vec());
+                row.set(name, value)
+            })?;
+            if let Some(name) = twice(names) {
+                return Some(Is::Twice(name));
+            }
         } else {
             let mut cells = line.split(|byte| *byte == b'\t');
             if cells.clone().count() > 1
                 && cells.all(|name| Row::default().set(name, None).is_some())
             {
                 *header = line.split(|byte| *byte == b'\t').map(<[u8]>::to_vec).collect();
-                return Some(Is::Header);
+                return Some(twice(header).map_or(Is::Header, Is::Twice));
             }
             let cells = line.split(|byte| *byte == b'\t');
             if header.is_empty() || cells.clone().count() != header.len() {
@@ -68,6 +80,13 @@ impl RowReader {
         }
         row.flow().map(Is::Flow)
     }
+}
+
+/// A name that stands there twice.
+fn twice(names: &[Vec<u8>]) -> Option<&[u8]> {
+    let is_again =
+        |(place, name): &(usize, &Vec<u8>)| names.iter().take(*place).any(|other| other == *name);
+    names.iter().enumerate().find(is_again).map(|(_, name)| name.as_slice())
 }
 
 /// A number that may be absent; the outer `None` if it is not one.
@@ -136,7 +155,12 @@ impl Row {
                 flow.status = value.map_or(Some(0), status)?;
                 // The kernel confirms every flow of its table; without that, the rows were made from other text.
                 let is_whole = FlowStatus(flow.status).has(FlowStatus::CONFIRMED);
-                flow.told = if is_whole { u32::MAX } else { told::OF_TEXT };
+                flow.told = match (value, is_whole) {
+                    // In TSV an empty list is absent, too.
+                    (None, _) if self.is_json => 0,
+                    (_, true) => u32::MAX,
+                    _ => told::OF_TEXT,
+                };
             }
             b"ct_mark" => flow.mark = number(value)?,
             b"secmark" => flow.secmark = number(value)?,
