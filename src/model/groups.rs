@@ -15,11 +15,16 @@ pub struct Tally {
 
 impl Tally {
     #[inline]
-    fn add(&mut self, more: Tally) {
-        self.count = self.count.saturating_add(more.count);
+    /// Adds numbers, and says whether a sum was too large.
+    fn add(&mut self, more: Tally) -> bool {
+        let mut is_beyond;
+        (self.count, is_beyond) = self.count.overflowing_add(more.count);
         for (sum, number) in self.sums.iter_mut().zip(more.sums) {
-            *sum = sum.saturating_add(number);
+            let is_more;
+            (*sum, is_more) = sum.overflowing_add(number);
+            is_beyond |= is_more;
         }
+        is_beyond
     }
 }
 
@@ -82,6 +87,8 @@ pub struct Groups {
     most: usize,
     /// Whether there were more groups than `most`, of which some are missing.
     is_over: bool,
+    /// Whether a number was too large for its group's tally.
+    is_beyond: bool,
 }
 
 /// How many groups there may be by default: they take some hundred megabytes at most, if their keys are short.
@@ -96,7 +103,7 @@ impl Default for Groups {
 impl Groups {
     /// No groups yet, and never more than this number: strangers choose many of the keys.
     pub fn at_most(most: usize) -> Groups {
-        Groups { tallies: HashMap::new(), most, is_over: false }
+        Groups { tallies: HashMap::new(), most, is_over: false, is_beyond: false }
     }
 
     pub fn len(&self) -> usize {
@@ -129,12 +136,18 @@ impl Groups {
             }
             None => self.tallies.entry(Key::of(key)).or_default(),
         };
-        tally.add(more);
+        self.is_beyond |= tally.add(more);
+    }
+
+    /// Whether a number of a group is wrong, since it did not fit its bits.
+    pub fn is_beyond(&self) -> bool {
+        self.is_beyond
     }
 
     /// Adds all tallies of `other`.
     pub fn merge(&mut self, other: Groups) {
         self.is_over |= other.is_over;
+        self.is_beyond |= other.is_beyond;
         if self.tallies.is_empty() {
             self.tallies = other.tallies;
             return;
@@ -145,7 +158,7 @@ impl Groups {
             false => fewer,
         };
         for (key, tally) in fewer {
-            more.entry(key).or_default().add(tally);
+            self.is_beyond |= more.entry(key).or_default().add(tally);
             if more.len() > self.most {
                 self.is_over = true;
                 break;

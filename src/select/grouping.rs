@@ -12,6 +12,7 @@ use crate::model::{Groups, MOST_GROUPS, Tally};
 use crate::out::{Column, Out, Value};
 use crate::source::Source;
 use crate::source::files::rows::{self, Row};
+use crate::source::files::tables::Doubts;
 
 /// How rows are counted in groups: `--by`, `--top`, `--min` and `--sum`.
 #[derive(Debug, Default)]
@@ -77,6 +78,11 @@ pub(crate) const MAX: &str = "--max-groups";
 
 /// The error if there were more groups than allowed.
 pub(crate) fn check(groups: &Groups) -> Result<(), Error> {
+    if groups.is_beyond() {
+        let reason =
+            "the numbers of a group add up to more than 64 bits hold; some of them are damaged";
+        return Err(Error::failed("--from", reason));
+    }
     groups.excess().map_or(Ok(()), |most| {
         let groups = if most == 1 { "group" } else { "groups" };
         let cure = "allow more, or use fewer keys, shorter prefixes or a filter";
@@ -263,7 +269,8 @@ impl<K: Counted> Grouping<K> {
         })?;
         let Some(doubts) = doubts else { return Ok(None) };
         report.notes(doubts.notes());
-        if is_joined || rows > groups.len() {
+        // Equal keys are also those of a shorter prefix.
+        if is_joined || rows > groups.len() && !doubts.has(Doubts::ROWS_TWICE) {
             report.note(JOINED);
         }
         Ok(Some(groups))
@@ -319,6 +326,7 @@ impl<K: Counted> Grouping<K> {
         let merged =
             self.by.iter().any(|part| part.key.is_text()).then(|| self.merged(groups, out));
         let groups = merged.as_ref().unwrap_or(groups);
+        check(groups)?;
         let mut sorted = groups.sorted(self.min.unwrap_or(1), self.top.unwrap_or(usize::MAX));
         if self.by.is_empty() && sorted.is_empty() {
             sorted.push((&[], Tally::default()));

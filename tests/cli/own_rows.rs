@@ -185,15 +185,34 @@ fn groups_are_grouped_again() {
     // Those of several files add up.
     let twice = [GROUPS, "\n", GROUPS].concat();
     let (stdout, stderr, status) = ran(&[all, " --top 1"].concat(), &twice);
-    assert_eq!((stdout.as_str(), &*stderr, status), ("10.0.1.9\t80\tTIME_WAIT\t10\n", JOINED, 0));
+    let same = "conncount: --from: the same rows are given twice: they count twice\n";
+    assert_eq!((stdout.as_str(), &*stderr, status), ("10.0.1.9\t80\tTIME_WAIT\t10\n", same, 0));
+    // Other rows of the same keys add up.
+    let others = [
+        GROUPS,
+        "\n",
+        &GROUPS
+            .replace("TIME_WAIT\t5", "TIME_WAIT\t6")
+            .replace("\t4\n", "\t3\n")
+            .replace("\t1\n", "\t2\n"),
+    ]
+    .concat();
+    assert_eq!(ran(&[all, " --top 1"].concat(), &others).1, JOINED);
     // Without a sum that was not saved, and with one that was.
     assert_eq!(
         refusal("conncount --by lport --sum send_queue", GROUPS),
         "FILE:2: the rows have no column send_queue_bytes"
     );
     let sums = "lport\tcount\tsend_queue_bytes\n80\t1\t18446744073709551615\n80\t2\t1\n";
-    let line = "conncount --by lport --sum send_queue";
-    assert_eq!(ran(line, sums).0, "80\t3\t18446744073709551615\n");
+    let line = "conncount -t -u --by lport --sum send_queue";
+    let beyond =
+        "--from: the numbers of a group add up to more than 64 bits hold; some of them are damaged";
+    assert!(refusal(line, sums).ends_with(beyond));
+    assert_eq!(ran(line, &sums.replace("615\n", "614\n")).0, "80\t3\t18446744073709551615\n");
+    let counts = "lport\tcount\n80\t18446744073709551615\n80\t2\n";
+    assert!(refusal("conncount -t -u --by lport", counts).ends_with(beyond));
+    let families = "family\tstate\tcount\ntcp\tLISTEN\t18446744073709551615\ntcp6\tLISTEN\t2\n";
+    assert!(refusal("tcpstates", families).contains(": the numbers of both families add up"));
     let held = "process\tpid\tkind\tcount\nweb\t7\tunbound\t3\nweb\t8\t-\t2\n";
     assert_eq!(rows("closedcalc --by process,pid", held), "web\t7\tunbound\t3\nweb\t8\t-\t2\n");
     assert_eq!(ran("closedcalc --by process", held).0, "web\tunbound\t3\nweb\t-\t2\n");
@@ -487,6 +506,23 @@ fn what_does_not_fit_is_refused_with_its_place() {
         ),
         "{mixed}"
     );
+}
+
+/// Rows that are given twice count twice, with a word.
+#[test]
+fn rows_that_come_twice_are_noticed() {
+    let capture = fixtures().join("own-lab-6.18/pcap/mixed-v4-v6.pcap");
+    let capture = capture.to_str().unwrap();
+    for form in ["--json", "--json=array"] {
+        let text = String::from_utf8(run(&["tcptrack", "-T", capture, form]).stdout).unwrap();
+        let twice = [text.as_str(), &text].concat();
+        for line in ["tcptrack", "tcptrack --by client"] {
+            let (_, stderr, status) = ran(line, &twice);
+            let wanted = "tcptrack: --from: the same rows are given twice: they count twice\n";
+            assert_eq!((stderr.as_str(), status), (wanted, 0), "{line} {form}");
+            assert!(!ran(line, &text).1.contains("twice"), "{line} {form}");
+        }
+    }
 }
 
 /// Rows without the key proto may be of UDP, or of another applet.

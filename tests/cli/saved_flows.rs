@@ -481,6 +481,9 @@ const EXPECTED: &str = "\
 fn expectations_are_read_as_they_are_printed() {
     const SAID: &str = "conntrack v1.4.7 (conntrack-tools): 2 expectations have been shown.\n";
     let whole = [SAID, EXPECTED].concat();
+    let (_, stderr, status) = ran("-C expect", &[EXPECTED, EXPECTED].concat());
+    let twice = "conntrack: --from: the same expectations are given twice: they count twice\n";
+    assert_eq!((stderr.as_str(), status), (twice, 0));
     assert_eq!(ran("-L expect", &whole), (EXPECTED.into(), SAID.replace("v1.4.7", &version()), 0));
     let (xml, _, status) = ran("-L expect -o xml", &whole);
     assert_eq!((xml.matches("<flow>").count(), status), (2, 0), "{xml}");

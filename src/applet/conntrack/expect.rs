@@ -88,11 +88,14 @@ fn each(
         expectations::expectations(&mut kernel, family.unwrap_or(0), each)?;
         return Ok(());
     }
-    let doubts = expectations::saved(source, &mut |one| match family {
+    let (doubts, is_twice) = expectations::saved(source, &mut |one| match family {
         Some(family) if family != one.family => Ok(()),
         _ => each(one),
     })?;
     doubts.iter().for_each(|doubt| report.trouble(doubt));
+    if is_twice {
+        report.doubt("--from: the same expectations are given twice: they count twice");
+    }
     Ok(())
 }
 

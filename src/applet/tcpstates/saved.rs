@@ -42,17 +42,17 @@ pub(super) fn read(
     if found.is_empty() {
         return Err(rows::none(source));
     }
-    // Groups of conncount and conntrack look the same, but have no states in which nothing is.
-    if !TcpState::each().all(|state| found.iter().any(|(_, found)| *found == state)) {
-        match !is_named && found.iter().all(|(_, state)| sockets::may_be_udp(*state)) {
-            true => report.lack(sockets::UDP_OR_TCP),
-            false => report.note(PARTLY),
-        }
-    }
     let families: Vec<Option<Family>> = match found.iter().any(|(family, _)| family.is_some()) {
         true => Family::ALL.into_iter().filter(|one| query.has_family(*one)).map(Some).collect(),
         false => vec![None],
     };
+    let of = |state, family: &Family| counts.get(*family, state);
+    let fits =
+        |state| Family::ALL.iter().try_fold(0u64, |sum, family| sum.checked_add(of(state, family)));
+    if found.iter().any(|(_, state)| fits(*state).is_none()) {
+        let reason = "the numbers of both families add up to more than 64 bits hold; some of them are damaged";
+        return Err(Error::failed(source.saved_names(), reason));
+    }
     let mut there = Vec::with_capacity(states.len());
     for state in states {
         let lacks = |family: &Option<Family>| !found.contains(&(*family, *state));
@@ -66,6 +66,13 @@ pub(super) fn read(
                 let reason = format_args!("the rows have no number of {name}{family}");
                 return Err(Error::failed(source.saved_names(), reason));
             }
+        }
+    }
+    // Groups of conncount and conntrack look the same, but have no states in which nothing is.
+    if !TcpState::each().all(|state| found.iter().any(|(_, found)| *found == state)) {
+        match !is_named && found.iter().all(|(_, state)| sockets::may_be_udp(*state)) {
+            true => report.lack(sockets::UDP_OR_TCP),
+            false => report.note(PARTLY),
         }
     }
     Ok(Some((there, counts)))

@@ -74,11 +74,14 @@ enum Flag {
     AskedFamily,
     AnyCommand,
     ByCommand,
+    RowsTwice,
 }
 
 impl Doubts {
     /// Saved files hold the same table twice.
     pub(super) const TWICE: Doubts = Doubts::flag(Flag::Twice);
+    /// The same rows of connbox came twice.
+    pub(crate) const ROWS_TWICE: Doubts = Doubts::flag(Flag::RowsTwice);
     /// Tables of other protocols were skipped.
     pub(super) const SKIPPED: Doubts = Doubts::flag(Flag::Skipped);
     /// Some table may be of another protocol than was assumed.
@@ -218,7 +221,7 @@ impl Doubts {
         }
     }
 
-    pub(in crate::source) fn has(self, other: Doubts) -> bool {
+    pub(crate) fn has(self, other: Doubts) -> bool {
         self.flags & other.flags != 0
     }
 
@@ -237,12 +240,13 @@ impl Doubts {
 const NO_FAMILY: &str =
     "--from: some rows of ss do not tell whether a socket is of IPv4 or of IPv6";
 
-const NOTES: [(Doubts, Weight, &str); 13] = [
+const NOTES: [(Doubts, Weight, &str); 14] = [
     (
         Doubts::TWICE,
         Weight::Doubt,
         "--from: the same table of sockets is given twice: its sockets count twice",
     ),
+    (Doubts::ROWS_TWICE, Weight::Doubt, "--from: the same rows are given twice: they count twice"),
     (
         Doubts::SKIPPED,
         Weight::Note,

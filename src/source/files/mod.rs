@@ -1,5 +1,6 @@
 //! Text files: those of /proc, live or saved, and tables of names.
 
+pub(in crate::source) mod again;
 pub mod counts;
 mod doubts;
 mod input;

@@ -3,6 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::str::FromStr;
 
+use super::again::Again;
 use super::input::{STDIN, open_saved};
 use super::lines::{Lines, Place};
 use super::saved::words::Begun;
@@ -121,6 +122,7 @@ pub fn read(
     each: &mut dyn FnMut(Row<'_>) -> Result<(), Error>,
 ) -> Result<Option<Doubts>, Error> {
     let (mut lines, mut doubts) = (Lines::new(128 * 1024), Doubts::default());
+    let mut again = Again::default();
     for (place, path) in source.saved.iter().enumerate() {
         let mut file = None;
         let (name, fd) = open_saved(path, &mut file)?;
@@ -135,7 +137,10 @@ pub fn read(
             }
             return Ok(None);
         }
-        doubts.add(read_one(source, &mut lines, fd, name, each)?);
+        doubts.add(read_one(source, &mut lines, &mut again, (fd, name), each)?);
+    }
+    if again.is_twice() {
+        doubts.add(Doubts::ROWS_TWICE);
     }
     Ok((!source.saved.is_empty()).then_some(doubts))
 }
@@ -159,13 +164,16 @@ fn begin_rows(text: &[u8]) -> bool {
 fn read_one(
     source: &Source,
     lines: &mut Lines,
-    fd: BorrowedFd<'_>,
-    file: &[u8],
+    again: &mut Again,
+    (fd, file): (BorrowedFd<'_>, &[u8]),
     each: &mut dyn FnMut(Row<'_>) -> Result<(), Error>,
 ) -> Result<Doubts, Error> {
     let mut reader = Reader::of(&source.columns);
     let cut = lines.each_whole(fd, file, |place, line| {
         let rows = reader.line(line).map_err(|wrong| place.error(reason(&wrong, source.applet)))?;
+        if !rows.is_empty() {
+            again.add(line);
+        }
         rows.iter().try_for_each(|row| each(Row { place, row }))
     })?;
     let is_cut = cut.is_some() || reader.is_open();

@@ -5,6 +5,7 @@ use super::texts::{Shown, each_line};
 use crate::error::Error;
 use crate::model::{Expectation, ExpectationFlags};
 use crate::source::Source;
+use crate::source::files::again::Again;
 use crate::source::files::lines::Lines;
 use crate::source::netlink::{self, CTNETLINK, Dumped, Exchange, Failure, UNSENT};
 use crate::wire::ctnetlink as wire;
@@ -59,16 +60,18 @@ pub fn expectation(payload: &[u8]) -> Option<Expectation<'_>> {
 pub fn saved(
     source: &Source,
     each: &mut dyn FnMut(&Expectation<'_>) -> Result<(), Error>,
-) -> Result<Vec<Error>, Error> {
+) -> Result<(Vec<Error>, bool), Error> {
     const UNKNOWN: &str =
         "not a line of conntrack -L expect; its XML and /proc/net/nf_conntrack_expect are not read";
     const NONE: &str = "holds no expectation: there was none, or the command failed; save with 2>&1, and the text says which";
     let (mut lines, mut doubts) = (Lines::new(64 * 1024), Vec::new());
+    let mut again = Again::default();
     for path in &source.saved {
         let mut shown = Shown::default();
         let (name, cut) = each_line(&mut lines, path, |place, line| {
             if let Some(one) = flow_text::expectation(line).as_ref().and_then(of_text) {
                 shown.number += 1;
+                again.add(line);
                 return each(&one);
             }
             match flow_text::other(line) {
@@ -85,7 +88,7 @@ pub fn saved(
         doubts.extend(cut);
         doubts.extend(shown.doubt(name, "expectations", NONE));
     }
-    Ok(doubts)
+    Ok((doubts, again.is_twice()))
 }
 
 /// The expectation of a line; `None` if its flags are not known.
