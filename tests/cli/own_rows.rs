@@ -508,6 +508,21 @@ fn what_does_not_fit_is_refused_with_its_place() {
     );
 }
 
+/// A counter without a number is absent, and no number is no answer.
+#[test]
+fn counters_that_rows_do_not_tell_are_missed() {
+    let text = "{\"TcpExtListenOverflows\":null}\n";
+    let (stdout, stderr, status) = ran("snmpget-tcp --all", text);
+    let wanted = "snmpget-tcp: FILE:1: the rows do not tell the number of TcpExtListenOverflows\n";
+    assert_eq!(
+        (stdout.as_str(), stderr.as_str(), status),
+        ("TcpExtListenOverflows\t-\n", wanted, 1)
+    );
+    let none = "FILE: the rows have no counter of the group Tcp: --all shows others";
+    assert_eq!(refusal("snmpget-tcp", text), none);
+    assert_eq!(ran("snmpget-tcp TcpExtListenOverflows", text).2, 1);
+}
+
 /// Rows that are given twice count twice, with a word.
 #[test]
 fn rows_that_come_twice_are_noticed() {

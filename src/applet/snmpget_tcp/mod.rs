@@ -183,7 +183,9 @@ fn read(
     names: &[Name],
     report: &mut Report,
 ) -> Result<Vec<Counter>, Error> {
-    if let Some(counters) = saved::read(source, all || !names.is_empty(), report)? {
+    if let Some(counters) =
+        saved::read(source, all || !names.is_empty(), !names.is_empty(), report)?
+    {
         return Ok(counters);
     }
     let mut counters = Vec::with_capacity(if all { 256 } else { 16 });

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::Counter;
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::frame::Report;
 use crate::out;
 use crate::source::Source;
@@ -12,16 +12,17 @@ use crate::source::files::rows;
 /// The groups about TCP. In this order: one begins another.
 const GROUPS: [&str; 3] = ["MPTcpExt", "TcpExt", "Tcp"];
 
-/// Reads the counters of saved rows, those of the group Tcp or all; `None` if the files are no rows.
+/// Reads the counters of saved rows, those of the group Tcp or all, without absent ones where some are named; `None` if the files are no rows.
 ///
 /// # Errors
 /// If a row is not one of a counter, or there is none.
 pub(super) fn read(
     source: &Source,
     all: bool,
+    is_named: bool,
     report: &mut Report,
 ) -> Result<Option<Vec<Counter>>, Error> {
-    let (mut counters, mut seen) = (Vec::new(), HashSet::new());
+    let (mut counters, mut seen, mut absent) = (Vec::new(), HashSet::new(), Vec::new());
     let doubts = rows::read(source, &mut |row| {
         if row.has("oid") {
             return Err(row.error("rows of --oid, whose numbers wrap as those of SNMP do"));
@@ -37,10 +38,16 @@ pub(super) fn read(
                 row.error("appears a second time: numbers of several machines cannot be added up")
             );
         }
-        // A counter that the kernel did not have is absent.
         let value = row.parsed("value")?;
-        if value.is_none() || !(all || group == "Tcp") {
+        // Of names that are absent others say so.
+        if !(all || group == "Tcp") || value.is_none() && is_named {
             return Ok(());
+        }
+        if value.is_none() {
+            absent.push(row.error(format_args!(
+                "the rows do not tell the number of {}",
+                error::visible(text)
+            )));
         }
         let mut counter = Counter::new(&out::utf8(row.file()), group, field, value);
         if row.has("source") {
@@ -53,6 +60,11 @@ pub(super) fn read(
     report.notes(doubts.notes());
     if seen.is_empty() {
         return Err(rows::none(source));
+    }
+    absent.iter().for_each(|absent| report.trouble(absent));
+    if counters.is_empty() && !is_named {
+        let reason = "the rows have no counter of the group Tcp: --all shows others";
+        return Err(Error::failed(source.saved_names(), reason));
     }
     Ok(Some(counters))
 }
