@@ -104,7 +104,7 @@ fn run(call: &mut Call) -> Result<(), Error> {
         if args.limits && !source.saved.is_empty() {
             return Err(Error::usage("--limits", NOT_SAVED));
         }
-        let fields = sockstat::read(source, args.limits)?;
+        let fields = sockstat::read(source, args.limits, report)?;
         let limits = if args.limits { limits(source, &fields) } else { Vec::new() };
         let is_blind = !limits.is_empty() && limits.iter().all(|(_, limit)| limit.is_none());
         if is_blind && !report.accepts_gaps {

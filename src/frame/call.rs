@@ -249,6 +249,7 @@ impl Call {
                 let found = Folder::open(path)?.files(self.applet, HOST)?;
                 found.skipped.iter().for_each(|text| self.report.note(text));
                 files.paths.extend(found.paths);
+                files.empty.extend(found.empty);
                 files.commands.extend(found.commands);
             } else if self.common.style.by_namespace {
                 return Err(Error::usage("--from", cli::NOT_WITH_NETNS));
@@ -273,13 +274,15 @@ impl Call {
             None if netns.is_some() || style.by_namespace || !from.is_empty() => (None, ""),
             None => (root_of_environment()?, ROOT),
         };
-        let (kernel, Files { paths: saved, commands, .. }) = (Kernel::new(root)?, self.saved()?);
+        let (kernel, Files { paths: saved, empty, commands, .. }) =
+            (Kernel::new(root)?, self.saved()?);
         let threads = self.common.threads.unwrap_or_default();
         let byte_order = self.common.byte_order.unwrap_or_default();
         let (applet, command) = (self.applet, self.common.from_command.unwrap_or_default());
         let source = Source {
             kernel,
             saved,
+            empty,
             applet,
             columns: self.columns.iter().map(known).collect(),
             command,
@@ -317,10 +320,10 @@ fn saved_namespaces(
         for namespace in folder.namespaces() {
             // A namespace without any text of what the applet reads is missing from the answer.
             match folder.files(source.applet, &namespace) {
-                Ok(Files { paths: saved, commands, skipped }) => {
+                Ok(Files { paths: saved, empty, commands, skipped }) => {
                     skipped.iter().for_each(|text| report.note(text));
                     out.enter(namespace, None)?;
-                    let source = &Source { saved, commands, ..source.clone() };
+                    let source = &Source { saved, empty, commands, ..source.clone() };
                     table.part(Sample { source, out, report })?;
                 }
                 Err(error) => report.left_out(&error),

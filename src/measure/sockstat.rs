@@ -52,9 +52,13 @@ pub(crate) fn read_rows(
 const TWICE: &str = "appears a second time";
 
 /// Reads all fields, in file order; there are about twenty, however many sockets exist.
-pub(crate) fn read(source: &Source, limits: bool) -> Result<Vec<Field>, Error> {
+pub(crate) fn read(
+    source: &Source,
+    limits: bool,
+    report: &mut Report,
+) -> Result<Vec<Field>, Error> {
     let mut fields: Vec<Field> = Vec::with_capacity(32);
-    procfs::read(source, &[File::Sockstat, File::Sockstat6], |place, record| {
+    let tables = procfs::read(source, &[File::Sockstat, File::Sockstat6], |place, record| {
         let Record::Counts { protocol, fields: counts } = record else { return Ok(()) };
         for pair in text::counts(counts) {
             let (item, value) = pair.ok_or_else(|| place.error(counts::NOT_A_COUNT))?;
@@ -67,6 +71,7 @@ pub(crate) fn read(source: &Source, limits: bool) -> Result<Vec<Field>, Error> {
         }
         Ok(())
     })?;
+    report.notes(tables.doubts.notes_of_empty());
     if fields.is_empty() {
         return Err(counts::missing(source, "line"));
     }
@@ -153,9 +158,13 @@ pub(crate) struct Limit {
 }
 
 /// The field that a NAME selects, and its limit if it has one.
-pub(crate) fn number(source: &Source, name: &str) -> Result<(i128, Option<Limit>), Error> {
+pub(crate) fn number(
+    source: &Source,
+    name: &str,
+    report: &mut Report,
+) -> Result<(i128, Option<Limit>), Error> {
     let is_live = source.saved.is_empty();
-    let (fields, wanted) = (read(source, is_live)?, Name::parse(name.as_ref()));
+    let (fields, wanted) = (read(source, is_live, report)?, Name::parse(name.as_ref()));
     let field = fields.iter().find(|field| wanted.is(field) && !wanted.is_pattern());
     let field = field.ok_or_else(|| counts::missing(source, name))?;
     let known = explain(field.protocol.as_bytes(), field.item.as_bytes());

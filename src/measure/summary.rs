@@ -158,7 +158,10 @@ impl Readings {
         let mut lacks = Vec::new();
         let is_saved = !source.saved.is_empty();
         if is_saved {
-            readings.take(source, &[], report)?;
+            // What else may be missing is seen by what the files hold.
+            let is_asked = names.iter().any(|name| Origin::of(name) == Origin::Sockets);
+            let files = if is_asked { Origin::Sockets.files() } else { &[] };
+            readings.take(source, files, report)?;
         }
         for origin in [Origin::Sockstat, Origin::Snmp, Origin::Sockets] {
             if names.iter().all(|name| Origin::of(name) != origin) {

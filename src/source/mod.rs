@@ -34,6 +34,8 @@ pub struct Source {
     pub kernel: Kernel,
     /// `--from`: files that hold what kernel files held; `-` is standard input.
     pub saved: Vec<PathBuf>,
+    /// Files of a folder beside them that are empty, although a kernel's never are.
+    pub empty: Vec<PathBuf>,
     /// The applet that reads; empty for all.
     pub applet: &'static str,
     /// The columns of its tables, by which it reads its own rows back.

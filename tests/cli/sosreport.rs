@@ -259,3 +259,51 @@ fn what_is_not_taken_is_not_looked_at() {
     folder.write("sos_commands/networking/nstat_-zas", b"sh: nstat: not found\n");
     assert_eq!(folder.ran("snmpget-tcp -v CurrEstab").1, "");
 }
+
+/// A file that a kernel never leaves empty was not copied: what it held is missing from what is asked.
+#[test]
+fn an_empty_file_beside_others_is_missing() {
+    let said = |applet: &str, name: &str| {
+        format!(
+            "{applet}: --from: proc/net/{name} is empty or cannot be read: what it held is missing; copy it with cat, \
+                 as tar copies files of /proc with their size of 0\n"
+        )
+    };
+    for (empty, applet, line) in [
+        ("tcp", "tcpstates", "tcpstates"),
+        ("tcp", "conncount", "conncount --state estab"),
+        ("tcp6", "conncount", "conncount --by proto -t"),
+        ("udp", "conncount", "conncount -t -u --by proto"),
+        ("udp6", "conncount", "conncount -u --by family"),
+        ("tcp", "conncount", "conncount synrecv"),
+        ("sockstat", "sockstat", "sockstat"),
+        ("sockstat6", "sockstat", "sockstat"),
+    ] {
+        let folder = Folder::new(&format!("empty-{empty}"));
+        for name in TABLES {
+            folder.add(&format!("proc/net/{name}"), &format!("proc/net/{name}"));
+        }
+        let before = folder.ran(line);
+        assert_eq!((before.1.as_str(), before.2), ("", 0), "{line}");
+        folder.write(&format!("proc/net/{empty}"), b"");
+        let (stdout, stderr, status) = folder.ran(line);
+        assert_ne!(stdout, before.0, "{line}");
+        assert_eq!((stderr, status), (said(applet, empty), 1), "{line}");
+        // A text that lists the sockets is read in its place.
+        folder.write("sos_commands/networking/ss_-peaonmi", SS);
+        let is_said = folder.ran(line).2 == 1;
+        assert_eq!(is_said, applet == "sockstat", "{line}");
+    }
+    let folder = Folder::new("empty-check");
+    folder.add("proc/net/tcp6", "proc/net/tcp6").write("proc/net/tcp", b"");
+    folder.add("proc/net/udp", "proc/net/udp");
+    for rest in
+        ["--conn-type=tcp --conn-type=tcp6", "--rule tcp_ESTABLISHED;1", "--rule [lport=22];1"]
+    {
+        let (stdout, _, status) = folder.ran(&format!("network-connections {rest}"));
+        assert_eq!(status, 3, "{rest}: {stdout}");
+        assert!(stdout.contains("proc/net/tcp is empty"), "{rest}: {stdout}");
+    }
+    let udp = folder.ran("network-connections --conn-type=udp");
+    assert_eq!(udp.2, 0, "{udp:?}");
+}

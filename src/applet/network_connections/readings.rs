@@ -252,11 +252,11 @@ fn number(
         }
         Key::Summary(row) => summary(row, strict, source, report),
         Key::Sockstat(name) => {
-            let (number, limit) = sockstat::number(source, name)?;
+            let (number, limit) = sockstat::number(source, name, report)?;
             Ok(count(number, limit.and_then(|limit| limit.number)))
         }
         Key::SockstatPercent(name) => {
-            let (number, limit) = sockstat::number(source, name)?;
+            let (number, limit) = sockstat::number(source, name, report)?;
             let file = limit.map_or("", |limit| limit.file);
             limit_is_there(source, file, limit.and_then(|limit| limit.number))
                 .map(|limit| percent(number, limit))
@@ -309,7 +309,7 @@ fn summary(
     };
     let limit = match name {
         "" => None,
-        name => sockstat::number(source, name).ok().and_then(|(_, limit)| limit?.number),
+        name => sockstat::number(source, name, report).ok().and_then(|(_, limit)| limit?.number),
     };
     let reading = Reading::new(level(row, number), [least, limit.map(i128::from)]);
     Ok(Reading { tcp: tcp.filter(|_| source.is_one_of_all), ..reading })

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::procfs::File;
 use crate::model::{StateSet, TcpState};
 use crate::wire::saved::command::Command;
 use crate::wire::saved::netstat::Which;
@@ -12,6 +13,8 @@ pub struct Doubts {
     flags: u32,
     /// How many addresses of saved text may be cut.
     pub(super) cut: u64,
+    /// Which files of a folder are empty, bit N for file N.
+    empty: u8,
     /// The states of TCP that are not in saved text; `None` without such a text.
     lacking: Option<Lacking>,
     /// Whether such states were asked for by name.
@@ -119,11 +122,26 @@ impl Doubts {
     const NONE: StateSet = StateSet::of_mask(0);
 
     const fn flag(flag: Flag) -> Doubts {
-        Doubts { flags: 1 << flag as u32, cut: 0, lacking: None, is_named: false }
+        Doubts { flags: 1 << flag as u32, cut: 0, empty: 0, lacking: None, is_named: false }
     }
 
     fn of_states(left_out: StateSet, may_lack: StateSet) -> Doubts {
         Doubts { lacking: Some(Lacking { left_out, may_lack }), ..Doubts::default() }
+    }
+
+    /// A file of a folder is empty.
+    pub(super) fn of_empty(file: File) -> Doubts {
+        Doubts { empty: 1 << file as u8, ..Doubts::default() }
+    }
+
+    /// What is to be said of empty files.
+    pub(crate) fn notes_of_empty(self) -> impl Iterator<Item = (Weight, Cow<'static, str>)> {
+        let files = File::ALL.into_iter().filter(move |file| self.empty >> *file as u8 & 1 == 1);
+        files.map(|file| {
+            let text = format!("--from: proc/net/{} is empty or cannot be read: what it held is missing; copy it with cat, as tar \
+                copies files of /proc with their size of 0", file.name());
+            (Weight::Lack, Cow::Owned(text))
+        })
     }
 
     /// What is to be said of the states in a text of ss.
@@ -202,6 +220,7 @@ impl Doubts {
     pub(in crate::source) fn add(&mut self, other: Doubts) {
         self.flags |= other.flags;
         self.cut += other.cut;
+        self.empty |= other.empty;
         self.lacking = match (self.lacking, other.lacking) {
             (Some(one), Some(two)) => Some(one.with(two)),
             (one, two) => one.or(two),
@@ -233,7 +252,7 @@ impl Doubts {
             let text = format!("--from: addresses that fill their column, and may be cut: {} (netstat -W cuts none)", self.cut);
             (Weight::Note, Cow::Owned(text))
         });
-        notes.chain(cut).chain(self.notes_of_states())
+        notes.chain(cut).chain(self.notes_of_empty()).chain(self.notes_of_states())
     }
 }
 

@@ -42,6 +42,17 @@ pub enum File {
 }
 
 impl File {
+    pub(super) const ALL: [File; 8] = [
+        File::Sockstat,
+        File::Sockstat6,
+        File::Snmp,
+        File::Netstat,
+        File::Tcp,
+        File::Tcp6,
+        File::Udp,
+        File::Udp6,
+    ];
+
     /// The file's name in /proc/net.
     pub fn name(self) -> &'static str {
         match self {
@@ -102,6 +113,12 @@ pub(in crate::source) fn read_all(
             .iter()
             .try_for_each(|file| read_kernels(source, *file, &mut lines, &mut pass, each))?;
         return Ok(pass.finish());
+    }
+    let is_empty = |file: &&File| {
+        source.empty.iter().any(|path| path.file_name().is_some_and(|name| name == file.name()))
+    };
+    for file in files.iter().filter(is_empty) {
+        pass.tables.doubts.add(Doubts::of_empty(*file));
     }
     let mut lines = Lines::new(128 * 1024);
     let mut begun = source.words.begun();

@@ -33,6 +33,8 @@ struct Saved {
 #[derive(Debug, Default)]
 pub struct Files {
     pub paths: Vec<PathBuf>,
+    /// Copies of /proc/net beside them that are empty or cannot be read.
+    pub empty: Vec<PathBuf>,
     /// What the names of some of them say of the commands that made them.
     pub commands: Vec<(PathBuf, Command)>,
     /// What is to be said about others, which it would have read before.
@@ -128,9 +130,13 @@ impl Folder {
     /// Adds those of the copies of /proc/net that are there; gives whether any is.
     fn add_proc(&self, names: &[&str], namespace: &[u8], files: &mut Files) -> bool {
         let paths = names.iter().map(|name| self.root.join("proc/net").join(name));
-        let before = files.paths.len();
-        files.paths.extend(paths.filter(|path| namespace == HOST && has_text(path)));
-        files.paths.len() > before
+        let paths = paths.filter(|path| namespace == HOST && path.exists());
+        let (full, empty): (Vec<_>, Vec<_>) = paths.partition(|path| has_text(path));
+        let is_any = !full.is_empty();
+        files.paths.extend(full);
+        // Where none has text, something else is read.
+        files.empty.extend(empty.into_iter().filter(|_| is_any));
+        is_any
     }
 
     /// Adds the first output of a command that is wanted, of those that begin as one that the applet reads; gives
