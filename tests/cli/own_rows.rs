@@ -180,9 +180,12 @@ fn groups_are_grouped_again() {
             _ => assert_eq!(ran(&asked, &rows), wanted, "{line}"),
         }
     }
+}
+
+#[test]
+fn groups_of_several_files_add_up() {
     let all = "conncount -t -u --by raddr,lport,state";
     assert_eq!(rows(&[all, " --header"].concat(), GROUPS).lines().count(), 6);
-    // Those of several files add up.
     let twice = [GROUPS, "\n", GROUPS].concat();
     let (stdout, stderr, status) = ran(&[all, " --top 1"].concat(), &twice);
     let same = "conncount: --from: the same rows are given twice: they count twice\n";

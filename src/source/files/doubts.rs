@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::procfs::File;
+use super::file::File;
 use crate::model::{StateSet, TcpState};
 use crate::wire::saved::command::Command;
 use crate::wire::saved::netstat::Which;

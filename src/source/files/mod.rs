@@ -3,6 +3,7 @@
 pub(in crate::source) mod again;
 pub mod counts;
 mod doubts;
+mod file;
 mod input;
 pub mod lines;
 pub mod names;

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use rustix::io::Errno;
 
+pub use super::file::File;
 pub(in crate::source) use super::input::STDIN;
 use super::input::open_saved;
 use super::lines::{Lines, Place};
@@ -21,67 +22,6 @@ use crate::source::Source;
 use crate::sys::{self, PathError};
 use crate::wire::socket_row::{SocketRow, socket_row};
 use crate::wire::text::{self, Group};
-
-/// A file of /proc/net that connbox reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum File {
-    /// Socket counts, protocol-wide and IPv4.
-    Sockstat,
-    /// Socket counts, IPv6; not there if IPv6 is off.
-    Sockstat6,
-    /// The MIBs of the RFCs.
-    Snmp,
-    /// Linux's own MIBs.
-    Netstat,
-    Tcp,
-    /// IPv6 TCP sockets; not there if IPv6 is off.
-    Tcp6,
-    Udp,
-    /// IPv6 UDP sockets; not there if IPv6 is off.
-    Udp6,
-}
-
-impl File {
-    pub(super) const ALL: [File; 8] = [
-        File::Sockstat,
-        File::Sockstat6,
-        File::Snmp,
-        File::Netstat,
-        File::Tcp,
-        File::Tcp6,
-        File::Udp,
-        File::Udp6,
-    ];
-
-    /// The file's name in /proc/net.
-    pub fn name(self) -> &'static str {
-        match self {
-            File::Sockstat => "sockstat",
-            File::Sockstat6 => "sockstat6",
-            File::Snmp => "snmp",
-            File::Netstat => "netstat",
-            File::Tcp => "tcp",
-            File::Tcp6 => "tcp6",
-            File::Udp => "udp",
-            File::Udp6 => "udp6",
-        }
-    }
-
-    fn may_be_missing(self) -> bool {
-        matches!(self, File::Sockstat6 | File::Tcp6 | File::Udp6)
-    }
-
-    /// The table of sockets that it is.
-    fn table(self) -> Option<(Proto, Family)> {
-        match self {
-            File::Tcp => Some((Proto::Tcp, Family::Inet)),
-            File::Tcp6 => Some((Proto::Tcp, Family::Inet6)),
-            File::Udp => Some((Proto::Udp, Family::Inet)),
-            File::Udp6 => Some((Proto::Udp, Family::Inet6)),
-            File::Sockstat | File::Sockstat6 | File::Snmp | File::Netstat => None,
-        }
-    }
-}
 
 /// Reads `files` of the kernel, or all saved files, and calls `each` with what they hold; what is
 /// missing among saved files is for the caller to notice. Gives what is to be known of the tables of sockets
