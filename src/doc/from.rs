@@ -64,6 +64,9 @@ and
 or
 .Fl l
 where the title is missing.
+The families and the filter that it names count, too: who asks for another family, or filters by ports, addresses or
+holders what a filter has chosen before, gets a warning and status 1.
+It is one command, without a pipe.
 An empty file is an error, unless the command is one of ss with
 .Fl H ,
 which prints nothing where no socket matches: then there are 0.
@@ -94,6 +97,14 @@ Texts that share the states out, as those of
 and
 .Ql netstat \\-tln ,
 lack only what all of them lack.
+Nor is a family a zero of which no file has a table: who asks for it
+.Po
+.Fl 6 ,
+.Cm tcp6
+.Pc
+gets a warning and status 1, as for
+.Pa /proc/net/tcp
+alone.
 .Pp
 A line that fits nothing is an error with file and line.
 A text that ends in the middle of a line gives the rows before it, a warning, and status 1.

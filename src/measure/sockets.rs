@@ -116,8 +116,8 @@ struct SeenRows {
     is_untold: bool,
     /// Whether the states of such rows are all of those that UDP has, too; `None` without states.
     may_be_udp: Option<bool>,
-    /// Rows of UDP, which was not asked for.
-    has_udp: bool,
+    /// The protocols of those that tell it.
+    protos: [bool; 2],
 }
 
 impl SeenRows {
@@ -131,8 +131,8 @@ impl SeenRows {
                 self.may_be_udp = Some(may_be && self.may_be_udp.unwrap_or(true));
             }
         }
-        self.has_udp |= socket.proto == Proto::Udp && query.protos.is_empty();
         if row.has("proto") {
+            self.protos[socket.proto as usize] = true;
             return Ok(());
         }
         let option = match query.protos[..] {
@@ -150,8 +150,17 @@ impl SeenRows {
     }
 
     fn report(self, query: &Query, report: &mut Report) {
-        if self.has_udp {
+        if self.protos[Proto::Udp as usize] && query.protos.is_empty() {
             report.note("--from: rows of udp are left out: -u counts them, -t -u both");
+        }
+        if let [proto] = query.protos[..]
+            && self.protos[1 - proto as usize]
+            && !self.protos[proto as usize]
+        {
+            let name = proto.name();
+            report.lack(&format!(
+                "--from: no row is of {name}, which may not have been counted: count it with -t -u"
+            ));
         }
         // Who asks for such a state by name knows what was saved.
         let is_doubtful = self.may_be_udp == Some(true) && query.states.is_none();

@@ -561,6 +561,8 @@ fn a_protocol_that_rows_do_not_tell_is_not_answered() {
             "-u counts them",
             0,
         ),
+        ("conncount -u", "proto\tcount\ntcp\t3\n", "no row is of udp, which may not have been", 1),
+        ("conncount -t -u --by proto", "proto\tcount\ntcp\t3\n", "", 0),
     ] {
         let (stdout, stderr, status) = ran(line, text);
         assert_eq!(status, wanted, "{line} of {text}: {stderr}");

@@ -1018,3 +1018,88 @@ fn nothing_is_an_answer_of_ss_without_a_header() {
         ran(&["conncount", "-u", "--by", "state", "--from-command", "ss -Htan"], "");
     assert!(status == 1 && stderr.contains("no table of UDP sockets"), "{stderr}");
 }
+
+/// What a table cannot hold, because of its kind or of the command that made it, is no 0 for who asks for it.
+#[test]
+fn what_no_table_can_hold_is_no_zero() {
+    let ss = "State Recv-Q Send-Q Local Address:Port Peer Address:Port\nESTAB 0 0 10.0.0.1:80 10.0.0.2:1\n";
+    let netstat = "Active Internet connections (servers and established)\n\
+        Proto Recv-Q Send-Q Local Address Foreign Address State\ntcp 0 0 10.0.0.1:80 10.0.0.2:1 ESTABLISHED\n";
+    let tcp = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
+        0: 0100007F:1F41 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 00000000 100\n";
+    const TABLES: &str = "nothing that was given lists sockets of TCP over IPv6: give /proc/net/tcp6, too, or the text of ss \
+        or netstat for both families";
+    const FILTER: &str =
+        "the command that made the text has a filter: sockets that it left out are not counted";
+    for (text, command, lines, said) in [
+        (
+            tcp,
+            "",
+            &[
+                "conncount -6",
+                "conncount -6 --state listen",
+                "tcpstates -6",
+                "tcpstates -6 -v listen",
+                "tcpstates --by family",
+            ][..],
+            TABLES,
+        ),
+        (
+            ss,
+            "ss -4 -tan",
+            &["conncount -6", "tcpstates -6", "tcpstates --by family", "conncount -6 --by state"],
+            TABLES,
+        ),
+        (netstat, "netstat -4tan", &["conncount -6", "tcpstates -6"], TABLES),
+        (
+            ss,
+            "ss -tan sport = :80",
+            &[
+                "conncount --lport 443",
+                "conncount --raddr 10.0.0.9 --by state",
+                "tcpstates --rport 443",
+            ],
+            FILTER,
+        ),
+    ] {
+        let more: &[&str] = if command.is_empty() { &[] } else { &["--from-command", command] };
+        for line in lines {
+            let words: Vec<_> = line.split(' ').chain(more.iter().copied()).collect();
+            let (_, stderr, status) = ran(&words, text);
+            assert_eq!(
+                (stderr, status),
+                (format!("{}: --from: {said}\n", words[0]), 1),
+                "{words:?}"
+            );
+        }
+        let rules = match said {
+            FILTER => ["--rule=[lport=443];1"; 2],
+            _ => ["--rule=tcp6_ESTABLISHED;1", "--conn-type=tcp6"],
+        };
+        for rule in rules {
+            let words = [&["network-connections", "--no-perfdata", rule], more].concat();
+            let (stdout, _, status) = ran(&words, text);
+            assert_eq!((stdout.contains(said), status), (true, 3), "{words:?}: {stdout}");
+        }
+        // What the table can hold is counted.
+        for words in [
+            &["conncount", "-4", "-t", "--by", "family"][..],
+            &["tcpstates"],
+            &["network-connections", "--rule=tcp_ESTABLISHED;9"],
+        ] {
+            let (_, stderr, status) = ran(&[words, more].concat(), text);
+            assert_eq!(
+                (stderr.contains("over IPv6"), status),
+                (false, 0),
+                "{words:?} {more:?}: {stderr}"
+            );
+        }
+    }
+    // Two texts together.
+    let six =
+        "State Recv-Q Send-Q Local Address:Port Peer Address:Port\nESTAB 0 0 [::1]:80 [::1]:1\n";
+    assert_eq!(rows(&["conncount", "-6", "--from-command", "ss -6tan"], six), "1\n");
+    assert_eq!(rows(&["conncount", "-6", "--from-command", "ss -tan"], ss), "0\n");
+    let error = refusal(&["conncount", "--from-command", "ss -tan | head -1"], ss);
+    assert!(error.contains("'ss -tan | head -1' is more than one command"), "{error}");
+}

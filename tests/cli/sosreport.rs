@@ -104,6 +104,36 @@ fn what_was_not_copied_comes_from_commands() {
 }
 
 #[test]
+fn a_family_without_a_table_is_no_zero() {
+    let folder = Folder::new("families");
+    folder.add("proc/net/tcp", "proc/net/tcp").add("proc/net/udp", "proc/net/udp");
+    let why = |proto: &str, file: &str| {
+        format!(
+            "nothing that was given lists sockets of {proto} over IPv6: give /proc/net/{file}, too, or the text of ss or \
+             netstat for both families"
+        )
+    };
+    for (proto, file, lines) in [
+        ("TCP", "tcp6", ["conncount -6", "tcpstates -6 -v listen"]),
+        ("UDP", "udp6", ["conncount -u -6", "conncount -t -u -6 --by proto"]),
+    ] {
+        for line in lines {
+            let (_, stderr, status) = folder.ran(line);
+            assert!(stderr.contains(&why(proto, file)) && status == 1, "{line}: {stderr}");
+        }
+        let rule = if proto == "TCP" { "tcp6_LISTEN" } else { "udp6_NONE" };
+        for option in [format!("--rule {rule};9"), format!("--conn-type {file}")] {
+            let (stdout, _, status) = folder.ran(&format!("network-connections {option}"));
+            assert!(stdout.contains(&why(proto, file)) && status == 3, "{option}: {stdout}");
+        }
+    }
+    for line in ["conncount -t -u --by proto", "tcpstates", "network-connections"] {
+        let (_, stderr, status) = folder.ran(line);
+        assert_eq!((stderr.as_str(), status), ("", 0), "{line}");
+    }
+}
+
+#[test]
 fn files_of_namespaces_are_namespaces() {
     let folder = Folder::new("namespaces");
     folder.add("proc/net/snmp", "proc/net/snmp").add("proc/net/netstat", "proc/net/netstat");

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::frame::Report;
 use crate::model::{Family, Patience, Proto, Query, StateCounts, StateSet, TcpState};
 use crate::source::files::procfs::{self, File};
+use crate::source::files::tables::Doubts;
 use crate::source::sockets::sock_diag::Dumped;
 use crate::source::{self, Method, Source};
 
@@ -79,6 +80,13 @@ impl Selection {
     /// Whether sockets of a type and state are requested.
     pub(super) fn has(&self, kind: usize, status: &str) -> bool {
         self.has_type(kind) && self.has_status(status)
+    }
+
+    /// The types that were asked for by name.
+    fn named(&self) -> impl Iterator<Item = (Proto, Family)> + '_ {
+        let all =
+            Proto::ALL.into_iter().flat_map(|proto| Family::ALL.map(|family| (proto, family)));
+        all.filter(|(proto, family)| self.types.contains(&TYPES[kind(*proto, *family)]))
     }
 
     fn states(&self) -> StateSet {
@@ -217,7 +225,7 @@ impl Counts {
             return self.read_files(source, wanted, is_filled, report);
         }
         if wanted.kinds(Proto::Tcp).next().is_some() {
-            let counts = states(source, wanted.states(), true, None, report)?;
+            let (counts, _) = states(source, wanted.states(), true, None, report)?;
             for family in wanted.kinds(Proto::Tcp) {
                 for state in wanted.states().iter() {
                     let count = counts.get(family, state);
@@ -278,6 +286,7 @@ impl Counts {
             Ok(())
         })?;
         tables.doubts.want(wanted.states_of_tcp(), seen, is_filled || wanted.is_named());
+        wanted.named().for_each(|(proto, family)| tables.doubts.ask(proto, family));
         note(Dumped { is_interrupted: false, doubts: tables.doubts }, report);
         let is_missing =
             |proto: &Proto| wanted.kinds(*proto).next().is_some() && !has_table[*proto as usize];
@@ -318,19 +327,19 @@ pub(super) fn udp(
     Ok(counts)
 }
 
-/// Counts TCP sockets by state, and says what may be wrong with that.
+/// Counts TCP sockets by state, and says what may be wrong with that; gives the doubts, too, for what one family lacks.
 pub(super) fn states(
     source: &Source,
     states: StateSet,
     by_family: bool,
     strict: Patience,
     report: &mut Report,
-) -> Result<StateCounts, Error> {
+) -> Result<(StateCounts, Doubts), Error> {
     let (counts, dumped) = source::confirmed(source, strict, || {
         source::tcp_states(source, Method::Auto, states, by_family)
     })?;
     note(dumped, report);
-    Ok(counts)
+    Ok((counts, dumped.doubts))
 }
 
 /// Says what may be wrong with a count.

@@ -6,9 +6,10 @@ use super::rules::{Key, Rule};
 use crate::error::{self, Error, Status};
 use crate::frame::Report;
 use crate::measure::{DIFFERENCES, sockets, sockstat, summary};
-use crate::model::{Patience, Query, StateCounts, StateSet, TcpSockstat, TcpState};
+use crate::model::{Patience, Proto, Query, StateCounts, StateSet, TcpSockstat, TcpState};
 use crate::select::interfaces::NO_INTERFACE;
 use crate::source::Source;
+use crate::source::files::tables::Doubts;
 use crate::source::flows::conntrack;
 
 /// The number of a rule, if it is known.
@@ -201,7 +202,7 @@ fn states(
     source: &Source,
     strict: Patience,
     report: &mut Report,
-) -> Result<StateCounts, String> {
+) -> Result<(StateCounts, Doubts), String> {
     let (mut set, mut by_family) = (StateSet::default(), false);
     for rule in rules {
         if let Key::States(family, states) = rule.key
@@ -212,7 +213,7 @@ fn states(
         }
     }
     if set.is_empty() {
-        return Ok(StateCounts::default());
+        return Ok(Default::default());
     }
     let counts = counts::states(source, set, by_family, strict, report);
     match (counts, report.heard().find(|(is_doubt, _)| *is_doubt)) {
@@ -227,7 +228,7 @@ fn number(
     key: &Key,
     strict: Patience,
     source: &Source,
-    states: &Result<StateCounts, String>,
+    states: &Result<(StateCounts, Doubts), String>,
     report: &mut Report,
 ) -> Result<Reading, Error> {
     match key {
@@ -238,7 +239,12 @@ fn number(
                 false => None,
             };
             Ok(match own.as_ref().map_or(states.as_ref(), Ok) {
-                Ok(counts) => {
+                Ok((counts, doubts)) => {
+                    let mut doubts = *doubts;
+                    if let Some(family) = family {
+                        doubts.ask(Proto::Tcp, *family);
+                        report.notes(doubts.notes_of_tables());
+                    }
                     let of =
                         |state| family.map_or(counts.both(state), |one| counts.get(one, state));
                     count(set.iter().map(of).map(i128::from).sum(), None)

@@ -8,7 +8,7 @@ use crate::cli::{self, Opt, OptDoc};
 use crate::error::Error;
 use crate::frame::{Applet, Call, Example, MEANING, Report, SCOPE, SOURCE, Sample, Table};
 use crate::measure::{NETNS, sockets};
-use crate::model::{Family, Query, StateCounts, StateSet, TcpState};
+use crate::model::{Family, Proto, Query, StateCounts, StateSet, TcpState};
 use crate::out::{Column, Out, Value};
 use crate::select::facts::{Facts, Shared};
 use crate::select::grouping::{self, Grouping, TakesGrouping};
@@ -259,7 +259,12 @@ impl StateTable {
         let is_of_files = query.family.is_some() && !source.is_live();
         if !query.looks_at_ends() && !query.looks_at_holders() && !is_of_files {
             let split = self.args.is_by_family() || query.family.is_some();
-            return source::tcp_states(source, method, wanted, split);
+            let (counts, mut dumped) = source::tcp_states(source, method, wanted, split)?;
+            // Each family has rows then, those of 0 included.
+            if self.args.is_by_family() {
+                Family::ALL.iter().for_each(|family| dumped.doubts.ask(Proto::Tcp, *family));
+            }
+            return Ok((counts, dumped));
         }
         let query = Query { states: Some(wanted), ..query.clone() };
         let facts = Facts::read(source, shared, &query)?;

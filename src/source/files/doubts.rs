@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::file::File;
-use crate::model::{StateSet, TcpState};
+use super::listed::Listed;
+use crate::model::{Family, Proto, StateSet, TcpState};
 use crate::wire::saved::command::Command;
 use crate::wire::saved::netstat::Which;
 
@@ -13,6 +14,8 @@ pub struct Doubts {
     flags: u32,
     /// How many addresses of saved text may be cut.
     pub(super) cut: u64,
+    /// The tables that the files hold.
+    listed: Listed,
     /// Which files of a folder are empty, bit N for file N.
     empty: u8,
     /// The states of TCP that are not in saved text; `None` without such a text.
@@ -78,6 +81,8 @@ enum Flag {
     AnyCommand,
     ByCommand,
     RowsTwice,
+    Filtered,
+    AskedFilter,
 }
 
 impl Doubts {
@@ -115,6 +120,10 @@ impl Doubts {
     /// [`Doubts::FAMILY`] where families are asked for.
     const ASKED_FAMILY: Doubts = Doubts::flag(Flag::AskedFamily);
 
+    /// A command left out sockets by a filter.
+    const FILTERED: Doubts = Doubts::flag(Flag::Filtered);
+    /// The same where a filter is asked for.
+    const ASKED_FILTER: Doubts = Doubts::flag(Flag::AskedFilter);
     /// A text does not say which states were left out of it.
     const ANY_COMMAND: Doubts = Doubts::flag(Flag::AnyCommand);
     /// `--from-command` says it.
@@ -122,11 +131,46 @@ impl Doubts {
     const NONE: StateSet = StateSet::of_mask(0);
 
     const fn flag(flag: Flag) -> Doubts {
-        Doubts { flags: 1 << flag as u32, cut: 0, empty: 0, lacking: None, is_named: false }
+        let listed = Listed::NONE;
+        Doubts { flags: 1 << flag as u32, cut: 0, listed, empty: 0, lacking: None, is_named: false }
     }
 
     fn of_states(left_out: StateSet, may_lack: StateSet) -> Doubts {
         Doubts { lacking: Some(Lacking { left_out, may_lack }), ..Doubts::default() }
+    }
+
+    /// A table of a kernel.
+    pub(super) fn of_table(proto: Proto, family: Family) -> Doubts {
+        Doubts { listed: Listed::of_table(proto, family), ..Doubts::default() }
+    }
+
+    /// The tables that a text holds, and whether there may be more in them.
+    pub(in crate::source) fn of_choice(command: &Command) -> Doubts {
+        let filter = if command.has_filter { Doubts::FILTERED } else { Doubts::default() };
+        Doubts { listed: Listed::of_families(command.families), ..filter }
+    }
+
+    /// Takes note that sockets of a family are asked for by name: where no file can hold them they are no 0.
+    pub(crate) fn ask(&mut self, proto: Proto, family: Family) {
+        // Of an empty file more is said.
+        let is_empty = |file: &File| self.empty >> *file as u8 & 1 == 1;
+        let is_it = |file: &&File| file.table() == Some((proto, family));
+        if !File::ALL.iter().find(is_it).is_some_and(is_empty) {
+            self.listed.ask(proto, family);
+        }
+    }
+
+    /// Takes note that sockets are chosen by addresses, holders or the like.
+    pub(in crate::source) fn ask_filter(&mut self) {
+        if self.has(Doubts::FILTERED) {
+            self.remove(Doubts::FILTERED);
+            self.add(Doubts::ASKED_FILTER);
+        }
+    }
+
+    /// What is to be said of tables that were asked for and are not there.
+    pub(crate) fn notes_of_tables(self) -> impl Iterator<Item = (Weight, Cow<'static, str>)> {
+        self.listed.notes().map(|text| (Weight::Lack, Cow::Owned(text)))
     }
 
     /// A file of a folder is empty.
@@ -220,6 +264,7 @@ impl Doubts {
     pub(in crate::source) fn add(&mut self, other: Doubts) {
         self.flags |= other.flags;
         self.cut += other.cut;
+        self.listed.add(other.listed);
         self.empty |= other.empty;
         self.lacking = match (self.lacking, other.lacking) {
             (Some(one), Some(two)) => Some(one.with(two)),
@@ -252,14 +297,23 @@ impl Doubts {
             let text = format!("--from: addresses that fill their column, and may be cut: {} (netstat -W cuts none)", self.cut);
             (Weight::Note, Cow::Owned(text))
         });
-        notes.chain(cut).chain(self.notes_of_empty()).chain(self.notes_of_states())
+        notes
+            .chain(cut)
+            .chain(self.notes_of_tables())
+            .chain(self.notes_of_empty())
+            .chain(self.notes_of_states())
     }
 }
 
 const NO_FAMILY: &str =
     "--from: some rows of ss do not tell whether a socket is of IPv4 or of IPv6";
 
-const NOTES: [(Doubts, Weight, &str); 14] = [
+const FILTER: &str =
+    "--from: the command that made the text has a filter: sockets that it left out are not counted";
+
+const NOTES: [(Doubts, Weight, &str); 16] = [
+    (Doubts::FILTERED, Weight::Note, FILTER),
+    (Doubts::ASKED_FILTER, Weight::Lack, FILTER),
     (
         Doubts::TWICE,
         Weight::Doubt,

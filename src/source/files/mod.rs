@@ -6,6 +6,7 @@ mod doubts;
 mod file;
 mod input;
 pub mod lines;
+mod listed;
 pub mod names;
 pub mod procfs;
 mod record;

@@ -255,6 +255,9 @@ impl Pass {
 
     fn begin(&mut self, proto: Proto, family: Family) {
         self.has_table[proto as usize][family as usize] = true;
+        if self.is_saved {
+            self.tables.doubts.add(Doubts::of_table(proto, family));
+        }
         if self.listed_by.is_some() {
             self.tables.doubts.add(Doubts::TOOLS);
         }

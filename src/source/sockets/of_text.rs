@@ -258,6 +258,12 @@ impl<'a> Texts<'a> {
         if self.query.family.is_some() || self.query.needs.has(Needs::FAMILIES) {
             doubts.ask_family();
         }
+        if let Some(family) = query.family {
+            query.protos().iter().for_each(|proto| doubts.ask(*proto, family));
+        }
+        if query.looks_at_ends() || query.looks_at_holders() {
+            doubts.ask_filter();
+        }
         Ok(doubts)
     }
 }

@@ -105,7 +105,8 @@ impl<'a> Table<'a> {
         };
         let command = source.command_of(name).about(Form::Ss);
         let (protocol, size) = (command.protocol, sys::file_size(fd));
-        let doubts = Doubts::of_ss(&command);
+        let mut doubts = Doubts::of_ss(&command);
+        doubts.add(Doubts::of_choice(&command));
         let first = buffer[start..].split(|byte| *byte == b'\n').next().map(without_cr)?;
         let tells = ss::row(first, layout).is_some_and(|row| is_connection(&row, protocol));
         let (first, start) = (if tells { first.to_vec() } else { Vec::new() }, start as u64);

@@ -16,6 +16,10 @@ pub struct Command {
     pub state: Option<u8>,
     /// The states of TCP that were asked for, bit N for state N; `None` without a command.
     pub states: Option<u16>,
+    /// The families that were asked for, 1 for IPv4 and 2 for IPv6; 0 for both.
+    pub families: u8,
+    /// Whether a filter by addresses, ports or the like left out sockets.
+    pub has_filter: bool,
     /// Whether it prints no header, and nothing at all without sockets: `ss -H`.
     pub has_no_header: bool,
     /// Whether it cuts no address: `netstat -W`.
@@ -52,8 +56,14 @@ impl Command {
     /// Reads a command of ss or netstat.
     ///
     /// # Errors
-    /// If it is another one, or its state is not one of ss.
+    /// If it is another one or more than one, or its state is not one of ss.
     pub fn parse(text: &str) -> Result<Command, &'static str> {
+        if has_more(text) {
+            return Err(
+                "is more than one command, and what the others leave out is not known: save the whole text of one",
+            );
+        }
+        let text = text.replace(QUOTES, "");
         let mut words = text.split_ascii_whitespace();
         match words.next().and_then(|name| name.rsplit('/').next()) {
             Some("ss") => Command::of_ss(words),
@@ -76,10 +86,18 @@ impl Command {
         })
     }
 
-    fn of_netstat<'a>(words: impl Iterator<Item = &'a str>) -> Command {
+    fn of_netstat<'a>(mut words: impl Iterator<Item = &'a str>) -> Command {
         let mut command = Command { form: Some(Form::Netstat), ..Command::default() };
         let (mut has_all, mut has_listening) = (false, false);
-        for word in words {
+        while let Some(word) = words.next() {
+            command.families |= families(word);
+            if let Some(value) =
+                word.strip_prefix("--protocol=").or_else(|| word.strip_prefix("-A"))
+            {
+                let value = if value.is_empty() { words.next().unwrap_or_default() } else { value };
+                command.take(b'f', value);
+                continue;
+            }
             let letters = match word.strip_prefix("--") {
                 Some("wide") => "W",
                 Some("all") => "a",
@@ -99,11 +117,21 @@ impl Command {
         command
     }
 
+    /// Takes the value of an option.
+    fn take(&mut self, letter: u8, value: &str) {
+        match letter {
+            b'f' => self.families |= value.split(',').fold(0, |all, name| all | family(name)),
+            b'F' => self.has_filter = true,
+            _ => {}
+        }
+    }
+
     fn of_ss<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Command, &'static str> {
         let mut command = Command { form: Some(Form::Ss), ..Command::default() };
         let (mut kinds, mut states, mut named) = (Vec::new(), PLAIN, 0);
         while let Some(word) = words.next() {
             let long = word.split('=').next().unwrap_or_default();
+            command.families |= families(word);
             states = listed(word).unwrap_or(states);
             command.has_no_header |= word == "--no-header" || short(word).contains('H');
             if let Some((_, letter)) = LONG.iter().find(|(name, _)| *name == long) {
@@ -113,6 +141,9 @@ impl Command {
                     )),
                     letter => kinds.push(*letter),
                 }
+            } else if let Some((_, kind)) = VALUED.iter().find(|(name, _)| *name == long) {
+                let value = word.split_once('=').map(|(_, value)| value).or_else(|| words.next());
+                command.take(*kind, value.unwrap_or_default());
             } else if let Some(letters) = word.strip_prefix('-').filter(|_| !word.starts_with("--"))
             {
                 match letters.split_once(TAKE_VALUES) {
@@ -121,8 +152,10 @@ impl Command {
                         kinds.extend(before.bytes().filter(|letter| CHOOSE.contains(letter)));
                         let value =
                             Some(value).filter(|value| !value.is_empty()).or_else(|| words.next());
-                        if letters.as_bytes().get(before.len()) == Some(&b'A') {
-                            kinds.extend(list(value));
+                        match letters.as_bytes().get(before.len()) {
+                            Some(b'A') => kinds.extend(list(value)),
+                            Some(kind) => command.take(*kind, value.unwrap_or_default()),
+                            None => {}
                         }
                     }
                 }
@@ -131,6 +164,11 @@ impl Command {
             } else if word == "exclude" {
                 let excluded = states_of(&words.next().unwrap_or_default().to_ascii_uppercase())?;
                 named = if named == 0 { ALL } else { named } & !excluded;
+            } else if is_redirection(word) {
+                // Its file may be a word of its own.
+                let _ = word.ends_with(['<', '>']).then(|| words.next());
+            } else if !word.starts_with('-') {
+                command.has_filter = true;
             }
         }
         let states = if named == 0 { states } else { named };
@@ -149,6 +187,53 @@ impl Command {
         Ok(command)
     }
 }
+
+/// What a shell takes away from words.
+const QUOTES: [char; 3] = ['\'', '"', '\\'];
+
+/// Whether a shell would run more than one command.
+fn has_more(text: &str) -> bool {
+    let (mut quote, mut before) = (None, ' ');
+    text.trim().chars().any(|one| {
+        let is_bare = quote.is_none() && before != '\\';
+        match quote {
+            None if is_bare && QUOTES[..2].contains(&one) => quote = Some(one),
+            Some(open) if open == one => quote = None,
+            _ => {}
+        }
+        // As in 2>&1.
+        let is_descriptor = one == '&' && before == '>';
+        before = one;
+        is_bare && matches!(one, '|' | ';' | '&' | '`' | '\n') && !is_descriptor
+    })
+}
+
+/// Whether a shell would send output elsewhere, as by 2>&1.
+fn is_redirection(word: &str) -> bool {
+    word.trim_start_matches(|one: char| one.is_ascii_digit()).starts_with(['<', '>'])
+}
+
+/// The bit of a family's name.
+fn family(name: &str) -> u8 {
+    match name {
+        "inet" => 1,
+        "inet6" => 2,
+        _ => 0,
+    }
+}
+
+/// The families that an option without a value chooses.
+fn families(word: &str) -> u8 {
+    match word {
+        "--ipv4" | "--inet" => 1,
+        "--ipv6" | "--inet6" => 2,
+        word => u8::from(short(word).contains('4')) | u8::from(short(word).contains('6')) << 1,
+    }
+}
+
+/// The long options that take a value, each with its letter.
+const VALUED: [(&str, u8); 4] =
+    [("--family", b'f'), ("--filter", b'F'), ("--diag", b'D'), ("--net", b'N')];
 
 /// The letters of the options that choose sockets.
 const CHOOSE: &[u8] = b"tuwxdSM0";
@@ -250,6 +335,46 @@ mod tests {
         assert_eq!(Command::default().states, None);
         for wrong in ["", "lsof -i", "ss state foo", "ss -t state"] {
             assert!(Command::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn commands_tell_families_and_filters() {
+        for (text, families, has_filter) in [
+            ("ss -tan", 0, false),
+            ("ss -4 -tan", 1, false),
+            ("ss -tan6", 2, false),
+            ("ss -46tan", 3, false),
+            ("ss -tan --ipv6", 2, false),
+            ("ss -tanf inet", 1, false),
+            ("ss --family=inet6 -tan", 2, false),
+            ("ss --family inet -tan -N blue", 1, false),
+            ("ss -tan sport = :80", 0, true),
+            ("ss -tan 'sport = :80 || dport = :80'", 0, true),
+            ("ss -4 state established \\( dport = :ssh \\)", 1, true),
+            ("ss -tan -F FILTER", 0, true),
+            ("ss -tan > FILE 2>&1", 0, false),
+            ("ss -tan >FILE", 0, false),
+            ("netstat -tan", 0, false),
+            ("netstat -4tan", 1, false),
+            ("netstat --inet6 -tan", 2, false),
+            ("netstat -A inet -tan", 1, false),
+            ("netstat --protocol=inet6,inet -tan", 3, false),
+        ] {
+            let command = Command::parse(text).unwrap();
+            assert_eq!((command.families, command.has_filter), (families, has_filter), "{text}");
+        }
+        assert_eq!(Command::parse("ss -t 'state established'").unwrap().state, Some(1));
+        for text in [
+            "ss -tan | head -1",
+            "ss -tan|head",
+            "ss -tan; true",
+            "ss -tan && true",
+            "netstat -tan & ",
+            "ss -tan `cat FILTER`",
+            "ss -tan\nss -uan",
+        ] {
+            assert!(Command::parse(text).unwrap_err().contains("more than one command"), "{text}");
         }
     }
 

@@ -206,7 +206,9 @@ impl Ss {
         each: &mut Each<'_>,
     ) -> Result<Doubts, Error> {
         self.begin(place, each)?;
-        Ok(Doubts::of_ss(&self.command))
+        let mut doubts = Doubts::of_ss(&self.command);
+        doubts.add(Doubts::of_choice(&self.command));
+        Ok(doubts)
     }
 
     /// Announces what the command asked for: there may be no row of it.
@@ -258,6 +260,7 @@ impl Text for Ss {
         if self.layout.is_some() && !matches!(self.protocol, Some(0 | 17)) {
             self.doubts.add(Doubts::of_ss(&self.command));
         }
+        self.doubts.add(Doubts::of_choice(&self.command));
         Ok(self.doubts)
     }
 
@@ -301,6 +304,7 @@ pub(in crate::source) fn is_connection(row: &Row<'_>, protocol: Option<u8>) -> b
 /// A text of netstat.
 #[derive(Default)]
 pub(super) struct Netstat {
+    command: Command,
     columns: Columns,
     /// Whether its command cuts no address.
     is_wide: bool,
@@ -320,7 +324,7 @@ impl Netstat {
     pub(super) fn new(command: Command) -> Netstat {
         let columns = Columns { is_wide: command.is_wide, ..Columns::default() };
         let (is_wide, title) = (command.is_wide, command.title());
-        Netstat { columns, is_wide, title, ..Netstat::default() }
+        Netstat { command, columns, is_wide, title, ..Netstat::default() }
     }
 }
 
@@ -375,6 +379,7 @@ impl Text for Netstat {
         if self.is_begun[Proto::Tcp as usize] {
             self.doubts.add(Doubts::of_netstat(self.title));
         }
+        self.doubts.add(Doubts::of_choice(&self.command));
         Ok(self.doubts)
     }
 
