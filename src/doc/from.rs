@@ -79,6 +79,12 @@ and
 .Cm raddr ,
 and in no network.
 Of processes, a text has the names that the tool shows, no paths.
+Of pods and containers it has the UID and the ID: their names are an error unless
+.Fl -pods
+.Ar FILE
+or
+.Pa /var/log/containers
+gives names, and a warning and status 1 say so of one that matches nothing beside pods without a name.
 The keys
 .Cm direction
 and

@@ -10,6 +10,7 @@ use crate::cli::{self, Common, Opt, Original};
 use crate::error::Error;
 use crate::out::{Column, Format, Kind, Metrics, Out, Subject};
 use crate::source::files::rows;
+use crate::source::files::saved::words::Words;
 use crate::source::files::sosreport::{Files, Folder, HOST};
 use crate::source::{Source, netns};
 use crate::sys::{self, Kernel};
@@ -323,7 +324,8 @@ fn saved_namespaces(
                 Ok(Files { paths: saved, empty, commands, skipped }) => {
                     skipped.iter().for_each(|text| report.note(text));
                     out.enter(namespace, None)?;
-                    let source = &Source { saved, empty, commands, ..source.clone() };
+                    let words = Words::of_one().into();
+                    let source = &Source { saved, empty, commands, words, ..source.clone() };
                     table.part(Sample { source, out, report })?;
                 }
                 Err(error) => report.left_out(&error),

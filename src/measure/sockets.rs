@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::net::Ipv4Addr;
 
+use crate::cli;
 use crate::error::Error;
 use crate::frame::{Call, Report, Sample, Table};
 use crate::model::{
@@ -10,7 +11,7 @@ use crate::model::{
 };
 use crate::out::Column;
 use crate::select::facts::{Facts, Shared};
-use crate::select::grouping::Grouping;
+use crate::select::grouping::{Grouping, NAMED};
 use crate::select::options::looked_up;
 use crate::select::passing;
 use crate::select::socket_keys::Sockets;
@@ -105,6 +106,7 @@ fn saved_groups(
         seen.set(now);
         if query.has(&socket) { grouping.tally(row).map(Some) } else { Ok(None) }
     })?;
+    cli::refuse([(groups.is_some() && query.pods_file.is_some(), "--pods", NAMED)])?;
     seen.get().report(query, report);
     Ok(groups)
 }

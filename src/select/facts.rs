@@ -1,15 +1,15 @@
 //! What is known of a socket beside its row: who holds it, which service it is of, which way it goes.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::holders::Holders;
 use super::interfaces::MissingInterfaces;
 use super::keys::{self, push_text};
 use super::listeners::{DIRECTIONS, Listening};
 use super::names::{Names, with_name};
-use crate::error::Error;
+use crate::error::{Error, Status, visible};
 use crate::model::{Choice, Needs, Query, Socket};
 use crate::source::files::names::{Services, Users};
 use crate::source::files::saved::words::Words;
@@ -44,6 +44,8 @@ pub(crate) struct Shared {
     pub(super) pods: Option<Pods>,
     services: Option<Services>,
     users: Option<Users>,
+    /// The words of saved text, if that is what is read.
+    pub(super) words: Option<Arc<Words>>,
 }
 
 /// The facts of one network namespace.
@@ -73,6 +75,11 @@ impl Shared {
         let has_cgroups = needs.has(Needs::CGROUPS) || query.looks_at_cgroups();
         let cgroups =
             if has_cgroups && source.saved.is_empty() { Cgroups::read(kernel)? } else { None };
+        let is_saved = !source.saved.is_empty();
+        let pods = needs.has(Needs::PODS).then(|| Pods::read(kernel, pods_file)).transpose()?;
+        if let Some(pods) = pods.as_ref().filter(|_| is_saved) {
+            refuse_names(query, pods)?;
+        }
         Ok(Shared {
             holders: Holders::read(source, query)?,
             avoided: Holders::avoided(source, query)?,
@@ -83,9 +90,10 @@ impl Shared {
             has_untold: AtomicBool::new(false),
             cgroups_of: Names::default(),
             pods_of: Names::default(),
-            pods: needs.has(Needs::PODS).then(|| Pods::read(kernel, pods_file)).transpose()?,
+            pods,
             services: needs.has(Needs::SERVICES).then(|| Services::read(kernel)).transpose()?,
             users: needs.has(Needs::USERS).then(|| Users::read(kernel)).transpose()?,
+            words: is_saved.then(|| source.words.clone()),
         })
     }
 
@@ -311,18 +319,15 @@ impl<'a> Facts<'a> {
         if !query.looks_at_holders() {
             return true;
         }
-        // All groups are below the root's, whose path is empty.
-        let is_below = |path: &[u8], wanted: &[u8]| {
-            let rest = path.strip_prefix(wanted);
-            wanted.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
-        };
         (query.processes.any.is_empty() || self.process(socket).is_some())
             && !self.is_avoided(socket)
             && self.is_home(&query.pods, socket, Which::Pod)
             && self.is_home(&query.containers, socket, Which::Container)
             && (query.cgroups.is_empty()
                 || self.with_cgroup(socket, |path| {
-                    query.cgroups.has(|wanted| path.is_some_and(|path| is_below(path, wanted)))
+                    query
+                        .cgroups
+                        .has(|wanted| path.is_some_and(|path| cgroup::is_below(path, wanted)))
                 }))
     }
 
@@ -366,4 +371,27 @@ impl<'a> Facts<'a> {
             Some(sys::interface_name(index).unwrap_or_else(|| format!("if{index}").into_bytes()))
         })
     }
+}
+
+/// Refuses names of pods and containers where nothing names any: they would match nothing, and exclude nothing.
+fn refuse_names(query: &Query, pods: &Pods) -> Result<(), Error> {
+    for (option, choice, which, number) in [
+        ("--pod", &query.pods, Which::Pod, "the UID of a pod"),
+        (
+            "--container",
+            &query.containers,
+            Which::Container,
+            "the ID of a container, or its first 12 digits",
+        ),
+    ] {
+        let name = choice.iter().find(|word| !pods::is_number(which, word));
+        if let Some(name) = name.filter(|_| pods.is_empty()) {
+            let reason = format_args!(
+                "'{}' is not {number}, and nothing gives names: --pods=FILE takes them from kubectl get pods -A -o json",
+                visible(name)
+            );
+            return Err(Error::of(Status::NotThere, option, reason));
+        }
+    }
+    Ok(())
 }

@@ -6,8 +6,9 @@ use super::facts::Shared;
 use crate::error::{self, Error};
 use crate::frame::Report;
 use crate::model::{Choice, Needs, Query};
+use crate::source::files::saved::words::Words;
 use crate::source::processes::cgroup::{self, Cgroups};
-use crate::source::processes::pods::Which;
+use crate::source::processes::pods::{self, Which};
 use crate::source::sockets::sock_diag::Dumped;
 
 impl Shared {
@@ -20,6 +21,9 @@ impl Shared {
         report: &mut Report,
     ) -> Result<(), Error> {
         self.remarks(query)?.iter().for_each(|remark| report.note(remark));
+        if let Some(words) = &self.words {
+            self.note_unmet(words, query, report);
+        }
         if let Some(gap) = self.gap(query) {
             report.gap(&gap);
         }
@@ -87,10 +91,7 @@ impl Shared {
             for path in query.cgroups.iter().filter(|path| !all.has(path)) {
                 add("--cgroup: no control group", path);
             }
-            for (choice, which, what) in [
-                (&query.pods, Which::Pod, "--pod: no pod"),
-                (&query.containers, Which::Container, "--container: no container"),
-            ] {
+            for (choice, which, what) in homes(query) {
                 for word in choice.iter() {
                     if self.lacks_home(all, which, word)? {
                         add(what, word);
@@ -99,6 +100,41 @@ impl Shared {
             }
         }
         Ok(remarks)
+    }
+
+    /// Notes which values of options match nothing in saved text.
+    fn note_unmet(&self, words: &Words, query: &Query, report: &mut Report) {
+        let mut note = |what: &str, word: &[u8]| {
+            report.note(&format!("{what} found for '{}'{}", error::visible(word), words.place()));
+        };
+        words.unmet().iter().for_each(|word| note("--process: no process", word));
+        if !query.looks_at_cgroups() {
+            return;
+        }
+        let groups = words.groups();
+        for wanted in query.cgroups.iter() {
+            if !wanted.is_empty() && !groups.iter().any(|path| cgroup::is_below(path, wanted)) {
+                note("--cgroup: no control group", wanted);
+            }
+        }
+        let (Some(pods), mut unnamed) = (&self.pods, Vec::new()) else { return };
+        for (choice, which, what) in homes(query) {
+            let is_met = |word: &[u8]| groups.iter().any(|path| pods.is_named(path, which, word));
+            let unmet = choice.iter().filter(|word| !is_met(word));
+            unmet.clone().for_each(|word| note(what, word));
+            let is_name = unmet.clone().any(|word| !pods::is_number(which, word));
+            let mut numbers = groups.iter().filter_map(|path| pods.number_of_unnamed(path, which));
+            if let Some(number) = numbers.next().filter(|_| is_name) {
+                unnamed.push(number);
+            }
+        }
+        for number in unnamed {
+            report.lack(&format!(
+                "--from: nothing gives the name of {}, which may be asked for: --pods=FILE takes names from kubectl get pods \
+                 -A -o json",
+                error::visible(&number)
+            ));
+        }
     }
 
     /// Whether certainly no control group is of a pod or container that `word` means.
@@ -111,6 +147,14 @@ impl Shared {
         // Those of cgroup v1 are not among them.
         if pods.has_old_groups { self.holders.is_none_in(is_it) } else { Ok(true) }
     }
+}
+
+/// The options that name pods and containers, each with what is said where there is none.
+fn homes(query: &Query) -> [(&Choice<Vec<u8>>, Which, &'static str); 2] {
+    [
+        (&query.pods, Which::Pod, "--pod: no pod"),
+        (&query.containers, Which::Container, "--container: no container"),
+    ]
 }
 
 /// The options that look at control groups and are given.

@@ -268,6 +268,7 @@ impl<K: Counted> Grouping<K> {
             Ok(())
         })?;
         let Some(doubts) = doubts else { return Ok(None) };
+        cli::refuse([(self.pods.is_some(), "--pods", NAMED)])?;
         report.notes(doubts.notes());
         // Equal keys are also those of a shorter prefix.
         if is_joined || rows > groups.len() && !doubts.has(Doubts::ROWS_TWICE) {
@@ -354,6 +355,9 @@ pub(crate) fn check_pods(call: &Call, file: Option<&Path>, needs: Needs) -> Resu
     let is_in_vain = file.is_some() && !needs.has(Needs::PODS);
     cli::refuse([(is_in_vain, "--pods", VAIN), (is_twice, "--pods", TWICE)])
 }
+
+/// Why rows of an earlier run take no names of pods.
+pub(crate) const NAMED: &str = "cannot be combined with rows of connbox, which hold names already: give it when the sockets are counted";
 
 const COUNT: &str = "count";
 

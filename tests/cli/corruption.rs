@@ -377,7 +377,8 @@ fn files_give_the_same_in_any_order_in_one_pipe_or_by_many_names() {
 /// The applets that read a file of this name, each with the options that show the most.
 fn applets(file: &str) -> &'static [&'static [&'static str]] {
     match file {
-        "tcp" | "tcp6" => &[&["tcpstates", "--by=family"]],
+        // By family, a table of one family lacks the other.
+        "tcp" | "tcp6" => &[&["tcpstates", "--explain"]],
         "snmp" | "netstat" => &[&["snmpget-tcp", "--all", "--oid"]],
         _ => &[&["sockstat"], &["closedcalc"], &["conncount", "--transport"]],
     }

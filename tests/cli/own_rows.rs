@@ -582,6 +582,37 @@ fn a_protocol_that_rows_do_not_tell_is_not_answered() {
     }
 }
 
+/// Rows hold the names of pods, or none: a list of them would change nothing.
+#[test]
+fn rows_take_no_names_of_pods() {
+    let list = scratch("own-rows-pods").join("pods.json");
+    fs::write(&list, r#"{"items":[]}"#).unwrap();
+    let list = list.to_str().unwrap();
+    let (pods, state) = ("pod\tcount\nshop/web\t3\n", "pod\tstate\tcount\nshop/web\tLISTEN\t3\n");
+    for (line, text) in [
+        ("conncount -t -u --by pod", pods),
+        ("tcpstates --by pod", state),
+        ("closedcalc --by pod", "pod\tkind\tcount\nshop/web\tbound\t3\n"),
+        (
+            "tcptrack --by pod",
+            "pod\tcount\trx_bytes_per_second\ttx_bytes_per_second\nshop/web\t3\t1\t1\n",
+        ),
+    ] {
+        assert!(ran(line, text).0.contains("shop/web"), "{line}: {:?}", ran(line, text));
+        let refused = refusal(&format!("{line} --pods {list}"), text);
+        assert!(refused.starts_with("--pods: cannot be combined with "), "{line}: {refused}");
+    }
+    // Nor is the pod of a sum told by a filter.
+    for (line, text) in [
+        ("conncount -t -u --pod shop/web", state),
+        ("tcpstates --pod shop/web", "state\tcount\nLISTEN\t3\n"),
+    ] {
+        let refused = refusal(line, text);
+        assert!(refused.starts_with("--from: rows of connbox are sums"), "{line}: {refused}");
+    }
+    fs::remove_file(list).unwrap();
+}
+
 /// What is read to see whether it is rows is not lost to another reader.
 #[test]
 fn other_text_is_read_whole_from_pipes() {

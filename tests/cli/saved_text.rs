@@ -623,7 +623,6 @@ fn pods_and_exclusions_are_those_of_the_text() {
     assert!(refusal(&["conncount", "--by", "pod"], plain).contains("save it with ss -e"));
     for (filter, count) in [
         (&["--process", "!sh"][..], "1\n"),
-        (&["--process", "!none"], "2\n"),
         (&["--process", "web", "--process", "!sh"], "0\n"),
         (&["--cgroup", "!/a"], "1\n"),
         (&["--lport", "!7000"], "1\n"),
@@ -631,6 +630,104 @@ fn pods_and_exclusions_are_those_of_the_text() {
     ] {
         assert_eq!(rows(&[&["conncount"], filter].concat(), &text), count, "{filter:?}");
     }
+}
+
+/// As on a machine, a word that matches nothing in the text says so; a name that nothing gives is no 0.
+#[test]
+fn words_that_match_nothing_in_a_text_say_so() {
+    let (id, uid) = ("a".repeat(64), "1b2c3d4e-1111-2222-3333-444455556666");
+    let (gone, other) = (uid.replace("1b", "2b"), "b".repeat(64));
+    let (pod, of_none) = (format!("/kubepods/pod{uid}"), format!("/kubepods/pod{gone}/{other}"));
+    let text = format!(
+        "LISTEN 0 5 127.0.0.1:7000 0.0.0.0:* users:((\"web\",pid=1,fd=2),(\"sh\",pid=3,fd=2)) ino:5 sk:1 cgroup:{pod}/{id} <->\n\
+         ESTAB 0 0 127.0.0.1:1 127.0.0.1:2 users:((\"db\",pid=2,fd=2)) ino:6 sk:2 cgroup:/a/b <->\n"
+    );
+    let folder = scratch("saved-text-words");
+    std::fs::create_dir_all(&folder).unwrap();
+    let list = folder.join("pods.json");
+    let item = format!(
+        r#"{{"metadata":{{"name":"web-0","namespace":"shop","uid":"{uid}"}},"status":{{"containerStatuses":
+        [{{"name":"nginx","containerID":"containerd://{id}"}}]}}}}"#
+    );
+    std::fs::write(&list, format!("{{\"items\":[{item}]}}")).unwrap();
+    let pods = format!("pods={}", list.to_str().unwrap());
+    let with_more =
+        [&*text, &text.lines().next().unwrap().replace(&format!("{pod}/{id}"), &of_none), "\n"]
+            .concat();
+    let unnamed = |number: &str| {
+        format!(
+            "--from: nothing gives the name of {number}, which may be asked for: --pods=FILE takes names from kubectl get pods -A -o json"
+        )
+    };
+    let refused = |option: &str, word: &str, what: &str| {
+        format!(
+            "--{option}: '{word}' is not the {what}, and nothing gives names: --pods=FILE takes them from kubectl get pods -A -o json"
+        )
+    };
+    let (pod_only, container_only) = ("UID of a pod", "ID of a container, or its first 12 digits");
+    let found = |what: &str| format!("no {what}");
+    // What is asked of the listening socket, whether with a list, the count, what is said, and the status.
+    for (filter, has_list, text, count, said, status) in [
+        ("process=nope", false, &text, "0", found("process found for 'nope'"), 0),
+        ("process=web,db,9", false, &text, "1", found("process found for '9'"), 0),
+        ("process=sh", false, &text, "1", String::new(), 0),
+        ("process=!nope", false, &text, "1", found("process found for 'nope'"), 0),
+        ("cgroup=/nope", false, &text, "0", found("control group found for '/nope'"), 0),
+        ("cgroup=/kubepods,/a", false, &text, "1", String::new(), 0),
+        ("cgroup=!/a/bc", false, &text, "1", found("control group found for '/a/bc'"), 0),
+        ("cgroup=/", false, &text, "1", String::new(), 0),
+        ("pod=shop/web-0", true, &text, "1", String::new(), 0),
+        ("pod=nope", true, &text, "0", found("pod found for 'nope'"), 0),
+        ("pod=!nope", true, &text, "1", found("pod found for 'nope'"), 0),
+        ("container=nginx", true, &text, "1", String::new(), 0),
+        ("container=nope", true, &text, "0", found("container found for 'nope'"), 0),
+        (&format!("pod={uid}"), false, &text, "1", String::new(), 0),
+        (&format!("pod={gone}"), false, &text, "0", found(&format!("pod found for '{gone}'")), 0),
+        ("container=aaaaaaaaaaaa", false, &text, "1", String::new(), 0),
+        (
+            "container=bbbbbbbbbbbb",
+            false,
+            &text,
+            "0",
+            found("container found for 'bbbbbbbbbbbb'"),
+            0,
+        ),
+        ("pod=nope", true, &with_more, "0", unnamed(&gone), 1),
+        ("container=nope", true, &with_more, "0", unnamed(&other), 1),
+        ("pod=shop/web-0", false, &text, "", refused("pod", "shop/web-0", pod_only), 2),
+        ("pod=!nope", false, &text, "", refused("pod", "nope", pod_only), 2),
+        ("container=nginx", false, &text, "", refused("container", "nginx", container_only), 2),
+    ] {
+        let both = if has_list { [filter, &pods].join(" --") } else { filter.to_owned() };
+        for line in [
+            "conncount --state listen",
+            "tcpstates -v listen",
+            "conncount --state listen --by lport",
+        ] {
+            let line = format!("{line} --{both}");
+            let words: Vec<_> = line.split(' ').collect();
+            let (stdout, stderr, seen) = ran(&words, text);
+            assert!(stderr.contains(&said) && seen == status, "{line}: {stderr} {seen}");
+            assert_eq!(stderr.is_empty(), said.is_empty(), "{line}: {stderr}");
+            let count = match count {
+                "" => String::new(),
+                "0" if line.contains("--by") => String::new(),
+                count if line.contains("--by") => format!("7000\t{count}\n"),
+                count => format!("{count}\n"),
+            };
+            assert_eq!(stdout, count, "{line}");
+        }
+        let key = format!("--rule=[state=listen,{}];9", both.replace(" --", ","));
+        let (stdout, _, seen) = ran(&["network-connections", "--no-perfdata", &key], text);
+        let said = said.replace("--pod", "pod").replace("--container", "container");
+        assert!(stdout.contains(&said), "{key}: {stdout}");
+        assert_eq!(
+            (seen, stdout.contains('(')),
+            (if status == 0 { 0 } else { 3 }, status == 0 && !said.is_empty()),
+            "{key}: {stdout}"
+        );
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]

@@ -133,6 +133,25 @@ fn a_family_without_a_table_is_no_zero() {
     }
 }
 
+/// Each namespace has processes of its own.
+#[test]
+fn a_process_is_looked_for_in_each_namespace() {
+    let folder = Folder::new("processes");
+    for (prefix, process) in [("", "web"), ("ip_netns_exec_b_", "db")] {
+        let text = format!(
+            "LISTEN 0 5 0.0.0.0:80 0.0.0.0:* users:((\"{process}\",pid=1,fd=2)) ino:5 sk:1 <->\n"
+        );
+        folder.write(&format!("sos_commands/networking/{prefix}ss_-peaonmi"), text.as_bytes());
+    }
+    let line = "conncount --netns all --process web,db,nope";
+    let said = |word| {
+        format!("conncount: --process: no process found for '{word}' in some network namespaces\n")
+    };
+    let all = ["db", "nope", "web"].map(said).concat();
+    assert_eq!(folder.ran(line), ("host\t1\nb\t1\n".into(), all, 0));
+    assert_eq!(folder.ran("conncount --process web"), ("1\n".into(), String::new(), 0));
+}
+
 #[test]
 fn files_of_namespaces_are_namespaces() {
     let folder = Folder::new("namespaces");

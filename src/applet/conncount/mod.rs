@@ -56,7 +56,7 @@ pub(super) static APPLET: Applet = Applet {
          of /proc/PID/comm, which rows show, or the last part of argv[0] or of the executable's path), or by \
          a whole path. Sockets that no process holds (TIME_WAIT, SYN_RECV, connections not yet accepted, \
          orphans) are in the group '-'. A --process, --cgroup, --pod or --container that matches nothing on the \
-         machine counts 0, and a warning says so; the status stays 0, as a program may well not run.",
+         machine, or with --from in the text, counts 0, and a warning says so; the status stays 0, as a program may well not run.",
         "The control group is the one in which the socket was created, as the kernel reports it (since Linux \
          5.9), otherwise that of its process. If that group no longer exists, it is unreachable:ID, as in \
          ss(8), and only --cgroup / matches it. --sum adds up the same queues as ss shows; the kernel counts a \
@@ -65,7 +65,7 @@ pub(super) static APPLET: Applet = Applet {
          Docker, and Docker and Podman alone, name it. A pod is NAMESPACE/NAME where the links in \
          /var/log/containers or the list of --pods FILE give its name (what kubectl get pods -A -o json or the \
          kubelet's /pods prints), else its UID; a container is its name in the pod, else its ID of 64 digits. --pod takes NAMESPACE/NAME, NAME or UID, --container the name \
-         in the pod, the ID or its first 12 digits. Of a \
+         in the pod, the ID or its first 12 digits; in saved text, names need --pods, or links here. Of a \
          container in a container the outer one counts. Where cgroup v1 is in use, sockets whose own group is not \
          one of a pod are in the pod of the process that holds them, which needs the same capabilities as the key pid.",
         "An IPv4 network in --laddr and --raddr also matches IPv4-mapped addresses (::ffff:127.0.0.1), and so does an \

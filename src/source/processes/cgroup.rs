@@ -220,6 +220,12 @@ fn group(text: &[u8], of_path: fn(&[u8]) -> u8) -> Option<Vec<u8>> {
     best.map(|(_, path)| path.to_vec())
 }
 
+/// Whether a control group is `wanted`, or one below it. All groups are below the root's, whose path is empty.
+pub fn is_below(path: &[u8], wanted: &[u8]) -> bool {
+    let rest = path.strip_prefix(wanted);
+    wanted.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -203,10 +203,19 @@ impl Pods {
         Some(())
     }
 
+    /// Whether nothing gives a pod or a container a name.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// The UID of a group's pod, or the ID of its container, if it has no name.
+    pub fn number_of_unnamed<'a>(&'a self, path: &'a [u8], which: Which) -> Option<Cow<'a, [u8]>> {
+        self.name(path, which).filter(|name| is_number(which, name))
+    }
+
     /// Whether the pod or container of a group is meant by `word`: its name, that of a pod with or without its
     /// namespace, its UID, or the beginning of its ID, as docker prints it.
     pub fn is_named(&self, path: &[u8], which: Which, word: &[u8]) -> bool {
-        const SHORT_ID: usize = 12;
         let Some(name) = self.name(path, which) else { return false };
         let home = Home::of(path);
         let is_it = match which {
@@ -239,6 +248,19 @@ impl Pods {
                 let by_uid = pod.as_deref().and_then(|uid| find(&self.names, uid));
                 by_uid.or_else(|| find(&self.pods, container?)).or(pod)
             }
+        }
+    }
+}
+
+/// From how many digits on the beginning of a container's ID means it.
+const SHORT_ID: usize = 12;
+
+/// Whether a word can be the UID of a pod, or the ID of a container or the beginning of one: no list need name it.
+pub fn is_number(which: Which, word: &[u8]) -> bool {
+    match which {
+        Which::Pod => pod(&[b"pod", word].concat()).is_some(),
+        Which::Container => {
+            (SHORT_ID..=64).contains(&word.len()) && word.iter().all(u8::is_ascii_hexdigit)
         }
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Texts<'a> {
     seen: u32,
     /// Whether a row can show no more than one process.
     has_one: bool,
+    /// The words of `--process` that no row has had a process of.
+    unmet: Vec<&'a [u8]>,
 }
 
 impl<'a> Texts<'a> {
@@ -57,6 +59,7 @@ impl<'a> Texts<'a> {
             has_hidden: false,
             seen: 0,
             has_one: false,
+            unmet: query.processes.iter().map(Vec::as_slice).collect(),
         }
     }
 
@@ -202,9 +205,11 @@ impl<'a> Texts<'a> {
             each_holder(details.holders, |holder| {
                 is_any = true;
                 let (pid, name) = (holder.pid, holder.name);
-                let is_it = |word: &Vec<u8>| word == name || *word == pid.to_string().into_bytes();
-                let matches = processes.any.is_empty() || processes.any.iter().any(is_it);
-                is_avoided |= processes.none.iter().any(is_it);
+                let is_it = |word: &[u8]| word == name || *word == *pid.to_string().into_bytes();
+                let is_any = |words: &[Vec<u8>]| words.iter().any(|word| is_it(word));
+                let matches = processes.any.is_empty() || is_any(&processes.any);
+                is_avoided |= is_any(&processes.none);
+                self.unmet.retain(|word| !is_it(word));
                 if matches && lowest.is_none_or(|(other, _)| pid < other) {
                     lowest = Some((pid, name));
                 }
@@ -229,6 +234,7 @@ impl<'a> Texts<'a> {
         self.has_hidden |= other.has_hidden;
         self.seen |= other.seen;
         self.has_one |= other.has_one;
+        self.unmet.retain(|word| other.unmet.contains(word));
     }
 
     /// Refuses what no row has answered, and gives what may be wrong.
@@ -248,6 +254,7 @@ impl<'a> Texts<'a> {
             doubts.add(Doubts::HIDDEN);
         }
         let query = self.query;
+        self.source.words.note_unmet(self.unmet.iter().map(|word| word.to_vec()).collect());
         let is_of_tcp = query.protos().contains(&Proto::Tcp);
         let wanted = if is_of_tcp { query.states() } else { StateSet::default() };
         let is_named = query.states.is_some() || !query.other_states.is_empty();

@@ -14,6 +14,10 @@ pub struct Words {
     all: Mutex<All>,
     services: OnceLock<Services>,
     begun: Mutex<Option<Begun>>,
+    /// The words of `--process` that no row had a process of.
+    unmet: Mutex<Vec<Vec<u8>>>,
+    /// Whether the text is that of one of several network namespaces.
+    is_of_one: bool,
 }
 
 /// What was read of the first file to see what it is, where that can be read only once.
@@ -33,6 +37,16 @@ struct All {
 }
 
 impl Words {
+    /// Those of one of several network namespaces.
+    pub(crate) fn of_one() -> Words {
+        Words { is_of_one: true, ..Words::default() }
+    }
+
+    /// Where something was not found, for messages about this text.
+    pub(crate) fn place(&self) -> &'static str {
+        if self.is_of_one { " in some network namespaces" } else { "" }
+    }
+
     fn all(&self) -> MutexGuard<'_, All> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -65,6 +79,24 @@ impl Words {
         let number = u32::try_from(words.len()).unwrap_or(u32::MAX);
         numbers.insert(buffer.as_slice().into(), number);
         number
+    }
+
+    /// Notes which words of `--process` no row had a process of.
+    pub(in crate::source) fn note_unmet(&self, words: Vec<Vec<u8>>) {
+        *self.unmet.lock().unwrap_or_else(PoisonError::into_inner) = words;
+    }
+
+    /// The words of `--process` that no row had a process of.
+    pub(crate) fn unmet(&self) -> Vec<Vec<u8>> {
+        self.unmet.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The control groups that were read, if they were asked for.
+    pub(crate) fn groups(&self) -> Vec<Vec<u8>> {
+        // No name of a host or of an interface has a slash.
+        let paths = self.all();
+        let paths = paths.words.iter().filter_map(|word| word.strip_prefix(b"\0\0\0\0"));
+        paths.filter(|path| path.starts_with(b"/")).map(<[u8]>::to_vec).collect()
     }
 
     /// Calls `each` with the word of a number.
