@@ -127,6 +127,9 @@ fn a_family_without_a_table_is_no_zero() {
             assert!(stdout.contains(&why(proto, file)) && status == 3, "{option}: {stdout}");
         }
     }
+    // With --strict, all types have a number.
+    let (stdout, _, status) = folder.ran("network-connections --strict");
+    assert!(stdout.contains(&why("TCP", "tcp6")) && status == 3, "{stdout}");
     for line in ["conncount -t -u --by proto", "tcpstates", "network-connections"] {
         let (_, stderr, status) = folder.ran(line);
         assert_eq!((stderr.as_str(), status), ("", 0), "{line}");

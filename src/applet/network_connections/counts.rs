@@ -82,11 +82,14 @@ impl Selection {
         self.has_type(kind) && self.has_status(status)
     }
 
-    /// The types that were asked for by name.
-    fn named(&self) -> impl Iterator<Item = (Proto, Family)> + '_ {
+    /// The types that were asked for by name, or that have rows of 0.
+    fn asked(&self, is_filled: bool) -> impl Iterator<Item = (Proto, Family)> + '_ {
         let all =
             Proto::ALL.into_iter().flat_map(|proto| Family::ALL.map(|family| (proto, family)));
-        all.filter(|(proto, family)| self.types.contains(&TYPES[kind(*proto, *family)]))
+        all.filter(move |(proto, family)| {
+            let kind = kind(*proto, *family);
+            self.types.contains(&TYPES[kind]) || is_filled && self.has_type(kind)
+        })
     }
 
     fn states(&self) -> StateSet {
@@ -286,7 +289,7 @@ impl Counts {
             Ok(())
         })?;
         tables.doubts.want(wanted.states_of_tcp(), seen, is_filled || wanted.is_named());
-        wanted.named().for_each(|(proto, family)| tables.doubts.ask(proto, family));
+        wanted.asked(is_filled).for_each(|(proto, family)| tables.doubts.ask(proto, family));
         note(Dumped { is_interrupted: false, doubts: tables.doubts }, report);
         let is_missing =
             |proto: &Proto| wanted.kinds(*proto).next().is_some() && !has_table[*proto as usize];
