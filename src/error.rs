@@ -123,18 +123,36 @@ pub fn reason(error: rustix::io::Errno) -> String {
 
 /// What would help where the kernel refused something for want of `right`: one capability, or several joined by " and ".
 pub fn needs(right: &str) -> String {
-    // If they cannot be told, the usual reason is named.
+    needs_beside(right, held())
+}
+
+/// Whether this process has `right`, in its own user namespace.
+pub fn holds(right: &str) -> bool {
+    holds_all(right, held())
+}
+
+/// The effective capabilities; none if they cannot be told, so that the usual reason is named.
+fn held() -> CapabilitySet {
     let held = rustix::thread::capabilities(None).unwrap_or_else(|_| CapabilitySets {
         effective: CapabilitySet::empty(),
         permitted: CapabilitySet::empty(),
         inheritable: CapabilitySet::empty(),
     });
-    needs_beside(right, held.effective)
+    held.effective
 }
 
 /// The same for a process with the capabilities `held`. Those that it has were of no use, since they count only in
 /// its own user namespace and a security module may forbid what they allow (capabilities(7), user_namespaces(7)).
 fn needs_beside(right: &str, held: CapabilitySet) -> String {
+    if holds_all(right, held) {
+        return format!(
+            "(forbidden although connbox has {right}: a security module guards it, or it is of another user namespace)"
+        );
+    }
+    format!("(needs {right})")
+}
+
+fn holds_all(right: &str, held: CapabilitySet) -> bool {
     let is_held = |name: &str| {
         held.contains(match name {
             "CAP_DAC_READ_SEARCH" => CapabilitySet::DAC_READ_SEARCH,
@@ -145,12 +163,7 @@ fn needs_beside(right: &str, held: CapabilitySet) -> String {
             _ => return false,
         })
     };
-    if right.split(" and ").all(is_held) {
-        return format!(
-            "(forbidden although connbox has {right}: a security module guards it, or it is of another user namespace)"
-        );
-    }
-    format!("(needs {right})")
+    right.split(" and ").all(is_held)
 }
 
 /// Whether a terminal could take a character for a command (C0, DEL, C1), or would change the order of the text

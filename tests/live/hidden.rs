@@ -173,6 +173,13 @@ fn another_pid_namespace_is_noticed() {
         check_hidden(&hiding, &[IN_PID_NAMESPACE, who], reason);
         check_namespaces(&hiding, &[IN_PID_NAMESPACE, who], reason);
     }
+    // The mount inside hides processes as well, but not from root, who sees what there is in the namespace.
+    for (who, hides) in [(ROOT, false), (WITHOUT_PTRACE, true), (NOBODY, true)] {
+        let obstacles = [IN_PID_NAMESPACE, MOUNTED, &["hidepid=2"], who];
+        check_hidden(&hiding, &obstacles, reason);
+        let ran = hiding.run(&obstacles, &["conncount", "--by", "process"]);
+        assert_eq!(gap(&ran).contains("hidepid="), hides, "{ran:?}");
+    }
 }
 
 #[test]

@@ -80,7 +80,7 @@ impl Sight {
         if first.is_some() && kthreadd.is_some_and(|stat| stat.is_kernel_thread) {
             return Ok(Sight::default());
         }
-        obstacles(proc).map_err(failed)
+        obstacles(proc, first.is_some()).map_err(failed)
     }
 
     /// The same if some processes cannot be read.
@@ -142,15 +142,17 @@ impl Sight {
     }
 }
 
-/// Why `proc` does not show all processes.
-fn obstacles(proc: &Proc) -> Result<Sight, Errno> {
+/// Why `proc` does not show all processes; `shows_first` says that it shows the first one of its PID namespace.
+fn obstacles(proc: &Proc, shows_first: bool) -> Result<Sight, Errno> {
     let read = |file| Ok(readable(file)?.unwrap_or_default());
     let option = hidepid(&read(proc.own_file("mountinfo"))?, proc.device()?);
-    let mut obstacles: Vec<_> = option.map(Obstacle::Mount).into_iter().collect();
     let namespace = read(proc.own_link("ns/pid"))?;
-    if !namespace.is_empty() && namespace != FIRST_NAMESPACE {
-        obstacles.push(Obstacle::Namespace);
-    }
+    let is_inside = !namespace.is_empty() && namespace != FIRST_NAMESPACE;
+    // The mount hides nothing from who has the capabilities over the processes of the PID namespace.
+    let is_exempt = is_inside && shows_first && error::holds(CAPABILITIES);
+    let mount = option.filter(|_| !is_exempt).map(Obstacle::Mount);
+    let mut obstacles: Vec<_> =
+        mount.into_iter().chain(is_inside.then_some(Obstacle::Namespace)).collect();
     if obstacles.is_empty() {
         let path = proc.path().to_string();
         obstacles.push(Obstacle::Partial { path, is_live: proc.is_live() });
