@@ -145,8 +145,14 @@ impl<M: Measures> Table for MeasureTable<M> {
         if self.names.iter().any(|name| M::MIXED.contains(name)) {
             let has_difference = self.names.iter().any(is_difference);
             let has_unhashed = readings.tcp.is_some_and(|tcp| tcp.unhashed() > 0);
+            let is_calculated = |name: &&str| summary::CALCULATED.contains(name);
+            let say = match self.is_named && self.names.iter().any(is_calculated) {
+                true => Report::lack,
+                false => Report::doubt,
+            };
             if !self.has_noted {
-                self.has_noted = note_namespace(source, has_difference && has_unhashed, report)?;
+                let has_rest = has_difference && has_unhashed;
+                self.has_noted = note_namespace(source, has_rest, report, say)?;
             }
         }
         let mut names = self.names.iter();
@@ -186,14 +192,21 @@ fn is_difference(name: &&'static str) -> bool {
 
 /// Notes that numbers of this network namespace are subtracted from numbers of the whole machine, if the
 /// machine has other namespaces, whose sockets may be what is left (`has_rest`). Returns whether it did;
-/// `--quiet-gaps` accepts that without a look.
+/// `--quiet-gaps` accepts that without a look. Among all rows that is a remark, where one of them was asked for by its
+/// name it is no answer: `say` tells the two apart.
 #[cold]
-fn note_namespace(source: &Source, has_rest: bool, report: &mut Report) -> Result<bool, Error> {
+fn note_namespace(
+    source: &Source,
+    has_rest: bool,
+    report: &mut Report,
+    say: fn(&mut Report, &str),
+) -> Result<bool, Error> {
     if !source.saved.is_empty() || report.accepts_gaps {
         return Ok(false);
     }
     if source.kernel.is_other_namespace() {
-        report.doubt(
+        say(
+            report,
             "not the machine's first network namespace: alloc and orphan count the whole machine, \
              inuse and tw this namespace only; their difference includes sockets of other namespaces; \
              for the whole machine use --netns all",
@@ -205,7 +218,8 @@ fn note_namespace(source: &Source, has_rest: bool, report: &mut Report) -> Resul
     }
     let others = homes::others()?;
     match &others {
-        Others::Exist => report.doubt(
+        Others::Exist => say(
+            report,
             "this machine has other network namespaces (containers): closed and unhashed include their \
              TCP sockets; for the whole machine use --netns all",
         ),
@@ -213,7 +227,7 @@ fn note_namespace(source: &Source, has_rest: bool, report: &mut Report) -> Resul
         Others::Unseen(sight) => {
             const OUTCOME: &str =
                 ": closed and unhashed may include TCP sockets of other network namespaces";
-            report.doubt(&[&sight.reasons(), OUTCOME].concat());
+            say(report, &[&sight.reasons(), OUTCOME].concat());
         }
     }
     Ok(matches!(others, Others::Exist))

@@ -27,6 +27,9 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     NAMES.into_iter().chain(TRANSPORT.iter().flat_map(|(names, _)| *names))
 }
 
+/// The rows that are calculated from numbers of the machine and of the namespace.
+pub(crate) const CALCULATED: [&str; 3] = ["tcp", "closed", "unhashed"];
+
 /// The summary as a table.
 #[derive(Debug)]
 pub(crate) struct Summary {
@@ -35,7 +38,7 @@ pub(crate) struct Summary {
 
 impl Measures for Summary {
     const OF_MACHINE: &'static [&'static str] = &["tcp", "closed", "unhashed", "orphaned"];
-    const MIXED: &'static [&'static str] = &["tcp", "closed", "unhashed"];
+    const MIXED: &'static [&'static str] = &CALCULATED;
 
     fn read(
         &self,
@@ -63,16 +66,17 @@ pub(crate) fn number(
     report: &mut Report,
 ) -> Result<(i128, Option<TcpSockstat>), Error> {
     let readings = Readings::read(source, &[name], strict, report)?;
-    let is_calculated = name == "tcp" || DIFFERENCES.contains(&name);
+    let is_calculated = CALCULATED.contains(&name);
     if is_calculated && readings.tcp.is_some_and(|tcp| tcp.is_below_zero()) {
         return Err(Error::failed("sockstat", "a number that it is calculated from is below zero"));
     }
     if readings.lacks_ipv6 {
         return Err(Error::failed("--rule", super::NO_IPV6));
     }
-    if Summary::MIXED.contains(&name) && !source.is_one_of_all {
+    if is_calculated && !source.is_one_of_all {
         let has_unhashed = readings.tcp.is_some_and(|tcp| tcp.unhashed() > 0);
-        super::note_namespace(source, DIFFERENCES.contains(&name) && has_unhashed, report)?;
+        let has_rest = DIFFERENCES.contains(&name) && has_unhashed;
+        super::note_namespace(source, has_rest, report, Report::doubt)?;
     }
     let lack = || match name {
         "synrecv" => crate::source::no_table(source, Proto::Tcp),

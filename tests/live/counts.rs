@@ -460,6 +460,16 @@ fn numbers_of_the_whole_machine_are_told_apart() {
         check_warned(&world.connbox_as(Rights::Nobody, &[applet]), applet);
         check_warned(&world::connbox_outside(&[applet, "--netns", &pid]), applet);
     }
+    // Asked for by its name, the sum of the two scopes is no answer; alone, each of them is one.
+    for (words, status) in [
+        (["closedcalc", "unhashed"], 1),
+        (["closedcalc", "alloc"], 0),
+        (["conncount", "closed"], 1),
+        (["conncount", "tcp"], 1),
+    ] {
+        let ran = world.connbox(&words);
+        assert_eq!((ran.status, ran.stderr.lines().count()), (status, 1), "{ran:?}");
+    }
 }
 
 /// Every counter that nstat and `netstat -s` print is read back as the kernel's own.
