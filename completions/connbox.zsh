@@ -60,7 +60,7 @@ _connbox_closedcalc() {
     '*--from=''[read saved files or text; - is standard input]:FILE:_files' \
     '--from-command=''[the command that made that text]:COMMAND: ' \
     '--byte-order=''[the byte order of saved socket tables]:ORDER:(big little)' \
-    '--threads=''[share large dumps among N threads, at most 64; 1 for none]:N: ' \
+    '--threads=''[share large dumps among N threads (64 if N is larger); 1 for none]:N: ' \
     '--quiet-gaps''[accept in silence that some processes or namespaces are not seen]' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
@@ -117,7 +117,7 @@ _connbox_conncount() {
     '*--from=''[read saved files or text; - is standard input]:FILE:_files' \
     '--from-command=''[the command that made that text]:COMMAND: ' \
     '--byte-order=''[the byte order of saved socket tables]:ORDER:(big little)' \
-    '--threads=''[share large dumps among N threads, at most 64; 1 for none]:N: ' \
+    '--threads=''[share large dumps among N threads (64 if N is larger); 1 for none]:N: ' \
     '--quiet-gaps''[accept in silence that some processes or namespaces are not seen]' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
@@ -204,7 +204,7 @@ _connbox_conntrack() {
     '--netns=''[look at other network namespaces]:NAME|PID|PATH|all:_connbox_namespaces' \
     '--skip-empty''[with --netns all, skip namespaces whose numbers are all 0]' \
     '*--from=''[read saved files or text; - is standard input]:FILE:_files' \
-    '--threads=''[share large dumps among N threads, at most 64; 1 for none]:N: ' \
+    '--threads=''[share large dumps among N threads (64 if N is larger); 1 for none]:N: ' \
     '--quiet-gaps''[accept in silence that some processes or namespaces are not seen]' \
     '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
     '(-V --version)'{-V,--version}'[print the version]'
@@ -255,7 +255,7 @@ _connbox_conntrackd() {
     '--rate''[follow each counter by its growth per second]' \
     '--netns=''[look at other network namespaces]:NAME|PID|PATH|all:_connbox_namespaces' \
     '--skip-empty''[with --netns all, skip namespaces whose numbers are all 0]' \
-    '--threads=''[share large dumps among N threads, at most 64; 1 for none]:N: ' \
+    '--threads=''[share large dumps among N threads (64 if N is larger); 1 for none]:N: ' \
     '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
     '(-v --version)'{-v,--version}'[print the version]'
 }
@@ -290,7 +290,7 @@ _connbox_network-connections() {
     '*--from=''[read saved files or text; - is standard input]:FILE:_files' \
     '--from-command=''[the command that made that text]:COMMAND: ' \
     '--byte-order=''[the byte order of saved socket tables]:ORDER:(big little)' \
-    '--threads=''[share large dumps among N threads, at most 64; 1 for none]:N: ' \
+    '--threads=''[share large dumps among N threads (64 if N is larger); 1 for none]:N: ' \
     '--quiet-gaps''[accept in silence that some processes or namespaces are not seen]' \
     '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
     '(-V --version)'{-V,--version}'[print the version]'
@@ -326,7 +326,7 @@ _connbox_snmpget-tcp() {
     '*--from=''[read saved files or text; - is standard input]:FILE:_files' \
     '--from-command=''[the command that made that text]:COMMAND: ' \
     '--byte-order=''[the byte order of saved socket tables]:ORDER:(big little)' \
-    '--threads=''[share large dumps among N threads, at most 64; 1 for none]:N: ' \
+    '--threads=''[share large dumps among N threads (64 if N is larger); 1 for none]:N: ' \
     '--quiet-gaps''[accept in silence that some processes or namespaces are not seen]' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
@@ -360,7 +360,7 @@ _connbox_sockstat() {
     '*--from=''[read saved files or text; - is standard input]:FILE:_files' \
     '--from-command=''[the command that made that text]:COMMAND: ' \
     '--byte-order=''[the byte order of saved socket tables]:ORDER:(big little)' \
-    '--threads=''[share large dumps among N threads, at most 64; 1 for none]:N: ' \
+    '--threads=''[share large dumps among N threads (64 if N is larger); 1 for none]:N: ' \
     '--quiet-gaps''[accept in silence that some processes or namespaces are not seen]' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
@@ -414,7 +414,7 @@ _connbox_tcpstates() {
     '*--from=''[read saved files or text; - is standard input]:FILE:_files' \
     '--from-command=''[the command that made that text]:COMMAND: ' \
     '--byte-order=''[the byte order of saved socket tables]:ORDER:(big little)' \
-    '--threads=''[share large dumps among N threads, at most 64; 1 for none]:N: ' \
+    '--threads=''[share large dumps among N threads (64 if N is larger); 1 for none]:N: ' \
     '--quiet-gaps''[accept in silence that some processes or namespaces are not seen]' \
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
@@ -465,7 +465,7 @@ _connbox_tcptrack() {
     '--netns=''[look at other network namespaces]:NAME|PID|PATH|all:_connbox_namespaces' \
     '--skip-empty''[with --netns all, skip namespaces whose numbers are all 0]' \
     '*--from=''[read saved files or text; - is standard input]:FILE:_files' \
-    '--threads=''[share large dumps among N threads, at most 64; 1 for none]:N: ' \
+    '--threads=''[share large dumps among N threads (64 if N is larger); 1 for none]:N: ' \
     '--quiet-gaps''[accept in silence that some processes or namespaces are not seen]' \
     '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
     '(-v --version)'{-v,--version}'[print the version]'

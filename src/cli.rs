@@ -154,7 +154,7 @@ const OTHERS: [Opt<Common>; 21] = [
     Opt::value(
         "threads",
         "N",
-        "share large dumps among N threads, at most 64; 1 for none",
+        "share large dumps among N threads (64 if N is larger); 1 for none",
         threads,
     ),
     Opt::switch(
@@ -401,6 +401,8 @@ mod tests {
     fn threads_are_a_number_or_as_many_as_are_good() {
         assert_eq!(parsed(&[]).unwrap().threads, None);
         assert_eq!(parsed(&["--threads", "3"]).unwrap().threads, Some(3));
+        // `--threads $(nproc)` is for every machine.
+        assert_eq!(parsed(&["--threads", "128"]).unwrap().threads, Some(128));
     }
 
     #[test]
