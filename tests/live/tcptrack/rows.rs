@@ -383,3 +383,16 @@ fn a_connection_that_is_not_made_yet_has_not_been_idle_since_the_machine_started
         .collect();
     assert!(!idle.is_empty() && idle.iter().all(|seconds| *seconds < 100.0), "{idle:?}");
 }
+
+/// So a shell that waits for it ends its script, too.
+#[test]
+fn a_signal_ends_rows_as_it_ends_any_program() {
+    let Some(world) = World::quiet("a_signal_ends_rows_as_it_ends_any_program") else { return };
+    for signal in [Signal::INT, Signal::TERM] {
+        let words = ["tcptrack", "--interval", "0.05", "--count", "1000"];
+        let watcher = world.connbox_watcher(&words);
+        watcher.wait_until_it_sleeps();
+        let ran = watcher.end(signal);
+        assert_eq!((ran.status, ran.stderr.as_str()), (-1, ""), "{ran:?}");
+    }
+}
