@@ -27,14 +27,23 @@ pub(super) const SAVED_TEXT_END: &str = "\
 For
 .Ar FILE
 may stand the folder of a sosreport (sos 3 or 4).
-Of it, an applet takes what it reads: the copies in
-.Pa proc/net
-that are not empty, else what commands printed, in
+Of it, an applet takes what it reads: copies in
+.Pa proc/net ,
+and what commands printed, in
 .Pa sos_commands/networking
 and
 .Pa sos_commands/conntrack .
-Of tables of sockets it takes one: that of ss, of netstat, or of
-.Pa proc/net .
+Of what tells the same it takes the first that is there: of sockets the table of ss, of netstat, or of
+.Pa proc/net ;
+of flows the list of conntrack, or that of
+.Pa proc/net ;
+of counters those of
+.Pa proc/net ,
+of nstat, or of netstat.
+A copy in
+.Pa proc/net
+that is empty counts as one that is not there; if it is one of several that are read together, a warning names it, and
+the status is 1.
 A file that does not begin as its command prints, since the command failed, is skipped with a warning.
 The options in a file's name, as in
 .Pa netstat_-W_-neopa ,
