@@ -92,6 +92,8 @@ pub(crate) trait Measures: Sync {
     const OF_MACHINE: &'static [&'static str];
     /// The measures that mix numbers of the machine and of the namespace; a note says so.
     const MIXED: &'static [&'static str];
+    /// How rows of groups without keys are read, if the applet makes such.
+    const WITHOUT_KEYS: &'static str;
 
     /// Reads the inputs of one namespace's measures.
     fn read(

@@ -20,20 +20,16 @@ pub(super) fn measures<M: Measures>(
     report: &mut Report,
 ) -> Result<Option<Vec<(&'static str, Measure)>>, Error> {
     let mut found: Vec<(Vec<u8>, Measure)> = Vec::new();
-    let doubts = rows::read(source, &mut |row| {
+    let doubts = rows::read_some(source, &mut |row| {
         if !row.has("name") && row.has("count") {
-            return Err(row.error(
-                "rows of groups: name their keys with --by, or say -t -u where they have none",
-            ));
+            return Err(row.error([rows::OF_GROUPS, M::WITHOUT_KEYS].concat()));
         }
         let name = row.text("name")?;
         let known = std::str::from_utf8(name).ok();
         let known = known.and_then(|name| M::measure(&Readings::default(), name, false).ok());
         let measure = known.ok_or_else(|| row.wrong("name", name))?;
         if found.iter().any(|(other, _)| other == name) {
-            return Err(
-                row.error("appears a second time: numbers of several machines cannot be added up")
-            );
+            return Err(row.error(rows::TWICE));
         }
         if row.has("scope") && row.get("scope")? != Some(measure.scope.as_bytes()) {
             return Err(row.error("a number of all namespaces"));
@@ -48,9 +44,6 @@ pub(super) fn measures<M: Measures>(
     })?;
     let Some(doubts) = doubts else { return Ok(None) };
     report.notes(doubts.notes());
-    if found.is_empty() {
-        return Err(rows::none(source));
-    }
     let mut all = Vec::with_capacity(names.len());
     for name in names {
         match found.iter().position(|(found, _)| found == name.as_bytes()) {

@@ -33,7 +33,7 @@ pub(crate) fn read_rows(
     report: &mut Report,
 ) -> Result<Option<Limited>, Error> {
     let mut fields = Limited::with_capacity(32);
-    let doubts = rows::read(source, &mut |row| {
+    let doubts = rows::read_some(source, &mut |row| {
         let [protocol, item] = [row.text("protocol")?, row.text("item")?]
             .map(|name| String::from_utf8_lossy(name).into_owned());
         let is_it = |(field, _): &(Field, _)| field.protocol == protocol && field.item == item;
@@ -46,7 +46,7 @@ pub(crate) fn read_rows(
     })?;
     let Some(doubts) = doubts else { return Ok(None) };
     report.notes(doubts.notes());
-    if fields.is_empty() { Err(rows::none(source)) } else { Ok(Some(fields)) }
+    Ok(Some(fields))
 }
 
 const TWICE: &str = "appears a second time";

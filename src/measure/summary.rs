@@ -39,6 +39,7 @@ pub(crate) struct Summary {
 impl Measures for Summary {
     const OF_MACHINE: &'static [&'static str] = &["tcp", "closed", "unhashed", "orphaned"];
     const MIXED: &'static [&'static str] = &CALCULATED;
+    const WITHOUT_KEYS: &'static str = ", or say -t -u where they have none";
 
     fn read(
         &self,

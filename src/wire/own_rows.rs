@@ -145,10 +145,20 @@ impl<'a> Reader<'a> {
         line.split(|byte| *byte == b'\t').all(|name| self.column(name).is_some())
     }
 
+    /// Why rows with columns of these names are not of the table. Of several unknown ones the first tells most, such as
+    /// the time; only a resident tells more, since the namespace beside it may also be a key.
+    fn unknown<'n>(&self, names: impl Iterator<Item = &'n [u8]>) -> Wrong {
+        let mut unknown = names.filter(|name| self.column(name).is_none());
+        let Some(first) = unknown.next() else { return Wrong::Shape };
+        let of_namespaces = unknown.find(|name| first == b"netns" && *name == b"resident");
+        Wrong::Column(of_namespaces.unwrap_or(first).to_vec())
+    }
+
     fn header(&mut self, line: &[u8]) -> Result<&[Row], Wrong> {
+        let names = || line.split(|byte| *byte == b'\t');
         let mut header = Vec::new();
-        for name in line.split(|byte| *byte == b'\t') {
-            let known = self.column(name).ok_or_else(|| Wrong::Column(name.to_vec()))?;
+        for name in names() {
+            let Some(known) = self.column(name) else { return Err(self.unknown(names())) };
             if header.contains(&known) {
                 return Err(Wrong::Twice(known));
             }
@@ -209,10 +219,11 @@ impl<'a> Reader<'a> {
             }
         }
         let number = of(Role::Number).next().map(|known| known.name);
-        let (Some(number), true, true) = (number, rest.is_empty(), !names.is_empty()) else {
-            // It is a row, and one of its columns is unknown.
-            let unknown = object.iter().find(|(name, _)| self.column(name).is_none());
-            return Err(unknown.map_or(Wrong::Shape, |(name, _)| Wrong::Column(name.clone())));
+        let is_of_row =
+            |(name, node): &Member| self.column(name).is_some() || matches!(node, Node::Text(_));
+        let is_row = names.is_empty() || object.iter().any(is_of_row);
+        let (Some(number), true, false) = (number, rest.is_empty(), is_row) else {
+            return Err(self.unknown(object.iter().map(|(name, _)| name.as_slice())));
         };
         let mut found = Vec::new();
         let mut path = Vec::new();
@@ -233,6 +244,8 @@ fn emptied(rows: &mut Vec<Row>) {
 type Member = (Vec<u8>, Node);
 
 enum Node {
+    Text(Vec<u8>),
+    /// A number, a word, or null.
     Value(Option<Vec<u8>>),
     Object(Vec<Member>),
 }
@@ -256,7 +269,7 @@ fn members(text: &[u8], depth: usize) -> Option<(Vec<Member>, &[u8])> {
             b'"' => {
                 let mut value = Vec::new();
                 rest = string(rest, &mut value)?;
-                Node::Value(Some(value))
+                Node::Text(value)
             }
             _ => {
                 let is_end = |byte: &u8| matches!(byte, b',' | b'}');
@@ -292,6 +305,7 @@ impl Named<'_> {
         for (name, node) in object {
             path.push(name.clone());
             match node {
+                Node::Text(_) => return Err(Wrong::Shape),
                 Node::Value(value) => {
                     let mut row = self.row(path)?;
                     row.push(self.number, value.as_deref());
@@ -313,11 +327,15 @@ impl Named<'_> {
         for (name, node) in members {
             let known = self.columns.iter().find(|known| known.name.as_bytes() == name.as_slice());
             let known = known.ok_or_else(|| Wrong::Column(name.clone()))?.name;
-            let Node::Value(value) = node else { return Err(Wrong::Shape) };
+            let value = match node {
+                Node::Text(text) => Some(text.as_slice()),
+                Node::Value(value) => value.as_deref(),
+                Node::Object(_) => return Err(Wrong::Shape),
+            };
             if row.get(known).is_some() {
                 return Err(Wrong::Twice(known));
             }
-            row.push(known, value.as_deref());
+            row.push(known, value);
         }
         Ok(row)
     }
@@ -389,6 +407,14 @@ mod tests {
             ("{\"item\":\"a\"}x", Wrong::Shape),
             ("{\"item\":\"a\"},", Wrong::Shape),
             ("{\"a\":{\"b\":{\"c\":1}}}", column("c")),
+            // A row, not names with numbers.
+            ("{\"time\":\"5\",\"item\":\"a\",\"value\":1}", column("time")),
+            ("{\"netns\":\"a\",\"resident\":null,\"item\":\"a\"}", column("resident")),
+            ("netns\tresident\titem", column("resident")),
+            ("netns\titem", column("netns")),
+            ("{\"a\":1,\"value\":2}", column("a")),
+            ("{\"a\":\"b\"}", column("a")),
+            ("{\"a\":{\"b\":\"c\"}}", Wrong::Shape),
             ("{\"a\":{\"b\":{\"value\":{\"c\":1}}}}", Wrong::Shape),
         ] {
             assert_eq!(read(text.as_bytes()), Err(wanted), "{text}");

@@ -353,11 +353,17 @@ const TWICE: &str = "FILE:3: appears a second time: numbers of several machines 
 const STATES: &str = "state\tcount\nLISTEN\t3\n";
 const MOMENTS: &str = "time\tname\tvalue\n2026-11-29T04:05:06.789Z\ttotal\t1\n";
 const PLACES: &str = "netns\tresident\tstate\tcount\nhost\t-\tLISTEN\t1\n";
+const MOMENT: &str = "{\"time\":\"2026-11-29T04:05:06.789Z\",\"name\":\"total\",\"value\":1}\n";
+const PLACE: &str = "{\"netns\":\"host\",\"resident\":null,\"state\":\"LISTEN\",\"count\":1}\n";
+const OF_MOMENTS: &str =
+    "FILE:1: rows of several moments (--interval): take those of one, without the time";
+const OF_PLACES: &str =
+    "FILE:1: rows of several network namespaces (--netns all): take those of one";
 const OIDS: &str = "name\tvalue\toid\ttype\nTcpInSegs\t5\t1.3\tCounter32\n";
 const MEM: &str = "protocol\titem\tvalue\nTCP\tmem\t1\n";
 
 /// Calls, the rows that they read, what is put in place of what in these, and the message.
-const REFUSED: [(&str, &str, [&str; 2], &str); 37] = [
+const REFUSED: [(&str, &str, [&str; 2], &str); 44] = [
     ("conncount estab", SUMMARY, ["", ""], "FILE: the rows have none of the name estab"),
     ("conncount", "name\tvalue\n", ["", ""], NO_ROW),
     ("closedcalc", "[]\n", ["", ""], NO_ROW),
@@ -440,17 +446,25 @@ const REFUSED: [(&str, &str, [&str; 2], &str); 37] = [
     ("tcpstates --by family", STATES, ["", ""], "FILE:2: the rows have no column family"),
     ("tcpstates", GROUPS, ["", ""], "FILE:2: rows of groups: name their keys with --by"),
     ("tcpstates --lport 22", FAMILIES, ["", ""], SUMS),
+    ("conncount", MOMENTS, ["", ""], OF_MOMENTS),
+    ("tcpstates", PLACES, ["", ""], OF_PLACES),
+    ("closedcalc", PLACES, ["", ""], OF_PLACES),
+    // The same in JSON, whatever columns the applet that reads has.
+    ("conncount", MOMENT, ["", ""], OF_MOMENTS),
+    ("snmpget-tcp", MOMENT, ["name", "state"], OF_MOMENTS),
+    ("tcpstates", PLACE, ["", ""], OF_PLACES),
+    ("closedcalc", PLACE, ["", ""], OF_PLACES),
     (
-        "conncount",
-        MOMENTS,
+        "closedcalc",
+        "process\tcount\nweb\t1\n",
         ["", ""],
-        "FILE:1: rows of several moments (--interval): take those of one, without the time",
+        "FILE:2: rows of groups: name their keys with --by",
     ),
     (
-        "tcpstates",
-        PLACES,
+        "closedcalc",
+        "{\"lport\":22,\"count\":1}\n",
         ["", ""],
-        "FILE:1: rows of several network namespaces (--netns all): take those of one",
+        "FILE:1: rows of connbox, but not of closedcalc, which has no column 'lport'",
     ),
     (
         "snmpget-tcp",

@@ -141,6 +141,7 @@ struct Closed;
 impl Measures for Closed {
     const OF_MACHINE: &'static [&'static str] = &["closed", "unhashed", "alloc"];
     const MIXED: &'static [&'static str] = &NAMES;
+    const WITHOUT_KEYS: &'static str = "";
 
     fn read(
         &self,

@@ -23,7 +23,7 @@ pub(super) fn read(
     report: &mut Report,
 ) -> Result<Option<Vec<Counter>>, Error> {
     let (mut counters, mut seen, mut absent) = (Vec::new(), HashSet::new(), Vec::new());
-    let doubts = rows::read(source, &mut |row| {
+    let doubts = rows::read_some(source, &mut |row| {
         if row.has("oid") {
             return Err(row.error("rows of --oid, whose numbers wrap as those of SNMP do"));
         }
@@ -34,9 +34,7 @@ pub(super) fn read(
         let (group, field) =
             GROUPS.into_iter().find_map(split).ok_or_else(|| row.wrong("name", text))?;
         if !seen.insert(text.to_vec()) {
-            return Err(
-                row.error("appears a second time: numbers of several machines cannot be added up")
-            );
+            return Err(row.error(rows::TWICE));
         }
         let value = row.parsed("value")?;
         // Of names that are absent others say so.
@@ -58,9 +56,6 @@ pub(super) fn read(
     })?;
     let Some(doubts) = doubts else { return Ok(None) };
     report.notes(doubts.notes());
-    if seen.is_empty() {
-        return Err(rows::none(source));
-    }
     absent.iter().for_each(|absent| report.trouble(absent));
     if counters.is_empty() && !is_named {
         let reason = "the rows have no counter of the group Tcp: --all shows others";

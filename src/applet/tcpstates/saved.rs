@@ -20,9 +20,9 @@ pub(super) fn read(
     let StateTable { args, query, states, is_named } = table;
     let mut found: Vec<(Option<Family>, TcpState)> = Vec::new();
     let mut counts = StateCounts::default();
-    let doubts = rows::read(source, &mut |row| {
+    let doubts = rows::read_some(source, &mut |row| {
         if row.columns().any(|name| COLUMNS.iter().all(|column| column.name != name)) {
-            return Err(row.error("rows of groups: name their keys with --by"));
+            return Err(row.error(rows::OF_GROUPS));
         }
         if query.looks_at_ends() || query.looks_at_holders() {
             return Err(Error::usage("--from", sockets::SUMS));
@@ -31,7 +31,7 @@ pub(super) fn read(
         let has_families = row.has("family") || args.is_by_family() || query.family.is_some();
         let family = has_families.then(|| family_of(&row)).transpose()?;
         if found.contains(&(family, state)) {
-            return Err(row.error(TWICE));
+            return Err(row.error(rows::TWICE));
         }
         found.push((family, state));
         counts.set(family.unwrap_or(Family::Inet), state, count);
@@ -39,9 +39,6 @@ pub(super) fn read(
     })?;
     let Some(doubts) = doubts else { return Ok(None) };
     report.notes(doubts.notes());
-    if found.is_empty() {
-        return Err(rows::none(source));
-    }
     let families: Vec<Option<Family>> = match found.iter().any(|(family, _)| family.is_some()) {
         true => Family::ALL.into_iter().filter(|one| query.has_family(*one)).map(Some).collect(),
         false => vec![None],
@@ -77,8 +74,6 @@ pub(super) fn read(
     }
     Ok(Some((there, counts)))
 }
-
-const TWICE: &str = "appears a second time: numbers of several machines cannot be added up";
 
 const PARTLY: &str = "--from: rows of some states only: if not tcpstates printed them, they may be of another protocol";
 

@@ -147,7 +147,7 @@ fn end(row: &rows::Row<'_>, [address, port]: [&str; 2]) -> Result<Endpoint, Erro
 /// The connection of a row.
 fn connection(row: &rows::Row<'_>, id: u64, is_ended: bool) -> Result<Row, Error> {
     if row.has("count") {
-        return Err(row.error("rows of groups: name their keys with --by"));
+        return Err(row.error(rows::OF_GROUPS));
     }
     let group = Row::of_group(id, Vec::new(), [Tally::default(); 2]);
     let time = |column, digits, of: fn(u64) -> Duration| {

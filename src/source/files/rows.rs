@@ -145,10 +145,30 @@ pub fn read(
     Ok((!source.saved.is_empty()).then_some(doubts))
 }
 
-/// The error for rows that are none, where the table always has some.
-pub fn none(source: &Source) -> Error {
-    Error::failed(source.saved_names(), "there is no row below the header")
+/// The same where the table always has a row.
+///
+/// # Errors
+/// As [`read`], and if there is no row.
+pub fn read_some(
+    source: &Source,
+    each: &mut dyn FnMut(Row<'_>) -> Result<(), Error>,
+) -> Result<Option<Doubts>, Error> {
+    let mut is_any = false;
+    let doubts = read(source, &mut |row| {
+        is_any = true;
+        each(row)
+    })?;
+    if doubts.is_some() && !is_any {
+        return Err(Error::failed(source.saved_names(), "there is no row below the header"));
+    }
+    Ok(doubts)
 }
+
+/// What is wrong with a second row of a number that has no sum.
+pub const TWICE: &str = "appears a second time: numbers of several machines cannot be added up";
+
+/// What is wrong with rows of groups where those of all sockets are wanted, and what helps.
+pub const OF_GROUPS: &str = "rows of groups: name their keys with --by";
 
 const NOT_ROWS: &str =
     "is not rows of connbox as the file before it is: rows are added to nothing else";
