@@ -214,8 +214,12 @@ fn what_the_ring_cannot_hold_is_counted() {
         until(&mut capture, &mut tracker, is_open);
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let end = Instant::now() + Duration::from_secs(10);
-        while capture.dropped() == 0 {
+        // One packet may be dropped before: a processor finds no room while another one, or the kernel's timer, takes the
+        // next block. Of a batch that finds the ring full, all are.
+        let mut before = 0;
+        while capture.dropped() < before + 1000 {
             assert!(Instant::now() < end, "the ring did not fill up");
+            before = capture.dropped();
             for _ in 0..1000 {
                 let _ = socket.send_to(b"x", "127.0.0.1:9");
             }
