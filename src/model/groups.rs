@@ -14,8 +14,8 @@ pub struct Tally {
 }
 
 impl Tally {
-    #[inline]
     /// Adds numbers, and says whether a sum was too large.
+    #[inline]
     fn add(&mut self, more: Tally) -> bool {
         let mut is_beyond;
         (self.count, is_beyond) = self.count.overflowing_add(more.count);
