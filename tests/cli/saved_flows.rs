@@ -507,13 +507,24 @@ fn expectations_are_read_as_they_are_printed() {
     const OTHER: &str =
         "not a line of conntrack -L expect; its XML and /proc/net/nf_conntrack_expect are not read";
     let kernels = "299 l3proto = 2 proto=6 src=10.1.0.2 dst=10.2.0.2 sport=0 dport=5002 ftp\n";
-    for text in [kernels, &recording(LISTS[0]), &xml, &EXPECTED.replace("PERMANENT", "FOREIGN")] {
+    for text in [kernels, &xml, &EXPECTED.replace("PERMANENT", "FOREIGN")] {
         let line = if text.contains("FOREIGN") { 2 } else { 1 };
         assert_eq!(ran("-C expect", text).1, format!("conntrack: {line}: {OTHER}\n"), "{text}");
     }
     assert_eq!(
         ran("-C", EXPECTED).1,
         "conntrack: 1: an expectation, and not a flow; conntrack -L expect reads it\n"
+    );
+    // What counts the lines of the other table is not taken for an empty one of this.
+    const FLOWS: &str =
+        "conntrack: 1: of flows, and not of expectations; -L, -C and -E without expect read it\n";
+    let no_flows = SAID.replace("2 expectations", "0 flow entries");
+    for text in [&recording(LISTS[0]), &no_flows] {
+        assert_eq!(ran("-C expect", text), (String::new(), FLOWS.into(), 1));
+    }
+    assert_eq!(
+        ran("-C", &SAID.replace('2', "0")).1,
+        "conntrack: 1: counts expectations, and not flows; -L expect and -C expect read it\n"
     );
     let (stdout, stderr, status) = ran("-C expect", "");
     assert_eq!((stdout.as_str(), status), ("0\n", 1));

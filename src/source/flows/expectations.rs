@@ -63,6 +63,7 @@ pub fn saved(
 ) -> Result<(Vec<Error>, bool), Error> {
     const UNKNOWN: &str =
         "not a line of conntrack -L expect; its XML and /proc/net/nf_conntrack_expect are not read";
+    const FLOWS: &str = "of flows, and not of expectations; -L, -C and -E without expect read it";
     const NONE: &str = "holds no expectation: there was none, or the command failed; save with 2>&1, and the text says which";
     let (mut lines, mut doubts) = (Lines::new(64 * 1024), Vec::new());
     let mut again = Again::default();
@@ -75,12 +76,13 @@ pub fn saved(
                 return each(&one);
             }
             match flow_text::other(line) {
-                Some(Line::Count(count)) => shown.say(count),
+                Some(Line::Expectations(count)) => shown.say(count),
                 Some(Line::Message(text)) => {
                     let text = String::from_utf8_lossy(text);
                     doubts.push(place.error(format_args!("the tool said: {text}")));
                 }
                 Some(Line::Nothing) => {}
+                Some(Line::Flow(_) | Line::Count(_)) => return Err(place.error(FLOWS)),
                 _ => return Err(place.error(UNKNOWN)),
             }
             Ok(())

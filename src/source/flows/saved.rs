@@ -147,6 +147,10 @@ impl Text<'_, '_> {
     fn other(&mut self, place: Place<'_>, line: Line<'_>) -> Result<(), Error> {
         match line {
             Line::Count(count) => self.shown.say(count),
+            Line::Expectations(_) => {
+                return Err(place
+                    .error("counts expectations, and not flows; -L expect and -C expect read it"));
+            }
             Line::Lost(lost) => return (self.each)(place, Seen::Lost(lost)),
             Line::Message(text) => {
                 let text = String::from_utf8_lossy(text);

@@ -106,8 +106,10 @@ pub struct FlowText<'a> {
 #[expect(clippy::large_enum_variant, reason = "nearly all lines are flows, and none is kept")]
 pub enum Line<'a> {
     Flow(FlowText<'a>),
-    /// How many flows, events of flows, or expectations the tool says that it has printed.
+    /// How many flows, or events of flows, the tool says that it has printed.
     Count(u64),
+    /// How many expectations.
+    Expectations(u64),
     /// What the tool said of events that were lost: how many, 0 if it did not say.
     Lost(u64),
     /// Another message of the tool.
@@ -139,7 +141,12 @@ pub fn line(line: &[u8]) -> Option<Line<'_>> {
 
 /// Whether a line is one of a list of flows or of events of them.
 pub fn begins(text: &[u8]) -> bool {
-    !matches!(line(text), None | Some(Line::Nothing | Line::Message(_)))
+    !matches!(line(text), None | Some(Line::Nothing | Line::Message(_) | Line::Expectations(_)))
+}
+
+/// Whether a line is one of a list of expectations.
+pub fn begins_expectations(text: &[u8]) -> bool {
+    expectation(text).is_some() || matches!(line(text), Some(Line::Expectations(_)))
 }
 
 /// Reads a line that `plain` has not taken; `None` if it fits nothing.
@@ -183,10 +190,10 @@ pub fn other(line: &[u8]) -> Option<Line<'_>> {
 fn message(line: &[u8]) -> Line<'_> {
     let words = || text::Fields::new(line);
     // `conntrack v1.4.7 (conntrack-tools): 26 flow entries have been shown.`
-    if let (Some(b"flow" | b"expectations"), Some(count)) =
-        (words().nth(4), words().nth(3).and_then(text::unsigned))
-    {
-        return Line::Count(count);
+    match (words().nth(4), words().nth(3).and_then(text::unsigned)) {
+        (Some(b"flow"), Some(count)) => return Line::Count(count),
+        (Some(b"expectations"), Some(count)) => return Line::Expectations(count),
+        _ => {}
     }
     // `conntrack: 3 events lost: the receive buffer was full; …`
     match (words().nth(1), line.windows(12).any(|part| part == b"events lost:")) {
@@ -403,6 +410,10 @@ mod tests {
                 Line::Count(26),
             ),
             ("conntrack v1.0.1 (conntrack-tools): 0 flow entries have been shown.", Line::Count(0)),
+            (
+                "conntrack v1.4.7 (conntrack-tools): 0 expectations have been shown.",
+                Line::Expectations(0),
+            ),
             ("WARNING: We have hit ENOBUFS! We are losing events.", Line::Lost(0)),
             (
                 "conntrack: 3 events lost: the receive buffer was full; -b makes it larger",
