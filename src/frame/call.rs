@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::{Applet, Ending, MEANING, Report, SCOPE, SOURCE, Sample, Say, Table};
 use crate::cli::{self, Common, Opt, Original};
 use crate::error::Error;
-use crate::out::{Column, Format, Kind, Metrics, Out, Subject};
+use crate::out::{Column, Format, Kind, Metrics, Out, Style, Subject};
 use crate::source::files::rows;
 use crate::source::files::saved::words::Words;
-use crate::source::files::sosreport::{Files, Folder, HOST};
+use crate::source::files::sosreport::{Files, Folder, HOST, Reader};
 use crate::source::{Source, netns};
 use crate::sys::{self, Kernel};
 
@@ -220,7 +220,13 @@ impl Call {
             return table.snapshot(Sample { source, out, report });
         }
         if !source.saved.is_empty() {
-            return saved_namespaces(&self.common.from, table, Sample { source, out, report });
+            let reader = reader(self.applet, &self.common.style);
+            return saved_namespaces(
+                &self.common.from,
+                reader,
+                table,
+                Sample { source, out, report },
+            );
         }
         let missing = table.namespaces(&netns::list()?, Sample { source, out, report })?;
         report.missing(missing);
@@ -244,10 +250,11 @@ impl Call {
     /// The saved files, with those of a sosreport's folder in its place.
     fn saved(&mut self) -> Result<Files, Error> {
         let mut files = Files::default();
+        let reader = reader(self.applet, &self.common.style);
         for path in &self.common.from {
             if sys::is_directory(path) {
                 sys::refuse_borrowed_rights("--from")?;
-                let found = Folder::open(path)?.files(self.applet, HOST)?;
+                let found = Folder::open(path)?.files(reader, HOST)?;
                 found.skipped.iter().for_each(|text| self.report.note(text));
                 files.paths.extend(found.paths);
                 files.empty.extend(found.empty);
@@ -310,9 +317,15 @@ fn known(column: &Column) -> rows::Column {
     rows::Column { name: column.name, role }
 }
 
+/// Who reads the folders of sosreports.
+fn reader(applet: &'static str, style: &Style) -> Reader {
+    Reader { applet, is_of_expectations: style.subject == Subject::Expectations }
+}
+
 /// Takes one snapshot of each network namespace that the folders of sosreports have text of.
 fn saved_namespaces(
     from: &[PathBuf],
+    reader: Reader,
     table: &mut dyn Table,
     Sample { source, out, report }: Sample<'_>,
 ) -> Result<(), Error> {
@@ -320,7 +333,7 @@ fn saved_namespaces(
         let folder = Folder::open(path)?;
         for namespace in folder.namespaces() {
             // A namespace without any text of what the applet reads is missing from the answer.
-            match folder.files(source.applet, &namespace) {
+            match folder.files(reader, &namespace) {
                 Ok(Files { paths: saved, empty, commands, skipped }) => {
                     skipped.iter().for_each(|text| report.note(text));
                     out.enter(namespace, None)?;

@@ -156,6 +156,34 @@ fn a_process_is_looked_for_in_each_namespace() {
 }
 
 #[test]
+fn a_list_of_flows_is_not_one_of_expectations() {
+    const SAID: &[u8] = b"conntrack v1.4.7 (conntrack-tools): 0 expectations have been shown.\n";
+    const ONE: &[u8] = b"299 proto=6 src=10.1.0.2 dst=10.2.0.2 sport=0 dport=5002 mask-src=255.255.255.255 \
+        mask-dst=255.255.255.255 sport=0 dport=65535 master-src=10.1.0.2 master-dst=10.2.0.2 sport=40001 dport=21 \
+        class=0 helper=ftp\n";
+    let folder = Folder::new("expectations");
+    let expect = "sos_commands/conntrack/conntrack_-L_expect";
+    folder.add("sos_commands/conntrack/conntrack_-L_-o_extended", "conntrack/every-proto.L-id.txt");
+    let (stdout, stderr, status) = folder.ran("conntrack -C expect");
+    let nothing = "DIR: holds nothing that conntrack -L expect reads of the namespace host";
+    assert!(stdout.is_empty() && status == 1 && stderr.contains(nothing), "{stderr}");
+    for (text, number) in [(ONE, "1\n"), (SAID, "0\n")] {
+        folder.write(expect, text);
+        let lists = [folder.ran("conntrack -C expect"), folder.ran("conntrack -C")];
+        assert_eq!(lists, [number, "19\n"].map(|stdout| (stdout.into(), String::new(), 0)));
+    }
+    folder.write("sos_commands/networking/ip_netns_exec_a_conntrack_-L_expect", ONE);
+    assert_eq!(folder.ran("conntrack -C expect --netns all").0, "host\t-\t0\na\t-\t1\n");
+    // The command has failed.
+    folder.write(expect, b"conntrack v1.4.7 (conntrack-tools): Operation failed: x\n");
+    let (_, stderr, status) = folder.ran("conntrack -L expect");
+    let skipped = format!(
+        "DIR/{expect}: skipped: it does not begin as a text that conntrack -L expect reads"
+    );
+    assert!(status == 1 && stderr.contains(&skipped), "{stderr}");
+}
+
+#[test]
 fn files_of_namespaces_are_namespaces() {
     let folder = Folder::new("namespaces");
     folder.add("proc/net/snmp", "proc/net/snmp").add("proc/net/netstat", "proc/net/netstat");

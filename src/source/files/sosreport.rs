@@ -41,6 +41,27 @@ pub struct Files {
     pub skipped: Vec<String>,
 }
 
+/// Who reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader {
+    pub applet: &'static str,
+    /// Whether it is conntrack, and its table of expectations is asked for.
+    pub is_of_expectations: bool,
+}
+
+impl Reader {
+    /// What it is called.
+    fn name(self) -> &'static str {
+        if self.is_of_expectations { "conntrack -L expect" } else { self.applet }
+    }
+
+    /// Whether a command, with `_` for blanks, is one of conntrack's that lists what is asked for.
+    fn has_listed(self, command: &[u8]) -> bool {
+        let is_of_expectations = command.split(|byte| *byte == b'_').any(|word| word == b"expect");
+        command.starts_with(b"conntrack_-L") && is_of_expectations == self.is_of_expectations
+    }
+}
+
 /// Where to look for what an applet reads.
 enum Find<'a> {
     /// Copies of files of /proc/net.
@@ -86,11 +107,11 @@ impl Folder {
     ///
     /// # Errors
     /// If there is none.
-    pub fn files(&self, applet: &str, namespace: &[u8]) -> Result<Files, Error> {
+    pub fn files(&self, reader: Reader, namespace: &[u8]) -> Result<Files, Error> {
+        let applet = reader.applet;
         let begins =
             |with: &'static str| move |command: &[u8]| command.starts_with(with.as_bytes());
-        let is_list =
-            |command: &[u8]| begins("conntrack_-L")(command) && !command.ends_with(b"_expect");
+        let is_list = |command: &[u8]| reader.has_listed(command);
         // Of the tools' tables first those that show processes.
         let is_ss = |command: &[u8]| {
             Form::Ss.is_for(applet) && begins("ss_-")(command) && has(command, b'p')
@@ -98,32 +119,35 @@ impl Folder {
         let is_netstat = |command: &[u8]| {
             Form::Netstat.is_for(applet) && begins("netstat_-")(command) && has(command, b'p')
         };
+        let (is_nstat, is_statistics) = (begins("nstat_"), begins("netstat_-s"));
         let mut files = Files::default();
         let finds = match applet {
-            "conntrack" => [
+            // The kernel's own files of expectations show neither masks nor masters.
+            _ if reader.is_of_expectations => vec![Find::Output(&is_list)],
+            "conntrack" => vec![
                 Find::Output(&is_list),
                 Find::Proc(&["nf_conntrack"]),
                 Find::Proc(&["ip_conntrack"]),
             ],
-            "snmpget-tcp" => [
+            "snmpget-tcp" => vec![
                 Find::Proc(&["snmp", "netstat"]),
-                Find::Output(&begins("nstat_")),
-                Find::Output(&begins("netstat_-s")),
+                Find::Output(&is_nstat),
+                Find::Output(&is_statistics),
             ],
             _ => {
                 self.add_proc(&["sockstat", "sockstat6", "snmp", "netstat"], namespace, &mut files);
                 let tables = Find::Proc(&["tcp", "tcp6", "udp", "udp6"]);
-                [Find::Output(&is_ss), Find::Output(&is_netstat), tables]
+                vec![Find::Output(&is_ss), Find::Output(&is_netstat), tables]
             }
         };
         // The first one that is there is taken, and the others are not looked at.
         finds.into_iter().any(|find| match find {
             Find::Proc(names) => self.add_proc(names, namespace, &mut files),
-            Find::Output(wanted) => self.add_output(wanted, namespace, applet, &mut files),
+            Find::Output(wanted) => self.add_output(wanted, namespace, reader, &mut files),
         });
         match files.paths.is_empty() {
             false => Ok(files),
-            true => Err(self.nothing(applet, namespace, &files.skipped)),
+            true => Err(self.nothing(reader, namespace, &files.skipped)),
         }
     }
 
@@ -145,14 +169,14 @@ impl Folder {
         &self,
         wanted: &dyn Fn(&[u8]) -> bool,
         namespace: &[u8],
-        applet: &str,
+        reader: Reader,
         files: &mut Files,
     ) -> bool {
         let is_wanted = |saved: &&Saved| {
             saved.namespace == namespace && wanted(&saved.command) && has_text(&saved.path)
         };
         let mut saved = self.all.iter().filter(is_wanted);
-        let found = saved.find(|saved| is_read(&saved.path, applet, &mut files.skipped));
+        let found = saved.find(|saved| is_read(&saved.path, reader, &mut files.skipped));
         if let Some(Saved { path, command, .. }) = found {
             files.paths.push(path.clone());
             let command = String::from_utf8_lossy(command).replace('_', " ");
@@ -161,11 +185,11 @@ impl Folder {
         found.is_some()
     }
 
-    fn nothing(&self, applet: &str, namespace: &[u8], skipped: &[String]) -> Error {
+    fn nothing(&self, reader: Reader, namespace: &[u8], skipped: &[String]) -> Error {
         let places = "below proc/net, sos_commands/networking and sos_commands/conntrack";
-        let namespace = String::from_utf8_lossy(namespace);
+        let (name, namespace) = (reader.name(), String::from_utf8_lossy(namespace));
         let mut reason =
-            format!("holds nothing that {applet} reads of the namespace {namespace}, {places}");
+            format!("holds nothing that {name} reads of the namespace {namespace}, {places}");
         for text in skipped {
             reason += "; ";
             reason += text;
@@ -217,14 +241,18 @@ fn has_text(path: &Path) -> bool {
 const LOOKED_AT: usize = 64 << 10;
 
 /// Whether a text begins as one that an applet reads: a command may have failed, and its message is all there is.
-fn is_read(path: &Path, applet: &str, skipped: &mut Vec<String>) -> bool {
+fn is_read(path: &Path, reader: Reader, skipped: &mut Vec<String>) -> bool {
     let mut buffer = Vec::with_capacity(LOOKED_AT);
     let file = sys::open_file(path);
     let is_there = file.is_ok_and(|file| sys::read_at(&file, &mut buffer, 0).is_ok());
-    let is_read = is_there && Known::begins_for(&buffer, applet);
+    let begins = |text: &[u8]| match reader.is_of_expectations {
+        true => Known::begins_with_expectations(text),
+        false => Known::begins_for(text, reader.applet),
+    };
+    let is_read = is_there && begins(&buffer);
     if !is_read {
-        let path = path.display();
-        skipped.push(format!("{path}: skipped: it does not begin as a text that {applet} reads"));
+        let (path, name) = (path.display(), reader.name());
+        skipped.push(format!("{path}: skipped: it does not begin as a text that {name} reads"));
     }
     is_read
 }

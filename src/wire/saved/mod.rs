@@ -163,21 +163,30 @@ impl Known {
 
     /// Whether a text begins as one that an applet reads: its first line that is neither blank nor a message of the tool.
     pub fn begins_for(text: &[u8], applet: &str) -> bool {
-        let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
-        let first = lines.find(|line| {
-            let of_flows = || flow_text::line(line);
-            let is_notice = ss::is_notice(line) || netstat::is_notice(line);
-            !is_notice && !matches!(of_flows(), Some(Line::Nothing | Line::Message(_)))
-        });
         // A line of flows may look like a row of another form.
         let begins = |line| FORMS.iter().any(|known| known.is_for(applet) && (known.begins)(line));
-        first.is_some_and(begins)
+        first_line(text).is_some_and(begins)
+    }
+
+    /// The same for the lines of `conntrack -L expect`.
+    pub fn begins_with_expectations(text: &[u8]) -> bool {
+        first_line(text).is_some_and(flow_text::begins_expectations)
     }
 
     /// Whether an applet reads it. A run without an applet (a test) reads all.
     pub fn is_for(&self, applet: &str) -> bool {
         applet.is_empty() || self.applets.contains(&applet)
     }
+}
+
+/// The first line that is neither blank nor a message of the tool.
+fn first_line(text: &[u8]) -> Option<&[u8]> {
+    let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    lines.find(|line| {
+        let of_flows = || flow_text::line(line);
+        let is_notice = ss::is_notice(line) || netstat::is_notice(line);
+        !is_notice && !matches!(of_flows(), Some(Line::Nothing | Line::Message(_)))
+    })
 }
 
 #[cfg(test)]
