@@ -315,6 +315,44 @@ fn what_is_not_whole_is_said() {
     assert_eq!(ran("-C", none), ("0\n".into(), String::new(), 0));
 }
 
+/// conntrack writes rows in blocks and messages at once: in text of 2>&1 one lies in the middle of a row.
+#[test]
+fn a_row_that_a_message_has_split_is_whole_again() {
+    const SAID: &str = "conntrack v1.4.7 (conntrack-tools): 1 flow entries have been shown.\n";
+    let labelled = "udp      17 29 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 mark=0 \
+        use=1 helper=ftp labels=one,two of them";
+    let lists = LISTS.map(recording);
+    let rows = lists.iter().map(|text| text.lines().find(|line| line.contains("udp")).unwrap());
+    for row in rows.chain([labelled]) {
+        let split = |place| [&row[..place], SAID, &row[place..], "\n"].concat();
+        let text: String = (0..=row.len()).map(split).collect();
+        let once = ran("-L --json", &format!("{row}\n")).0;
+        let (stdout, stderr, status) = ran("-L --json", &text);
+        assert_eq!((stdout, status), (once.repeat(row.len() + 1), 0), "{stderr}");
+    }
+    let said = SAID.replace("1 flow entries", "1 expectations");
+    let row = EXPECTED.lines().next().unwrap();
+    let split = |place| [&row[..place], &said, &row[place..], "\n"].concat();
+    let text: String = (0..=row.len()).map(split).collect();
+    assert_eq!(ran("-C expect", &text).0, format!("{}\n", row.len() + 1));
+    // Beside what another applet reads.
+    let table = "Netid State Recv-Q Send-Q Local Address:Port Peer Address:Port\ntcp ESTAB 0 0 10.0.0.1:80 10.0.0.2:1\n";
+    let text = [table, labelled, "\n", &labelled[..60], SAID, &labelled[60..], "\n"].concat();
+    let output =
+        run_with_input(&["tcpstates", "-v", "--from", "-", "established"], text.as_bytes());
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "1\n");
+    // What follows is not the rest, or is not there.
+    let head = [&labelled[..60], SAID].concat();
+    let (stdout, stderr, status) = ran("-C", &[head.as_str(), labelled, "\n"].concat());
+    assert!(stdout.is_empty() && status == 1 && stderr.contains("2: not a line of"), "{stderr}");
+    let (stdout, stderr, status) = ran("-C", &[labelled, "\n", &head].concat());
+    assert_eq!((stdout.as_str(), status), ("1\n", 1));
+    assert!(stderr.contains("the rest of a row is missing"), "{stderr}");
+    // -o labels without a file of names.
+    let text = ["nfct_labelmap_new: No such file or directory\n", labelled, "\n"].concat();
+    assert_eq!(ran("-C", &text), ("1\n".into(), String::new(), 0));
+}
+
 /// What a form does not show, rows made of it do not tell either.
 #[test]
 fn gaps_of_a_form_stay_gaps_in_rows() {
@@ -415,7 +453,9 @@ fn a_long_list_is_the_same_for_any_number_of_threads() {
         19 * 1400
     );
     let groups = "-C --by proto,state,dst --sum packets";
-    let mores = ["", &said, &said.replace("266", "267"), "what is this\n", "tcp      6 1"];
+    let (head, rest) = plain.split_at(40);
+    let split = [head, &said.replace("26600", "26619"), rest].concat();
+    let mores = ["", &said, &said.replace("266", "267"), &split, "what is this\n", "tcp      6 1"];
     let lines = ["-C -p tcp", "-C --by labels", "-C -u EXPECTED"].map(|line| (line, ""));
     for (line, more) in mores.map(|more| (groups, more)).into_iter().chain(lines) {
         text.truncate(plain.len() * 1400);

@@ -49,7 +49,7 @@ const DESCRIPTION: [&str; 10] = [
      row formats are TSV, --shell and --json: one row per event.",
     "With --from, -L, -C, -G and -E read what conntrack, connbox or the kernel printed elsewhere: the text of -L, -G and \
      -E in every form of -o, save and xml included, /proc/net/nf_conntrack or ip_conntrack, and rows of connbox (--tsv --header, --json); several may stand \
-     behind one another, with the lines of standard error between them (2>&1). Every filter, key, sum and form works, as far \
+     behind one another, with the lines of standard error between them and within a row (2>&1). Every filter, key, sum and form works, as far \
      as the text tells: a mark is not in -o save, labels are there only with -o labels (those without a name never), IDs \
      only with -o id, fields of ICMP not in XML, and of the status only whether a flow is assured, offloaded or \
      unreplied. What a text does not tell is refused, or not shown. To save everything: conntrack -L -o \

@@ -14,4 +14,5 @@ mod repeats;
 pub mod rows;
 pub mod saved;
 pub mod sosreport;
+pub(in crate::source) mod split_row;
 pub mod tables;

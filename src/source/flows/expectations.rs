@@ -7,6 +7,7 @@ use crate::model::{Expectation, ExpectationFlags};
 use crate::source::Source;
 use crate::source::files::again::Again;
 use crate::source::files::lines::Lines;
+use crate::source::files::split_row::SplitRow;
 use crate::source::netlink::{self, CTNETLINK, Dumped, Exchange, Failure, UNSENT};
 use crate::wire::ctnetlink as wire;
 use crate::wire::flow_text::{self, ExpectText, Line};
@@ -68,14 +69,15 @@ pub fn saved(
     let (mut lines, mut doubts) = (Lines::new(64 * 1024), Vec::new());
     let mut again = Again::default();
     for path in &source.saved {
-        let mut shown = Shown::default();
+        let (mut shown, mut split) = (Shown::default(), SplitRow::default());
         let (name, cut) = each_line(&mut lines, path, |place, line| {
+            let line = &*split.whole(line);
             if let Some(one) = flow_text::expectation(line).as_ref().and_then(of_text) {
                 shown.number += 1;
                 again.add(line);
                 return each(&one);
             }
-            match flow_text::other(line) {
+            match flow_text::other(line).or_else(|| flow_text::other(split.begin(line)?)) {
                 Some(Line::Expectations(count)) => shown.say(count),
                 Some(Line::Message(text)) => {
                     let text = String::from_utf8_lossy(text);
@@ -87,6 +89,8 @@ pub fn saved(
             }
             Ok(())
         })?;
+        let is_split = split.is_open() && cut.is_none();
+        doubts.extend(is_split.then(|| Error::failed(name, SplitRow::CUT)));
         doubts.extend(cut);
         doubts.extend(shown.doubt(name, "expectations", NONE));
     }

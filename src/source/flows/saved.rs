@@ -11,6 +11,7 @@ use crate::model::{Change, Flow, FlowStatus, Traffic};
 use crate::source::Source;
 use crate::source::files::lines::{Lines, Place};
 use crate::source::files::saved::not_for;
+use crate::source::files::split_row::SplitRow;
 use crate::sys;
 use crate::wire::flow_text::{self, FlowText, Form, Happened, Line, Moment, status};
 use crate::wire::saved::{self, Known};
@@ -70,6 +71,7 @@ pub fn read(source: &Source, labels: &Labels, each: &mut Each<'_>) -> Result<Vec
             doubts: &mut doubts,
             shown: Shown::default(),
             is_open: false,
+            split: SplitRow::default(),
             rows: RowReader::default(),
         };
         let (name, cut) = each_line(&mut lines, path, |place, line| text.line(place, line))?;
@@ -86,6 +88,7 @@ struct Text<'a, 'b> {
     shown: Shown,
     /// Whether an XML document has begun and not ended.
     is_open: bool,
+    split: SplitRow,
     rows: RowReader,
 }
 
@@ -95,6 +98,10 @@ const UNKNOWN: &str = "not a line of conntrack (-L, -G or -E, in any form of -o)
 impl Text<'_, '_> {
     #[inline]
     fn line(&mut self, place: Place<'_>, line: &[u8]) -> Result<(), Error> {
+        if self.split.is_open() {
+            let row = self.split.whole(line);
+            return self.line(place, &row);
+        }
         let mut text = FlowText::default();
         if flow_text::plain(line, &mut text).is_some() {
             return self.flow(place, &text);
@@ -124,7 +131,10 @@ impl Text<'_, '_> {
                 let name = error::visible(name);
                 Err(place.error(format_args!("{name} stands there twice")))
             }
-            None => Err(self.stranger(place, line)),
+            None => match self.split.begin(line).and_then(flow_text::other) {
+                Some(message) => self.other(place, message),
+                None => Err(self.stranger(place, line)),
+            },
         };
         self.rows = rows;
         taken
@@ -176,6 +186,8 @@ impl Text<'_, '_> {
         const NONE: &str = "holds no flow: none was tracked, or the command failed; save with 2>&1, and the text says which";
         const OPEN: &str = "the XML is cut: </conntrack> is missing";
         let is_open = self.is_open && cut.is_none();
+        let is_split = self.split.is_open() && cut.is_none();
+        self.doubts.extend(is_split.then(|| Error::failed(name, SplitRow::CUT)));
         self.doubts.extend(cut);
         let doubt = self.shown.doubt(name, "flows", if is_open { OPEN } else { NONE });
         self.doubts.extend(doubt.or_else(|| is_open.then(|| Error::failed(name, OPEN))));

@@ -9,6 +9,7 @@ use super::first::First;
 use super::labels::Labels;
 use super::saved::{SavedFlow, with_flow};
 use crate::source::Source;
+use crate::source::files::split_row::SplitRow;
 use crate::source::threads::share;
 use crate::sys;
 use crate::wire::flow_text::{self, FlowText, Line};
@@ -42,14 +43,17 @@ pub fn read<T: Send>(
     }
     let next = AtomicU64::new(0);
     let parts = share(number, &|_| {
-        let mut part = Part { labels, take, taken: new(), flows: 0, said: None };
+        let split = SplitRow::default();
+        let mut part = Part { labels, take, taken: new(), flows: 0, said: None, split };
         let mut buffer = Vec::with_capacity(BUFFER);
         loop {
             let from = next.fetch_add(BLOCK, Ordering::Relaxed);
             if from >= size {
                 return Some(part);
             }
-            if part.block(file.as_fd(), from, &mut buffer).is_none() {
+            let is_taken = part.block(file.as_fd(), from, &mut buffer).is_some();
+            // The rest of a split row is in another block.
+            if !is_taken || part.split.is_open() {
                 // The others may stop, too.
                 next.store(size, Ordering::Relaxed);
                 return None;
@@ -91,6 +95,7 @@ struct Part<'a, T> {
     flows: u64,
     /// How many flows the tool said that it had printed.
     said: Option<u64>,
+    split: SplitRow,
 }
 
 impl<T> Part<'_, T> {
@@ -129,13 +134,17 @@ impl<T> Part<'_, T> {
     #[inline]
     fn line(&mut self, line: &[u8]) -> Option<()> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if self.split.is_open() {
+            let row = self.split.whole(line);
+            return self.line(&row);
+        }
         let mut text = FlowText::default();
         if flow_text::plain(line, &mut text).is_some() {
             self.flows += 1;
             let (take, taken) = (self.take, &mut self.taken);
             return with_flow(&text, self.labels, |flow| take(taken, flow))?;
         }
-        match flow_text::other(line)? {
+        match flow_text::other(line).or_else(|| flow_text::other(self.split.begin(line)?))? {
             Line::Count(count) => {
                 self.said = Some(self.said.unwrap_or(0).saturating_add(count));
                 Some(())

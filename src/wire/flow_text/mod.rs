@@ -153,10 +153,12 @@ pub fn begins_expectations(text: &[u8]) -> bool {
 #[cold]
 pub fn other(line: &[u8]) -> Option<Line<'_>> {
     /// The beginnings of messages that say nothing of what was printed.
-    const MORE: [&[u8]; 5] = [
+    const MORE: [&[u8]; 6] = [
         b"This message means that the current netlink",
         b"Please, check --buffer-size in",
         b"NOTICE: Netlink socket buffer size",
+        // What `-o labels` says without connlabel.conf; it shows none then.
+        b"nfct_labelmap_new: ",
         // What connbox says of a table without flows, and of events.
         b"conntrack: no flow is tracked",
         b"conntrack: net.netfilter.",
@@ -184,6 +186,18 @@ pub fn other(line: &[u8]) -> Option<Line<'_>> {
             plain::flow(line, &mut flow).map(|()| Line::Flow(flow))
         }
     }
+}
+
+/// Splits a line at the message of conntrack-tools that lies within it; `None` if there is none behind anything.
+#[cold]
+pub fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    line.split_at_checked(start_of_message(line)?).filter(|(beginning, _)| !beginning.is_empty())
+}
+
+/// Where a message of conntrack-tools begins.
+fn start_of_message(text: &[u8]) -> Option<usize> {
+    let before = text.get(..memchr::memmem::find(text, b" (conntrack-tools): ")?)?;
+    memchr::memmem::rfind(before, b"conntrack v")
 }
 
 /// What the tool said on standard error.

@@ -223,22 +223,26 @@ fn rare<'a>(flow: &mut FlowText<'a>, cursor: &mut Cursor<'a>) -> Option<()> {
         flow.helper = Some(cursor.word());
         Some(())
     } else if cursor.take(b"labels=") || cursor.rest == b"labels" {
-        labels(flow, cursor);
-        Some(())
+        labels(flow, cursor)
     } else {
         cause(flow, cursor)?.then_some(())
     }
 }
 
 /// Takes the names of labels, which may have blanks: they stand last but for the cause of an event.
-fn labels<'a>(flow: &mut FlowText<'a>, cursor: &mut Cursor<'a>) {
+/// `None` if a message of the tool lies within them.
+fn labels<'a>(flow: &mut FlowText<'a>, cursor: &mut Cursor<'a>) -> Option<()> {
     let rest = cursor.rest.strip_prefix(b"labels").unwrap_or(cursor.rest);
     let is_cause = |part: &[u8]| part.starts_with(b" [USERSPACE]") || part == b" [SYNTHETIC]";
     let end = (0..rest.len()).find(|place| rest.get(*place..).is_some_and(is_cause));
     let (names, rest) = rest.split_at_checked(end.unwrap_or(rest.len())).unwrap_or_default();
+    if super::start_of_message(names).is_some() {
+        return None;
+    }
     flow.labels = Some(names.trim_ascii_end());
     cursor.rest = rest;
     cursor.skip();
+    Some(())
 }
 
 /// Reads a date as ctime(3) writes it, `Sat Nov 28 17:16:05 2026]`.

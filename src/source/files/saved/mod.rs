@@ -7,6 +7,7 @@ pub mod words;
 
 use super::lines::Place;
 use super::record::Each;
+use super::split_row::SplitRow;
 use super::tables::{COMPARED, Doubts, Pass, mixed};
 use crate::error::Error;
 use crate::source::Source;
@@ -50,17 +51,28 @@ fn reader(form: Form, command: Command) -> Box<dyn Text> {
         Form::Netstat => Box::new(sockets::Netstat::new(command)),
         Form::Nstat => Box::new(counters::Nstat::default()),
         Form::Statistics => Box::new(counters::Statistics::default()),
-        Form::Flows => Box::new(Skipped(|line| flow_text::line(line).is_some())),
-        Form::Rows => Box::new(Skipped(own_rows::begins)),
+        Form::Flows => Box::new(Skipped::of(|line| flow_text::line(line).is_some())),
+        Form::Rows => Box::new(Skipped::of(own_rows::begins)),
     }
 }
 
-/// A text that none of the readers of this pass takes: whether a line belongs to it.
-struct Skipped(fn(&[u8]) -> bool);
+/// A text that none of the readers of this pass takes.
+struct Skipped {
+    /// Whether a line belongs to it.
+    has: fn(&[u8]) -> bool,
+    split: SplitRow,
+}
+
+impl Skipped {
+    fn of(has: fn(&[u8]) -> bool) -> Skipped {
+        Skipped { has, split: SplitRow::default() }
+    }
+}
 
 impl Text for Skipped {
     fn line(&mut self, _: Place<'_>, line: &[u8], _: &mut Each<'_>) -> Result<bool, Error> {
-        Ok(self.0(line))
+        let line = self.split.whole(line);
+        Ok((self.has)(&line) || self.split.begin(&line).is_some())
     }
 
     fn end(&mut self, _: Place<'_>, _: &mut Each<'_>) -> Result<Doubts, Error> {
