@@ -77,6 +77,10 @@ pub fn choices(value: &OsStr) -> Result<Vec<(bool, &[u8])>, String> {
         .collect();
     let has = |is_not: bool| words.iter().any(|(one, _)| *one == is_not);
     match &words[..] {
+        words if words.contains(&(true, b"")) => Err(format!(
+            "'{}': a ! excludes the word behind it, and there is none; write !WORD",
+            value.display()
+        )),
         words if words.iter().any(|(_, word)| word.is_empty()) => {
             Err(format!("'{}' is not a comma-separated list of words", value.display()))
         }

@@ -411,7 +411,11 @@ mod tests {
                 "!22,80",
                 "lport: '!22,80': a ! belongs to the word behind it; to exclude all of them, write one before each",
             ),
-            ("lport", "!", "lport: '!' is not a comma-separated list of words"),
+            (
+                "lport",
+                "!",
+                "lport: '!': a ! excludes the word behind it, and there is none; write !WORD",
+            ),
             ("lport", "!!22", "!22"),
             (
                 "lport",

@@ -218,8 +218,11 @@ pub(super) fn statuses([set, unset]: &mut [u32; 2], value: &OsStr) -> Result<(),
             None => (word, false),
         };
         let (name, bits) = abbreviated(&STATUSES, name)
-            .filter(|(name, _)| !(is_not && *name == UNREPLIED))
             .ok_or_else(|| format!("'{word}' is not a status: {}", STATUS_NAMES.join(", ")))?;
+        // An error of the original, too.
+        if is_not && name == UNREPLIED {
+            return Err(format!("'{word}' is SEEN_REPLY; write that"));
+        }
         if bits.0 == 0 {
             return Err("UNSET is for creating flows and matches none".into());
         }
