@@ -379,6 +379,17 @@ fn gaps_of_a_form_stay_gaps_in_rows() {
     assert!(
         ran("-C -p icmp --icmp-type 0", &typeless).1.contains("--icmp-type cannot be answered")
     );
+    // XML has no type, so that no form made of it may show one.
+    let xml = recording(LISTS[2]);
+    let untyped = ran("-L --json", &xml).0;
+    assert!(untyped.contains("\"icmp\"") && !untyped.contains("icmp_type\":0"), "{untyped}");
+    for form in ["-L", "-L -o save", "-L -o xml", "-L --json", "-L --tsv --header"] {
+        let text = ran(form, &xml).0;
+        assert!(!text.contains("type=") && !text.contains("-type"), "{form}: {text}");
+        assert_eq!(ran("-C -p icmp", &text), ("1\n".into(), String::new(), 0), "{form}");
+        let (_, stderr, _) = ran("-C -p icmp --icmp-type 0", &text);
+        assert!(stderr.contains("--icmp-type cannot be answered"), "{form}: {stderr}");
+    }
     // A kernel's row tells that there is none.
     let kernels = rows.replace("\"ct_status\":[", "\"ct_status\":[\"CONFIRMED\",");
     let kernels = kernels.replace("\"CONFIRMED\",]", "\"CONFIRMED\"]");

@@ -202,7 +202,10 @@ pub fn tuple(view: &wire::Tuple) -> Option<Tuple> {
     const ICMP: u8 = 1;
     const ICMPV6: u8 = 58;
     const GRE: u8 = 47;
+    let is_typeless = view.icmp == [None; 2] && view.icmp_id.is_none();
     let ends = match (view.protocol, view.ports) {
+        // The kernel always tells it; XML of conntrack-tools never does.
+        (ICMP | ICMPV6, _) if is_typeless => Ends::None,
         (ICMP | ICMPV6, _) => Ends::Icmp {
             kind: view.icmp[0].unwrap_or_default(),
             code: view.icmp[1].unwrap_or_default(),

@@ -13,6 +13,7 @@ use crate::source::files::lines::{Lines, Place};
 use crate::source::files::saved::not_for;
 use crate::source::files::split_row::SplitRow;
 use crate::sys;
+use crate::wire::ctnetlink as wire;
 use crate::wire::flow_text::{self, FlowText, Form, Happened, Line, Moment, status};
 use crate::wire::saved::{self, Known};
 
@@ -298,24 +299,21 @@ fn not_shown(text: &FlowText<'_>) -> (u8, u8) {
     let is_of_kernel = text.form == Form::Row && text.status & FlowStatus::CONFIRMED.0 != 0;
     let is_unmarked = text.form == Form::Row && text.mark.is_none() && !is_of_kernel;
     let unmarked = if is_unmarked { MARK } else { 0 };
-    let is_icmp = text.tuples.iter().any(|tuple| matches!(tuple.protocol, 1 | 58));
-    let never = match text.form {
-        Form::Plain => 0,
+    let lacks_type =
+        |tuple: &wire::Tuple| matches!(tuple.protocol, 1 | 58) && tuple.icmp[0].is_none();
+    let typeless = if text.tuples.iter().any(lacks_type) { ICMP } else { 0 };
+    let of_form = match text.form {
+        Form::Plain | Form::Xml => 0,
         Form::Proc => LABELS | HELPER | ID,
         Form::Save => LABELS | HELPER | ID | COUNTERS | if text.mark.is_none() { MARK } else { 0 },
-        Form::Xml if is_icmp => ICMP,
-        Form::Row if is_icmp && text.tuples.iter().any(|tuple| tuple.icmp[0].is_none()) => {
-            ICMP | unmarked
-        }
         Form::Row => unmarked,
-        Form::Xml => 0,
     };
     let mut absent = if text.labels.is_some() || is_of_kernel { 0 } else { LABELS };
     absent |=
         if text.form != Form::Row || text.helper.is_some() || is_of_kernel { 0 } else { HELPER };
     absent |= if text.id.is_some() { 0 } else { ID };
     absent |= if text.traffic == [None; 2] { COUNTERS } else { 0 };
-    (never, absent)
+    (typeless | of_form, absent)
 }
 
 #[inline]
