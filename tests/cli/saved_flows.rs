@@ -406,6 +406,17 @@ fn gaps_of_a_form_stay_gaps_in_rows() {
 }
 
 #[test]
+fn both_directions_may_add_up_to_more_than_64_bits() {
+    let flow = "udp 17 29 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 packets=18446744073709551615 bytes=1 \
+        src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 packets=0 bytes=2 mark=0 use=1\n";
+    let line = "-C --by proto --sum packets,bytes";
+    let most = "udp\t1\t18446744073709551615\t3\n";
+    assert_eq!(ran(line, flow), (most.into(), String::new(), 0));
+    let (stdout, stderr, status) = ran(line, &flow.replace("packets=0", "packets=1"));
+    assert!(stdout.is_empty() && status == 1 && stderr.contains("more than 64 bits"), "{stderr}");
+}
+
+#[test]
 fn rows_of_connbox_are_flows_again() {
     let plain = recording(LISTS[0]);
     let keys = "-C --by proto,state,family,src,dst,sport,dport,reply_dst,reply_sport,zone,mark,status --sum packets";

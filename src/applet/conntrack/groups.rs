@@ -4,7 +4,7 @@ use super::args::Args;
 use super::{list, saved};
 use crate::error::Error;
 use crate::frame::{Call, Sample, Table};
-use crate::model::Flow;
+use crate::model::{Flow, Groups, Tally};
 use crate::source::flows::conntrack::FlowTable;
 use crate::source::flows::labels::Labels;
 
@@ -36,7 +36,7 @@ impl Table for Grouped<'_> {
         let groups = || (Vec::with_capacity(128), args.grouping.groups());
         let parts = saved::in_parts(source, args, &filter, &groups, &|(key, groups), flow| {
             args.grouping.key(key, (flow, &labels));
-            groups.add(key, sums(flow));
+            add(groups, key, flow);
         })?;
         if let Some((parts, _)) = parts {
             let mut all = args.grouping.groups();
@@ -48,7 +48,7 @@ impl Table for Grouped<'_> {
         list::matching(source, args, *table, &filter, report, |flow| {
             count += 1;
             args.grouping.key(&mut key, (flow, &labels));
-            groups.add(&key, sums(flow));
+            add(&mut groups, &key, flow);
             Ok(())
         })?;
         if out.namespace().is_none() {
@@ -58,8 +58,16 @@ impl Table for Grouped<'_> {
     }
 }
 
-/// Packets and bytes, over both directions.
-fn sums(flow: &Flow<'_>) -> [u64; 2] {
+/// Counts a flow, and adds its packets and bytes of both directions.
+fn add(groups: &mut Groups, key: &[u8], flow: &Flow<'_>) {
     let [orig, reply] = flow.traffic.map(Option::unwrap_or_default);
-    [orig.packets.saturating_add(reply.packets), orig.bytes.saturating_add(reply.bytes)]
+    let packets = orig.packets.checked_add(reply.packets);
+    match packets.zip(orig.bytes.checked_add(reply.bytes)) {
+        Some((packets, bytes)) => groups.add(key, [packets, bytes]),
+        // The groups notice what does not fit.
+        None => {
+            groups.add(key, [orig.packets, orig.bytes]);
+            groups.add_all(key, Tally { count: 0, sums: [reply.packets, reply.bytes] });
+        }
+    }
 }
