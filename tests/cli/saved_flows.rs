@@ -406,6 +406,26 @@ fn gaps_of_a_form_stay_gaps_in_rows() {
 }
 
 #[test]
+fn json_over_several_lines_is_refused_by_its_name() {
+    let rows = ran("-L --json", &recording(LISTS[0])).0;
+    let pretty = rows.replace("{\"", "{\n  \"").replace('}', "\n}");
+    let one = "1: JSON over several lines: rows are read one on each line, as jq -c . writes them";
+    let array =
+        "1: an array of JSON: rows are read one on each line, as --json and jq -c '.[]' write them";
+    let whole = format!("[{}]\n", rows.trim_end().replace('\n', ","));
+    for (text, wanted) in
+        [(&pretty, one), (&ran("-L --json=array", &rows).0, array), (&whole, array)]
+    {
+        assert_eq!(ran("-C", text), (String::new(), format!("conntrack: {wanted}\n"), 1));
+    }
+    // Another applet must not take it for text of nstat alone.
+    let output = run_with_input(&["conncount", "--from", "-"], b"{\n  \"ESTABLISHED\": 1\n}\n");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let wanted = "1: JSON over several lines: that of nstat is for snmpget-tcp, and rows of connbox are read one on each line";
+    assert!(stderr.contains(wanted), "{stderr}");
+}
+
+#[test]
 fn both_directions_may_add_up_to_more_than_64_bits() {
     let flow = "udp 17 29 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 packets=18446744073709551615 bytes=1 \
         src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 packets=0 bytes=2 mark=0 use=1\n";

@@ -96,6 +96,11 @@ struct Text<'a, 'b> {
 /// The reason of an error in a line.
 const UNKNOWN: &str = "not a line of conntrack (-L, -G or -E, in any form of -o), of /proc/net/nf_conntrack, or a row of connbox conntrack below its header";
 
+const PRETTY: &str =
+    "JSON over several lines: rows are read one on each line, as jq -c . writes them";
+const ARRAY: &str =
+    "an array of JSON: rows are read one on each line, as --json and jq -c '.[]' write them";
+
 impl Text<'_, '_> {
     #[inline]
     fn line(&mut self, place: Place<'_>, line: &[u8]) -> Result<(), Error> {
@@ -144,6 +149,13 @@ impl Text<'_, '_> {
     /// The error for a line that is not one of flows.
     #[cold]
     fn stranger(&self, place: Place<'_>, line: &[u8]) -> Error {
+        match line.trim_ascii() {
+            b"{" => return place.error(PRETTY),
+            [b'[', rest @ ..] if matches!(rest.trim_ascii_start(), [] | [b'{' | b']', ..]) => {
+                return place.error(ARRAY);
+            }
+            _ => {}
+        }
         // Rows are tried here, too.
         match Known::of(line).filter(|known| known.form != saved::Form::Rows) {
             Some(known) => not_for(place, known, "conntrack"),

@@ -89,6 +89,8 @@ pub(super) struct Saved<'a> {
     now: Option<Now>,
     /// The first text that the applet does not read, and its line.
     foreign: Option<(&'static Known, u64)>,
+    /// Whether its first line only opens an object of JSON.
+    is_pretty: bool,
     /// Whether anything was read that the applet may want.
     has_own: bool,
     /// What the texts before have listed.
@@ -141,7 +143,15 @@ pub(super) enum Is {
 impl<'a> Saved<'a> {
     pub(super) fn of(source: &'a Source, file: &[u8]) -> Saved<'a> {
         let command = source.command_of(file);
-        Saved { source, command, now: None, foreign: None, has_own: false, snapshots: 0 }
+        Saved {
+            source,
+            command,
+            now: None,
+            foreign: None,
+            is_pretty: false,
+            has_own: false,
+            snapshots: 0,
+        }
     }
 
     /// Whether a text is read at the moment.
@@ -201,6 +211,7 @@ impl<'a> Saved<'a> {
         self.end(place, pass, each)?;
         let is_own = known.is_for(self.source.applet);
         if !is_own {
+            self.is_pretty |= self.foreign.is_none() && line.trim_ascii() == b"{";
             self.foreign.get_or_insert((known, place.line));
         } else if matches!(known.form, Form::Ss | Form::Netstat) {
             pass.listed_by(known.form);
@@ -257,6 +268,9 @@ impl<'a> Saved<'a> {
     /// Refuses a file that holds nothing but what other applets read. `has_own`: whether it also holds kernel files.
     pub(super) fn finish(&self, file: &[u8], has_own: bool) -> Result<(), Error> {
         match self.foreign {
+            Some((_, line)) if self.is_pretty && !(has_own || self.has_own) => {
+                Err(Place { file, line }.error(PRETTY))
+            }
             Some((known, line)) if !(has_own || self.has_own) => {
                 Err(not_for(Place { file, line }, known, self.source.applet))
             }
@@ -264,6 +278,10 @@ impl<'a> Saved<'a> {
         }
     }
 }
+
+/// The reason for an object that `nstat -jp` could have begun, and jq.
+const PRETTY: &str = "JSON over several lines: that of nstat is for snmpget-tcp, and rows of connbox are read one on each \
+     line, as jq -c . writes them";
 
 /// The error for a text that an applet does not read.
 pub(in crate::source) fn not_for(place: Place<'_>, known: &Known, applet: &str) -> Error {
