@@ -146,7 +146,7 @@ pub static FORMS: [Known; 7] = [
             UDP has all their states, too; -t alone and -u alone are refused, and -t -u takes them as they are, as those without \
             any key need (conncount). The warnings that came with the rows are not in them, nor what a filter, \
             --top or --min left out: an answer from rows is as complete as the rows are, and cannot say how complete that is. In TSV \
-            a name that is '-' or empty is absent, which JSON keeps apart. JSON Lines without a row are an empty file, which is an error; an array is []. Not read \
+            a name that is '-' or empty is absent, which JSON keeps apart, and ct_status of conntrack is '-' both where no bit is set and where it is not known: it is read as the former. JSON Lines without a row are an empty file, which is an error; an array is []. Not read \
             are rows of --interval, those of --netns all (but with the key netns), and those of snmpget-tcp --oid, whose numbers wrap.",
         begins: own_rows::begins,
     },
