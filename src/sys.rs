@@ -11,6 +11,7 @@ mod clock;
 pub mod collector;
 pub mod daemon;
 mod files;
+mod kernel;
 pub mod links;
 mod netlink;
 pub mod netns;
@@ -34,6 +35,7 @@ pub use files::{
     are_other_files, entries, file_size, is_directory, is_file, open, open_file, open_input,
     open_input_file, other_program, own_binary, read, read_all, read_at, write_all,
 };
+pub use kernel::{Kernel, OF_READER};
 pub use netlink::{DATAGRAM_BYTES, Netlink, foreign, take_foreign};
 pub use netns::enter_network_namespace;
 pub use place::{PathError, append_to, directory};
@@ -43,10 +45,9 @@ pub use wait::{For, wait};
 use std::ffi::{CStr, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
 use std::sync::Once;
 
-use rustix::fs::{Access, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType};
 use rustix::process::Pid;
@@ -258,95 +259,6 @@ fn local(unix_seconds: libc::time_t) -> libc::tm {
     // SAFETY: both values live during the call, which keeps neither pointer.
     unsafe { libc::localtime_r(&raw const unix_seconds, &raw mut time) };
     time
-}
-
-/// Where the facts come from: the running kernel, or a directory tree that looks like it.
-#[derive(Clone, Debug, Default)]
-pub struct Kernel {
-    root: Option<PathBuf>,
-}
-
-impl Kernel {
-    /// The kernel under `root`; `None` is the running one.
-    ///
-    /// # Errors
-    /// If `root` holds no `proc` directory.
-    pub fn new(root: Option<PathBuf>) -> Result<Kernel, Error> {
-        if let Some(root) = &root {
-            let proc = root.join("proc");
-            rustix::fs::stat(&proc)
-                .map_err(|error| Error::system(proc.as_os_str().as_bytes(), error))?;
-        }
-        Ok(Kernel { root })
-    }
-
-    /// Whether this is the running kernel, which also answers netlink requests.
-    pub fn is_live(&self) -> bool {
-        self.root.is_none()
-    }
-
-    /// The path of a file in /proc/net. Under a root, `proc/1/net` takes precedence over `proc/net`: if a
-    /// host's /proc is mounted into a container, the latter shows the container's network. A /proc mounted
-    /// with `subset=pid` lacks `net`, a mere link to `self/net`.
-    pub fn net_path(&self, name: &str) -> PathBuf {
-        let Some(root) = &self.root else {
-            // /proc/net shows the namespace of the process's first thread.
-            let is_first = threads::is_first_thread();
-            let net = if is_first {
-                existing_net("/proc".into())
-            } else {
-                "/proc/thread-self/net".into()
-            };
-            return net.join(name);
-        };
-        let first = root.join("proc/1/net").join(name);
-        let may_be_read = rustix::fs::access(&first, Access::READ_OK).is_ok();
-        if may_be_read { first } else { existing_net(root.join("proc")).join(name) }
-    }
-
-    /// The path of a file in /etc; under a root, in that tree.
-    pub fn etc_path(&self, name: &str) -> PathBuf {
-        self.path("etc").join(name)
-    }
-
-    /// A path from the root; under a root, in that tree.
-    pub fn path(&self, path: &str) -> PathBuf {
-        self.root.as_deref().unwrap_or(Path::new("/")).join(path)
-    }
-
-    /// Reads a file in /proc/sys, as text without its newline; `None` if the file does not exist or may not be
-    /// read.
-    pub fn sysctl(&self, name: &str) -> Option<Vec<u8>> {
-        let fd = open_file(&self.sysctl_path(name)).ok()?;
-        let mut text = Vec::with_capacity(128);
-        read(fd, &mut text).ok()?;
-        text.truncate(text.trim_ascii_end().len());
-        Some(text)
-    }
-
-    /// Whether this is certainly not the machine's initial network namespace: only the initial one has limits
-    /// for TCP's memory (net/ipv4/sysctl_net_ipv4.c).
-    pub fn is_other_namespace(&self) -> bool {
-        let is_there = |name| rustix::fs::access(self.sysctl_path(name), Access::EXISTS).is_ok();
-        !is_there("net/ipv4/tcp_mem") && is_there("net/ipv4/tcp_rmem")
-    }
-
-    /// Whether this certainly is the initial one: what holds for all of them can be set there alone.
-    pub fn is_first_namespace(&self) -> bool {
-        rustix::fs::access(self.sysctl_path("net/ipv4/tcp_max_orphans"), Access::EXISTS).is_ok()
-    }
-
-    /// The path of a file in /proc/sys.
-    pub fn sysctl_path(&self, name: &str) -> PathBuf {
-        self.root.as_deref().unwrap_or(Path::new("/")).join("proc/sys").join(name)
-    }
-}
-
-/// `net` in a directory like /proc, or `self/net` if only that exists.
-fn existing_net(proc: PathBuf) -> PathBuf {
-    let is_there = |path: &PathBuf| rustix::fs::access(path, Access::EXISTS).is_ok();
-    let (net, own) = (proc.join("net"), proc.join("self/net"));
-    if !is_there(&net) && is_there(&own) { own } else { net }
 }
 
 /// The name of a network interface in the process's namespace; `None` if it no longer exists.

@@ -107,7 +107,8 @@ fn run(call: &mut Call) -> Result<(), Error> {
         let fields = sockstat::read(source, args.limits, report)?;
         let limits = if args.limits { limits(source, &fields) } else { Vec::new() };
         let is_blind = !limits.is_empty() && limits.iter().all(|(_, limit)| limit.is_none());
-        if is_blind && !report.accepts_gaps {
+        if args.limits && !sockstat::note_reader(source, report) && is_blind && !report.accepts_gaps
+        {
             let path = source.kernel.sysctl_path("net");
             report.lack(&format!("{}: {NO_LIMITS}", path.display()));
         }

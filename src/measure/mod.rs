@@ -215,8 +215,15 @@ fn note_namespace(
         );
         return Ok(true);
     }
-    if !source.is_live() || !has_rest {
+    if !has_rest || !source.kernel.is_running() {
         return Ok(false);
+    }
+    if !source.is_live() {
+        say(
+            report,
+            "--root: other network namespaces are not looked for: closed and unhashed may include their TCP sockets",
+        );
+        return Ok(true);
     }
     let others = homes::others()?;
     match &others {

@@ -10,6 +10,7 @@ use crate::source::Source;
 use crate::source::files::counts;
 use crate::source::files::procfs::{self, File, Record};
 use crate::source::files::rows;
+use crate::sys;
 use crate::sys::Kernel;
 use crate::wire::text;
 
@@ -171,6 +172,15 @@ pub(crate) fn number(
     let limit =
         known.limit.map(|file| Limit { file, number: limit(source, file).filter(|_| is_live) });
     Ok((field.value, limit))
+}
+
+/// Says that limits are missing which a running kernel shows of the reader's namespace alone. Whether it did.
+pub(crate) fn note_reader(source: &Source, report: &mut Report) -> bool {
+    let lacks = !source.kernel.shows_settings();
+    if lacks {
+        report.lack(&format!("{}: {}", source.kernel.sysctl_path("net").display(), sys::OF_READER));
+    }
+    lacks
 }
 
 /// The limit in a file, relative to /proc/sys.

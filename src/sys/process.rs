@@ -94,7 +94,7 @@ pub fn readable<T>(read: Result<T, Errno>) -> Result<Option<T>, Errno> {
 impl Proc {
     /// Opens the /proc of `kernel`.
     pub fn open(kernel: &Kernel) -> Result<Proc, Error> {
-        let path = kernel.root.as_deref().unwrap_or(Path::new("/")).join("proc");
+        let path = kernel.path("proc");
         let fd = call(|| rustix::fs::open(&path, DIRECTORY, Mode::empty()))
             .map_err(|error| Error::system(path.as_os_str().as_bytes(), error))?;
         Ok(Proc { path, fd })

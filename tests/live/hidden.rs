@@ -229,6 +229,62 @@ fn a_proc_of_the_first_namespace_is_known_from_inside_another() {
     assert!(!ran.stderr.contains("PID namespace"), "{ran:?}");
 }
 
+#[test]
+fn a_host_whose_first_process_is_hidden_is_no_zero() {
+    let test = "a_host_whose_first_process_is_hidden_is_no_zero";
+    let Some(hiding) = Hiding::make(test) else { return };
+    let root = hiding.binary.0.join("hidden-host");
+    fs::create_dir_all(root.join("proc")).unwrap();
+    let root = root.to_str().unwrap();
+    let line = "mount -t proc -o hidepid=ptraceable proc \"$0/proc\" && exec \"$@\"";
+    let mounted = ["unshare", "-m", "sh", "-c", line, root];
+    for words in [
+        &["conncount"][..],
+        &["conncount", "--lport", "1"],
+        &["conncount", "--by", "process"],
+        &["conncount", "-v", "estab"],
+        &["tcpstates"],
+        &["snmpget-tcp", "tcpCurrEstab"],
+        &["sockstat"],
+        &["closedcalc"],
+        &["network-connections", "--rule", "[lport=1];1"],
+    ] {
+        let words = [words, &["--root", root]].concat();
+        let ran = hiding.run(&[&mounted, &["unshare", "-n"], WITHOUT_PTRACE], &words);
+        let is_check = words[0] == "network-connections";
+        let text = if is_check { &ran.stdout } else { &ran.stderr };
+        assert!(text.contains("/proc/1/net/"), "{ran:?}");
+        assert_eq!(ran.status, if is_check { 3 } else { 1 }, "{ran:?}");
+        assert!(is_check || ran.stdout.is_empty(), "{ran:?}");
+    }
+}
+
+/// A running kernel shows /proc/sys/net of the reader, whoever's /proc it is.
+#[test]
+fn settings_of_the_readers_namespace_are_not_those_of_the_host() {
+    let test = "settings_of_the_readers_namespace_are_not_those_of_the_host";
+    let Some(hiding) = Hiding::make(test) else { return };
+    let apart = |words: &[&str]| hiding.run(&[&["unshare", "-n"]], words);
+    for words in [
+        &["sockstat", "--limits", "--root", "/"][..],
+        &["conntrack", "-C", "--limits", "--root", "/"],
+        &["network-connections", "--root", "/", "--rule", "tw_percent;1;2"],
+    ] {
+        let ran = apart(words);
+        let text = [&*ran.stdout, &ran.stderr].concat();
+        assert!(text.contains("of the network namespace of connbox"), "{ran:?}");
+        assert_eq!(ran.status, if words[0] == "network-connections" { 3 } else { 1 }, "{ran:?}");
+    }
+    // The files of /proc/net are those of the first process all the same.
+    let said = "other network namespaces are not looked for";
+    for words in [["closedcalc", "unhashed"], ["conncount", "closed"]] {
+        let ran = apart(&[&words[..], &["-v", "--root", "/"]].concat());
+        let is_zero = ran.stdout == "0\n";
+        assert!(ran.stderr.contains(said) != is_zero, "{ran:?}");
+        assert_eq!(ran.status, i32::from(!is_zero), "{ran:?}");
+    }
+}
+
 /// What a program in Python does that these tests cannot: it needs more than one thread, or fork.
 const FORKING: &str = "
 import os, signal, socket, sys

@@ -6,6 +6,7 @@ use super::args::Args;
 use super::{flow_keys, groups, list, saved};
 use crate::error::Error;
 use crate::frame::{Call, InTwoSteps, Report};
+use crate::measure::sockstat;
 use crate::out::{Column, Out, Value};
 use crate::source::Source;
 use crate::source::flows::conntrack::{self, Fill, FlowTable};
@@ -49,8 +50,11 @@ pub(super) fn run(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), 
     }
     let mut shown = [true, args.limits, args.limits, args.limits, args.limits].into_iter();
     let shown = COLUMNS.map(|column| (column.name, shown.next().unwrap_or_default()));
-    let read = |source: &Source, _: &mut Report| {
+    let read = |source: &Source, report: &mut Report| {
         let drops = if args.limits { early_drops(source)? } else { None };
+        if args.limits {
+            sockstat::note_reader(source, report);
+        }
         Ok((fill(source)?, drops, conntrack::buckets(&source.kernel)))
     };
     call.table(&COLUMNS, &shown, &mut InTwoSteps::new(read, row))

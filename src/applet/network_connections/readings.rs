@@ -11,6 +11,7 @@ use crate::select::interfaces::NO_INTERFACE;
 use crate::source::Source;
 use crate::source::files::tables::Doubts;
 use crate::source::flows::conntrack;
+use crate::sys;
 
 /// The number of a rule, if it is known.
 #[derive(Clone, Debug)]
@@ -294,6 +295,7 @@ fn limit_is_there(source: &Source, file: &str, number: Option<u64>) -> Result<u6
         let is_of_first = ["net/ipv4/tcp_mem", "net/ipv4/tcp_max_orphans"].contains(&file);
         let reason = match is_of_first && source.kernel.is_other_namespace() {
             true => OF_FIRST,
+            false if !source.kernel.shows_settings() => sys::OF_READER,
             false => "does not exist, or does not contain a number",
         };
         Error::of_file(&source.kernel.sysctl_path(file), reason)
