@@ -179,35 +179,54 @@ fn socket_option<const N: usize>(
     }))
 }
 
-/// A descriptor that delivers the signals of `set`, which then no longer interrupt the thread.
-fn signal_descriptor(set: &[i32]) -> Result<OwnedFd, Errno> {
+/// A descriptor that delivers the signals of `set`, which do not interrupt the thread while they are held.
+fn signal_descriptor(set: &[i32]) -> Result<(OwnedFd, HeldSignals), Errno> {
     use std::os::fd::FromRawFd;
     // SAFETY: a set of signals is plain bits, and sigemptyset makes it a valid one.
-    let fd = unsafe {
+    let signals = unsafe {
         let mut signals: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut signals);
         set.iter().for_each(|signal| {
             libc::sigaddset(&raw mut signals, *signal);
         });
-        libc::sigprocmask(libc::SIG_BLOCK, &raw const signals, std::ptr::null_mut());
-        libc::signalfd(-1, &raw const signals, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)
+        signals
     };
+    let held = hold(&signals);
+    // SAFETY: the set is valid, and is only read.
+    let fd =
+        unsafe { libc::signalfd(-1, &raw const signals, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
     if fd < 0 {
         return Err(last_error());
     }
     // SAFETY: the descriptor is new, and nothing else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    Ok((unsafe { OwnedFd::from_raw_fd(fd) }, held))
 }
 
 /// Keeps signals from the calling thread until it is dropped.
 struct HeldSignals(libc::sigset_t);
 
+impl std::fmt::Debug for HeldSignals {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("HeldSignals")
+    }
+}
+
+/// Keeps all signals from the calling thread.
 fn hold_signals() -> HeldSignals {
-    // SAFETY: sets of signals are plain bits, and both calls only write to the sets that they are given.
-    unsafe {
-        let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
+    // SAFETY: a set of signals is plain bits, and sigfillset makes it a valid one.
+    let all = unsafe {
+        let mut all = std::mem::zeroed();
         libc::sigfillset(&raw mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+        all
+    };
+    hold(&all)
+}
+
+fn hold(signals: &libc::sigset_t) -> HeldSignals {
+    // SAFETY: a set of signals is plain bits; the call reads the one and writes the other.
+    unsafe {
+        let mut before = std::mem::zeroed();
+        libc::pthread_sigmask(libc::SIG_BLOCK, signals, &raw mut before);
         HeldSignals(before)
     }
 }

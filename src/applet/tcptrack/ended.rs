@@ -13,7 +13,7 @@ use super::row::Row;
 use super::watched::Watched;
 use crate::cli;
 use crate::error::{Error, Status};
-use crate::frame::{Call, Report, moment};
+use crate::frame::{Call, Ending, Report, moment};
 use crate::model::{Groups, Needs};
 use crate::out::{Format, Out};
 use crate::select::grouping::NEEDS_KEYS;
@@ -76,11 +76,13 @@ pub(super) fn refuse(call: &Call, args: &Args) -> Result<(), Error> {
 
 /// Writes what ends until a signal ends it, the reader closes the pipe, or `--count` is reached.
 pub(super) fn run(call: &mut Call, args: &Args, wanted: &Watched) -> Result<(), Error> {
-    // Before anything is read: whoever sees that it runs may already send a signal.
-    let signals =
-        Signals::of(&[SIGINT, SIGTERM]).map_err(|error| Error::system("signals", error))?;
     let mut style = call.common().style.clone();
     style.choose_rows_without_original();
+    let is_whole = style.format == Format::Prometheus || style.output.is_some();
+    // What is of use as a whole alone is not written where a signal ends the run; records of a collector are.
+    let taken: &[i32] = if is_whole && args.ipfix.is_none() { &[] } else { &[SIGINT, SIGTERM] };
+    // Before anything is read: whoever sees that it runs may already send a signal.
+    let signals = Signals::of(taken).map_err(|error| Error::system("signals", error))?;
     (style.is_stream, style.is_of_events) = (style.format != Format::Prometheus, true);
     let has_keys = args.grouping.has_keys();
     let needs = if has_keys { args.grouping.needs() } else { Needs::CGROUPS };
@@ -114,9 +116,18 @@ pub(super) fn run(call: &mut Call, args: &Args, wanted: &Watched) -> Result<(), 
         groups,
         left,
         most_at_once,
+        is_whole,
     };
     let ended = match watch.follow(&mut call.report) {
-        Err(Error::Ended(Status::Done)) => watch.end(&mut call.report),
+        Err(Error::Ended(Status::Done)) => {
+            let is_early = watch.left > 0 && args.count.is_some();
+            watch.end(&mut call.report)?;
+            match (is_early, is_whole) {
+                (true, true) => Err(Error::failed("--ended", Ending::EARLY)),
+                (true, false) => Ok(call.report.lack(Ending::EARLY)),
+                (false, _) => Ok(()),
+            }
+        }
         Err(error) => Err(error),
         Ok(never) => match never {},
     };
@@ -144,6 +155,8 @@ struct Watch<'a> {
     /// How many rows, or periods, are to come.
     left: u64,
     most_at_once: usize,
+    /// Whether nothing is written before the end.
+    is_whole: bool,
 }
 
 impl Watch<'_> {
@@ -216,10 +229,11 @@ impl Watch<'_> {
     /// Waits until `moment`, or for ends of connections, which it takes; a signal or a closed pipe ends the run.
     fn wait(&mut self, moment: Duration) -> Result<(), Error> {
         let signals = self.signals.as_fd();
+        let reader = if self.is_whole { signals } else { sys::stdout() };
         let waits = [
             (self.feed.fd().unwrap_or(signals), For::Reading),
             (signals, For::Reading),
-            (sys::stdout(), For::TheEnd),
+            (reader, For::TheEnd),
         ];
         let left = moment.saturating_sub(sys::monotonic());
         match sys::wait(waits, Some(left)).map_err(|error| Error::system("poll", error))? {

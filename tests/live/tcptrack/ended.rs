@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt;
 use std::process::Child;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -131,6 +132,12 @@ fn start(world: &World, rights: Rights, words: &[&str]) -> Running {
             *read.lock().unwrap() += &(row.unwrap() + "\n");
         }
     });
+    wait_for_group(world);
+    Running { child, rows, reader }
+}
+
+/// Waits until connbox listens to the kernel.
+fn wait_for_group(world: &World) {
     wait("the group", || {
         let has_groups = |row: &str| {
             let fields: Vec<_> = row.split_ascii_whitespace().collect();
@@ -138,7 +145,6 @@ fn start(world: &World, rights: Rights, words: &[&str]) -> Running {
         };
         world.proc_net("netlink").lines().skip(1).any(has_groups)
     });
-    Running { child, rows, reader }
 }
 
 impl Running {
@@ -463,6 +469,40 @@ fn a_period_in_groups_has_metrics_of_its_own() {
         }
     }
     assert!(!text(&direct.stdout).contains("connbox_tcptrack_connections"));
+}
+
+/// Nor does a reader matter that is gone, where nothing is written to it.
+#[test]
+fn a_period_that_a_signal_cuts_replaces_no_file() {
+    let Some(world) = World::quiet("a_period_that_a_signal_cuts_replaces_no_file") else { return };
+    let file = std::env::temp_dir().join(format!("connbox-cut-{}.prom", std::process::id()));
+    let name = file.to_str().unwrap();
+    let words = ["tcptrack", "--ended", "--by", "service", "--interval", "60", "--count", "1"];
+    for all in [
+        [&words[..], &["--output", name]].concat(),
+        [&words[..], &["--prom"]].concat(),
+        [&["--textfile", name], &words[..]].concat(),
+        [&["--textfile", "--interval", "9", name], &words[..]].concat(),
+    ] {
+        std::fs::write(&file, "old\n").unwrap();
+        let mut child = world.connbox_piped(Rights::Root, &all);
+        drop(child.stdout.take());
+        wait_for_group(&world);
+        thread::sleep(Duration::from_millis(200));
+        assert_eq!(child.try_wait().unwrap(), None, "{all:?}");
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(15), "{all:?}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "old\n", "{all:?}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    // Rows so far are written, and said to be too few where their number was given.
+    let early = "tcptrack: a signal ended the run early: samples are missing\n";
+    for (count, said) in [(&[][..], ""), (&["--count", "3"], early)] {
+        let words = [&["--by", "service", "--interval", "0.3"], count].concat();
+        let running = start(&world, Rights::Root, &words);
+        let (status, _, stderr) = running.stop(|_| true);
+        assert_eq!((status, stderr.as_str()), (Some(i32::from(!said.is_empty())), said));
+    }
 }
 
 #[test]
