@@ -27,12 +27,12 @@ pub fn is_dumb() -> bool {
     super::environment("TERM").is_none_or(|term| term == "dumb")
 }
 
-/// The columns and lines of the terminal that is standard output; 80 and 24 if it does not say.
+/// The columns and lines of the terminal that is standard output; 80 for columns and 24 for lines that it
+/// does not tell.
 pub fn size() -> (usize, usize) {
-    match tcgetwinsize(super::stdout()) {
-        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),
-        _ => (80, 24),
-    }
+    let told = tcgetwinsize(super::stdout()).map_or((0, 0), |size| (size.ws_col, size.ws_row));
+    let or = |told: u16, usual| if told > 0 { told.into() } else { usual };
+    (or(told.0, 80), or(told.1, 24))
 }
 
 /// Whether the locale's encoding is UTF-8 (locale(7): the first of these that is set decides).

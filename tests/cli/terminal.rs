@@ -208,6 +208,16 @@ fn a_table_without_rows_says_so() {
 }
 
 #[test]
+fn the_columns_count_where_the_lines_are_not_told() {
+    if !is_here("the_columns_count_where_the_lines_are_not_told") {
+        return;
+    }
+    let line = "sockstat --explain --root own-lab-6.18";
+    assert_eq!(run((200, 0), line, &PLAIN), shown(200, line));
+    assert_ne!(shown(200, line), shown(80, line));
+}
+
+#[test]
 fn samples_are_lines_with_a_heading_on_every_screen() {
     if !is_here("samples_are_lines_with_a_heading_on_every_screen") {
         return;
