@@ -101,8 +101,8 @@ pub(super) static APPLET: Applet = Applet {
             command: "conncount --state syn-recv --by raddr/24/64 --min 101",
         },
         Example {
-            about: "Connections that leave the machine's own networks, but for DNS",
-            command: "conncount --state connected --raddr '!127.0.0.0/8,!10.0.0.0/8,!::1' --rport '!53'",
+            about: "Connections that leave the machine, but for DNS",
+            command: "conncount --state connected --raddr '!127.0.0.0/8,!::1' --rport '!53'",
         },
         Example {
             about: "The classic leak: who forgets to close",

@@ -149,6 +149,6 @@ pub(super) const EXAMPLES: [Example; 8] = [
     },
     Example {
         about: "Connections to a server that left through this router's address",
-        command: "conntrack -L -p tcp -q 192.0.2.1 --dport 443 -o extended,id 2>&1 | awk 'NR <= 10'",
+        command: "conntrack -L -p tcp -q 192.0.2.1 --dport 443 -o extended 2>&1 | awk 'NR <= 10'",
     },
 ];

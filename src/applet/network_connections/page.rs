@@ -73,8 +73,7 @@ pub(super) const EXAMPLES: [Example; 5] = [
     Example { about: "All connections, as one line of text", command: "network-connections" },
     Example {
         about: "Too many connections of one kind",
-        command: "network-connections --conn-type=tcp --conn-type=tcp6 --conn-status=time_wait -w 20000 \
-            -c 30000",
+        command: "network-connections --conn-type=tcp --conn-status=time_wait -w 20000 -c 30000",
     },
     Example {
         about: "At least one socket must exist; without --strict, none would be OK",
@@ -82,8 +81,7 @@ pub(super) const EXAMPLES: [Example; 5] = [
     },
     Example {
         about: "Several checks in one call, each with its own thresholds",
-        command: "network-connections --rule 'CLOSE_WAIT;5000;10000' --rule 'tw_percent;80;95' --rule \
-            '[state=established,lport=443,8443];20000;'",
+        command: "network-connections --rule 'tw_percent;80;95' --rule '[lport=443];20000;'",
     },
     Example {
         about: "The same results as rows",
