@@ -56,7 +56,15 @@ impl AtomicFile {
         let in_place = |fd| AtomicFile { fd, target: None };
         match place::find(path)? {
             Place::Directory(_) => Err(Errno::ISDIR.into()),
-            Place::Descriptor(number) => Ok(in_place(super::duplicate(number)?)),
+            Place::Descriptor(number) => {
+                let fd = super::duplicate(number)?;
+                // A closed standard output is open for reading here.
+                let access = rustix::fs::fcntl_getfl(&fd)? & OFlags::ACCMODE;
+                match access == OFlags::RDONLY {
+                    true => Err(PathError::Ours("is closed, or not open for writing")),
+                    false => Ok(in_place(fd)),
+                }
+            }
             Place::Magic(spot) => Ok(in_place(spot.open_magic()?)),
             Place::Name(spot, Some(there)) if !there.is(FileType::RegularFile) => {
                 spot.open_special(&there).map(in_place)

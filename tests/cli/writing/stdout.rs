@@ -121,6 +121,8 @@ fn a_closed_standard_output_is_said() {
         assert_said(&format!("{run} <&- >&-"), name_of(run), CLOSED);
         assert_said(&format!("{run} </dev/null >&0"), name_of(run), CLOSED);
     }
+    let (status, _, err) = bash("conncount --root $ROOT --output /dev/stdout >&-");
+    assert_eq!((status, err), (Some(1), format!("conncount: /dev/stdout:{CLOSED}")));
     let (status, ..) = bash("conncount --root $ROOT <&- >&- 2>&-");
     assert_eq!(status, Some(1));
 }
