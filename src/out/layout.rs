@@ -295,16 +295,23 @@ fn parts(heading: &str) -> Vec<&str> {
     parts
 }
 
-/// The heading in lines of at most `room` columns. A part that is too long is cut with a mark: without one, half a word
-/// looks like a whole one.
+/// The heading in lines of at most `room` columns. A part that is too long is hyphenated or, if two lines are too short,
+/// cut with a mark: without one, half a word looks like a whole one.
 fn broken(heading: &str, room: usize, is_utf8: bool) -> Vec<String> {
     let (mut lines, mut line) = (Vec::new(), String::new());
-    for part in parts(heading) {
-        let part = match width(part.trim_end()) <= room {
-            true => part.to_owned(),
+    let pieces = parts(heading).into_iter().flat_map(|part| {
+        let needed = width(part.trim_end());
+        let word = part.trim_end_matches(BREAKS);
+        match room.checked_sub(1).and_then(|most| part.split_at_checked(most)) {
+            _ if needed <= room => vec![part.to_owned()],
+            Some((begin, end)) if part.is_ascii() && word.len() > room && needed < 2 * room => {
+                vec![[begin, "-"].concat(), end.to_owned()]
+            }
             // It fills its line, so that the sign behind it can go.
-            false => cut(part.trim_end_matches(BREAKS), room, is_utf8),
-        };
+            _ => vec![cut(word, room, is_utf8)],
+        }
+    });
+    for part in pieces {
         if !line.is_empty() && width(&line) + width(part.trim_end()) > room {
             lines.push(std::mem::take(&mut line));
         }
@@ -404,11 +411,12 @@ mod tests {
                 }
                 let text = String::from_utf8(buffer).unwrap();
                 assert_eq!(text.lines().count(), lines);
-                // Headings have whole words, or shortened ones with a mark.
+                // Headings have whole words, hyphenated ones, or shortened ones with a mark.
                 let heading = text.lines().take(heading).flat_map(|line| line.split([' ', '_']));
                 for word in heading.filter(|word| !word.is_empty()) {
-                    let has = |head: &Head| head.text.split(BREAKS).any(|whole| whole == word);
-                    assert!(word.ends_with('…') || heads.iter().any(has), "{room}: {word}");
+                    let has =
+                        |head: &Head| head.text.split(BREAKS).any(|whole| whole.ends_with(word));
+                    assert!(word.ends_with(['…', '-']) || heads.iter().any(has), "{room}: {word}");
                 }
                 for line in text.lines() {
                     assert!(width(line) <= room && !line.ends_with(' '), "{room}:\n{text}");
@@ -421,13 +429,15 @@ mod tests {
     }
 
     #[test]
-    fn words_of_headings_are_shortened_with_a_mark() {
+    fn words_of_headings_are_hyphenated_or_shortened_with_a_mark() {
         let shown = |text, room| broken(text, room, true);
         assert_eq!(shown("CLOSE_WAIT", 5), ["CLOSE", "WAIT"]);
         assert_eq!(shown("CLOSE_WAIT", 6), ["CLOSE_", "WAIT"]);
         assert_eq!(shown("NEW_SYN_RECV", 9), ["NEW_SYN_", "RECV"]);
         assert_eq!(shown("ESTABLISHED", 5), ["ESTA…"]);
-        assert_eq!(shown("UDPLITE.inuse", 5), ["UDPL…", "inuse"]);
+        // CLOS… would be CLOSE, too.
+        assert_eq!(shown("CLOSING", 5), ["CLOS-", "ING"]);
+        assert_eq!(shown("UDPLITE.inuse", 5), ["UDPL-", "ITE.", "inuse"]);
         assert_eq!(shown("TcpRetransSegs", 7), ["Tcp", "Retrans", "Segs"]);
         assert_eq!(shown("TcpExtTCPLoss /s", 7), ["TcpExt", "TCPLoss", "/s"]);
         assert_eq!(shown("RECV QUEUE bytes", 5), ["RECV", "QUEUE", "bytes"]);
