@@ -69,6 +69,8 @@ pub(super) const SPEED: usize = 9;
 pub(super) struct Numbers {
     pub speed: usize,
     pub extras: Vec<(Extra, usize, usize)>,
+    /// How many columns have no room.
+    pub left_out: usize,
 }
 
 impl Numbers {
@@ -89,7 +91,8 @@ impl Numbers {
             let more = spare.min(TICKS - *width);
             (*width, spare) = (*width + more, spare - more);
         }
-        (Numbers { speed: 0, extras }, spare)
+        let left_out = wanted.len() - extras.len();
+        (Numbers { speed: 0, extras, left_out }, spare)
     }
 
     /// The same where the speed begins at `speed`.

@@ -183,4 +183,12 @@ pub(super) fn keys(frame: &mut Frame, line: usize, view: &View, scene: &Scene) {
         }
         end = frame.put(line, end, word, Look::Dim) + gap;
     }
+    if scene.left_out > 0 && view.picture == Picture::List {
+        let plural = if scene.left_out == 1 { "" } else { "s" };
+        let left_out = number(scene.left_out as u64);
+        let text = [&left_out, " more column", plural, " in a wider window"].concat();
+        if end + text.len() < frame.columns() {
+            frame.put(line, frame.columns() - 1 - text.len(), &text, Look::Dim);
+        }
+    }
 }

@@ -53,7 +53,7 @@ impl Layout {
         let end = (columns.max(40) - 18).min(WIDEST_END);
         let state = 1 + end + 1;
         let speed = state + 7;
-        let (numbers, _) = Numbers::fitting(&[], 0, 0);
+        let (numbers, _) = Numbers::fitting(&Extra::ALL, 0, 0);
         let numbers = numbers.at(speed);
         Layout { is_stacked: true, end, server: 1, state, idle: state, active: speed - 2, numbers }
     }
@@ -176,6 +176,7 @@ fn list(frame: &mut Frame, view: &mut View, rows: &[Row], scene: &mut Scene) {
         view.window(heights.rows, |place| rows.get(place).map_or(1, |row| table.height(row)));
     let shown = view.order.iter().skip(first).take(count).filter_map(|place| rows.get(*place));
     scene.scale = table.numbers().scale(shown.clone(), scene);
+    scene.left_out = table.numbers().left_out;
     let mut line = heights.top(frame, scene);
     if heights.has_headings {
         frame.dress(line, Look::Reverse);

@@ -17,6 +17,8 @@ pub(super) struct Scene {
     pub history: History,
     /// What a full bar of all sparklines means.
     pub scale: u64,
+    /// How many columns have no room.
+    pub left_out: usize,
     pub subject: Subject,
     /// The names of the keys of groups.
     pub keys: Vec<&'static str>,
