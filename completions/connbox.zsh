@@ -47,7 +47,7 @@ _connbox_closedcalc() {
     '--format=''[one of these formats]:NAME:(tsv human shell fish json prom json=array)' \
     '(-H --header)'{-H,--header}'[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
-    '(-v --value)'{-v,--value}'[print only the values, one row per line]' \
+    '(-v --value)'{-v,--value}'[print only the values, one row per line, without a time]' \
     '--wide''[cut no cell of a table to the width of the terminal]' \
     '--color=''[color in a table what means trouble; auto\: at a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
@@ -104,7 +104,7 @@ _connbox_conncount() {
     '--format=''[one of these formats]:NAME:(tsv human shell fish json prom json=array)' \
     '(-H --header)'{-H,--header}'[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
-    '(-v --value)'{-v,--value}'[print only the values, one row per line]' \
+    '(-v --value)'{-v,--value}'[print only the values, one row per line, without a time]' \
     '--wide''[cut no cell of a table to the width of the terminal]' \
     '--color=''[color in a table what means trouble; auto\: at a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
@@ -193,7 +193,7 @@ _connbox_conntrack() {
     '--format=''[one of these formats]:NAME:(tsv human shell fish json prom json=array)' \
     '--header''[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
-    '--value''[print only the values, one row per line]' \
+    '--value''[print only the values, one row per line, without a time]' \
     '--wide''[cut no cell of a table to the width of the terminal]' \
     '--color=''[color in a table what means trouble; auto\: at a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
     '--output-file=''[write FILE, whole or not at all]:FILE:_files' \
@@ -246,7 +246,7 @@ _connbox_conntrackd() {
     '--format=''[one of these formats]:NAME:(tsv human shell fish json prom json=array)' \
     '--header''[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
-    '--value''[print only the values, one row per line]' \
+    '--value''[print only the values, one row per line, without a time]' \
     '--wide''[cut no cell of a table to the width of the terminal]' \
     '--color=''[color in a table what means trouble; auto\: at a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
@@ -280,7 +280,7 @@ _connbox_network-connections() {
     '--format=''[one of these formats]:NAME:(tsv human shell fish json prom json=array)' \
     '--header''[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
-    '--value''[print only the values, one row per line]' \
+    '--value''[print only the values, one row per line, without a time]' \
     '--wide''[cut no cell of a table to the width of the terminal]' \
     '--color=''[color in a table what means trouble; auto\: at a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
@@ -313,7 +313,7 @@ _connbox_snmpget-tcp() {
     '--format=''[one of these formats]:NAME:(tsv human shell fish json prom json=array)' \
     '(-H --header)'{-H,--header}'[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
-    '(-v --value)'{-v,--value}'[print only the values, one row per line]' \
+    '(-v --value)'{-v,--value}'[print only the values, one row per line, without a time]' \
     '--wide''[cut no cell of a table to the width of the terminal]' \
     '--color=''[color in a table what means trouble; auto\: at a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
@@ -347,7 +347,7 @@ _connbox_sockstat() {
     '--format=''[one of these formats]:NAME:(tsv human shell fish json prom json=array)' \
     '(-H --header)'{-H,--header}'[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
-    '(-v --value)'{-v,--value}'[print only the values, one row per line]' \
+    '(-v --value)'{-v,--value}'[print only the values, one row per line, without a time]' \
     '--wide''[cut no cell of a table to the width of the terminal]' \
     '--color=''[color in a table what means trouble; auto\: at a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
@@ -401,7 +401,7 @@ _connbox_tcpstates() {
     '--format=''[one of these formats]:NAME:(tsv human shell fish json prom json=array)' \
     '(-H --header)'{-H,--header}'[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
-    '(-v --value)'{-v,--value}'[print only the values, one row per line]' \
+    '(-v --value)'{-v,--value}'[print only the values, one row per line, without a time]' \
     '--wide''[cut no cell of a table to the width of the terminal]' \
     '--color=''[color in a table what means trouble; auto\: at a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \
@@ -458,7 +458,7 @@ _connbox_tcptrack() {
     '--format=''[one of these formats]:NAME:(tsv human shell fish json prom json=array)' \
     '--header''[name the columns in a first row of TSV]' \
     '--prefix=''[put P before every name of --shell]:P: ' \
-    '--value''[print only the values, one row per line]' \
+    '--value''[print only the values, one row per line, without a time]' \
     '--wide''[cut no cell of a table to the width of the terminal]' \
     '--color=''[color in a table what means trouble; auto\: at a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
     '--output=''[write FILE, whole or not at all]:FILE:_files' \

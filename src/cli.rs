@@ -102,10 +102,14 @@ const OTHERS: [Opt<Common>; 21] = [
     })
     .short('H'),
     Opt::value("prefix", "P", "put P before every name of --shell", prefix),
-    Opt::<Common>::switch("value", "print only the values, one row per line", |c| {
-        c.style.format = Format::Bare;
-        c.style.is_chosen = true;
-    })
+    Opt::<Common>::switch(
+        "value",
+        "print only the values, one row per line, without a time",
+        |c| {
+            c.style.format = Format::Bare;
+            c.style.is_chosen = true;
+        },
+    )
     .short('v'),
     Opt::switch("wide", "cut no cell of a table to the width of the terminal", |c| {
         c.style.is_wide = true
