@@ -334,10 +334,16 @@ fn optional_value(parser: &mut lexopt::Parser) -> Option<OsString> {
 fn unknown<'a>(short: Option<char>, long: &str, all: impl Iterator<Item = &'a OptDoc>) -> Error {
     /// More options that begin with a word would not help.
     const MOST: usize = 6;
-    if let Some(letter) = short {
-        return Error::usage(format!("-{letter}"), "no such option; --help lists them");
-    }
     let names: Vec<&str> = all.flat_map(OptDoc::longs).collect();
+    let (option, word) = match short {
+        Some(letter) => (format!("-{letter}"), letter.to_string()),
+        None => (format!("--{long}"), long.to_owned()),
+    };
+    if let Some(cure) = near::cure(&word, &names) {
+        return Error::usage(option, format_args!("no such option; {cure}"));
+    } else if short.is_some() {
+        return Error::usage(option, "no such option; --help lists them");
+    }
     let begun: Vec<&str> = names.iter().filter(|name| name.starts_with(long)).copied().collect();
     let hint = match hint(long, names.into_iter()) {
         hint if !hint.is_empty() => hint.replace("mean ", "mean --"),
@@ -346,7 +352,7 @@ fn unknown<'a>(short: Option<char>, long: &str, all: impl Iterator<Item = &'a Op
         }
         _ => "; --help lists them".to_owned(),
     };
-    Error::usage(format!("--{long}"), format_args!("no such option{hint}"))
+    Error::usage(option, format_args!("no such option{hint}"))
 }
 
 /// What was wrong with the arguments.

@@ -8,6 +8,34 @@ pub fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     }
 }
 
+/// What stands for an option of other tools (ss, netstat, conntrack) where an applet has `known`: each with an
+/// option that the cure needs.
+const OF_OTHER_TOOLS: [(&[&str], &str, &str); 11] = [
+    (&["a", "all"], "lport", "all states count without --state"),
+    (&["n", "numeric"], "lport", "addresses and ports are always numbers"),
+    (&["l", "listening"], "lport", "did you mean --state listen?"),
+    (&["p", "processes"], "lport", "did you mean --by process,pid?"),
+    (&["pid"], "process", "did you mean --process?"),
+    (&["proto", "protocol"], "udp", "did you mean --tcp or --udp?"),
+    (&["sport", "port"], "lport", "did you mean --lport?"),
+    (&["dport"], "rport", "did you mean --rport?"),
+    (&["src", "local"], "laddr", "did you mean --laddr?"),
+    (&["dst", "peer"], "raddr", "did you mean --raddr?"),
+    (
+        &["port", "lport", "rport", "sport", "dport", "laddr", "raddr", "src", "dst", "host"],
+        "promiscuous",
+        "a filter follows the options: tcptrack 'host 192.0.2.1 and port 443'",
+    ),
+];
+
+/// What to write in place of an option of other tools, for an applet with the options `known`.
+pub(super) fn cure(option: &str, known: &[&str]) -> Option<&'static str> {
+    let is_it = |(words, needed, _): &&(&[&str], &str, _)| {
+        words.contains(&option) && known.contains(needed)
+    };
+    OF_OTHER_TOOLS.iter().find(is_it).map(|(.., cure)| *cure)
+}
+
 /// At most three of `known` that are similar to `word`, the most similar first. Up to a third of the
 /// letters may differ; one is always allowed.
 pub fn near<'a>(word: &str, mut known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
@@ -59,5 +87,14 @@ mod tests {
         assert_eq!(hint("conncuont", known.into_iter()), "; did you mean conncount?");
         assert_eq!(hint("sockstats", known.into_iter()), "; did you mean sockstat?");
         assert_eq!(hint("ls", known.into_iter()), "");
+    }
+
+    #[test]
+    fn an_option_of_another_tool_has_a_cure_where_the_applet_has_one() {
+        assert_eq!(cure("pid", &["uid", "process"]), Some("did you mean --process?"));
+        assert_eq!(cure("dport", &["lport", "rport"]), Some("did you mean --rport?"));
+        assert_eq!(cure("pid", &["uid"]), None);
+        assert!(cure("lport", &["promiscuous"]).is_some_and(|cure| cure.contains("port 443")));
+        assert_eq!(cure("lpot", &["lport", "promiscuous"]), None);
     }
 }
