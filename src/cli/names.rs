@@ -10,6 +10,10 @@ use crate::error::Error;
 pub fn unknown_name<'a>(name: &OsStr, known: impl Iterator<Item = &'a str>) -> Error {
     /// A longer list would hide what is wrong.
     const MOST: usize = 20;
+    if std::path::Path::new(name).is_file() {
+        let hint = format!("no row of that name; to read the file: --from {}", name.display());
+        return Error::usage(name.as_bytes(), hint);
+    }
     let known: Vec<&str> = known.collect();
     let near = near(&name.to_string_lossy(), known.iter().copied());
     let reason = match near.as_slice() {

@@ -118,10 +118,11 @@ fn needs_live_kernel() -> Error {
 /// The error for saved files without a table of `proto`: it names the files, and those that are wanted.
 pub fn no_table(source: &Source, proto: Proto) -> Error {
     let (name, title) = (proto.name(), proto.name().to_uppercase());
+    let letter = &name[..1];
     Error::failed(
         source.saved_names(),
         format_args!(
-            "no table of {title} sockets: save /proc/net/{name} or {name}6, with the header"
+            "no table of {title} sockets: save ss -{letter}an, or /proc/net/{name} or {name}6 with the header"
         ),
     )
 }

@@ -128,6 +128,11 @@ impl Key {
             return Ok((text.to_owned(), Key::Sockstat(text.to_owned())));
         }
         Key::of_state(text).ok_or_else(|| {
+            if text.contains('=') {
+                return format!("no such key; filters stand in brackets: [{text}]");
+            } else if text.contains(':') {
+                return format!("no such key; did you mean {}?", text.replace(':', ";"));
+            }
             let percents = PERCENTS.iter().map(|(name, _)| *name);
             let known = StateSet::NAMES.into_iter().chain(percents).chain(summary::names());
             match cli::hint(text, known) {
@@ -257,6 +262,11 @@ mod tests {
             ("ESTABLISHD", "'ESTABLISHD': no such key; did you mean ESTABLISHED?"),
             ("udp_LISTEN", "'udp_LISTEN': no such key; connbox-network-connections(1) lists them"),
             ("tw_percnt;1", "'tw_percnt;1': no such key; did you mean tw_percent?"),
+            ("CLOSE_WAIT:4:500", "'CLOSE_WAIT:4:500': no such key; did you mean CLOSE_WAIT;4;500?"),
+            (
+                "lport=443;5;6",
+                "'lport=443;5;6': no such key; filters stand in brackets: [lport=443]",
+            ),
             ("LISTEN;1;2;3", "'LISTEN;1;2;3': a rule is KEY;WARNING;CRITICAL"),
             ("LISTEN;abc", "'LISTEN;abc': Range format incorrect"),
             ("LISTEN;;2:1", "'LISTEN;;2:1': Start 2 must not be greater than end 1"),
