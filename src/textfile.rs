@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use crate::applet;
 use crate::cli::Original;
 use crate::error::{Error, Status, reason};
-use crate::frame::{Applet, Call, Say, moment};
+use crate::frame::{Applet, Call, Say, next_moment};
 use crate::out::{Column, Exposition, Metrics};
 use crate::source::flows::conntrack;
 use crate::sys::netns::NetworkNamespace;
@@ -59,7 +59,7 @@ pub fn textfile(operands: &[OsString], say: Say) -> Result<(), Error> {
     sys::refuse_borrowed_rights(file.as_os_str().as_bytes())?;
     let (sections, start) = (sections(&words)?, sys::monotonic());
     let mut messages = Messages { say, before: Vec::new(), now: Vec::new() };
-    for done in 1.. {
+    loop {
         let mut collection = Collection::new(&mut messages, accepts_gaps);
         for section in &sections {
             collection.collect(section)?;
@@ -68,7 +68,7 @@ pub fn textfile(operands: &[OsString], say: Say) -> Result<(), Error> {
         write(file, &collection.text(file))?;
         messages.before = std::mem::take(&mut messages.now);
         match interval {
-            Some(interval) => sys::sleep_until(moment(start, interval, done)),
+            Some(interval) => sys::sleep_until(next_moment(start, interval, sys::monotonic())),
             None if is_troubled => return Err(Error::Said),
             None => break,
         }

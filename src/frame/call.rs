@@ -200,7 +200,7 @@ impl Call {
             if self.common.count.is_some_and(|count| done >= count) {
                 break;
             }
-            if ending.sleep_until(moment(start, interval, done))? {
+            if ending.sleep_until(next_moment(start, interval, sys::monotonic()))? {
                 self.report.lack(Ending::EARLY);
                 break;
             }
@@ -355,9 +355,31 @@ fn root_of_environment() -> Result<Option<PathBuf>, Error> {
     root.map(|root| sys::refuse_borrowed_rights(ROOT).map(|()| root)).transpose()
 }
 
-/// The moment of the snapshot after `done` ones: counted from the start, so that no delay adds up.
-pub(crate) fn moment(start: Duration, interval: Duration, done: u64) -> Duration {
-    let nanoseconds = interval.as_nanos().saturating_mul(u128::from(done));
-    let elapsed = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
-    start.saturating_add(elapsed)
+/// The moment of the first snapshot after `now`: counted from the start, so that no delay adds up. Those that have passed
+/// meanwhile are skipped: made up for, they would all tell of the same moment.
+pub(crate) fn next_moment(start: Duration, interval: Duration, now: Duration) -> Duration {
+    let interval = interval.as_nanos().max(1);
+    let passed = now.saturating_sub(start).as_nanos() / interval;
+    let elapsed = interval.saturating_mul(passed + 1);
+    start.saturating_add(Duration::from_nanos(u64::try_from(elapsed).unwrap_or(u64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missed_moments_are_skipped() {
+        let [start, interval] = [100, 10].map(Duration::from_secs);
+        for (now, next) in [(99, 110), (100, 110), (109, 110), (110, 120), (137, 140), (140, 150)] {
+            let found = next_moment(start, interval, Duration::from_secs(now));
+            assert_eq!(found, Duration::from_secs(next), "{now}");
+        }
+        // No interval divides by zero, and none is beyond the end of time.
+        assert!(next_moment(start, Duration::ZERO, start) > start);
+        assert_eq!(
+            next_moment(start, Duration::MAX, start),
+            start + Duration::from_nanos(u64::MAX)
+        );
+    }
 }

@@ -6,7 +6,7 @@ mod report;
 mod table;
 
 pub use call::Call;
-pub(crate) use call::{TOP_NAMESPACES, moment};
+pub(crate) use call::{TOP_NAMESPACES, next_moment};
 pub(crate) use ending::Ending;
 pub use report::{Report, Say};
 pub use table::{InTwoSteps, MEANING, SCOPE, SOURCE, Sample, Table};

@@ -17,3 +17,4 @@ mod rows;
 mod sandbox;
 mod screen;
 mod terminal;
+mod times;

@@ -13,7 +13,7 @@ use super::row::Row;
 use super::watched::Watched;
 use crate::cli;
 use crate::error::{Error, Status};
-use crate::frame::{Call, Ending, Report, moment};
+use crate::frame::{Call, Ending, Report, next_moment};
 use crate::model::{Groups, Needs};
 use crate::out::{Format, Out};
 use crate::select::grouping::NEEDS_KEYS;
@@ -167,17 +167,17 @@ impl Watch<'_> {
             (self.args.rate().max(Duration::from_millis(1)) / 2).max(Duration::from_nanos(1));
         let period = self.args.grouping.has_keys().then(|| self.args.tick());
         self.tick(start, report)?;
-        let (mut halves, mut periods) = (0, 1);
+        let after = |now| move |period| next_moment(start, period, now);
+        let (mut read_at, mut end) = (start, period.map_or(Duration::MAX, after(start)));
         loop {
-            let next = moment(start, half, halves + 1);
-            let end = period.map_or(Duration::MAX, |period| moment(start, period, periods));
+            let next = next_moment(start, half, read_at);
             let due = self.export.as_ref().map_or(end, |export| export.due().min(end));
             self.wait(next.min(due))?;
             let now = sys::monotonic();
             if now >= next {
                 // Of several that are due, after a long stop, the last one counts.
-                let passed = now.saturating_sub(start).as_nanos() / half.as_nanos();
-                halves = u64::try_from(passed).unwrap_or(u64::MAX);
+                read_at = now;
+                let halves = now.saturating_sub(start).as_nanos() / half.as_nanos();
                 match halves % 2 {
                     0 => self.tick(now, report)?,
                     _ => {
@@ -192,8 +192,8 @@ impl Watch<'_> {
                 report.say(&said);
             }
             if now >= end {
-                periods += 1;
                 self.period()?;
+                end = period.map_or(Duration::MAX, after(now));
             }
             self.write()?;
         }

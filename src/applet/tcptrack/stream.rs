@@ -13,7 +13,7 @@ use super::sort::Sort;
 use super::view::View;
 use super::watched::Watched;
 use crate::error::Error;
-use crate::frame::{Call, Ending, Report, moment};
+use crate::frame::{Call, Ending, Report, next_moment};
 use crate::out::{Format, Out, Style};
 use crate::sys::{self, Kernel};
 use crate::track::tcp::Tracker;
@@ -94,11 +94,13 @@ fn repeat(
     }
     let start = if feed.is_capture() { next_whole(before, tick) + LATE } else { before };
     for done in 1u64.. {
-        if wait(&mut feed, moment(start, tick, done), ending, tracker)? {
+        if wait(&mut feed, next_moment(start, tick, sys::monotonic()), ending, tracker)? {
             report.lack(Ending::EARLY);
             break;
         }
         let now = sys::monotonic();
+        // The time of the reading, and not of the search for processes after it.
+        out.begin(sys::unix_milliseconds(), now);
         feed.tick(now, tracker)?;
         tracker.tick(now);
         let mut found = collect(tracker, now, before);
@@ -110,7 +112,6 @@ fn repeat(
         for gap in [holders.gap(&found), names.gap()].into_iter().flatten() {
             report.gap(&gap);
         }
-        out.begin(sys::unix_milliseconds(), now);
         write(args, &mut found, &names, out)?;
         out.end()?;
         if feed.dropped() > 0 {
