@@ -4,11 +4,13 @@ use super::Args;
 use crate::cli;
 use crate::error::Error;
 use crate::frame::Call;
+use crate::model::Needs;
 use crate::out::Format;
 use crate::select::grouping;
 
 /// Refuses combinations of options that have no meaning.
 pub(super) fn refuse(call: &Call, args: &Args) -> Result<(), Error> {
+    refuse_keys(args)?;
     let is_replay = args.file.is_some();
     let is_one = args.once || is_replay || args.count == Some(1) && args.interval.is_none();
     let style = &call.common().style;
@@ -62,6 +64,26 @@ pub(super) fn refuse(call: &Call, args: &Args) -> Result<(), Error> {
             style.output.is_some() && !is_one && args.count.is_none(),
             "--output",
             "needs --once or --count, otherwise the file would never be complete",
+        ),
+    ])
+}
+
+/// Refuses keys of which the source knows nothing: all connections would be in one group without a name.
+fn refuse_keys(args: &Args) -> Result<(), Error> {
+    let needs = args.grouping.needs();
+    let has_no_sockets = args.interface.is_some() || args.conntrack;
+    // With cgroup v1, the processes tell the pods.
+    let is_of_sockets = needs.has(Needs::CGROUPS) && !needs.has(Needs::PODS);
+    cli::refuse([
+        (
+            args.file.is_some() && (needs.has(Needs::HOLDERS) || needs.has(Needs::CGROUPS)),
+            "--by",
+            "process, pid, cgroup, pod and container are not known with -T: a capture has addresses and ports only",
+        ),
+        (
+            has_no_sockets && is_of_sockets,
+            "--by",
+            "cgroup is not known with -i and --conntrack: without them, the sockets of this machine tell it",
         ),
     ])
 }

@@ -1,4 +1,4 @@
-//! Captures whose result is empty, or lacks something: a message says so.
+//! Captures whose result is empty, or lacks something: a message says so. What no capture has is refused.
 
 use super::made::{ACK, TALK, ethernet, frames, ipv4, pcap, pcapng, replay, rows, said};
 
@@ -53,4 +53,24 @@ fn packets_of_unknown_links_are_counted() {
     assert!(
         said.ends_with("92 packets were skipped: link type 308 is not known, nor are others\n")
     );
+}
+
+#[test]
+fn keys_of_sockets_are_refused() {
+    let talk = pcap(1, &frames(&TALK));
+    for key in ["process", "pid", "cgroup", "pod", "container", "server,process"] {
+        let (rows, said, status) = result("keys.pcap", &talk, &["--by", key]);
+        let wanted = "tcptrack: --by: process, pid, cgroup, pod and container are not known with -T: a capture has";
+        assert!(rows.is_empty() && said.starts_with(wanted), "{key}: {rows:?} {said}");
+        assert_eq!(status, Some(2), "{key}");
+    }
+    for other in [&["-i", "lo"][..], &["--conntrack"]] {
+        let words = [&["tcptrack", "--once", "--by", "cgroup"], other].concat();
+        let output = crate::support::run(&words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+    }
+    for key in ["client", "service", "laddr,lport", "peer", "state"] {
+        let output = replay("keys.pcap", &talk, &["--by", key]);
+        assert_eq!((said("keys.pcap", &output), output.status.code()), (String::new(), Some(0)));
+    }
 }
