@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::names::Names;
-use super::row::Row;
+use super::row::{Row, sum};
 use super::sort::Sort;
 use super::view::View;
 use crate::error::Error;
@@ -23,7 +23,11 @@ pub(super) const COLUMNS: [Column; 14] = [
     SERVER,
     SERVER_PORT,
     STATE,
-    Column::gauge("idle_seconds", "tcptrack_idle_seconds", "the time since its last activity"),
+    Column::gauge(
+        "idle_seconds",
+        "tcptrack_idle_seconds",
+        "the time since its last activity, if that is known",
+    ),
     RX,
     TX,
     RX_TOTAL,
@@ -131,6 +135,10 @@ fn int(number: u64) -> Value<'static> {
     Value::Int(number.into())
 }
 
+fn maybe(number: Option<u64>) -> Value<'static> {
+    number.map_or(Value::Absent, int)
+}
+
 fn millis(time: Duration) -> Value<'static> {
     Value::Millis(time.as_millis().cast_signed())
 }
@@ -147,8 +155,8 @@ pub(super) fn write_ended(row: &Row, cgroup: Option<&[u8]>, out: &mut Out) -> Re
         int(row.client.port.into()),
         Value::Addr(row.server.canonical()),
         int(row.server.port.into()),
-        int(row.rx_bytes_total),
-        int(row.tx_bytes_total),
+        maybe(row.rx_bytes_total),
+        maybe(row.tx_bytes_total),
         row.rtt.map_or(Value::Absent, micros),
         int(row.retransmits_total),
         row.began.map_or(Value::Absent, |began| millis(row.last_seen.saturating_sub(began))),
@@ -174,11 +182,11 @@ pub(super) fn write(row: &Row, out: &mut Out) -> Result<(), Error> {
         Value::Addr(row.server.canonical()),
         int(row.server.port.into()),
         Value::Word(word(row.state)),
-        millis(row.idle),
+        row.idle.map_or(Value::Absent, millis),
         int(row.rx_bytes_per_second),
         int(row.tx_bytes_per_second),
-        int(row.rx_bytes_total),
-        int(row.tx_bytes_total),
+        maybe(row.rx_bytes_total),
+        maybe(row.tx_bytes_total),
         row.rtt.map_or(Value::Absent, micros),
         int(row.retransmits_total),
         holder.map_or(Value::Absent, |process| Value::Text(&process.name)),
@@ -199,8 +207,8 @@ pub(super) fn join_equal(rows: &mut Vec<Row>) {
                 row.rx_bytes_per_second.saturating_add(last.rx_bytes_per_second);
             row.tx_bytes_per_second =
                 row.tx_bytes_per_second.saturating_add(last.tx_bytes_per_second);
-            row.rx_bytes_total = row.rx_bytes_total.saturating_add(last.rx_bytes_total);
-            row.tx_bytes_total = row.tx_bytes_total.saturating_add(last.tx_bytes_total);
+            row.rx_bytes_total = sum(row.rx_bytes_total, last.rx_bytes_total);
+            row.tx_bytes_total = sum(row.tx_bytes_total, last.tx_bytes_total);
             row.retransmits_total = row.retransmits_total.saturating_add(last.retransmits_total);
         }
         joined.push(row);

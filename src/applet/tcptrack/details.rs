@@ -65,13 +65,14 @@ pub(super) fn draw(frame: &mut Frame, row: Option<&Row>, scene: &Scene) {
         return;
     };
     let units = scene.units;
-    let both = |speed: u64, total: u64| {
+    let both = |speed: u64, total: Option<u64>| {
+        let bytes = total.map_or_else(|| "-".to_owned(), text::number);
         [
             &text::speed(speed, units),
             ", ",
-            &text::amount(total, units),
+            &text::known_amount(total, units),
             " (",
-            &text::number(total),
+            &bytes,
             " bytes)",
         ]
         .concat()

@@ -276,7 +276,7 @@ impl Watch<'_> {
             }
             if has_keys {
                 self.args.grouping.key(&mut key, (row, &self.names));
-                self.groups.add(&key, [row.rx_bytes_total, row.tx_bytes_total]);
+                self.groups.add(&key, row.known_totals());
                 continue;
             }
             self.left -= 1;

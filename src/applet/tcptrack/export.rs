@@ -53,7 +53,8 @@ impl Export {
             destination: row.server.canonical(),
             ports: [row.client.port, row.server.port],
         };
-        let bytes = [row.tx_bytes_total, row.rx_bytes_total];
+        let [rx, tx] = row.known_totals();
+        let bytes = [tx, rx];
         for (place, ends) in [ends, ends.turned()].into_iter().enumerate() {
             let (octets, segments) = (bytes[place], segments.map_or(0, |both| both[place]));
             self.exporter.record(&Record {

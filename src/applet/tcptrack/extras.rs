@@ -189,8 +189,8 @@ fn words(extra: Extra, row: &Row, width: usize, scene: &Scene) -> String {
     match extra {
         Extra::Rx => text::speed(row.rx_bytes_per_second, units),
         Extra::Tx => text::speed(row.tx_bytes_per_second, units),
-        Extra::RxTotal => text::amount(row.rx_bytes_total, units),
-        Extra::TxTotal => text::amount(row.tx_bytes_total, units),
+        Extra::RxTotal => text::known_amount(row.rx_bytes_total, units),
+        Extra::TxTotal => text::known_amount(row.tx_bytes_total, units),
         Extra::Process => {
             row.holder().map_or_else(String::new, |process| letters(&process.name, scene.is_utf8))
         }

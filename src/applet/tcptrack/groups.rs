@@ -103,7 +103,7 @@ impl<'a> Groups<'a> {
         for row in rows {
             now.key(&mut key, (row, &self.names));
             speeds.add(&key, [row.rx_bytes_per_second, row.tx_bytes_per_second]);
-            totals.add(&key, [row.rx_bytes_total, row.tx_bytes_total]);
+            totals.add(&key, row.known_totals());
         }
         grouping::check(&speeds)?;
         let min = self.asked.min.unwrap_or(1);

@@ -260,7 +260,7 @@ mod tests {
             ["10.77.0.1:39712", "10.77.0.2:22"],
         ]) {
             ended(row, ends);
-            row.idle = Duration::from_secs(row.id * 700);
+            row.idle = Some(Duration::from_secs(row.id * 700));
         }
         rows[3].state = State::SynSent;
         for (row, name) in rows.iter_mut().zip([&b"rsync"[..], b"evil\x1b[2J\xff", b"curl"]) {

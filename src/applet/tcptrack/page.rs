@@ -20,7 +20,10 @@ pub(super) const DETAILS: [&str; 16] = [
      without root. Sent bytes count when they are acknowledged. A connection that has disappeared is shown \
      as CLOSED. The kernel also reports each connection that ends (sock_diag, since Linux 4.4): short \
      ones are shown as well, and the totals of those that have ended are final. How many reports of ends were lost (a \
-     connection within this machine has two) is a warning on the screen, or on standard error.",
+     connection within this machine has two) is a warning on the screen, or on standard error. \
+     Idle times and totals that are not known are -, absent in other formats, and sort last: the kernel does not tell \
+     how long a SYN or a flow of --conntrack has been idle, until it changes, nor anything of a closed socket that waits for \
+     its peer's FIN, unless the peer is on this machine, too.",
     "With -i it captures packets on an interface, or on all with -i any: on a router, or at a mirror port. \
      The kernel's filter passes only TCP headers. A connection that began earlier is shown at its first \
      packet; the server is then the end where this host has a listener, otherwise the end with the lower \

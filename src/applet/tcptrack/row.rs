@@ -18,15 +18,17 @@ pub(super) struct Row {
     pub client: Endpoint,
     pub server: Endpoint,
     pub state: State,
-    pub idle: Duration,
+    /// The time since its last activity, if that is known.
+    pub idle: Option<Duration>,
     /// Whether something arrived since the previous tick.
     pub is_active: bool,
     /// From the server to the client, payload bytes.
     pub rx_bytes_per_second: u64,
     /// From the client to the server.
     pub tx_bytes_per_second: u64,
-    pub rx_bytes_total: u64,
-    pub tx_bytes_total: u64,
+    /// The totals, if they are known.
+    pub rx_bytes_total: Option<u64>,
+    pub tx_bytes_total: Option<u64>,
     /// Bytes that a capture has missed.
     pub missed_bytes_total: u64,
     pub rtt: Option<Duration>,
@@ -63,11 +65,11 @@ impl Row {
             server,
             state,
             idle: connection.idle(now),
-            is_active: connection.last_seen() > before,
+            is_active: connection.idle(now).is_some() && connection.last_seen() > before,
             rx_bytes_per_second: rx.bytes_per_second,
             tx_bytes_per_second: tx.bytes_per_second,
-            rx_bytes_total: rx.bytes_total,
-            tx_bytes_total: tx.bytes_total,
+            rx_bytes_total: rx.total(),
+            tx_bytes_total: tx.total(),
             missed_bytes_total: rx.missed_bytes_total.saturating_add(tx.missed_bytes_total),
             rtt: connection.rtt(),
             retransmits_total: connection.retransmits_total(),
@@ -89,12 +91,12 @@ impl Row {
             client: none,
             server: none,
             state: State::Established,
-            idle: Duration::ZERO,
+            idle: None,
             is_active: false,
             rx_bytes_per_second: speeds.sums[0],
             tx_bytes_per_second: speeds.sums[1],
-            rx_bytes_total: totals.sums[0],
-            tx_bytes_total: totals.sums[1],
+            rx_bytes_total: Some(totals.sums[0]),
+            tx_bytes_total: Some(totals.sums[1]),
             missed_bytes_total: 0,
             rtt: None,
             retransmits_total: 0,
@@ -126,9 +128,14 @@ impl Row {
         self.rx_bytes_per_second.saturating_add(self.tx_bytes_per_second)
     }
 
-    /// Payload, of both directions.
-    pub(super) fn bytes_total(&self) -> u64 {
-        self.rx_bytes_total.saturating_add(self.tx_bytes_total)
+    /// Payload, of both directions, if it is known.
+    pub(super) fn bytes_total(&self) -> Option<u64> {
+        sum(self.rx_bytes_total, self.tx_bytes_total)
+    }
+
+    /// Payload as far as it is known, from the server and from the client.
+    pub(super) fn known_totals(&self) -> [u64; 2] {
+        [self.rx_bytes_total, self.tx_bytes_total].map(Option::unwrap_or_default)
     }
 
     /// What Prometheus' labels say of it.
@@ -140,6 +147,11 @@ impl Row {
     pub(super) fn holder(&self) -> Option<&Process> {
         self.holders.iter().flatten().next().map(|process| &**process)
     }
+}
+
+/// The sum, which is not known if one of both is not.
+pub(super) fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    Some(one?.saturating_add(other?))
 }
 
 /// Whether an address, a port, the state or a process of the row contains `needle`, ignoring case; of a group, a key.

@@ -159,8 +159,8 @@ fn connection(row: &rows::Row<'_>, id: u64, is_ended: bool) -> Result<Row, Error
     let connection = Row {
         client: end(row, ENDS[0])?,
         server: end(row, ENDS[1])?,
-        rx_bytes_total: row.number("rx_bytes_total")?,
-        tx_bytes_total: row.number("tx_bytes_total")?,
+        rx_bytes_total: row.parsed("rx_bytes_total")?,
+        tx_bytes_total: row.parsed("tx_bytes_total")?,
         rtt: time("rtt_seconds", 6, Duration::from_micros)?,
         retransmits_total: row.number("retransmits_total")?,
         holders: [holder(row)?.map(Rc::new), None],
@@ -172,10 +172,9 @@ fn connection(row: &rows::Row<'_>, id: u64, is_ended: bool) -> Result<Row, Error
         let began = lasted.map(|_| Duration::ZERO);
         return Ok(Row { began, last_seen: lasted.unwrap_or_default(), ..connection });
     }
-    let idle = time("idle_seconds", 3, Duration::from_millis)?;
     Ok(Row {
         state: state(row)?,
-        idle: idle.ok_or_else(|| row.error("idle_seconds is absent"))?,
+        idle: time("idle_seconds", 3, Duration::from_millis)?,
         rx_bytes_per_second: row.number("rx_bytes_per_second")?,
         tx_bytes_per_second: row.number("tx_bytes_per_second")?,
         ..connection

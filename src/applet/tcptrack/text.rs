@@ -37,13 +37,19 @@ pub(super) fn amount(bytes: u64, units: Units) -> String {
     text
 }
 
+/// An amount of bytes, if it is known.
+pub(super) fn known_amount(bytes: Option<u64>, units: Units) -> String {
+    bytes.map_or_else(|| "-".to_owned(), |bytes| amount(bytes, units))
+}
+
 /// An amount per second: `371 KB/s`.
 pub(super) fn speed(bytes_per_second: u64, units: Units) -> String {
     amount(bytes_per_second, units) + "/s"
 }
 
-/// An idle time in whole seconds, minutes or hours.
-pub(super) fn idle(time: Duration) -> String {
+/// An idle time in whole seconds, minutes or hours, if it is known.
+pub(super) fn idle(time: Option<Duration>) -> String {
+    let Some(time) = time else { return "-".to_owned() };
     match time.as_secs() {
         seconds @ ..60 => number(seconds) + "s",
         seconds @ ..3600 => number(seconds / 60) + "m",
@@ -160,7 +166,7 @@ mod tests {
 
     #[test]
     fn times_take_few_letters() {
-        let idles = [0, 59, 60, 3599, 3600, 86_400].map(|s| idle(Duration::from_secs(s)));
+        let idles = [0, 59, 60, 3599, 3600, 86_400].map(|s| idle(Some(Duration::from_secs(s))));
         assert_eq!(idles, ["0s", "59s", "1m", "59m", "1h", "24h"]);
         let rtts = [0, 999, 1250, 9999, 10_000, 9_999_999, 10_000_000]
             .map(|us| round_trip(Duration::from_micros(us)));

@@ -89,6 +89,7 @@ impl View {
         });
         self.total = self.order.iter().fold(Total::default(), |total, place| {
             let row = &rows[*place];
+            let [rx_bytes_total, tx_bytes_total] = row.known_totals();
             Total {
                 count: total.count + row.count(),
                 rx_bytes_per_second: total
@@ -97,8 +98,8 @@ impl View {
                 tx_bytes_per_second: total
                     .tx_bytes_per_second
                     .saturating_add(row.tx_bytes_per_second),
-                rx_bytes_total: total.rx_bytes_total.saturating_add(row.rx_bytes_total),
-                tx_bytes_total: total.tx_bytes_total.saturating_add(row.tx_bytes_total),
+                rx_bytes_total: total.rx_bytes_total.saturating_add(rx_bytes_total),
+                tx_bytes_total: total.tx_bytes_total.saturating_add(tx_bytes_total),
             }
         });
         self.matching = self.order.len();
@@ -363,12 +364,12 @@ pub(super) mod tests {
             client: end(1, 50_000 + id as u16),
             server: end(2, 80),
             state: State::Established,
-            idle: Duration::from_secs(id),
+            idle: Some(Duration::from_secs(id)),
             is_active: rx + tx > 0,
             rx_bytes_per_second: rx,
             tx_bytes_per_second: tx,
-            rx_bytes_total: rx * 10,
-            tx_bytes_total: tx * 10,
+            rx_bytes_total: Some(rx * 10),
+            tx_bytes_total: Some(tx * 10),
             missed_bytes_total: 0,
             rtt: Some(Duration::from_micros(250)),
             retransmits_total: id,
@@ -427,6 +428,19 @@ pub(super) mod tests {
         assert_eq!(ids(&view, &rows), [4, 1, 3, 2]);
         assert!(Sort::ALL.iter().all(|(name, sort)| sort.name() == *name));
         assert_eq!((view.total.rx_bytes_per_second, view.total.tx_bytes_total), (15, 360));
+    }
+
+    #[test]
+    fn what_is_not_known_sorts_last() {
+        let (mut view, mut rows) = (View::default(), rows());
+        (rows[1].idle, rows[1].rx_bytes_total) = (None, None);
+        for (sort, order) in [(Sort::Idle, [4, 3, 1, 2]), (Sort::Bytes, [3, 1, 4, 2])] {
+            view.sort = sort;
+            view.arrange(&rows);
+            assert_eq!(ids(&view, &rows), order, "{sort:?}");
+        }
+        // What is known of it counts.
+        assert_eq!((view.total.rx_bytes_total, view.total.tx_bytes_total), (150, 360));
     }
 
     #[test]

@@ -35,8 +35,11 @@ pub struct Connection {
     pub(super) is_counted: bool,
     /// Whether the current reading included its counters.
     is_read: bool,
-    /// When it was last active, in nanoseconds.
+    /// When it was last active, in nanoseconds; if that is not known, when it was first read.
     pub(super) seen_at: u64,
+    /// Whether it is not known when it was last active: counters without an idle time have not changed since the
+    /// first reading.
+    is_undated: bool,
     /// The number of the current interval for speeds; with counters, the time of the last reading, in
     /// nanoseconds.
     pub(super) interval: u64,
@@ -72,6 +75,7 @@ impl Connection {
             is_counted: false,
             is_read: false,
             seen_at: 0,
+            is_undated: false,
             interval: 0,
             window: None,
             ends: None,
@@ -79,14 +83,14 @@ impl Connection {
         }
     }
 
-    /// When it was last active.
+    /// When it was last active; if that is not known, when it was first read, before which it was active.
     pub fn last_seen(&self) -> Duration {
         Duration::from_nanos(self.seen_at)
     }
 
-    /// How long it has been inactive.
-    pub fn idle(&self, now: Duration) -> Duration {
-        now.saturating_sub(self.last_seen())
+    /// How long it has been inactive, if that is known.
+    pub fn idle(&self, now: Duration) -> Option<Duration> {
+        (!self.is_undated).then(|| now.saturating_sub(self.last_seen()))
     }
 
     /// The round-trip time: the sum of both directions' shortest time from a byte to its acknowledgment. A
@@ -232,14 +236,19 @@ impl Connection {
 
     /// Takes counters of the client's end, or of the server's.
     pub(super) fn take_counters(&mut self, now: u64, counters: &Counters, is_tx: bool) {
-        let before = (self.state, self.tx.bytes_total, self.rx.bytes_total);
+        let before = self.signs();
         let (own, other) = match is_tx {
             true => (&mut self.tx, &mut self.rx),
             false => (&mut self.rx, &mut self.tx),
         };
-        own.bytes_total = own.bytes_total.max(counters.sent_bytes_total.unwrap_or_default());
-        other.bytes_total =
-            other.bytes_total.max(counters.received_bytes_total.unwrap_or_default());
+        // A socket that is not open yet has moved nothing, and does not tell what it moves later.
+        let is_empty = counters.flow.is_none() && counters.state < State::Established;
+        let is_first = !self.is_counted || before.0 < State::Established;
+        let (sent, received) = (counters.sent_bytes_total, counters.received_bytes_total);
+        for (direction, bytes) in [(&mut *own, sent), (&mut *other, received)] {
+            direction.bytes_total = direction.bytes_total.max(bytes.unwrap_or_default());
+            direction.is_untold = bytes.is_none() && !is_empty && (direction.is_untold || is_first);
+        }
         own.retransmits_total = counters.retransmits_total.unwrap_or(own.retransmits_total);
         let rtt = counters.rtt.map(|rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX));
         own.rtt_us = rtt.unwrap_or(own.rtt_us);
@@ -248,15 +257,19 @@ impl Connection {
             (self.tx.mark, self.rx.mark) = (self.tx.bytes_total, self.rx.bytes_total);
             self.interval = now;
         }
-        let has_changed = before != (self.state, self.tx.bytes_total, self.rx.bytes_total);
-        let seen_at = match counters.idle {
-            Some(idle) if self.state == before.0 || !self.is_counted => {
-                now.saturating_sub(u64::try_from(idle.as_nanos()).unwrap_or(u64::MAX)).max(1)
+        // Where this is the first reading, the other end of the connection may have other numbers.
+        let has_changed = self.is_counted && self.interval < now && before != self.signs();
+        let active_at = match counters.idle {
+            Some(idle) if self.state == before.0 || !has_changed => {
+                Some(now.saturating_sub(u64::try_from(idle.as_nanos()).unwrap_or(u64::MAX)).max(1))
             }
-            _ if has_changed || !self.is_counted => now,
-            _ => 0,
+            _ => has_changed.then_some(now),
         };
-        self.seen_at = self.seen_at.max(seen_at);
+        match active_at {
+            Some(active_at) => self.is_active_at(active_at),
+            None if !self.is_counted => (self.seen_at, self.is_undated) = (now, true),
+            None => {}
+        }
         (self.is_counted, self.is_read) = (true, true);
         self.flow = counters.flow.unwrap_or_default();
         if counters.cookie != 0 {
@@ -266,6 +279,25 @@ impl Connection {
             (end.cookie, end.cgroup) = (counters.cookie, counters.cgroup);
             end.was_open |= counters.state > State::SynSent;
         }
+    }
+
+    /// What changes when it is active.
+    fn signs(&self) -> (State, u64, u64, u64) {
+        (self.state, self.tx.bytes_total, self.rx.bytes_total, self.retransmits_total())
+    }
+
+    /// Notes that it has begun since the last reading, which was not long before `now`, in nanoseconds.
+    pub(super) fn has_begun(&mut self, now: u64) {
+        if self.is_undated {
+            self.is_active_at(now);
+        }
+    }
+
+    /// Notes that it was active at this time, in nanoseconds.
+    pub(super) fn is_active_at(&mut self, active_at: u64) {
+        // The time of the first reading is later than the activity before it.
+        self.seen_at = if self.is_undated { active_at } else { self.seen_at.max(active_at) };
+        self.is_undated = false;
     }
 
     /// Ends a reading of counters: updates the speeds, and closes connections that were not in it.
@@ -283,7 +315,8 @@ impl Connection {
             ends.iter_mut().for_each(|end| end.is_overdue = end.is_ended && !was_read);
         }
         if !was_read && self.state < State::Closed {
-            (self.state, self.seen_at) = (State::Closed, self.seen_at.max(now));
+            self.state = State::Closed;
+            self.is_active_at(now);
         }
     }
 

@@ -15,6 +15,8 @@ struct Ahead {
 pub struct Direction {
     /// Payload bytes, each counted once.
     pub bytes_total: u64,
+    /// Whether these bytes are not known: no counters told them.
+    pub(super) is_untold: bool,
     /// Those of them that the capture has missed.
     pub missed_bytes_total: u64,
     /// The speed, as of the last tick.
@@ -68,6 +70,11 @@ fn ahead_of(base: u32, number: u32) -> Option<u32> {
 }
 
 impl Direction {
+    /// The payload bytes, if they are known.
+    pub fn total(&self) -> Option<u64> {
+        (!self.is_untold).then_some(self.bytes_total)
+    }
+
     /// Whether the direction began with a SYN of this sequence number.
     pub fn began_with(&self, sequence: u32) -> bool {
         self.has_syn && self.isn == sequence

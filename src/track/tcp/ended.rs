@@ -371,12 +371,14 @@ impl Connection {
             }
         }
         (own.bytes_total, theirs.bytes_total) = (sent_total, received_total);
+        (own.is_untold, theirs.is_untold) = (false, false);
         own.retransmits_total = own.retransmits_total.max(retransmits_total.unwrap_or_default());
         let rtt = rtt.map(|rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX));
         own.rtt_us = rtt.unwrap_or(own.rtt_us);
         let is_open = other.cookie != 0 && !other.is_ended;
         self.state = self.state.max(if is_open { State::Closing } else { State::Closed });
-        (self.is_counted, self.seen_at) = (true, self.seen_at.max(now));
+        self.is_counted = true;
+        self.is_active_at(now);
     }
 }
 

@@ -284,7 +284,10 @@ impl Tracker {
                 connection.is_since(read_at);
             }
         }
-        // The one before it was in an earlier reading.
+        // The last reading would have included it, or did include the one before it.
+        if found.is_new && read_at != 0 && (is_whole || found.place.is_some()) {
+            connection.has_begun(now);
+        }
         if found.is_new && found.place.is_some() && counters.flow.is_some() {
             connection.is_since(read_at);
         }
@@ -1074,7 +1077,7 @@ mod tests {
                 assert_eq!((one.client, one.server), (end(1, 40000), end(2, 80)));
                 let (tx, rx) = (&one.tx, &one.rx);
                 assert_eq!((one.rtt(), rx.retransmits_total), (Some(Duration::from_millis(7)), 3));
-                let idle = one.idle(now).as_secs();
+                let idle = one.idle(now).unwrap().as_secs();
                 (
                     one.id,
                     one.state.name(),
@@ -1181,24 +1184,115 @@ mod tests {
             let one = only(&tracker);
             let speeds = [one.tx.bytes_per_second, one.rx.bytes_per_second];
             let totals = [one.tx.bytes_total, one.rx.bytes_total];
-            (one.id, one.state, totals, speeds, one.idle(now).as_secs())
+            (one.id, one.state, totals, speeds, one.idle(now).map(|idle| idle.as_secs()))
         };
         let open = |id, totals| Some((id, totals, Established));
-        assert_eq!(at(1, open(5, [9000, 9000])), (1, Established, [9000, 9000], [0, 0], 0));
-        assert_eq!(at(2, open(5, [9100, 9000])), (1, Established, [9100, 9000], [100, 0], 0));
+        assert_eq!(at(1, open(5, [9000, 9000])), (1, Established, [9000, 9000], [0, 0], None));
+        assert_eq!(at(2, open(5, [9100, 9000])), (1, Established, [9100, 9000], [100, 0], Some(0)));
         // Both directions have fallen, or only one of them.
-        assert_eq!(at(4, open(5, [50, 60])), (2, Established, [50, 60], [25, 30], 0));
-        assert_eq!(at(5, open(5, [70, 60])), (2, Established, [70, 60], [20, 0], 0));
-        assert_eq!(at(6, open(5, [69, 900])), (3, Established, [69, 900], [69, 900], 0));
-        assert_eq!(at(7, open(5, [69, 40])), (4, Established, [69, 40], [69, 40], 0));
+        assert_eq!(at(4, open(5, [50, 60])), (2, Established, [50, 60], [25, 30], Some(0)));
+        assert_eq!(at(5, open(5, [70, 60])), (2, Established, [70, 60], [20, 0], Some(0)));
+        assert_eq!(at(6, open(5, [69, 900])), (3, Established, [69, 900], [69, 900], Some(0)));
+        assert_eq!(at(7, open(5, [69, 40])), (4, Established, [69, 40], [69, 40], Some(0)));
         // Another flow, whose counters have not fallen.
-        assert_eq!(at(8, open(6, [69, 40])), (5, Established, [69, 40], [69, 40], 0));
-        assert_eq!(at(9, open(6, [69, 40])), (5, Established, [69, 40], [0, 0], 1));
+        assert_eq!(at(8, open(6, [69, 40])), (5, Established, [69, 40], [69, 40], Some(0)));
+        assert_eq!(at(9, open(6, [69, 40])), (5, Established, [69, 40], [0, 0], Some(1)));
         // It was missing in between: first the same flow, then a new one.
-        assert_eq!(at(10, None), (5, Closed, [69, 40], [0, 0], 0));
-        assert_eq!(at(11, open(6, [79, 40])), (5, Established, [79, 40], [10, 0], 0));
-        assert_eq!(at(12, None), (5, Closed, [79, 40], [0, 0], 0));
-        assert_eq!(at(13, Some((6, [60, 0], SynSent))), (6, SynSent, [60, 0], [60, 0], 0));
+        assert_eq!(at(10, None), (5, Closed, [69, 40], [0, 0], Some(0)));
+        assert_eq!(at(11, open(6, [79, 40])), (5, Established, [79, 40], [10, 0], Some(0)));
+        assert_eq!(at(12, None), (5, Closed, [79, 40], [0, 0], Some(0)));
+        assert_eq!(at(13, Some((6, [60, 0], SynSent))), (6, SynSent, [60, 0], [60, 0], Some(0)));
+    }
+
+    /// The kernel tells the idle time and the bytes of a socket, and neither of a minisocket or of a flow that it does
+    /// not count.
+    #[test]
+    fn what_no_counters_tell_is_not_known() {
+        let socket = |is_client: bool, state, told: Option<(u64, u64)>| {
+            let (local, remote) = (end(1, 40000), end(2, 80));
+            let (local, remote) = if is_client { (local, remote) } else { (remote, local) };
+            Counters {
+                local,
+                remote,
+                zone: 0,
+                flow: None,
+                is_client: Some(is_client),
+                bound: None,
+                state,
+                sent_bytes_total: told.map(|(bytes, _)| bytes),
+                received_bytes_total: told.map(|(bytes, _)| bytes),
+                retransmits_total: None,
+                rtt: None,
+                idle: told.map(|(_, idle)| Duration::from_secs(idle)),
+                cookie: 0,
+                cgroup: 0,
+            }
+        };
+        let follow = |readings: &[(u64, &[Counters])]| {
+            let mut tracker = Tracker::new(Options::default());
+            let mut all = Vec::new();
+            for (second, reading) in readings {
+                let now = Duration::from_secs(*second);
+                reading.iter().for_each(|counters| tracker.counters(now, counters));
+                tracker.end_of_counters(now);
+                let one = tracker.connections().next();
+                let idle = |one: &Connection| one.idle(now).map(|idle| idle.as_secs());
+                all.push(one.map(|one| (idle(one), one.tx.total(), one.rx.total())));
+            }
+            all
+        };
+        use State::{Closing, Established, SynAck, SynSent};
+        let mini = socket(true, Closing, None);
+        let full = socket(false, Closing, Some((5, 20)));
+        // The same with either end read first.
+        for both in [[mini, full], [full, mini]] {
+            let found = follow(&[(100, &both), (101, &both)]);
+            assert_eq!(
+                found,
+                [Some((Some(20), Some(5), Some(5))), Some((Some(20), Some(5), Some(5)))]
+            );
+        }
+        // Its peer is elsewhere. It is closed when it is gone.
+        let found = follow(&[(100, &[mini]), (101, &[mini]), (102, &[])]);
+        assert_eq!(
+            found,
+            [Some((None, None, None)), Some((None, None, None)), Some((Some(0), None, None))]
+        );
+        // What was known remains so, and what was seen to begin or to change has been idle since.
+        let open = socket(true, Established, Some((7, 3)));
+        let found = follow(&[(100, &[open]), (101, &[mini]), (103, &[mini])]);
+        assert_eq!(
+            found[1..],
+            [Some((Some(0), Some(7), Some(7))), Some((Some(2), Some(7), Some(7)))]
+        );
+        let found = follow(&[(100, &[]), (101, &[mini]), (103, &[mini])]);
+        assert_eq!(found[1..], [Some((Some(0), None, None)), Some((Some(2), None, None))]);
+        // A socket that is not open yet has moved nothing, which does not tell what it moves later.
+        let request = socket(false, SynAck, None);
+        let found = follow(&[(100, &[request]), (101, &[request]), (102, &[mini])]);
+        let nothing = Some((None, Some(0), Some(0)));
+        assert_eq!(found, [nothing, nothing, Some((Some(0), None, None))]);
+        // A SYN that is sent again is activity.
+        let syn = |times| Counters {
+            retransmits_total: Some(times),
+            idle: None,
+            ..socket(true, SynSent, Some((0, 0)))
+        };
+        let found =
+            follow(&[(100, &[syn(3)]), (101, &[syn(3)]), (102, &[syn(4)]), (104, &[syn(4)])]);
+        let idle: Vec<_> = found.iter().map(|one| one.and_then(|(idle, ..)| idle)).collect();
+        assert_eq!(idle, [None, None, Some(0), Some(2)]);
+        // Flows that are not counted.
+        let flow = |state| Counters { flow: Some(9), ..socket(true, state, None) };
+        let found = follow(&[
+            (100, &[flow(SynSent)]),
+            (101, &[flow(SynSent)]),
+            (102, &[flow(Established)]),
+        ]);
+        assert_eq!(
+            found,
+            [Some((None, None, None)), Some((None, None, None)), Some((Some(0), None, None))]
+        );
     }
 
     #[test]

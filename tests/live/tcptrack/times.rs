@@ -1,6 +1,7 @@
 //! The times of rows: those of the readings, and how long connections have been idle.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -41,5 +42,30 @@ fn missed_ticks_are_not_made_up_for() {
         // One is late; the next one comes at its time, and the last one an interval after it.
         let last = times[3] - times[2];
         assert!((200..5000).contains(&last), "{words:?}: {times:?}");
+    }
+}
+
+/// The client's end is a minisocket, of which the kernel tells neither the idle time nor the bytes; the server's end is
+/// on the same machine and tells both, whichever of them is read first.
+#[test]
+fn connections_that_are_equally_old_have_been_idle_equally_long() {
+    let test = "connections_that_are_equally_old_have_been_idle_equally_long";
+    let Some(world) = World::quiet(test) else { return };
+    let servers: Vec<TcpStream> = world.inside(|| {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 9999)).unwrap();
+        let one = || {
+            let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, 9999)).unwrap();
+            client.write_all(b"hello").unwrap();
+            listener.accept().unwrap().0
+        };
+        (0..16).map(|_| one()).collect()
+    });
+    std::thread::sleep(Duration::from_secs(2));
+    let rows = world.connbox(&["tcptrack", "--once", "--tsv", "--rate-interval", "0.1"]).clean();
+    assert_eq!(rows.lines().count(), servers.len(), "{rows}");
+    for row in rows.lines() {
+        let row: Vec<_> = row.split('\t').collect();
+        assert_eq!((row[4], row[8], row[9]), ("CLOSING", "0", "5"), "{row:?}");
+        assert!(row[5].parse::<f64>().unwrap() >= 1.9, "{row:?}");
     }
 }
