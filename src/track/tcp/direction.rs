@@ -70,11 +70,6 @@ fn ahead_of(base: u32, number: u32) -> Option<u32> {
 }
 
 impl Direction {
-    /// The payload bytes, if they are known.
-    pub fn total(&self) -> Option<u64> {
-        (!self.is_untold).then_some(self.bytes_total)
-    }
-
     /// Whether the direction began with a SYN of this sequence number.
     pub fn began_with(&self, sequence: u32) -> bool {
         self.has_syn && self.isn == sequence
