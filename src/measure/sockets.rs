@@ -307,7 +307,7 @@ impl Counting<'_> {
             let count = only.map_or(counts.both(state), |family| counts.get(family, state));
             if count > 0 {
                 self.grouping.key(&mut key, (&in_state(state), self.facts));
-                groups.add_all(&key, Tally { count, sums: [0; 2] });
+                groups.add_all(&key, Tally { count, ..Tally::default() });
             }
         }
         Ok((groups, dumped))

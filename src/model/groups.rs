@@ -11,14 +11,24 @@ pub struct Tally {
     pub count: u64,
     /// Sums of two numbers of the rows, whose meaning is the caller's.
     pub sums: [u64; 2],
+    /// How many of the rows do not tell all their numbers; the sums hold what they tell.
+    pub lacking: u64,
 }
 
 impl Tally {
+    /// The sums; each absent if no row tells all its numbers and none adds to it.
+    pub fn known(&self) -> [Option<u64>; 2] {
+        let is_known = self.count == 0 || self.lacking < self.count;
+        self.sums.map(|sum| (is_known || sum > 0).then_some(sum))
+    }
+
     /// Adds numbers, and says whether a sum was too large.
     #[inline]
     fn add(&mut self, more: Tally) -> bool {
         let mut is_beyond;
         (self.count, is_beyond) = self.count.overflowing_add(more.count);
+        // Never more than the rows.
+        self.lacking = self.lacking.wrapping_add(more.lacking);
         for (sum, number) in self.sums.iter_mut().zip(more.sums) {
             let is_more;
             (*sum, is_more) = sum.overflowing_add(number);
@@ -37,7 +47,7 @@ enum Key {
 }
 
 /// The length of a short key: with it, a key is as large as the tally beside it.
-const SHORT: usize = 22;
+const SHORT: usize = 30;
 
 impl Key {
     fn of(key: &[u8]) -> Key {
@@ -122,7 +132,7 @@ impl Groups {
     /// Counts one more row of the group `key`, and adds its numbers.
     #[inline]
     pub fn add(&mut self, key: &[u8], sums: [u64; 2]) {
-        self.add_all(key, Tally { count: 1, sums });
+        self.add_all(key, Tally { count: 1, sums, lacking: 0 });
     }
 
     /// Adds a whole tally to the group `key`.
@@ -179,7 +189,8 @@ impl Groups {
         for (count, key) in (0..).zip(&keys) {
             written.clear();
             write(key, &mut written);
-            let first = firsts.entry(Key::of(&written)).or_insert(Tally { count, sums: [0; 2] });
+            let first =
+                firsts.entry(Key::of(&written)).or_insert(Tally { count, ..Tally::default() });
             let first = usize::try_from(first.count).ok().and_then(|place| keys.get(place));
             let tally = self.tallies.get(*key).copied().unwrap_or_default();
             merged.add_all(first.unwrap_or(key), tally);
@@ -290,7 +301,7 @@ mod tests {
         }
         let merged = groups.merged(&|key, written| written.extend(&key[..1]));
         let sorted = merged.sorted(1, usize::MAX);
-        let tally = |count| Tally { count, sums: [count, 10 * count] };
+        let tally = |count| Tally { count, sums: [count, 10 * count], lacking: 0 };
         assert_eq!(sorted, [(&b"a!"[..], tally(4)), (b"b", tally(1))]);
         assert_eq!(groups.merged(&|key, written| written.extend(key)), groups);
     }
@@ -309,6 +320,22 @@ mod tests {
         keys.iter().for_each(|key| groups.add(key, [0; 2]));
         let sorted: Vec<_> = groups.sorted(1, usize::MAX).iter().map(|(key, _)| *key).collect();
         assert_eq!(sorted, keys);
+    }
+
+    #[test]
+    fn a_sum_is_absent_if_no_row_tells_its_number() {
+        let known = |rows: &[([u64; 2], u64)]| {
+            let mut all = Tally::default();
+            for (sums, lacking) in rows {
+                assert!(!all.add(Tally { count: 1, sums: *sums, lacking: *lacking }));
+            }
+            (all.known(), all.lacking)
+        };
+        assert_eq!(known(&[]), ([Some(0); 2], 0));
+        assert_eq!(known(&[([0, 0], 0)]), ([Some(0); 2], 0));
+        assert_eq!(known(&[([0, 0], 1), ([0, 0], 1)]), ([None; 2], 2));
+        assert_eq!(known(&[([0, 0], 1), ([0, 0], 0)]), ([Some(0); 2], 1));
+        assert_eq!(known(&[([0, 9], 1), ([0, 0], 1)]), ([None, Some(9)], 2));
     }
 
     #[test]

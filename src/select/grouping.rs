@@ -282,7 +282,7 @@ impl<K: Counted> Grouping<K> {
         if !row.has(COUNT) && row.has("name") {
             return Err(row.error("rows of the summary: they are read without --by and filters"));
         }
-        let mut tally = Tally { count: row.number(COUNT)?, sums: [0; 2] };
+        let mut tally = Tally { count: row.number(COUNT)?, ..Tally::default() };
         let sums = K::NUMBERS.iter().skip(1).zip(&mut tally.sums).zip(self.sums);
         for ((column, sum), is_asked) in sums {
             if is_asked || K::SUMS.is_empty() {
@@ -323,6 +323,12 @@ impl<K: Counted> Grouping<K> {
     /// # Errors
     /// If there were more groups than allowed: nothing is written.
     pub(crate) fn rows(&self, groups: &Groups, out: &mut Out) -> Result<(), Error> {
+        self.rows_lacking(groups, out).map(|_| ())
+    }
+
+    /// The same; returns of how many members of the groups not all numbers are known: in groups with sums, which lack
+    /// them, and in groups whose sums are absent.
+    pub(crate) fn rows_lacking(&self, groups: &Groups, out: &mut Out) -> Result<[u64; 2], Error> {
         check(groups)?;
         let merged =
             self.by.iter().any(|part| part.key.is_text()).then(|| self.merged(groups, out));
@@ -333,14 +339,19 @@ impl<K: Counted> Grouping<K> {
             sorted.push((&[], Tally::default()));
         }
         let mut values = Vec::with_capacity(self.by.len() + 3);
-        for (mut key, Tally { count, sums: [first, second] }) in sorted {
+        let mut lacking = [0; 2];
+        for (mut key, tally) in sorted {
+            let known = tally.known();
+            lacking[usize::from(known == [None; 2])] += tally.lacking;
             values.clear();
             values.extend(self.by.iter().map(|part| part.value(&mut key)));
-            let numbers = [count, first, second].map(|number| Value::Int(number.into()));
-            values.extend(numbers.into_iter().take(K::NUMBERS.len()));
+            let numbers = std::iter::once(Some(tally.count)).chain(known);
+            let value =
+                |number: Option<u64>| number.map_or(Value::Absent, |n| Value::Int(n.into()));
+            values.extend(numbers.map(value).take(K::NUMBERS.len()));
             out.row_of(&values)?;
         }
-        Ok(())
+        Ok(lacking)
     }
 }
 

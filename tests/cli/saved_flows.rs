@@ -436,6 +436,50 @@ fn both_directions_may_add_up_to_more_than_64_bits() {
     assert!(stdout.is_empty() && status == 1 && stderr.contains("more than 64 bits"), "{stderr}");
 }
 
+/// A flow without counters is none of 0 bytes.
+#[test]
+fn a_sum_says_what_it_lacks() {
+    const CURE: &str = "for new flows: sysctl -w net.netfilter.nf_conntrack_acct=1\n";
+    const ONE: &str = "conntrack: 1 flow without counters is missing in the sums; for new flows: sysctl -w \
+         net.netfilter.nf_conntrack_acct=1\n";
+    let flow = |proto: &str, port: u32, traffic: &str| {
+        format!(
+            "{proto} 29 src=10.0.0.1 dst=10.0.0.2 sport={port} dport=1 {traffic}src=10.0.0.2 dst=10.0.0.1 sport=1 \
+             dport={port} {traffic}mark=0 use=1\n"
+        )
+    };
+    let (counted, bare) =
+        (flow("udp 17", 1, "packets=1 bytes=50 "), |port| flow("udp 17", port, ""));
+    let mix = [counted.clone(), bare(2), bare(3)].concat();
+    let tcp = flow("tcp 6", 4, "").replace("29 ", "29 CLOSE ");
+    let apart = [counted.clone(), tcp].concat();
+    let groups = format!("conntrack: groups of flows without counters have no sums; {CURE}");
+    let mixed = format!("conntrack: 2 flows without counters are missing in the sums; {CURE}");
+    let line = "-C --by proto --sum packets,bytes";
+    for (line, text, stdout, stderr, status) in [
+        (line, &counted, "udp\t1\t2\t100\n", "", 0),
+        (line, &mix, "udp\t3\t2\t100\n", &mixed, 1),
+        (line, &apart, "tcp\t1\t-\t-\nudp\t1\t2\t100\n", &groups, 0),
+        ("-C --sum bytes --value", &mix, "3\t100\n", &mixed, 1),
+        ("-C --by proto", &mix, "udp\t3\n", "", 0),
+    ] {
+        let wanted = (stdout.to_owned(), stderr.to_owned(), status);
+        assert_eq!(ran(line, text), wanted, "{line} {text}");
+    }
+    let json = ran("-C --by proto --sum bytes --json", &apart).0;
+    assert!(json.contains("\"count\":1,\"sum_bytes\":null}"), "{json}");
+    let samples = ran("-C --by proto --sum bytes --prom", &apart).0;
+    assert!(samples.contains("matching_flows{proto=\"tcp\"} 1\n"), "{samples}");
+    assert!(!samples.contains("matching_bytes{proto=\"tcp\"}"), "{samples}");
+    // One direction alone is a part of the sum.
+    let half = counted.replacen("packets=1 bytes=50 src=10.0.0.2", "src=10.0.0.2", 1);
+    assert_eq!(ran(line, &half), ("udp\t1\t1\t50\n".into(), ONE.into(), 1));
+    let (stdout, stderr, status) = ran(line, &bare(2));
+    assert!(stdout.is_empty() && status == 1, "{stdout}");
+    let wanted = format!(": --sum cannot be answered: no flow shows its packets and bytes; {CURE}");
+    assert!(stderr.ends_with(&wanted), "{stderr}");
+}
+
 #[test]
 fn rows_of_connbox_are_flows_again() {
     let plain = recording(LISTS[0]);

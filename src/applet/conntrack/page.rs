@@ -35,7 +35,8 @@ const DESCRIPTION: [&str; 10] = [
      networks: src/24, or src/24/64 for IPv4 and IPv6), sport, dport, reply_sport, reply_dport, zone, \
      orig_zone, reply_zone, mark, status (the first of hw_offload, offload, assured, seen_reply, unreplied \
      that applies), helper, labels. --sum adds up packets or bytes over both directions; the kernel counts \
-     them only with net.netfilter.nf_conntrack_acct=1.",
+     them only for flows that began with net.netfilter.nf_conntrack_acct=1. A group of flows without counters has no sum; \
+     if other flows of the group have them, a warning says how many are missing, and the status is 1.",
     "The counters of -S come from ctnetlink or, without privileges, from /proc/net/stat/nf_conntrack, whose \
      columns are read by name and shown under their ctnetlink names. early_drop: flows evicted because the \
      table was full. drop: packets dropped because there was no room, or because their flow was ending. \

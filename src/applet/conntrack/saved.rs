@@ -15,6 +15,9 @@ use crate::source::flows::labels::Labels;
 use crate::source::flows::saved::{self, SavedFlow, Seen, lacking};
 use crate::source::flows::saved_parts;
 
+/// What gives flows their packets and bytes.
+pub(super) const ACCOUNTING: &str = "sysctl -w net.netfilter.nf_conntrack_acct=1";
+
 /// Refuses commands and options that need the running kernel.
 pub(super) fn check(call: &Call, command: Command, args: &Args) -> Result<(), Error> {
     let is_read = matches!(
@@ -166,11 +169,13 @@ pub(super) fn matching(
     if flows > 0
         && let Some((option, what)) = asked.first(absent)
     {
+        let cure = match asked.first(absent & !lacking::COUNTERS) {
+            None => format!("for new flows: {}", ACCOUNTING),
+            Some(_) => "save with -o extended,id,labels".into(),
+        };
         return Err(Error::failed(
             source.saved_names(),
-            format_args!(
-                "{option} cannot be answered: no flow shows its {what}; save with -o extended,id,labels"
-            ),
+            format_args!("{option} cannot be answered: no flow shows its {what}; {cure}"),
         ));
     }
     doubts.iter().for_each(|doubt| report.trouble(doubt));

@@ -286,7 +286,8 @@ mod tests {
         let group = |(place, cells): (usize, &&[&str])| {
             let place = place as u64;
             let cells = cells.iter().map(|cell| (*cell).to_owned()).collect();
-            let tally = |number| Tally { count: 1 + place * 117, sums: [number, number / 40] };
+            let tally =
+                |number| Tally { count: 1 + place * 117, sums: [number, number / 40], lacking: 0 };
             Row::of_group(place, cells, [tally(5_000_000 >> (8 * place)), tally(123_456_789)])
         };
         cells.iter().enumerate().map(group).collect()

@@ -128,7 +128,8 @@ fn groups(
             (true, true) => ["rx_bytes", "tx_bytes"],
             (true, false) => ["rx_bytes_total", "tx_bytes_total"],
         };
-        Ok(Some(Tally { count, sums: [row.number(names[0])?, row.number(names[1])?] }))
+        let sums = [row.number(names[0])?, row.number(names[1])?];
+        Ok(Some(Tally { count, sums, lacking: 0 }))
     };
     let mut source = source.clone();
     // The moments of single connections do not matter to their groups.

@@ -205,3 +205,28 @@ fn ports_are_lists_ranges_and_services() {
         "{ran:?}"
     );
 }
+
+/// A flow that began while the kernel counted nothing is none of 0 bytes.
+#[test]
+fn a_sum_of_flows_without_counters_is_absent() {
+    const TEST: &str = "a_sum_of_flows_without_counters_is_absent";
+    if !crate::support::needs(TEST, &["connection tracking", "conntrack", "sh", "sysctl"]) {
+        return;
+    }
+    let Some(world) = World::quiet(TEST) else { return };
+    let insert = |accounting: &str, last: u8| {
+        world.tool("sysctl", &["-qw", &format!("net.netfilter.nf_conntrack_acct={accounting}")]);
+        let line = format!(
+            "conntrack -I -s 10.0.0.{last} -d 10.1.0.2 -p udp --sport 5 --dport 80 -t 9000 2>&1"
+        );
+        world.tool("sh", &["-c", &line]);
+    };
+    insert("0", 1);
+    let ran = ours(&world, "-C --by src/24 --sum packets,bytes");
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, "10.0.0.0/24\t1\t-\t-\n"));
+    assert!(ran.stderr.contains("have no sums"), "{ran:?}");
+    insert("1", 2);
+    let ran = ours(&world, "-C --by src/24 --sum packets,bytes");
+    assert_eq!((ran.status, ran.stdout.as_str()), (1, "10.0.0.0/24\t2\t0\t0\n"));
+    assert!(ran.stderr.contains("1 flow without counters is missing in the sums"), "{ran:?}");
+}
