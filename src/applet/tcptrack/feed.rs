@@ -4,20 +4,21 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use super::flows;
 use super::replay::Replay;
 use super::watched::Watched;
 use crate::error::Error;
-use crate::model::{Endpoint, Ends, Flow, FlowFilter, Proto, Query, Socket, StateSet, TcpState};
-use crate::source::flows::conntrack::{self, FlowTable};
+use crate::model::{Endpoint, Proto, Query, Socket, StateSet, TcpState};
+use crate::source::flows::conntrack;
 use crate::source::multicast::{Pace, Step};
 use crate::source::packets::capture::{Capture, MOST_INSTRUCTIONS, Request};
 use crate::source::sockets::ended::Endings;
 use crate::source::sockets::tcp_info;
 use crate::source::{Collector, Method, Source, TcpInfo, collect, sockets};
 use crate::sys::sandbox::Sandbox;
-use crate::sys::{self, Kernel, Netlink};
+use crate::sys::{self, Netlink};
 use crate::track::Listeners;
-use crate::track::tcp::{Counters, State, Tracker};
+use crate::track::tcp::{Counters, Tracker};
 
 #[derive(Debug)]
 pub(super) struct Feed<'a> {
@@ -26,6 +27,8 @@ pub(super) struct Feed<'a> {
     /// The ends and zones of connections that began earlier and are skipped, and the cookies of their sockets.
     old: HashMap<(Endpoint, Endpoint, u16), u64>,
     is_first: bool,
+    /// Whether a flow had no counters.
+    has_uncounted: bool,
     pace: Pace,
     /// How many ends of connections were lost since the last report.
     lost: Option<u64>,
@@ -71,7 +74,8 @@ impl<'a> Feed<'a> {
             Supply::Sockets(Box::new(source), ends)
         };
         let (old, pace) = (HashMap::new(), Pace::default());
-        Ok(Feed { wanted, from, old, is_first: true, pace, lost: None, lost_in_all: 0 })
+        let (is_first, has_uncounted) = (true, false);
+        Ok(Feed { wanted, from, old, is_first, has_uncounted, pace, lost: None, lost_in_all: 0 })
     }
 
     /// Gives up what is not needed to read the packets and to show them; everything else must be open.
@@ -206,7 +210,7 @@ impl<'a> Feed<'a> {
         if !is_first {
             self.take_all(tracker)?;
         }
-        let old = &mut self.old;
+        let (old, has_uncounted) = (&mut self.old, &mut self.has_uncounted);
         let mut take = |counters: &Counters, tracker: &mut Tracker| {
             let Counters { local, remote, zone, flow, cookie, .. } = *counters;
             let cookie = flow.map_or(cookie, u64::from);
@@ -216,13 +220,14 @@ impl<'a> Feed<'a> {
             if wanted.only_new && is_first {
                 old.insert((local, remote, zone), cookie);
             } else if old.is_empty() || old.get(&(local, remote, zone)) != Some(&cookie) {
+                *has_uncounted |= flow.is_some() && counters.sent_bytes_total.is_none();
                 tracker.counters(now, counters);
             }
         };
         match &mut self.from {
             Supply::Sockets(source, _) => read_sockets(source, tracker, &mut take)?,
-            Supply::Flows(kernel) => read_flows(kernel, |flow| {
-                if let Some(counters) = counters_of(flow) {
+            Supply::Flows(kernel) => flows::read(kernel, |flow| {
+                if let Some(counters) = flows::counters_of(flow) {
                     take(&counters, tracker);
                 }
                 Ok(())
@@ -233,6 +238,11 @@ impl<'a> Feed<'a> {
         }
         tracker.end_of_counters(now);
         Ok(())
+    }
+
+    /// The warning if a flow had no counters, although the kernel counts now; otherwise it has been given.
+    pub(super) fn uncounted(&self) -> Option<&'static str> {
+        (self.has_uncounted && flows::has_accounting()).then_some(flows::UNCOUNTED)
     }
 
     /// How many frames did not tell what the expression asks.
@@ -341,56 +351,4 @@ fn read_sockets(
     tracker.set_listeners(shown.listeners);
     shown.connections.iter().for_each(|counters| take(counters, tracker));
     Ok(())
-}
-
-/// Reads the TCP flows, one family after the other, since the kernel's filter (Linux 5.8) needs a family.
-fn read_flows(
-    kernel: &mut Netlink,
-    mut each: impl FnMut(&Flow<'_>) -> Result<(), Error>,
-) -> Result<(), Error> {
-    for family in [2, 10] {
-        let of_tcp =
-            FlowFilter { protocol: Some(TCP), family: Some(family), ..FlowFilter::default() };
-        conntrack::matching(kernel, FlowTable::Tracked, &of_tcp, &mut each)?;
-    }
-    Ok(())
-}
-
-const TCP: u8 = 6;
-
-/// The counters of a flow; `None` for another protocol. Bytes are those of whole IP packets.
-fn counters_of(flow: &Flow<'_>) -> Option<Counters> {
-    let Ends::Ports { source, destination } = flow.orig.ends else { return None };
-    let end = |address, port| Endpoint { address, port };
-    // enum tcp_conntrack (include/uapi/linux/netfilter/nf_conntrack_tcp.h).
-    let state = match flow.state? {
-        1 | 9 => State::SynSent,
-        2 => State::SynAck,
-        3 => State::Established,
-        4..=6 => State::Closing,
-        7 => State::Closed,
-        _ => State::Reset,
-    };
-    let [sent, received] = flow.traffic.map(|traffic| traffic.map(|traffic| traffic.bytes));
-    (flow.orig.protocol == TCP).then_some(Counters {
-        local: end(flow.orig.source, source),
-        remote: end(flow.orig.destination, destination),
-        zone: flow.zone.or(flow.orig.zone).unwrap_or_default(),
-        flow: Some(flow.id.unwrap_or_default()),
-        is_client: Some(true),
-        bound: None,
-        state,
-        sent_bytes_total: sent,
-        received_bytes_total: received,
-        retransmits_total: None,
-        rtt: None,
-        idle: None,
-        cookie: 0,
-        cgroup: 0,
-    })
-}
-
-/// Whether connection tracking counts bytes in the running kernel.
-pub(super) fn has_accounting() -> bool {
-    Kernel::default().sysctl("net/netfilter/nf_conntrack_acct").is_none_or(|text| text != b"0")
 }

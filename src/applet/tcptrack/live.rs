@@ -292,6 +292,7 @@ impl<'a, 'b> Live<'a, 'b> {
                 self.scene.history.add(row.id, row.bytes_per_second());
             }
         }
+        self.feed.uncounted().into_iter().for_each(|text| self.report.note(text));
         self.report.foreign();
         self.report.heard().for_each(|(_, text)| self.scene.note(text));
         Ok(())

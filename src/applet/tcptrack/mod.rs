@@ -8,6 +8,7 @@ mod export;
 mod extras;
 mod feed;
 mod filter;
+mod flows;
 mod foot;
 mod grouped;
 mod groups;
@@ -298,7 +299,7 @@ fn run(call: &mut Call) -> Result<(), Error> {
     } else if !wants_rows {
         call.report.note("the terminal (TERM) has no cursor control: writing rows instead");
     }
-    if args.conntrack && !feed::has_accounting() {
+    if args.conntrack && !flows::has_accounting() {
         call.report.note("net.netfilter.nf_conntrack_acct is 0: the kernel counts no bytes");
     }
     match has_screen {

@@ -117,6 +117,7 @@ fn repeat(
         if feed.dropped() > 0 {
             report.note(DROPPED);
         }
+        feed.uncounted().into_iter().for_each(|text| report.note(text));
         wanted.note_skipped(report);
         note_evicted(tracker, report);
         report.foreign();

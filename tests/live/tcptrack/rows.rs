@@ -398,3 +398,28 @@ fn a_signal_ends_rows_as_it_ends_any_program() {
         assert_eq!((ran.status, ran.stderr.as_str()), (-1, ""), "{ran:?}");
     }
 }
+
+/// Accounting gives counters to new flows only.
+#[test]
+fn flows_without_counters_are_said() {
+    const TEST: &str = "flows_without_counters_are_said";
+    if !support::needs(TEST, &["connection tracking", "conntrack", "sh", "sysctl"]) {
+        return;
+    }
+    let Some(world) = World::quiet(TEST) else { return };
+    let insert = |accounting: &str, last: u8| {
+        world.tool("sysctl", &["-qw", &format!("net.netfilter.nf_conntrack_acct={accounting}")]);
+        let line = format!(
+            "conntrack -I -s 10.0.0.{last} -d 10.1.0.2 -p tcp --sport 5 --dport 80 --state ESTABLISHED -t 9000 2>&1"
+        );
+        world.tool("sh", &["-c", &line]);
+    };
+    let said = |filter: &str| {
+        let once = ["tcptrack", "--conntrack", "--once", "--rate-interval", "0.05", filter];
+        world.connbox(&once).stderr.contains("have no counters: their bytes are not known")
+    };
+    insert("0", 1);
+    insert("1", 2);
+    // What is not shown is not missed.
+    assert_eq!(["", "host 10.0.0.1", "host 10.0.0.2"].map(said), [true, true, false]);
+}
