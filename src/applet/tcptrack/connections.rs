@@ -183,8 +183,8 @@ pub(super) fn write(row: &Row, out: &mut Out) -> Result<(), Error> {
         int(row.server.port.into()),
         Value::Word(word(row.state)),
         row.idle.map_or(Value::Absent, millis),
-        int(row.rx_bytes_per_second),
-        int(row.tx_bytes_per_second),
+        maybe(row.has_speeds.then_some(row.rx_bytes_per_second)),
+        maybe(row.has_speeds.then_some(row.tx_bytes_per_second)),
         maybe(row.rx_bytes_total),
         maybe(row.tx_bytes_total),
         row.rtt.map_or(Value::Absent, micros),
@@ -203,6 +203,7 @@ pub(super) fn join_equal(rows: &mut Vec<Row>) {
     for row in view.order.iter().filter_map(|place| rows.get(*place)) {
         let mut row = row.clone();
         if let Some(last) = joined.pop_if(|last| last.labels() == row.labels()) {
+            row.has_speeds &= last.has_speeds;
             row.rx_bytes_per_second =
                 row.rx_bytes_per_second.saturating_add(last.rx_bytes_per_second);
             row.tx_bytes_per_second =
@@ -299,16 +300,17 @@ fn sides(row: &Row) -> [&Endpoint; 2] {
     if server && !client { [&row.server, &row.client] } else { [&row.client, &row.server] }
 }
 
+/// Writes groups, and returns how many flows are missing in their speeds.
 pub(super) fn write_groups(
     rows: &[Row],
     names: &Names,
     grouping: &Grouping<Connections>,
     out: &mut Out,
-) -> Result<(), Error> {
+) -> Result<u64, Error> {
     let (mut groups, mut key) = (grouping.groups(), Vec::with_capacity(64));
     for row in rows {
         grouping.key(&mut key, (row, names));
-        groups.add(&key, [row.rx_bytes_per_second, row.tx_bytes_per_second]);
+        groups.add_all(&key, row.speeds());
     }
-    grouping.rows(&groups, out)
+    grouping.rows_lacking(&groups, out).map(|[lacking, _]| lacking)
 }

@@ -1,5 +1,6 @@
 //! The pictures of one connection and of the keys.
 
+use super::extras::known_speed;
 use super::row::Row;
 use super::scene::{Scene, look};
 use super::screen::{Frame, Look, letters};
@@ -68,7 +69,7 @@ pub(super) fn draw(frame: &mut Frame, row: Option<&Row>, scene: &Scene) {
     let both = |speed: u64, total: Option<u64>| {
         let bytes = total.map_or_else(|| "-".to_owned(), text::number);
         [
-            &text::speed(speed, units),
+            &known_speed(row, speed, units),
             ", ",
             &text::known_amount(total, units),
             " (",

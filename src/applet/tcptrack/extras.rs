@@ -140,7 +140,7 @@ impl Numbers {
     }
 
     pub(super) fn draw(&self, frame: &mut Frame, line: usize, row: &Row, scene: &Scene) {
-        let speed = text::speed(row.bytes_per_second(), scene.units);
+        let speed = known_speed(row, row.bytes_per_second(), scene.units);
         frame.put_right(line, self.speed, SPEED, &speed, Look::Bold);
         for (extra, column, width) in &self.extras {
             let words = words(*extra, row, *width, scene);
@@ -184,11 +184,16 @@ fn scale_heading(width: usize, scene: &Scene) -> String {
     if long.chars().count() <= width { long } else { format!("{full}={speed}") }
 }
 
+/// A speed of the row, if it is known.
+pub(super) fn known_speed(row: &Row, bytes_per_second: u64, units: text::Units) -> String {
+    if row.has_speeds { text::speed(bytes_per_second, units) } else { "-".to_owned() }
+}
+
 fn words(extra: Extra, row: &Row, width: usize, scene: &Scene) -> String {
     let units = scene.units;
     match extra {
-        Extra::Rx => text::speed(row.rx_bytes_per_second, units),
-        Extra::Tx => text::speed(row.tx_bytes_per_second, units),
+        Extra::Rx => known_speed(row, row.rx_bytes_per_second, units),
+        Extra::Tx => known_speed(row, row.tx_bytes_per_second, units),
         Extra::RxTotal => text::known_amount(row.rx_bytes_total, units),
         Extra::TxTotal => text::known_amount(row.tx_bytes_total, units),
         Extra::Process => {

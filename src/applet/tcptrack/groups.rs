@@ -102,8 +102,8 @@ impl<'a> Groups<'a> {
         let mut key = Vec::with_capacity(64);
         for row in rows {
             now.key(&mut key, (row, &self.names));
-            speeds.add(&key, [row.rx_bytes_per_second, row.tx_bytes_per_second]);
-            totals.add(&key, row.known_totals());
+            speeds.add_all(&key, row.speeds());
+            totals.add_all(&key, row.totals());
         }
         grouping::check(&speeds)?;
         let min = self.asked.min.unwrap_or(1);

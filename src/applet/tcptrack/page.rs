@@ -34,7 +34,8 @@ pub(super) const DETAILS: [&str; 16] = [
      write, make or remove a file, nor run a program, nor send to anything but the kernel, nor trace a process \
      (no_new_privs and seccomp, on x86_64 and aarch64). It uses no Landlock, which hides processes.",
     "With --conntrack it reads the flows of the connection tracking table: for routers, without a capture. \
-     They count bytes of whole IP packets, and only with net.netfilter.nf_conntrack_acct=1.",
+     They count bytes of whole IP packets, and only those that began with \
+     net.netfilter.nf_conntrack_acct=1: speeds and totals of others are absent.",
     "With -T it reads a capture from a file (pcap or pcapng, - is standard input), with the capture's own \
      clock. The result is one row per connection, including those that have ended unless -r removes them; \
      connections that used the same ports one after the other have a row each. Idle times are those at the \

@@ -22,6 +22,8 @@ pub(super) struct Row {
     pub idle: Option<Duration>,
     /// Whether something arrived since the previous tick.
     pub is_active: bool,
+    /// Whether the speeds are known: a flow may have no counters.
+    pub has_speeds: bool,
     /// From the server to the client, payload bytes.
     pub rx_bytes_per_second: u64,
     /// From the client to the server.
@@ -66,6 +68,7 @@ impl Row {
             state,
             idle: connection.idle(now),
             is_active: connection.idle(now).is_some() && connection.last_seen() > before,
+            has_speeds: !connection.is_flow() || rx.total().and(tx.total()).is_some(),
             rx_bytes_per_second: rx.bytes_per_second,
             tx_bytes_per_second: tx.bytes_per_second,
             rx_bytes_total: rx.total(),
@@ -86,6 +89,7 @@ impl Row {
     #[inline(never)]
     pub(super) fn of_group(id: u64, cells: Vec<String>, [speeds, totals]: [Tally; 2]) -> Row {
         let none = Endpoint { address: Ipv4Addr::UNSPECIFIED.into(), port: 0 };
+        let [rx_bytes_total, tx_bytes_total] = totals.known();
         Row {
             id,
             client: none,
@@ -93,10 +97,11 @@ impl Row {
             state: State::Established,
             idle: None,
             is_active: false,
+            has_speeds: speeds.known() != [None; 2],
             rx_bytes_per_second: speeds.sums[0],
             tx_bytes_per_second: speeds.sums[1],
-            rx_bytes_total: Some(totals.sums[0]),
-            tx_bytes_total: Some(totals.sums[1]),
+            rx_bytes_total,
+            tx_bytes_total,
             missed_bytes_total: 0,
             rtt: None,
             retransmits_total: 0,
@@ -136,6 +141,18 @@ impl Row {
     /// Payload as far as it is known, from the server and from the client.
     pub(super) fn known_totals(&self) -> [u64; 2] {
         [self.rx_bytes_total, self.tx_bytes_total].map(Option::unwrap_or_default)
+    }
+
+    /// What it adds to the speeds of a group.
+    pub(super) fn speeds(&self) -> Tally {
+        let sums = [self.rx_bytes_per_second, self.tx_bytes_per_second];
+        Tally { count: 1, sums, lacking: (!self.has_speeds).into() }
+    }
+
+    /// The same of the totals.
+    pub(super) fn totals(&self) -> Tally {
+        let lacking = self.bytes_total().is_none().into();
+        Tally { count: 1, sums: self.known_totals(), lacking }
     }
 
     /// What Prometheus' labels say of it.

@@ -128,14 +128,20 @@ fn groups(
             (true, true) => ["rx_bytes", "tx_bytes"],
             (true, false) => ["rx_bytes_total", "tx_bytes_total"],
         };
-        let sums = [row.number(names[0])?, row.number(names[1])?];
-        Ok(Some(Tally { count, sums, lacking: 0 }))
+        let sums = [row.parsed(names[0])?, row.parsed(names[1])?];
+        let lacking = if sums.contains(&None) { count } else { 0 };
+        Ok(Some(Tally { count, sums: sums.map(Option::unwrap_or_default), lacking }))
     };
     let mut source = source.clone();
     // The moments of single connections do not matter to their groups.
     source.columns.extend(args.ended.then_some(Column { name: TIME.name, role: Role::Other }));
     let groups = args.grouping.saved(&source, &mut call.report, &tally)?;
-    args.grouping.rows(&groups.ok_or_else(|| not_rows(&source))?, out)
+    let groups = groups.ok_or_else(|| not_rows(&source))?;
+    let [lacking, _] = args.grouping.rows_lacking(&groups, out)?;
+    if !args.ended {
+        stream::tell_lacking(lacking, &mut call.report);
+    }
+    Ok(())
 }
 
 /// The columns of the client's and of the server's end.
@@ -173,11 +179,14 @@ fn connection(row: &rows::Row<'_>, id: u64, is_ended: bool) -> Result<Row, Error
         let began = lasted.map(|_| Duration::ZERO);
         return Ok(Row { began, last_seen: lasted.unwrap_or_default(), ..connection });
     }
+    let speeds = [row.parsed("rx_bytes_per_second")?, row.parsed("tx_bytes_per_second")?];
+    let [rx_bytes_per_second, tx_bytes_per_second] = speeds.map(Option::unwrap_or_default);
     Ok(Row {
         state: state(row)?,
         idle: time("idle_seconds", 3, Duration::from_millis)?,
-        rx_bytes_per_second: row.number("rx_bytes_per_second")?,
-        tx_bytes_per_second: row.number("tx_bytes_per_second")?,
+        has_speeds: !speeds.contains(&None),
+        rx_bytes_per_second,
+        tx_bytes_per_second,
         ..connection
     })
 }

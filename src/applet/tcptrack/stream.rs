@@ -112,7 +112,7 @@ fn repeat(
         for gap in [holders.gap(&found), names.gap()].into_iter().flatten() {
             report.gap(&gap);
         }
-        write(args, &mut found, &names, out)?;
+        tell_lacking(write(args, &mut found, &names, out)?, report);
         out.end()?;
         if feed.dropped() > 0 {
             report.note(DROPPED);
@@ -164,11 +164,20 @@ fn collect(tracker: &Tracker, now: Duration, before: Duration) -> Vec<Row> {
     tracker.connections().map(|connection| Row::of(connection, now, before)).collect()
 }
 
-fn write(args: &Args, found: &mut Vec<Row>, names: &Names, out: &mut Out) -> Result<(), Error> {
+/// Writes the rows, and returns how many flows are missing in their sums.
+fn write(args: &Args, found: &mut Vec<Row>, names: &Names, out: &mut Out) -> Result<u64, Error> {
     if args.grouping.has_keys() {
         return connections::write_groups(found, names, &args.grouping, out);
     }
-    write_rows(args, found, args.sort(), out)
+    write_rows(args, found, args.sort(), out).map(|()| 0)
+}
+
+/// Says how many flows are missing in the sums.
+pub(super) fn tell_lacking(lacking: u64, report: &mut Report) {
+    if lacking > 0 {
+        let flows = if lacking == 1 { "flow" } else { "flows" };
+        report.lack(&format!("the speeds of groups lack {lacking} {flows} without counters"));
+    }
 }
 
 /// Writes one row for each connection.

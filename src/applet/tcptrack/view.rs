@@ -366,6 +366,7 @@ pub(super) mod tests {
             state: State::Established,
             idle: Some(Duration::from_secs(id)),
             is_active: rx + tx > 0,
+            has_speeds: true,
             rx_bytes_per_second: rx,
             tx_bytes_per_second: tx,
             rx_bytes_total: Some(rx * 10),

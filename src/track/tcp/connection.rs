@@ -88,6 +88,11 @@ impl Connection {
         Duration::from_nanos(self.seen_at)
     }
 
+    /// Whether its counters are those of a flow of connection tracking.
+    pub fn is_flow(&self) -> bool {
+        self.flow != 0
+    }
+
     /// How long it has been inactive, if that is known.
     pub fn idle(&self, now: Duration) -> Option<Duration> {
         (!self.is_undated).then(|| now.saturating_sub(self.last_seen()))

@@ -420,6 +420,19 @@ fn flows_without_counters_are_said() {
     };
     insert("0", 1);
     insert("1", 2);
+    let rows = |more: &[&str]| {
+        let once = ["tcptrack", "--conntrack", "--once", "--rate-interval", "0.05"];
+        let ran = world.connbox(&[&once, more].concat());
+        (ran.stdout, ran.status)
+    };
+    let (json, status) = rows(&["--json", "host 10.0.0.1"]);
+    let absent = "\"rx_bytes_per_second\":null,\"tx_bytes_per_second\":null,\"rx_bytes_total\":null,\"tx_bytes_total\":null";
+    assert!(json.contains(absent) && status == 0, "{json}");
+    let samples = rows(&["--prom", "host 10.0.0.1"]).0;
+    assert!(samples.contains("retransmits") && !samples.contains("_bytes"), "{samples}");
+    assert_eq!(rows(&["--by", "server"]), ("10.1.0.2\t2\t0\t0\n".into(), 1));
+    let apart = "10.0.0.1\t1\t-\t-\n10.0.0.2\t1\t0\t0\n";
+    assert_eq!(rows(&["--by", "client"]), (apart.into(), 0));
     // What is not shown is not missed.
     assert_eq!(["", "host 10.0.0.1", "host 10.0.0.2"].map(said), [true, true, false]);
 }
