@@ -1039,9 +1039,32 @@ fn texts_that_complete_each_other_lack_nothing() {
     let udp_servers = text("udp", "only servers", udp);
     let untitled = text("untitled", "", connects);
     let again = text("again", "w/o servers", &connects.replace("51385", "51386"));
+    let header = "State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n";
+    let ss = |name: &str, rows: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, [header, rows].concat()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let rows = [
+        "ESTAB 0 0 10.0.0.1:22 10.0.0.2:51385\nCLOSE-WAIT 1 0 10.0.0.1:22 10.0.0.2:51387\n",
+        "LISTEN 0 5 0.0.0.0:22 0.0.0.0:*\n",
+        "TIME-WAIT 0 0 10.0.0.1:22 10.0.0.2:51388\n",
+    ];
+    let ss_others = ss("ss-others", rows[0]);
+    let ss_servers = ss("ss-servers", rows[1]);
+    let ss_both = ss("ss-both", &[rows[0], header, rows[1]].concat());
+    let ss_all = ss("ss-all", &rows.concat());
     let left_out = "the command that made the text left out sockets in";
+    let may_lack = "the text has no socket in TIME_WAIT: ";
     for (files, state, said, status) in [
-        (&[&others][..], "listen", left_out, 1),
+        // Neither of them lists the minisockets.
+        (&[&ss_others, &ss_servers][..], "time-wait", may_lack, 0),
+        (&[&ss_servers, &ss_others], "time-wait", may_lack, 0),
+        (&[&ss_both], "time-wait", may_lack, 0),
+        (&[&ss_others, &ss_servers], "last-ack", "", 0),
+        (&[&ss_others, &ss_servers], "listen", "", 0),
+        (&[&ss_all], "last-ack", "", 0),
+        (&[&others], "listen", left_out, 1),
         (&[&servers], "close-wait", left_out, 1),
         (&[&others, &servers], "listen", "", 0),
         (&[&others, &servers], "close-wait", "", 0),

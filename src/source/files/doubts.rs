@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::file::File;
+use super::lacking::{Lacking, Shown, servers};
 use super::listed::Listed;
 use crate::model::{Family, Proto, StateSet, TcpState};
 use crate::wire::saved::command::Command;
@@ -22,30 +23,6 @@ pub struct Doubts {
     lacking: Option<Lacking>,
     /// Whether such states were asked for by name.
     is_named: bool,
-}
-
-/// The states of TCP that saved texts do not list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Lacking {
-    /// Those that the command left out.
-    left_out: StateSet,
-    /// Those that it may have left out.
-    may_lack: StateSet,
-}
-
-impl Lacking {
-    /// Those that two texts together lack. If none of them lists a state that the other does, they are parts of one
-    /// answer, as of `netstat -tn` and `netstat -tln`: they lack what both lack. Else they are of two machines, or
-    /// their sockets would count twice: what one lacks is missing.
-    fn with(self, other: Lacking) -> Lacking {
-        let [one, two] = [self, other].map(|lacking| lacking.left_out.with(lacking.may_lack));
-        let is_listed_twice = !StateSet::ALL.without(one.with(two)).is_empty();
-        let (left_out, any) = match is_listed_twice {
-            true => (self.left_out.with(other.left_out), one.with(two)),
-            false => (self.left_out.and(other.left_out), one.and(two)),
-        };
-        Lacking { left_out, may_lack: any.without(left_out) }
-    }
 }
 
 /// What a note means for the numbers.
@@ -78,7 +55,6 @@ enum Flag {
     Snapshots,
     OneHolder,
     AskedFamily,
-    AnyCommand,
     ByCommand,
     RowsTwice,
     Filtered,
@@ -124,19 +100,16 @@ impl Doubts {
     const FILTERED: Doubts = Doubts::flag(Flag::Filtered);
     /// The same where a filter is asked for.
     const ASKED_FILTER: Doubts = Doubts::flag(Flag::AskedFilter);
-    /// A text does not say which states were left out of it.
-    const ANY_COMMAND: Doubts = Doubts::flag(Flag::AnyCommand);
     /// `--from-command` says it.
     const BY_COMMAND: Doubts = Doubts::flag(Flag::ByCommand);
-    const NONE: StateSet = StateSet::of_mask(0);
 
     const fn flag(flag: Flag) -> Doubts {
         let listed = Listed::NONE;
         Doubts { flags: 1 << flag as u32, cut: 0, listed, empty: 0, lacking: None, is_named: false }
     }
 
-    fn of_states(left_out: StateSet, may_lack: StateSet) -> Doubts {
-        Doubts { lacking: Some(Lacking { left_out, may_lack }), ..Doubts::default() }
+    fn of_states(lacking: Lacking) -> Doubts {
+        Doubts { lacking: Some(lacking), ..Doubts::default() }
     }
 
     /// A table of a kernel.
@@ -189,49 +162,32 @@ impl Doubts {
     }
 
     /// What is to be said of the states in a text of ss.
-    pub(in crate::source) fn of_ss(command: &Command) -> Doubts {
-        let mut doubts = match command.states {
-            None => return Doubts::ANY_COMMAND,
-            Some(mask) => {
-                // ss calls TCP_NEW_SYN_RECV SYN-RECV, too.
-                let mask = u32::from(mask);
-                let listed = StateSet::of_mask(mask | (mask >> 3 & 1) << 12);
-                Doubts::of_states(StateSet::ALL.without(listed), Doubts::NONE)
-            }
+    pub(in crate::source) fn of_ss(command: &Command, shown: Shown) -> Doubts {
+        let Some(mask) = command.states else {
+            return Doubts::of_states(Lacking::guess(Proto::Tcp, shown, true));
         };
+        // ss calls TCP_NEW_SYN_RECV SYN-RECV, too.
+        let mask = u32::from(mask);
+        let listed = StateSet::of_mask(mask | (mask >> 3 & 1) << 12);
+        let mut doubts = Doubts::of_states(Lacking::left_out(StateSet::ALL.without(listed)));
         doubts.add(Doubts::BY_COMMAND);
         doubts
     }
 
     /// The same for netstat, whose title says it.
-    pub(super) fn of_netstat(title: Option<Which>) -> Doubts {
-        let listen = StateSet::only(TcpState::LISTEN);
-        match title {
-            None => Doubts::of_states(Doubts::NONE, listen),
-            Some(Which::All) => Doubts::of_states(Doubts::NONE, Doubts::NONE),
-            Some(Which::NoServers) => Doubts::of_states(listen, Doubts::NONE),
-            Some(Which::OnlyServers) => {
-                Doubts::of_states(StateSet::ALL.without(listen), Doubts::NONE)
-            }
-        }
+    pub(super) fn of_netstat(title: Option<Which>, shown: Shown) -> Doubts {
+        let listen = servers(Proto::Tcp);
+        Doubts::of_states(match title {
+            None => Lacking::guess(Proto::Tcp, shown, false),
+            Some(Which::All) => Lacking::default(),
+            Some(Which::NoServers) => Lacking::left_out(listen),
+            Some(Which::OnlyServers) => Lacking::left_out(StateSet::ALL.without(listen)),
+        })
     }
 
     /// Keeps of the states that were left out those that are wanted and were not seen for all that.
     pub(crate) fn want(&mut self, wanted: StateSet, seen: StateSet, is_named: bool) {
-        let listen = StateSet::only(TcpState::LISTEN);
-        let unseen = wanted.without(seen);
-        let Lacking { mut left_out, mut may_lack } = self.lacking.unwrap_or_default();
-        left_out = left_out.and(unseen);
-        // Without -a, ss lists no minisockets either.
-        let bucket = StateSet::TIME_WAIT.with(StateSet::only(TcpState::SYN_RECV));
-        if self.has(Doubts::ANY_COMMAND) && seen.and(bucket).is_empty() {
-            may_lack = bucket.with(listen);
-        }
-        if seen.has(TcpState::LISTEN) && !may_lack.is_empty() {
-            may_lack = if seen == listen && is_named { StateSet::ALL } else { Doubts::NONE };
-        }
-        may_lack = may_lack.and(unseen);
-        self.lacking = Some(Lacking { left_out, may_lack });
+        self.lacking = self.lacking.map(|lacking| lacking.and(wanted.without(seen)));
         self.is_named = is_named;
     }
 
@@ -267,7 +223,7 @@ impl Doubts {
         self.listed.add(other.listed);
         self.empty |= other.empty;
         self.lacking = match (self.lacking, other.lacking) {
-            (Some(one), Some(two)) => Some(one.with(two)),
+            (Some(one), Some(two)) => Some(one.with(two, Proto::Tcp)),
             (one, two) => one.or(two),
         };
         self.is_named |= other.is_named;

@@ -5,6 +5,7 @@ pub mod counts;
 mod doubts;
 mod file;
 mod input;
+pub(in crate::source) mod lacking;
 pub mod lines;
 mod listed;
 pub mod names;

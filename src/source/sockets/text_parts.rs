@@ -11,11 +11,13 @@ use super::parts::Collector;
 use super::sock_diag::Dumped;
 use crate::model::{Family, Proto, Query, Socket};
 use crate::source::Source;
+use crate::source::files::lacking::Shown;
 use crate::source::files::lines::Place;
 use crate::source::files::saved::sockets::{is_connection, told};
 use crate::source::files::tables::Doubts;
 use crate::source::threads::share;
 use crate::sys;
+use crate::wire::saved::command::Command;
 use crate::wire::saved::row::{End, Host};
 use crate::wire::saved::ss::{self, Layout, Users};
 use crate::wire::saved::{Form, Known};
@@ -78,8 +80,7 @@ struct Table<'a> {
     layout: Layout,
     /// The protocol that the command named.
     protocol: Option<u8>,
-    /// What its command says of states.
-    doubts: Doubts,
+    command: Command,
     /// Its first row, if that is of a connection: it comes again only if the text does.
     first: Vec<u8>,
     /// Where this row is.
@@ -105,12 +106,10 @@ impl<'a> Table<'a> {
         };
         let command = source.command_of(name).about(Form::Ss);
         let (protocol, size) = (command.protocol, sys::file_size(fd));
-        let mut doubts = Doubts::of_ss(&command);
-        doubts.add(Doubts::of_choice(&command));
         let first = buffer[start..].split(|byte| *byte == b'\n').next().map(without_cr)?;
         let tells = ss::row(first, layout).is_some_and(|row| is_connection(&row, protocol));
         let (first, start) = (if tells { first.to_vec() } else { Vec::new() }, start as u64);
-        let table = Table { fd, name, query, layout, protocol, doubts, first, start, size };
+        let table = Table { fd, name, query, layout, protocol, command, first, start, size };
         layout.has_state.then_some(table)
     }
 
@@ -132,23 +131,28 @@ struct Rows<'a> {
     seen: [bool; 2],
     /// How often the first row was seen.
     firsts: u32,
+    shown: Shown,
 }
 
 impl<'a> Rows<'a> {
     fn of(table: &'a Table<'a>, source: &'a Source) -> Rows<'a> {
-        Rows { table, texts: Texts::new(source, table.query), seen: [false; 2], firsts: 0 }
+        let texts = Texts::new(source, table.query);
+        Rows { table, texts, seen: [false; 2], firsts: 0, shown: Shown::default() }
     }
 
     fn add(&mut self, other: &Rows<'_>) {
         self.texts.add(&other.texts);
         self.seen = [0, 1].map(|proto| self.seen[proto] || other.seen[proto]);
         self.firsts = self.firsts.saturating_add(other.firsts);
+        self.shown.add(other.shown);
     }
 
     /// What may be wrong, if nothing is missing.
     fn finish(&self) -> Option<Doubts> {
         let has_all = self.table.query.protos().iter().all(|proto| self.seen[*proto as usize]);
-        self.texts.finish(self.table.doubts).ok().filter(|_| has_all && self.firsts < 2)
+        let mut doubts = Doubts::of_ss(&self.table.command, self.shown);
+        doubts.add(Doubts::of_choice(&self.table.command));
+        self.texts.finish(doubts).ok().filter(|_| has_all && self.firsts < 2)
     }
 
     /// Takes the rows of one part of `number` after another, as long as there are any.
@@ -231,6 +235,7 @@ impl<'a> Rows<'a> {
         if proto == Proto::Tcp && row.state == Some(7) {
             return known.map(|_| ());
         }
+        self.shown.see(proto, row.state.unwrap_or_default());
         if query.protos().contains(&proto) {
             let socket =
                 self.texts.socket(Place { file: name, line: 0 }, proto, family, &row).ok()?;

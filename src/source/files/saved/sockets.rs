@@ -3,6 +3,7 @@
 use super::Text;
 use crate::error::Error;
 use crate::model::{Family, Proto};
+use crate::source::files::lacking::Shown;
 use crate::source::files::lines::Place;
 use crate::source::files::record::{Each, Record};
 use crate::source::files::tables::Doubts;
@@ -38,6 +39,7 @@ pub(super) struct Ss {
     version: [bool; 2],
     /// The first row of a connection, if there was one: it comes again only if the text does.
     connection: Vec<u8>,
+    shown: Shown,
 }
 
 impl Ss {
@@ -55,6 +57,7 @@ impl Ss {
             star: [false; 2],
             version: [false; 2],
             connection: Vec::new(),
+            shown: Shown::default(),
         }
     }
 
@@ -73,6 +76,7 @@ impl Ss {
         if proto == Proto::Tcp && state == 7 {
             return Ok(());
         }
+        self.shown.see(proto, state);
         if !self.is_begun[proto as usize] {
             self.is_begun[proto as usize] = true;
             each(place, Record::Table(proto))?;
@@ -206,7 +210,7 @@ impl Ss {
         each: &mut Each<'_>,
     ) -> Result<Doubts, Error> {
         self.begin(place, each)?;
-        let mut doubts = Doubts::of_ss(&self.command);
+        let mut doubts = Doubts::of_ss(&self.command, self.shown);
         doubts.add(Doubts::of_choice(&self.command));
         Ok(doubts)
     }
@@ -258,7 +262,7 @@ impl Text for Ss {
             self.doubts.add(Doubts::FAMILY);
         }
         if self.layout.is_some() && !matches!(self.protocol, Some(0 | 17)) {
-            self.doubts.add(Doubts::of_ss(&self.command));
+            self.doubts.add(Doubts::of_ss(&self.command, self.shown));
         }
         self.doubts.add(Doubts::of_choice(&self.command));
         Ok(self.doubts)
@@ -317,6 +321,7 @@ pub(super) struct Netstat {
     listed: u8,
     has_connection: bool,
     is_begun: [bool; 2],
+    shown: Shown,
     doubts: Doubts,
 }
 
@@ -354,6 +359,7 @@ impl Text for Netstat {
                     _ => return Ok(true),
                 };
                 self.has_connection |= is_connection(&row, None);
+                self.shown.see(proto, row.state.unwrap_or_default());
                 // -l lists sockets of UDP without a peer.
                 let is_listening = matches!(row.state, Some(7 | 10));
                 self.listed |= 1 << (proto as u8 * 2 + u8::from(is_listening));
@@ -377,7 +383,7 @@ impl Text for Netstat {
     fn end(&mut self, _: Place<'_>, _: &mut Each<'_>) -> Result<Doubts, Error> {
         // What the title says is of the protocols that were asked for: -u leaves out no state of TCP.
         if self.is_begun[Proto::Tcp as usize] {
-            self.doubts.add(Doubts::of_netstat(self.title));
+            self.doubts.add(Doubts::of_netstat(self.title, self.shown));
         }
         self.doubts.add(Doubts::of_choice(&self.command));
         Ok(self.doubts)

@@ -1,0 +1,103 @@
+//! Which states the sockets in saved text cannot be in, as its command left them out.
+
+use crate::model::{Proto, StateSet, TcpState};
+
+/// The states that saved texts do not list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lacking {
+    /// Those that the command left out.
+    pub(super) left_out: StateSet,
+    /// Those that it may have left out.
+    pub(super) may_lack: StateSet,
+}
+
+const NONE: StateSet = StateSet::of_mask(0);
+/// The minisockets, which ss lists with -a alone.
+const BUCKET: StateSet = StateSet::TIME_WAIT.with(StateSet::only(TcpState::SYN_RECV));
+
+/// What -l lists.
+pub(super) fn servers(proto: Proto) -> StateSet {
+    StateSet::only(match proto {
+        Proto::Tcp => TcpState::LISTEN,
+        Proto::Udp => TcpState::CLOSE,
+    })
+}
+
+/// What sockets of a protocol can be in.
+fn all(proto: Proto) -> StateSet {
+    match proto {
+        Proto::Tcp => StateSet::ALL,
+        Proto::Udp => StateSet::only(TcpState::ESTABLISHED).with(servers(proto)),
+    }
+}
+
+impl Lacking {
+    pub(super) fn left_out(left_out: StateSet) -> Lacking {
+        Lacking { left_out, may_lack: NONE }
+    }
+
+    /// Those that a text lacks which says no more than its rows do. `is_of_ss`: whether it leaves out minisockets, too.
+    pub(super) fn guess(proto: Proto, shown: Shown, is_of_ss: bool) -> Lacking {
+        let is_whole = is_of_ss && !shown.0[Proto::Tcp as usize].and(BUCKET).is_empty();
+        let may_lack = match shown.kinds() {
+            [true, true] => NONE,
+            _ if is_whole => NONE,
+            [true, false] => all(proto).without(servers(proto)),
+            [false, _] if is_of_ss && proto == Proto::Tcp => servers(proto).with(BUCKET),
+            [false, _] => servers(proto),
+        };
+        Lacking { left_out: NONE, may_lack }
+    }
+
+    /// Those that two texts together lack. If none of them lists a state that the other does, they are parts of one
+    /// answer, as of `netstat -tn` and `netstat -tln`: they lack what both lack. Else they are of two machines, or
+    /// their sockets would count twice: what one lacks is missing.
+    pub(super) fn with(self, other: Lacking, proto: Proto) -> Lacking {
+        let [one, two] = [self, other].map(|lacking| lacking.left_out.with(lacking.may_lack));
+        let is_listed_twice = !all(proto).without(one.with(two)).is_empty();
+        let (left_out, any) = match is_listed_twice {
+            true => (self.left_out.with(other.left_out), one.with(two)),
+            false => (self.left_out.and(other.left_out), one.and(two)),
+        };
+        Lacking { left_out, may_lack: any.without(left_out) }
+    }
+
+    /// Keeps those that are among others.
+    pub(super) fn and(self, others: StateSet) -> Lacking {
+        Lacking { left_out: self.left_out.and(others), may_lack: self.may_lack.and(others) }
+    }
+}
+
+/// The states of the sockets that a text lists, for each protocol.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::source) struct Shown([StateSet; 2]);
+
+impl Shown {
+    /// Takes a row in one of the kernel's states.
+    #[inline]
+    pub(in crate::source) fn see(&mut self, proto: Proto, state: u8) {
+        let states = &mut self.0[proto as usize];
+        *states = states.with(StateSet::of_mask(1 << (state & 15)));
+    }
+
+    /// Takes what was seen of other rows.
+    pub(in crate::source) fn add(&mut self, other: Shown) {
+        for (states, more) in self.0.iter_mut().zip(other.0) {
+            *states = states.with(more);
+        }
+    }
+
+    /// Whether there are sockets that -l lists, and such that are listed without it: with both it is a text of -a, whatever
+    /// their protocol.
+    fn kinds(self) -> [bool; 2] {
+        let mut kinds = [false; 2];
+        for proto in Proto::ALL {
+            let (shown, servers) = (self.0[proto as usize], servers(proto));
+            // Netstat -l lists a socket of TCP in CLOSE, too.
+            let others = shown.without(servers).without(StateSet::only(TcpState::CLOSE));
+            kinds[0] |= !shown.and(servers).is_empty();
+            kinds[1] |= !others.is_empty();
+        }
+        kinds
+    }
+}
