@@ -104,6 +104,9 @@ go by the sockets that listen in the text: save it with
 States that were not listed are no zeros: without
 .Fl a ,
 ss leaves out LISTEN, TIME-WAIT and SYN-RECV, and netstat LISTEN.
+Netstat always prints a header: where it is gone, as after
+.Xr grep 1 ,
+each state may be, too, of which there is no row.
 Who asks for such a state gets a warning, and status 1 where the title of netstat or
 .Fl -from-command
 says that it was left out.

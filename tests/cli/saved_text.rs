@@ -955,6 +955,8 @@ fn states_that_a_text_leaves_out_are_no_zeros() {
              tcp        0      0 10.0.0.1:22             10.0.0.2:51385          ESTABLISHED\n"
         )
     };
+    // As after grep ESTAB.
+    let filtered = netstat("servers and established").lines().nth(2).unwrap().to_owned() + "\n";
     let plain = ["--from-command", "ss -tn"];
     let all = ["--from-command", "ss -tan"];
     let established = ["--from-command", "ss -Htn state established"];
@@ -978,6 +980,9 @@ fn states_that_a_text_leaves_out_are_no_zeros() {
             "no socket in LISTEN: ",
             0,
         ),
+        (&filtered, &[], "close-wait", "no socket in CLOSE_WAIT: ", 0),
+        (&filtered, &[], "established", "", 0),
+        (&filtered, &["--from-command", "netstat -tan"], "close-wait", "", 0),
         (&netstat("w/o servers"), &[], "listen", "left out sockets in LISTEN: ", 1),
         (&netstat("w/o servers"), &[], "time-wait", "", 0),
         (&netstat("only servers"), &[], "close-wait", "left out sockets in CLOSE_WAIT: ", 1),

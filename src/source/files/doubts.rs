@@ -174,10 +174,11 @@ impl Doubts {
         doubts
     }
 
-    /// The same for netstat, whose title says it.
-    pub(super) fn of_netstat(title: Option<Which>, shown: Shown) -> Doubts {
+    /// The same for netstat, whose title says it. `has_header`: no option of netstat leaves out both.
+    pub(super) fn of_netstat(title: Option<Which>, has_header: bool, shown: Shown) -> Doubts {
         let listen = servers(Proto::Tcp);
         Doubts::of_states(match title {
+            None if !has_header => Lacking::filtered(Proto::Tcp, shown),
             None => Lacking::guess(Proto::Tcp, shown, false),
             Some(Which::All) => Lacking::default(),
             Some(Which::NoServers) => Lacking::left_out(listen),
@@ -207,8 +208,8 @@ impl Doubts {
             (!may_lack.is_empty()).then(|| {
                 let text = format!(
                     "--from: the text has no socket in {may_lack}: without -a, ss leaves out LISTEN, TIME-WAIT and \
-                     SYN-RECV, and netstat LISTEN; with -l, both leave out all others; save it with -a, or name the \
-                     command of ss, --from-command \"ss -tan\""
+                     SYN-RECV, and netstat LISTEN; with -l, both leave out all others; of netstat without its header, \
+                     rows may be gone, too; save it whole, with -a, or name the command of ss, --from-command \"ss -tan\""
                 );
                 (weigh(Weight::Doubt), Cow::Owned(text))
             }),

@@ -49,6 +49,11 @@ impl Lacking {
         Lacking { left_out: NONE, may_lack }
     }
 
+    /// Those that a text may lack of which a filter as grep has left no more than rows.
+    pub(super) fn filtered(proto: Proto, shown: Shown) -> Lacking {
+        Lacking { left_out: NONE, may_lack: all(proto).without(shown.0[proto as usize]) }
+    }
+
     /// Those that two texts together lack. If none of them lists a state that the other does, they are parts of one
     /// answer, as of `netstat -tn` and `netstat -tln`: they lack what both lack. Else they are of two machines, or
     /// their sockets would count twice: what one lacks is missing.

@@ -316,6 +316,7 @@ pub(super) struct Netstat {
     is_other: bool,
     /// Which sockets the title announces.
     title: Option<Which>,
+    has_header: bool,
     has_rows: bool,
     /// See [`Text::snapshot`].
     listed: u8,
@@ -348,7 +349,7 @@ impl Text for Netstat {
             }
             Line::Header(columns) => {
                 self.columns = Columns { is_wide: self.is_wide, ..columns };
-                self.is_other = false;
+                (self.has_header, self.is_other) = (true, false);
             }
             Line::Notice => self.doubts.add(Doubts::UNSEEN),
             Line::Row(row) => {
@@ -383,7 +384,7 @@ impl Text for Netstat {
     fn end(&mut self, _: Place<'_>, _: &mut Each<'_>) -> Result<Doubts, Error> {
         // What the title says is of the protocols that were asked for: -u leaves out no state of TCP.
         if self.is_begun[Proto::Tcp as usize] {
-            self.doubts.add(Doubts::of_netstat(self.title, self.shown));
+            self.doubts.add(Doubts::of_netstat(self.title, self.has_header, self.shown));
         }
         self.doubts.add(Doubts::of_choice(&self.command));
         Ok(self.doubts)
