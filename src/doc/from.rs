@@ -107,6 +107,9 @@ ss leaves out LISTEN, TIME-WAIT and SYN-RECV, and netstat LISTEN.
 Netstat always prints a header: where it is gone, as after
 .Xr grep 1 ,
 each state may be, too, of which there is no row.
+Of UDP both leave out what has no peer (UNCONN, CLOSE), or, with
+.Fl l ,
+what has one (ESTABLISHED).
 Who asks for such a state gets a warning, and status 1 where the title of netstat or
 .Fl -from-command
 says that it was left out.

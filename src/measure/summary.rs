@@ -247,7 +247,8 @@ impl Readings {
             }
             _ => Ok(()),
         })?;
-        tables.doubts.want(StateSet::only(TcpState::SYN_RECV), seen, true);
+        let wanted = [StateSet::only(TcpState::SYN_RECV), StateSet::default()];
+        tables.doubts.want(wanted, [seen; 2], true);
         report.notes(tables.doubts.notes());
         Ok(())
     }

@@ -1009,6 +1009,76 @@ fn states_that_a_text_leaves_out_are_no_zeros() {
     assert!(refusal(&twice, &ss).contains("--from-command: is given twice"));
 }
 
+/// UDP has two states, of which -a alone lists both. What a text shows of TCP tells its options, too.
+#[test]
+fn sockets_of_udp_that_a_text_leaves_out_are_no_zeros() {
+    let header = "Netid State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n";
+    let connects = "udp ESTAB 0 0 10.0.0.1:68 10.0.0.2:67\n";
+    let serves = "udp UNCONN 0 0 0.0.0.0:53 0.0.0.0:*\n";
+    let tcp = "tcp ESTAB 0 0 10.0.0.1:22 10.0.0.2:51385\ntcp LISTEN 0 5 0.0.0.0:22 0.0.0.0:*\n";
+    let ss = |rows: &[&str]| [header, &rows.concat()].concat();
+    let netstat = |title: &str, rows: &str| {
+        let header = "Proto Recv-Q Send-Q Local Address           Foreign Address         State\n";
+        format!("Active Internet connections ({title})\n{header}{rows}")
+    };
+    let connected = "udp 0 0 10.0.0.1:68 10.0.0.2:67 ESTABLISHED\n";
+    let serving = "udp 0 0 0.0.0.0:53 0.0.0.0:*                           \n";
+    let by = |command| ["--from-command", command];
+    let (plain, listens, all) = (by("ss -tun"), by("ss -tuln"), by("ss -tuan"));
+    let left_out = "left out sockets of UDP in CLOSE: ";
+    let no_close = "no socket of UDP in CLOSE: ";
+    for (text, command, state, said, status) in [
+        (ss(&[connects]), &[][..], "close", no_close, 0),
+        (ss(&[connects]), &[], "established", "", 0),
+        (ss(&[connects]), &[], "", no_close, 0),
+        (ss(&[connects]), &plain, "close", left_out, 1),
+        (ss(&[connects]), &plain, "", "", 0),
+        (ss(&[connects]), &all, "close", "", 0),
+        (ss(&[serves]), &[], "established", "no socket of UDP in ESTABLISHED: ", 0),
+        (ss(&[serves]), &[], "", "", 0),
+        (ss(&[serves]), &listens, "established", "left out sockets of UDP in ESTABLISHED: ", 1),
+        (ss(&[serves, connects]), &[], "", "", 0),
+        (ss(&[serves, tcp]), &[], "established", "", 0),
+        (ss(&[connects, tcp]), &[], "close", "", 0),
+        (netstat("w/o servers", connected), &[], "close", left_out, 1),
+        (netstat("w/o servers", connected), &[], "", left_out, 0),
+        (
+            netstat("only servers", serving),
+            &[],
+            "established",
+            "left out sockets of UDP in ESTABLISHED: ",
+            1,
+        ),
+        (netstat("servers and established", serving), &[], "established", "", 0),
+        (connected.to_owned(), &[], "close", no_close, 0),
+    ] {
+        let filter = if state.is_empty() { vec![] } else { vec!["--state", state] };
+        let words = [&["conncount", "-u", "--by", "proto"][..], &filter, command].concat();
+        let (_, stderr, got) = ran(&words, &text);
+        assert_eq!(got, status, "{words:?}: {stderr}");
+        assert!(
+            stderr.contains(said) && stderr.is_empty() == said.is_empty(),
+            "{words:?}: {stderr}"
+        );
+    }
+    for (text, command, status) in [
+        (ss(&[connects]), &[][..], 3),
+        (ss(&[connects]), &plain, 3),
+        (ss(&[serves]), &[], 0),
+        (ss(&[connects, serves]), &plain, 0),
+        (netstat("w/o servers", connected), &[], 3),
+        (netstat("only servers", serving), &[], 3),
+        (netstat("servers and established", serving), &[], 0),
+    ] {
+        let words = ["network-connections", "--conn-type=udp", "-w", "9", "--strict"];
+        let (stdout, _, got) = ran(&[&words, command].concat(), &text);
+        assert_eq!(got, status, "{command:?} {text}: {stdout}");
+    }
+    let both = [netstat("w/o servers", connected), netstat("only servers", serving)].concat();
+    let (stdout, stderr, got) = ran(&["conncount", "-u", "--state", "all"], &both);
+    assert_eq!((stdout.as_str(), stderr.as_str(), got), ("2\n", "", 0));
+}
+
 /// Without a rule a check knows no more of a state that a text leaves out, shown as 0 or not.
 fn check_is_unknown(text: &str, command: &[&str], state: &str, said: &str) {
     let status = format!("--conn-status={}", state.replace('-', "_"));

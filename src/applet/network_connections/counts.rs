@@ -96,12 +96,14 @@ impl Selection {
         TcpState::all().filter(|state| self.has_status(state.name())).collect()
     }
 
-    /// The states of TCP that are asked for.
-    fn states_of_tcp(&self) -> StateSet {
-        match self.kinds(Proto::Tcp).next() {
-            Some(_) => self.states(),
+    /// The states of each protocol that are asked for.
+    fn states_of_protos(&self) -> [StateSet; 2] {
+        // The states of UDP count as one.
+        let all = [self.states(), StateSet::ALL];
+        Proto::ALL.map(|proto| match self.kinds(proto).next() {
+            Some(_) => all[proto as usize],
             None => StateSet::default(),
-        }
+        })
     }
 
     /// Whether states are asked for by name.
@@ -267,14 +269,19 @@ impl Counts {
             .filter(|(proto, family, _)| is_wanted(*proto, *family))
             .map(|(.., file)| file)
             .collect();
-        let mut seen = StateSet::default();
+        let mut seen = [StateSet::default(); 2];
         let mut has_table = [!source.saved.is_empty(); 2].map(|is_saved| !is_saved);
         let mut tables = procfs::read(source, &files, |place, record| {
             if let Some(proto) = record.table() {
                 has_table[proto as usize] = true;
             }
-            let socket = record.socket().filter(|(proto, family, _)| is_wanted(*proto, *family));
-            let Some((proto, family, state)) = socket else { return Ok(()) };
+            let Some((proto, family, state)) = record.socket() else { return Ok(()) };
+            // A state that is seen in one family was not left out of the other.
+            let state_set = TcpState::from_number(state).into_iter().collect();
+            seen[proto as usize] = seen[proto as usize].with(state_set);
+            if !is_wanted(proto, family) {
+                return Ok(());
+            }
             if proto == Proto::Udp {
                 self.add(kind(proto, family), NONE, 1);
                 return Ok(());
@@ -282,13 +289,13 @@ impl Counts {
             let state = TcpState::from_number(state).ok_or_else(|| {
                 place.error(format_args!("{state:02X} is not one of the twelve states"))
             })?;
-            seen = seen.with(StateSet::only(state));
             if wanted.has_status(state.name()) {
                 self.add(kind(proto, family), state.name(), 1);
             }
             Ok(())
         })?;
-        tables.doubts.want(wanted.states_of_tcp(), seen, is_filled || wanted.is_named());
+        let is_named = is_filled || wanted.is_named();
+        tables.doubts.want(wanted.states_of_protos(), seen, is_named);
         wanted.asked(is_filled).for_each(|(proto, family)| tables.doubts.ask(proto, family));
         note(Dumped { is_interrupted: false, doubts: tables.doubts }, report);
         let is_missing =

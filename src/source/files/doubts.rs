@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::file::File;
-use super::lacking::{Lacking, Shown, servers};
+use super::lacking::{Lacking, Shown, all, say_left_out, say_may_lack, servers};
 use super::listed::Listed;
-use crate::model::{Family, Proto, StateSet, TcpState};
+use crate::model::{Family, Proto, StateSet};
 use crate::wire::saved::command::Command;
 use crate::wire::saved::netstat::Which;
 
@@ -19,8 +19,8 @@ pub struct Doubts {
     listed: Listed,
     /// Which files of a folder are empty, bit N for file N.
     empty: u8,
-    /// The states of TCP that are not in saved text; `None` without such a text.
-    lacking: Option<Lacking>,
+    /// By protocol, the states that are not in saved text; `None` without such a text.
+    lacking: [Option<Lacking>; 2],
     /// Whether such states were asked for by name.
     is_named: bool,
 }
@@ -105,11 +105,20 @@ impl Doubts {
 
     const fn flag(flag: Flag) -> Doubts {
         let listed = Listed::NONE;
-        Doubts { flags: 1 << flag as u32, cut: 0, listed, empty: 0, lacking: None, is_named: false }
+        Doubts {
+            flags: 1 << flag as u32,
+            cut: 0,
+            listed,
+            empty: 0,
+            lacking: [None; 2],
+            is_named: false,
+        }
     }
 
-    fn of_states(lacking: Lacking) -> Doubts {
-        Doubts { lacking: Some(lacking), ..Doubts::default() }
+    /// `listed`: which protocols a text lists.
+    fn of_states(listed: [bool; 2], lacking: impl Fn(Proto) -> Lacking) -> Doubts {
+        let lacking = Proto::ALL.map(|proto| listed[proto as usize].then(|| lacking(proto)));
+        Doubts { lacking, ..Doubts::default() }
     }
 
     /// A table of a kernel.
@@ -161,61 +170,69 @@ impl Doubts {
         })
     }
 
-    /// What is to be said of the states in a text of ss.
-    pub(in crate::source) fn of_ss(command: &Command, shown: Shown) -> Doubts {
+    /// What is to be said of the states in a text of ss. `listed`: which protocols it lists.
+    pub(in crate::source) fn of_ss(command: &Command, listed: [bool; 2], shown: Shown) -> Doubts {
         let Some(mask) = command.states else {
-            return Doubts::of_states(Lacking::guess(Proto::Tcp, shown, true));
+            return Doubts::of_states(listed, |proto| Lacking::guess(proto, shown, true));
         };
         // ss calls TCP_NEW_SYN_RECV SYN-RECV, too.
         let mask = u32::from(mask);
-        let listed = StateSet::of_mask(mask | (mask >> 3 & 1) << 12);
-        let mut doubts = Doubts::of_states(Lacking::left_out(StateSet::ALL.without(listed)));
+        let states = StateSet::of_mask(mask | (mask >> 3 & 1) << 12);
+        let left_out = |proto| Lacking::left_out(all(proto).without(states));
+        let mut doubts = Doubts::of_states(listed, left_out);
         doubts.add(Doubts::BY_COMMAND);
         doubts
     }
 
     /// The same for netstat, whose title says it. `has_header`: no option of netstat leaves out both.
-    pub(super) fn of_netstat(title: Option<Which>, has_header: bool, shown: Shown) -> Doubts {
-        let listen = servers(Proto::Tcp);
-        Doubts::of_states(match title {
-            None if !has_header => Lacking::filtered(Proto::Tcp, shown),
-            None => Lacking::guess(Proto::Tcp, shown, false),
+    pub(super) fn of_netstat(
+        title: Option<Which>,
+        has_header: bool,
+        listed: [bool; 2],
+        shown: Shown,
+    ) -> Doubts {
+        Doubts::of_states(listed, |proto| match title {
+            None if !has_header => Lacking::filtered(proto, shown),
+            None => Lacking::guess(proto, shown, false),
             Some(Which::All) => Lacking::default(),
-            Some(Which::NoServers) => Lacking::left_out(listen),
-            Some(Which::OnlyServers) => Lacking::left_out(StateSet::ALL.without(listen)),
+            Some(Which::NoServers) => Lacking::left_out(servers(proto)),
+            Some(Which::OnlyServers) => Lacking::left_out(all(proto).without(servers(proto))),
         })
     }
 
-    /// Keeps of the states that were left out those that are wanted and were not seen for all that.
-    pub(crate) fn want(&mut self, wanted: StateSet, seen: StateSet, is_named: bool) {
-        self.lacking = self.lacking.map(|lacking| lacking.and(wanted.without(seen)));
+    /// Keeps of the states that were left out those that are wanted and were not seen for all that, both by protocol.
+    pub(crate) fn want(&mut self, wanted: [StateSet; 2], seen: [StateSet; 2], is_named: bool) {
+        for proto in Proto::ALL {
+            let (wanted, seen) = (wanted[proto as usize].and(all(proto)), seen[proto as usize]);
+            let Some(lacking) = &mut self.lacking[proto as usize] else { continue };
+            *lacking = lacking.and(wanted.without(seen));
+            // Few machines have connections of UDP: without any, a text is of -a as likely as of -l.
+            if proto == Proto::Udp && wanted == all(proto) {
+                lacking.may_lack = lacking.may_lack.and(servers(proto));
+            }
+        }
         self.is_named = is_named;
     }
 
     /// What is to be said of states.
     fn notes_of_states(self) -> impl Iterator<Item = (Weight, Cow<'static, str>)> {
-        let names =
-            |states: StateSet| states.iter().map(TcpState::name).collect::<Vec<_>>().join(", ");
-        let Lacking { left_out, may_lack } = self.lacking.unwrap_or_default();
-        let (left_out, may_lack) = (names(left_out), names(may_lack));
         let is_known = !self.is_named && self.has(Doubts::BY_COMMAND);
-        let weigh = |weight| if self.is_named { weight } else { Weight::Note };
-        [
-            (!left_out.is_empty() && !is_known).then(|| {
-                let text = format!("--from: the command that made the text left out sockets in {left_out}: save it with -a");
-                (weigh(Weight::Lack), Cow::Owned(text))
-            }),
-            (!may_lack.is_empty()).then(|| {
-                let text = format!(
-                    "--from: the text has no socket in {may_lack}: without -a, ss leaves out LISTEN, TIME-WAIT and \
-                     SYN-RECV, and netstat LISTEN; with -l, both leave out all others; of netstat without its header, \
-                     rows may be gone, too; save it whole, with -a, or name the command of ss, --from-command \"ss -tan\""
-                );
-                (weigh(Weight::Doubt), Cow::Owned(text))
-            }),
-        ]
-        .into_iter()
-        .flatten()
+        let weigh = move |weight| if self.is_named { weight } else { Weight::Note };
+        Proto::ALL
+            .into_iter()
+            .flat_map(move |proto| {
+                let Lacking { left_out, may_lack } =
+                    self.lacking[proto as usize].unwrap_or_default();
+                [
+                    (!left_out.is_empty() && !is_known).then(|| {
+                        let text = say_left_out(proto, left_out);
+                        (weigh(Weight::Lack), Cow::Owned(text))
+                    }),
+                    (!may_lack.is_empty())
+                        .then(|| (weigh(Weight::Doubt), Cow::Owned(say_may_lack(proto, may_lack)))),
+                ]
+            })
+            .flatten()
     }
 
     pub(in crate::source) fn add(&mut self, other: Doubts) {
@@ -223,10 +240,12 @@ impl Doubts {
         self.cut += other.cut;
         self.listed.add(other.listed);
         self.empty |= other.empty;
-        self.lacking = match (self.lacking, other.lacking) {
-            (Some(one), Some(two)) => Some(one.with(two, Proto::Tcp)),
-            (one, two) => one.or(two),
-        };
+        self.lacking = Proto::ALL.map(|proto| {
+            match (self.lacking[proto as usize], other.lacking[proto as usize]) {
+                (Some(one), Some(two)) => Some(one.with(two, proto)),
+                (one, two) => one.or(two),
+            }
+        });
         self.is_named |= other.is_named;
     }
 

@@ -24,7 +24,7 @@ pub(super) fn servers(proto: Proto) -> StateSet {
 }
 
 /// What sockets of a protocol can be in.
-fn all(proto: Proto) -> StateSet {
+pub(super) fn all(proto: Proto) -> StateSet {
     match proto {
         Proto::Tcp => StateSet::ALL,
         Proto::Udp => StateSet::only(TcpState::ESTABLISHED).with(servers(proto)),
@@ -73,9 +73,47 @@ impl Lacking {
     }
 }
 
+/// That a command left out states.
+pub(super) fn say_left_out(proto: Proto, states: StateSet) -> String {
+    let (of, states) = (of(proto), names(states));
+    format!(
+        "--from: the command that made the text left out sockets {of}in {states}: save it with -a"
+    )
+}
+
+/// That a text may lack states.
+pub(super) fn say_may_lack(proto: Proto, states: StateSet) -> String {
+    let (rule, command) = match proto {
+        Proto::Tcp => (
+            "ss leaves out LISTEN, TIME-WAIT and SYN-RECV, and netstat LISTEN; with -l, both leave out all others",
+            "ss -tan",
+        ),
+        Proto::Udp => (
+            "ss and netstat leave out CLOSE (UNCONN); with -l, both leave out ESTABLISHED",
+            "ss -uan",
+        ),
+    };
+    let (of, states) = (of(proto), names(states));
+    format!(
+        "--from: the text has no socket {of}in {states}: without -a, {rule}; of netstat without its header, rows may be gone, \
+         too; save it whole, with -a, or name the command of ss, --from-command \"{command}\""
+    )
+}
+
+fn of(proto: Proto) -> &'static str {
+    match proto {
+        Proto::Tcp => "",
+        Proto::Udp => "of UDP ",
+    }
+}
+
+fn names(states: StateSet) -> String {
+    states.iter().map(TcpState::name).collect::<Vec<_>>().join(", ")
+}
+
 /// The states of the sockets that a text lists, for each protocol.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::source) struct Shown([StateSet; 2]);
+pub(in crate::source) struct Shown(pub(in crate::source) [StateSet; 2]);
 
 impl Shown {
     /// Takes a row in one of the kernel's states.

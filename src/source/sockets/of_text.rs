@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::error::Error;
 use crate::model::{Endpoint, Family, Needs, Proto, Query, Socket, StateSet, TcpState};
 use crate::source::Source;
+use crate::source::files::lacking::Shown;
 use crate::source::files::lines::Place;
 use crate::source::files::tables::Doubts;
 use crate::wire::saved::details::{details, each_holder};
@@ -29,8 +30,7 @@ pub(super) struct Texts<'a> {
     has_cgroups: bool,
     /// Whether a row of a socket that must have a process shows none.
     has_hidden: bool,
-    /// The states of TCP that were seen, as a mask of sock_diag.
-    seen: u32,
+    seen: Shown,
     /// Whether a row can show no more than one process.
     has_one: bool,
     /// The words of `--process` that no row has had a process of.
@@ -57,7 +57,7 @@ impl<'a> Texts<'a> {
             has_holders: false,
             has_cgroups: false,
             has_hidden: false,
-            seen: 0,
+            seen: Shown::default(),
             has_one: false,
             unmet: query.processes.iter().map(Vec::as_slice).collect(),
         }
@@ -89,9 +89,7 @@ impl<'a> Texts<'a> {
         family: Family,
         row: &Row<'_>,
     ) -> Result<Socket, Error> {
-        if proto == Proto::Tcp {
-            self.seen |= 1 << (row.state.unwrap_or_default() & 15);
-        }
+        self.seen.see(proto, row.state.unwrap_or_default());
         let local = self.end(place, proto, family, &row.local)?;
         let remote = self.end(place, proto, family, &row.remote)?;
         let mut socket = Socket {
@@ -232,7 +230,7 @@ impl<'a> Texts<'a> {
         self.has_holders |= other.has_holders;
         self.has_cgroups |= other.has_cgroups;
         self.has_hidden |= other.has_hidden;
-        self.seen |= other.seen;
+        self.seen.add(other.seen);
         self.has_one |= other.has_one;
         self.unmet.retain(|word| other.unmet.contains(word));
     }
@@ -255,10 +253,11 @@ impl<'a> Texts<'a> {
         }
         let query = self.query;
         self.source.words.note_unmet(self.unmet.iter().map(|word| word.to_vec()).collect());
-        let is_of_tcp = query.protos().contains(&Proto::Tcp);
-        let wanted = if is_of_tcp { query.states() } else { StateSet::default() };
+        let is_wanted = |proto| query.protos().contains(&proto);
+        let wanted = Proto::ALL
+            .map(|proto| if is_wanted(proto) { query.states() } else { StateSet::default() });
         let is_named = query.states.is_some() || !query.other_states.is_empty();
-        doubts.want(wanted, StateSet::of_mask(self.seen), is_named);
+        doubts.want(wanted, self.seen.0, is_named);
         if self.has_one {
             doubts.add(Doubts::ONE_HOLDER);
         }

@@ -103,7 +103,7 @@ fn from_rows(source: &Source, wanted: StateSet) -> Result<(StateCounts, Dumped),
             Ok(())
         })?;
     let seen = StateSet::ALL.iter().filter(|state| counts.both(*state) > 0).collect();
-    dumped.doubts.want(wanted, seen, true);
+    dumped.doubts.want([wanted, StateSet::default()], [seen; 2], true);
     match found {
         true => Ok((counts, dumped)),
         false => Err(crate::source::no_table(source, Proto::Tcp)),

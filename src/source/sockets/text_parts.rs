@@ -150,7 +150,7 @@ impl<'a> Rows<'a> {
     /// What may be wrong, if nothing is missing.
     fn finish(&self) -> Option<Doubts> {
         let has_all = self.table.query.protos().iter().all(|proto| self.seen[*proto as usize]);
-        let mut doubts = Doubts::of_ss(&self.table.command, self.shown);
+        let mut doubts = Doubts::of_ss(&self.table.command, [true; 2], self.shown);
         doubts.add(Doubts::of_choice(&self.table.command));
         self.texts.finish(doubts).ok().filter(|_| has_all && self.firsts < 2)
     }

@@ -210,7 +210,7 @@ impl Ss {
         each: &mut Each<'_>,
     ) -> Result<Doubts, Error> {
         self.begin(place, each)?;
-        let mut doubts = Doubts::of_ss(&self.command, self.shown);
+        let mut doubts = Doubts::of_ss(&self.command, self.command.has, self.shown);
         doubts.add(Doubts::of_choice(&self.command));
         Ok(doubts)
     }
@@ -261,8 +261,9 @@ impl Text for Ss {
         if by_old && is_new || by_new && is_old || by_old && by_new {
             self.doubts.add(Doubts::FAMILY);
         }
-        if self.layout.is_some() && !matches!(self.protocol, Some(0 | 17)) {
-            self.doubts.add(Doubts::of_ss(&self.command, self.shown));
+        if self.layout.is_some() {
+            let listed = [!matches!(self.protocol, Some(0 | 17)), self.is_begun[1]];
+            self.doubts.add(Doubts::of_ss(&self.command, listed, self.shown));
         }
         self.doubts.add(Doubts::of_choice(&self.command));
         Ok(self.doubts)
@@ -383,9 +384,8 @@ impl Text for Netstat {
 
     fn end(&mut self, _: Place<'_>, _: &mut Each<'_>) -> Result<Doubts, Error> {
         // What the title says is of the protocols that were asked for: -u leaves out no state of TCP.
-        if self.is_begun[Proto::Tcp as usize] {
-            self.doubts.add(Doubts::of_netstat(self.title, self.has_header, self.shown));
-        }
+        let (title, has_header) = (self.title, self.has_header);
+        self.doubts.add(Doubts::of_netstat(title, has_header, self.is_begun, self.shown));
         self.doubts.add(Doubts::of_choice(&self.command));
         Ok(self.doubts)
     }
