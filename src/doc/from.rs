@@ -99,7 +99,8 @@ The keys
 and
 .Cm service
 go by the sockets that listen in the text: save it with
-.Fl a .
+.Fl a ,
+as without these a warning says so, and status 1 where the command left them out.
 .Pp
 States that were not listed are no zeros: without
 .Fl a ,

@@ -1009,6 +1009,39 @@ fn states_that_a_text_leaves_out_are_no_zeros() {
     assert!(refusal(&twice, &ss).contains("--from-command: is given twice"));
 }
 
+/// The keys direction and service go by the sockets that listen: who asks for them asks for LISTEN.
+#[test]
+fn a_way_is_in_doubt_without_sockets_that_listen() {
+    let header = "State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n";
+    let connects =
+        "ESTAB 0 0 10.0.0.1:50000 10.0.0.2:40000\nCLOSE-WAIT 0 0 10.0.0.1:50000 10.0.0.2:2\n";
+    let listens = "LISTEN 0 128 10.0.0.1:50000 0.0.0.0:*\n";
+    let (ss, whole) = ([header, connects].concat(), [header, connects, listens].concat());
+    let netstat = "Active Internet connections (w/o servers)\n\
+        Proto Recv-Q Send-Q Local Address           Foreign Address         State\n\
+        tcp 0 0 10.0.0.1:50000 10.0.0.2:40000 ESTABLISHED\n";
+    let plain = ["--from-command", "ss -tn"];
+    for (text, command, said, status) in [
+        (ss.as_str(), &[][..], "no socket in LISTEN", 0),
+        (&ss, &plain, "left out sockets in LISTEN", 1),
+        (netstat, &[], "left out sockets in LISTEN", 1),
+        (&whole, &[], "", 0),
+        (&ss, &["--from-command", "ss -tan"], "", 0),
+    ] {
+        let path = scratch("saved-text-ways").join("text");
+        std::fs::write(&path, text).unwrap();
+        let from = ["--from", path.to_str().unwrap()];
+        for words in [&["--by", "direction"][..], &["--by", "direction,service"]] {
+            for filter in [&[][..], &["--state", "established"], &["--state", "connected"]] {
+                let output = run(&[&["conncount"], words, filter, command, &from].concat());
+                let stderr = String::from_utf8(output.stderr).unwrap();
+                assert_eq!(output.status.code(), Some(status), "{words:?} {filter:?}: {stderr}");
+                assert!(stderr.contains(said) && stderr.is_empty() == said.is_empty(), "{stderr}");
+            }
+        }
+    }
+}
+
 /// UDP has two states, of which -a alone lists both. What a text shows of TCP tells its options, too.
 #[test]
 fn sockets_of_udp_that_a_text_leaves_out_are_no_zeros() {

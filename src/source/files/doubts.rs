@@ -214,6 +214,15 @@ impl Doubts {
         self.is_named = is_named;
     }
 
+    /// Takes note that the sockets that listen are asked for, if they are among those that [`Doubts::want`] has kept.
+    pub(in crate::source) fn ask_servers(&mut self) {
+        let lacks = |proto| {
+            let Lacking { left_out, may_lack } = self.lacking[proto as usize].unwrap_or_default();
+            !left_out.with(may_lack).and(servers(proto)).is_empty()
+        };
+        self.is_named |= Proto::ALL.into_iter().any(lacks);
+    }
+
     /// What is to be said of states.
     fn notes_of_states(self) -> impl Iterator<Item = (Weight, Cow<'static, str>)> {
         let is_known = !self.is_named && self.has(Doubts::BY_COMMAND);

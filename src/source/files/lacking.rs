@@ -16,7 +16,7 @@ const NONE: StateSet = StateSet::of_mask(0);
 const BUCKET: StateSet = StateSet::TIME_WAIT.with(StateSet::only(TcpState::SYN_RECV));
 
 /// What -l lists.
-pub(super) fn servers(proto: Proto) -> StateSet {
+pub(in crate::source) fn servers(proto: Proto) -> StateSet {
     StateSet::only(match proto {
         Proto::Tcp => TcpState::LISTEN,
         Proto::Udp => TcpState::CLOSE,

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::error::Error;
 use crate::model::{Endpoint, Family, Needs, Proto, Query, Socket, StateSet, TcpState};
 use crate::source::Source;
-use crate::source::files::lacking::Shown;
+use crate::source::files::lacking::{Shown, servers};
 use crate::source::files::lines::Place;
 use crate::source::files::tables::Doubts;
 use crate::wire::saved::details::{details, each_holder};
@@ -254,10 +254,17 @@ impl<'a> Texts<'a> {
         let query = self.query;
         self.source.words.note_unmet(self.unmet.iter().map(|word| word.to_vec()).collect());
         let is_wanted = |proto| query.protos().contains(&proto);
-        let wanted = Proto::ALL
-            .map(|proto| if is_wanted(proto) { query.states() } else { StateSet::default() });
+        let asks_servers = query.needs.has(Needs::LISTENERS);
+        let wanted = Proto::ALL.map(|proto| match is_wanted(proto) {
+            true if asks_servers => query.states().with(servers(proto)),
+            true => query.states(),
+            false => StateSet::default(),
+        });
         let is_named = query.states.is_some() || !query.other_states.is_empty();
         doubts.want(wanted, self.seen.0, is_named);
+        if asks_servers {
+            doubts.ask_servers();
+        }
         if self.has_one {
             doubts.add(Doubts::ONE_HOLDER);
         }
