@@ -114,6 +114,12 @@ what has one (ESTABLISHED).
 Who asks for such a state gets a warning, and status 1 where the title of netstat or
 .Fl -from-command
 says that it was left out.
+A text with sockets in LISTEN alone, as of
+.Ql ss \\-ltn ,
+tells nothing of other ends:
+.Fl -raddr ,
+.Fl -rport
+and the keys of these names get a warning and status 1.
 Texts that share the states out, as those of
 .Ql netstat \\-tn
 and

@@ -130,6 +130,8 @@ impl Needs {
     pub const FAMILIES: Needs = Needs(1 << 11);
     /// The numbers of sockets in sockfs.
     pub const INODES: Needs = Needs(1 << 12);
+    /// The other ends of connections.
+    pub const PEERS: Needs = Needs(1 << 13);
 
     /// Both together.
     pub const fn with(self, other: Needs) -> Needs {
@@ -278,6 +280,11 @@ impl Query {
             && self.interfaces.is_empty()
             && self.uids.is_empty()
             && self.inodes.is_empty())
+    }
+
+    /// Whether sockets are chosen or grouped by their other ends, which those that listen do not have.
+    pub fn looks_at_peers(&self) -> bool {
+        !(self.raddr.is_empty() && self.rport.is_empty()) || self.needs.has(Needs::PEERS)
     }
 
     /// Whether the selection needs the processes that hold a socket.

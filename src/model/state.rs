@@ -93,7 +93,7 @@ pub struct StateSet(u32);
 /// minisockets, and the full sockets.
 const GROUPS: [(&str, StateSet); 5] = [
     ("all", StateSet::ALL),
-    ("connected", StateSet(StateSet::ALL.0 & !(1 << 7 | 1 << 10))),
+    ("connected", StateSet::CONNECTED),
     ("synchronized", StateSet(StateSet::ALL.0 & !(1 << 7 | 1 << 10 | 1 << 2))),
     ("bucket", StateSet(1 << 3 | 1 << 6 | 1 << 12)),
     ("big", StateSet(StateSet::ALL.0 & !(1 << 3 | 1 << 6 | 1 << 12))),
@@ -102,6 +102,9 @@ const GROUPS: [(&str, StateSet); 5] = [
 impl StateSet {
     /// All twelve.
     pub const ALL: StateSet = StateSet(0x1ffe);
+
+    /// Those of connections: all but CLOSE and LISTEN.
+    pub const CONNECTED: StateSet = StateSet(StateSet::ALL.0 & !(1 << 7 | 1 << 10));
 
     /// The minisockets of TIME_WAIT, which have no inode.
     pub const TIME_WAIT: StateSet = StateSet::only(TcpState::TIME_WAIT);

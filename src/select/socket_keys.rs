@@ -74,7 +74,7 @@ const KEYS: [Key<Sockets>; 19] = [
     )
     .also(keys::LOCAL),
     Key::<Sockets>::needing(
-        Needs::ENDS,
+        Needs::ENDS.with(Needs::PEERS),
         "raddr",
         Column::label("raddr", "the remote address or network"),
         Host(
@@ -91,7 +91,7 @@ const KEYS: [Key<Sockets>; 19] = [
     )
     .also(keys::LOCAL_PORT),
     Key::<Sockets>::needing(
-        Needs::PORTS,
+        Needs::PORTS.with(Needs::PEERS),
         "rport",
         Column::label("rport", "the remote port"),
         Number(|(socket, _)| Some(socket.remote.port.into())),

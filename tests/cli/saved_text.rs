@@ -1022,8 +1022,8 @@ fn a_way_is_in_doubt_without_sockets_that_listen() {
         tcp 0 0 10.0.0.1:50000 10.0.0.2:40000 ESTABLISHED\n";
     let plain = ["--from-command", "ss -tn"];
     for (text, command, said, status) in [
-        (ss.as_str(), &[][..], "no socket in LISTEN", 0),
-        (&ss, &plain, "left out sockets in LISTEN", 1),
+        (ss.as_str(), &[][..], ", LISTEN: without -a", 0),
+        (&ss, &plain, "left out sockets in ", 1),
         (netstat, &[], "left out sockets in LISTEN", 1),
         (&whole, &[], "", 0),
         (&ss, &["--from-command", "ss -tan"], "", 0),
@@ -1110,6 +1110,74 @@ fn sockets_of_udp_that_a_text_leaves_out_are_no_zeros() {
     let both = [netstat("w/o servers", connected), netstat("only servers", serving)].concat();
     let (stdout, stderr, got) = ran(&["conncount", "-u", "--state", "all"], &both);
     assert_eq!((stdout.as_str(), stderr.as_str(), got), ("2\n", "", 0));
+}
+
+/// A text of `ss -l` has no connection: it tells nothing of other ends, but all of the sockets that listen.
+#[test]
+fn listening_sockets_tell_nothing_of_other_ends() {
+    let header = "Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n";
+    let (ss, netid) = (format!("State {header}"), format!("Netid State {header}"));
+    let listens = "LISTEN 0 5 0.0.0.0:22 0.0.0.0:*\n";
+    let connects = "ESTAB 0 0 10.0.0.1:22 10.0.0.2:443\n";
+    let listens6 = "LISTEN 0 5 [::]:22 [::]:*\n";
+    let servers = format!("{ss}{listens}");
+    let udp = format!("{netid}udp UNCONN 0 0 0.0.0.0:53 0.0.0.0:*\ntcp {listens}");
+    let netstat = |title: &str| {
+        format!(
+            "Active Internet connections ({title})\n\
+             Proto Recv-Q Send-Q Local Address           Foreign Address         State\n\
+             tcp        0      0 0.0.0.0:22              0.0.0.0:*               LISTEN\n"
+        )
+    };
+    let (none, left_out) = ("has no socket in ESTABLISHED", "left out sockets in ESTABLISHED");
+    for (text, command, note, is_known) in [
+        (&servers, "", none, false),
+        (&udp, "", none, false),
+        // Who names the command knows which sockets are counted; of other ends these have none.
+        (&servers, "ss -tln", left_out, true),
+        (&netstat("only servers"), "", left_out, false),
+        (&servers, "ss -tan", "", true),
+        (&netstat("servers and established"), "", "", true),
+        (&format!("{ss}{listens}{connects}"), "", "", true),
+        (&format!("{ss}{connects}"), "ss -tn", "", true),
+    ] {
+        let command: &[&str] = if command.is_empty() { &[] } else { &["--from-command", command] };
+        let says = |words: &[&str], note: &str, status: i32| {
+            let (stdout, stderr, got) = ran(&[words, command].concat(), text);
+            let is_said = stderr.contains(note) && stderr.is_empty() == note.is_empty();
+            assert!(is_said && got == status, "{words:?} {command:?}: {got} {stdout}{stderr}");
+        };
+        let status = i32::from(!note.is_empty());
+        for words in [
+            ["--raddr", "192.0.2.2"],
+            ["--rport", "!80"],
+            ["--by", "raddr/24"],
+            ["--by", "lport,rport"],
+        ] {
+            says(&[&["conncount"][..], &words].concat(), note, status);
+        }
+        let rule = ["network-connections", "--rule=[raddr=192.0.2.2];1;2"];
+        let (stdout, _, got) = ran(&[&rule, command].concat(), text);
+        assert_eq!((stdout.contains(note), got), (true, 3 * status), "{command:?}: {stdout}");
+        let note = if is_known { "" } else { note };
+        says(&["conncount", "--lport", "22"], note, 0);
+        says(&["conncount", "--by", "lport"], note, 0);
+        if text.contains("LISTEN") {
+            says(&["conncount", "--state", "listen", "--by", "raddr"], "", 0);
+        }
+    }
+    // Which states a text lists is seen in sockets of the other family, too.
+    let both = format!("{ss}{connects}{listens}{listens6}");
+    for (words, answer) in [
+        (&["network-connections", "--conn-type=tcp6", "-w", "9"][..], "tcp6 LISTEN: 1|"),
+        (
+            &["network-connections", "--conn-type=tcp6", "--conn-status=established", "--strict"],
+            "tcp6 ESTABLISHED: 0|",
+        ),
+    ] {
+        let (stdout, _, got) = ran(words, &both);
+        assert!(stdout.starts_with(answer) && got == 0, "{stdout}");
+    }
 }
 
 /// Without a rule a check knows no more of a state that a text leaves out, shown as 0 or not.

@@ -59,6 +59,7 @@ enum Flag {
     RowsTwice,
     Filtered,
     AskedFilter,
+    NoPeers,
 }
 
 impl Doubts {
@@ -102,6 +103,8 @@ impl Doubts {
     const ASKED_FILTER: Doubts = Doubts::flag(Flag::AskedFilter);
     /// `--from-command` says it.
     const BY_COMMAND: Doubts = Doubts::flag(Flag::ByCommand);
+    /// Other ends are asked for, and the text may have none: it lacks all states of connections.
+    const NO_PEERS: Doubts = Doubts::flag(Flag::NoPeers);
 
     const fn flag(flag: Flag) -> Doubts {
         let listed = Listed::NONE;
@@ -223,10 +226,27 @@ impl Doubts {
         self.is_named |= Proto::ALL.into_iter().any(lacks);
     }
 
+    /// Takes note that the other ends of those that are wanted are asked for, after [`Doubts::want`].
+    pub(in crate::source) fn ask_peers(&mut self, wanted: [StateSet; 2]) {
+        let lacks = |proto| {
+            let connected = wanted[proto as usize].and(all(proto)).and(StateSet::CONNECTED);
+            let Lacking { left_out, may_lack } = self.lacking[proto as usize].unwrap_or_default();
+            !connected.is_empty() && connected.without(left_out.with(may_lack)).is_empty()
+        };
+        if Proto::ALL.into_iter().any(lacks) {
+            self.add(Doubts::NO_PEERS);
+        }
+    }
+
     /// What is to be said of states.
     fn notes_of_states(self) -> impl Iterator<Item = (Weight, Cow<'static, str>)> {
-        let is_known = !self.is_named && self.has(Doubts::BY_COMMAND);
-        let weigh = move |weight| if self.is_named { weight } else { Weight::Note };
+        let has_no_peers = self.has(Doubts::NO_PEERS);
+        let is_known = !self.is_named && !has_no_peers && self.has(Doubts::BY_COMMAND);
+        let weigh = move |weight| match (has_no_peers, self.is_named) {
+            (true, _) => Weight::Lack,
+            (false, true) => weight,
+            (false, false) => Weight::Note,
+        };
         Proto::ALL
             .into_iter()
             .flat_map(move |proto| {

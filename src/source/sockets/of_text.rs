@@ -265,6 +265,9 @@ impl<'a> Texts<'a> {
         if asks_servers {
             doubts.ask_servers();
         }
+        if query.looks_at_peers() {
+            doubts.ask_peers(wanted);
+        }
         if self.has_one {
             doubts.add(Doubts::ONE_HOLDER);
         }

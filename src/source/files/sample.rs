@@ -1,0 +1,61 @@
+//! Whether two tables of sockets, saved one after the other, are of the same machine: they share connections.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::wire::saved::row::{Port, Rest, Row};
+
+/// How many are kept of a table.
+const KEPT: usize = 16;
+
+/// The connections of a table with the least hashes: of two tables that share connections, both keep the same.
+#[derive(Clone, Debug, Default)]
+pub(in crate::source) struct Sample(Vec<u64>);
+
+impl Sample {
+    /// Takes a row of a text, if it is of a connection.
+    pub(super) fn see(&mut self, row: &Row<'_>, protocol: Option<u8>) {
+        if is_connection(row, protocol) {
+            let mut hasher = DefaultHasher::new();
+            // What several tools list is told apart from this.
+            matches!(row.rest, Rest::Ss(_)).hash(&mut hasher);
+            [row.local, row.remote].map(|end| (end.host, end.port)).hash(&mut hasher);
+            self.add(hasher.finish());
+        }
+    }
+
+    #[inline]
+    pub(super) fn add(&mut self, hash: u64) {
+        let is_full = self.0.len() == KEPT;
+        if is_full && self.0.last().is_some_and(|last| *last <= hash) {
+            return;
+        }
+        if let Err(place) = self.0.binary_search(&hash) {
+            if is_full {
+                self.0.pop();
+            }
+            self.0.insert(place, hash);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether it shares half of the connections that both have kept all of.
+    pub(super) fn is_alike(&self, other: &Sample) -> bool {
+        let end = |all: &[u64]| if all.len() == KEPT { all[KEPT - 1] } else { u64::MAX };
+        let end = end(&self.0).min(end(&other.0));
+        let [one, two] = [&self.0, &other.0].map(|all| all.partition_point(|hash| *hash <= end));
+        let shared = self.0.iter().filter(|hash| **hash <= end && other.0.contains(hash)).count();
+        shared > 0 && shared * 2 >= one.min(two)
+    }
+}
+
+/// Whether a row is of a connection of TCP: several sockets of UDP may have the same two ends. One whose ports both have
+/// names does not count: those of services are the same on many machines. `protocol`: that of rows without one.
+pub(in crate::source) fn is_connection(row: &Row<'_>, protocol: Option<u8>) -> bool {
+    let ports = [row.local.port, row.remote.port];
+    matches!(row.protocol.or(protocol), None | Some(6))
+        && ports.iter().all(|port| matches!(port, Port::Number(1..) | Port::Name(_)))
+        && ports.iter().any(|port| matches!(port, Port::Number(_)))
+}
