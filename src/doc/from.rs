@@ -128,7 +128,10 @@ lack only what all of them lack.
 Nor is a family a zero of which no file has a table: who asks for it
 .Po
 .Fl 6 ,
-.Cm tcp6
+.Cm tcp6 ,
+.Fl -laddr Ns =::1 ,
+the key
+.Cm family
 .Pc
 gets a warning and status 1, as for
 .Pa /proc/net/tcp

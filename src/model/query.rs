@@ -271,6 +271,22 @@ impl Query {
         self.family.is_none_or(|wanted| wanted == family)
     }
 
+    /// The families whose sockets are asked for: by an option, by a key, or by an address.
+    pub fn named_families(&self) -> impl Iterator<Item = Family> + '_ {
+        let is_named = |family: Family| {
+            // A v4-mapped address is in the table of IPv6, but counts with the others of IPv4.
+            let is_of = |network: &Network| match network.prefix.address {
+                IpAddr::V4(_) => family == Family::Inet,
+                IpAddr::V6(_) => family == Family::Inet6,
+            };
+            self.family.is_some()
+                || self.needs.has(Needs::FAMILIES)
+                || self.laddr.any.iter().any(is_of)
+                || self.raddr.any.iter().any(is_of)
+        };
+        Family::ALL.into_iter().filter(move |family| self.has_family(*family) && is_named(*family))
+    }
+
     /// Whether endpoints or owners matter, so that counting by state is not enough.
     pub fn looks_at_ends(&self) -> bool {
         !(self.lport.is_empty()

@@ -1321,8 +1321,8 @@ const FILTER: &str =
 /// A check of what the text lacks is UNKNOWN, and what it can hold is counted.
 fn held_and_lacking(text: &str, more: &[&str], said: &str) {
     let rules = match said {
-        FILTER => ["--rule=[lport=443];1"; 2],
-        _ => ["--rule=tcp6_ESTABLISHED;1", "--conn-type=tcp6"],
+        FILTER => ["--rule=[lport=443];1"; 3],
+        _ => ["--rule=tcp6_ESTABLISHED;1", "--conn-type=tcp6", "--rule=[raddr=::1];1"],
     };
     for rule in rules {
         let words = [&["network-connections", "--no-perfdata", rule], more].concat();
@@ -1359,6 +1359,10 @@ fn what_no_table_can_hold_is_no_zero() {
             &[
                 "conncount -6",
                 "conncount -6 --state listen",
+                "conncount --laddr ::1",
+                "conncount --raddr ::/0 --by state",
+                "conncount --laddr 127.0.0.1,::1",
+                "conncount --by family",
                 "tcpstates -6",
                 "tcpstates -6 -v listen",
                 "tcpstates --by family",
@@ -1368,10 +1372,22 @@ fn what_no_table_can_hold_is_no_zero() {
         (
             ss,
             "ss -4 -tan",
-            &["conncount -6", "tcpstates -6", "tcpstates --by family", "conncount -6 --by state"],
+            &[
+                "conncount -6",
+                "tcpstates -6",
+                "tcpstates --by family",
+                "conncount -6 --by state",
+                "conncount --raddr 2001:db8::1",
+                "conncount --by state,family",
+            ],
             TABLES,
         ),
-        (netstat, "netstat -4tan", &["conncount -6", "tcpstates -6"], TABLES),
+        (
+            netstat,
+            "netstat -4tan",
+            &["conncount -6", "tcpstates -6", "tcpstates --laddr ::1"],
+            TABLES,
+        ),
         (
             ss,
             "ss -tan sport = :80",
@@ -1400,6 +1416,8 @@ fn what_no_table_can_hold_is_no_zero() {
         "State Recv-Q Send-Q Local Address:Port Peer Address:Port\nESTAB 0 0 [::1]:80 [::1]:1\n";
     assert_eq!(rows(&["conncount", "-6", "--from-command", "ss -6tan"], six), "1\n");
     assert_eq!(rows(&["conncount", "-6", "--from-command", "ss -tan"], ss), "0\n");
+    // An address that is excluded is not asked for.
+    assert_eq!(rows(&["conncount", "--laddr", "!::1", "--from-command", "ss -4tan"], ss), "1\n");
     let error = refusal(&["conncount", "--from-command", "ss -tan | head -1"], ss);
     assert!(error.contains("'ss -tan | head -1' is more than one command"), "{error}");
 }

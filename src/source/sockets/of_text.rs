@@ -274,7 +274,7 @@ impl<'a> Texts<'a> {
         if self.query.family.is_some() || self.query.needs.has(Needs::FAMILIES) {
             doubts.ask_family();
         }
-        if let Some(family) = query.family {
+        for family in query.named_families() {
             query.protos().iter().for_each(|proto| doubts.ask(*proto, family));
         }
         if query.looks_at_ends() || query.looks_at_holders() {
