@@ -244,6 +244,11 @@ namespaces whose first number is the largest, that one first, so that
 names those with the most sockets in TIME_WAIT; with
 .Fl -by
 it counts groups.
+There
+.Ar netns
+is the first key, without
+.Ar resident ,
+and the order is that of the groups.
 Rows of
 .Xr connbox-conncount 1
 and

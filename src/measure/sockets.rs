@@ -21,7 +21,8 @@ use crate::source::sockets::sock_diag::Dumped;
 use crate::source::{self, Collector, Method, Source, TcpInfo};
 use crate::wire::text::unsigned;
 
-/// Makes the table of the sockets that match, in groups; of every namespace as one group, unless `netns` is a key.
+/// Makes the table of the sockets that match, in groups: without keys one row per namespace, with keys the groups of all
+/// namespaces together.
 pub(crate) fn table(
     call: &mut Call,
     grouping: &Grouping<Sockets>,
@@ -68,13 +69,20 @@ impl Table for Grouped<'_> {
         let read = |source: &Source, netns: &[u8], report: &mut Report| {
             groups(source, query, grouping, &shared, netns.to_vec(), report)
         };
-        sample.everywhere(all, read, |more, _| {
+        sample.everywhere(all, read, |more, out| {
+            shared.interfaces.check()?;
+            if !grouping.has_keys() {
+                return grouping.rows(&more, out);
+            }
             merged.merge(more);
-            shared.interfaces.check()
+            Ok(())
         })
     }
 
     fn machine(&mut self, Sample { out, .. }: Sample<'_>) -> Result<(), Error> {
+        if !self.grouping.has_keys() {
+            return Ok(());
+        }
         let groups = std::mem::replace(&mut self.groups, self.grouping.groups());
         self.grouping.rows(&groups, out)
     }

@@ -146,6 +146,11 @@ impl<K: Counted> Grouping<K> {
         self.sums.contains(&true)
     }
 
+    /// Whether there are keys, or limits that need some: then `--netns all` is one more, else it has its own rows.
+    pub(crate) fn limits_groups(&self) -> bool {
+        self.has_keys() || self.min.is_some() || self.max.is_some()
+    }
+
     /// Whether anything was asked for.
     pub(crate) fn is_given(&self) -> bool {
         self.has_keys()

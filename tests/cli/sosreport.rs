@@ -151,7 +151,9 @@ fn a_process_is_looked_for_in_each_namespace() {
         format!("conncount: --process: no process found for '{word}' in some network namespaces\n")
     };
     let all = ["db", "nope", "web"].map(said).concat();
-    assert_eq!(folder.ran(line), ("host\t1\nb\t1\n".into(), all, 0));
+    assert_eq!(folder.ran(line), ("host\t-\t1\nb\t-\t1\n".into(), all, 0));
+    let none = folder.ran("conncount --netns all --lport 81");
+    assert_eq!(none, ("host\t-\t0\nb\t-\t0\n".into(), String::new(), 0));
     assert_eq!(folder.ran("conncount --process web"), ("1\n".into(), String::new(), 0));
 }
 

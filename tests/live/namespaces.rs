@@ -318,6 +318,41 @@ fn unhashed_is_right_for_the_whole_machine() {
     }
 }
 
+/// As tcpstates shows them: those without a socket, too, the first namespace first, others by name.
+#[test]
+fn each_namespace_has_its_number_of_sockets_that_match() {
+    let test = "each_namespace_has_its_number_of_sockets_that_match";
+    let Some(three) = Three::make(test) else { return };
+    let rows = |words: &[&str]| rows_of(&all(&three.named(), words), &["amber", "red"]);
+    let ends = |words: &[&str], amber: &str, red: &str| {
+        let rows = rows(words);
+        let is_so = |row: &str, name: &str, end: &str| {
+            row.starts_with(&format!("{name}\t"))
+                && row.ends_with(end)
+                && row.split('\t').count() == 3
+        };
+        assert!(
+            rows.len() == 2 && is_so(&rows[0], "amber", amber) && is_so(&rows[1], "red", red),
+            "{rows:?}"
+        );
+    };
+    ends(&["conncount", "--state", "listen"], "\t1", "\t3");
+    ends(&["conncount", "--state", "listen", "-6"], "\t0", "\t1");
+    ends(&["conncount", "--udp", "--lport", "1-65535"], "\t2", "\t0");
+    ends(&["conncount", "--raddr", "192.0.2.1"], "\t0", "\t0");
+    let prom = all(&three.named(), &["conncount", "--raddr", "192.0.2.1", "--prom"]);
+    let is_zero = |line: &str| line.contains("{netns=\"red\",") && line.ends_with(" 0");
+    assert!(prom.lines().any(is_zero), "{prom}");
+    let found = rows(&["conncount", "--state", "listen", "--skip-empty", "-6"]);
+    assert!(found.len() == 1 && found[0].starts_with("red\t"), "{found:?}");
+    // Groups have the namespace as their first key.
+    assert_eq!(
+        rows(&["conncount", "--state", "listen", "--by", "state"]),
+        ["red\tLISTEN\t3", "amber\tLISTEN\t1"]
+    );
+    assert_eq!(rows(&["conncount", "--state", "listen", "--min", "2"]), ["red\t3"]);
+}
+
 #[test]
 fn without_rights_the_own_namespace_is_counted() {
     let test = "without_rights_the_own_namespace_is_counted";

@@ -11,7 +11,10 @@ use crate::select::grouping;
 /// Counts the matching sockets, in groups if there are keys.
 pub(super) fn run(call: &mut Call, mut args: Args, mut query: Query) -> Result<(), Error> {
     if call.is_of_all_namespaces() {
-        args.grouping.lead_with("netns");
+        match args.grouping.limits_groups() {
+            true => args.grouping.lead_with("netns"),
+            false => call.pick_namespaces(args.grouping.top.take())?,
+        }
     }
     query.needs = query.needs.with(args.grouping.needs());
     check(call, &args)?;

@@ -33,9 +33,10 @@ pub(super) static APPLET: Applet = Applet {
          connbox-tcpstates(1).",
         "--from also reads saved text of ss(8) and netstat(8), and of ss -s; see connbox-from(7). \
          With --from, synrecv is absent unless the files include a table of TCP sockets.",
-        "With a filter (see FILTERS below) conncount prints one number instead: how many sockets match. With \
+        "With a filter (see FILTERS below) conncount prints one number instead: how many sockets match, \
+         with --netns all one per namespace, 0 included. With \
          --by it counts them in groups: one row per group, the largest first, groups of equal size in the \
-         order of their keys. Keys: state, proto, family (inet, inet6, inet6-mapped: an IPv6 socket that \
+         order of their keys; --netns all adds the key netns, as --min alone does there. Keys: state, proto, family (inet, inet6, inet6-mapped: an IPv6 socket that \
          uses IPv4), laddr and raddr (with /LEN networks: raddr/24, or raddr/24/64 for IPv4 and IPv6), \
          lport, rport, direction, service, uid, user, pid, process, cgroup, iface, netns, pod, container, inode. The words of ss are taken, \
          too: src and local are laddr; dst, peer and remote raddr; sport lport; dport rport; name process. IPv4-mapped \
