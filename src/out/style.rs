@@ -11,18 +11,22 @@ use crate::sys::terminal;
 pub enum Subject {
     #[default]
     Sockets,
+    /// Sockets of TCP, since no protocol was named.
+    TcpSockets,
     Connections,
     Flows,
     Expectations,
 }
 
 impl Subject {
-    pub(super) fn word(self) -> &'static str {
+    /// What is said where there are none; it fits a narrow screen.
+    pub(super) fn none(self) -> &'static str {
         match self {
-            Subject::Sockets => "sockets",
-            Subject::Connections => "connections",
-            Subject::Flows => "flows",
-            Subject::Expectations => "expectations",
+            Subject::Sockets => "no sockets match",
+            Subject::TcpSockets => "no TCP sockets match (-u counts UDP)",
+            Subject::Connections => "no connections match",
+            Subject::Flows => "no flows match",
+            Subject::Expectations => "no expectations match",
         }
     }
 }

@@ -174,7 +174,7 @@ impl Table {
 
     /// Says that the table has no rows.
     fn say_nothing(&self, buffer: &mut Vec<u8>) {
-        self.note(buffer, &format!("no {} match", self.subject.word()));
+        self.note(buffer, self.subject.none());
     }
 
     /// Writes the last row, with a heading on every screen.

@@ -201,7 +201,9 @@ fn a_table_without_rows_says_so() {
         return;
     }
     let line = "conncount --by raddr --lport 1 --root own-lab-6.18";
-    assert_eq!(shown(80, line), "no sockets match\n");
+    assert_eq!(shown(80, line), "no TCP sockets match (-u counts UDP)\n");
+    assert_eq!(shown(40, line), "no TCP sockets match (-u counts UDP)\n");
+    assert_eq!(shown(80, &format!("{line} -tu")), "no sockets match\n");
     assert_eq!(support::shell(&format!("cd {} && {line}", support::fixtures().display())), "");
     let capture = "tcptrack -T own-lab-6.18/pcap/mixed-v4-v6.pcap 'port 1' 2>/dev/null";
     assert_eq!(shown(80, capture), "no connections match\n");

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::frame::Call;
 use crate::measure::sockets;
 use crate::model::Query;
+use crate::out::Subject;
 use crate::select::grouping;
 
 /// Counts the matching sockets, in groups if there are keys.
@@ -15,6 +16,9 @@ pub(super) fn run(call: &mut Call, mut args: Args, mut query: Query) -> Result<(
             true => args.grouping.lead_with("netns"),
             false => call.pick_namespaces(args.grouping.top.take())?,
         }
+    }
+    if query.protos.is_empty() {
+        call.is_about(Subject::TcpSockets);
     }
     query.needs = query.needs.with(args.grouping.needs());
     check(call, &args)?;
