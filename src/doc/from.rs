@@ -73,6 +73,7 @@ and
 or
 .Fl l
 where the title is missing.
+A protocol that it asks for, and of which the text has no row, has 0 sockets.
 The families and the filter that it names count, too: who asks for another family, or filters by ports, addresses or
 holders what a filter has chosen before, gets a warning and status 1.
 It is one command, without a pipe.

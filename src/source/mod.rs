@@ -23,6 +23,7 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::model::Proto;
 use crate::sys::{self, Kernel};
+use crate::wire::saved::Form;
 use crate::wire::saved::command::Command;
 use crate::wire::socket_row::ByteOrder;
 use files::saved::words::Words;
@@ -119,10 +120,12 @@ fn needs_live_kernel() -> Error {
 pub fn no_table(source: &Source, proto: Proto) -> Error {
     let (name, title) = (proto.name(), proto.name().to_uppercase());
     let letter = &name[..1];
-    Error::failed(
-        source.saved_names(),
-        format_args!(
-            "no table of {title} sockets: save ss -{letter}an, or /proc/net/{name} or {name}6 with the header"
-        ),
-    )
+    let mut reason = format!(
+        "no table of {title} sockets: save ss -{letter}an, or /proc/net/{name} or {name}6 with the header"
+    );
+    // A text of all protocols looks the same where one of them had no socket.
+    if Form::Ss.is_for(source.applet) {
+        reason += "; if ss or netstat was asked for them, and there were none, name the command: --from-command \"ss -tuan\"";
+    }
+    Error::failed(source.saved_names(), reason)
 }

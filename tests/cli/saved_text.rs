@@ -1262,6 +1262,41 @@ fn texts_that_complete_each_other_lack_nothing() {
     }
 }
 
+/// A machine may have no socket of a protocol: only the command tells that they were asked for.
+#[test]
+fn a_protocol_without_sockets_was_asked_for() {
+    const OF_SS: &str = "Netid State Recv-Q Send-Q Local Address:Port Peer Address:Port\n";
+    const OF_NETSTAT: &str = "Active Internet connections (servers and established)\n\
+        Proto Recv-Q Send-Q Local Address Foreign Address State\n";
+    let cure = "name the command: --from-command \"ss -tuan\"";
+    for (text, command) in [
+        ([OF_SS, "tcp LISTEN 0 1 127.0.0.1:80 0.0.0.0:*\n"].concat(), "ss -tuanp"),
+        ([OF_NETSTAT, "tcp 0 0 127.0.0.1:80 0.0.0.0:* LISTEN\n"].concat(), "netstat -tuanp"),
+    ] {
+        for words in [
+            &["network-connections"][..],
+            &["conncount", "-u"],
+            &["conncount", "-t", "-u", "--by", "proto"],
+        ] {
+            let (stdout, stderr, status) = ran(words, &text);
+            assert!([stdout, stderr].concat().contains(cure) && status != 0, "{words:?} {command}");
+            let named = [words, &["--from-command", command]].concat();
+            let (stdout, stderr, status) = ran(&named, &text);
+            assert_eq!((stderr.as_str(), status), ("", 0), "{named:?}: {stdout}");
+            let other = command.replace('u', "");
+            let (_, _, status) = ran(&[words, &["--from-command", &other]].concat(), &text);
+            assert_ne!(status, 0, "{words:?} {other}");
+        }
+        assert_eq!(rows(&["conncount", "-u", "--from-command", command], &text), "0\n");
+        assert_eq!(
+            rows(&["conncount", "-t", "-u", "--by", "proto", "--from-command", command], &text),
+            "tcp\t1\n"
+        );
+    }
+    let words = ["tcpstates", "-v", "listen", "--from-command", "netstat -tuanp"];
+    assert_eq!(rows(&words, &[OF_NETSTAT, "udp 0 0 127.0.0.1:53 0.0.0.0:*\n"].concat()), "0\n");
+}
+
 /// `ss -H` prints nothing where no socket matches; everything else prints a header.
 #[test]
 fn nothing_is_an_answer_of_ss_without_a_header() {

@@ -88,7 +88,7 @@ impl Command {
 
     fn of_netstat<'a>(mut words: impl Iterator<Item = &'a str>) -> Command {
         let mut command = Command { form: Some(Form::Netstat), ..Command::default() };
-        let (mut has_all, mut has_listening) = (false, false);
+        let (mut has_all, mut has_listening, mut kinds) = (false, false, String::new());
         while let Some(word) = words.next() {
             command.families |= families(word);
             if let Some(value) =
@@ -96,15 +96,23 @@ impl Command {
             {
                 let value = if value.is_empty() { words.next().unwrap_or_default() } else { value };
                 command.take(b'f', value);
+                kinds.extend(value.split(',').any(|name| name == "unix").then_some('x'));
                 continue;
             }
             let letters = match word.strip_prefix("--") {
                 Some("wide") => "W",
                 Some("all") => "a",
                 Some("listening") => "l",
+                Some("tcp") => "t",
+                Some("udp") => "u",
+                Some("udplite") => "U",
+                Some("sctp") => "S",
+                Some("raw") => "w",
+                Some("unix") => "x",
                 Some(_) => "",
                 None => word.strip_prefix('-').unwrap_or_default(),
             };
+            kinds.extend(letters.chars().filter(|letter| "tuUSwx".contains(*letter)));
             command.is_wide |= letters.contains('W');
             has_all |= letters.contains('a');
             has_listening |= letters.contains('l');
@@ -114,6 +122,10 @@ impl Command {
             (_, true) => LISTEN | CLOSED,
             _ => ALL & !LISTEN,
         });
+        // Without any it lists all, and those of the Internet where a family of it is asked for.
+        let is_any =
+            kinds.is_empty() || command.families != 0 && kinds.bytes().all(|it| it == b'x');
+        command.has = ['t', 'u'].map(|kind| is_any || kinds.contains(kind));
         command
     }
 
@@ -318,6 +330,18 @@ mod tests {
             assert_eq!(Command::parse(all).unwrap().has, [true, true], "{all}");
         }
         assert_eq!(Command::parse("ss -t").unwrap().has, [true, false]);
+        for (text, has) in [
+            ("netstat -tuanp", [true, true]),
+            ("netstat -W -neopa", [true, true]),
+            ("netstat --tcp --all", [true, false]),
+            ("netstat -un", [false, true]),
+            ("netstat -x", [false, false]),
+            ("netstat -A unix -a", [false, false]),
+            ("netstat -4x", [true, true]),
+            ("netstat -wan", [false, false]),
+        ] {
+            assert_eq!(Command::parse(text).unwrap().has, has, "{text}");
+        }
         let state = |number: u8| 1 << number;
         for (text, states) in [
             ("ss -tn", PLAIN),

@@ -6,10 +6,11 @@ mod ss_summary;
 pub mod words;
 
 use super::lines::Place;
-use super::record::Each;
+use super::record::{Each, Record};
 use super::split_row::SplitRow;
 use super::tables::{COMPARED, Doubts, Pass, mixed};
 use crate::error::Error;
+use crate::model::Proto;
 use crate::source::Source;
 use crate::wire::flow_text;
 use crate::wire::own_rows;
@@ -54,6 +55,16 @@ fn reader(form: Form, command: Command) -> Box<dyn Text> {
         Form::Flows => Box::new(Skipped::of(|line| flow_text::line(line).is_some())),
         Form::Rows => Box::new(Skipped::of(own_rows::begins)),
     }
+}
+
+/// Announces tables of the protocols that a command asked for, since there may be no row of them; gives which.
+fn announce(command: &Command, place: Place<'_>, each: &mut Each<'_>) -> Result<[bool; 2], Error> {
+    for (proto, is_asked) in Proto::ALL.into_iter().zip(command.has) {
+        if is_asked {
+            each(place, Record::Table(proto))?;
+        }
+    }
+    Ok(command.has)
 }
 
 /// A text that none of the readers of this pass takes.

@@ -195,7 +195,7 @@ impl Ss {
             if !layout.has_netid && self.protocol == Some(0) {
                 self.was_foreign = true;
             }
-            self.begin(place, each)?;
+            self.is_begun = super::announce(&self.command, place, each)?;
             return if header.is_some() { Ok(true) } else { self.row(place, line, each) };
         }
         // A header would begin another table, and what begins like a row must be one.
@@ -209,21 +209,10 @@ impl Ss {
         place: Place<'_>,
         each: &mut Each<'_>,
     ) -> Result<Doubts, Error> {
-        self.begin(place, each)?;
+        self.is_begun = super::announce(&self.command, place, each)?;
         let mut doubts = Doubts::of_ss(&self.command, self.command.has, self.shown);
         doubts.add(Doubts::of_choice(&self.command));
         Ok(doubts)
-    }
-
-    /// Announces what the command asked for: there may be no row of it.
-    fn begin(&mut self, place: Place<'_>, each: &mut Each<'_>) -> Result<(), Error> {
-        for (proto, is_asked) in Proto::ALL.into_iter().zip(self.command.has) {
-            if is_asked {
-                self.is_begun[proto as usize] = true;
-                each(place, Record::Table(proto))?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -322,6 +311,8 @@ pub(super) struct Netstat {
     /// See [`Text::snapshot`].
     listed: u8,
     has_connection: bool,
+    /// Whether the tables were announced that the command asked for.
+    is_announced: bool,
     is_begun: [bool; 2],
     shown: Shown,
     doubts: Doubts,
@@ -341,6 +332,10 @@ impl Text for Netstat {
             Some(line) => line,
             None => return Ok(self.is_other && !super::begins_another(line)),
         };
+        let is_of_internet = !matches!(line, Line::Title(None) | Line::Notice);
+        if is_of_internet && !std::mem::replace(&mut self.is_announced, true) {
+            self.is_begun = super::announce(&self.command, place, each)?;
+        }
         match line {
             // A second text, as netstat -c prints one after another.
             Line::Title(Some(_)) | Line::Header(_) if self.has_rows => return Ok(false),
