@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Applet, Ending, MEANING, Report, SCOPE, SOURCE, Sample, Say, Table};
 use crate::cli::{self, Common, Opt, Original};
-use crate::error::Error;
+use crate::error::{Error, Status};
 use crate::out::{Column, Format, Kind, Metrics, Out, Style, Subject};
 use crate::source::files::rows;
 use crate::source::files::saved::words::Words;
@@ -332,16 +332,18 @@ fn saved_namespaces(
     for path in from {
         let folder = Folder::open(path)?;
         for namespace in folder.namespaces() {
-            // A namespace without any text of what the applet reads is missing from the answer.
-            match folder.files(reader, &namespace) {
-                Ok(Files { paths: saved, empty, commands, skipped }) => {
-                    skipped.iter().for_each(|text| report.note(text));
-                    out.enter(namespace, None)?;
-                    let words = Words::of_one().into();
-                    let source = &Source { saved, empty, commands, words, ..source.clone() };
-                    table.part(Sample { source, out, report })?;
-                }
-                Err(error) => report.left_out(&error),
+            let found = folder.files(reader, &namespace).and_then(|files| {
+                let Files { paths: saved, empty, commands, skipped } = files;
+                skipped.iter().for_each(|text| report.note(text));
+                out.enter(namespace, None)?;
+                let words = Words::of_one().into();
+                let source = &Source { saved, empty, commands, words, ..source.clone() };
+                table.part(Sample { source, out, report })
+            });
+            // A namespace without any text of what the applet reads, or with a broken one, is missing from the answer.
+            match found {
+                Err(error) if error.status() == Status::Failed => report.left_out(&error),
+                found => found?,
             }
         }
     }

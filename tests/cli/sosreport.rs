@@ -237,6 +237,42 @@ fn a_check_adds_up_all_namespaces() {
     }
 }
 
+/// In most namespaces nothing is: the text has no row, and the name of its file says what was asked.
+#[test]
+fn a_namespace_without_sockets_has_none() {
+    const IDLE: &[u8] = b"Active Internet connections (servers and established)\n\
+        Proto Recv-Q Send-Q Local Address Foreign Address State User Inode PID/Program name Timer\n\
+        Active UNIX domain sockets (servers and established)\n\
+        Proto RefCnt Flags Type State I-Node PID/Program name Path\n\
+        unix 2 [ ACC ] STREAM LISTENING 5 7/a /run/a\n";
+    const OF_SS: &[u8] = b"Netid State Recv-Q Send-Q Local Address:Port Peer Address:Port\n";
+    let folder = with_tables("idle", SS);
+    let networking = "sos_commands/networking";
+    for (name, text) in [("a_netstat_-W_-neopa", IDLE), ("b_ss_-peaonmi", OF_SS)] {
+        folder.write(&format!("{networking}/ip_netns_exec_{name}"), text);
+    }
+    let of = |stdout: &str, status| (stdout.to_owned(), String::new(), status);
+    let line = "conncount --netns all --state estab";
+    assert_eq!(folder.ran(line), of("host\t1\n", 0));
+    assert_eq!(folder.ran("tcpstates --netns all -v estab"), of("1\n0\n0\n", 0));
+    assert_eq!(folder.ran("conncount -u --netns all"), of("host\t1\n", 0));
+    let line = "conncount -t -u --netns all --by netns,state";
+    let wanted = "host\tESTABLISHED\t1\nhost\tTIME_WAIT\t1\nhost\tCLOSE\t1\nhost\tLISTEN\t1\n";
+    assert_eq!(folder.ran(line), of(wanted, 0));
+    let (_, stderr, status) = folder.ran("network-connections --netns all");
+    assert_eq!((stderr.as_str(), status), ("", 0));
+    // A broken one is missing; the others are not.
+    folder
+        .write(&format!("{networking}/ip_netns_exec_a_ss_-peaonmi"), &[OF_SS, b"tcp x\n"].concat());
+    let line = "conncount --netns all --state estab";
+    let said = format!(
+        "conncount: DIR/{networking}/ip_netns_exec_a_ss_-peaonmi:2: not a line of a table of ss\n"
+    );
+    assert_eq!(folder.ran(line), ("host\t1\n".into(), said, 1));
+    let (stdout, _, status) = folder.ran("network-connections --netns all");
+    assert!(stdout.contains("not a line of a table of ss") && status == 3, "{stdout}");
+}
+
 /// The files of /proc, and what ss and netstat say of processes.
 fn with_tables(test: &str, ss: &[u8]) -> Folder {
     let folder = Folder::new(test);
