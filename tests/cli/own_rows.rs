@@ -596,6 +596,22 @@ fn a_protocol_that_rows_do_not_tell_is_not_answered() {
     }
 }
 
+/// What tcpstates prints of all states is whole.
+#[test]
+fn all_twelve_states_are_there() {
+    let table = fixtures().join("own-lab-6.18/proc/net/tcp");
+    for form in [&["--json=array"][..], &["--json"], &["--tsv", "--header"]] {
+        let words = [&["tcpstates", "--from", table.to_str().unwrap()], form].concat();
+        let text = String::from_utf8(run(&words).stdout).unwrap();
+        let (_, stderr, status) = ran("tcpstates", &text);
+        assert_eq!((stderr.as_str(), status), ("", 0), "{form:?}");
+        if form[0] == "--tsv" {
+            let fewer: String = text.lines().take(12).map(|line| format!("{line}\n")).collect();
+            assert!(ran("tcpstates", &fewer).1.contains("of some states only"), "{fewer}");
+        }
+    }
+}
+
 /// Rows hold the names of pods, or none: a list of them would change nothing.
 #[test]
 fn rows_take_no_names_of_pods() {

@@ -66,7 +66,7 @@ pub(super) fn read(
         }
     }
     // Groups of conncount and conntrack look the same, but have no states in which nothing is.
-    if !TcpState::each().all(|state| found.iter().any(|(_, found)| *found == state)) {
+    if !TcpState::all().all(|state| found.iter().any(|(_, found)| *found == state)) {
         match !is_named && found.iter().all(|(_, state)| sockets::may_be_udp(*state)) {
             true => report.lack(sockets::UDP_OR_TCP),
             false => report.note(PARTLY),
