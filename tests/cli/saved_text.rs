@@ -1297,6 +1297,24 @@ fn a_protocol_without_sockets_was_asked_for() {
     assert_eq!(rows(&words, &[OF_NETSTAT, "udp 0 0 127.0.0.1:53 0.0.0.0:*\n"].concat()), "0\n");
 }
 
+/// `ss -un` lists sockets of one state, and has no column for it.
+#[test]
+fn udp_of_ss_without_a_is_of_one_state() {
+    const HEADER: &str = "Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n";
+    const ROWS: &str = "0 0 127.0.0.1:49237 127.0.0.1:5353\n0 0 127.0.0.1:5353 127.0.0.1:49237\n";
+    for (text, command) in [
+        ([HEADER, ROWS].concat(), "ss -un"),
+        ([HEADER, ROWS].concat(), "ss -A udp"),
+        (ROWS.to_owned(), "ss -Hun"),
+    ] {
+        let words = ["conncount", "-u", "--by", "state", "--from-command", command];
+        assert_eq!(rows(&words, &text), "ESTABLISHED\t2\n", "{command}");
+        let refused =
+            refusal(&["conncount", "-u", "--by", "state", "--from-command", "ss -uan"], &text);
+        assert!(refused.contains("does not say in which state"), "{refused}");
+    }
+}
+
 /// `ss -H` prints nothing where no socket matches; everything else prints a header.
 #[test]
 fn nothing_is_an_answer_of_ss_without_a_header() {

@@ -28,9 +28,10 @@ pub struct Command {
 
 /// All states of ss, bit N for the kernel's state N.
 const ALL: u16 = 0xffe;
+const ESTABLISHED: u16 = 1 << 1;
 const CLOSED: u16 = 1 << 7;
 const LISTEN: u16 = 1 << 10;
-/// What ss lists without -a, -l and `state` (SS_CONN in misc/ss.c of iproute2).
+/// What ss lists of TCP without -a, -l and `state` (SS_CONN in misc/ss.c of iproute2).
 const PLAIN: u16 = ALL & !(CLOSED | LISTEN | BUCKET);
 /// The minisockets, SYN-RECV and TIME-WAIT.
 const BUCKET: u16 = 1 << 3 | 1 << 6;
@@ -140,11 +141,11 @@ impl Command {
 
     fn of_ss<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Command, &'static str> {
         let mut command = Command { form: Some(Form::Ss), ..Command::default() };
-        let (mut kinds, mut states, mut named) = (Vec::new(), PLAIN, 0);
+        let (mut kinds, mut states, mut named) = (Vec::new(), None, 0);
         while let Some(word) = words.next() {
             let long = word.split('=').next().unwrap_or_default();
             command.families |= families(word);
-            states = listed(word).unwrap_or(states);
+            states = listed(word).or(states);
             command.has_no_header |= word == "--no-header" || short(word).contains('H');
             if let Some((_, letter)) = LONG.iter().find(|(name, _)| *name == long) {
                 match letter {
@@ -183,7 +184,7 @@ impl Command {
                 command.has_filter = true;
             }
         }
-        let states = if named == 0 { states } else { named };
+        let states = if named == 0 { states.unwrap_or_else(|| plain(&kinds)) } else { named };
         command.states = Some(states);
         // Numbers of states have a few bits.
         command.state = states.is_power_of_two().then(|| states.trailing_zeros() as u8);
@@ -198,6 +199,13 @@ impl Command {
         command.has = [b't', b'u'].map(|kind| kinds.contains(&kind) || kinds.is_empty());
         Ok(command)
     }
+}
+
+/// What ss lists of these kinds of sockets without -a, -l and `state`: of UDP and raw ones a single state, for which
+/// there is no column.
+fn plain(kinds: &[u8]) -> u16 {
+    let is_of_peers = !kinds.is_empty() && kinds.iter().all(|kind| matches!(kind, b'u' | b'w'));
+    if is_of_peers { ESTABLISHED } else { PLAIN }
 }
 
 /// What a shell takes away from words.
@@ -310,6 +318,10 @@ mod tests {
             ("/usr/bin/ss -o state established ( dport = :ssh )", None, Some(1)),
             ("ss -tn", Some(6), None),
             ("ss -uan", Some(17), None),
+            ("ss -un", Some(17), Some(1)),
+            ("ss -Hn -A udp", Some(17), Some(1)),
+            ("ss -uln", Some(17), None),
+            ("ss -un state connected", Some(17), None),
             ("ss -tuan", None, None),
             ("ss --tcp --numeric state connected", Some(6), None),
             ("ss -A tcp state FIN-WAIT-2", Some(6), Some(5)),
@@ -317,7 +329,7 @@ mod tests {
             ("ss -A inet", None, None),
             ("ss -A all", None, None),
             ("ss -A unix", Some(0), None),
-            ("ss --query=udp", Some(17), None),
+            ("ss --query=udp", Some(17), Some(1)),
             ("ss -wan", Some(0), None),
             ("ss -f inet6 -t", Some(6), None),
             ("ss", None, None),
