@@ -405,6 +405,17 @@ fn gaps_of_a_form_stay_gaps_in_rows() {
     }
 }
 
+/// A header without rows is an answer, as that of conncount is; nothing at all is none.
+#[test]
+fn a_header_alone_is_of_no_flows() {
+    let none = ran("-L -p 222 --tsv --header", &recording(LISTS[0])).0;
+    assert_eq!(none.lines().count(), 1, "{none}");
+    assert_eq!(ran("-C", &none), ("0\n".into(), String::new(), 0));
+    assert_eq!(ran("-C --by proto", &none), (String::new(), String::new(), 0));
+    let (_, stderr, status) = ran("-C", "\n");
+    assert!(stderr.contains("holds no flow") && status == 1, "{stderr}");
+}
+
 #[test]
 fn json_over_several_lines_is_refused_by_its_name() {
     let rows = ran("-L --json", &recording(LISTS[0])).0;

@@ -132,7 +132,10 @@ impl Text<'_, '_> {
         let taken = match rows.line(line) {
             Some(Is::Flow(text)) => self.flow(place, &text),
             Some(Is::Lost(lost)) => (self.each)(place, Seen::Lost(lost)),
-            Some(Is::Header) => Ok(()),
+            Some(Is::Header) => {
+                self.shown.begin();
+                Ok(())
+            }
             Some(Is::Twice(name)) => {
                 let name = error::visible(name);
                 Err(place.error(format_args!("{name} stands there twice")))
