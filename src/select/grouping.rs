@@ -263,7 +263,10 @@ impl<K: Counted> Grouping<K> {
     ) -> Result<Option<Groups>, Error> {
         let (mut groups, mut key, mut rows, mut is_joined) = (self.groups(), Vec::new(), 0, false);
         let doubts = rows::read(source, &mut |row| {
-            let Some(tally) = tally(&row)? else { return Ok(()) };
+            let tally = tally(&row)?;
+            // A row that is left out tells, too, that its table does not answer.
+            self.must_have_keys(&row)?;
+            let Some(tally) = tally else { return Ok(()) };
             self.saved_key(&mut key, &row)?;
             groups.add_all(&key, tally);
             if row.has(COUNT) {
@@ -297,16 +300,21 @@ impl<K: Counted> Grouping<K> {
         Ok(tally)
     }
 
+    /// Refuses a saved row without the column of a key.
+    fn must_have_keys(&self, row: &Row<'_>) -> Result<(), Error> {
+        let lacking = self.by.iter().find(|part| !row.has(part.key.column.name));
+        lacking.map_or(Ok(()), |part| {
+            let (key, column) = (part.key.name, part.key.column.name);
+            Err(row
+                .error(format_args!("the rows have no column {column}: save them with --by {key}")))
+        })
+    }
+
     /// Writes the key of a saved row to `buffer`.
     fn saved_key(&self, buffer: &mut Vec<u8>, row: &Row<'_>) -> Result<(), Error> {
         buffer.clear();
         for part in &self.by {
-            let (key, column) = (part.key.name, part.key.column.name);
-            if !row.has(column) {
-                return Err(row.error(format_args!(
-                    "the rows have no column {column}: save them with --by {key}"
-                )));
-            }
+            let column = part.key.column.name;
             let cell = row.get(column)?;
             part.push_saved(buffer, cell).map_err(|reason| {
                 let cell = error::visible(cell.unwrap_or_default());

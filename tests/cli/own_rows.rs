@@ -612,6 +612,22 @@ fn all_twelve_states_are_there() {
     }
 }
 
+/// Rows that are left out lack a column, too: what nothing answers is no empty table.
+#[test]
+fn a_column_is_missing_in_rows_that_are_left_out() {
+    let text =
+        "proto\tstate\traddr\tcount\nudp\tCLOSE\t0.0.0.0\t2\nudp\tESTABLISHED\t127.0.0.1\t1\n";
+    for line in ["conncount", "conncount -t", "conncount -u --state listen", "conncount -u"] {
+        for key in ["process", "inode"] {
+            let refused = refusal(&format!("{line} --by raddr,{key}"), text);
+            let wanted =
+                format!("FILE:2: the rows have no column {key}: save them with --by {key}");
+            assert_eq!(refused, wanted, "{line} {key}");
+        }
+    }
+    assert_eq!(ran("conncount --by raddr", text).2, 0);
+}
+
 /// Rows hold the names of pods, or none: a list of them would change nothing.
 #[test]
 fn rows_take_no_names_of_pods() {
