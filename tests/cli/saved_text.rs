@@ -1315,6 +1315,21 @@ fn udp_of_ss_without_a_is_of_one_state() {
     }
 }
 
+/// A damaged row of netstat is not called one of ss.
+#[test]
+fn a_damaged_state_is_told_as_one_of_netstat() {
+    let text = "Active Internet connections (w/o servers)\n\
+        Proto Recv-Q Send-Q Local Address Foreign Address State\n\
+        tcp 0 0 127.0.0.1:80 127.0.0.1:5000 ESTABLISHED\n\
+        tcp 0 0 127.0.0.1:80 127.0.0.1:5001 ESTABLISHD\n";
+    let wanted = "conncount: FILE:4: not a row of netstat: its sixth word is not a state of TCP\n";
+    for damaged in
+        [text, &text.replace("tcp ", "tcp6 "), &text.replace("ESTABLISHD", "FIN_WAIT9 0 5 7/x")]
+    {
+        assert_eq!(refusal(&["conncount"], damaged), wanted);
+    }
+}
+
 /// `ss -H` prints nothing where no socket matches; everything else prints a header.
 #[test]
 fn nothing_is_an_answer_of_ss_without_a_header() {

@@ -45,6 +45,18 @@ fn has_state(line: &[u8]) -> bool {
     Fields::new(line).nth(5).and_then(state).is_some()
 }
 
+/// Whether a line is like a row of TCP, but for a state that there is not. A row of ss without a state has no word of
+/// capital letters there.
+pub fn has_strange_state(line: &[u8]) -> bool {
+    let mut fields = Fields::new(line);
+    let is_tcp = fields.next().is_some_and(|word| matches!(word, b"tcp" | b"tcp6"));
+    let has_queues =
+        [fields.next(), fields.next()].into_iter().flatten().all(|word| number(word).is_some());
+    let word = fields.nth(2).unwrap_or_default();
+    let is_like_state = word.first().is_some_and(u8::is_ascii_uppercase);
+    is_tcp && has_queues && is_like_state && state(word).is_none()
+}
+
 /// Reads a line; `None` if it is not one of this text.
 pub fn read(line: &[u8], columns: Columns) -> Option<Line<'_>> {
     if let Some(title) = line.strip_prefix(b"Active ") {

@@ -295,6 +295,8 @@ pub(in crate::source) fn is_connection(row: &Row<'_>, protocol: Option<u8>) -> b
         && ports.iter().any(|port| matches!(port, Port::Number(_)))
 }
 
+const STRANGE_STATE: &str = "not a row of netstat: its sixth word is not a state of TCP";
+
 /// A text of netstat.
 #[derive(Default)]
 pub(super) struct Netstat {
@@ -330,6 +332,7 @@ impl Text for Netstat {
     fn line(&mut self, place: Place<'_>, line: &[u8], each: &mut Each<'_>) -> Result<bool, Error> {
         let line = match netstat::read(line, self.columns) {
             Some(line) => line,
+            None if netstat::has_strange_state(line) => return Err(place.error(STRANGE_STATE)),
             None => return Ok(self.is_other && !super::begins_another(line)),
         };
         let is_of_internet = !matches!(line, Line::Title(None) | Line::Notice);
