@@ -45,6 +45,7 @@ A copy in
 that is empty counts as one that is not there; if it is one of several that are read together, a warning names it, and
 the status is 1.
 A file that does not begin as its command prints, since the command failed, is skipped with a warning.
+Of several tables of one tool, the one whose command lists most is read.
 The options in a file's name, as in
 .Pa netstat_-W_-neopa ,
 count as those of
@@ -54,7 +55,9 @@ With
 files
 .Pa ip_netns_exec_NAME_*
 are namespaces, and the machine's own is
-.Ql host .
+.Ql host ;
+one of that name is
+.Ql /run/netns/host .
 .Ss What a text does not tell
 A key or filter that a text does not answer is an error, and names the option of the tool that adds the answer.
 A text that another applet reads is an error that names this applet; rows of connbox are read by the applet that printed them.

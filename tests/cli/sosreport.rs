@@ -273,6 +273,36 @@ fn a_namespace_without_sockets_has_none() {
     assert!(stdout.contains("not a line of a table of ss") && status == 3, "{stdout}");
 }
 
+/// Any name may be that of a namespace, and none takes the machine's place.
+#[test]
+fn a_namespace_called_host_is_not_the_machine() {
+    let folder = with_tables("called-host", SS);
+    let other = b"tcp ESTAB 0 0 127.0.0.1:1 127.0.0.1:9 users:((\"a\",pid=1,fd=2))\n".repeat(5);
+    folder.write("sos_commands/networking/ip_netns_exec_host_ss_-peaonmi", &other);
+    let of = |stdout: &str| (stdout.to_owned(), String::new(), 0);
+    assert_eq!(folder.ran("conncount --state estab"), of("1\n"));
+    let all = folder.ran("conncount --netns all --state estab").0;
+    assert_eq!(all, "host\t1\n/run/netns/host\t5\n");
+}
+
+/// Of several tables the widest is read; what it leaves out nobody has chosen.
+#[test]
+fn the_table_of_the_widest_command_is_read() {
+    let folder = with_tables("widest", SS);
+    let wanted = folder.ran("tcpstates");
+    assert_eq!((wanted.1.as_str(), wanted.2), ("", 0));
+    let narrow = b"tcp LISTEN 0 5 127.0.0.1:1 0.0.0.0:* users:((\"b\",pid=2,fd=2))\n";
+    for name in ["ss_-lntup", "ss_-4_-tuanp", "ss_-anp_dport_=_:1", "ss_-anp_-u"] {
+        folder.write(&format!("sos_commands/networking/{name}"), narrow);
+        assert_eq!(folder.ran("tcpstates"), wanted, "{name}");
+    }
+    let folder = Folder::new("narrow");
+    folder.write("sos_commands/networking/ss_-lntup", narrow);
+    let (_, stderr, status) = folder.ran("conncount --by state");
+    let said = "left out sockets in ESTABLISHED";
+    assert!(stderr.contains(said) && status == 0, "{stderr}");
+}
+
 /// The files of /proc, and what ss and netstat say of processes.
 fn with_tables(test: &str, ss: &[u8]) -> Folder {
     let folder = Folder::new(test);

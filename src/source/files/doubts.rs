@@ -183,7 +183,10 @@ impl Doubts {
         let states = StateSet::of_mask(mask | (mask >> 3 & 1) << 12);
         let left_out = |proto| Lacking::left_out(all(proto).without(states));
         let mut doubts = Doubts::of_states(listed, left_out);
-        doubts.add(Doubts::BY_COMMAND);
+        // Who names the command knows what it leaves out; who gives a folder does not.
+        if !command.is_of_name {
+            doubts.add(Doubts::BY_COMMAND);
+        }
         doubts
     }
 

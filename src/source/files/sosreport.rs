@@ -3,6 +3,7 @@
 //! sos keeps copies of /proc and the output of commands, in files that are named after the commands:
 //! `sos_commands/networking/ss_-peaonmi`, `ip_netns_exec_NAME_netstat_-s`.
 
+use std::cmp::Reverse;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,9 @@ use crate::wire::saved::{Form, Known};
 
 /// What stands in for the name of the machine's own namespace.
 pub const HOST: &[u8] = b"host";
+
+/// A namespace that has this name itself.
+const NAMED_HOST: &[u8] = b"/run/netns/host";
 
 /// Where sos keeps output, below its folder.
 const FOLDERS: [&str; 2] = ["sos_commands/networking", "sos_commands/conntrack"];
@@ -163,8 +167,8 @@ impl Folder {
         is_any
     }
 
-    /// Adds the first output of a command that is wanted, of those that begin as one that the applet reads; gives
-    /// whether there is one.
+    /// Adds the output of a command that is wanted, of those that begin as one that the applet reads: the one whose
+    /// command lists most, the first of several. Gives whether there is one.
     fn add_output(
         &self,
         wanted: &dyn Fn(&[u8]) -> bool,
@@ -175,12 +179,13 @@ impl Folder {
         let is_wanted = |saved: &&Saved| {
             saved.namespace == namespace && wanted(&saved.command) && has_text(&saved.path)
         };
-        let mut saved = self.all.iter().filter(is_wanted);
-        let found = saved.find(|saved| is_read(&saved.path, reader, &mut files.skipped));
-        if let Some(Saved { path, command, .. }) = found {
-            files.paths.push(path.clone());
-            let command = String::from_utf8_lossy(command).replace('_', " ");
-            files.commands.extend(Command::parse(&command).ok().map(|it| (path.clone(), it)));
+        let mut wanted: Vec<_> = self.all.iter().filter(is_wanted).collect();
+        wanted.sort_by_key(|saved| Reverse(saved.parsed().map(|command| command.breadth())));
+        let mut wanted = wanted.into_iter();
+        let found = wanted.find(|saved| is_read(&saved.path, reader, &mut files.skipped));
+        if let Some(saved) = found {
+            files.paths.push(saved.path.clone());
+            files.commands.extend(saved.parsed().map(|command| (saved.path.clone(), command)));
         }
         found.is_some()
     }
@@ -205,6 +210,14 @@ fn has(command: &[u8], letter: u8) -> bool {
 }
 
 impl Saved {
+    /// What the command says, if it is one of ss or netstat.
+    fn parsed(&self) -> Option<Command> {
+        let command = String::from_utf8_lossy(&self.command).replace('_', " ");
+        let mut command = Command::parse(&command).ok()?;
+        command.is_of_name = true;
+        Some(command)
+    }
+
     /// Reads the name of a file; `None` if it is not the output of a command that connbox knows.
     fn of(path: PathBuf) -> Option<Saved> {
         const COMMANDS: [&[u8]; 4] = [b"ss_-", b"netstat_-", b"nstat_", b"conntrack_-"];
@@ -218,7 +231,8 @@ impl Saved {
                         && COMMANDS.iter().any(|command| after.starts_with(command))
                 };
                 let place = (1..rest.len()).find(is_command)?;
-                (rest.get(..place)?, rest.get(place + 1..)?)
+                let name = rest.get(..place)?;
+                (if name == HOST { NAMED_HOST } else { name }, rest.get(place + 1..)?)
             }
         };
         let is_known = COMMANDS.iter().any(|known| command.starts_with(known));
@@ -271,6 +285,7 @@ mod tests {
         for (name, wanted) in [
             ("a/ss_-peaonmi", "host ss_-peaonmi"),
             ("a/ip_netns_exec_blue_ss_-peaonmi", "blue ss_-peaonmi"),
+            ("a/ip_netns_exec_host_ss_-peaonmi", "/run/netns/host ss_-peaonmi"),
             ("a/ip_netns_exec_a_b_netstat_-W_-neopa", "a_b netstat_-W_-neopa"),
             ("a/ip_netns_exec_blue_conntrack_-L_-o_extended", "blue conntrack_-L_-o_extended"),
             ("a/nstat_-zas", "host nstat_-zas"),

@@ -24,6 +24,8 @@ pub struct Command {
     pub has_no_header: bool,
     /// Whether it cuts no address: `netstat -W`.
     pub is_wide: bool,
+    /// Whether the name of a file says it, which its reader has not chosen.
+    pub is_of_name: bool,
 }
 
 /// All states of ss, bit N for the kernel's state N.
@@ -76,6 +78,14 @@ impl Command {
     /// What it says about a text of this form.
     pub fn about(self, form: Form) -> Command {
         if self.form == Some(form) { self } else { Command::default() }
+    }
+
+    /// Of how many kinds are the sockets that it lists, by protocol, family and state; 0 with a filter.
+    pub fn breadth(&self) -> u32 {
+        let protocols = self.has.iter().filter(|has| **has).count();
+        let families = if self.families == 0 { 2 } else { self.families.count_ones() };
+        let kinds = self.states.unwrap_or_default().count_ones() * families;
+        if self.has_filter { 0 } else { kinds * u32::try_from(protocols).unwrap_or_default() }
     }
 
     /// Which sockets of TCP the title of netstat announces.
