@@ -124,7 +124,10 @@ pub(super) fn run(call: &mut Call, args: &Args, wanted: &Watched) -> Result<(), 
             watch.end(&mut call.report)?;
             match (is_early, is_whole) {
                 (true, true) => Err(Error::failed("--ended", Ending::EARLY)),
-                (true, false) => Ok(call.report.lack(Ending::EARLY)),
+                (true, false) => {
+                    call.report.lack(Ending::EARLY);
+                    Ok(())
+                }
                 (false, _) => Ok(()),
             }
         }

@@ -1204,44 +1204,50 @@ mod tests {
         assert_eq!(at(13, Some((6, [60, 0], SynSent))), (6, SynSent, [60, 0], [60, 0], Some(0)));
     }
 
+    type Followed = Option<(Option<u64>, Option<u64>, Option<u64>)>;
+
+    /// A socket of which the kernel tells bytes and idle seconds, or neither.
+    fn socket(is_client: bool, state: State, told: Option<(u64, u64)>) -> Counters {
+        let (local, remote) = (end(1, 40000), end(2, 80));
+        let (local, remote) = if is_client { (local, remote) } else { (remote, local) };
+        Counters {
+            local,
+            remote,
+            zone: 0,
+            flow: None,
+            is_client: Some(is_client),
+            bound: None,
+            state,
+            sent_bytes_total: told.map(|(bytes, _)| bytes),
+            received_bytes_total: told.map(|(bytes, _)| bytes),
+            retransmits_total: None,
+            rtt: None,
+            idle: told.map(|(_, idle)| Duration::from_secs(idle)),
+            cookie: 0,
+            cgroup: 0,
+        }
+    }
+
+    /// Idle seconds and totals of a connection after each of these readings.
+    fn follow(readings: &[(u64, &[Counters])]) -> Vec<Followed> {
+        let mut tracker = Tracker::new(Options::default());
+        let mut all = Vec::new();
+        for (second, reading) in readings {
+            let now = Duration::from_secs(*second);
+            reading.iter().for_each(|counters| tracker.counters(now, counters));
+            tracker.end_of_counters(now);
+            let one = tracker.connections().next();
+            let idle = |one: &Connection| one.idle(now).map(|idle| idle.as_secs());
+            all.push(one.map(|one| (idle(one), one.tx.total(), one.rx.total())));
+        }
+        all
+    }
+
     /// The kernel tells the idle time and the bytes of a socket, and neither of a minisocket or of a flow that it does
     /// not count.
     #[test]
     fn what_no_counters_tell_is_not_known() {
-        let socket = |is_client: bool, state, told: Option<(u64, u64)>| {
-            let (local, remote) = (end(1, 40000), end(2, 80));
-            let (local, remote) = if is_client { (local, remote) } else { (remote, local) };
-            Counters {
-                local,
-                remote,
-                zone: 0,
-                flow: None,
-                is_client: Some(is_client),
-                bound: None,
-                state,
-                sent_bytes_total: told.map(|(bytes, _)| bytes),
-                received_bytes_total: told.map(|(bytes, _)| bytes),
-                retransmits_total: None,
-                rtt: None,
-                idle: told.map(|(_, idle)| Duration::from_secs(idle)),
-                cookie: 0,
-                cgroup: 0,
-            }
-        };
-        let follow = |readings: &[(u64, &[Counters])]| {
-            let mut tracker = Tracker::new(Options::default());
-            let mut all = Vec::new();
-            for (second, reading) in readings {
-                let now = Duration::from_secs(*second);
-                reading.iter().for_each(|counters| tracker.counters(now, counters));
-                tracker.end_of_counters(now);
-                let one = tracker.connections().next();
-                let idle = |one: &Connection| one.idle(now).map(|idle| idle.as_secs());
-                all.push(one.map(|one| (idle(one), one.tx.total(), one.rx.total())));
-            }
-            all
-        };
-        use State::{Closing, Established, SynAck, SynSent};
+        use State::Closing;
         let mini = socket(true, Closing, None);
         let full = socket(false, Closing, Some((5, 20)));
         // The same with either end read first.
@@ -1258,6 +1264,12 @@ mod tests {
             found,
             [Some((None, None, None)), Some((None, None, None)), Some((Some(0), None, None))]
         );
+    }
+
+    #[test]
+    fn what_was_known_or_seen_to_change_remains_known() {
+        use State::{Closing, Established, SynAck, SynSent};
+        let mini = socket(true, Closing, None);
         // What was known remains so, and what was seen to begin or to change has been idle since.
         let open = socket(true, Established, Some((7, 3)));
         let found = follow(&[(100, &[open]), (101, &[mini]), (103, &[mini])]);

@@ -84,8 +84,12 @@ impl Command {
     pub fn breadth(&self) -> u32 {
         let protocols = self.has.iter().filter(|has| **has).count();
         let families = if self.families == 0 { 2 } else { self.families.count_ones() };
-        let kinds = self.states.unwrap_or_default().count_ones() * families;
-        if self.has_filter { 0 } else { kinds * u32::try_from(protocols).unwrap_or_default() }
+        let kinds = self.states.unwrap_or_default().count_ones().saturating_mul(families);
+        if self.has_filter {
+            0
+        } else {
+            kinds.saturating_mul(u32::try_from(protocols).unwrap_or_default())
+        }
     }
 
     /// Which sockets of TCP the title of netstat announces.
