@@ -144,7 +144,7 @@ alone.
 A line that fits nothing is an error with file and line.
 A text that ends in the middle of a line gives the rows before it, a warning, and status 1.
 Tables of the same sockets by several tools count twice, and a warning says so, as it does of the same table given
-twice, if it has a connection or 16 lines.
+twice, if it has a connection or 16 lines, and of tables that share half of their connections.
 .Sh EXAMPLES
 What is connected to a machine where nothing can be installed:
 .Bd -literal -offset indent -compact

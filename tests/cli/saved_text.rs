@@ -742,8 +742,21 @@ fn a_long_table_that_is_given_twice_counts_twice_and_says_so() {
         doubt,
         "conncount: --from: the same table of sockets is given twice: its sockets count twice\n"
     );
-    let other = [header, &table, header, &table, &line(31)].concat();
-    assert_eq!(rows(&["conncount", "--by", "proto"], &other), "tcp\t61\n");
+    // So it is with what was saved a moment later, or with other options.
+    let later = [&table[..], &line(31)].concat();
+    let fewer: String = table.lines().take(20).flat_map(|line| [line, "\n"]).collect();
+    let columns = table.replace('\n', " users:((\"a\",pid=1,fd=3))\n");
+    for (other, count) in [(&later, 61), (&fewer, 50), (&columns, 60)] {
+        let (stdout, stderr, _) =
+            ran(&["conncount", "--by", "proto"], &[header, &table, header, other].concat());
+        assert_eq!((stdout, stderr), (format!("tcp\t{count}\n"), doubt.clone()), "{other}");
+    }
+    // Another machine has other connections.
+    let away = table.replace("127.0.0.1:7000", "127.0.0.1:7001");
+    assert_eq!(
+        rows(&["conncount", "--by", "proto"], &[header, &table, header, &away].concat()),
+        "tcp\t60\n"
+    );
 }
 
 /// One connection tells: no two machines have the same. Servers alone do not.
@@ -1022,7 +1035,7 @@ fn a_way_is_in_doubt_without_sockets_that_listen() {
         tcp 0 0 10.0.0.1:50000 10.0.0.2:40000 ESTABLISHED\n";
     let plain = ["--from-command", "ss -tn"];
     for (text, command, said, status) in [
-        (ss.as_str(), &[][..], ", LISTEN: without -a", 0),
+        (ss.as_str(), &[][..], "LISTEN: without -a", 0),
         (&ss, &plain, "left out sockets in ", 1),
         (netstat, &[], "left out sockets in LISTEN", 1),
         (&whole, &[], "", 0),
@@ -1119,7 +1132,6 @@ fn listening_sockets_tell_nothing_of_other_ends() {
     let (ss, netid) = (format!("State {header}"), format!("Netid State {header}"));
     let listens = "LISTEN 0 5 0.0.0.0:22 0.0.0.0:*\n";
     let connects = "ESTAB 0 0 10.0.0.1:22 10.0.0.2:443\n";
-    let listens6 = "LISTEN 0 5 [::]:22 [::]:*\n";
     let servers = format!("{ss}{listens}");
     let udp = format!("{netid}udp UNCONN 0 0 0.0.0.0:53 0.0.0.0:*\ntcp {listens}");
     let netstat = |title: &str| {
@@ -1167,7 +1179,7 @@ fn listening_sockets_tell_nothing_of_other_ends() {
         }
     }
     // Which states a text lists is seen in sockets of the other family, too.
-    let both = format!("{ss}{connects}{listens}{listens6}");
+    let both = format!("{ss}{connects}{listens}LISTEN 0 5 [::]:22 [::]:*\n");
     for (words, answer) in [
         (&["network-connections", "--conn-type=tcp6", "-w", "9"][..], "tcp6 LISTEN: 1|"),
         (

@@ -13,6 +13,7 @@ pub mod procfs;
 mod record;
 mod repeats;
 pub mod rows;
+pub(in crate::source) mod sample;
 pub mod saved;
 pub mod sosreport;
 pub(in crate::source) mod split_row;

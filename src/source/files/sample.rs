@@ -7,7 +7,8 @@ use crate::wire::saved::row::{Port, Rest, Row};
 /// How many are kept of a table.
 const KEPT: usize = 16;
 
-/// The connections of a table with the least hashes: of two tables that share connections, both keep the same.
+/// The connections of a table with the least hashes: of two tables that share connections, both keep the same. A part of
+/// so few of them that none is kept of the whole goes unnoticed.
 #[derive(Clone, Debug, Default)]
 pub(in crate::source) struct Sample(Vec<u64>);
 

@@ -9,6 +9,7 @@
 pub use super::doubts::Doubts;
 pub(crate) use super::doubts::Weight;
 use super::repeats::Repeats;
+use super::sample::Sample;
 use crate::model::{Family, Proto};
 use crate::wire::saved::Form;
 use crate::wire::socket_row::SocketRow;
@@ -146,6 +147,9 @@ pub(super) struct Pass {
     /// The rows of the present one: their number and a sum over them.
     rows: u64,
     sum: u64,
+    /// Some of its rows, and those of the tables that ended.
+    sample: Sample,
+    samples: Vec<Sample>,
     /// How many tables were taken for ones of UDP, and nothing told them from those of other protocols.
     untold: u32,
     /// Whether there was a table of TCP.
@@ -278,6 +282,9 @@ impl Pass {
         let is_repeated = match row.identity() {
             Some(identity) => {
                 self.sum = self.sum.wrapping_add(identity);
+                if self.is_saved {
+                    self.sample.add(identity);
+                }
                 repeats.has(identity)
             }
             None => row.rare_identity().is_some_and(|identity| repeats.has_rare(identity)),
@@ -324,6 +331,15 @@ impl Pass {
         is_twice
     }
 
+    /// Compares some connections of a table with those of the tables before. `is_news`: whether something is to be said of
+    /// it if they share them.
+    pub(super) fn compare_sample(&mut self, sample: Sample, is_news: bool) {
+        if is_news && self.samples.iter().any(|other| other.is_alike(&sample)) {
+            self.tables.doubts.add(Doubts::TWICE);
+        }
+        self.samples.push(sample);
+    }
+
     /// Notes which tool lists sockets.
     pub(super) fn listed_by(&mut self, form: Form) {
         if self.listed_by.is_some_and(|other| other != form) || self.repeats.is_some() {
@@ -355,6 +371,8 @@ impl Pass {
                 self.tables.doubts.add(Doubts::TWICE);
             }
             self.sums.push(sum);
+            let sample = std::mem::take(&mut self.sample);
+            self.compare_sample(sample, true);
         }
     }
 }

@@ -82,7 +82,7 @@ pub struct End<'a> {
     pub is_bracketed: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Host<'a> {
     /// `*`: any address.
     Any,
@@ -92,7 +92,7 @@ pub enum Host<'a> {
     Cut,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Port<'a> {
     /// `*`: none, or any.
     Any,

@@ -7,6 +7,7 @@ pub mod words;
 
 use super::lines::Place;
 use super::record::{Each, Record};
+use super::sample::Sample;
 use super::split_row::SplitRow;
 use super::tables::{COMPARED, Doubts, Pass, mixed};
 use crate::error::Error;
@@ -37,9 +38,9 @@ pub(in crate::source) trait Text {
         0
     }
 
-    /// Whether a row is of a connection: no two machines have the same.
-    fn has_connection(&self) -> bool {
-        false
+    /// Some of the connections that it lists: no two machines have the same.
+    fn sample(&self) -> Option<&Sample> {
+        None
     }
 }
 
@@ -247,11 +248,16 @@ impl<'a> Saved<'a> {
         if let Some(mut now) = self.now.take().filter(|now| now.is_own) {
             pass.tables.doubts.add(now.text.end(place, each)?);
             // Short tables of two machines may be alike: both may have the same few servers.
-            let tells = now.has_sockets() && (now.lines >= COMPARED || now.text.has_connection());
+            let sample = now.text.sample().filter(|sample| !sample.is_empty());
+            let tells = now.has_sockets() && (now.lines >= COMPARED || sample.is_some());
             let is_twice = tells && pass.end_of_text(now.sum ^ now.lines);
             let listed = now.text.snapshot();
-            if !is_twice && self.snapshots & listed != 0 {
+            let is_snapshot = self.snapshots & listed != 0;
+            if !is_twice && is_snapshot {
                 pass.tables.doubts.add(Doubts::SNAPSHOTS);
+            }
+            if let Some(sample) = sample {
+                pass.compare_sample(sample.clone(), !is_snapshot);
             }
             self.snapshots |= listed;
         }

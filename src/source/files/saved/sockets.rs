@@ -6,6 +6,7 @@ use crate::model::{Family, Proto};
 use crate::source::files::lacking::Shown;
 use crate::source::files::lines::Place;
 use crate::source::files::record::{Each, Record};
+use crate::source::files::sample::{Sample, is_connection};
 use crate::source::files::tables::Doubts;
 use crate::wire::saved::command::Command;
 use crate::wire::saved::netstat::{self, Line, Which};
@@ -39,6 +40,7 @@ pub(super) struct Ss {
     version: [bool; 2],
     /// The first row of a connection, if there was one: it comes again only if the text does.
     connection: Vec<u8>,
+    sample: Sample,
     shown: Shown,
 }
 
@@ -57,6 +59,7 @@ impl Ss {
             star: [false; 2],
             version: [false; 2],
             connection: Vec::new(),
+            sample: Sample::default(),
             shown: Shown::default(),
         }
     }
@@ -146,6 +149,7 @@ impl Ss {
         }
         self.was_foreign = row.protocol == Some(0);
         self.look_at(&row);
+        self.sample.see(&row, self.protocol);
         if self.connection == line {
             self.doubts.add(Doubts::TWICE);
         } else if self.connection.is_empty() && is_connection(&row, self.protocol) {
@@ -258,8 +262,8 @@ impl Text for Ss {
         Ok(self.doubts)
     }
 
-    fn has_connection(&self) -> bool {
-        !self.connection.is_empty()
+    fn sample(&self) -> Option<&Sample> {
+        Some(&self.sample)
     }
 }
 
@@ -286,15 +290,6 @@ fn fits(protocol: u8, row: &Row<'_>) -> bool {
     protocol != 17 || row.state.is_none_or(|state| matches!(state, 1 | 7))
 }
 
-/// Whether a row is of a connection of TCP: several sockets of UDP may have the same two ends. One whose ports both have
-/// names does not count: those of services are the same on many machines. `protocol`: that of rows without one.
-pub(in crate::source) fn is_connection(row: &Row<'_>, protocol: Option<u8>) -> bool {
-    let ports = [row.local.port, row.remote.port];
-    matches!(row.protocol.or(protocol), None | Some(6))
-        && ports.iter().all(|port| matches!(port, Port::Number(1..) | Port::Name(_)))
-        && ports.iter().any(|port| matches!(port, Port::Number(_)))
-}
-
 const STRANGE_STATE: &str = "not a row of netstat: its sixth word is not a state of TCP";
 
 /// A text of netstat.
@@ -312,7 +307,7 @@ pub(super) struct Netstat {
     has_rows: bool,
     /// See [`Text::snapshot`].
     listed: u8,
-    has_connection: bool,
+    sample: Sample,
     /// Whether the tables were announced that the command asked for.
     is_announced: bool,
     is_begun: [bool; 2],
@@ -358,7 +353,7 @@ impl Text for Netstat {
                     Some(17) => Proto::Udp,
                     _ => return Ok(true),
                 };
-                self.has_connection |= is_connection(&row, None);
+                self.sample.see(&row, None);
                 self.shown.see(proto, row.state.unwrap_or_default());
                 // -l lists sockets of UDP without a peer.
                 let is_listening = matches!(row.state, Some(7 | 10));
@@ -388,8 +383,8 @@ impl Text for Netstat {
         Ok(self.doubts)
     }
 
-    fn has_connection(&self) -> bool {
-        self.has_connection
+    fn sample(&self) -> Option<&Sample> {
+        Some(&self.sample)
     }
 
     fn snapshot(&self) -> u8 {
