@@ -1012,14 +1012,22 @@ fn states_that_a_text_leaves_out_are_no_zeros() {
         assert_eq!(stdout.contains("UNKNOWN"), !said.is_empty(), "{state} {command:?}: {stdout}");
         check_is_unknown(text, command, state, said);
     }
-    // States that nobody has named are shown as 0 with --strict alone.
+}
+
+/// States that nobody has named are shown as 0 with --strict alone.
+#[test]
+fn states_that_nobody_has_named_are_in_doubt_with_strict_alone() {
+    let ss = "State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n\
+        ESTAB 0 0 10.0.0.1:22 10.0.0.2:51385\n";
+    let plain = ["--from-command", "ss -tn"];
     let all_types = ["network-connections", "--conn-type=tcp", "-w", "9"];
     for (strict, status) in [(&[][..], 0), (&["--strict"], 3)] {
-        let (stdout, _, got) = ran(&[&all_types, strict, &plain[..]].concat(), &ss);
+        let (stdout, _, got) = ran(&[&all_types, strict, &plain[..]].concat(), ss);
         assert_eq!(got, status, "{stdout}");
     }
-    let twice = [&["tcpstates"][..], &plain, &established].concat();
-    assert!(refusal(&twice, &ss).contains("--from-command: is given twice"));
+    let again = ["--from-command", "ss -Htn state established"];
+    let twice = [&["tcpstates"][..], &plain, &again].concat();
+    assert!(refusal(&twice, ss).contains("--from-command: is given twice"));
 }
 
 /// The keys direction and service go by the sockets that listen: who asks for them asks for LISTEN.
@@ -1055,20 +1063,30 @@ fn a_way_is_in_doubt_without_sockets_that_listen() {
     }
 }
 
+const UDP_CONNECTS: &str = "udp ESTAB 0 0 10.0.0.1:68 10.0.0.2:67\n";
+const UDP_SERVES: &str = "udp UNCONN 0 0 0.0.0.0:53 0.0.0.0:*\n";
+const UDP_CONNECTED: &str = "udp 0 0 10.0.0.1:68 10.0.0.2:67 ESTABLISHED\n";
+const UDP_SERVING: &str = "udp 0 0 0.0.0.0:53 0.0.0.0:*                           \n";
+
+/// A text of ss with these rows.
+fn ss_of(rows: &[&str]) -> String {
+    let header = "Netid State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n";
+    [header, &rows.concat()].concat()
+}
+
+/// A text of netstat with these rows.
+fn netstat_of(title: &str, rows: &str) -> String {
+    let header = "Proto Recv-Q Send-Q Local Address           Foreign Address         State\n";
+    format!("Active Internet connections ({title})\n{header}{rows}")
+}
+
 /// UDP has two states, of which -a alone lists both. What a text shows of TCP tells its options, too.
 #[test]
 fn sockets_of_udp_that_a_text_leaves_out_are_no_zeros() {
-    let header = "Netid State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n";
-    let connects = "udp ESTAB 0 0 10.0.0.1:68 10.0.0.2:67\n";
-    let serves = "udp UNCONN 0 0 0.0.0.0:53 0.0.0.0:*\n";
     let tcp = "tcp ESTAB 0 0 10.0.0.1:22 10.0.0.2:51385\ntcp LISTEN 0 5 0.0.0.0:22 0.0.0.0:*\n";
-    let ss = |rows: &[&str]| [header, &rows.concat()].concat();
-    let netstat = |title: &str, rows: &str| {
-        let header = "Proto Recv-Q Send-Q Local Address           Foreign Address         State\n";
-        format!("Active Internet connections ({title})\n{header}{rows}")
-    };
-    let connected = "udp 0 0 10.0.0.1:68 10.0.0.2:67 ESTABLISHED\n";
-    let serving = "udp 0 0 0.0.0.0:53 0.0.0.0:*                           \n";
+    let (ss, netstat) = (ss_of, netstat_of);
+    let (connects, serves) = (UDP_CONNECTS, UDP_SERVES);
+    let (connected, serving) = (UDP_CONNECTED, UDP_SERVING);
     let by = |command| ["--from-command", command];
     let (plain, listens, all) = (by("ss -tun"), by("ss -tuln"), by("ss -tuan"));
     let left_out = "left out sockets of UDP in CLOSE: ";
@@ -1107,6 +1125,14 @@ fn sockets_of_udp_that_a_text_leaves_out_are_no_zeros() {
             "{words:?}: {stderr}"
         );
     }
+}
+
+#[test]
+fn sockets_of_udp_that_a_text_leaves_out_are_unknown_in_a_check() {
+    let (ss, netstat) = (ss_of, netstat_of);
+    let (connects, serves) = (UDP_CONNECTS, UDP_SERVES);
+    let (connected, serving) = (UDP_CONNECTED, UDP_SERVING);
+    let plain = ["--from-command", "ss -tun"];
     for (text, command, status) in [
         (ss(&[connects]), &[][..], 3),
         (ss(&[connects]), &plain, 3),
@@ -1204,6 +1230,18 @@ fn check_is_unknown(text: &str, command: &[&str], state: &str, said: &str) {
     }
 }
 
+/// Asks these files for the sockets in a state.
+fn check_states(files: &[&String], state: &str, said: &str, status: i32) {
+    for words in [&["conncount", "--state", state][..], &["tcpstates", "-v", state]] {
+        let from = files.iter().flat_map(|file| ["--from", file.as_str()]);
+        let words: Vec<&str> = words.iter().copied().chain(from).collect();
+        let output = run(&words);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(status), "{words:?}: {stderr}");
+        assert!(stderr.contains(said) && stderr.is_empty() == said.is_empty(), "{stderr}");
+    }
+}
+
 /// Texts that share out the states among them lack what all of them lack.
 #[test]
 fn texts_that_complete_each_other_lack_nothing() {
@@ -1263,14 +1301,7 @@ fn texts_that_complete_each_other_lack_nothing() {
         (&[&udp_servers, &others], "listen", left_out, 1),
         (&[&others, &again], "listen", left_out, 1),
     ] {
-        for words in [&["conncount", "--state", state][..], &["tcpstates", "-v", state]] {
-            let from = files.iter().flat_map(|file| ["--from", file.as_str()]);
-            let words: Vec<&str> = words.iter().copied().chain(from).collect();
-            let output = run(&words);
-            let stderr = String::from_utf8(output.stderr).unwrap();
-            assert_eq!(output.status.code(), Some(status), "{words:?}: {stderr}");
-            assert!(stderr.contains(said) && stderr.is_empty() == said.is_empty(), "{stderr}");
-        }
+        check_states(files, state, said, status);
     }
 }
 
@@ -1424,17 +1455,19 @@ fn held_and_lacking(text: &str, more: &[&str], said: &str) {
     }
 }
 
+/// A table of the kernel.
+const TABLE_OF_TCP: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
+        0: 0100007F:1F41 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 00000000 100\n";
+
 /// What a table cannot hold, because of its kind or of the command that made it, is no 0 for who asks for it.
 #[test]
 fn what_no_table_can_hold_is_no_zero() {
     let ss = "State Recv-Q Send-Q Local Address:Port Peer Address:Port\nESTAB 0 0 10.0.0.1:80 10.0.0.2:1\n";
     let netstat = "Active Internet connections (servers and established)\n\
         Proto Recv-Q Send-Q Local Address Foreign Address State\ntcp 0 0 10.0.0.1:80 10.0.0.2:1 ESTABLISHED\n";
-    let tcp = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
-        0: 0100007F:1F41 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 00000000 100\n";
     for (text, command, lines, said) in [
         (
-            tcp,
+            TABLE_OF_TCP,
             "",
             &[
                 "conncount -6",
@@ -1462,12 +1495,7 @@ fn what_no_table_can_hold_is_no_zero() {
             ],
             TABLES,
         ),
-        (
-            netstat,
-            "netstat -4tan",
-            &["conncount -6", "tcpstates -6", "tcpstates --laddr ::1"],
-            TABLES,
-        ),
+        (netstat, "netstat -4tan", &["conncount -6", "tcpstates --laddr ::1"], TABLES),
         (
             ss,
             "ss -tan sport = :80",
@@ -1491,7 +1519,12 @@ fn what_no_table_can_hold_is_no_zero() {
         }
         held_and_lacking(text, more, said);
     }
-    // Two texts together.
+}
+
+/// What is held is a number, and one command made the text.
+#[test]
+fn a_family_that_the_command_asked_for_is_counted() {
+    let ss = "State Recv-Q Send-Q Local Address:Port Peer Address:Port\nESTAB 0 0 10.0.0.1:80 10.0.0.2:1\n";
     let six =
         "State Recv-Q Send-Q Local Address:Port Peer Address:Port\nESTAB 0 0 [::1]:80 [::1]:1\n";
     assert_eq!(rows(&["conncount", "-6", "--from-command", "ss -6tan"], six), "1\n");
