@@ -253,9 +253,9 @@ fn a_namespace_without_sockets_has_none() {
     }
     let of = |stdout: &str, status| (stdout.to_owned(), String::new(), status);
     let line = "conncount --netns all --state estab";
-    assert_eq!(folder.ran(line), of("host\t1\n", 0));
+    assert_eq!(folder.ran(line), of("host\t-\t1\na\t-\t0\nb\t-\t0\n", 0));
     assert_eq!(folder.ran("tcpstates --netns all -v estab"), of("1\n0\n0\n", 0));
-    assert_eq!(folder.ran("conncount -u --netns all"), of("host\t1\n", 0));
+    assert_eq!(folder.ran("conncount -u --netns all"), of("host\t-\t1\na\t-\t0\nb\t-\t0\n", 0));
     let line = "conncount -t -u --netns all --by netns,state";
     let wanted = "host\tESTABLISHED\t1\nhost\tTIME_WAIT\t1\nhost\tCLOSE\t1\nhost\tLISTEN\t1\n";
     assert_eq!(folder.ran(line), of(wanted, 0));
@@ -268,7 +268,7 @@ fn a_namespace_without_sockets_has_none() {
     let said = format!(
         "conncount: DIR/{networking}/ip_netns_exec_a_ss_-peaonmi:2: not a line of a table of ss\n"
     );
-    assert_eq!(folder.ran(line), ("host\t1\n".into(), said, 1));
+    assert_eq!(folder.ran(line), ("host\t-\t1\nb\t-\t0\n".into(), said, 1));
     let (stdout, _, status) = folder.ran("network-connections --netns all");
     assert!(stdout.contains("not a line of a table of ss") && status == 3, "{stdout}");
 }
@@ -282,7 +282,7 @@ fn a_namespace_called_host_is_not_the_machine() {
     let of = |stdout: &str| (stdout.to_owned(), String::new(), 0);
     assert_eq!(folder.ran("conncount --state estab"), of("1\n"));
     let all = folder.ran("conncount --netns all --state estab").0;
-    assert_eq!(all, "host\t1\n/run/netns/host\t5\n");
+    assert_eq!(all, "host\t-\t1\n/run/netns/host\t-\t5\n");
 }
 
 /// Of several tables the widest is read; what it leaves out nobody has chosen.

@@ -420,7 +420,7 @@ fn a_pipe_may_have_any_name() {
     if !support::needs("a_pipe_may_have_any_name", &["bash"]) {
         return;
     }
-    let text = support::shell("connbox --textfile /dev/stdout closedcalc unhashed | cat");
+    let text = support::shell("connbox --textfile /dev/stdout closedcalc alloc | cat");
     assert_eq!(samples(&text).len(), 1, "{text}");
     assert_eq!(support::shell("connbox --textfile /dev/stdout | :"), "");
 }
