@@ -56,7 +56,10 @@ fn it_looks_like_tcptrack_at_80_columns() {
     assert!(lines[21].starts_with(" TOTAL") && lines[21].ends_with("B/s"), "{}", lines[21]);
     let status = " Connections 1-2 of 2                       Unpaused  Sorted by client";
     assert_eq!(lines[22], status);
-    assert_eq!(lines[23], " q quit  s sort  / filter  g group  ? help");
+    assert_eq!(
+        lines[23],
+        " q quit  s sort  / filter  g group  ? help     8 more columns in a wider window"
+    );
     script.go();
     let is_active = |line: &String| line.contains("s * ");
     terminal.wait("activity", |lines| lines[2..4].iter().all(is_active));
