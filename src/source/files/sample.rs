@@ -7,10 +7,19 @@ use crate::wire::saved::row::{Port, Rest, Row};
 /// How many are kept of a table.
 const KEPT: usize = 16;
 
-/// The connections of a table with the least hashes: of two tables that share connections, both keep the same. A part of
-/// so few of them that none is kept of the whole goes unnoticed.
-#[derive(Clone, Debug, Default)]
-pub(in crate::source) struct Sample(Vec<u64>);
+/// The connections of a table with the least hashes, in order: of two tables that share connections, both keep the same. A
+/// part of so few of them that none is kept of the whole goes unnoticed.
+#[derive(Clone, Debug)]
+pub(in crate::source) struct Sample([u64; KEPT]);
+
+/// The place of a connection that is not there.
+const NONE: u64 = u64::MAX;
+
+impl Default for Sample {
+    fn default() -> Sample {
+        Sample([NONE; KEPT])
+    }
+}
 
 impl Sample {
     /// Takes a row of a text, if it is of a connection.
@@ -26,28 +35,25 @@ impl Sample {
 
     #[inline]
     pub(super) fn add(&mut self, hash: u64) {
-        let is_full = self.0.len() == KEPT;
-        if is_full && self.0.last().is_some_and(|last| *last <= hash) {
+        if hash >= self.0[KEPT - 1] {
             return;
         }
         if let Err(place) = self.0.binary_search(&hash) {
-            if is_full {
-                self.0.pop();
-            }
-            self.0.insert(place, hash);
+            self.0[place..].rotate_right(1);
+            self.0[place] = hash;
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0[0] == NONE
     }
 
     /// Whether it shares half of the connections that both have kept all of.
     pub(super) fn is_alike(&self, other: &Sample) -> bool {
-        let end = |all: &[u64]| if all.len() == KEPT { all[KEPT - 1] } else { u64::MAX };
-        let end = end(&self.0).min(end(&other.0));
-        let [one, two] = [&self.0, &other.0].map(|all| all.partition_point(|hash| *hash <= end));
-        let shared = self.0.iter().filter(|hash| **hash <= end && other.0.contains(hash)).count();
+        let end = self.0[KEPT - 1].min(other.0[KEPT - 1]);
+        let is_of_both = |hash: &&u64| **hash <= end && **hash != NONE;
+        let [one, two] = [self, other].map(|all| all.0.iter().filter(is_of_both).count());
+        let shared = self.0.iter().filter(is_of_both).filter(|hash| other.0.contains(hash)).count();
         shared > 0 && shared * 2 >= one.min(two)
     }
 }
