@@ -49,10 +49,10 @@ fn groups_of_every_saved_form_are_those_of_the_kernel() {
         let keys = [KEYS, more].concat();
         let sums: &[&str] = if form == "save" { &[] } else { &["--sum", "packets,bytes"] };
         let count = [&["-C", "--by", &keys], sums].concat();
-        let both = || Ok((bench.theirs(words), bench.ours(words)));
-        let ((theirs, ours), live) = at_a_quiet_point(both, || bench.ours(&count));
-        assert!(live.stdout.lines().count() > 90, "{form}: {}", live.stderr);
-        for text in [theirs, ours] {
+        for list in [Bench::theirs, Bench::ours] {
+            let list = || Ok(list(&bench, words));
+            let (text, live) = at_a_quiet_point(list, || bench.ours(&count));
+            assert!(live.stdout.lines().count() > 90, "{form}: {}", live.stderr);
             // As 2>&1 saves it; Debian's program has no name for this state.
             let stdout = text.stdout.replace("(null)", "HEARTBEAT_SENT");
             let text = Text::of(test, &[text.stderr, stdout].concat());
