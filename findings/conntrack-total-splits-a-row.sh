@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Guess: in a file made by conntrack -L >FILE 2>&1 the closing line, "N flow entries have been shown", is the last one.
-# Really: not if there are rows. They leave in blocks of 4096 bytes, the total at once and before the last block. It is the first
-#   line if the list is shorter than a block; else it stands within the row at the last edge of a block, whose parts
-#   become two lines. The same holds for a pipe: conntrack -L 2>&1 | cat.
+# Really: not if there are rows. They leave in blocks of 4096 bytes, the total at once and before the last block. It is
+#   the first line if the list is shorter than a block; else it stands within the row at the last edge of a block, whose
+#   parts become two lines. The same holds for a pipe: conntrack -L 2>&1 | cat.
 # Matters: of a longer list one flow has no whole row, so a pattern finds one less; head -n -1 removes a flow, not the
 #   total; and a list that was cut off cannot be told by a missing last line.
 # Seen with: Linux 6.18, conntrack 1.4.7.

@@ -1,6 +1,9 @@
 -- The table for vector.yaml: clickhouse-client --multiquery < clickhouse.sql
 -- Its columns are some of those of `connbox conntrackd --log FILE --log-format json` (connbox-conntrackd(1)); the others
 -- are skipped, and any may be added under its name.
+--
+-- Run with ClickHouse 26.9 (chdb-core 26.9.0 of PyPI): the table, and an INSERT as Vector sends it of a real log with TCP, UDP
+-- and ICMP, IPv4 and IPv6, NAT, and a protocol that has only a number. Debian's ClickHouse, 18.16, has no DateTime64.
 CREATE TABLE IF NOT EXISTS flows
 (
     host LowCardinality(String),
