@@ -136,7 +136,11 @@ fn box_option(word: &str, operands: &[OsString]) -> Result<(), Error> {
     let name = if word == "help" { "--help" } else { word };
     let Some(option) = BOX_OPTIONS.iter().find(|option| option.is_called(name)) else {
         let known = BOX_OPTIONS.iter().map(|option| option.name);
-        return Err(Error::usage(word, format!("no such option{}", cli::hint(word, known))));
+        let hint = match cli::hint(word, known) {
+            hint if hint.is_empty() => "; --help lists them".to_owned(),
+            hint => hint,
+        };
+        return Err(Error::usage(word, format!("no such option{hint}")));
     };
     let text = match (option.task, operands) {
         (BoxTask::Textfile, operands) => match textfile::textfile(operands, say) {

@@ -195,6 +195,20 @@ fn an_unknown_applet_has_a_status_of_its_own_and_the_nearest_name() {
 }
 
 #[test]
+fn an_unknown_option_of_the_box_is_answered_with_the_nearest_or_with_the_help() {
+    for (word, cure) in [
+        ("--xyzzy", "--help lists them"),
+        ("-x", "--help lists them"),
+        ("--instal", "did you mean --install?"),
+    ] {
+        let output = support::run(&[word]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said, format!("connbox: {word}: no such option; {cure}\n"));
+        assert_eq!(output.status.code(), Some(2));
+    }
+}
+
+#[test]
 fn an_empty_word_is_to_be_seen_in_an_error() {
     for words in [
         &[""][..],
