@@ -5,6 +5,7 @@ CREATE TABLE flows (
     ip_src inet NOT NULL,
     ip_dst inet NOT NULL,
     port_src integer NOT NULL,
+    -- Of ICMP, 256 times the type, and the code.
     port_dst integer NOT NULL,
     ip_proto text NOT NULL,
     timestamp_start timestamp without time zone NOT NULL,
