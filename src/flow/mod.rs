@@ -43,6 +43,9 @@ pub const DIFFERENCES: &[&str] = &[
     "The keys of GRE select flows; conntrack ignores them.",
     "The types of an echo and its answer are no ports that were translated: -n, -g and -j leave ICMP out \
      unless an address was.",
+    "-L expect without -f, and -C expect, are of both families; those of conntrack are of IPv4 only.",
+    "The total of a list is its last line where both outputs go to one file; there conntrack writes it \
+     first, or within a row.",
     "An expectation whose flags have no names has no second space in their place.",
     "Names that come from outside (helpers, security contexts, programs) have control characters and \
      invalid UTF-8 as \\xNN, and in XML & < > and \" as entities.",

@@ -1,6 +1,10 @@
 //! What conntrack-tools and the kernel print of flows, read back with --from.
 
-use crate::support::{fixtures, run, run_with_input};
+use std::fs::File;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{CONNBOX, fixtures, run, run_with_input};
 
 /// The recorded text of a table of every protocol, in one form.
 fn recording(name: &str) -> String {
@@ -135,6 +139,23 @@ fn a_list_becomes_what_the_tool_would_have_printed() {
     let (stdout, stderr, status) = ran("-L", &plain);
     assert_eq!((stdout.lines().count(), status), (19, 0));
     assert_eq!(stderr, "conntrack v1.4.7 (conntrack-tools): 19 flow entries have been shown.\n");
+}
+
+#[test]
+fn the_total_of_a_list_is_the_last_line_of_both_outputs() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("saved-flows-and-their-total");
+    let both = File::create(&path).unwrap();
+    let status = Command::new(CONNBOX)
+        .args(["conntrack", "-L", "--from"])
+        .arg(fixtures().join("own-lab-6.18/conntrack").join(LISTS[0]))
+        .stdout(both.try_clone().unwrap())
+        .stderr(both)
+        .status();
+    assert!(status.unwrap().success());
+    let text = std::fs::read_to_string(path).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 20, "{text}");
+    assert!(lines[19].ends_with(": 19 flow entries have been shown."), "{text}");
 }
 
 #[test]

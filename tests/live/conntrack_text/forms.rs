@@ -115,6 +115,15 @@ fn expectations_are_those_of_debians_conntrack() {
             assert!(text.contains("5002"), "{text}");
         }
     }
+    // Without a family, the original shows those of IPv4 only.
+    let listed = |words: &[&str]| {
+        let (theirs, ours) = bench.both_in("UTC0", words);
+        [theirs, ours].map(|ran| ran.stdout.lines().count())
+    };
+    let [v4, v6] = ["ipv4", "ipv6"].map(|family| listed(&["-L", "expect", "-f", family])[1]);
+    assert!(v4 > 0 && v6 > 0, "{v4} {v6}");
+    assert_eq!(listed(&["-L", "expect"]), [v4, v4 + v6]);
+    assert_eq!(bench.ours(&["-C", "expect"]).stdout, format!("{}\n", v4 + v6));
     // Whatever the time is, some of these hours have one digit and some two.
     let mut digits = [false; 2];
     for hours in [0, 6, 12, 18] {
