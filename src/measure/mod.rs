@@ -145,15 +145,11 @@ impl<M: Measures> Table for MeasureTable<M> {
         }
         let readings = self.measures.read(&self.names, source, report)?;
         if self.names.iter().any(|name| M::MIXED.contains(name)) {
-            let has_difference = self.names.iter().any(is_difference);
-            let has_unhashed = readings.tcp.is_some_and(|tcp| tcp.unhashed() > 0);
-            let is_calculated = |name: &&str| summary::CALCULATED.contains(name);
-            let say = match self.is_named && self.names.iter().any(is_calculated) {
-                true => Report::lack,
-                false => Report::doubt,
-            };
+            let mut names = self.names.iter();
+            let is_calculated = names.any(|name| summary::CALCULATED.contains(name));
+            let say = if self.is_named && is_calculated { Report::lack } else { Report::note };
             if !self.has_noted {
-                let has_rest = has_difference && has_unhashed;
+                let has_rest = is_calculated && summary::has_rest(&readings);
                 self.has_noted = note_namespace(source, has_rest, report, say)?;
             }
         }
@@ -221,7 +217,7 @@ fn note_namespace(
     if !source.is_live() {
         say(
             report,
-            "--root: other network namespaces are not looked for: closed and unhashed may include their TCP sockets",
+            "--root: other network namespaces are not looked for: tcp, closed and unhashed may include their TCP sockets",
         );
         return Ok(true);
     }
@@ -229,13 +225,13 @@ fn note_namespace(
     match &others {
         Others::Exist => say(
             report,
-            "this machine has other network namespaces (containers): closed and unhashed include their \
-             TCP sockets; for the whole machine use --netns all",
+            "this machine has other network namespaces (containers): alloc counts their TCP sockets, too, and so do \
+             tcp, closed and unhashed, which are calculated from it; for the whole machine use --netns all",
         ),
         Others::Unseen(sight) if sight.is_clear() => {}
         Others::Unseen(sight) => {
             const OUTCOME: &str =
-                ": closed and unhashed may include TCP sockets of other network namespaces";
+                ": tcp, closed and unhashed may include TCP sockets of other network namespaces";
             say(report, &[&sight.reasons(), OUTCOME].concat());
         }
     }

@@ -1,6 +1,6 @@
 //! The summary of `ss -s`, and what its "closed" really counts.
 
-use super::{DIFFERENCES, HOST, HOST_MINUS_NETNS, Measure, Measures, NETNS, no_measure, sockstat};
+use super::{HOST, HOST_MINUS_NETNS, Measure, Measures, NETNS, no_measure, sockstat};
 use crate::error::{Error, Status};
 use crate::frame::Report;
 use crate::model::{Family, Patience, Proto, Protocol, Sockstat, StateSet, TcpSockstat, TcpState};
@@ -29,6 +29,11 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 
 /// The rows that are calculated from numbers of the machine and of the namespace.
 pub(crate) const CALCULATED: [&str; 3] = ["tcp", "closed", "unhashed"];
+
+/// Whether they may include sockets of other namespaces: `alloc` counts more than the two `inuse` of this one.
+pub(super) fn has_rest(readings: &Readings) -> bool {
+    readings.tcp.is_some_and(|tcp| tcp.unhashed() > 0)
+}
 
 /// The summary as a table.
 #[derive(Debug)]
@@ -75,9 +80,7 @@ pub(crate) fn number(
         return Err(Error::failed("--rule", super::NO_IPV6));
     }
     if is_calculated && !source.is_one_of_all {
-        let has_unhashed = readings.tcp.is_some_and(|tcp| tcp.unhashed() > 0);
-        let has_rest = DIFFERENCES.contains(&name) && has_unhashed;
-        super::note_namespace(source, has_rest, report, Report::doubt)?;
+        super::note_namespace(source, has_rest(&readings), report, Report::lack)?;
     }
     let lack = || match name {
         "synrecv" => crate::source::no_table(source, Proto::Tcp),

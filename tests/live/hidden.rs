@@ -214,6 +214,24 @@ fn where_every_holder_is_seen_nothing_is_said() {
     }
 }
 
+/// Without /proc/sys, nothing else tells that this is not the machine's first network namespace.
+#[test]
+fn a_proc_without_settings_does_not_hide_other_namespaces() {
+    let test = "a_proc_without_settings_does_not_hide_other_namespaces";
+    let Some(hiding) = Hiding::make(test) else { return };
+    let _outside = TcpListener::bind("127.0.0.1:0").unwrap();
+    for words in [["conncount", "-v", "tcp"], ["closedcalc", "-v", "unhashed"]] {
+        let ran = hiding.run(&[MOUNTED, &["subset=pid"]], &words);
+        if ran.stderr.contains("mount: ") {
+            return lacks(test, "subset=pid", "an older kernel");
+        }
+        assert!(ran.stderr.contains("other network namespaces"), "{ran:?}");
+        assert_eq!((ran.status, ran.stdout.lines().count()), (1, 1), "{ran:?}");
+    }
+    let ran = hiding.run(&[MOUNTED, &["subset=pid"]], &["tcpstates", "-v", "listen"]);
+    assert_eq!(ran.clean(), hiding.world.connbox(&["tcpstates", "-v", "listen"]).clean());
+}
+
 /// A host's /proc that is mounted into a container shows all processes of the host.
 #[test]
 fn a_proc_of_the_first_namespace_is_known_from_inside_another() {

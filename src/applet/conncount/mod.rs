@@ -27,7 +27,8 @@ pub(super) static APPLET: Applet = Applet {
          prints nothing or 0, is the exact number of sockets in SYN_RECV, counted in one walk of the \
          kernel's socket table.",
         "total, estab, synrecv and timewait count the network namespace; orphaned counts the whole machine. \
-         tcp, closed and unhashed mix the two: in a namespace other than the first, a warning says so. With \
+         tcp, closed and unhashed mix the two: in a namespace other than the first, and in the first if others have TCP \
+         sockets, a warning says so, and where one of them was asked for by its name, the status is 1. With \
          --netns all, tcp, closed, unhashed and orphaned have one row each, for the whole machine, and the \
          others have one row per namespace. For the number of sockets in each state, or of one family, use \
          connbox-tcpstates(1).",

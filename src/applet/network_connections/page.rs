@@ -34,7 +34,7 @@ pub(super) const DETAILS: [&str; 8] = [
     "The performance data of rules is 'KEY'=VALUE;WARNING;CRITICAL;MIN;MAX, where MAX is the kernel's limit \
      if there is one; in KEY, = becomes :, then :: becomes :_ (Icinga 2 puts what stands before :: before all \
      later labels), and a quote is doubled. A number that cannot be read, may be wrong (sockets that changed \
-     during the dump, a table given twice), includes the sockets of other network namespaces (closed and unhashed beside \
+     during the dump, a table given twice), includes the sockets of other network namespaces (tcp, closed and unhashed beside \
      containers, unless --quiet-gaps accepts that), or is below zero by a fault of the kernel, is UNKNOWN, with the reason in \
      the text and the value U. With --strict, counts by rules are repeated until they are confirmed, as with [strict]. CRITICAL overrides WARNING, and WARNING overrides \
      UNKNOWN.",
