@@ -183,10 +183,11 @@ line shows which file it is from.
 A line of any other form is an error that names the file and the line, and nothing is printed; so is an empty
 file.
 Tables of raw, ping and UDP\\-Lite sockets look like those of UDP, and are told by the file's name (raw6, icmp.txt).
-Without it the form tells most, and a warning says so if it does not.
+Without it the form tells most; where tables look alike and do not fit one another, a warning says so, and the status is
+1; a lone one counts as UDP, with a remark.
 Nothing tells UDP\\-Lite from UDP unless both are there: without a name, such tables count as UDP, with a remark where
 no table of TCP is beside them.
-A table, or a list of flows, that is given twice counts twice, with a warning.
+A table, or a list of flows, that is given twice counts twice, with a warning and status 1.
 .Pp
 Tables of sockets that a big-endian machine has saved (s390x, SPARC) need
 .Fl -byte-order Cm big :

@@ -104,7 +104,7 @@ and
 .Cm service
 go by the sockets that listen in the text: save it with
 .Fl a ,
-as without these a warning says so, and status 1 where the command left them out.
+as without these a warning says so, and the status is 1.
 .Pp
 States that were not listed are no zeros: without
 .Fl a ,
@@ -115,9 +115,9 @@ each state may be, too, of which there is no row.
 Of UDP both leave out what has no peer (UNCONN, CLOSE), or, with
 .Fl l ,
 what has one (ESTABLISHED).
-Who asks for such a state gets a warning, and status 1 where the title of netstat or
+Who asks for such a state gets a warning and status 1, unless the title of netstat or
 .Fl -from-command
-says that it was left out.
+says that it was listed.
 A text with sockets in LISTEN alone, as of
 .Ql ss \\-ltn ,
 tells nothing of other ends:
@@ -143,8 +143,9 @@ alone.
 .Pp
 A line that fits nothing is an error with file and line.
 A text that ends in the middle of a line gives the rows before it, a warning, and status 1.
-Tables of the same sockets by several tools count twice, and a warning says so, as it does of the same table given
-twice, if it has a connection or 16 lines, and of tables that share half of their connections.
+Tables of the same sockets by several tools count twice, and so do several tables of netstat in one file: a warning
+says so, and the status is 1, as for the same table given twice, if it has a connection or 16 lines, and for tables that
+share half of their connections.
 .Sh EXAMPLES
 What is connected to a machine where nothing can be installed:
 .Bd -literal -offset indent -compact

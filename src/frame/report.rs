@@ -41,7 +41,7 @@ struct Held {
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Note,
-    Doubt,
+    Lack,
     Gap,
     Message,
 }
@@ -92,7 +92,7 @@ impl Report {
         for Held { kind, name, text } in apart.held.into_iter().flatten() {
             match kind {
                 Kind::Note => self.note(&String::from_utf8_lossy(&text)),
-                Kind::Doubt => self.doubt(&String::from_utf8_lossy(&text)),
+                Kind::Lack => self.lack(&String::from_utf8_lossy(&text)),
                 Kind::Gap => self.gap(&String::from_utf8_lossy(&text)),
                 Kind::Message => self.write(kind, name, &text),
             }
@@ -112,16 +112,10 @@ impl Report {
         self.once(Kind::Note, text);
     }
 
-    /// Prints, once per run, why numbers may be wrong.
-    pub(crate) fn doubt(&mut self, text: &str) {
-        self.once(Kind::Doubt, text);
-    }
-
     /// Prints, once per run, what is to be said about numbers, each with what it means for them.
     pub(crate) fn notes(&mut self, notes: impl Iterator<Item = (Weight, Cow<'static, str>)>) {
         notes.for_each(|(weight, text)| match weight {
             Weight::Note => self.note(&text),
-            Weight::Doubt => self.doubt(&text),
             Weight::Gap => self.gap(&text),
             Weight::Lack => self.lack(&text),
         });
@@ -184,10 +178,11 @@ impl Report {
         }
     }
 
-    /// Prints what is missing, once per run, and goes on; the run then ends with status 1.
+    /// Prints, once per run, what numbers lack or why they may be wrong, and goes on; the run then ends with status 1,
+    /// and a check does not know them.
     pub(crate) fn lack(&mut self, text: &str) {
         self.is_troubled = true;
-        self.doubt(text);
+        self.once(Kind::Lack, text);
     }
 
     /// Prints, once per run, which of all network namespaces could not be counted. Does nothing with

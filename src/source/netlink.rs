@@ -211,7 +211,7 @@ impl Dumped {
         self,
         changed: &'static str,
     ) -> impl Iterator<Item = (Weight, Cow<'static, str>)> {
-        let changed = self.is_interrupted.then_some((Weight::Doubt, changed.into()));
+        let changed = self.is_interrupted.then_some((Weight::Lack, changed.into()));
         self.doubts.notes().chain(changed)
     }
 

@@ -94,7 +94,7 @@ fn each(
     })?;
     doubts.iter().for_each(|doubt| report.trouble(doubt));
     if is_twice {
-        report.doubt("--from: the same expectations are given twice: they count twice");
+        report.lack("--from: the same expectations are given twice: they count twice");
     }
     Ok(())
 }

@@ -180,7 +180,7 @@ pub(super) fn matching(
     }
     doubts.iter().for_each(|doubt| report.trouble(doubt));
     if first.is_twice() {
-        report.doubt("--from: the same flows are given twice: they count twice");
+        report.lack("--from: the same flows are given twice: they count twice");
     }
     Ok(())
 }

@@ -297,6 +297,8 @@ impl Counts {
         let is_named = is_filled || wanted.is_named();
         tables.doubts.want(wanted.states_of_protos(), seen, is_named);
         wanted.asked(is_filled).for_each(|(proto, family)| tables.doubts.ask(proto, family));
+        // Each type is of one family.
+        tables.doubts.ask_family();
         note(Dumped { is_interrupted: false, doubts: tables.doubts }, report);
         let is_missing =
             |proto: &Proto| wanted.kinds(*proto).next().is_some() && !has_table[*proto as usize];

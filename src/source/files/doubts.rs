@@ -28,12 +28,11 @@ pub struct Doubts {
 /// What a note means for the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Weight {
+    /// They are what such input usually gives, and nothing says that they are wrong.
     Note,
-    /// They may be wrong.
-    Doubt,
     /// They are of what was seen of the holders of sockets.
     Gap,
-    /// They lack something: the status says so.
+    /// They lack something, or are probably wrong: the status says so, and a check does not know them.
     Lack,
 }
 
@@ -69,7 +68,7 @@ impl Doubts {
     pub(crate) const ROWS_TWICE: Doubts = Doubts::flag(Flag::RowsTwice);
     /// Tables of other protocols were skipped.
     pub(super) const SKIPPED: Doubts = Doubts::flag(Flag::Skipped);
-    /// Some table may be of another protocol than was assumed.
+    /// Of tables that look alike, some were taken for those of UDP, and others for something else.
     pub(super) const UNTOLD: Doubts = Doubts::flag(Flag::Untold);
     /// A kernel's tables have other numbers of rows than its sockstat says.
     pub(in crate::source) const MISFIT: Doubts = Doubts::flag(Flag::Misfit);
@@ -86,7 +85,7 @@ impl Doubts {
     /// Text of nstat has no counter that is 0.
     pub(super) const NO_ZEROS: Doubts = Doubts::flag(Flag::NoZeros);
 
-    /// Tables of UDP may be of UDP-Lite.
+    /// Tables that look like those of UDP count as such, as nothing says otherwise.
     pub(super) const ASSUMED: Doubts = Doubts::flag(Flag::Assumed);
     /// Netstat said that it could not see all processes: a doubt only where they are asked for.
     pub(in crate::source) const UNSEEN: Doubts = Doubts::flag(Flag::Unseen);
@@ -261,7 +260,7 @@ impl Doubts {
                         (weigh(Weight::Lack), Cow::Owned(text))
                     }),
                     (!may_lack.is_empty())
-                        .then(|| (weigh(Weight::Doubt), Cow::Owned(say_may_lack(proto, may_lack)))),
+                        .then(|| (weigh(Weight::Lack), Cow::Owned(say_may_lack(proto, may_lack)))),
                 ]
             })
             .flatten()
@@ -286,7 +285,7 @@ impl Doubts {
     }
 
     /// Takes note that families are asked for.
-    pub(in crate::source) fn ask_family(&mut self) {
+    pub(crate) fn ask_family(&mut self) {
         if self.has(Doubts::FAMILY) {
             self.remove(Doubts::FAMILY);
             self.add(Doubts::ASKED_FAMILY);
@@ -324,10 +323,10 @@ const NOTES: [(Doubts, Weight, &str); 16] = [
     (Doubts::ASKED_FILTER, Weight::Lack, FILTER),
     (
         Doubts::TWICE,
-        Weight::Doubt,
+        Weight::Lack,
         "--from: the same table of sockets is given twice: its sockets count twice",
     ),
-    (Doubts::ROWS_TWICE, Weight::Doubt, "--from: the same rows are given twice: they count twice"),
+    (Doubts::ROWS_TWICE, Weight::Lack, "--from: the same rows are given twice: they count twice"),
     (
         Doubts::SKIPPED,
         Weight::Note,
@@ -335,7 +334,7 @@ const NOTES: [(Doubts, Weight, &str); 16] = [
     ),
     (
         Doubts::UNTOLD,
-        Weight::Doubt,
+        Weight::Lack,
         "--from: the count of UDP sockets may be wrong: tables of UDP, raw, ping and UDP-Lite sockets look the same, \
          and nothing tells which of them was read; give each table as a file with the kernel's name: --from udp \
          --from udp6",
@@ -343,8 +342,8 @@ const NOTES: [(Doubts, Weight, &str); 16] = [
     (
         Doubts::ASSUMED,
         Weight::Note,
-        "--from: tables of UDP-Lite sockets look like those of UDP: what was read counts as UDP; give each table as a \
-         file with the kernel's name: --from udp --from udp6",
+        "--from: tables of raw, ping and UDP-Lite sockets look like those of UDP: what was read counts as UDP; give each \
+         table as a file with the kernel's name: --from udp --from udp6",
     ),
     (
         Doubts::CUT,
@@ -356,11 +355,11 @@ const NOTES: [(Doubts, Weight, &str); 16] = [
         Weight::Note,
         "--from: a table of ss without the column Netid is taken for one of UDP: --from-command \"ss -uan\" says so",
     ),
-    (Doubts::FAMILY, Weight::Doubt, NO_FAMILY),
+    (Doubts::FAMILY, Weight::Note, NO_FAMILY),
     (Doubts::ASKED_FAMILY, Weight::Lack, NO_FAMILY),
     (
         Doubts::SNAPSHOTS,
-        Weight::Doubt,
+        Weight::Lack,
         "--from: several tables of netstat in one file: if they are of the same machine (netstat -c), its sockets count \
          more than once",
     ),
@@ -378,12 +377,12 @@ const NOTES: [(Doubts, Weight, &str); 16] = [
     ),
     (
         Doubts::TOOLS,
-        Weight::Doubt,
+        Weight::Lack,
         "--from: tables of sockets of several tools: if they are of the same machine, its sockets count twice",
     ),
     (
         Doubts::NO_ZEROS,
-        Weight::Doubt,
+        Weight::Note,
         "--from: text of nstat without any 0: without -a its numbers are what was added since it ran before; nstat -az \
          saves all",
     ),

@@ -352,12 +352,9 @@ impl Pass {
     pub(super) fn finish(mut self) -> Tables {
         // Beside another one, its buckets tell raw and ping tables from it. UDP-Lite has the same; where there are
         // tables of TCP, too, they are the usual four.
-        match self.untold {
-            1 if self.wants_udp => self.tables.doubts.add(Doubts::UNTOLD),
-            2.. if self.wants_udp && self.is_saved && !self.has_tcp => {
-                self.tables.doubts.add(Doubts::ASSUMED);
-            }
-            _ => {}
+        let is_lone = self.untold == 1 || self.untold > 1 && self.is_saved && !self.has_tcp;
+        if self.wants_udp && is_lone && !self.tables.doubts.has(Doubts::UNTOLD) {
+            self.tables.doubts.add(Doubts::ASSUMED);
         }
         self.tables
     }
