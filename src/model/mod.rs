@@ -1,5 +1,6 @@
 //! Plain data, in the field's words; units stand in the names. Pure: no I/O, no output.
 
+mod contradiction;
 mod expectation;
 mod flow;
 mod flow_filter;

@@ -229,6 +229,8 @@ pub struct Query {
     /// Names of the pods and of the containers that these are of.
     pub pods: Choice<Vec<u8>>,
     pub containers: Choice<Vec<u8>>,
+    /// Whether both families were asked for, each alone.
+    pub has_two_families: bool,
     /// Whether the user gave any filter option.
     pub is_given: bool,
     /// For how long a count is repeated at most until it is confirmed; counted once if `None`.

@@ -15,11 +15,11 @@ use crate::sys::{self, Kernel};
 
 pub(crate) static FILTERS: [Opt<Query>; 16] = [
     Opt::<Query>::switch("ipv4", "IPv4 sockets only", |query| {
-        given(query).family = Some(Family::Inet);
+        family(query, Family::Inet);
     })
     .short('4'),
     Opt::<Query>::switch("ipv6", "IPv6 sockets only, v4-mapped ones included", |query| {
-        given(query).family = Some(Family::Inet6);
+        family(query, Family::Inet6);
     })
     .short('6'),
     Opt::word(
@@ -247,6 +247,11 @@ fn split_zone(word: &str) -> (Cow<'_, str>, Option<&str>) {
     }
 }
 
+fn family(query: &mut Query, family: Family) {
+    let before = given(query).family.replace(family);
+    query.has_two_families |= before.is_some_and(|other| other != family);
+}
+
 fn given(query: &mut Query) -> &mut Query {
     query.is_given = true;
     query
@@ -255,8 +260,12 @@ fn given(query: &mut Query) -> &mut Query {
 /// The query, with its names looked up in /etc/services, in /etc/passwd and in the network namespace.
 ///
 /// # Errors
-/// A usage error if neither file has a name, or if there is no such interface now ([`Status::NotThere`]).
+/// A usage error if no socket can match, if neither file has a name, or if there is no such interface now
+/// ([`Status::NotThere`]).
 pub(crate) fn looked_up(query: &Query, source: &Source) -> Result<Query, Error> {
+    if let Some((option, reason)) = query.contradiction() {
+        return Err(Error::usage(option, reason));
+    }
     let (mut query, kernel) = (query.clone(), &source.kernel);
     let (mut services, mut users) = (None, None);
     for Name { option, is_not, prefix, text } in std::mem::take(&mut query.names) {
@@ -434,6 +443,57 @@ mod tests {
                 Err(error) => assert_eq!(error, reason),
                 Ok(query) => assert_eq!(query.names[0].text, reason),
             }
+        }
+    }
+
+    #[test]
+    fn what_no_socket_can_match_is_refused() {
+        use crate::model::Proto::{Tcp, Udp};
+        let contradiction = |protos: &[crate::model::Proto], words: &str| {
+            let mut query = Query { protos: protos.to_vec(), ..Query::default() };
+            for word in words.split(' ') {
+                let (option, value) = word.split_once('=').unzip();
+                let option = option.unwrap_or(word);
+                cli::set(&FILTERS, &mut query, option, value.map(OsStr::new)).unwrap();
+            }
+            let result = looked_up(&query, &Source::default());
+            let is_refused = result.is_err_and(|error| error.status() == Status::Usage);
+            query.contradiction().map(|(option, _)| (option, is_refused))
+        };
+        for (protos, words, option) in [
+            (&[][..], "ipv4 ipv6", "--ipv6"),
+            (&[Tcp, Udp], "ipv6 ipv4", "--ipv6"),
+            (&[Udp], "state=listen", "--state"),
+            (&[Udp], "state=!established state=!close", "--state"),
+            (&[], "ipv4 raddr=::1", "--raddr"),
+            (&[], "ipv4 laddr=::1,fe80::1%lo", "--laddr"),
+            (&[], "lport=80,443 lport=!443,!80", "--lport"),
+            (&[], "rport=http rport=!http", "--rport"),
+            (&[], "laddr=10.0.0.1 laddr=!10.0.0.1", "--laddr"),
+            (&[], "iface=lo iface=!lo", "--iface"),
+            (&[], "uid=0 uid=!0", "--uid"),
+            (&[], "inode=7 inode=!7", "--inode"),
+            (&[], "process=web process=!web", "--process"),
+            (&[], "cgroup=/a cgroup=!/a", "--cgroup"),
+            (&[], "pod=a/b pod=!a/b", "--pod"),
+            (&[], "container=c container=!c", "--container"),
+        ] {
+            assert_eq!(contradiction(protos, words), Some((option, true)), "{words}");
+        }
+        for (protos, words) in [
+            (&[][..], "ipv4 ipv4"),
+            (&[Tcp, Udp], "state=listen"),
+            (&[Udp], "state=established"),
+            (&[Udp], "state=!established"),
+            (&[], "ipv6 raddr=10.0.0.1"),
+            (&[], "ipv4 raddr=::1,10.0.0.1"),
+            (&[], "ipv4 raddr=!::1"),
+            (&[], "lport=80-90 lport=!80"),
+            (&[], "lport=http,80 lport=!80"),
+            (&[], "raddr=fe80::1%lo raddr=!fe80::2%lo"),
+            (&[], "uid=!0"),
+        ] {
+            assert_eq!(contradiction(protos, words), None, "{words}");
         }
     }
 

@@ -617,7 +617,7 @@ fn all_twelve_states_are_there() {
 fn a_column_is_missing_in_rows_that_are_left_out() {
     let text =
         "proto\tstate\traddr\tcount\nudp\tCLOSE\t0.0.0.0\t2\nudp\tESTABLISHED\t127.0.0.1\t1\n";
-    for line in ["conncount", "conncount -t", "conncount -u --state listen", "conncount -u"] {
+    for line in ["conncount", "conncount -t", "conncount -u --state close", "conncount -u"] {
         for key in ["process", "inode"] {
             let refused = refusal(&format!("{line} --by raddr,{key}"), text);
             let wanted =
