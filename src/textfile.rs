@@ -59,14 +59,16 @@ pub fn textfile(operands: &[OsString], say: Say) -> Result<(), Error> {
     sys::refuse_borrowed_rights(file.as_os_str().as_bytes())?;
     let (sections, start) = (sections(&words)?, sys::monotonic());
     let mut messages = Messages { say, before: Vec::new(), now: Vec::new() };
+    let mut is_first = true;
     loop {
-        let mut collection = Collection::new(&mut messages, accepts_gaps);
+        let mut collection = Collection::new(&mut messages, accepts_gaps, is_first);
         for section in &sections {
             collection.collect(section)?;
         }
         let is_troubled = collection.runs.iter().any(|run| !run.is_good);
         write(file, &collection.text(file))?;
         messages.before = std::mem::take(&mut messages.now);
+        is_first = false;
         match interval {
             Some(interval) => sys::sleep_until(next_moment(start, interval, sys::monotonic())),
             None if is_troubled => return Err(Error::Said),
@@ -162,15 +164,17 @@ struct Run {
 struct Collection<'a> {
     messages: &'a mut Messages,
     accepts_gaps: bool,
+    /// Whether nothing was written before. Later, what the command line names may have gone, as a user has.
+    is_first: bool,
     home: Option<NetworkNamespace>,
     exposition: Exposition,
     runs: Vec<Run>,
 }
 
 impl Collection<'_> {
-    fn new(messages: &mut Messages, accepts_gaps: bool) -> Collection<'_> {
+    fn new(messages: &mut Messages, accepts_gaps: bool, is_first: bool) -> Collection<'_> {
         let (home, exposition) = (NetworkNamespace::own().ok(), Exposition::default());
-        Collection { messages, accepts_gaps, home, exposition, runs: Vec::new() }
+        Collection { messages, accepts_gaps, is_first, home, exposition, runs: Vec::new() }
     }
 
     /// Collects one section.
@@ -220,8 +224,12 @@ impl Collection<'_> {
         if call.common().netns.is_some() {
             self.go_home()?;
         }
+        let is_wrong = |error: &Error| match error.status() {
+            Status::Usage => self.is_first,
+            _ => !call.is_understood(),
+        };
         match result {
-            Err(error) if !call.is_understood() => Err(misunderstood(applet, error)),
+            Err(error) if is_wrong(&error) => Err(misunderstood(applet, error)),
             Err(error @ Error::Fault { .. }) => {
                 self.say(applet.name, &error);
                 Ok((Metrics::default(), false))

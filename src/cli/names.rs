@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use super::near;
-use crate::error::Error;
+use crate::error::{Error, Status};
 
 /// An error for a NAME that is not one of `known`, with those that are near.
 pub fn unknown_name<'a>(name: &OsStr, known: impl Iterator<Item = &'a str>) -> Error {
@@ -26,18 +26,24 @@ pub fn unknown_name<'a>(name: &OsStr, known: impl Iterator<Item = &'a str>) -> E
     Error::usage(name.as_bytes(), reason)
 }
 
-/// The same where NAMEs may be patterns: a part of a name that is not near any has one.
+/// The same where the kernel says which rows there are, and another one may have more ([`Status::NotThere`]), and where
+/// NAMEs may be patterns: a part of a name that is not near any has one.
 pub fn unknown_name_or_part<'a>(
     name: &OsStr,
     known: impl Iterator<Item = &'a str> + Clone,
 ) -> Error {
     let text = name.to_string_lossy().to_ascii_lowercase();
     let is_part = |known: &str| known.to_ascii_lowercase().contains(&text);
-    if near(&text, known.clone()).is_empty() && known.clone().any(is_part) {
+    let error = if near(&text, known.clone()).is_empty() && known.clone().any(is_part) {
         let hint = format!("no row of that name; did you mean '*{text}*'?");
-        return Error::usage(name.as_bytes(), hint);
+        Error::usage(name.as_bytes(), hint)
+    } else {
+        unknown_name(name, known)
+    };
+    match error {
+        Error::Fault { text, .. } => Error::Fault { status: Status::NotThere, text },
+        error => error,
     }
-    unknown_name(name, known)
 }
 
 /// The rows that `names` pick of `known`, in the order given, each once; all of them without names.

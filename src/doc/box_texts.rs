@@ -67,12 +67,13 @@ and
 have the labels applet and file, the path of
 .Ar FILE ;
 they say how long the applet took and whether it delivered everything it was asked for.
-If an applet fails, an error says so, the numbers of the others are written, and the status is 1.
-If the command line is wrong, nothing is written, and the status is 2; the options
+If an applet fails, an error says so, the numbers of the others are written, and the status is 1; so it is with an
+interface, or a row of the kernel, that is not there now.
+If the command line is wrong, that of an applet included, nothing is written, and the status is 2; the options
 .Fl -output , -interval
 and formats other than
-.Fl -prom
-are not allowed there.
+.Fl -prom ,
+and streams that do not end, are not allowed there.
 .Pp
 With
 .Fl -interval ,

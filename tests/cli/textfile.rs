@@ -340,6 +340,44 @@ fn a_wrong_command_line_writes_nothing() {
     );
 }
 
+/// Some is found only when the applet runs.
+#[test]
+fn a_wrong_command_line_that_is_found_late_writes_nothing() {
+    let directory = scratch("wrong-late");
+    let file = directory.join("connbox.prom");
+    fs::write(&file, "old\n").unwrap();
+    for (words, text) in [
+        ("tcpstates + conncount nosuch", "conncount: nosuch: no row of that name; "),
+        ("tcpstates nosuch", "tcpstates: nosuch: no row of that name; "),
+        ("closedcalc nosuch", "closedcalc: nosuch: no row of that name; "),
+        ("conncount --top 3", "conncount: --top: needs --by"),
+        ("closedcalc --min 3", "closedcalc: --min: needs --by"),
+        ("conncount --ipv4 --ipv6", "conncount: --ipv6: cannot be combined with --ipv4"),
+        ("conncount --uid nosuch", "conncount: --uid: 'nosuch' is not a user ID or a user in "),
+        ("conncount --lport nosuch", "conncount: --lport: 'nosuch' is not a port, "),
+    ] {
+        let (code, why) = said(&textfile(&file, words));
+        assert!(code == Some(2) && why.starts_with(&format!("connbox: {text}")), "{words}: {why}");
+    }
+    // What reads the running kernel alone; and no stream has an end.
+    for (words, text) in [
+        (&["tcptrack", "port"][..], "tcptrack: filter: at its end: expected an address"),
+        (&["tcptrack", "--ended"], "tcptrack: --prom: needs --by and --count 1 with --ended"),
+        (&["conntrack", "-E"], "conntrack: --prom: cannot be combined with -E"),
+        (&["conntrackd", "--foreground"], "conntrackd: --prom: needs -s or -i"),
+        (&["conntrackd", "-k"], "conntrackd: --prom: needs -s or -i"),
+    ] {
+        let (code, why) =
+            said(&support::run(&[&["--textfile", file.to_str().unwrap()], words].concat()));
+        assert!(
+            code == Some(2) && why.starts_with(&format!("connbox: {text}")),
+            "{words:?}: {why}"
+        );
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "old\n");
+    assert_eq!(names_in(&directory), ["connbox.prom"]);
+}
+
 #[test]
 fn a_place_where_no_file_can_be_is_said() {
     let directory = scratch("places");
