@@ -36,9 +36,13 @@ pub fn digits<T: TryFrom<u64>>(word: &str) -> Option<T> {
 /// A positive integer.
 pub fn number<T: TryFrom<u64>>(value: &OsStr) -> Result<T, String> {
     let number: Option<u64> = value.to_str().and_then(digits).filter(|number| *number > 0);
-    number
-        .and_then(|number| number.try_into().ok())
-        .ok_or_else(|| format!("'{}' is not a positive integer", value.display()))
+    number.and_then(|number| number.try_into().ok()).ok_or_else(|| {
+        let is_number = value != "0" && value.as_bytes().iter().all(u8::is_ascii_digit);
+        let mosts = [u64::MAX, u32::MAX.into(), u16::MAX.into(), u8::MAX.into()];
+        let most = mosts.into_iter().find(|most| is_number && T::try_from(*most).is_ok());
+        let most = most.map_or(String::new(), |most| format!(" up to {most}"));
+        format!("'{}' is not a positive integer{most}", value.display())
+    })
 }
 
 /// A time in seconds or with a unit, from a millisecond to a year.
@@ -133,7 +137,14 @@ mod tests {
             assert!(number::<u64>(OsStr::new(word)).is_err(), "{word}");
         }
         assert_eq!(number::<u64>(OsStr::new("5")), Ok(5));
-        assert!(number::<u32>(OsStr::new("4294967296")).is_err());
+        for (number, most) in [
+            (number::<u32>(OsStr::new("4294967296")).map(drop), "4294967295"),
+            (number::<usize>(OsStr::new("99999999999999999999")).map(drop), "18446744073709551615"),
+        ] {
+            assert!(
+                number.unwrap_err().ends_with(&format!("is not a positive integer up to {most}"))
+            );
+        }
     }
 
     #[test]

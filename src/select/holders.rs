@@ -47,7 +47,7 @@ struct Known {
 impl Known {
     fn of(owners: Owners, sight: &Sight, words: &Words) -> Known {
         let sight = sight.with_unreadable(owners.unreadable());
-        Known { owners, sight: sight.with_hidden_programs(words.is_any_hidden()) }
+        Known { owners, sight: sight.with_hidden_programs(words.hidden()) }
     }
 }
 

@@ -493,7 +493,7 @@ fn what_may_not_be_looked_at_is_unknown() {
     let rule = "--rule=[process=no-such-process];@0";
     let ran = world.connbox_as(Rights::Nobody, &["network-connections", rule]);
     assert_eq!((ran.status, ran.stderr.as_str()), (3, ""), "{ran:?}");
-    let reason = ": no process shows a name that is looked for, but programs that cannot be seen may have it (";
+    let reason = ": no process shows the name 'no-such-process', but programs that cannot be seen may have it (";
     assert!(ran.stdout.contains(reason) && ran.stdout.contains("[UNKNOWN]"), "{ran:?}");
 }
 

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use super::owner::{Candidate, Descriptors, Held, Matching, Process};
 use super::owners::Owners;
-use super::sight::Sight;
+use super::sight::{Sight, Unreadable};
 use crate::error::Error;
 use crate::model::{Family, Protocol, StateSet};
 use crate::source::Source;
@@ -55,8 +55,8 @@ pub struct Found {
     pub sockets: Vec<Closed>,
     /// The processes that live in other namespaces and hold some of the sockets.
     others: Vec<Process>,
-    /// How many sockets could not be asked for their protocol any more.
-    refused: u64,
+    /// The processes whose sockets could not be asked for their protocol any more.
+    refused: Unreadable,
     /// Whether some of the sockets may be connections of namespaces that cannot be entered.
     pub lacks_namespaces: bool,
 }
@@ -96,7 +96,9 @@ impl Round {
         let mut known = HashMap::with_capacity(descriptors.processes.len());
         for Process { pid, .. } in &descriptors.processes {
             let namespace = proc.network_namespace(*pid);
-            descriptors.unreadable += u64::from(namespace.is_err_and(is_refusal));
+            if namespace.is_err_and(is_refusal) {
+                descriptors.unreadable.add(Unreadable::one(*pid));
+            }
             match unless_gone(namespace) {
                 Err(error) if !is_refusal(error) => {
                     return Err(proc.error(&format!("{pid}/ns/net"), error));
@@ -121,7 +123,9 @@ impl Round {
 
     /// What keeps holders from being seen.
     pub fn sight(&self, found: &Found) -> Sight {
-        self.sight.with_unreadable(self.descriptors.unreadable + found.refused)
+        let mut unreadable = self.descriptors.unreadable;
+        unreadable.add(found.refused);
+        self.sight.with_unreadable(unreadable)
     }
 
     /// The TCP sockets that are neither connected nor listening of the processes that live in our
@@ -291,9 +295,9 @@ impl Left {
         !is_bound || inode == 0
     }
 
-    /// Asks of each unknown socket whether it is a TCP socket, and still the same. Returns how many refuse that.
-    fn ask(&mut self, proc: &Proc) -> Result<u64, Error> {
-        let mut refused = 0;
+    /// Asks of each unknown socket whether it is a TCP socket, and still the same. Returns those that refuse that.
+    fn ask(&mut self, proc: &Proc) -> Result<Unreadable, Error> {
+        let mut refused = Unreadable::default();
         for (held, seen, uid) in &mut self.sockets {
             if *seen != Whereabouts::Unknown {
                 continue;
@@ -309,7 +313,9 @@ impl Left {
                     return Err(proc.error(&format!("{}/fd/{}", held.pid, held.fd), error));
                 }
                 file => {
-                    refused += u64::from(file.is_err());
+                    if file.is_err() {
+                        refused.add(Unreadable::one(held.pid));
+                    }
                     *seen = Whereabouts::Elsewhere;
                 }
             }
@@ -367,7 +373,7 @@ mod tests {
         let ask = || {
             let sockets = vec![(Held { inode, pid, fd }, Whereabouts::Unknown, 0)];
             let mut left = Left { sockets, has_bound: false };
-            left.ask(&proc).map(|refused| (refused, left.is_any_unknown()))
+            left.ask(&proc).map(|refused| (refused.count, left.is_any_unknown()))
         };
         assert_eq!(ask().unwrap(), (0, true));
         faults::everywhere(faults::ALL, 2, ask, |errno, result, place| match (errno, result) {

@@ -15,7 +15,7 @@ use std::thread::{self, JoinHandle};
 
 use rustix::io::Errno;
 
-use super::sight;
+use super::sight::{self, Unreadable};
 use crate::error::Error;
 use crate::sys::process::{self, Entries, Files, Proc, is_refusal, unless_gone};
 
@@ -64,8 +64,8 @@ pub struct Descriptors {
     pub processes: Vec<Process>,
     /// Their sockets, by inode, the lowest number of a process first.
     pub held: Vec<Held>,
-    /// How many processes cannot be read that match, or may match.
-    pub unreadable: u64,
+    /// The processes that cannot be read, and match or may match.
+    pub unreadable: Unreadable,
     /// Whether one of them uses io_uring: a socket that is registered there needs no descriptor.
     pub has_rings: bool,
 }
@@ -111,7 +111,7 @@ impl Descriptors {
     fn add(&mut self, mut other: Descriptors) {
         self.processes.append(&mut other.processes);
         self.held.append(&mut other.held);
-        self.unreadable += other.unreadable;
+        self.unreadable.add(other.unreadable);
         self.has_rings |= other.has_rings;
     }
 
@@ -283,7 +283,11 @@ impl Pass {
             found.processes.truncate(begun.1);
         }
         if looked.is_err_and(is_refusal) {
-            looked = self.may_hold(pid).map(|may| found.unreadable += u64::from(may));
+            let may_hold = self.may_hold(pid);
+            if may_hold == Ok(true) {
+                found.unreadable.add(Unreadable::one(pid));
+            }
+            looked = may_hold.map(drop);
         }
         match unless_gone(looked) {
             Ok(_) => Ok(()),
@@ -458,7 +462,7 @@ mod tests {
         assert_eq!(of(&owners, 8), Some((20, b"late".to_vec())));
         assert_eq!(of(&owners, 10), Some((30, b"no line end".to_vec())));
         assert_eq!((of(&owners, 9), of(&owners, 11)), (None, None));
-        assert_eq!(owners.unreadable(), 0);
+        assert_eq!(owners.unreadable().count, 0);
         assert_eq!((of(&some, 7), of(&some, 10)), (Some((20, b"late".to_vec())), None));
     }
 
@@ -568,11 +572,11 @@ mod tests {
                 (Errno::INTR, result) => assert_eq!(of(&result.unwrap()), of(&all), "{place}"),
                 (Errno::NOENT | Errno::SRCH, Ok(owners)) => {
                     gone += 1;
-                    assert_eq!(owners.unreadable(), 0, "{place}");
+                    assert_eq!(owners.unreadable().count, 0, "{place}");
                 }
                 (Errno::ACCESS | Errno::PERM, Ok(owners)) => {
                     closed += 1;
-                    assert_eq!(owners.unreadable(), 1, "{place}");
+                    assert_eq!(owners.unreadable().count, 1, "{place}");
                 }
                 (_, Ok(owners)) => panic!("{place}: {owners:?}"),
                 (_, Err(Error::Fault { text, .. })) => {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::owner::{Descriptors, Held, Matching, Process, Reading, by_pid, process};
+use super::sight::Unreadable;
 use crate::error::Error;
 use crate::sys::process::Proc;
 
@@ -13,7 +14,7 @@ pub struct Owners {
     processes: Vec<Process>,
     /// The lowest process by the inode of its sockets.
     pids: HashMap<u64, u32, BuildHasherDefault<InodeHasher>>,
-    unreadable: u64,
+    unreadable: Unreadable,
     has_rings: bool,
 }
 
@@ -53,7 +54,7 @@ impl Owners {
         let mut owners = Owners::default();
         owners.pids.reserve(parts.iter().map(|part| part.held.len()).sum());
         for mut part in parts {
-            owners.unreadable += part.unreadable;
+            owners.unreadable.add(part.unreadable);
             owners.has_rings |= part.has_rings;
             owners.processes.append(&mut part.processes);
             for Held { inode, pid, .. } in part.held {
@@ -89,8 +90,8 @@ impl Owners {
         process(&self.processes, *self.pids.get(&inode)?)
     }
 
-    /// How many processes cannot be read that match, or may match.
-    pub fn unreadable(&self) -> u64 {
+    /// The processes that cannot be read, and match or may match.
+    pub fn unreadable(&self) -> Unreadable {
         self.unreadable
     }
 

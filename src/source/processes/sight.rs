@@ -13,12 +13,43 @@ use crate::sys::process::{Files, Proc, is_gone, is_refusal, readable};
 /// What keeps processes from being seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sight {
-    /// How many processes cannot be read.
-    unreadable: u64,
-    /// Whether a program that is looked for by name may be one of those that cannot be seen.
-    hides_programs: bool,
+    /// The processes that cannot be read.
+    unreadable: Unreadable,
+    /// The names of programs that are looked for, and may be among those that cannot be seen.
+    hidden_programs: Vec<Vec<u8>>,
     /// Why /proc may show only some of the processes; empty if it shows all.
     obstacles: Vec<Obstacle>,
+}
+
+/// Processes that cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unreadable {
+    pub count: u64,
+    /// The lowest of their numbers that is known.
+    pub first: Option<u32>,
+}
+
+impl Unreadable {
+    /// Adds others.
+    pub fn add(&mut self, other: Unreadable) {
+        self.count += other.count;
+        self.first = self.first.into_iter().chain(other.first).min();
+    }
+
+    /// One process.
+    pub fn one(pid: u32) -> Unreadable {
+        Unreadable { count: 1, first: Some(pid) }
+    }
+
+    fn text(self) -> String {
+        let processes = if self.count == 1 { "process" } else { "processes" };
+        let first = match (self.first, self.count) {
+            (None, _) => String::new(),
+            (Some(pid), 1) => format!(" (PID {pid})"),
+            (Some(pid), _) => format!(" (PID {pid} and others)"),
+        };
+        format!("the descriptors of {} {processes}{first} cannot be read", self.count)
+    }
 }
 
 /// Why /proc may show only some of the processes.
@@ -84,18 +115,18 @@ impl Sight {
     }
 
     /// The same if some processes cannot be read.
-    pub fn with_unreadable(&self, unreadable: u64) -> Sight {
+    pub fn with_unreadable(&self, unreadable: Unreadable) -> Sight {
         Sight { unreadable, ..self.clone() }
     }
 
-    /// The same if a program that is looked for may be hidden.
-    pub fn with_hidden_programs(self, hides_programs: bool) -> Sight {
-        Sight { hides_programs, ..self }
+    /// The same if programs that are looked for may be hidden.
+    pub fn with_hidden_programs(self, hidden_programs: Vec<Vec<u8>>) -> Sight {
+        Sight { hidden_programs, ..self }
     }
 
     /// Whether every process can be read.
     pub fn is_clear(&self) -> bool {
-        self.unreadable == 0 && !self.hides_programs && self.obstacles.is_empty()
+        self.unreadable.count == 0 && self.hidden_programs.is_empty() && self.obstacles.is_empty()
     }
 
     /// The reasons, and what helps; empty if there are none.
@@ -106,19 +137,15 @@ impl Sight {
             return reasons.join("; ");
         }
         let needs = error::needs(CAPABILITIES);
-        match self.unreadable {
-            0 if self.hides_programs => reasons.insert(
+        if self.unreadable.count > 0 {
+            reasons.insert(0, format!("{} {needs}", self.unreadable.text()));
+        } else if !self.hidden_programs.is_empty() {
+            let name = |name: &Vec<u8>| format!("'{}'", error::visible(name));
+            let names = self.hidden_programs.iter().map(name).collect::<Vec<_>>().join(" or ");
+            reasons.insert(
                 0,
-                format!("no process shows a name that is looked for, but programs that cannot be seen may have it {needs}"),
-            ),
-            0 => {}
-            unreadable => {
-                let processes = if unreadable == 1 { "process" } else { "processes" };
-                reasons.insert(
-                    0,
-                    format!("the descriptors of {unreadable} {processes} cannot be read {needs}"),
-                );
-            }
+                format!("no process shows the name {names}, but programs that cannot be seen may have it {needs}"),
+            );
         }
         reasons.join("; ")
     }
@@ -264,18 +291,28 @@ mod tests {
     fn the_reasons_are_named_with_what_helps() {
         let clear = Sight::default();
         assert!(clear.is_clear() && clear.reasons().is_empty());
-        let one = clear.with_unreadable(1);
+        let one = clear.with_unreadable(Unreadable::one(7));
         let needs = error::needs(CAPABILITIES);
-        assert_eq!(one.reasons(), format!("the descriptors of 1 process cannot be read {needs}"));
+        assert_eq!(
+            one.reasons(),
+            format!("the descriptors of 1 process (PID 7) cannot be read {needs}")
+        );
+        let words = ["web", "/usr/bin/\u{1b}"].map(|word| word.as_bytes().to_vec());
+        assert_eq!(
+            clear.with_hidden_programs(words.to_vec()).reasons(),
+            format!(
+                "no process shows the name 'web' or '/usr/bin/\\x1b', but programs that cannot be seen may have it {needs}"
+            )
+        );
         let of = |obstacles: &[Obstacle]| Sight {
-            unreadable: 12,
+            unreadable: Unreadable { count: 12, first: Some(3) },
             obstacles: obstacles.to_vec(),
             ..Sight::default()
         };
         let partial = Obstacle::Partial { path: "a".to_owned(), is_live: true };
         let partial = of(&[partial]);
         let reasons = format!(
-            "the descriptors of 12 processes cannot be read {needs}; a shows only some of the machine's processes"
+            "the descriptors of 12 processes (PID 3 and others) cannot be read {needs}; a shows only some of the machine's processes"
         );
         assert_eq!(partial.reasons(), reasons);
         assert!(!partial.is_clear());

@@ -41,7 +41,7 @@ impl Words {
 
     /// Whether a word matches a process. The program of another user's process cannot be seen without privileges.
     /// A path is that of a program, and so may match; a name is usually that of comm or argv[0], and so matches
-    /// not, unless none has that name: see [`Words::is_any_hidden`].
+    /// not, unless none has that name: see [`Words::hidden`].
     ///
     /// # Errors
     /// `NOENT` or `SRCH` if it has ended.
@@ -63,10 +63,11 @@ impl Words {
         Ok(best)
     }
 
-    /// Whether a word that matches no process may be the name of a program that cannot be seen.
-    pub fn is_any_hidden(&self) -> bool {
+    /// The words that match no process, and may be the names of programs that cannot be seen.
+    pub fn hidden(&self) -> Vec<Vec<u8>> {
         let of = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
-        self.words.iter().any(|word| !of(&word.is_seen) && of(&word.may_be_hidden))
+        let hidden = self.words.iter().filter(|word| !of(&word.is_seen) && of(&word.may_be_hidden));
+        hidden.map(|word| word.text.clone()).collect()
     }
 
     /// Looks for matching processes without descriptors, whose names a pass does not read.
@@ -289,10 +290,12 @@ mod tests {
             let fails = |errno: &i32| *errno != Errno::INTR.raw_os_error();
             // The call that opens /proc must not fail, as `open` here expects that.
             let check = |errno, result: Result<Owners, Error>, place: &str| match (errno, result) {
-                (Errno::NOENT | Errno::SRCH, Ok(owners)) => assert_eq!(owners.unreadable(), 0),
+                (Errno::NOENT | Errno::SRCH, Ok(owners)) => {
+                    assert_eq!(owners.unreadable().count, 0)
+                }
                 (Errno::ACCESS | Errno::PERM, Ok(owners)) => {
                     let is_found = owners.of(10).is_some();
-                    assert!(is_found != (owners.unreadable() == 1), "{word}: {place}");
+                    assert!(is_found != (owners.unreadable().count == 1), "{word}: {place}");
                 }
                 (_, result) => assert!(result.is_err(), "{word}: {place}"),
             };
