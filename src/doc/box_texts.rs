@@ -263,6 +263,14 @@ One warning says how many cannot be entered, and the status is 1; also if proces
 namespaces then are not found: /proc is mounted with
 .Cm hidepid= ,
 or this is not the machine's first PID namespace.
+A namespace is found if a thread lives in it, or if its file is mounted
+.Po
+in
+.Pa /run/netns
+or elsewhere, as in
+.Pa /run/docker/netns
+.Pc .
+One that only a descriptor or a socket keeps is not found.
 Several namespaces are read at the same time, one per processor.
 A namespace whose
 .Pa /proc/net/sockstat

@@ -1,5 +1,6 @@
 //! In which network namespaces processes live, and whether there is another one than ours.
 
+use super::mounts;
 use super::processes::sight::Sight;
 use crate::error::Error;
 use crate::sys::Kernel;
@@ -9,7 +10,7 @@ use crate::sys::process::{Proc, is_refusal, readable, unless_gone};
 /// Whether there are other network namespaces than ours.
 #[derive(Debug)]
 pub enum Others {
-    /// A process lives in one, or one has a name.
+    /// A process lives in one, or one is mounted.
     Exist,
     /// None was seen; what keeps processes from being seen.
     Unseen(Sight),
@@ -25,11 +26,11 @@ pub fn others() -> Result<Others, Error> {
     let Some(own) = own else { return Ok(Others::Unseen(Sight::default())) };
     let mut is_named = false;
     netns::each_named(|_, (device, inode)| is_named |= device == own.0 && inode != own.1)?;
-    if is_named {
+    let proc = Proc::open(&Kernel::default())?;
+    if is_named || mounts::list(&proc)?.iter().any(|one| one.inode != own.1) {
         return Ok(Others::Exist);
     }
     let own_files = readable(netns::inode_of_files(None)).map_err(failed)?;
-    let proc = Proc::open(&Kernel::default())?;
     // The youngest processes first: those of containers start after those of the machine.
     for pid in proc.pids()?.into_iter().rev() {
         let mut is_other = false;

@@ -5,6 +5,7 @@ pub mod ahead;
 pub mod files;
 pub mod flows;
 pub mod homes;
+mod mounts;
 pub mod multicast;
 pub mod netlink;
 pub mod netns;

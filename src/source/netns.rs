@@ -1,7 +1,7 @@
 //! Every network namespace of the machine: which there are, and a visit to each of them.
 //!
-//! A namespace is known by a thread that lives in it or by a file in /run/netns. One that is held by
-//! a descriptor or a socket alone has neither, and is not found.
+//! A namespace is known by a thread that lives in it or by a mount of its file, as in /run/netns. One that is held
+//! by a descriptor or a socket alone has neither, and is not found.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use rustix::io::Errno;
 
 use super::homes::Home;
+use super::mounts::{self, Mounted};
 use super::processes::sight::{KTHREADD, Sight};
 use super::threads::share;
 use crate::error::{Error, needs};
@@ -36,6 +37,8 @@ pub struct Namespace {
     pub resident: Option<Vec<u8>>,
     /// All of these, the lowest first: any of them opens the way.
     residents: Vec<u32>,
+    /// Where its file is mounted.
+    mounts: Vec<Vec<u8>>,
 }
 
 impl Namespace {
@@ -59,7 +62,8 @@ impl Namespace {
     /// The ways in, each opened when it is tried, so that few descriptors are open at once.
     fn ways(&self) -> impl Iterator<Item = Result<NetworkNamespace, Errno>> {
         let name = self.name.iter().map(|name| NetworkNamespace::named(name));
-        name.chain(self.residents.iter().map(|pid| NetworkNamespace::of_process(*pid)))
+        let residents = self.residents.iter().map(|pid| NetworkNamespace::of_process(*pid));
+        name.chain(residents).chain(self.mounts.iter().map(|path| NetworkNamespace::mounted(path)))
     }
 }
 
@@ -125,7 +129,7 @@ impl Missing {
     }
 }
 
-/// Lists the network namespaces: our own, those of all threads and those of /run/netns, each once.
+/// Lists the network namespaces: our own, those of all threads, and those that are mounted, each once.
 /// The machine's first one comes first; then those with a name, sorted by it; then the others, by inode.
 ///
 /// # Errors
@@ -144,6 +148,9 @@ pub fn list() -> Result<Namespaces, Error> {
     let mut hidden = Hidden::new();
     let proc = Proc::open(&Kernel::default())?;
     let sight = Sight::of(&proc)?;
+    for Mounted { inode, path } in mounts::list(&proc)? {
+        found.entry(inode).or_default().mounts.push(path);
+    }
     // This process is not one that lives there.
     let others = proc.pids()?.into_iter().filter(|pid| *pid != std::process::id());
     for pid in others {

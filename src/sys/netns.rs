@@ -78,6 +78,11 @@ impl NetworkNamespace {
         open([NAMED.as_bytes(), b"/", name].concat().as_slice()).map(NetworkNamespace)
     }
 
+    /// The namespace whose file is mounted at a path.
+    pub fn mounted(path: &[u8]) -> Result<NetworkNamespace, Errno> {
+        call(|| open(path)).map(NetworkNamespace)
+    }
+
     /// The device and the inode by which the kernel tells namespaces apart.
     pub fn identity(&self) -> Result<(u64, u64), Errno> {
         rustix::fs::fstat(&self.0).map(|stat| identity(&stat))

@@ -92,6 +92,9 @@ pub fn readable<T>(read: Result<T, Errno>) -> Result<Option<T>, Errno> {
 }
 
 impl Proc {
+    /// The most bytes read from a file: a thousand times the usual size.
+    pub const MOST_BYTES: usize = 16 * 1024 * 1024;
+
     /// Opens the /proc of `kernel`.
     pub fn open(kernel: &Kernel) -> Result<Proc, Error> {
         let path = kernel.path("proc");
@@ -147,7 +150,7 @@ impl Proc {
 
     /// A file of this process.
     pub fn own_file(&self, name: &str) -> Result<Vec<u8>, Errno> {
-        read_at(&self.fd, &format!("self/{name}"), MOST_BYTES)
+        read_at(&self.fd, &format!("self/{name}"), Proc::MOST_BYTES)
     }
 
     /// The text of a link of this process.
@@ -345,9 +348,6 @@ fn number(name: &[u8]) -> Option<u32> {
     };
     (!name.is_empty()).then(|| name.iter().try_fold(0, digit)).flatten()
 }
-
-/// The most bytes read from a file: a thousand times the usual size.
-const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// The first bytes, at most `most`, of a file.
 fn read_at(directory: impl AsFd, path: &str, most: usize) -> Result<Vec<u8>, Errno> {

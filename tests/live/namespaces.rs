@@ -520,6 +520,28 @@ fn files_that_are_no_namespaces_are_passed_over() {
     }
 }
 
+/// As Docker keeps those of its networks, and nothing lives there.
+#[test]
+fn a_namespace_that_is_mounted_anywhere_is_counted() {
+    let test = "a_namespace_that_is_mounted_anywhere_is_counted";
+    let Some(world) = World::plain(test, Sockets { listen: 3, ..Sockets::default() }) else {
+        return;
+    };
+    let file = support::scratch::scratch("mounted").join("a name");
+    let line = format!(
+        "touch '{0}' && mount --bind /run/netns/red '{0}' && umount /run/netns/red && stat -c %i '{0}' && \
+         $connbox tcpstates --netns all listen && $connbox conncount -v tcp; echo $?",
+        file.display()
+    );
+    let Some(ran) = shell(test, &[("red", &world)], &["mount", "umount", "stat"], &line) else {
+        return;
+    };
+    let inode = ran.stdout.lines().next().unwrap();
+    let wanted = format!("{inode}\t-\tLISTEN\t3");
+    assert_eq!(rows_of(&ran.stdout, &[inode])[1..], [wanted], "{ran:?}");
+    assert!(ran.stdout.ends_with("\n1\n") && ran.stderr.contains("use --netns all"), "{ran:?}");
+}
+
 #[test]
 fn fifty_namespaces_need_few_descriptors() {
     let test = "fifty_namespaces_need_few_descriptors";
