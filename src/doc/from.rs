@@ -140,6 +140,23 @@ the key
 gets a warning and status 1, as for
 .Pa /proc/net/tcp
 alone.
+So does who asks for a family of flows
+.Po
+.Fl f ,
+an address,
+.Fl p Cm icmpv6
+.Pc
+of which no text has a row: without
+.Fl f ,
+conntrack before 1.4.7 lists IPv4 alone, and
+.Ql conntrack \\-L expect
+of any version does.
+Both families are in rows of connbox, in text with the count of a newer version (2>&1), and in
+.Pa nf_conntrack ,
+known by this name or the zones in its lines.
+A text of IPv4, and one of
+.Ql conntrack \\-L \\-f ipv6 ,
+which may hold no flow, complete each other.
 .Pp
 A line that fits nothing is an error with file and line.
 A text that ends in the middle of a line gives the rows before it, a warning, and status 1.

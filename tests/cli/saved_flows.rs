@@ -578,6 +578,14 @@ fn a_long_list_is_the_same_for_any_number_of_threads() {
     let split = [head, &said.replace("26600", "26619"), rest].concat();
     let mores = ["", &said, &said.replace("266", "267"), &split, "what is this\n", "tcp      6 1"];
     let lines = ["-C -p tcp", "-C --by labels", "-C -u EXPECTED"].map(|line| (line, ""));
+    // A family that may not have been listed.
+    let v4: String =
+        plain.lines().filter(|line| !line.contains("::")).flat_map(|line| [line, "\n"]).collect();
+    let long = v4.repeat((5 << 20) / v4.len());
+    for line in ["-C -f ipv6", "-C -f ipv4", "-C --by family", "-C -p icmpv6"] {
+        assert_eq!(ran(&long, line, "3"), ran(&long, line, "1"), "{line}");
+    }
+    assert!(ran(&long, "-C -f ipv6", "3").1.contains("known to list flows of IPv6"));
     for (line, more) in mores.map(|more| (groups, more)).into_iter().chain(lines) {
         text.truncate(plain.len() * 1400);
         text.push_str(more);
@@ -656,6 +664,15 @@ fn expectations_are_read_as_they_are_printed() {
     let wanted = "ipv6\tudp\t60\tfd01::2\tfd02::2\t0\t6000\t::\tffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff\t0\t65535\t\
                   fd01::2\tfd02::2\t1\tPERMANENT\t3\tsip\t-\n";
     assert_eq!((rows.as_str(), status), (wanted, 0));
+    // Every version lists one family.
+    let of_v4 = EXPECTED.split_inclusive('\n').next().unwrap();
+    let (rows, stderr, status) = ran("-L expect -f ipv6 --tsv", of_v4);
+    assert_eq!((rows.as_str(), status), ("", 1));
+    assert!(
+        stderr.contains("known to list expectations of IPv6 (conntrack -L expect lists IPv4 alone"),
+        "{stderr}"
+    );
+    assert_eq!(ran("-L expect -f ipv4", of_v4).2, 0);
     let (_, stderr, status) = ran("-C expect", &EXPECTED[..EXPECTED.len() - 5]);
     assert!(status == 1 && stderr.contains("2: the file is cut"), "{stderr}");
     let more = whole.replace(": 2 exp", ": 3 exp");
@@ -696,4 +713,105 @@ fn expectations_are_read_as_they_are_printed() {
 fn version() -> String {
     let banner = ran("-L expect", EXPECTED).1;
     banner.split(' ').nth(1).unwrap().to_owned()
+}
+
+/// conntrack before 1.4.7 lists IPv4 alone unless -f names a family, and the table of expectations so does every version.
+#[test]
+fn a_family_that_the_tool_may_not_have_listed_is_no_zero() {
+    const V4: &str = "tcp      6 117 TIME_WAIT src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 \
+        dport=1 [ASSURED] mark=0 use=1\n";
+    const V6: &str = "icmpv6   58 29 src=fe80::1 dst=ff02::2 type=128 code=0 id=7 [UNREPLIED] src=ff02::2 dst=fe80::1 \
+        type=129 code=0 id=7 mark=0 use=1\n";
+    let of_version = |version: &str, rows: &str| {
+        let number = rows.lines().count();
+        format!(
+            "{rows}conntrack v{version} (conntrack-tools): {number} flow entries have been shown.\n"
+        )
+    };
+    let lacks = |family: &str| {
+        format!(
+            "conntrack: --from: nothing that was given is known to list flows of IPv{family} (conntrack before 1.4.7 lists \
+             IPv4 alone without -f): give the text of conntrack -L -f ipv{family} 2>&1, too\n"
+        )
+    };
+    let old = of_version("1.4.4", V4);
+    let asks = ["-C -f ipv6", "-C -s 2001:db8::/32", "-C -d ::1", "-C -p icmpv6", "-C -j ::1"];
+    for ask in asks {
+        // Rows alone, and a list of version 1.4.6.10.
+        for text in [V4, &old, &of_version("1.4.6.10", V4), &of_version("1.4.4", "")] {
+            assert_eq!(ran(ask, text), ("0\n".into(), lacks("6"), 1), "{ask} of {text}");
+        }
+        // Those that list both.
+        let kernel = V4.replace("mark=0", "mark=0 zone=0");
+        let (new, newer) = (of_version("1.4.7", V4), of_version("1.10.0", V4));
+        for text in [&kernel, &new, &newer, &of_version("1.4.8", "")] {
+            assert_eq!(ran(ask, text), ("0\n".into(), String::new(), 0), "{ask} of {text}");
+        }
+        let both = [V4, V6].concat();
+        assert_eq!((ran(ask, &both).1, ran(ask, &both).2), (String::new(), 0), "{ask}");
+    }
+    assert_eq!(ran("-C -p icmp", V6), ("0\n".into(), lacks("4"), 1));
+    assert_eq!(ran("-L -f ipv6 --tsv", V4), (String::new(), lacks("6"), 1));
+    let (_, said, status) = ran("-G -p tcp -s ::1 -d ::2 --sport 1 --dport 2", V4);
+    assert_eq!((said, status), (lacks("6") + "conntrack: --get: no such flow\n", 1));
+    // Who asks for no family is told if the groups may lack one.
+    assert_eq!(ran("-C --by family", V4), ("ipv4\t1\n".into(), lacks("6"), 0));
+    for line in ["-C", "-C -f ipv4", "-C -p tcp", "-C -s !::1", "-C --by proto"] {
+        assert_eq!((ran(line, V4).1, ran(line, V4).2), (String::new(), 0), "{line}");
+    }
+    // Rows of connbox, and the header alone.
+    for rows in
+        [ran("-L --tsv --header", V4).0, ran("-L --tsv --header", &of_version("1.4.7", "")).0]
+    {
+        assert_eq!(ran("-C -f ipv6", &rows), ("0\n".into(), String::new(), 0), "{rows}");
+    }
+}
+
+#[test]
+fn texts_of_two_families_complete_each_other() {
+    let dir = crate::support::scratch::scratch("families");
+    let row = |source: &str, end: &str| {
+        format!(
+            "udp      17 29 src={source}1 dst={source}2 sport=1 dport=2 src={source}2 dst={source}1 sport=2 dport=1 mark=0 use=1\n{end}"
+        )
+    };
+    let end = |number: u8| {
+        format!("conntrack v1.4.6 (conntrack-tools): {number} flow entries have been shown.\n")
+    };
+    for (name, text) in [
+        ("v4", row("10.0.0.", &end(1))),
+        ("other-v4", row("192.0.2.", "")),
+        ("v6", row("fe80::", &end(1))),
+        ("none", end(0)),
+        ("none-either", end(0)),
+        ("nf_conntrack", row("203.0.113.", "")),
+    ] {
+        std::fs::write(dir.join(name), text).unwrap();
+    }
+    for (names, count, lacks) in [
+        (&["v4", "v6"][..], 1, false),
+        (&["v4", "other-v4", "v6"], 1, true),
+        (&["v4", "none"], 0, false),
+        (&["none"], 0, true),
+        (&["none", "none-either"], 0, false),
+        (&["nf_conntrack"], 0, false),
+        (&["nf_conntrack", "v4"], 0, true),
+    ] {
+        let from = names
+            .iter()
+            .flat_map(|name| ["--from".to_owned(), dir.join(name).display().to_string()]);
+        let from: Vec<_> = from.collect();
+        let mut words = vec!["conntrack", "-C", "-f", "ipv6"];
+        words.extend(from.iter().map(String::as_str));
+        let output = run(&words);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            format!("{count}\n"),
+            "{names:?}: {said}"
+        );
+        let has_warned =
+            said.contains("known to list flows of IPv6") && output.status.code() == Some(1);
+        assert_eq!((has_warned, said.is_empty()), (lacks, !lacks), "{names:?}: {said}");
+    }
 }

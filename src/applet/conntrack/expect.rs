@@ -7,11 +7,12 @@ use super::text::Text;
 use crate::error::Error;
 use crate::flow::row::{self, list as words};
 use crate::frame::{Call, Report, Sample};
-use crate::model::Expectation;
+use crate::model::{Expectation, Family};
 use crate::out::{Column, Value};
 use crate::source::Source;
 use crate::source::flows::expectations;
 use crate::source::flows::labels::Labels;
+use crate::source::flows::texts::say_family;
 
 pub(super) const COLUMNS: [Column; 18] = [
     row::FAMILY,
@@ -88,11 +89,16 @@ fn each(
         expectations::expectations(&mut kernel, family.unwrap_or(0), each)?;
         return Ok(());
     }
-    let (doubts, is_twice) = expectations::saved(source, &mut |one| match family {
+    let (doubts, is_twice, families) = expectations::saved(source, &mut |one| match family {
         Some(family) if family != one.family => Ok(()),
         _ => each(one),
     })?;
     doubts.iter().for_each(|doubt| report.trouble(doubt));
+    let asked = family.and_then(Family::from_number);
+    if let Some(family) = asked.filter(|family| families.may_lack(*family)) {
+        const ONE: &str = "conntrack -L expect lists IPv4 alone without -f";
+        report.lack(&say_family(family, "expectations", ONE, "expect "));
+    }
     if is_twice {
         report.lack("--from: the same expectations are given twice: they count twice");
     }

@@ -5,7 +5,7 @@ use super::values::Listing;
 use crate::cli::refuse;
 use crate::error::Error;
 use crate::frame::{Call, Report};
-use crate::model::{Flow, FlowFilter, FlowStatus, Groups};
+use crate::model::{Family, Flow, FlowFilter, FlowStatus, Groups};
 use crate::out::Format;
 use crate::source::Source;
 use crate::source::files::lines::Place;
@@ -14,6 +14,7 @@ use crate::source::flows::first::First;
 use crate::source::flows::labels::Labels;
 use crate::source::flows::saved::{self, SavedFlow, Seen, lacking};
 use crate::source::flows::saved_parts;
+use crate::source::flows::texts::{self, Families};
 
 /// What gives flows their packets and bytes.
 pub(super) const ACCOUNTING: &str = "sysctl -w net.netfilter.nf_conntrack_acct=1";
@@ -152,7 +153,7 @@ pub(super) fn matching(
     let labels = Labels::read(&source.kernel)?;
     let (mut absent, mut flows, takes_all) = (u8::MAX, 0u64, filter.is_empty());
     let mut first = First::default();
-    let doubts = saved::read(source, &labels, &mut |place, seen| {
+    let (doubts, families) = saved::read(source, &labels, &mut |place, seen| {
         const EVENT: &str =
             "an event, which may be one of several of its flow; conntrack -E reads events";
         let Seen::Flow(saved) = seen else { return Err(place.error(EVENT)) };
@@ -179,10 +180,32 @@ pub(super) fn matching(
         ));
     }
     doubts.iter().for_each(|doubt| report.trouble(doubt));
+    note_family(args, filter, families, report);
     if first.is_twice() {
         report.lack("--from: the same flows are given twice: they count twice");
     }
     Ok(())
+}
+
+/// Says so if the texts may lack flows of a family that is asked for.
+fn note_family(args: &Args, filter: &FlowFilter, families: Families, report: &mut Report) {
+    const ONE: &str = "conntrack before 1.4.7 lists IPv4 alone without -f";
+    let say = |family| texts::say_family(family, "flows", ONE, "");
+    match (family_of(filter), families.missing()) {
+        (Some(family), _) if families.may_lack(family) => report.lack(&say(family)),
+        (None, Some(family)) if args.grouping.has("family") => report.note(&say(family)),
+        _ => {}
+    }
+}
+
+/// The family that a filter asks for, by its name, an address or a protocol that has only one.
+fn family_of(filter: &FlowFilter) -> Option<Family> {
+    let of_protocol = filter.protocol.and_then(|protocol| match protocol {
+        1 => Some(Family::Inet),
+        58 => Some(Family::Inet6),
+        _ => None,
+    });
+    filter.family.and_then(Family::from_number).or(of_protocol)
 }
 
 /// What one thread makes of the flows: a buffer for keys, and groups.
@@ -194,6 +217,8 @@ struct Share {
     /// How many flows matched.
     count: u64,
     absent: u8,
+    /// The families of the flows.
+    families: u8,
     /// How many were among the first ones of the file.
     among_first: usize,
 }
@@ -212,7 +237,7 @@ pub(super) fn in_parts(
     }
     let (asked, labels) = (Asked::of(args, filter), Labels::read(&source.kernel)?);
     let takes_all = filter.is_empty();
-    let new = || Share { taken: new(), count: 0, absent: u8::MAX, among_first: 0 };
+    let new = || Share { taken: new(), count: 0, absent: u8::MAX, families: 0, among_first: 0 };
     let first = saved_parts::first(source, &labels);
     let shares = saved_parts::read(source, &labels, &new, &|share, saved| {
         let is_usual = saved.is_listed && saved.never == 0 && saved.strange_label.is_none();
@@ -220,6 +245,7 @@ pub(super) fn in_parts(
             return None;
         }
         share.absent &= saved.absent;
+        share.families |= texts::bit(saved.flow.family);
         share.among_first += usize::from(first.has(&saved.flow));
         if takes_all || filter.has(&saved.flow) {
             share.count += 1;
@@ -230,7 +256,14 @@ pub(super) fn in_parts(
     let absent =
         |shares: &Vec<Share>| shares.iter().fold(u8::MAX, |bits, share| bits & share.absent);
     let shares = shares.filter(|shares| asked.first(absent(shares)).is_none());
-    // One thread says so.
+    // One thread says so, and knows whether a family may be missing.
+    let families = |shares: &Vec<Share>| shares.iter().fold(0, |bits, share| bits | share.families);
+    let asked_families = match family_of(filter) {
+        Some(family) => texts::bit(family.number()),
+        None if args.grouping.has("family") => 3,
+        None => 0,
+    };
+    let shares = shares.filter(|shares| asked_families & !families(shares) == 0);
     let again = |shares: &Vec<Share>| shares.iter().map(|share| share.among_first).sum::<usize>();
     let shares = shares.filter(|shares| !first.is_repeated(again(shares)));
     Ok(shares.map(|shares| {

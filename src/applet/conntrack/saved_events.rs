@@ -34,7 +34,7 @@ pub(super) fn run(
         shown: 0,
     };
     let asked = Asked::of(args, &view.filter);
-    let doubts = saved::read(source, &labels, &mut |place, seen| match seen {
+    let (doubts, _) = saved::read(source, &labels, &mut |place, seen| match seen {
         Seen::Lost(lost) => view.lost(lost, place, &mut call.report),
         Seen::Flow(saved) => {
             let Some(change) = saved.change else {

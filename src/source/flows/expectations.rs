@@ -1,7 +1,7 @@
 //! The flows that the kernel expects because another flow announced them, by ctnetlink, and from saved text.
 
 use super::conntrack::{text, tuple};
-use super::texts::{Shown, each_line};
+use super::texts::{Families, Shown, each_line};
 use crate::error::Error;
 use crate::model::{Expectation, ExpectationFlags};
 use crate::source::Source;
@@ -54,26 +54,27 @@ pub fn expectation(payload: &[u8]) -> Option<Expectation<'_>> {
     })
 }
 
-/// Calls `each` with the expectations of the saved texts; gives the reasons why there may be more of them.
+/// Calls `each` with the expectations of the saved texts; gives the reasons why there may be more of them, whether the
+/// same came twice, and the families.
 ///
 /// # Errors
 /// If a text cannot be read, a line fits nothing, or `each` fails.
 pub fn saved(
     source: &Source,
     each: &mut dyn FnMut(&Expectation<'_>) -> Result<(), Error>,
-) -> Result<(Vec<Error>, bool), Error> {
+) -> Result<(Vec<Error>, bool, Families), Error> {
     const UNKNOWN: &str =
         "not a line of conntrack -L expect; its XML and /proc/net/nf_conntrack_expect are not read";
     const FLOWS: &str = "of flows, and not of expectations; -L, -C and -E without expect read it";
     const NONE: &str = "holds no expectation: there was none, or the command failed; save with 2>&1, and the text says which";
     let (mut lines, mut doubts) = (Lines::new(64 * 1024), Vec::new());
-    let mut again = Again::default();
+    let (mut again, mut families) = (Again::default(), Families::default());
     for path in &source.saved {
         let (mut shown, mut split) = (Shown::default(), SplitRow::default());
         let (name, cut) = each_line(&mut lines, path, |place, line| {
             let line = &*split.whole(line);
             if let Some(one) = flow_text::expectation(line).as_ref().and_then(of_text) {
-                shown.number += 1;
+                shown.see(one.family);
                 again.add(line);
                 return each(&one);
             }
@@ -84,7 +85,7 @@ pub fn saved(
                     doubts.push(place.error(format_args!("the tool said: {text}")));
                 }
                 Some(Line::Nothing) => {}
-                Some(Line::Flow(_) | Line::Count(_)) => return Err(place.error(FLOWS)),
+                Some(Line::Flow(_) | Line::Count { .. }) => return Err(place.error(FLOWS)),
                 _ => return Err(place.error(UNKNOWN)),
             }
             Ok(())
@@ -93,8 +94,9 @@ pub fn saved(
         doubts.extend(is_split.then(|| Error::failed(name, SplitRow::CUT)));
         doubts.extend(cut);
         doubts.extend(shown.doubt(name, "expectations", NONE));
+        families.add(&shown);
     }
-    Ok((doubts, again.is_twice()))
+    Ok((doubts, again.is_twice(), families))
 }
 
 /// The expectation of a line; `None` if its flags are not known.

@@ -11,4 +11,4 @@ pub mod labels;
 pub mod saved;
 pub mod saved_parts;
 mod saved_rows;
-mod texts;
+pub mod texts;

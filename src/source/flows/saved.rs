@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::conntrack::tuple;
 use super::labels::Labels;
 use super::saved_rows::{Is, RowReader};
-use super::texts::{Shown, each_line};
+use super::texts::{Families, Shown, each_line};
 use crate::error::{self, Error};
 use crate::model::{Change, Flow, FlowStatus, Traffic};
 use crate::source::Source;
@@ -58,27 +58,34 @@ pub enum Seen<'a> {
 /// Takes what is read.
 pub type Each<'a> = dyn FnMut(Place<'_>, Seen<'_>) -> Result<(), Error> + 'a;
 
-/// Calls `each` with all flows of the saved texts; gives the reasons why there may be more of them.
+/// Calls `each` with all flows of the saved texts; gives the reasons why there may be more of them, and the families.
 ///
 /// # Errors
 /// If a text cannot be read, a line fits nothing, or `each` fails.
-pub fn read(source: &Source, labels: &Labels, each: &mut Each<'_>) -> Result<Vec<Error>, Error> {
+pub fn read(
+    source: &Source,
+    labels: &Labels,
+    each: &mut Each<'_>,
+) -> Result<(Vec<Error>, Families), Error> {
     let mut lines = Lines::new(256 * 1024);
-    let mut doubts = Vec::new();
+    let (mut doubts, mut families) = (Vec::new(), Families::default());
     for path in &source.saved {
+        // The kernel's own list of both families; without zones its lines look like those of conntrack.
+        let is_of_both = path.file_stem().is_some_and(|name| name == "nf_conntrack");
         let mut text = Text {
             labels,
             each,
             doubts: &mut doubts,
-            shown: Shown::default(),
+            shown: Shown::of(is_of_both),
             is_open: false,
             split: SplitRow::default(),
             rows: RowReader::default(),
         };
         let (name, cut) = each_line(&mut lines, path, |place, line| text.line(place, line))?;
         text.end(name, cut);
+        families.add(&text.shown);
     }
-    Ok(doubts)
+    Ok((doubts, families))
 }
 
 /// One text.
@@ -172,7 +179,10 @@ impl Text<'_, '_> {
     #[cold]
     fn other(&mut self, place: Place<'_>, line: Line<'_>) -> Result<(), Error> {
         match line {
-            Line::Count(count) => self.shown.say(count),
+            Line::Count { number, is_of_both } => {
+                self.shown.say(number);
+                self.shown.is_of_both |= is_of_both;
+            }
             Line::Expectations(_) => {
                 return Err(place
                     .error("counts expectations, and not flows; -L expect and -C expect read it"));
@@ -191,7 +201,9 @@ impl Text<'_, '_> {
 
     #[inline]
     fn flow(&mut self, place: Place<'_>, text: &FlowText<'_>) -> Result<(), Error> {
-        self.shown.number += 1;
+        self.shown.see(text.family);
+        // The kernel and connbox list both.
+        self.shown.is_of_both |= matches!(text.form, Form::Proc | Form::Row);
         let each = &mut self.each;
         let taken = with_flow(text, self.labels, |flow| each(place, Seen::Flow(flow)));
         taken.unwrap_or_else(|| Err(strange(place, text)))

@@ -1,10 +1,12 @@
-//! What saved texts of flows and of expectations have in common: how their lines are read, and whether all are there.
+//! What saved texts of flows and of expectations have in common: how their lines are read, whether all are there, and
+//! of which families.
 
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::error::Error;
+use crate::model::Family;
 use crate::source::files::lines::{Lines, Place};
 use crate::source::files::procfs::STDIN;
 use crate::sys;
@@ -34,9 +36,25 @@ pub(super) struct Shown {
     said: Option<u64>,
     /// Whether there was a header of connbox, which comes without rows where there are none.
     has_header: bool,
+    /// The families of them, as [`bit`] has them.
+    families: u8,
+    /// Whether it is known that the text lists both families.
+    pub(super) is_of_both: bool,
 }
 
 impl Shown {
+    /// Of a text that is known to list both families, or not.
+    pub(super) fn of(is_of_both: bool) -> Shown {
+        Shown { is_of_both, ..Shown::default() }
+    }
+
+    /// Takes one of a family.
+    #[inline]
+    pub(super) fn see(&mut self, family: u8) {
+        self.number += 1;
+        self.families |= bit(family);
+    }
+
     /// Takes what the tool said.
     pub(super) fn say(&mut self, count: u64) {
         self.said = Some(self.said.unwrap_or(0).saturating_add(count));
@@ -60,4 +78,62 @@ impl Shown {
             _ => None,
         }
     }
+}
+
+/// The bit of a family by its number.
+#[inline]
+pub fn bit(family: u8) -> u8 {
+    if family == Family::Inet.number() { 1 } else { 2 }
+}
+
+/// Of which families texts list flows or expectations. A text of one family alone does not say that it is: conntrack
+/// before 1.4.7 lists IPv4 unless it is told a family, and the table of expectations so does every version.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Families {
+    /// How many texts list one family alone, as far as is known: IPv4 and IPv6.
+    alone: [usize; 2],
+    /// How many list nothing.
+    empty: usize,
+    /// The families that are listed.
+    listed: u8,
+}
+
+impl Families {
+    /// Takes a text.
+    pub(super) fn add(&mut self, shown: &Shown) {
+        self.listed |= shown.families;
+        let is_known = shown.is_of_both || shown.has_header;
+        match shown.families {
+            _ if is_known => {}
+            0 => self.empty += 1,
+            1 => self.alone[0] += 1,
+            2 => self.alone[1] += 1,
+            _ => {}
+        }
+    }
+
+    /// Whether texts may lack a family: those of the other one have no text beside them that completes them.
+    pub fn may_lack(self, family: Family) -> bool {
+        let Families { alone: [v4, v6], empty, .. } = self;
+        let (own, other) = if family == Family::Inet { (v4, v6) } else { (v6, v4) };
+        // Of a single text without any, nobody knows which family was to be listed.
+        other > own + empty || empty == 1 && own + other == 0
+    }
+
+    /// The family that may be missing beside those that are listed.
+    pub fn missing(self) -> Option<Family> {
+        let is_listed = |family: &Family| self.listed & bit(family.number()) != 0;
+        let is_missing = |family: &Family| !is_listed(family) && self.may_lack(*family);
+        Family::ALL.into_iter().find(is_missing).filter(|_| self.listed != 0)
+    }
+}
+
+/// What is to be said of a family that may be missing. `what`: `flows` or `expectations`; `reason`: why; `table`: the
+/// words of the command that chooses the table.
+pub fn say_family(family: Family, what: &str, reason: &str, table: &str) -> String {
+    let version = if family == Family::Inet { 4 } else { 6 };
+    format!(
+        "--from: nothing that was given is known to list {what} of IPv{version} ({reason}): give the text of conntrack -L \
+         {table}-f ipv{version} 2>&1, too"
+    )
 }

@@ -99,7 +99,8 @@ pub static FORMS: [Known; 7] = [
         answers: "That of conntrack 1.0 to 1.4.9 and of connbox: -L, -G and -E in every form of -o, save and xml included, and \
             /proc/net/nf_conntrack and ip_conntrack. A mark is not in -o save, labels are there only with -o labels (those \
             without a name never), IDs only with -o id, fields of ICMP not in XML; of the status, lines tell whether a flow is \
-            assured, offloaded or unreplied. Where the tool said that it printed more, a warning says so; what it says lies within a row of a long list (2>&1), which is put together again. -L expect and -C expect read the lines of conntrack -L expect; not \
+            assured, offloaded or unreplied. Where the tool said that it printed more, a warning says so; what it says lies within a row of a long list (2>&1), which is put together again. Which families it lists, a text seldom tells; see below. \
+            -L expect and -C expect read the lines of conntrack -L expect; not \
             its XML, nor /proc/net/nf_conntrack_expect, which shows neither masks nor masters.",
         begins: flow_text::begins,
     },
