@@ -387,6 +387,47 @@ fn a_text_of_netstat_answers_what_its_options_show() {
 }
 
 #[test]
+fn nothing_of_another_netstat_is_lost() {
+    const WINDOWS: &str =
+        "text of the netstat of Windows, which is not read: only that of Linux is\n";
+    let title =
+        "\nActive Connections\n\n  Proto  Local Address          Foreign Address        State\n";
+    let row = "  TCP    0.0.0.0:135            0.0.0.0:0              LISTENING\n";
+    let udp = "  UDP    [::]:123               *:*                    \r\n";
+    for (text, line) in [
+        ([title, row].concat(), 2),
+        (title.replace('\n', "\r\n"), 2),
+        (row.to_owned(), 1),
+        (udp.to_owned(), 1),
+        ([NETSTAT, row].concat(), 13),
+        ([NETSTAT, title].concat(), 14),
+    ] {
+        assert_eq!(
+            refusal(&["tcpstates"], &text),
+            format!("tcpstates: FILE:{line}: {WINDOWS}"),
+            "{text}"
+        );
+    }
+    // Behind sockets of other kinds, rows are read, or an error.
+    let more = "tcp        0      0 127.0.0.1:7000          127.0.0.1:40010         ESTABLISHED\n";
+    let count = |text: &str| ran(&["conncount", "--state", "established"], text).0;
+    let before = count(NETSTAT).trim().parse::<u32>().unwrap();
+    assert_eq!(count(&[NETSTAT, more].concat()), format!("{}\n", before + 1));
+    for line in [
+        "Active Foo sockets\n",
+        "tcp4       0      0 127.0.0.1.7000          127.0.0.1.40010         ESTABLISHED\n",
+        &more.replace("0 127", "x 127"),
+    ] {
+        let wanted = "tcpstates: FILE:13: not a line of a table of netstat\n";
+        assert_eq!(refusal(&["tcpstates"], &[NETSTAT, line, more].concat()), wanted, "{line}");
+    }
+    for title in ["IPX sockets", "AX.25 sockets", "LOCAL (UNIX) domain sockets"] {
+        let skipped = format!("{NETSTAT}Active {title}\nProto Recv-Q Send-Q Foo\nbar 1 2\n");
+        assert_eq!(count(&skipped), format!("{before}\n"), "{title}");
+    }
+}
+
+#[test]
 fn what_a_text_of_netstat_hides_costs_nothing_else() {
     // The name of a user hides no inode.
     let named = NETSTAT.replace(" 1000 ", " www  ");

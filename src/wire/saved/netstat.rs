@@ -36,7 +36,7 @@ pub fn begins(line: &[u8]) -> bool {
     match read(line, Columns::default()) {
         Some(Line::Title(_) | Line::Header(_) | Line::Notice) => true,
         Some(Line::Row(row)) => row.state.is_some() && row.protocol != Some(0) && has_state(line),
-        None => false,
+        None => is_of_windows(line),
     }
 }
 
@@ -45,9 +45,20 @@ fn has_state(line: &[u8]) -> bool {
     Fields::new(line).nth(5).and_then(state).is_some()
 }
 
+/// What is wrong with a line that [`read`] does not take, if that is known.
+pub fn fault(line: &[u8]) -> Option<&'static str> {
+    const WINDOWS: &str =
+        "text of the netstat of Windows, which is not read: only that of Linux is";
+    const STATE: &str = "not a row of netstat: its sixth word is not a state of TCP";
+    if is_of_windows(line) {
+        return Some(WINDOWS);
+    }
+    has_strange_state(line).then_some(STATE)
+}
+
 /// Whether a line is like a row of TCP, but for a state that there is not. A row of ss without a state has no word of
 /// capital letters there.
-pub fn has_strange_state(line: &[u8]) -> bool {
+fn has_strange_state(line: &[u8]) -> bool {
     let mut fields = Fields::new(line);
     let is_tcp = fields.next().is_some_and(|word| matches!(word, b"tcp" | b"tcp6"));
     let has_queues =
@@ -60,13 +71,7 @@ pub fn has_strange_state(line: &[u8]) -> bool {
 /// Reads a line; `None` if it is not one of this text.
 pub fn read(line: &[u8], columns: Columns) -> Option<Line<'_>> {
     if let Some(title) = line.strip_prefix(b"Active ") {
-        let which = |kinds: &[u8]| match kinds {
-            b" (w/o servers)" => Which::NoServers,
-            b" (only servers)" => Which::OnlyServers,
-            _ => Which::All,
-        };
-        let kinds = title.strip_prefix(b"Internet connections");
-        return Some(Line::Title(kinds.map(|kinds| which(kinds.trim_ascii_end()))));
+        return self::title(title);
     }
     if is_notice(line) {
         return Some(Line::Notice);
@@ -75,6 +80,39 @@ pub fn read(line: &[u8], columns: Columns) -> Option<Line<'_>> {
         Some(columns) => Some(Line::Header(columns)),
         None => row(line, columns).map(Line::Row),
     }
+}
+
+/// Reads a title behind its first word; `None` for an unknown one, as nobody knows what its rows are.
+fn title(title: &[u8]) -> Option<Line<'_>> {
+    /// What net-tools and busybox list beside sockets of the Internet, and macOS calls those of UNIX.
+    const OTHERS: [&[u8]; 7] =
+        [b"UNIX ", b"LOCAL (UNIX) ", b"IPX ", b"X.25 ", b"NET/ROM ", b"AX.25 ", b"ROSE "];
+    if OTHERS.iter().any(|other| title.starts_with(other)) {
+        return Some(Line::Title(None));
+    }
+    let kinds = title.strip_prefix(b"Internet connections")?;
+    Some(Line::Title(Some(match kinds.trim_ascii_end() {
+        b" (w/o servers)" => Which::NoServers,
+        b" (only servers)" => Which::OnlyServers,
+        _ => Which::All,
+    })))
+}
+
+/// Whether it is the title or a row of the netstat of Windows: `  TCP    0.0.0.0:135    0.0.0.0:0    LISTENING`.
+fn is_of_windows(line: &[u8]) -> bool {
+    if line.trim_ascii_end() == b"Active Connections" {
+        return true;
+    }
+    let mut fields = Fields::new(line);
+    let is_protocol = fields.next().is_some_and(|word| matches!(word, b"TCP" | b"UDP"));
+    let mut has_port = || fields.next().is_some_and(|word| word.contains(&b':'));
+    is_protocol && has_port() && has_port()
+}
+
+/// Whether a line that cannot be read is neither a row of sockets beside those of the Internet, nor a part of one: it
+/// begins like a row of TCP or UDP, as other systems write them, or like a title.
+pub fn is_lost(line: &[u8]) -> bool {
+    [&b"tcp"[..], b"udp", b"Active "].iter().any(|word| line.starts_with(word))
 }
 
 /// Whether it is what netstat says on standard error.

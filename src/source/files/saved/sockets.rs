@@ -290,8 +290,6 @@ fn fits(protocol: u8, row: &Row<'_>) -> bool {
     protocol != 17 || row.state.is_none_or(|state| matches!(state, 1 | 7))
 }
 
-const STRANGE_STATE: &str = "not a row of netstat: its sixth word is not a state of TCP";
-
 /// A text of netstat.
 #[derive(Default)]
 pub(super) struct Netstat {
@@ -327,8 +325,11 @@ impl Text for Netstat {
     fn line(&mut self, place: Place<'_>, line: &[u8], each: &mut Each<'_>) -> Result<bool, Error> {
         let line = match netstat::read(line, self.columns) {
             Some(line) => line,
-            None if netstat::has_strange_state(line) => return Err(place.error(STRANGE_STATE)),
-            None => return Ok(self.is_other && !super::begins_another(line)),
+            None => match netstat::fault(line) {
+                Some(reason) => return Err(place.error(reason)),
+                None if netstat::is_lost(line) => return Ok(false),
+                None => return Ok(self.is_other && !super::begins_another(line)),
+            },
         };
         let is_of_internet = !matches!(line, Line::Title(None) | Line::Notice);
         if is_of_internet && !std::mem::replace(&mut self.is_announced, true) {
