@@ -1180,7 +1180,7 @@ fn sockets_of_udp_that_a_text_leaves_out_are_unknown_in_a_check() {
         (ss(&[connects]), &[][..], 3),
         (ss(&[connects]), &plain, 3),
         (ss(&[serves]), &[], 0),
-        (ss(&[connects, serves]), &plain, 0),
+        (ss(&[connects, serves]), &["--from-command", "ss -tuan"], 0),
         (netstat("w/o servers", connected), &[], 3),
         (netstat("only servers", serving), &[], 3),
         (netstat("servers and established", serving), &[], 0),
@@ -1576,4 +1576,86 @@ fn a_family_that_the_command_asked_for_is_counted() {
     assert_eq!(rows(&["conncount", "--laddr", "!::1", "--from-command", "ss -4tan"], ss), "1\n");
     let error = refusal(&["conncount", "--from-command", "ss -tan | head -1"], ss);
     assert!(error.contains("'ss -tan | head -1' is more than one command"), "{error}");
+}
+
+const OTHER_COMMAND: &str = "--from-command: the text is of another command: it has a state, a protocol or a family that this one \
+    does not list, or is of another tool; name the command that made it";
+
+/// A command that was named for another text is not believed in silence: the rows say otherwise.
+#[test]
+fn a_command_that_the_text_contradicts_is_told() {
+    let header = "Netid State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n";
+    let tcp =
+        "tcp ESTAB 0 0 10.0.0.1:22 10.0.0.2:443\ntcp TIME-WAIT 0 0 10.0.0.1:22 10.0.0.2:444\n";
+    let ss = [header, tcp, "udp ESTAB 0 0 10.0.0.1:53 10.0.0.2:53\n"].concat();
+    let six = [header, "tcp ESTAB 0 0 [::1]:22 [::1]:443\n"].concat();
+    let netstat = netstat_of("servers and established", "tcp6 0 0 ::1:22 ::1:443 ESTABLISHED\n");
+    let udp = netstat_of("servers and established", UDP_SERVING);
+    for (text, command, is_other) in [
+        (&ss, "ss -Htan state time-wait", true),
+        (&ss, "ss -tan", true),
+        (&ss, "ss -tun", true),
+        (&ss, "ss -tuan6", true),
+        (&ss, "netstat -tuan", true),
+        (&ss, "ss -tuan", false),
+        (&ss, "ss -4tuan sport = :1", false),
+        (&ss, "ss -a", false),
+        (&six, "ss -4tan", true),
+        (&six, "ss -6tan", false),
+        (&netstat, "netstat -4tan", true),
+        (&netstat, "netstat -tln", true),
+        (&netstat, "ss -tan", true),
+        (&netstat, "netstat -6tan", false),
+        (&udp, "netstat -tan", true),
+        (&udp, "netstat -tuan", false),
+    ] {
+        let named = ["--from-command", command];
+        for words in [&["conncount", "--by", "proto"][..], &["tcpstates", "-v", "estab"]] {
+            let (_, stderr, status) = ran(&[words, &named].concat(), text);
+            let wanted = format!("{}: {OTHER_COMMAND}\n", words[0]);
+            let has_said = stderr.contains(&wanted) && status == 1;
+            assert_eq!(has_said, is_other, "{command} of {text}: {stderr}");
+        }
+        let of = if text == &udp { "--conn-type=udp" } else { "--conn-type=tcp" };
+        let words = ["network-connections", of, "-w", "9"];
+        let (stdout, ..) = ran(&[&words, &named[..]].concat(), text);
+        assert_eq!(
+            stdout.contains("of another command"),
+            is_other,
+            "{command} of {text}: {stdout}"
+        );
+    }
+    // Without a column for it, as rows of TCP that the command calls UDP.
+    let of_tcp = "State Recv-Q Send-Q Local Address:Port Peer Address:Port\nLISTEN 0 0 10.0.0.1:1 0.0.0.0:*\n";
+    let refused = refusal(&["conncount", "-u", "--from-command", "ss -uan"], of_tcp);
+    assert_eq!(refused, format!("conncount: FILE:2: {OTHER_COMMAND}\n"));
+}
+
+/// Several threads say the same.
+#[test]
+fn a_long_text_of_another_command_is_told() {
+    let path = scratch("saved-text-other-command").join("text");
+    let row = |port: usize| {
+        // Only TCP has such a state.
+        let state = if port == 1 { "CLOSE-WAIT" } else { "ESTAB" };
+        format!("{state} 0 0 10.0.0.1:22 10.0.0.2:{port} {:70}\n", "")
+    };
+    let long = "State Recv-Q Send-Q Local Address:Port Peer Address:Port\n".to_owned()
+        + &(1..50_000).map(row).collect::<String>();
+    std::fs::write(&path, long).unwrap();
+    for (command, is_other) in [
+        ("ss -tan state time-wait", true),
+        ("netstat -tan", true),
+        ("ss -6tan", true),
+        ("ss -tan", false),
+    ] {
+        for threads in ["1", "3"] {
+            let from = ["--from", path.to_str().unwrap(), "--from-command", command];
+            let words = [&["conncount", "-t", "--threads", threads][..], &from].concat();
+            let output = run(&words);
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), "49999\n", "{words:?}");
+            assert_eq!(said.contains(OTHER_COMMAND), is_other, "{words:?}: {said}");
+        }
+    }
 }

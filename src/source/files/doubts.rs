@@ -6,7 +6,7 @@ use super::file::File;
 use super::lacking::{Lacking, Shown, all, say_left_out, say_may_lack, servers};
 use super::listed::Listed;
 use crate::model::{Family, Proto, StateSet};
-use crate::wire::saved::command::Command;
+use crate::wire::saved::command::{self, Command};
 use crate::wire::saved::netstat::Which;
 
 /// What may be wrong with tables that were read.
@@ -59,6 +59,7 @@ enum Flag {
     Filtered,
     AskedFilter,
     NoPeers,
+    OtherCommand,
 }
 
 impl Doubts {
@@ -104,6 +105,8 @@ impl Doubts {
     const BY_COMMAND: Doubts = Doubts::flag(Flag::ByCommand);
     /// Other ends are asked for, and the text may have none: it lacks all states of connections.
     const NO_PEERS: Doubts = Doubts::flag(Flag::NoPeers);
+    /// A text is not of the command that was named.
+    pub(in crate::source) const OTHER_COMMAND: Doubts = Doubts::flag(Flag::OtherCommand);
 
     const fn flag(flag: Flag) -> Doubts {
         let listed = Listed::NONE;
@@ -318,7 +321,8 @@ const NO_FAMILY: &str =
 const FILTER: &str =
     "--from: the command that made the text has a filter: sockets that it left out are not counted";
 
-const NOTES: [(Doubts, Weight, &str); 16] = [
+const NOTES: [(Doubts, Weight, &str); 17] = [
+    (Doubts::OTHER_COMMAND, Weight::Lack, command::OTHER),
     (Doubts::FILTERED, Weight::Note, FILTER),
     (Doubts::ASKED_FILTER, Weight::Lack, FILTER),
     (

@@ -105,7 +105,9 @@ impl<'a> Table<'a> {
             Some(layout) => (layout, end + 1),
             None => (ss::guess(first)?, 0),
         };
-        let command = source.command_of(name).about(Form::Ss);
+        let command = source.command_of(name);
+        // One thread says so.
+        let command = (!command.is_not_of(Form::Ss)).then(|| command.about(Form::Ss))?;
         let (protocol, size) = (command.protocol, sys::file_size(fd));
         let first = buffer[start..].split(|byte| *byte == b'\n').next().map(without_cr)?;
         let tells = ss::row(first, layout).is_some_and(|row| is_connection(&row, protocol));
@@ -132,19 +134,29 @@ struct Rows<'a> {
     seen: [bool; 2],
     /// How often the first row was seen.
     firsts: u32,
+    /// Whether a row cannot be one of the command.
+    is_of_other: bool,
     shown: Shown,
 }
 
 impl<'a> Rows<'a> {
     fn of(table: &'a Table<'a>, source: &'a Source) -> Rows<'a> {
         let texts = Texts::new(source, table.query);
-        Rows { table, texts, seen: [false; 2], firsts: 0, shown: Shown::default() }
+        Rows {
+            table,
+            texts,
+            seen: [false; 2],
+            firsts: 0,
+            is_of_other: false,
+            shown: Shown::default(),
+        }
     }
 
     fn add(&mut self, other: &Rows<'_>) {
         self.texts.add(&other.texts);
         self.seen = [0, 1].map(|proto| self.seen[proto] || other.seen[proto]);
         self.firsts = self.firsts.saturating_add(other.firsts);
+        self.is_of_other |= other.is_of_other;
         self.shown.add(other.shown);
     }
 
@@ -153,6 +165,9 @@ impl<'a> Rows<'a> {
         let has_all = self.table.query.protos().iter().all(|proto| self.seen[*proto as usize]);
         let mut doubts = Doubts::of_ss(&self.table.command, [true; 2], self.shown);
         doubts.add(Doubts::of_choice(&self.table.command));
+        if self.is_of_other {
+            doubts.add(Doubts::OTHER_COMMAND);
+        }
         self.texts.finish(doubts).ok().filter(|_| has_all && self.firsts < 2)
     }
 
@@ -236,7 +251,9 @@ impl<'a> Rows<'a> {
         if proto == Proto::Tcp && row.state == Some(7) {
             return known.map(|_| ());
         }
-        self.shown.see(proto, row.state.unwrap_or_default());
+        let state = row.state.unwrap_or_default();
+        self.is_of_other |= self.table.command.excludes(proto == Proto::Udp, row.is_v6, state);
+        self.shown.see(proto, state);
         if query.protos().contains(&proto) {
             let socket =
                 self.texts.socket(Place { file: name, line: 0 }, proto, family, &row).ok()?;

@@ -28,6 +28,10 @@ pub struct Command {
     pub is_of_name: bool,
 }
 
+/// What is said of a text that is not of this command.
+pub const OTHER: &str = "--from-command: the text is of another command: it has a state, a protocol or a family that this one does not \
+     list, or is of another tool; name the command that made it";
+
 /// All states of ss, bit N for the kernel's state N.
 const ALL: u16 = 0xffe;
 const ESTABLISHED: u16 = 1 << 1;
@@ -78,6 +82,22 @@ impl Command {
     /// What it says about a text of this form.
     pub fn about(self, form: Form) -> Command {
         if self.form == Some(form) { self } else { Command::default() }
+    }
+
+    /// Whether it is one of ss where a text is of netstat, or the other way round.
+    pub fn is_not_of(&self, form: Form) -> bool {
+        !self.is_of_name && self.form.is_some_and(|own| own != form)
+    }
+
+    /// Whether it lists no such socket. Of a command that the name of a file says, this is not asked: nobody has claimed
+    /// it. `state`: the kernel's number.
+    #[inline]
+    pub fn excludes(&self, is_udp: bool, is_v6: Option<bool>, state: u8) -> bool {
+        let Some(states) = self.states.filter(|_| !self.is_of_name) else { return false };
+        let is_family = is_v6.is_none_or(|is_v6| self.families >> u8::from(is_v6) & 1 == 1);
+        let [has_tcp, has_udp] = self.has;
+        let has_protocol = if is_udp { has_udp } else { has_tcp };
+        !has_protocol || self.families != 0 && !is_family || states >> (state & 15) & 1 == 0
     }
 
     /// Of how many kinds are the sockets that it lists, by protocol, family and state; 0 with a filter.
@@ -426,6 +446,39 @@ mod tests {
         ] {
             assert!(Command::parse(text).unwrap_err().contains("more than one command"), "{text}");
         }
+    }
+
+    #[test]
+    fn commands_tell_what_they_do_not_list() {
+        const UDP: bool = true;
+        for (text, is_udp, is_v6, state, excludes) in [
+            ("ss -Htan state time-wait", !UDP, None, 6, false),
+            ("ss -Htan state time-wait", !UDP, None, 1, true),
+            ("ss -tan", !UDP, Some(true), 6, false),
+            ("ss -tan", UDP, None, 7, true),
+            ("ss -tn", !UDP, None, 10, true),
+            ("ss -tln", !UDP, None, 10, false),
+            ("ss -uan", UDP, None, 7, false),
+            ("ss -4tan", !UDP, Some(false), 1, false),
+            ("ss -4tan", !UDP, Some(true), 1, true),
+            ("ss -4tan", !UDP, None, 1, false),
+            ("ss -6tan", !UDP, Some(false), 1, true),
+            ("ss -46tan", !UDP, Some(true), 1, false),
+            ("ss -tan sport = :80", !UDP, None, 1, false),
+            ("netstat -tan", !UDP, Some(true), 10, false),
+            ("netstat -tn", !UDP, Some(true), 10, true),
+            ("netstat -uln", UDP, Some(true), 7, false),
+            ("netstat -uln", UDP, Some(true), 1, true),
+            ("netstat -4tan", !UDP, Some(true), 1, true),
+        ] {
+            let command = Command::parse(text).unwrap();
+            assert_eq!(command.excludes(is_udp, is_v6, state), excludes, "{text} {state}");
+            let of_name = Command { is_of_name: true, ..command };
+            assert!(!of_name.excludes(is_udp, is_v6, state) && !of_name.is_not_of(Form::Ss));
+        }
+        assert!(!Command::default().excludes(UDP, Some(true), 3));
+        assert!(Command::parse("ss -tan").unwrap().is_not_of(Form::Netstat));
+        assert!(!Command::parse("ss -tan").unwrap().is_not_of(Form::Ss));
     }
 
     #[test]

@@ -227,6 +227,10 @@ impl<'a> Saved<'a> {
             self.foreign.get_or_insert((known, place.line));
         } else if matches!(known.form, Form::Ss | Form::Netstat) {
             pass.listed_by(known.form);
+            // Of several files, it may be that of another one.
+            if self.command.is_not_of(known.form) && self.source.saved.len() == 1 {
+                pass.tables.doubts.add(Doubts::OTHER_COMMAND);
+            }
         }
         self.has_own |= is_own;
         let mut now =

@@ -8,7 +8,7 @@ use crate::source::files::lines::Place;
 use crate::source::files::record::{Each, Record};
 use crate::source::files::sample::{Sample, is_connection};
 use crate::source::files::tables::Doubts;
-use crate::wire::saved::command::Command;
+use crate::wire::saved::command::{self, Command};
 use crate::wire::saved::netstat::{self, Line, Which};
 use crate::wire::saved::row::{Columns, End, Host, Port, Rest, Row};
 use crate::wire::saved::ss::{self, Layout, Users};
@@ -19,6 +19,7 @@ const MOST_KEPT: usize = 4 << 20;
 const MOST_OPEN: usize = 64 << 10;
 
 /// A table of ss.
+#[derive(Default)]
 pub(super) struct Ss {
     command: Command,
     layout: Option<Layout>,
@@ -46,22 +47,7 @@ pub(super) struct Ss {
 
 impl Ss {
     pub(super) fn new(command: Command) -> Ss {
-        Ss {
-            command,
-            layout: None,
-            protocol: command.protocol,
-            kept: Vec::new(),
-            kept_bytes: 0,
-            open: Vec::new(),
-            was_foreign: false,
-            is_begun: [false; 2],
-            doubts: Doubts::default(),
-            star: [false; 2],
-            version: [false; 2],
-            connection: Vec::new(),
-            sample: Sample::default(),
-            shown: Shown::default(),
-        }
+        Ss { command, protocol: command.protocol, ..Ss::default() }
     }
 
     /// Takes a row once its protocol is known, and gives it.
@@ -78,6 +64,9 @@ impl Ss {
         // Since iproute2 6.8 it lists sockets that are only bound, which other counts do not include.
         if proto == Proto::Tcp && state == 7 {
             return Ok(());
+        }
+        if self.command.excludes(proto == Proto::Udp, row.is_v6, state) {
+            self.doubts.add(Doubts::OTHER_COMMAND);
         }
         self.shown.see(proto, state);
         if !self.is_begun[proto as usize] {
@@ -158,7 +147,8 @@ impl Ss {
         if row.protocol.is_some() || self.protocol.is_some_and(|known| fits(known, &row)) {
             self.give(place, &row, each)?;
         } else if self.protocol.is_some() {
-            return Err(place.error(UNTOLD));
+            let is_named = self.command.protocol.is_some();
+            return Err(place.error(if is_named { command::OTHER } else { UNTOLD }));
         } else {
             self.keep(place, &row, line, each)?;
         }
@@ -355,7 +345,11 @@ impl Text for Netstat {
                     _ => return Ok(true),
                 };
                 self.sample.see(&row, None);
-                self.shown.see(proto, row.state.unwrap_or_default());
+                let state = row.state.unwrap_or_default();
+                if self.command.excludes(proto == Proto::Udp, row.is_v6, state) {
+                    self.doubts.add(Doubts::OTHER_COMMAND);
+                }
+                self.shown.see(proto, state);
                 // -l lists sockets of UDP without a peer.
                 let is_listening = matches!(row.state, Some(7 | 10));
                 self.listed |= 1 << (proto as u8 * 2 + u8::from(is_listening));
