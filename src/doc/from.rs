@@ -92,7 +92,10 @@ Names of hosts stay text: they are values of the keys
 and
 .Cm raddr ,
 and in no network.
-Of processes, a text has the names that the tool shows, no paths.
+Of processes, a text has the names that the tool shows, no paths: ss cuts them at 15 bytes, and netstat at its column.
+A longer word of
+.Fl -process
+stands for all whose name is its beginning, with a note.
 Of pods and containers it has the UID and the ID: their names are an error unless
 .Fl -pods
 .Ar FILE

@@ -1659,3 +1659,60 @@ fn a_long_text_of_another_command_is_told() {
         }
     }
 }
+
+/// ss shows what the kernel keeps of a name, and netstat what fits its column.
+#[test]
+fn a_longer_name_is_that_of_a_process_whose_name_is_cut() {
+    const CUT: &str = "--process: ss shows 15 bytes of a name, and netstat what its column takes: a longer word counts all \
+        whose name is its beginning";
+    let header = "State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n";
+    let ss = format!(
+        "{header}LISTEN 0 5 127.0.0.1:7000 0.0.0.0:* users:((\"victoria-metric\",pid=9830,fd=2))\n\
+         LISTEN 0 5 127.0.0.1:7001 0.0.0.0:* users:((\"web\",pid=1,fd=2))\n"
+    );
+    for (filter, count, has_cut) in [
+        ("victoria-metrics-prod", "1\n", true),
+        ("!victoria-metrics-prod", "1\n", true),
+        ("victoria-metric", "1\n", false),
+        ("!victoria-metric", "1\n", false),
+        ("web,victoria-metrics-prod", "2\n", true),
+    ] {
+        let words = ["conncount", "--state", "listen", "--process", filter];
+        let (stdout, stderr, status) = ran(&words, &ss);
+        let wanted = if has_cut { format!("conncount: {CUT}\n") } else { String::new() };
+        assert_eq!((stdout.as_str(), stderr, status), (count, wanted, 0), "{filter}");
+    }
+    let words = ["conncount", "--process", "victoria-metrics-prod", "--by", "process"];
+    assert_eq!(ran(&words, &ss).0, "victoria-metric\t1\n");
+    let (stdout, stderr, _) = ran(&["conncount", "--process", "victoria-logs-prod"], &ss);
+    assert!(
+        stdout == "0\n" && stderr.contains("no process found") && !stderr.contains(CUT),
+        "{stderr}"
+    );
+    let rule = "--rule=[state=listen,process=victoria-metrics-prod];0";
+    let (stdout, _, status) = ran(&["network-connections", rule], &ss);
+    assert!(stdout.contains(CUT.trim_start_matches("--process: ")) && status == 1, "{stdout}");
+    // The one process that netstat shows is all that it tells.
+    let header = "Active Internet connections (servers and established)\n\
+        Proto Recv-Q Send-Q Local Address           Foreign Address         State       PID/Program name\n";
+    let row =
+        |name: &str| format!("{header}tcp 0 0 127.0.0.1:1 0.0.0.0:* LISTEN      {name}     \n");
+    for (name, word, count, has_cut) in [
+        ("9830/./victoria-met", "victoria-metrics-prod", "1\n", true),
+        ("9830/victoria-metri", "!victoria-metrics-prod", "0\n", true),
+        ("9830/./victoria", "victoria", "1\n", false),
+        ("9830/./victoria", "victoria-metrics-prod", "0\n", false),
+    ] {
+        let (stdout, stderr, status) = ran(&["conncount", "--process", word], &row(name));
+        assert_eq!(
+            (stdout.as_str(), stderr.contains(CUT), status),
+            (count, has_cut, 1),
+            "{name}: {stderr}"
+        );
+        assert_eq!(
+            stderr.contains("no process found"),
+            count == "0\n" && !has_cut,
+            "{name}: {stderr}"
+        );
+    }
+}

@@ -7,6 +7,7 @@ use super::lacking::{Lacking, Shown, all, say_left_out, say_may_lack, servers};
 use super::listed::Listed;
 use crate::model::{Family, Proto, StateSet};
 use crate::wire::saved::command::{self, Command};
+use crate::wire::saved::details;
 use crate::wire::saved::netstat::Which;
 
 /// What may be wrong with tables that were read.
@@ -60,6 +61,7 @@ enum Flag {
     AskedFilter,
     NoPeers,
     OtherCommand,
+    CutNames,
 }
 
 impl Doubts {
@@ -107,6 +109,8 @@ impl Doubts {
     const NO_PEERS: Doubts = Doubts::flag(Flag::NoPeers);
     /// A text is not of the command that was named.
     pub(in crate::source) const OTHER_COMMAND: Doubts = Doubts::flag(Flag::OtherCommand);
+    /// A word of `--process` was compared with a name that is cut.
+    pub(in crate::source) const CUT_NAMES: Doubts = Doubts::flag(Flag::CutNames);
 
     const fn flag(flag: Flag) -> Doubts {
         let listed = Listed::NONE;
@@ -321,7 +325,8 @@ const NO_FAMILY: &str =
 const FILTER: &str =
     "--from: the command that made the text has a filter: sockets that it left out are not counted";
 
-const NOTES: [(Doubts, Weight, &str); 17] = [
+const NOTES: [(Doubts, Weight, &str); 18] = [
+    (Doubts::CUT_NAMES, Weight::Note, details::CUT_NAMES),
     (Doubts::OTHER_COMMAND, Weight::Lack, command::OTHER),
     (Doubts::FILTERED, Weight::Note, FILTER),
     (Doubts::ASKED_FILTER, Weight::Lack, FILTER),

@@ -8,7 +8,7 @@ use crate::source::Source;
 use crate::source::files::lacking::{Shown, servers};
 use crate::source::files::lines::Place;
 use crate::source::files::tables::Doubts;
-use crate::wire::saved::details::{details, each_holder};
+use crate::wire::saved::details::{Named, details, each_holder, is_named};
 use crate::wire::saved::row::{End, Host, Port, Rest, Row};
 
 /// What a question asks of rows, and what was seen of them.
@@ -33,6 +33,8 @@ pub(super) struct Texts<'a> {
     seen: Shown,
     /// Whether a row can show no more than one process.
     has_one: bool,
+    /// Whether a word of `--process` is longer than a name that begins it, and is shown cut.
+    has_cut: bool,
     /// The words of `--process` that no row has had a process of.
     unmet: Vec<&'a [u8]>,
 }
@@ -59,6 +61,7 @@ impl<'a> Texts<'a> {
             has_hidden: false,
             seen: Shown::default(),
             has_one: false,
+            has_cut: false,
             unmet: query.processes.iter().map(Vec::as_slice).collect(),
         }
     }
@@ -203,8 +206,12 @@ impl<'a> Texts<'a> {
             each_holder(details.holders, |holder| {
                 is_any = true;
                 let (pid, name) = (holder.pid, holder.name);
-                let is_it = |word: &[u8]| word == name || *word == *pid.to_string().into_bytes();
-                let is_any = |words: &[Vec<u8>]| words.iter().any(|word| is_it(word));
+                let mut is_it = |word: &[u8]| {
+                    let named = is_named(word, &holder, row.rest);
+                    self.has_cut |= named == Named::SoFar;
+                    named != Named::No
+                };
+                let mut is_any = |words: &[Vec<u8>]| words.iter().any(|word| is_it(word));
                 let matches = processes.any.is_empty() || is_any(&processes.any);
                 is_avoided |= is_any(&processes.none);
                 self.unmet.retain(|word| !is_it(word));
@@ -232,6 +239,7 @@ impl<'a> Texts<'a> {
         self.has_hidden |= other.has_hidden;
         self.seen.add(other.seen);
         self.has_one |= other.has_one;
+        self.has_cut |= other.has_cut;
         self.unmet.retain(|word| other.unmet.contains(word));
     }
 
@@ -270,6 +278,9 @@ impl<'a> Texts<'a> {
         }
         if self.has_one {
             doubts.add(Doubts::ONE_HOLDER);
+        }
+        if self.has_cut {
+            doubts.add(Doubts::CUT_NAMES);
         }
         if self.query.family.is_some() || self.query.needs.has(Needs::FAMILIES) {
             doubts.ask_family();

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use super::details::Named;
 use super::row::{
     Columns, Details, End, Holder, Holders, Host, Rest, Row, end, number, port, token,
 };
@@ -245,6 +246,24 @@ pub fn details(text: &[u8], columns: Columns) -> Details<'_> {
         }
     }
     details
+}
+
+/// Whether a word is the name of a process, whose first argument the row shows: a name or a path, and of either as much
+/// as its column takes.
+pub fn is_named(word: &[u8], holder: &Holder<'_>) -> Named {
+    /// What a column of `18438/nginx: master` takes.
+    const FULL: usize = 19;
+    // A slash in a title with blanks is not one of its program's path.
+    let is_path = !word.contains(&b'/') && !holder.name.contains(&b' ');
+    let base = holder.name.rsplit(|byte| *byte == b'/').next().filter(|_| is_path);
+    let name = base.unwrap_or(holder.name);
+    let digits = holder.pid.checked_ilog10().unwrap_or_default() as usize;
+    let is_cut = holder.name.len().saturating_add(digits).saturating_add(2) >= FULL;
+    match word.strip_prefix(name) {
+        Some(b"") => Named::Yes,
+        Some(_) if is_cut && !name.is_empty() => Named::SoFar,
+        _ => Named::No,
+    }
 }
 
 #[cfg(test)]

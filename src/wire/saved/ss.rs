@@ -192,6 +192,12 @@ pub fn users(row: &Row<'_>) -> Users {
 /// The longest name that the kernel keeps. Others come from elsewhere, and have no line ends.
 const COMM_BYTES: usize = 15;
 
+/// What a row shows of a name: what the kernel keeps, up to the first closing bracket.
+pub fn shown_name(name: &[u8]) -> &[u8] {
+    let kept = name.get(..COMM_BYTES).unwrap_or(name);
+    kept.split(|byte| *byte == b')').next().unwrap_or_default()
+}
+
 /// Reads an entry `("NAME",pid=1,fd=2)` of a list, or `("NAME",1,2)` of old versions, and gives what is behind it. A
 /// name may hold anything: ss cuts it at the first closing bracket.
 pub fn holder(text: &[u8]) -> Option<(Holder<'_>, &[u8])> {
