@@ -124,6 +124,8 @@ Who asks for such a state gets a warning and status 1, unless the title of netst
 says that it was listed.
 A text with sockets in LISTEN alone, as of
 .Ql ss \\-ltn ,
+or of UDP in CLOSE alone, as of
+.Ql ss \\-lun ,
 tells nothing of other ends:
 .Fl -raddr ,
 .Fl -rport

@@ -1194,6 +1194,43 @@ fn sockets_of_udp_that_a_text_leaves_out_are_unknown_in_a_check() {
     assert_eq!((stdout.as_str(), stderr.as_str(), got), ("2\n", "", 0));
 }
 
+/// So does a text of `ss -lu` tell nothing of other ends: who asks for them asks for its missing connections.
+#[test]
+fn listening_sockets_of_udp_tell_nothing_of_other_ends() {
+    let said = "the text has no socket of UDP in ESTABLISHED";
+    let left_out = "left out sockets of UDP in ESTABLISHED";
+    let columns = "State Recv-Q Send-Q Local Address:Port Peer Address:Port\n";
+    let no_netid = [columns, UDP_SERVES.strip_prefix("udp ").unwrap()].concat();
+    let tcp = "tcp ESTAB 0 0 10.0.0.1:22 10.0.0.2:51385\n";
+    let netstat = netstat_of("only servers", UDP_SERVING);
+    for (text, command, said) in [
+        (ss_of(&[UDP_SERVES]), &[][..], said),
+        (UDP_SERVES.to_owned(), &[], said),
+        (no_netid.clone(), &["--from-command", "ss -lun"], left_out),
+        (netstat, &[], left_out),
+        (no_netid, &["--from-command", "ss -uan"], ""),
+        (netstat_of("servers and established", UDP_SERVING), &[], ""),
+        (ss_of(&[UDP_SERVES, UDP_CONNECTS]), &[], ""),
+        (ss_of(&[UDP_SERVES, tcp]), &[], ""),
+        (ss_of(&[UDP_CONNECTS]), &["--from-command", "ss -un"], ""),
+    ] {
+        for words in [["--raddr", "192.0.2.2"], ["--rport", "!80"], ["--by", "raddr"]] {
+            let words = [&["conncount", "-u"][..], &words, command].concat();
+            let (stdout, stderr, status) = ran(&words, &text);
+            let is_said = stderr.contains(said) && stderr.is_empty() == said.is_empty();
+            let wanted = i32::from(!said.is_empty());
+            assert!(is_said && status == wanted, "{words:?}: {status} {stdout}{stderr}");
+        }
+        // No such socket has another end.
+        let serving = ["conncount", "-u", "--state", "close"];
+        for words in [["--lport", "53"], ["--rport", "53"]] {
+            let (_, stderr, status) = ran(&[&serving[..], &words, command].concat(), &text);
+            let is_lacking = !text.contains("0.0.0.0:53");
+            assert_eq!((stderr.is_empty(), status), (!is_lacking, i32::from(is_lacking)), "{text}");
+        }
+    }
+}
+
 /// A text of `ss -l` has no connection: it tells nothing of other ends, but all of the sockets that listen.
 #[test]
 fn listening_sockets_tell_nothing_of_other_ends() {

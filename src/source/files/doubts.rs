@@ -212,14 +212,29 @@ impl Doubts {
         })
     }
 
+    /// Takes note that the other ends of those that are wanted are asked for, before [`Doubts::want`]; both by protocol.
+    pub(in crate::source) fn ask_peers(&mut self, wanted: [StateSet; 2], seen: [StateSet; 2]) {
+        let lacks = |proto| {
+            let connected = wanted[proto as usize].and(all(proto)).and(StateSet::CONNECTED);
+            let Lacking { left_out, may_lack } = self.lacking[proto as usize].unwrap_or_default();
+            let lacking = left_out.with(may_lack).without(seen[proto as usize]);
+            !connected.is_empty() && connected.without(lacking).is_empty()
+        };
+        if Proto::ALL.into_iter().any(lacks) {
+            self.add(Doubts::NO_PEERS);
+        }
+    }
+
     /// Keeps of the states that were left out those that are wanted and were not seen for all that, both by protocol.
     pub(crate) fn want(&mut self, wanted: [StateSet; 2], seen: [StateSet; 2], is_named: bool) {
+        let has_no_peers = self.has(Doubts::NO_PEERS);
         for proto in Proto::ALL {
             let (wanted, seen) = (wanted[proto as usize].and(all(proto)), seen[proto as usize]);
             let Some(lacking) = &mut self.lacking[proto as usize] else { continue };
             *lacking = lacking.and(wanted.without(seen));
-            // Few machines have connections of UDP: without any, a text is of -a as likely as of -l.
-            if proto == Proto::Udp && wanted == all(proto) {
+            // Few machines have connections of UDP: without any, a text is of -a as likely as of -l. Who asks for other ends
+            // asks for these alone.
+            if proto == Proto::Udp && wanted == all(proto) && !has_no_peers {
                 lacking.may_lack = lacking.may_lack.and(servers(proto));
             }
         }
@@ -233,18 +248,6 @@ impl Doubts {
             !left_out.with(may_lack).and(servers(proto)).is_empty()
         };
         self.is_named |= Proto::ALL.into_iter().any(lacks);
-    }
-
-    /// Takes note that the other ends of those that are wanted are asked for, after [`Doubts::want`].
-    pub(in crate::source) fn ask_peers(&mut self, wanted: [StateSet; 2]) {
-        let lacks = |proto| {
-            let connected = wanted[proto as usize].and(all(proto)).and(StateSet::CONNECTED);
-            let Lacking { left_out, may_lack } = self.lacking[proto as usize].unwrap_or_default();
-            !connected.is_empty() && connected.without(left_out.with(may_lack)).is_empty()
-        };
-        if Proto::ALL.into_iter().any(lacks) {
-            self.add(Doubts::NO_PEERS);
-        }
     }
 
     /// What is to be said of states.

@@ -269,12 +269,12 @@ impl<'a> Texts<'a> {
             false => StateSet::default(),
         });
         let is_named = query.states.is_some() || !query.other_states.is_empty();
+        if query.looks_at_peers() {
+            doubts.ask_peers(wanted, self.seen.0);
+        }
         doubts.want(wanted, self.seen.0, is_named);
         if asks_servers {
             doubts.ask_servers();
-        }
-        if query.looks_at_peers() {
-            doubts.ask_peers(wanted);
         }
         if self.has_one {
             doubts.add(Doubts::ONE_HOLDER);
