@@ -107,7 +107,7 @@ impl Shared {
         let mut note = |what: &str, word: &[u8]| {
             report.note(&format!("{what} found for '{}'{}", error::visible(word), words.place()));
         };
-        words.unmet().iter().for_each(|word| note("--process: no process", word));
+        words.unmet().iter().for_each(|(what, word)| note(what, word));
         if !query.looks_at_cgroups() {
             return;
         }

@@ -69,7 +69,6 @@ fn a_table_of_ss_answers_what_its_options_show() {
         (&["--cgroup", "/a b"], "1\n"),
         (&["--iface", "eth0"], "1\n"),
         (&["--laddr", "fe80::/10%eth0"], "1\n"),
-        (&["--laddr", "fe80::/10%eth1"], "0\n"),
         (&["--raddr", "10.0.0.0/8"], "1\n"),
         (&["--lport", "7000"], "2\n"),
         (&["--state", "time-wait", "--rport", "7000"], "1\n"),
@@ -635,8 +634,11 @@ fn a_long_table_is_the_same_for_any_number_of_threads() {
         ),
     ] {
         std::fs::write(&file, &text).unwrap();
-        for words in [&["--by", "state,family,pid", "--sum", "send_queue"][..], &["--lport", "443"]]
-        {
+        for words in [
+            &["--by", "state,family,pid", "--sum", "send_queue"][..],
+            &["--lport", "443"],
+            &["--iface", "nope"],
+        ] {
             let run = |threads| {
                 run(&[&["conncount", "--from", name, "--threads", threads], words].concat())
             };
@@ -654,7 +656,7 @@ fn pods_and_exclusions_are_those_of_the_text() {
     let text = format!(
         "LISTEN 0 5 127.0.0.1:7000 0.0.0.0:* users:((\"web\",pid=1,fd=2),(\"sh\",pid=3,fd=2)) ino:5 sk:1 \
          cgroup:{pod}/cri-containerd-{id}.scope <->\n\
-         ESTAB 0 0 127.0.0.1:1 127.0.0.1:2 users:((\"db\",pid=2,fd=2)) ino:6 sk:2 cgroup:/a <->\n"
+         ESTAB 0 0 127.0.0.1:1 127.0.0.1:2 users:((\"db\",pid=2,fd=2)) uid:1 ino:6 sk:2 cgroup:/a <->\n"
     );
     assert_eq!(
         rows(&["conncount", "--by", "pod"], &text),
@@ -667,7 +669,7 @@ fn pods_and_exclusions_are_those_of_the_text() {
         (&["--process", "web", "--process", "!sh"], "0\n"),
         (&["--cgroup", "!/a"], "1\n"),
         (&["--lport", "!7000"], "1\n"),
-        (&["--iface", "!eth0"], "2\n"),
+        (&["--uid", "!1"], "1\n"),
     ] {
         assert_eq!(rows(&[&["conncount"], filter].concat(), &text), count, "{filter:?}");
     }
@@ -722,7 +724,7 @@ fn words_that_match_nothing_in_a_text_say_so() {
     let (pod, of_none) = (format!("/kubepods/pod{uid}"), format!("/kubepods/pod{gone}/{other}"));
     let text = format!(
         "LISTEN 0 5 127.0.0.1:7000 0.0.0.0:* users:((\"web\",pid=1,fd=2),(\"sh\",pid=3,fd=2)) ino:5 sk:1 cgroup:{pod}/{id} <->\n\
-         ESTAB 0 0 127.0.0.1:1 127.0.0.1:2 users:((\"db\",pid=2,fd=2)) ino:6 sk:2 cgroup:/a/b <->\n"
+         ESTAB 0 0 127.0.0.1%eth0:1 127.0.0.1:2 users:((\"db\",pid=2,fd=2)) uid:1000 ino:6 sk:2 cgroup:/a/b <->\n"
     );
     let folder = scratch("saved-text-words");
     std::fs::create_dir_all(&folder).unwrap();
@@ -744,6 +746,16 @@ fn words_that_match_nothing_in_a_text_say_so() {
         ("process=web,db,9", false, &text, "1", found("process found for '9'"), 0),
         ("process=sh", false, &text, "1", String::new(), 0),
         ("process=!nope", false, &text, "1", found("process found for 'nope'"), 0),
+        ("iface=nope", false, &text, "0", found("bound socket found for 'nope'"), 0),
+        ("iface=!nope", false, &text, "1", found("bound socket found for 'nope'"), 0),
+        ("iface=!eth0", false, &text, "1", String::new(), 0),
+        ("laddr=127.0.0.1%nope", false, &text, "0", found("bound socket found for 'nope'"), 0),
+        ("raddr=!0.0.0.0%eth0", false, &text, "1", String::new(), 0),
+        ("inode=99", false, &text, "0", found("socket found for '99'"), 0),
+        ("inode=5,99", false, &text, "1", found("socket found for '99'"), 0),
+        ("inode=!6", false, &text, "1", String::new(), 0),
+        ("uid=99", false, &text, "0", found("socket found for '99'"), 0),
+        ("uid=0,1000", false, &text, "1", String::new(), 0),
         ("cgroup=/nope", false, &text, "0", found("control group found for '/nope'"), 0),
         ("cgroup=/kubepods,/a", false, &text, "1", String::new(), 0),
         ("cgroup=!/a/bc", false, &text, "1", found("control group found for '/a/bc'"), 0),
@@ -767,6 +779,15 @@ fn words_that_match_nothing_in_a_text_say_so() {
         says(&both, text, count, &said, status);
     }
     std::fs::remove_dir_all(&folder).unwrap();
+    // A table of the kernel tells users and inodes, too.
+    for (words, count, said) in [
+        (["--inode", "99"], "0\n", "conncount: --inode: no socket found for '99'\n"),
+        (["--uid", "!4242"], "1\n", "conncount: --uid: no socket found for '4242'\n"),
+        (["--inode", "1"], "1\n", ""),
+    ] {
+        let answer = (count.to_owned(), said.to_owned(), 0);
+        assert_eq!(ran(&[&["conncount"][..], &words].concat(), TABLE_OF_TCP), answer);
+    }
 }
 
 #[test]

@@ -58,7 +58,8 @@ pub(super) static APPLET: Applet = Applet {
          of /proc/PID/comm, which rows show, or the last part of argv[0] or of the executable's path), or by \
          a whole path. Sockets that no process holds (TIME_WAIT, SYN_RECV, connections not yet accepted, \
          orphans) are in the group '-'. A --process, --cgroup, --pod or --container that matches nothing on the \
-         machine, or with --from in the text, counts 0, and a warning says so; the status stays 0, as a program may well not run.",
+         machine, or with --from in the text, counts 0, and a warning says so; the status stays 0, as a program may well not run. \
+         So it is with --iface, --uid, --inode and the zones of addresses in the files of --from.",
         "The control group is the one in which the socket was created, as the kernel reports it (since Linux \
          5.9), otherwise that of its process. If that group no longer exists, it is unreachable:ID, as in \
          ss(8), and only --cgroup / matches it. --sum adds up the same queues as ss shows; the kernel counts a \

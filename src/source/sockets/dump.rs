@@ -285,6 +285,7 @@ fn from_files(
                 let columns = row.columns(source.byte_order);
                 let columns = columns.ok_or_else(|| place.error("not a row of a socket table"))?;
                 let socket = of_row(proto, family, &columns);
+                texts.see(&socket);
                 if query.has(&socket) {
                     each(&socket, None)?;
                 }

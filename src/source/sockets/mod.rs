@@ -9,6 +9,7 @@ pub mod sock_diag;
 pub mod tcp_info;
 mod tcp_states;
 mod text_parts;
+mod unmet;
 
 use crate::error::Error;
 use crate::model::{Family, Proto, Protocol, StateSet, TcpState};

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::unmet::Unmet;
 use crate::error::Error;
 use crate::model::{Endpoint, Family, Needs, Proto, Query, Socket, StateSet, TcpState};
 use crate::source::Source;
@@ -35,8 +36,7 @@ pub(super) struct Texts<'a> {
     has_one: bool,
     /// Whether a word of `--process` is longer than a name that begins it, and is shown cut.
     has_cut: bool,
-    /// The words of `--process` that no row has had a process of.
-    unmet: Vec<&'a [u8]>,
+    unmet: Unmet<'a>,
 }
 
 impl<'a> Texts<'a> {
@@ -62,7 +62,7 @@ impl<'a> Texts<'a> {
             seen: Shown::default(),
             has_one: false,
             has_cut: false,
-            unmet: query.processes.iter().map(Vec::as_slice).collect(),
+            unmet: Unmet::of(query),
         }
     }
 
@@ -122,7 +122,14 @@ impl<'a> Texts<'a> {
             let zone = row.local.zone;
             socket.interface = if zone.is_empty() { 0 } else { self.source.words.number(zone) };
         }
+        self.unmet.meet(&socket);
         Ok(socket)
+    }
+
+    /// Takes a socket of a kernel's table.
+    #[inline]
+    pub(super) fn see(&mut self, socket: &Socket) {
+        self.unmet.meet(socket);
     }
 
     #[inline]
@@ -214,7 +221,7 @@ impl<'a> Texts<'a> {
                 let mut is_any = |words: &[Vec<u8>]| words.iter().any(|word| is_it(word));
                 let matches = processes.any.is_empty() || is_any(&processes.any);
                 is_avoided |= is_any(&processes.none);
-                self.unmet.retain(|word| !is_it(word));
+                self.unmet.meet_process(is_it);
                 if matches && lowest.is_none_or(|(other, _)| pid < other) {
                     lowest = Some((pid, name));
                 }
@@ -240,7 +247,7 @@ impl<'a> Texts<'a> {
         self.seen.add(other.seen);
         self.has_one |= other.has_one;
         self.has_cut |= other.has_cut;
-        self.unmet.retain(|word| other.unmet.contains(word));
+        self.unmet.add(&other.unmet);
     }
 
     /// Refuses what no row has answered, and gives what may be wrong.
@@ -260,7 +267,7 @@ impl<'a> Texts<'a> {
             doubts.add(Doubts::HIDDEN);
         }
         let query = self.query;
-        self.source.words.note_unmet(self.unmet.iter().map(|word| word.to_vec()).collect());
+        self.source.words.note_unmet(self.unmet.all(&self.source.words));
         let is_wanted = |proto| query.protos().contains(&proto);
         let asks_servers = query.needs.has(Needs::LISTENERS);
         let wanted = Proto::ALL.map(|proto| match is_wanted(proto) {

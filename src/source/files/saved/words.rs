@@ -14,8 +14,8 @@ pub struct Words {
     all: Mutex<All>,
     services: OnceLock<Services>,
     begun: Mutex<Option<Begun>>,
-    /// The words of `--process` that no row had a process of.
-    unmet: Mutex<Vec<Vec<u8>>>,
+    /// The words of options that nothing was found for, each behind what was not found.
+    unmet: Mutex<Vec<(&'static str, Vec<u8>)>>,
     /// Whether the text is that of one of several network namespaces.
     is_of_one: bool,
 }
@@ -81,13 +81,13 @@ impl Words {
         number
     }
 
-    /// Notes which words of `--process` no row had a process of.
-    pub(in crate::source) fn note_unmet(&self, words: Vec<Vec<u8>>) {
+    /// Notes which words of options nothing was found for, each behind what was not found.
+    pub(in crate::source) fn note_unmet(&self, words: Vec<(&'static str, Vec<u8>)>) {
         *self.unmet.lock().unwrap_or_else(PoisonError::into_inner) = words;
     }
 
-    /// The words of `--process` that no row had a process of.
-    pub(crate) fn unmet(&self) -> Vec<Vec<u8>> {
+    /// The words of options that nothing was found for.
+    pub(crate) fn unmet(&self) -> Vec<(&'static str, Vec<u8>)> {
         self.unmet.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
