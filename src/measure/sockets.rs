@@ -119,7 +119,7 @@ fn saved_groups(
     Ok(groups)
 }
 
-/// What saved rows tell of their protocol.
+/// What saved rows tell of their protocol and family.
 #[derive(Clone, Copy, Default)]
 struct SeenRows {
     /// Rows without it: of sockets of any protocol, or of conntrack's flows.
@@ -128,6 +128,8 @@ struct SeenRows {
     may_be_udp: Option<bool>,
     /// The protocols of those that tell it.
     protos: [bool; 2],
+    /// The families, of the protocols that are asked for, if one is asked for.
+    families: [bool; 2],
 }
 
 impl SeenRows {
@@ -141,6 +143,7 @@ impl SeenRows {
                 self.may_be_udp = Some(may_be && self.may_be_udp.unwrap_or(true));
             }
         }
+        self.families[socket.family as usize] |= query.protos().contains(&socket.proto);
         if row.has("proto") {
             self.protos[socket.proto as usize] = true;
             return Ok(());
@@ -172,12 +175,30 @@ impl SeenRows {
                 "--from: no row is of {name}, which may not have been counted: count it with -t -u"
             ));
         }
+        if let Some(family) = query.family
+            && self.families[1 - family as usize]
+            && !self.families[family as usize]
+        {
+            report.lack(no_row_of(family));
+        }
         // Who asks for such a state by name knows what was saved.
         let is_doubtful = self.may_be_udp == Some(true) && query.states.is_none();
         match self.is_untold {
             true if is_doubtful => report.lack(UDP_OR_TCP),
             true => report.note(UNTOLD),
             false => {}
+        }
+    }
+}
+
+/// What is said where rows of the other family alone are there.
+pub(crate) fn no_row_of(family: Family) -> &'static str {
+    match family {
+        Family::Inet => {
+            "--from: no row is of inet, which may not have been counted: count without -6"
+        }
+        Family::Inet6 => {
+            "--from: no row is of inet6, which may not have been counted: count without -4"
         }
     }
 }

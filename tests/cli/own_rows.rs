@@ -563,6 +563,8 @@ fn a_protocol_that_rows_do_not_tell_is_not_answered() {
     let untold = "conncount: --from: the rows do not say of which protocol they are, and ";
     let udp = "state\tcount\nCLOSE\t31\nESTABLISHED\t4\n";
     let tcp = "state\tcount\nLISTEN\t31\nESTABLISHED\t4\n";
+    let families = |name: &str| format!("proto\tfamily\tstate\tcount\ntcp\t{name}\tLISTEN\t3\n");
+    let (inet, inet6) = (families("inet"), families("inet6-mapped"));
     for (line, text, says, wanted) in [
         ("conncount --by state", udp, "have only states that UDP has, too", 1),
         ("conncount --by state", tcp, "count as sockets of TCP", 0),
@@ -577,10 +579,19 @@ fn a_protocol_that_rows_do_not_tell_is_not_answered() {
         ),
         ("conncount -u", "proto\tcount\ntcp\t3\n", "no row is of udp, which may not have been", 1),
         ("conncount -t -u --by proto", "proto\tcount\ntcp\t3\n", "", 0),
+        ("conncount -6", &inet, "no row is of inet6, which may not have been counted", 1),
+        ("conncount -6 --state listen", &inet, "no row is of inet6", 1),
+        ("conncount -4 --by proto,family,state", &inet, "", 0),
+        ("conncount --by proto,family,state", &inet, "", 0),
+        ("conncount -4", &inet6, "no row is of inet, which", 1),
+        ("conncount -6 --by proto,family,state", &inet6, "", 0),
+        ("conncount -t -6", &[&inet, "udp\tinet6\tCLOSE\t1\n"].concat(), "no row is of inet6", 1),
+        ("tcpstates -6 --by family,state", &inet, "no row is of inet6", 1),
     ] {
         let (stdout, stderr, status) = ran(line, text);
         assert_eq!(status, wanted, "{line} of {text}: {stderr}");
-        assert!(!stdout.is_empty() && stderr.contains(says), "{line} of {text}: {stderr}");
+        let is_answer = !stdout.is_empty() || line.contains("-6 --by");
+        assert!(is_answer && stderr.contains(says), "{line} of {text}: {stderr}");
         assert!(!says.is_empty() || stderr.is_empty(), "{line} of {text}: {stderr}");
     }
     assert!(ran("conncount --by state", tcp).1.starts_with(untold));
@@ -594,6 +605,19 @@ fn a_protocol_that_rows_do_not_tell_is_not_answered() {
         let refused = refusal(line, text);
         assert!(refused.starts_with(says), "{line} of {text}: {refused}");
     }
+}
+
+/// The states of one family are none of the other.
+#[test]
+fn states_of_one_family_are_no_zeros_of_the_other() {
+    let rows: String = ["LISTEN", "CLOSE"].map(|state| format!("tcp\t{state}\t1\n")).concat();
+    let text = ["family\tstate\tcount\n", &rows].concat();
+    for line in ["tcpstates -6", "tcpstates -6 --by family"] {
+        let (stdout, stderr, status) = ran(line, &text);
+        assert_eq!((stdout.as_str(), status), ("", 1), "{stderr}");
+        assert!(stderr.contains("no row is of inet6"), "{stderr}");
+    }
+    assert_eq!(ran("tcpstates -4", &text).0, "CLOSE\t1\nLISTEN\t1\n");
 }
 
 /// What tcpstates prints of all states is whole.

@@ -65,6 +65,11 @@ pub(super) fn read(
             }
         }
     }
+    if let Some(family) = query.family
+        && found.iter().all(|(one, _)| *one != Some(family))
+    {
+        report.lack(sockets::no_row_of(family));
+    }
     // Groups of conncount and conntrack look the same, but have no states in which nothing is.
     if !TcpState::all().all(|state| found.iter().any(|(_, found)| *found == state)) {
         match !is_named && found.iter().all(|(_, state)| sockets::may_be_udp(*state)) {

@@ -144,7 +144,7 @@ pub static FORMS: [Known; 7] = [
             --limits or --explain needs the rows or columns of this name. network-connections applies thresholds and rules anew, to the \
             keys of the rows. Groups with more keys than --by names, or longer prefixes, and groups of several files are added up, with a note; single numbers \
             of several files cannot be, and are refused. Of the filters of sockets, --state, -4 and -6, --lport and --rport look into columns of these names, \
-            and -t and -u into proto. Rows without a column proto count as TCP, and a note says so, or a warning with status 1 where \
+            and -t and -u into proto; -4 and -6 warn, with status 1, where all rows are of the other family. Rows without a column proto count as TCP, and a note says so, or a warning with status 1 where \
             UDP has all their states, too; -t alone and -u alone are refused, and -t -u takes them as they are, as those without \
             any key need (conncount). The warnings that came with the rows are not in them, nor what a filter, \
             --top or --min left out: an answer from rows is as complete as the rows are, and cannot say how complete that is. In TSV \
