@@ -169,6 +169,7 @@ A text that ends in the middle of a line gives the rows before it, a warning, an
 Tables of the same sockets by several tools count twice, and so do several tables of netstat in one file: a warning
 says so, and the status is 1, as for the same table given twice, if it has a connection or 16 lines, and for tables that
 share half of their connections.
+Of each table 16 connections are compared: a table of a few that another one of thousands has, too, may go unnoticed.
 .Sh EXAMPLES
 What is connected to a machine where nothing can be installed:
 .Bd -literal -offset indent -compact

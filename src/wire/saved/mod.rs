@@ -77,7 +77,7 @@ pub static FORMS: [Known; 7] = [
             addresses and ports; with -p the one process that netstat shows, by its argv[0] (keys and filters say so, with status 1); with -e inodes, and with -n users. Control \
             groups and interfaces are never in it. Without -W an IPv6 address that fills its column may be cut: keys \
             and filters on addresses are errors then; where --from-command names -W, none is. Busybox has no -p in many builds. \
-             Text of Windows is an error.",
+            Text of Windows is an error.",
         begins: netstat::begins,
     },
     Known {
