@@ -779,7 +779,11 @@ fn words_that_match_nothing_in_a_text_say_so() {
         says(&both, text, count, &said, status);
     }
     std::fs::remove_dir_all(&folder).unwrap();
-    // A table of the kernel tells users and inodes, too.
+}
+
+/// A table of the kernel tells users and inodes, too.
+#[test]
+fn words_that_match_nothing_in_a_table_of_the_kernel_say_so() {
     for (words, count, said) in [
         (["--inode", "99"], "0\n", "conncount: --inode: no socket found for '99'\n"),
         (["--uid", "!4242"], "1\n", "conncount: --uid: no socket found for '4242'\n"),
