@@ -165,6 +165,8 @@ A text of IPv4, and one of
 which may hold no flow, complete each other.
 .Pp
 A line that fits nothing is an error with file and line.
+What a tool has said on standard error, and 2>&1 has put between the rows, is skipped where it costs none; else the error
+names it, as it does lines of several hosts, of pdsh or ansible: the text of each host is a file of its own.
 A text that ends in the middle of a line gives the rows before it, a warning, and status 1.
 Tables of the same sockets by several tools count twice, and so do several tables of netstat in one file: a warning
 says so, and the status is 1, as for the same table given twice, if it has a connection or 16 lines, and for tables that

@@ -100,7 +100,8 @@ pub fn group(line: &[u8]) -> Option<Group<'_>> {
     let colon = line.iter().position(|&byte| byte == b':')?;
     let name = line.get(..colon)?;
     let fields = line.get(colon.checked_add(1)?..)?;
-    if !is_name(name) {
+    // Not so in /etc/passwd.
+    if !is_name(name) || fields.first().is_some_and(|byte| !byte.is_ascii_whitespace()) {
         return None;
     }
     let mut tokens = Fields::new(fields);

@@ -943,6 +943,103 @@ fn messages_of_the_tools_matter_only_where_they_are_asked_about() {
     }
 }
 
+/// What netstat says and costs no row is stepped over; what may cost one is told, and not called a wrong line.
+#[test]
+fn messages_that_may_cost_rows_are_told() {
+    const SAID: &str = "a message of ss, netstat or the shell, which 2>&1 has put here, and rows may be missing or broken: save \
+        the text without it";
+    for said in [
+        "warning, got duplicate tcp line.",
+        "warning, got bogus raw line.",
+        "netstat: no support for `AF INET (sctp)' on this system.",
+    ] {
+        let first = [said, "\n", NETSTAT].concat();
+        let amid = NETSTAT.replacen("tcp6 ", &format!("{said}\ntcp6 "), 1);
+        for text in [first, amid] {
+            for words in [&["tcpstates", "--by", "family"][..], &["conncount", "--by", "inode"]] {
+                assert_eq!(rows(words, &text), rows(words, NETSTAT), "{text}");
+            }
+        }
+    }
+    // Busybox shows to others than root their own processes.
+    let own = ["netstat: showing only processes with your user ID\n", NETSTAT].concat();
+    assert_eq!(ran(&["conncount", "--by", "process"], &own).2, 1);
+    assert_eq!(
+        rows(&["conncount", "--by", "state"], &own),
+        rows(&["conncount", "--by", "state"], NETSTAT)
+    );
+    for (text, said) in [
+        (SS, "ss: cannot open netlink"),
+        (SS, "netlink receive error No buffer space available (105)"),
+        (SS, "Message truncated"),
+        (SS, "bash: line 1: ss: command not found"),
+        (SS, "ESTAB 0 0 10.0.0.1:2RTNETLINK answers: Invalid argument"),
+        (NETSTAT, "warning, got bogus tcp line."),
+        (NETSTAT, "netstat: no support for `AF INET (tcp)' on this system."),
+        (NETSTAT, "netstat: bogus data on line 3"),
+        (NETSTAT, "tcp 0 0 127.0.0.1:7000 warning, got duplicate tcp line."),
+    ] {
+        let amid = if text == SS { "TIME-WAIT" } else { "udp  " };
+        for (text, place) in [
+            ([said, "\n", text].concat(), 1),
+            (
+                text.replacen(amid, &format!("{said}\n{amid}"), 1),
+                if amid == "udp  " { 7 } else { 10 },
+            ),
+        ] {
+            for applet in ["tcpstates", "conncount"] {
+                let words: &[&str] = if applet == "tcpstates" { &[] } else { &["-u"] };
+                let refused = refusal(&[&[applet], words].concat(), &text);
+                assert_eq!(refused, format!("{applet}: FILE:{place}: {SAID}\n"), "{text}");
+            }
+        }
+    }
+}
+
+/// A file of no form is told by its first line, and lines of several hosts by what stands before them.
+#[test]
+fn what_is_no_text_is_told_by_its_first_line() {
+    let passwd = "root:x:0:0:root:/root:/bin/bash\nwww-data:x:33:33::/var/www:/bin/sh\n";
+    let memory = "MemTotal:  8 kB\nMemFree:  4 kB\nActive(anon):  1 kB\n";
+    for text in [passwd, memory] {
+        assert!(refusal(&["conncount"], text).contains("FILE:1: not a line of sockstat"), "{text}");
+    }
+    // Behind what is whole a broken pair is not the reason.
+    let sockstat = ["sockets: used 7\nTCP: inuse 1 orphan 0 tw 0 alloc 1 mem 0\n", memory].concat();
+    assert!(refusal(&["conncount"], &sockstat).contains("FILE:5: not a line of sockstat"));
+    let of_host = |name: &str| {
+        format!(
+            "FILE:1: the line begins with the name of a host, as pdsh and clush write it: give the text of each host as a file \
+             of its own, without the name: sed -n 's/^{name}//p'\n"
+        )
+    };
+    let kernel = include_str!("../fixtures/own-lab-6.18/proc/net/tcp");
+    for (text, name) in [
+        (SS, "web1: "),
+        (SS, "web-1.example.org:"),
+        (SS, "web1|"),
+        ("ESTAB 0 0 10.0.0.1:1 10.0.0.2:2\n", "web1: "),
+        (NETSTAT, "root@web1: "),
+        ("tcp 0 0 10.0.0.1:1 10.0.0.2:2 LISTEN\n", "10.0.0.7 | "),
+        (SUMMARY, "web1: "),
+        (kernel, "web1: "),
+        ("sockets: used 7\nTCP: inuse 1 orphan 0 tw 0 alloc 1 mem 0\n", "web1: "),
+    ] {
+        let text: String = text.lines().map(|line| format!("{name}{line}\n")).collect();
+        assert_eq!(refusal(&["conncount"], &text), ["conncount: ", &of_host(name)].concat());
+    }
+    for head in ["web1 | CHANGED | rc=0 >>\n", "web1 | SUCCESS => {\n"] {
+        let refused = refusal(&["conncount"], &[head, SS].concat());
+        assert!(refused.contains("FILE:1: a line of ansible with the name of a host"), "{refused}");
+        let second =
+            refusal(&["conncount", "-t"], &[SS, &head.replace("web1", "web2"), SS].concat());
+        assert!(second.contains("a line of ansible with the name of a host"), "{second}");
+    }
+    let flows = "web1: tcp      6 431999 ESTABLISHED src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 \
+        sport=2 dport=1 [ASSURED] mark=0 use=1\n";
+    assert_eq!(refusal(&["conntrack", "-L"], flows), ["conntrack: ", &of_host("web1: ")].concat());
+}
+
 #[test]
 fn families_that_names_hide_are_missing_only_where_they_are_asked_for() {
     let text = "Netid State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n\

@@ -14,7 +14,7 @@ use super::input::open_saved;
 use super::lines::{Lines, Place};
 pub(in crate::source) use super::record::Each;
 pub use super::record::Record;
-use super::saved::{Is, Saved, empty_of_ss};
+use super::saved::{Is, Saved, empty_of_ss, unfit};
 use super::tables::{Begun, Doubts, Named, Pass, Table, Tables};
 use crate::error::Error;
 use crate::model::{Family, Proto};
@@ -159,7 +159,8 @@ fn read_one(
     let (named, is_empty) = (Named::of(file), true);
     pass.has_table = Default::default();
     let (table, family, names) = (Table::None, None, Vec::new());
-    let mut reader = Reader { named, pass, table, family, names, line_of_names: 0, is_empty };
+    let (line_of_names, lone) = (0, None);
+    let mut reader = Reader { named, pass, table, family, names, line_of_names, is_empty, lone };
     let mut saved = (!source.saved.is_empty()).then(|| Saved::of(source, file));
     let mut last = Place { file, line: 0 };
     let cut = lines.each_whole(fd, file, |place, line| {
@@ -222,6 +223,8 @@ struct Reader<'a> {
     /// The number of that line.
     line_of_names: u64,
     is_empty: bool,
+    /// The first line of a broken pair, which may be of anything, until something whole was read: then 0.
+    lone: Option<u64>,
 }
 
 impl Reader<'_> {
@@ -243,6 +246,7 @@ impl Reader<'_> {
             && let Some(names) = self.names.strip_prefix(group).and_then(|rest| rest.strip_prefix(b":"))
         {
             each(place, Record::Mib { group, names, values: fields })?;
+            self.lone = Some(0);
             self.names.clear();
             return Ok(());
         }
@@ -250,6 +254,7 @@ impl Reader<'_> {
         self.is_empty &= group.is_none();
         match group {
             Some(Group::Counts { protocol, fields }) => {
+                self.lone = Some(0);
                 each(place, Record::Counts { protocol, fields })
             }
             Some(Group::Names { .. }) => {
@@ -257,7 +262,10 @@ impl Reader<'_> {
                 self.line_of_names = place.line;
                 Ok(())
             }
-            Some(Group::Values { group, .. }) => lone(place, group, NO_NAMES, each),
+            Some(Group::Values { group, .. }) => {
+                self.lone.get_or_insert(place.line);
+                lone(place, group, NO_NAMES, each)
+            }
             None => self.other(place, line, each),
         }
     }
@@ -266,6 +274,7 @@ impl Reader<'_> {
     fn lone_names(&mut self, file: &[u8], each: &mut Each<'_>) -> Result<(), Error> {
         let Some(Group::Names { group, fields }) = text::group(&self.names) else { return Ok(()) };
         let reason = if fields.trim_ascii().is_empty() { NO_LINE } else { NO_VALUES };
+        self.lone.get_or_insert(self.line_of_names);
         let taken = lone(Place { file, line: self.line_of_names }, group, reason, each);
         self.names.clear();
         taken
@@ -276,7 +285,7 @@ impl Reader<'_> {
         if let Some(begun) = Begun::of(line) {
             self.end_table(place, each)?;
             (self.table, self.family) = (Table::Begun(begun), Some(begun.family()));
-            self.is_empty = false;
+            (self.is_empty, self.lone) = (false, Some(0));
             return Ok(());
         }
         if line.trim_ascii().is_empty() {
@@ -291,7 +300,13 @@ impl Reader<'_> {
         let is_row = first.and_then(text::unsigned).is_some();
         match self.table {
             Table::Other if is_row => Ok(()),
-            _ => Err(place.error(self.unknown())),
+            _ => Err(match unfit(line) {
+                Some(reason) => place.error(reason),
+                None => {
+                    let line = self.lone.filter(|line| *line > 0).unwrap_or(place.line);
+                    Place { line, ..place }.error(self.unknown())
+                }
+            }),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::error::{self, Error};
 use crate::model::{Change, Flow, FlowStatus, Traffic};
 use crate::source::Source;
 use crate::source::files::lines::{Lines, Place};
-use crate::source::files::saved::not_for;
+use crate::source::files::saved::{not_for, unfit};
 use crate::source::files::split_row::SplitRow;
 use crate::sys;
 use crate::wire::ctnetlink as wire;
@@ -172,7 +172,7 @@ impl Text<'_, '_> {
             None if flow_text::expectation(line).is_some() => {
                 place.error("an expectation, and not a flow; conntrack -L expect reads it")
             }
-            None => place.error(UNKNOWN),
+            None => place.error(unfit(line).unwrap_or_else(|| UNKNOWN.to_owned())),
         }
     }
 

@@ -11,6 +11,7 @@ pub mod row;
 pub mod ss;
 pub mod ss_summary;
 pub mod statistics;
+pub mod unfit;
 
 use super::flow_text::{self, Line};
 use super::own_rows;

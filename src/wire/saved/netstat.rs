@@ -18,8 +18,10 @@ pub enum Line<'a> {
     Title(Option<Which>),
     Header(Columns),
     Row(Row<'a>),
-    /// What netstat says on standard error, which lies in text that was made with 2>&1.
+    /// What netstat says on standard error, which lies in text that was made with 2>&1: it does not see all processes.
     Notice,
+    /// The same of what costs no row.
+    Harmless,
 }
 
 /// Which sockets a title announces.
@@ -35,7 +37,7 @@ pub enum Which {
 /// Whether a line is the first one of such a text. Rows without a header are told from those of ss by a state.
 pub fn begins(line: &[u8]) -> bool {
     match read(line, Columns::default()) {
-        Some(Line::Title(_) | Line::Header(_) | Line::Notice) => true,
+        Some(Line::Title(_) | Line::Header(_) | Line::Notice | Line::Harmless) => true,
         Some(Line::Row(row)) => row.state.is_some() && row.protocol != Some(0) && has_state(line),
         None => is_of_windows(line),
     }
@@ -75,7 +77,7 @@ pub fn read(line: &[u8], columns: Columns) -> Option<Line<'_>> {
         return self::title(title);
     }
     if is_notice(line) {
-        return Some(Line::Notice);
+        return Some(if is_harmless(line) { Line::Harmless } else { Line::Notice });
     }
     match header(line) {
         Some(columns) => Some(Line::Header(columns)),
@@ -118,9 +120,25 @@ pub fn is_lost(line: &[u8]) -> bool {
 
 /// Whether it is what netstat says on standard error.
 pub fn is_notice(line: &[u8]) -> bool {
-    const NOTICES: [&[u8]; 2] =
-        [b"(Not all processes could be identified", b" will not be shown, you would"];
-    NOTICES.iter().any(|notice| line.starts_with(notice))
+    const NOTICES: [&[u8]; 3] = [
+        b"(Not all processes could be identified",
+        b" will not be shown, you would",
+        // That of busybox.
+        b"netstat: showing only processes with your user ID",
+    ];
+    is_harmless(line) || NOTICES.iter().any(|notice| line.starts_with(notice))
+}
+
+/// What costs no row that connbox counts, unless it is of TCP or UDP: a repeated row, or sockets of other kinds.
+pub(super) const HARMLESS: [&[u8]; 3] =
+    [b"warning, got duplicate ", b"warning, got bogus ", b"netstat: no support for "];
+
+fn is_harmless(line: &[u8]) -> bool {
+    const COUNTED: [&[u8]; 4] = [b"tcp line", b"udp line", b"(tcp)'", b"(udp)'"];
+    let has = |part: &&[u8]| memchr::memmem::find(line, part).is_some();
+    let [duplicate, others @ ..] = HARMLESS;
+    let is_counted = COUNTED.iter().any(has);
+    line.starts_with(duplicate) || !is_counted && others.iter().any(|one| line.starts_with(one))
 }
 
 fn header(line: &[u8]) -> Option<Columns> {

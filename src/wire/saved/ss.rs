@@ -20,30 +20,29 @@ pub fn begins(line: &[u8]) -> bool {
     header(line).is_some() || guess(line).is_some() || is_notice(line)
 }
 
+/// What ss says on standard error, and costs no row.
+pub(super) const NOTICES: [&[u8]; 17] = [
+    b"RTNETLINK answers: ",
+    b"SOCK_DESTROY answers: ",
+    b"Cannot open netlink socket",
+    b"Cannot bind netlink socket",
+    b"Cannot getsockname",
+    b"Cannot send dump request",
+    b"It looks like such filter is not supported",
+    b"ss: SELinux is not enabled",
+    b"Failed to find cgroup2 mount",
+    b"Failed to open cgroup2 ",
+    b"Failed to get cgroup2 ID",
+    b"Failed to mount cgroup2",
+    b"Failed to setup cgroup2 directory",
+    b"Failed to allocate memory for cgroup2 ",
+    b"Failed to open mounts file",
+    b"Failed to read value of symbolic link ",
+    b"Failed to open directory ",
+];
+
 /// Whether it is what ss says on standard error, which lies in text that was made with 2>&1.
 pub fn is_notice(line: &[u8]) -> bool {
-    const NOTICES: [&[u8]; 20] = [
-        b"RTNETLINK answers: ",
-        b"SOCK_DESTROY answers: ",
-        b"Cannot open netlink socket",
-        b"Cannot bind netlink socket",
-        b"Cannot getsockname",
-        b"Cannot send dump request",
-        b"netlink receive error ",
-        b"EOF on netlink",
-        b"Message truncated",
-        b"It looks like such filter is not supported",
-        b"ss: SELinux is not enabled",
-        b"Failed to find cgroup2 mount",
-        b"Failed to open cgroup2 ",
-        b"Failed to get cgroup2 ID",
-        b"Failed to mount cgroup2",
-        b"Failed to setup cgroup2 directory",
-        b"Failed to allocate memory for cgroup2 ",
-        b"Failed to open mounts file",
-        b"Failed to read value of symbolic link ",
-        b"Failed to open directory ",
-    ];
     NOTICES.iter().any(|notice| line.starts_with(notice))
 }
 

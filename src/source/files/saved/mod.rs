@@ -10,12 +10,13 @@ use super::record::{Each, Record};
 use super::sample::Sample;
 use super::split_row::SplitRow;
 use super::tables::{COMPARED, Doubts, Pass, mixed};
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::model::Proto;
 use crate::source::Source;
 use crate::wire::flow_text;
 use crate::wire::own_rows;
 use crate::wire::saved::command::Command;
+use crate::wire::saved::unfit::{self, Unfit};
 use crate::wire::saved::{Form, Known};
 use crate::wire::text;
 
@@ -105,6 +106,8 @@ pub(super) struct Saved<'a> {
     is_pretty: bool,
     /// Whether anything was read that the applet may want.
     has_own: bool,
+    /// Whether a line was read that is not blank, and of no text.
+    is_begun: bool,
     /// What the texts before have listed.
     snapshots: u8,
 }
@@ -162,6 +165,7 @@ impl<'a> Saved<'a> {
             foreign: None,
             is_pretty: false,
             has_own: false,
+            is_begun: false,
             snapshots: 0,
         }
     }
@@ -206,13 +210,19 @@ impl<'a> Saved<'a> {
     ) -> Result<Is, Error> {
         let is_blank = line.trim_ascii().is_empty();
         let Some(known) = Known::of(line).filter(|_| !is_blank) else {
-            let Some(Now { known, .. }) = &self.now else { return Ok(Is::Other) };
+            let Some(Now { known, .. }) = &self.now else {
+                // Where each line has the name of a host, the first one has.
+                let is_first = !is_blank && !std::mem::replace(&mut self.is_begun, true);
+                let reason = if is_first { unfit(line) } else { None };
+                return reason.map_or(Ok(Is::Other), |reason| Err(place.error(reason)));
+            };
             if is_blank {
                 return Ok(Is::Taken);
             }
             if !begins_kernel_file(line) {
                 self.finish(place.file, false)?;
-                return Err(place.error(format_args!("not a line of {}", known.what)));
+                let reason = unfit(line).unwrap_or_else(|| ["not a line of ", known.what].concat());
+                return Err(place.error(reason));
             }
             self.end(place, pass, each)?;
             return Ok(Is::Other);
@@ -329,6 +339,24 @@ pub(super) fn empty_of_ss(applet: &str) -> &'static str {
         }
         false => "",
     }
+}
+
+/// Why a line is of no form, if it is known.
+#[cold]
+pub(in crate::source) fn unfit(line: &[u8]) -> Option<String> {
+    const MESSAGE: &str = "a message of ss, netstat or the shell, which 2>&1 has put here, and rows may be missing or broken: save \
+        the text without it";
+    const OF_ANSIBLE: &str = "a line of ansible with the name of a host: give the text of each host as a file of its own, without \
+        such lines";
+    Some(match unfit::unfit(line, begins_another)? {
+        Unfit::Message => MESSAGE.to_owned(),
+        Unfit::Host => OF_ANSIBLE.to_owned(),
+        Unfit::OfHost(name) => format!(
+            "the line begins with the name of a host, as pdsh and clush write it: give the text of each host as a file of its own, \
+             without the name: sed -n 's/^{}//p'",
+            error::visible(name)
+        ),
+    })
 }
 
 /// Whether a line begins a text or a file of the kernel.

@@ -321,7 +321,7 @@ impl Text for Netstat {
                 None => return Ok(self.is_other && !super::begins_another(line)),
             },
         };
-        let is_of_internet = !matches!(line, Line::Title(None) | Line::Notice);
+        let is_of_internet = !matches!(line, Line::Title(None) | Line::Notice | Line::Harmless);
         if is_of_internet && !std::mem::replace(&mut self.is_announced, true) {
             self.is_begun = super::announce(&self.command, place, each)?;
         }
@@ -337,6 +337,7 @@ impl Text for Netstat {
                 (self.has_header, self.is_other) = (true, false);
             }
             Line::Notice => self.doubts.add(Doubts::UNSEEN),
+            Line::Harmless => {}
             Line::Row(row) => {
                 self.has_rows = true;
                 let proto = match row.protocol {
