@@ -13,6 +13,7 @@ mod grouped;
 #[allow(dead_code, reason = "most of it is for files")]
 mod made;
 mod replay;
+mod reused;
 mod rows;
 mod sandbox;
 mod screen;

@@ -135,7 +135,7 @@ static OPTIONS: [Opt<Args>; 25] = [
     Opt::<Args>::value(
         "remove-after",
         "SECONDS",
-        "remove closed connections after SECONDS (2)",
+        "remove closed connections after SECONDS (2, or two ticks if they take longer)",
         |args, value| {
             args.remove_after = Some(cli::seconds(value)?);
             Ok(())
@@ -244,12 +244,19 @@ impl Args {
 
     fn options(&self) -> Options {
         let usual = Options::default();
-        // The result of a capture includes closed connections.
-        let keep = if self.file.is_some() { Duration::MAX } else { usual.remove_after };
+        // The result of a capture includes closed connections; a set of rows includes all that have ended since the
+        // previous one.
+        let tick = if self.ended { self.rate() } else { self.tick() };
+        let keep = match self.file {
+            Some(_) => Duration::MAX,
+            None => usual.remove_after.max(tick.saturating_mul(2)),
+        };
+        // Speeds are those since the previous set.
+        let interval = self.rate_interval.or(self.interval.filter(|_| !self.is_fast));
         Options {
             only_new: self.only_new,
             remove_after: self.remove_after.unwrap_or(keep),
-            rate_interval: self.rate_interval.unwrap_or(usual.rate_interval),
+            rate_interval: interval.unwrap_or(usual.rate_interval),
             is_sliding: self.is_fast,
             max_connections: self.max_connections.unwrap_or(usual.max_connections),
             ..usual

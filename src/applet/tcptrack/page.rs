@@ -68,8 +68,8 @@ pub(super) const DETAILS: [&str; 16] = [
      takes all frames from the kernel and filters them itself.",
     "tcptrack writes rows instead of a screen, one set per tick, if standard output is not a terminal, or \
      with --once, --count, --interval, or a format. Speeds are those since the previous set, so the \
-     first set comes after one tick, with -i after the first complete one. rx and tx are from the client's \
-     point of view.",
+     first set comes after one tick, with -i after the first complete one. A set has the connections that have ended \
+     since the previous one, unless -r removes them earlier. rx and tx are from the client's point of view.",
     ended::DETAILS,
     export::DETAILS,
     saved::DETAILS,

@@ -102,14 +102,16 @@ impl Tracker {
             found.is_new = !one.missing(one.client == found.local).may_be(&numbers);
         }
         if found.is_new {
-            let is_shown = self.done.missing.take(found.end(), &numbers);
-            if is_shown || !last.was_open() || self.is_old(active_at) {
+            if let Some(id) = self.done.missing.take(found.end(), &numbers) {
+                return self.end_of_succeeded(now, last, &found, id);
+            }
+            if !last.was_open() || self.is_old(active_at) {
                 return;
             }
             if let Some(place) = found.place
                 && self.connections[place].is_open()
             {
-                return self.end_of_another(now, last, &found, &counters);
+                return self.end_of_another(now, last, &found, &counters, active_at);
             }
         }
         let place = self.place_of(&found, &counters);
@@ -117,13 +119,7 @@ impl Tracker {
         let connection = &mut self.connections[place];
         connection.take_last(now, last, connection.client == found.local);
         if found.is_new {
-            // Its bytes count for the speed of this tick, unless they may be older.
-            if read_at == 0 || active_at < read_at {
-                let Connection { tx, rx, .. } = connection;
-                (tx.mark, rx.mark) = (tx.bytes_total, rx.bytes_total);
-            } else {
-                connection.is_since(read_at);
-            }
+            connection.is_news(active_at, read_at);
         }
         if connection.is_complete() && gives_back == GivesBack::Told {
             let connection = self.connections.swap_remove(place);
@@ -138,19 +134,6 @@ impl Tracker {
         let gone_at = active_at.saturating_add(nanoseconds(self.options.remove_after));
         self.options.only_new && (first_read_at == 0 || active_at < first_read_at)
             || self.options.gives_back == GivesBack::None && read_at > 0 && gone_at < read_at
-    }
-
-    /// Takes the last counters of a connection on the ports of one that is open: messages come in any order, and late.
-    #[cold]
-    fn end_of_another(&mut self, now: u64, last: &Ended, found: &Sought, counters: &Counters) {
-        let mut connection = self.new_of(found, counters);
-        connection.take_last(now, last, connection.client == found.local);
-        if self.options.gives_back == GivesBack::Told {
-            return self.give_back(connection);
-        }
-        self.miss(&connection);
-        connection.is_succeeded = true;
-        self.succeeded.push(connection);
     }
 
     /// Notes that a socket has forgotten its connection.
@@ -251,19 +234,18 @@ impl Tracker {
         self.done.given.push_back(connection);
     }
 
-    /// Notes which end of a connection is missing, if only one has ended.
-    fn miss(&mut self, connection: &Connection) {
+    /// Notes which ends of a connection are missing: those that have not ended, if they or their counterparts were seen.
+    pub(super) fn miss(&mut self, connection: &Connection) {
         let Some(ends) = &connection.ends else { return };
-        let is_tx = match ends.each_ref().map(|end| end.is_ended) {
-            [true, false] => false,
-            [false, true] => true,
-            _ => return,
-        };
-        let Connection { client, server, .. } = connection;
-        let (local, remote) = if is_tx { (client, server) } else { (server, client) };
-        let hash = hash(&self.keys, local, remote);
-        let end = Missing { until: connection.seen_at, ..connection.missing(is_tx) };
-        self.done.missing.add(end_of(hash, local < remote), end);
+        let Connection { client, server, seen_at, .. } = connection;
+        for (is_tx, local, remote) in [(true, client, server), (false, server, client)] {
+            let (end, other) = (&ends[usize::from(!is_tx)], &ends[usize::from(is_tx)]);
+            if !end.is_ended && (other.is_ended || end.cookie != 0) {
+                let hash = hash(&self.keys, local, remote);
+                let end = Missing { until: *seen_at, ..connection.missing(is_tx) };
+                self.done.missing.add(end_of(hash, local < remote), end);
+            }
+        }
     }
 
     /// The next of the connections that were given back.
@@ -301,6 +283,15 @@ impl Connection {
         (self.began_at != 0).then_some(Duration::from_nanos(self.began_at))
     }
 
+    /// Makes its bytes count for the speed of this tick, unless they may be older than the reading at `read_at`.
+    pub(super) fn is_news(&mut self, active_at: u64, read_at: u64) {
+        if read_at == 0 || active_at < read_at {
+            (self.tx.mark, self.rx.mark) = (self.tx.bytes_total, self.rx.bytes_total);
+        } else {
+            self.is_since(read_at);
+        }
+    }
+
     /// Makes all its bytes those of the time since the reading at `read_at`.
     pub(super) fn is_since(&mut self, read_at: u64) {
         (self.tx.mark, self.rx.mark, self.interval) = (0, 0, read_at);
@@ -326,16 +317,16 @@ impl Connection {
     /// What is known of the client's end, or of the server's.
     fn missing(&self, is_tx: bool) -> Missing {
         let (own, theirs) = if is_tx { (&self.tx, &self.rx) } else { (&self.rx, &self.tx) };
-        let (least, until) = ([own.bytes_total, theirs.bytes_total], u64::MAX);
+        let (id, least, until) = (self.id, [own.bytes_total, theirs.bytes_total], u64::MAX);
         let Some(ends) = &self.ends else {
-            return Missing { least, until, ..Missing::default() };
+            return Missing { id, least, until, ..Missing::default() };
         };
         let (end, other) = (&ends[usize::from(!is_tx)], &ends[usize::from(is_tx)]);
-        Missing { cookie: end.sure_cookie(), other: other.last, least, until }
+        Missing { id, cookie: end.sure_cookie(), other: other.last, least, until }
     }
 
     /// Takes the last counters of the client's end, or of the server's.
-    fn take_last(&mut self, now: u64, last: &Ended, is_tx: bool) {
+    pub(super) fn take_last(&mut self, now: u64, last: &Ended, is_tx: bool) {
         let Counters { cookie, retransmits_total, rtt, .. } = last.counters;
         let received = last.counters.received_bytes_total.unwrap_or_default();
         let acknowledged = last.acknowledged.saturating_sub(is_tx.into());

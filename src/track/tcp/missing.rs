@@ -1,4 +1,4 @@
-//! Ends that were missing when their connection was given back: its row is written, and when such an end is told of
+//! Ends that were missing when their connection was given back, or another one took its ports: when such an end is told of
 //! after all, it must not count as another connection. What tells the two apart is who it is, or its numbers and
 //! roughly its time, since messages and readings may be late.
 
@@ -7,6 +7,8 @@ use std::collections::HashMap;
 /// What is known of an end that was missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Missing {
+    /// The connection.
+    pub id: u64,
     /// 0 if the end was not seen.
     pub cookie: u64,
     /// The bytes that the other end has received, perhaps with a FIN, and sent, if it has ended.
@@ -84,16 +86,16 @@ impl AllMissing {
         alike.push(end);
     }
 
-    /// Whether the socket is one of them: it has ended, and is not missing any more.
-    pub(super) fn take(&mut self, key: u64, numbers: &Numbers) -> bool {
-        self.0.iter_mut().any(|all| {
-            let Some(alike) = all.get_mut(&key) else { return false };
-            let place = alike.iter().position(|end| end.may_be(numbers));
-            place.map(|place| alike.remove(place));
+    /// The connection of the socket, if that is one of them: it has ended, and is not missing any more.
+    pub(super) fn take(&mut self, key: u64, numbers: &Numbers) -> Option<u64> {
+        self.0.iter_mut().find_map(|all| {
+            let alike = all.get_mut(&key)?;
+            let place = alike.iter().position(|end| end.may_be(numbers))?;
+            let end = alike.remove(place);
             if alike.is_empty() {
                 all.remove(&key);
             }
-            place.is_some()
+            Some(end.id)
         })
     }
 

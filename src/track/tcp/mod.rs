@@ -157,33 +157,6 @@ impl Tracker {
         connection.segment(now, segment, is_tx);
     }
 
-    /// Begins a connection on the ports of the one at `place`, which remains until it is over or room is needed.
-    #[cold]
-    fn succeed(&mut self, hash: u64, place: usize, segment: &Segment) -> Option<usize> {
-        let begun = self.connections[place].begun(segment);
-        let first = begun.map_or(*segment, |(_, syn, _)| syn);
-        let connection = self.opened(&first)?;
-        if self.len() >= self.options.max_connections {
-            self.evict();
-        }
-        let (source, destination) = (&segment.source, &segment.destination);
-        // It may have been removed to make room.
-        let place = match self.find(hash, source, destination, 0) {
-            Some(place) => {
-                let mut old = std::mem::replace(&mut self.connections[place], connection);
-                old.is_succeeded = true;
-                self.succeeded.push(old);
-                place
-            }
-            None => self.connections.push(hash, connection),
-        };
-        if let Some((at, syn, retries)) = begun {
-            self.segment(Duration::from_nanos(at), &syn);
-            self.connections[place].syn_retries_total = retries;
-        }
-        Some(place)
-    }
-
     /// The connection that a segment opens or shows to be open; `None` if it is not tracked.
     fn opened(&mut self, segment: &Segment) -> Option<Connection> {
         let (source, destination) = (segment.source, segment.destination);
@@ -229,10 +202,14 @@ impl Tracker {
     }
 
     fn insert(&mut self, hash: u64, connection: Connection) -> usize {
+        self.make_room();
+        self.connections.push(hash, connection)
+    }
+
+    fn make_room(&mut self) {
         if self.len() >= self.options.max_connections {
             self.evict();
         }
-        self.connections.push(hash, connection)
     }
 
     /// Removes the connections that are longest idle, a sixteenth at once, so that a flood of new
@@ -313,10 +290,10 @@ impl Tracker {
             return place;
         }
         let connection = self.new_of(found, counters);
-        let Some(place) = found.place else { return self.insert(found.hash, connection) };
-        let old = std::mem::replace(&mut self.connections[place], connection);
-        self.give_back(old);
-        place
+        match found.place {
+            Some(_) => self.supersede(found.hash, connection),
+            None => self.insert(found.hash, connection),
+        }
     }
 
     /// A new connection with the ends that were sought.
@@ -335,9 +312,8 @@ impl Tracker {
     pub fn end_of_counters(&mut self, now: Duration) {
         let now = nanoseconds(now);
         self.take_cut();
-        for connection in self.connections.iter_mut().filter(|one| one.is_counted) {
-            connection.end_reading(now);
-        }
+        let all = self.connections.iter_mut().chain(&mut self.succeeded);
+        all.filter(|one| one.is_counted).for_each(|one| one.end_reading(now));
         self.end_of_reading(now);
     }
 
@@ -1140,9 +1116,11 @@ mod tests {
                 tracker.counters(Duration::from_secs(second), &counters);
             }
             tracker.end_of_counters(Duration::from_secs(second));
-            assert_eq!(tracker.len(), 2);
+            // The earlier ones remain for a while.
+            assert_eq!((tracker.connections.len(), tracker.len() as u64), (2, 2 + second / 3));
             let mut all: Vec<_> = tracker
-                .connections()
+                .connections
+                .iter()
                 .map(|one| (one.zone, one.tx.bytes_total, one.tx.bytes_per_second))
                 .collect();
             all.sort_unstable();
@@ -1181,7 +1159,8 @@ mod tests {
                 tracker.counters(now, &counters);
             }
             tracker.end_of_counters(now);
-            let one = only(&tracker);
+            tracker.tick(now);
+            let [one] = &*tracker.connections else { panic!("{}", tracker.len()) };
             let speeds = [one.tx.bytes_per_second, one.rx.bytes_per_second];
             let totals = [one.tx.bytes_total, one.rx.bytes_total];
             (one.id, one.state, totals, speeds, one.idle(now).map(|idle| idle.as_secs()))

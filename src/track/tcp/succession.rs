@@ -1,8 +1,14 @@
 //! Ports that are used again, and SYNs that belong to nothing.
 
+use std::time::Duration;
+
+use super::Tracker;
 use super::connection::Connection;
+use super::counters::Counters;
 use super::direction::Direction;
+use super::ended::{Ended, GivesBack};
 use super::pending::Pending;
+use super::sought::Sought;
 use super::state::State;
 use crate::model::{Segment, TcpFlags};
 
@@ -14,6 +20,81 @@ pub(super) enum Meaning {
     Foreign,
     /// It belongs to a new connection.
     Next,
+}
+
+impl Tracker {
+    /// Begins a connection on the ports of the one at `place`.
+    #[cold]
+    pub(super) fn succeed(&mut self, hash: u64, place: usize, segment: &Segment) -> Option<usize> {
+        let begun = self.connections[place].begun(segment);
+        let first = begun.map_or(*segment, |(_, syn, _)| syn);
+        let connection = self.opened(&first)?;
+        let place = self.supersede(hash, connection);
+        if let Some((at, syn, retries)) = begun {
+            self.segment(Duration::from_nanos(at), &syn);
+            self.connections[place].syn_retries_total = retries;
+        }
+        Some(place)
+    }
+
+    /// Puts a connection in the place of another one with the same ends. That remains until it is over or room is needed,
+    /// unless such are given back.
+    pub(super) fn supersede(&mut self, hash: u64, connection: Connection) -> usize {
+        let gives_back = self.options.gives_back;
+        if gives_back == GivesBack::None {
+            self.make_room();
+        }
+        let Connection { client, server, zone, .. } = connection;
+        // It may have been removed to make room.
+        let Some(place) = self.find(hash, &client, &server, zone) else {
+            return self.connections.push(hash, connection);
+        };
+        let mut old = std::mem::replace(&mut self.connections[place], connection);
+        match gives_back {
+            GivesBack::None => self.keep(old),
+            GivesBack::Told => self.give_back(old),
+            GivesBack::Vanished => {
+                old.state = old.state.max(State::Closed);
+                self.give_back(old);
+            }
+        }
+        place
+    }
+
+    /// Keeps a connection whose ports another one has taken; the kernel may tell of its ends later.
+    pub(super) fn keep(&mut self, mut connection: Connection) {
+        self.miss(&connection);
+        connection.is_succeeded = true;
+        self.succeeded.push(connection);
+    }
+
+    /// Takes the last counters of a connection on the ports of one that is open: messages come in any order, and late.
+    #[cold]
+    pub(super) fn end_of_another(
+        &mut self,
+        now: u64,
+        last: &Ended,
+        found: &Sought,
+        counters: &Counters,
+        active_at: u64,
+    ) {
+        let mut connection = self.new_of(found, counters);
+        connection.take_last(now, last, connection.client == found.local);
+        if self.options.gives_back == GivesBack::Told {
+            return self.give_back(connection);
+        }
+        connection.is_news(active_at, self.done.read_at);
+        self.make_room();
+        self.keep(connection);
+    }
+
+    /// Takes the last counters of an end of a connection whose ports another one has taken, if it was not given back.
+    #[cold]
+    pub(super) fn end_of_succeeded(&mut self, now: u64, last: &Ended, found: &Sought, id: u64) {
+        if let Some(one) = self.succeeded.iter_mut().rev().find(|one| one.id == id) {
+            one.take_last(now, last, one.client == found.local);
+        }
+    }
 }
 
 impl Connection {

@@ -19,14 +19,14 @@ use crate::world::{Rights, World, sys};
 /// Bytes by client: its address and port; to the server and back, of each connection on these ports.
 type Sent = BTreeMap<(String, u16), Vec<(u64, u64)>>;
 
-fn transfer(mut from: &TcpStream, mut to: &TcpStream, bytes: u64) {
+pub fn transfer(mut from: &TcpStream, mut to: &TcpStream, bytes: u64) {
     let mut buffer = vec![b'x'; bytes as usize];
     from.write_all(&buffer).unwrap();
     to.read_exact(&mut buffer).unwrap();
 }
 
 /// The end of a stream.
-fn read_end(mut stream: &TcpStream) {
+pub fn read_end(mut stream: &TcpStream) {
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
 }
 
@@ -137,7 +137,7 @@ fn start(world: &World, rights: Rights, words: &[&str]) -> Running {
 }
 
 /// Waits until connbox listens to the kernel.
-fn wait_for_group(world: &World) {
+pub fn wait_for_group(world: &World) {
     wait("the group", || {
         let has_groups = |row: &str| {
             let fields: Vec<_> = row.split_ascii_whitespace().collect();
@@ -168,7 +168,7 @@ fn count(rows: &str) -> usize {
     rows.lines().count()
 }
 
-fn text(bytes: &[u8]) -> &str {
+pub fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 

@@ -35,7 +35,7 @@ pub fn wait(what: &str, mut seen: impl FnMut() -> bool) {
 }
 
 /// How many packet sockets receive all protocols: those that are bound (columns Proto and R).
-fn captures(world: &World) -> usize {
+pub fn captures(world: &World) -> usize {
     let table = world.proc_net("packet");
     let is_bound = |line: &&str| {
         let fields: Vec<_> = line.split_whitespace().collect();
