@@ -40,6 +40,9 @@ pub(super) const BUGS: &str = "With --ended: where the other end is on another m
     within 10 ms). A socket that is reset by SO_LINGER forgets its connection: its totals are those of the last \
     tick, and if no tick saw it, it is missing.";
 
+const EVICTED: &str = "there were more connections than --max-connections: those idle longest were removed, and their \
+    rows may lack the duration, the process and the control group";
+
 /// At this size the output is written before all that has ended is taken.
 const WRITE_BYTES: usize = 32 * 1024;
 
@@ -224,6 +227,9 @@ impl Watch<'_> {
     }
 
     fn say_losses(&mut self, report: &mut Report, is_end: bool) {
+        if self.tracker.evicted() > 0 {
+            report.lack(EVICTED);
+        }
         if let Some(losses) = self.feed.losses(is_end) {
             report.trouble(&Error::failed("--ended", losses));
         }

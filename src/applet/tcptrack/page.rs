@@ -19,11 +19,12 @@ pub(super) const DETAILS: [&str; 16] = [
      connections of this host from the start, whether they transfer data or not, without a capture and \
      without root. Sent bytes count when they are acknowledged. A connection that has disappeared is shown \
      as CLOSED. The kernel also reports each connection that ends (sock_diag, since Linux 4.4): short \
-     ones are shown as well, and the totals of those that have ended are final. How many reports of ends were lost (a \
-     connection within this machine has two) is a warning on the screen, or on standard error. \
-     Idle times and totals that are not known are -, absent in other formats, and sort last: the kernel does not tell \
-     how long a SYN or a flow of --conntrack has been idle, until it changes, nor anything of a closed socket that waits for \
-     its peer's FIN, unless the peer is on this machine, too.",
+     ones are shown as well, also on ports that are used again, and the totals of those that have ended are final. How many \
+     reports of ends were lost (a connection within this machine has two) is a warning on the screen, or on standard \
+     error, with status 1. \
+     Idle times, totals and retransmits that are not known are -, absent in other formats, and sort last: the kernel does \
+     not tell how long a SYN or a flow of --conntrack has been idle, until it changes, what such a flow has sent again, \
+     nor anything of a closed socket that waits for its peer's FIN, unless the peer is on this machine, too.",
     "With -i it captures packets on an interface, or on all with -i any: on a router, or at a mirror port. \
      The kernel's filter passes only TCP headers. A connection that began earlier is shown at its first \
      packet; the server is then the end where this host has a listener, otherwise the end with the lower \
@@ -77,7 +78,8 @@ pub(super) const DETAILS: [&str; 16] = [
 ];
 
 pub(super) const BUGS: [&str; 2] = [
-    "The number of connections is limited (--max-connections): those idle longest are removed to make room, and counted.",
+    "The number of connections is limited (--max-connections): those idle longest are removed to make room, and \
+     the screen shows how many. Rows come with a warning then, and with status 1; so they do if the kernel drops packets.",
     ended::BUGS,
 ];
 

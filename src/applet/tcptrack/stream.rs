@@ -18,7 +18,7 @@ use crate::out::{Format, Out, Style};
 use crate::sys::{self, Kernel};
 use crate::track::tcp::Tracker;
 
-/// Warnings, each given once.
+/// What makes rows incomplete, each said once.
 const DROPPED: &str = "the kernel dropped packets: their data is missing";
 const EVICTED: &str = "there were more connections than --max-connections: those idle longest were removed \
     and are missing";
@@ -67,10 +67,13 @@ pub(super) fn write_replayed(
     let names = Names::read(&Kernel::default(), grouping.needs(), grouping.pods.as_deref())?;
     write(args, &mut rows, &names, &mut out)?;
     wanted.note_skipped(&mut call.report);
-    note_evicted(tracker, &mut call.report);
+    lack_evicted(tracker, &mut call.report);
     // The rows come first: of a damaged capture, they are what could be read.
-    call.finish(out)?;
-    replayed.tell(!rows.is_empty(), &mut call.report)
+    let finished = call.finish(out);
+    if matches!(finished, Ok(()) | Err(Error::Said)) {
+        replayed.tell(!rows.is_empty(), &mut call.report)?;
+    }
+    finished
 }
 
 fn repeat(
@@ -115,16 +118,17 @@ fn repeat(
         tell_lacking(write(args, &mut found, &names, out)?, report);
         out.end()?;
         if feed.dropped() > 0 {
-            report.note(DROPPED);
+            report.lack(DROPPED);
         }
         feed.uncounted().into_iter().for_each(|text| report.note(text));
         wanted.note_skipped(report);
-        note_evicted(tracker, report);
+        lack_evicted(tracker, report);
         report.foreign();
-        if let Some(losses) = feed.losses(false) {
-            report.say(&losses);
+        let is_last = count.is_some_and(|count| done >= count);
+        if let Some(losses) = feed.losses(is_last) {
+            report.trouble(&Error::failed("sock_diag", losses));
         }
-        if count.is_some_and(|count| done >= count) {
+        if is_last {
             break;
         }
         before = now;
@@ -199,8 +203,8 @@ pub(super) fn write_rows(
     Ok(())
 }
 
-fn note_evicted(tracker: &Tracker, report: &mut Report) {
+fn lack_evicted(tracker: &Tracker, report: &mut Report) {
     if tracker.evicted() > 0 {
-        report.note(EVICTED);
+        report.lack(EVICTED);
     }
 }

@@ -69,6 +69,11 @@ fn ports_used_again_give_a_row_each() {
         let output = replay(name, &file, &["--max-connections", "1"]);
         assert_eq!(rows(&output), [second]);
         assert!(String::from_utf8(output.stderr).unwrap().contains("--max-connections"));
+        assert_eq!(output.status.code(), Some(1));
+        // What is wrong with the file is said, too.
+        let output = replay(name, &file[..file.len() - 1], &["--max-connections", "1"]);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains("--max-connections") && stderr.lines().count() == 2, "{stderr}");
     }
 }
 

@@ -363,10 +363,21 @@ fn more_connections_than_are_kept_make_room_and_are_said() {
     let Some(world) = World::quiet(TEST) else { return };
     let mut script = world.companion("transfer");
     script.go();
-    let words = ["tcptrack", "--once", "--rate-interval", "0.05", "--max-connections", "1"];
-    let ran = world.connbox(&words);
-    assert_eq!(ran.stdout.lines().count(), 1);
-    assert!(ran.stderr.contains("more connections than --max-connections"), "{}", ran.stderr);
+    let words = ["tcptrack", "--once", "--rate-interval", "1", "--max-connections", "1"];
+    let said = "more connections than --max-connections: those idle longest were removed";
+    let groups = ["--by", "server_port"];
+    for more in [&[][..], &["--json"], &["--prom"], &groups, &["-i", "lo"]] {
+        // What is captured comes while it runs.
+        let child = world.connbox_piped(Rights::Root, &[&words[..], more].concat());
+        if more == ["-i", "lo"] {
+            wait("the capture", || captures(&world) == 1);
+            script.go();
+        }
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.stdout.is_empty() && stderr.contains(said), "{more:?} {stderr}");
+        assert_eq!(output.status.code(), Some(1), "{more:?}");
+    }
 }
 
 /// The kernel's times of a SYN are those since the machine started, where nothing was sent yet.
