@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use connbox::error::Error;
 use connbox::source::packets::{self, pcap_file, segment};
-use connbox::track::tcp::{Options, Tracker};
+use connbox::track::tcp::{Connection, Options, Tracker};
 
 /// By client and server: payload bytes from the client and from the server.
 type Totals = BTreeMap<(String, String), [u64; 2]>;
@@ -31,7 +31,7 @@ fn track(file: &Path) -> Result<(Totals, usize, u64, Duration), Error> {
     if let Some(trouble) = ending.trouble {
         return Err(trouble);
     }
-    let again = tracker.connections().map(connbox::track::tcp::Connection::retransmits_total).sum();
+    let again = tracker.connections().filter_map(Connection::retransmits_total).sum();
     let totals = tracker.connections().map(|one| {
         let name = |end: &connbox::model::Endpoint| format!("{} {}", end.address, end.port);
         assert_eq!(one.tx.missed_bytes_total + one.rx.missed_bytes_total, 0);

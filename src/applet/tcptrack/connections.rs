@@ -80,8 +80,11 @@ const RX_TOTAL: Column =
 const TX_TOTAL: Column =
     Column::counter("tx_bytes_total", "tcptrack_tx_bytes", "payload from client to server");
 const RTT: Column = Column::gauge("rtt_seconds", "tcptrack_rtt_seconds", "the round-trip time");
-const RETRANSMITS: Column =
-    Column::counter("retransmits_total", "tcptrack_retransmits", "retransmitted segments");
+const RETRANSMITS: Column = Column::counter(
+    "retransmits_total",
+    "tcptrack_retransmits",
+    "retransmitted segments, if known",
+);
 const PEER: Column = Column::label(
     "peer",
     "the address of the end that is not on this machine; the client's, if both are, or if that is not known",
@@ -158,7 +161,7 @@ pub(super) fn write_ended(row: &Row, cgroup: Option<&[u8]>, out: &mut Out) -> Re
         maybe(row.rx_bytes_total),
         maybe(row.tx_bytes_total),
         row.rtt.map_or(Value::Absent, micros),
-        int(row.retransmits_total),
+        maybe(row.retransmits_total),
         row.began.map_or(Value::Absent, |began| millis(row.last_seen.saturating_sub(began))),
         holder.map_or(Value::Absent, |process| Value::Text(&process.name)),
         holder.map_or(Value::Absent, |process| int(process.pid.into())),
@@ -188,7 +191,7 @@ pub(super) fn write(row: &Row, out: &mut Out) -> Result<(), Error> {
         maybe(row.rx_bytes_total),
         maybe(row.tx_bytes_total),
         row.rtt.map_or(Value::Absent, micros),
-        int(row.retransmits_total),
+        maybe(row.retransmits_total),
         holder.map_or(Value::Absent, |process| Value::Text(&process.name)),
         holder.map_or(Value::Absent, |process| int(process.pid.into())),
     ])
@@ -210,7 +213,7 @@ pub(super) fn join_equal(rows: &mut Vec<Row>) {
                 row.tx_bytes_per_second.saturating_add(last.tx_bytes_per_second);
             row.rx_bytes_total = sum(row.rx_bytes_total, last.rx_bytes_total);
             row.tx_bytes_total = sum(row.tx_bytes_total, last.tx_bytes_total);
-            row.retransmits_total = row.retransmits_total.saturating_add(last.retransmits_total);
+            row.retransmits_total = sum(row.retransmits_total, last.retransmits_total);
         }
         joined.push(row);
     }

@@ -67,13 +67,12 @@ pub(super) fn draw(frame: &mut Frame, row: Option<&Row>, scene: &Scene) {
     };
     let units = scene.units;
     let both = |speed: u64, total: Option<u64>| {
-        let bytes = total.map_or_else(|| "-".to_owned(), text::number);
         [
             &known_speed(row, speed, units),
             ", ",
             &text::known_amount(total, units),
             " (",
-            &bytes,
+            &text::known_number(total),
             " bytes)",
         ]
         .concat()
@@ -99,7 +98,7 @@ pub(super) fn draw(frame: &mut Frame, row: Option<&Row>, scene: &Scene) {
         ("Sent", both(row.tx_bytes_per_second, row.tx_bytes_total)),
         ("Missed", text::number(row.missed_bytes_total) + " bytes"),
         ("RTT", row.rtt.map_or_else(|| "-".to_owned(), text::round_trip)),
-        ("Retransmits", text::number(row.retransmits_total)),
+        ("Retransmits", text::known_number(row.retransmits_total)),
         ("Last ticks", bars),
         ("  full bar", text::speed(highest, units)),
     ];

@@ -200,7 +200,7 @@ fn words(extra: Extra, row: &Row, width: usize, scene: &Scene) -> String {
             row.holder().map_or_else(String::new, |process| letters(&process.name, scene.is_utf8))
         }
         Extra::RoundTrip => row.rtt.map_or_else(String::new, text::round_trip),
-        Extra::Retransmits => text::number(row.retransmits_total),
+        Extra::Retransmits => text::known_number(row.retransmits_total),
         Extra::Sparkline => scene.history.sparkline(row.id, width, scene.scale, scene.is_utf8),
     }
 }

@@ -34,7 +34,8 @@ pub(super) struct Row {
     /// Bytes that a capture has missed.
     pub missed_bytes_total: u64,
     pub rtt: Option<Duration>,
-    pub retransmits_total: u64,
+    /// Segments that were sent again, if that is known.
+    pub retransmits_total: Option<u64>,
     /// When it was first seen, if its beginning was.
     pub began: Option<Duration>,
     /// When it was last active.
@@ -104,7 +105,7 @@ impl Row {
             tx_bytes_total,
             missed_bytes_total: 0,
             rtt: None,
-            retransmits_total: 0,
+            retransmits_total: None,
             began: None,
             last_seen: Duration::ZERO,
             cookies: [0, 0],

@@ -169,7 +169,7 @@ fn connection(row: &rows::Row<'_>, id: u64, is_ended: bool) -> Result<Row, Error
         rx_bytes_total: row.parsed("rx_bytes_total")?,
         tx_bytes_total: row.parsed("tx_bytes_total")?,
         rtt: time("rtt_seconds", 6, Duration::from_micros)?,
-        retransmits_total: row.number("retransmits_total")?,
+        retransmits_total: row.parsed("retransmits_total")?,
         holders: [holder(row)?.map(Rc::new), None],
         group: None,
         ..group

@@ -84,6 +84,11 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<&str> {
     lines
 }
 
+/// A number, if it is known.
+pub(super) fn known_number(known: Option<u64>) -> String {
+    known.map_or_else(|| "-".to_owned(), number)
+}
+
 pub(super) fn number(number: u64) -> String {
     itoa::Buffer::new().format(number).to_owned()
 }

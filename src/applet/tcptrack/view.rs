@@ -373,7 +373,7 @@ pub(super) mod tests {
             tx_bytes_total: Some(tx * 10),
             missed_bytes_total: 0,
             rtt: Some(Duration::from_micros(250)),
-            retransmits_total: id,
+            retransmits_total: Some(id),
             began: None,
             last_seen: Duration::ZERO,
             cookies: [0, 0],

@@ -33,6 +33,8 @@ pub struct Connection {
     pub(super) pending: Option<Box<Pending>>,
     /// Whether its counters come from another source; it ends when they are no longer given.
     pub(super) is_counted: bool,
+    /// Whether counters told what was sent again.
+    pub(super) has_retransmits: bool,
     /// Whether the current reading included its counters.
     is_read: bool,
     /// When it was last active, in nanoseconds; if that is not known, when it was first read.
@@ -73,6 +75,7 @@ impl Connection {
             is_succeeded: false,
             pending: None,
             is_counted: false,
+            has_retransmits: false,
             is_read: false,
             seen_at: 0,
             is_undated: false,
@@ -107,8 +110,12 @@ impl Connection {
         (both != 0).then_some(Duration::from_micros(both))
     }
 
-    /// All retransmits, in both directions, SYNs included.
-    pub fn retransmits_total(&self) -> u64 {
+    /// All retransmits, in both directions, SYNs included, if they are known.
+    pub fn retransmits_total(&self) -> Option<u64> {
+        (self.has_retransmits || !self.is_counted).then(|| self.sent_again())
+    }
+
+    fn sent_again(&self) -> u64 {
         [self.tx.retransmits_total, self.rx.retransmits_total, self.syn_retries_total]
             .into_iter()
             .map(u64::from)
@@ -255,6 +262,7 @@ impl Connection {
             direction.is_untold = bytes.is_none() && !is_empty && (direction.is_untold || is_first);
         }
         own.retransmits_total = counters.retransmits_total.unwrap_or(own.retransmits_total);
+        self.has_retransmits |= counters.retransmits_total.is_some();
         let rtt = counters.rtt.map(|rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX));
         own.rtt_us = rtt.unwrap_or(own.rtt_us);
         self.state = if self.is_read { self.state.max(counters.state) } else { counters.state };
@@ -288,7 +296,7 @@ impl Connection {
 
     /// What changes when it is active.
     fn signs(&self) -> (State, u64, u64, u64) {
-        (self.state, self.tx.bytes_total, self.rx.bytes_total, self.retransmits_total())
+        (self.state, self.tx.bytes_total, self.rx.bytes_total, self.sent_again())
     }
 
     /// Notes that it has begun since the last reading, which was not long before `now`, in nanoseconds.

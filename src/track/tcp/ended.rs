@@ -364,6 +364,7 @@ impl Connection {
         (own.bytes_total, theirs.bytes_total) = (sent_total, received_total);
         (own.is_untold, theirs.is_untold) = (false, false);
         own.retransmits_total = own.retransmits_total.max(retransmits_total.unwrap_or_default());
+        self.has_retransmits |= retransmits_total.is_some();
         let rtt = rtt.map(|rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX));
         own.rtt_us = rtt.unwrap_or(own.rtt_us);
         let is_open = other.cookie != 0 && !other.is_ended;

@@ -431,7 +431,7 @@ mod tests {
         let tracker = tracked(Options::default(), &all);
         let one = only(&tracker);
         assert_eq!((one.client, one.server), (end(1, 40000), end(2, 80)));
-        (one.state, one.tx.bytes_total, one.rx.bytes_total, one.retransmits_total())
+        (one.state, one.tx.bytes_total, one.rx.bytes_total, one.retransmits_total().unwrap())
     }
 
     #[test]
@@ -533,7 +533,7 @@ mod tests {
             tracker.segment(Duration::from_secs(2), &segment(('>', ACK, sequence, 500, 1 << 16)));
         }
         assert_eq!(only(&tracker).tx.bytes_total, 5 << 30);
-        assert_eq!(only(&tracker).retransmits_total(), 0);
+        assert_eq!(only(&tracker).retransmits_total(), Some(0));
     }
 
     #[test]
@@ -641,7 +641,7 @@ mod tests {
                         assert_eq!(all(&rows), [(State::Closed, 10, 20)], "{name}");
                         assert_eq!(
                             only(&tracked(Options::default(), &rows)).retransmits_total(),
-                            0
+                            Some(0)
                         );
                     }
                 }
@@ -657,7 +657,7 @@ mod tests {
             let tracker = tracked(Options::default(), rows);
             let one = only(&tracker);
             assert_eq!(one.state, State::Established);
-            (one.tx.bytes_total, one.rx.bytes_total, one.retransmits_total())
+            (one.tx.bytes_total, one.rx.bytes_total, one.retransmits_total().unwrap())
         };
         assert_eq!(count(&[&syns[..], &answers, &DATA].concat()), (10, 20, 0));
         let others = [answers[1], answers[0]];
@@ -756,7 +756,10 @@ mod tests {
             let rows = [first, second].concat();
             assert_eq!(all(&rows), [row, row], "{server}");
             let tracker = tracked(Options::default(), &rows);
-            assert!(tracker.connections().all(|one| one.retransmits_total() == 0), "{server}");
+            assert!(
+                tracker.connections().all(|one| one.retransmits_total() == Some(0)),
+                "{server}"
+            );
             // The SYN was not captured.
             assert_eq!(all(&[&first[..], &second[1..]].concat()), [row, row], "{server}");
             // It was sent twice.
@@ -825,7 +828,7 @@ mod tests {
                     0,
                     "{from} to {to}"
                 );
-                assert_eq!(one.retransmits_total(), 0, "{from} to {to}");
+                assert_eq!(one.retransmits_total(), Some(0), "{from} to {to}");
                 assert_eq!(one.state, State::Closed, "{from} to {to}");
             }
         }
@@ -997,7 +1000,10 @@ mod tests {
             }
         }
         let one = only(&tracker);
-        assert_eq!((one.tx.bytes_total, one.rx.bytes_total, one.retransmits_total()), (10, 20, 0));
+        assert_eq!(
+            (one.tx.bytes_total, one.rx.bytes_total, one.retransmits_total()),
+            (10, 20, Some(0))
+        );
     }
 
     #[test]
@@ -1181,6 +1187,27 @@ mod tests {
         assert_eq!(at(11, open(6, [79, 40])), (5, Established, [79, 40], [10, 0], Some(0)));
         assert_eq!(at(12, None), (5, Closed, [79, 40], [0, 0], Some(0)));
         assert_eq!(at(13, Some((6, [60, 0], SynSent))), (6, SynSent, [60, 0], [60, 0], Some(0)));
+        // The one before it remains for a while.
+        let all = tracker.connections().map(|one| (one.id, one.state));
+        assert_eq!(all.collect::<Vec<_>>(), [(6, SynSent), (5, Closed)]);
+    }
+
+    #[test]
+    fn retransmits_that_no_counters_tell_are_not_known() {
+        let told = |all: &[Option<u32>]| {
+            let mut tracker = Tracker::new(Options::default());
+            for (second, retransmits_total) in (1..).map(Duration::from_secs).zip(all) {
+                let mut counters = socket(true, State::Established, Some((1, 0)));
+                counters.retransmits_total = *retransmits_total;
+                tracker.counters(second, &counters);
+                tracker.end_of_counters(second);
+            }
+            only(&tracker).retransmits_total()
+        };
+        assert_eq!(told(&[None, None]), None);
+        // What was told remains.
+        assert_eq!(told(&[None, Some(0)]), Some(0));
+        assert_eq!(told(&[Some(3), None]), Some(3));
     }
 
     type Followed = Option<(Option<u64>, Option<u64>, Option<u64>)>;
