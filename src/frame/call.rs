@@ -190,7 +190,7 @@ impl Call {
         table: &mut dyn Table,
     ) -> Result<(), Error> {
         // Before the first row: whoever sees that may already send a signal.
-        let ending = Ending::of(&self.common.style)?;
+        let ending = Ending::of(&self.common.style, self.common.is_collected)?;
         let start = sys::monotonic();
         for done in 1u64.. {
             out.begin(sys::unix_milliseconds(), sys::monotonic());

@@ -32,7 +32,7 @@ pub(super) fn run(call: &mut Call, args: &Args, wanted: &Watched) -> Result<(), 
     let is_once = args.once || call.common().is_collected;
     let count = if is_once { Some(1) } else { args.count };
     let style = style(call, is_once);
-    let ending = Ending::of(&style)?;
+    let ending = Ending::of(&style, call.common().is_collected)?;
     let mut out = out(style, args);
     repeat(args, wanted, (count, &ending), &mut tracker, &mut out, &mut call.report)?;
     call.finish(out)

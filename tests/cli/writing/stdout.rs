@@ -75,6 +75,25 @@ fn a_pipe_for_output_whose_reader_has_gone_is_a_quiet_end() {
     assert_eq!(bash(line), (Some(0), String::new(), "status 0\n".into()));
 }
 
+/// Nor does it matter that there is no row to write to it, and that the next one would come in an hour.
+#[test]
+fn a_reader_that_has_gone_ends_what_has_no_rows() {
+    let test = "a_reader_that_has_gone_ends_what_has_no_rows";
+    if !support::needs(test, &["bash"]) {
+        return;
+    }
+    for run in [
+        "tcptrack --interval 1h port 1",
+        "tcptrack --interval 1h --count 3 --by server --json=array port 1",
+        "conncount --by raddr --lport 1 --rport 1 --interval 1h",
+        "tcpstates --by raddr --lport 1 --rport 1 --interval 1h",
+    ] {
+        let line = format!("{{ timeout 60 {run}; echo \"status $?\" >&2; }} | true");
+        let (_, _, err) = bash(&line);
+        assert!(err.ends_with("status 0\n"), "{run}: {err}");
+    }
+}
+
 #[test]
 fn a_descriptor_by_its_name_is_written() {
     if !support::needs("a_descriptor_by_its_name_is_written", &["bash"]) {
