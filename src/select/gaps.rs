@@ -20,7 +20,7 @@ impl Shared {
         dumped: Dumped,
         report: &mut Report,
     ) -> Result<(), Error> {
-        self.remarks(query)?.iter().for_each(|remark| report.note(remark));
+        self.remarks(query, report.accepts_gaps)?.iter().for_each(|remark| report.note(remark));
         if let Some(words) = &self.words {
             self.note_unmet(words, query, report);
         }
@@ -72,11 +72,11 @@ impl Shared {
         if is_missed { cgroup::obstacle(all) } else { None }
     }
 
-    /// Which values of options match nothing on the machine.
+    /// Which values of options match nothing on the machine; with `accepts_gaps`, nothing of what can be seen of it.
     ///
     /// # Errors
     /// If the processes cannot be read.
-    pub(crate) fn remarks(&self, query: &Query) -> Result<Vec<String>, Error> {
+    fn remarks(&self, query: &Query, accepts_gaps: bool) -> Result<Vec<String>, Error> {
         let mut remarks = Vec::new();
         for number in &query.unknown_interfaces {
             remarks.push(format!("--iface: this network namespace has no interface {number}"));
@@ -85,7 +85,9 @@ impl Shared {
             remarks.push([what, " found for '", &error::visible(word), "'"].concat());
         };
         for holders in [&self.holders].into_iter().chain(&self.avoided) {
-            holders.unknown_words()?.for_each(|word| add("--process: no process", word));
+            holders
+                .unknown_words(accepts_gaps)?
+                .for_each(|word| add("--process: no process", word));
         }
         if let Some(all) = self.cgroups.as_ref().filter(|all| !all.is_partial && !all.is_part) {
             for path in query.cgroups.iter().filter(|path| !all.has(path)) {

@@ -240,12 +240,15 @@ impl Holders {
         Ok(Sight::of(&proc)?.is_clear())
     }
 
-    /// The words of `--process` that match no process, if all can be seen.
+    /// The words of `--process` that match no process, if all can be seen, or if it is accepted that some cannot.
     ///
     /// # Errors
     /// If the processes cannot be read.
-    pub(super) fn unknown_words(&self) -> Result<impl Iterator<Item = &[u8]>, Error> {
-        let is_clear = self.known().is_some_and(|known| known.sight.is_clear());
+    pub(super) fn unknown_words(
+        &self,
+        accepts_gaps: bool,
+    ) -> Result<impl Iterator<Item = &[u8]>, Error> {
+        let is_clear = self.known().is_some_and(|known| accepts_gaps || known.sight.is_clear());
         let mut has_asked_all = lock(&self.has_asked_all);
         if is_clear && !std::mem::replace(&mut has_asked_all, true) {
             self.words.look_for_unseen(&Proc::open(&self.kernel)?)?;

@@ -105,6 +105,10 @@ fn check_hidden(hiding: &Hiding, obstacles: &[&[&str]], reason: &str) {
         assert_eq!((quiet.status, quiet.stdout), (0, shown), "{words:?}");
         assert!(!quiet.stderr.contains(reason), "{words:?} {}", quiet.stderr);
     }
+    // What matches nothing is no gap.
+    let quiet = quietly(&["conncount", "--process", "no-such"]);
+    let said = "conncount: --process: no process found for 'no-such'\n";
+    assert_eq!((quiet.status, quiet.stdout.as_str(), quiet.stderr.as_str()), (0, "0\n", said));
     for (rule, status) in [("[process=web];1;2", 0), ("[process=web];;1:", 2)] {
         let words = ["network-connections", "--rule", rule];
         let ran = run(&words);
