@@ -429,7 +429,7 @@ _connbox_tcptrack() {
     '(-f --fast)'{-f,--fast}'[ten ticks a second; with -i or -T each shows the speed of the last second]' \
     '(-p --no-promiscuous)'{-p,--no-promiscuous}'[do not set the interface promiscuous (the default)]' \
     '--promiscuous''[set the interface promiscuous]' \
-    '(-r --remove-after)'{-r,--remove-after=}'[remove closed connections after SECONDS (2)]:SECONDS: ' \
+    '(-r --remove-after)'{-r,--remove-after=}'[remove closed connections after SECONDS (2, or two ticks if they take longer)]:SECONDS: ' \
     '(-T --read)'{-T,--read=}'[read a capture file instead, to its end]:FILE:_files' \
     '--rate-interval=''[the length of a tick, over which speeds are measured (1)]:SECONDS: ' \
     '--sort=''[the order of the rows (rate; with -T bytes)]:ORDER:(rate bytes idle rx tx state client server none)' \
