@@ -14,6 +14,8 @@ use crate::wire::saved::netstat::Which;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Doubts {
     flags: u32,
+    /// How many addresses of saved text may be cut.
+    pub(super) cut: u64,
     /// The tables that the files hold.
     listed: Listed,
     /// Which files of a folder are empty, bit N for file N.
@@ -112,7 +114,14 @@ impl Doubts {
 
     const fn flag(flag: Flag) -> Doubts {
         let listed = Listed::NONE;
-        Doubts { flags: 1 << flag as u32, listed, empty: 0, lacking: [None; 2], is_named: false }
+        Doubts {
+            flags: 1 << flag as u32,
+            cut: 0,
+            listed,
+            empty: 0,
+            lacking: [None; 2],
+            is_named: false,
+        }
     }
 
     /// `listed`: which protocols a text lists.
@@ -269,6 +278,7 @@ impl Doubts {
 
     pub(in crate::source) fn add(&mut self, other: Doubts) {
         self.flags |= other.flags;
+        self.cut += other.cut;
         self.listed.add(other.listed);
         self.empty |= other.empty;
         self.lacking = Proto::ALL.map(|proto| {
@@ -300,7 +310,12 @@ impl Doubts {
     pub(crate) fn notes(self) -> impl Iterator<Item = (Weight, Cow<'static, str>)> {
         let notes = NOTES.iter().filter(move |(doubt, ..)| self.has(*doubt));
         let notes = notes.map(|(_, weight, note)| (*weight, Cow::Borrowed(*note)));
+        let cut = (self.cut > 0).then(|| {
+            let text = format!("--from: addresses that fill their column, and may be cut: {} (netstat -W cuts none)", self.cut);
+            (Weight::Note, Cow::Owned(text))
+        });
         notes
+            .chain(cut)
             .chain(self.notes_of_tables())
             .chain(self.notes_of_empty())
             .chain(self.notes_of_states())

@@ -76,8 +76,8 @@ pub static FORMS: [Known; 7] = [
         save: "netstat -tuanpeW",
         answers: "That of net-tools, busybox or toybox, any mix of -t -u -a -l -n -p -e -o -W. States, families, \
             addresses and ports; with -p the one process that netstat shows, by its argv[0] (keys and filters say so, with status 1); with -e inodes, and with -n users. Control \
-            groups and interfaces are never in it. Without -W an IPv6 address that fills its column may be cut: keys \
-            and filters on addresses are errors then; where --from-command names -W, none is. Busybox has no -p in many builds. \
+            groups and interfaces are never in it. Without -W an IPv6 address that fills its column may be cut: a \
+            warning counts them, and keys and filters on addresses are errors; where --from-command names -W, none is. Busybox has no -p in many builds. \
             Text of Windows is an error.",
         begins: netstat::begins,
     },

@@ -10,7 +10,7 @@ use crate::source::files::sample::{Sample, is_connection};
 use crate::source::files::tables::Doubts;
 use crate::wire::saved::command::{self, Command};
 use crate::wire::saved::netstat::{self, Line, Which};
-use crate::wire::saved::row::{Columns, Host, Port, Rest, Row};
+use crate::wire::saved::row::{Columns, End, Host, Port, Rest, Row};
 use crate::wire::saved::ss::{self, Layout, Users};
 
 /// How much of a table is kept until a row tells of which protocol it is.
@@ -354,6 +354,9 @@ impl Text for Netstat {
                 // -l lists sockets of UDP without a peer.
                 let is_listening = matches!(row.state, Some(7 | 10));
                 self.listed |= 1 << (proto as u8 * 2 + u8::from(is_listening));
+                let is_cut = |end: &&End<'_>| end.host == Host::Cut;
+                self.doubts.cut +=
+                    [&row.local, &row.remote].into_iter().filter(is_cut).count() as u64;
                 if let Rest::Netstat(_, columns) = row.rest {
                     self.columns = columns;
                 }
