@@ -1,11 +1,9 @@
 //! Flows from text that conntrack-tools, connbox or the kernel printed: `--from`.
 
-use std::borrow::Cow;
-
 use super::conntrack::tuple;
 use super::labels::Labels;
 use super::saved_rows::{Is, RowReader};
-use super::texts::{Families, Shown, each_line};
+use super::texts::{Families, Shown, each_line, unescaped};
 use crate::error::{self, Error};
 use crate::model::{Change, Flow, FlowStatus, Traffic};
 use crate::source::Source;
@@ -355,24 +353,6 @@ fn nanoseconds(moment: Moment) -> u64 {
         Moment::Nanoseconds(nanoseconds) => nanoseconds,
         Moment::Local(parts) => sys::unix_of_local(parts).saturating_mul(1_000_000_000),
     }
-}
-
-/// Text without the entities of XML.
-fn unescaped(text: Option<&[u8]>, is_xml: bool) -> Option<Cow<'_, [u8]>> {
-    const ENTITIES: [(&[u8], u8); 5] =
-        [(b"amp;", b'&'), (b"lt;", b'<'), (b"gt;", b'>'), (b"quot;", b'"'), (b"apos;", b'\'')];
-    let text = text?;
-    if !is_xml || !text.contains(&b'&') {
-        return Some(text.into());
-    }
-    let (mut whole, mut rest) = (Vec::with_capacity(text.len()), text);
-    while let Some((first, after)) = rest.split_first() {
-        let entity =
-            ENTITIES.into_iter().find(|(name, _)| *first == b'&' && after.starts_with(name));
-        whole.push(entity.map_or(*first, |(_, byte)| byte));
-        rest = entity.and_then(|(name, _)| after.get(name.len()..)).unwrap_or(after);
-    }
-    Some(whole.into())
 }
 
 /// The set of labels whose names a text has, and a name without a number.

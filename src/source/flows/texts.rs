@@ -1,6 +1,7 @@
 //! What saved texts of flows and of expectations have in common: how their lines are read, whether all are there, and
 //! of which families.
 
+use std::borrow::Cow;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -136,4 +137,22 @@ pub fn say_family(family: Family, what: &str, reason: &str, table: &str) -> Stri
         "--from: nothing that was given is known to list {what} of IPv{version} ({reason}): give the text of conntrack -L \
          {table}-f ipv{version} 2>&1, too"
     )
+}
+
+/// Text without the entities of XML.
+pub(super) fn unescaped(text: Option<&[u8]>, is_xml: bool) -> Option<Cow<'_, [u8]>> {
+    const ENTITIES: [(&[u8], u8); 5] =
+        [(b"amp;", b'&'), (b"lt;", b'<'), (b"gt;", b'>'), (b"quot;", b'"'), (b"apos;", b'\'')];
+    let text = text?;
+    if !is_xml || !text.contains(&b'&') {
+        return Some(text.into());
+    }
+    let (mut whole, mut rest) = (Vec::with_capacity(text.len()), text);
+    while let Some((first, after)) = rest.split_first() {
+        let entity =
+            ENTITIES.into_iter().find(|(name, _)| *first == b'&' && after.starts_with(name));
+        whole.push(entity.map_or(*first, |(_, byte)| byte));
+        rest = entity.and_then(|(name, _)| after.get(name.len()..)).unwrap_or(after);
+    }
+    Some(whole.into())
 }

@@ -9,8 +9,8 @@ use crate::source::Source;
 use crate::source::files::lacking::{Shown, servers};
 use crate::source::files::lines::Place;
 use crate::source::files::tables::Doubts;
-use crate::wire::saved::details::{Named, details, each_holder, is_named};
-use crate::wire::saved::row::{End, Host, Port, Rest, Row};
+use crate::wire::saved::details::{details, each_holder, is_named};
+use crate::wire::saved::row::{End, Host, Named, Port, Rest, Row};
 
 /// What a question asks of rows, and what was seen of them.
 pub(super) struct Texts<'a> {

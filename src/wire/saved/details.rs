@@ -1,6 +1,6 @@
 //! What options of the tool have added to a row, whichever tool it was.
 
-use super::row::{Details, Holder, Holders, Rest};
+use super::row::{Details, Holder, Holders, Named, Rest};
 use super::{netstat, ss};
 
 /// What is behind the ends of a row.
@@ -28,15 +28,6 @@ pub fn each_holder<'a>(holders: Holders<'a>, mut each: impl FnMut(Holder<'a>)) {
 /// What is said where a word was taken for a name that is shown cut.
 pub const CUT_NAMES: &str = "--process: ss shows 15 bytes of a name, and netstat what its column takes: a longer word counts all whose \
      name is its beginning";
-
-/// How a word names the process that a row shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Named {
-    No,
-    Yes,
-    /// As far as the row shows its name, which is cut: others may begin like it.
-    SoFar,
-}
 
 /// Whether a word is the number or the name of a process that a row shows, or the name that it shows a part of.
 pub fn is_named(word: &[u8], holder: &Holder<'_>, rest: Rest<'_>) -> Named {

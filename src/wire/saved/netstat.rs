@@ -5,9 +5,8 @@
 
 use std::net::IpAddr;
 
-use super::details::Named;
 use super::row::{
-    Columns, Details, End, Holder, Holders, Host, Rest, Row, end, number, port, token,
+    Columns, Details, End, Holder, Holders, Host, Named, Rest, Row, end, number, port, token,
 };
 use crate::wire::text::{Fields, unsigned};
 

@@ -71,6 +71,15 @@ pub struct Holder<'a> {
     pub name: &'a [u8],
 }
 
+/// How a word names the process that a row shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    No,
+    Yes,
+    /// As far as the row shows its name, which is cut: others may begin like it.
+    SoFar,
+}
+
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End<'a> {
