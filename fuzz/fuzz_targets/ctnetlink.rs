@@ -52,7 +52,7 @@ fn kept(flow: &Flow<'_>) {
     assert_eq!(cache.lives(flow, 0), flows::Outcome::Updated);
     cache.begin_reconcile();
     assert_eq!(cache.reconcile(flow, 0), None);
-    assert_eq!(cache.ended(flow), flows::Outcome::Destroyed);
+    assert_eq!(cache.ended(flow, |_| ()), flows::Outcome::Destroyed);
     assert_eq!(cache.reconcile(flow, 0), None);
     cache.end_reconcile(|flow, _| Err(flow.id)).unwrap();
     assert!(cache.is_empty() && cache.totals().protocols().count() == 0);

@@ -118,7 +118,7 @@ impl<'a> View<'a> {
             Subject::Flow(flow) => {
                 if let Some(cache) = &mut self.cache {
                     match event.kind {
-                        Change::Destroy => cache.ended(flow),
+                        Change::Destroy => cache.ended(flow, |_| ()),
                         Change::New | Change::Update => cache.lives(flow, 0),
                     };
                 }

@@ -300,7 +300,7 @@ mod tests {
             assert!(most.unwrap() <= 128 * 1024);
             // Odd ones end meanwhile, and others begin.
             for _ in 0..50 {
-                flows.ended(&flow(gone * 2 + 1));
+                flows.ended(&flow(gone * 2 + 1), |_| ());
                 flows.lives(&flow(FLOWS + gone), 0);
                 gone += 1;
             }

@@ -69,21 +69,20 @@ impl Ledger {
     }
 
     fn destroyed(&mut self, flow: &Flow<'_>, now: Moment) {
-        let known = self.flows.known(flow);
-        let last = match &known {
-            Some((known, _)) => merged(flow, known),
-            None => *flow,
-        };
-        account(&mut self.counts, &last);
-        if let Some(log) = &mut self.log {
-            log.ended(&last, now.unix_seconds(), now.clock);
-        }
-        if let Some(exporter) = &mut self.exporter {
-            exporter.ended(&last, known.map(|(_, since)| seconds(since)), now);
-        }
-        match self.flows.ended(flow) {
-            Outcome::Destroyed => self.counts.destroyed += 1,
-            _ => self.counts.destroy_unknown += 1,
+        let Ledger { flows, counts, log, exporter, .. } = self;
+        let outcome = flows.ended(flow, |known| {
+            let last = known.as_ref().map_or(*flow, |(known, _)| merged(flow, known));
+            account(counts, &last);
+            if let Some(log) = log {
+                log.ended(&last, now.unix_seconds(), now.clock);
+            }
+            if let Some(exporter) = exporter {
+                exporter.ended(&last, known.map(|(_, since)| seconds(since)), now);
+            }
+        });
+        match outcome {
+            Outcome::Destroyed => counts.destroyed += 1,
+            _ => counts.destroy_unknown += 1,
         }
     }
 

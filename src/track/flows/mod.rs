@@ -108,11 +108,18 @@ impl Flows {
         self.insert(hash, record, flow, now_seconds)
     }
 
-    /// Takes an event of a flow that has ended. A dump that is being read may still show the flow.
-    pub fn ended(&mut self, flow: &Flow<'_>) -> Outcome {
+    /// Takes an event of a flow that has ended, and calls `last` with the flow as it was known and when it was added. A
+    /// dump that is being read may still show the flow.
+    pub fn ended(
+        &mut self,
+        flow: &Flow<'_>,
+        last: impl FnOnce(Option<(Flow<'_>, u32)>),
+    ) -> Outcome {
         let (hash, mut record) = self.key_of(flow);
         let found = self.find(hash, &record);
-        let is_known = found.is_some_and(|place| !self.records[place].is_ghost());
+        let known = found.and_then(|place| self.at(place));
+        let is_known = known.is_some();
+        last(known);
         match found {
             Some(place) if is_known => self.forget(place),
             Some(ghost) => self.remove(ghost),
@@ -431,7 +438,8 @@ mod tests {
                     }
                     5..8 => {
                         let wanted = if known { Outcome::Destroyed } else { Outcome::Unknown };
-                        assert_eq!(flows.ended(&told), wanted);
+                        let ended_as = flows.ended(&told, |last| assert_eq!(last.is_some(), known));
+                        assert_eq!(ended_as, wanted);
                         model.remove(&number);
                         ended.push(number);
                     }
@@ -494,8 +502,8 @@ mod tests {
             [Outcome::Created, Outcome::Refused, Outcome::Refused, Outcome::Refused]
         );
         assert_eq!((flows.len(), flows.refused()), (10, 3));
-        assert_eq!(flows.ended(&flow(12, 0)), Outcome::Unknown);
-        assert_eq!(flows.ended(&flow(3, 0)), Outcome::Destroyed);
+        assert_eq!(flows.ended(&flow(12, 0), |_| ()), Outcome::Unknown);
+        assert_eq!(flows.ended(&flow(3, 0), |_| ()), Outcome::Destroyed);
         assert_eq!(flows.lives(&flow(12, 0), 0), Outcome::Created);
         assert_eq!(flows.lives(&flow(12, 1), 0), Outcome::Updated);
         assert_eq!((flows.len(), flows.refused()), (10, 3));
@@ -509,7 +517,7 @@ mod tests {
         });
         flows.begin_reconcile();
         assert_eq!(flows.reconcile(&flow(5, 0), 0), None);
-        assert_eq!(flows.ended(&flow(6, 0)), Outcome::Destroyed);
+        assert_eq!(flows.ended(&flow(6, 0), |_| ()), Outcome::Destroyed);
         flows.cancel_reconcile();
         assert_eq!(flows.len(), 99);
         // Flows that have ended may now come back.
