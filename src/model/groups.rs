@@ -1,8 +1,9 @@
 //! Rows counted by what they have in common. Memory grows with the number of groups, not of rows.
 
-use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
 
 /// The totals of a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +17,12 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// The number of its rows, if there is nothing else.
+    fn rows(&self) -> Option<u32> {
+        let Tally { count, sums, lacking } = *self;
+        u32::try_from(count).ok().filter(|_| sums == [0; 2] && lacking == 0)
+    }
+
     /// The sums; each absent if no row tells all its numbers and none adds to it.
     pub fn known(&self) -> [Option<u64>; 2] {
         let is_known = self.count == 0 || self.lacking < self.count;
@@ -46,8 +53,8 @@ enum Key {
     Long(Box<[u8]>),
 }
 
-/// The length of a short key: with it, a key is as large as the tally beside it.
-const SHORT: usize = 30;
+/// The length of a short key: an address of IPv6 and another short part.
+const SHORT: usize = 22;
 
 impl Key {
     fn of(key: &[u8]) -> Key {
@@ -60,11 +67,9 @@ impl Key {
             _ => Key::Long(key.into()),
         }
     }
-}
 
-impl Borrow<[u8]> for Key {
     #[inline]
-    fn borrow(&self) -> &[u8] {
+    fn bytes(&self) -> &[u8] {
         match self {
             Key::Short { length, bytes } => bytes.get(..(*length).into()).unwrap_or(bytes),
             Key::Long(bytes) => bytes,
@@ -72,28 +77,32 @@ impl Borrow<[u8]> for Key {
     }
 }
 
-/// Like the bytes themselves, since keys are looked up by their bytes.
-impl Hash for Key {
-    #[inline]
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        Borrow::<[u8]>::borrow(self).hash(state);
-    }
+/// A group: two of them are in a line of the processor's cache, and none in two. Where there are many groups, nearly all
+/// the time of a row goes into waiting for its one.
+#[derive(Clone, Debug)]
+#[repr(align(32))]
+struct Group {
+    key: Key,
+    total: Total,
 }
 
-impl PartialEq for Key {
-    #[inline]
-    fn eq(&self, other: &Key) -> bool {
-        Borrow::<[u8]>::borrow(self) == Borrow::<[u8]>::borrow(other)
-    }
+/// What is known of a group's rows.
+#[derive(Clone, Copy, Debug)]
+enum Total {
+    /// Their number, as long as there is nothing else to be added up.
+    Rows(u32),
+    /// The place of their tally.
+    At(u32),
 }
-
-impl Eq for Key {}
 
 /// Tallies by key, a string of bytes by which the groups are sorted. The standard hash has a random key, so
 /// that peers cannot choose addresses that collide.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Groups {
-    tallies: HashMap<Key, Tally>,
+    groups: HashTable<Group>,
+    random: RandomState,
+    /// Of those groups that have more than rows.
+    tallies: Vec<Tally>,
     most: usize,
     /// Whether there were more groups than `most`, of which some are missing.
     is_over: bool,
@@ -104,6 +113,16 @@ pub struct Groups {
 /// How many groups there may be by default: they take some hundred megabytes at most, if their keys are short.
 pub const MOST_GROUPS: usize = 1_000_000;
 
+/// Whether both have the same groups; the hash does not matter.
+impl PartialEq for Groups {
+    fn eq(&self, other: &Groups) -> bool {
+        let limits = |groups: &Groups| (groups.most, groups.is_over, groups.is_beyond);
+        limits(self) == limits(other)
+            && self.len() == other.len()
+            && self.each().all(|(key, tally)| other.of(key) == Some(tally))
+    }
+}
+
 impl Default for Groups {
     fn default() -> Groups {
         Groups::at_most(MOST_GROUPS)
@@ -113,15 +132,16 @@ impl Default for Groups {
 impl Groups {
     /// No groups yet, and never more than this number: strangers choose many of the keys.
     pub fn at_most(most: usize) -> Groups {
-        Groups { tallies: HashMap::new(), most, is_over: false, is_beyond: false }
+        let (groups, random, tallies) = (HashTable::new(), RandomState::new(), Vec::new());
+        Groups { groups, random, tallies, most, is_over: false, is_beyond: false }
     }
 
     pub fn len(&self) -> usize {
-        self.tallies.len()
+        self.groups.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.tallies.is_empty()
+        self.groups.is_empty()
     }
 
     /// The limit, if there were more groups.
@@ -137,16 +157,51 @@ impl Groups {
 
     /// Adds a whole tally to the group `key`.
     pub fn add_all(&mut self, key: &[u8], more: Tally) {
-        let is_full = self.tallies.len() >= self.most;
-        let tally = match self.tallies.get_mut(key) {
-            Some(tally) => tally,
+        let (hash, is_full) = (self.random.hash_one(key), self.groups.len() >= self.most);
+        let found = self.groups.find_mut(hash, |group| group.key.bytes() == key);
+        let total = match found {
+            Some(Group { total, .. }) => total,
             None if is_full => {
                 self.is_over = true;
                 return;
             }
-            None => self.tallies.entry(Key::of(key)).or_default(),
+            None => {
+                let group = Group { key: Key::of(key), total: Total::Rows(0) };
+                let hash_of = |group: &Group| self.random.hash_one(group.key.bytes());
+                &mut self.groups.insert_unique(hash, group, hash_of).into_mut().total
+            }
         };
-        self.is_beyond |= tally.add(more);
+        let place = match total {
+            Total::At(place) => *place,
+            Total::Rows(rows) => {
+                if let Some(sum) = more.rows().and_then(|more| rows.checked_add(more)) {
+                    *rows = sum;
+                    return;
+                }
+                let Ok(place) = u32::try_from(self.tallies.len()) else {
+                    self.is_over = true;
+                    return;
+                };
+                self.tallies.push(Tally { count: u64::from(*rows), ..Tally::default() });
+                *total = Total::At(place);
+                place
+            }
+        };
+        self.is_beyond |= self.tallies[place as usize].add(more);
+    }
+
+    /// The tally of the group `key`.
+    fn of(&self, key: &[u8]) -> Option<Tally> {
+        let group =
+            self.groups.find(self.random.hash_one(key), |group| group.key.bytes() == key)?;
+        Some(self.tally(group))
+    }
+
+    fn tally(&self, group: &Group) -> Tally {
+        match group.total {
+            Total::Rows(rows) => Tally { count: rows.into(), ..Tally::default() },
+            Total::At(place) => self.tallies[place as usize],
+        }
     }
 
     /// Whether a number of a group is wrong, since it did not fit its bits.
@@ -155,58 +210,42 @@ impl Groups {
     }
 
     /// Adds all tallies of `other`.
-    pub fn merge(&mut self, other: Groups) {
+    pub fn merge(&mut self, mut other: Groups) {
+        if self.len() < other.len() {
+            std::mem::swap(&mut other.most, &mut self.most);
+            std::mem::swap(&mut other, self);
+        }
         self.is_over |= other.is_over;
         self.is_beyond |= other.is_beyond;
-        if self.tallies.is_empty() {
-            self.tallies = other.tallies;
-            return;
-        }
-        let (mut more, fewer) = (std::mem::take(&mut self.tallies), other.tallies);
-        let fewer = match more.len() < fewer.len() {
-            true => std::mem::replace(&mut more, fewer),
-            false => fewer,
-        };
-        for (key, tally) in fewer {
-            self.is_beyond |= more.entry(key).or_default().add(tally);
-            if more.len() > self.most {
-                self.is_over = true;
-                break;
-            }
-        }
-        self.tallies = more;
+        other.groups.iter().for_each(|group| self.add_all(group.key.bytes(), other.tally(group)));
     }
 
     /// The groups, of which those are one whose keys `write` writes alike: under the first of these keys.
     #[inline(never)]
     pub fn merged(&self, write: &dyn Fn(&[u8], &mut Vec<u8>)) -> Groups {
-        let mut keys: Vec<&[u8]> = self.tallies.keys().map(Borrow::borrow).collect();
+        let mut groups: Vec<(&[u8], Tally)> = self.each().collect();
         // Which of the keys stands for all must not depend on the hash.
-        keys.sort_unstable();
+        groups.sort_unstable_by_key(|(key, _)| *key);
         let (mut merged, mut written) = (Groups::at_most(self.most), Vec::with_capacity(128));
-        // The count is the place of the first key that is written so.
-        let mut firsts: HashMap<Key, Tally> = HashMap::new();
-        for (count, key) in (0..).zip(&keys) {
+        // The first key that is written so.
+        let mut firsts: HashMap<Box<[u8]>, &[u8]> = HashMap::new();
+        for (key, tally) in groups {
             written.clear();
             write(key, &mut written);
-            let first =
-                firsts.entry(Key::of(&written)).or_insert(Tally { count, ..Tally::default() });
-            let first = usize::try_from(first.count).ok().and_then(|place| keys.get(place));
-            let tally = self.tallies.get(*key).copied().unwrap_or_default();
-            merged.add_all(first.unwrap_or(key), tally);
+            let first = firsts.entry(written.as_slice().into()).or_insert(key);
+            merged.add_all(first, tally);
         }
         merged
     }
 
+    fn each(&self) -> impl Iterator<Item = (&[u8], Tally)> {
+        self.groups.iter().map(|group| (group.key.bytes(), self.tally(group)))
+    }
+
     /// The groups with at least `min` rows, the largest first, equal ones by key; at most `top` groups.
     pub fn sorted(&self, min: u64, top: usize) -> Vec<(&[u8], Tally)> {
-        let many = self.tallies.iter().filter(|(_, tally)| tally.count >= min);
-        let mut groups: Vec<_> = many
-            .map(|(key, tally)| {
-                let key: &[u8] = key.borrow();
-                (first_bytes(key), key, *tally)
-            })
-            .collect();
+        let many = self.each().filter(|(_, tally)| tally.count >= min);
+        let mut groups: Vec<_> = many.map(|(key, tally)| (first_bytes(key), key, tally)).collect();
         groups.sort_unstable_by(|(first, key, tally), (other_first, other_key, other)| {
             let by_count = other.count.cmp(&tally.count);
             by_count.then(first.cmp(other_first)).then_with(|| key.cmp(other_key))
@@ -266,7 +305,7 @@ mod tests {
         found.sort_unstable();
         wanted.sort_unstable();
         assert_eq!(found, wanted);
-        assert_eq!(size_of::<Key>(), size_of::<Tally>());
+        assert_eq!(size_of::<Group>(), 32);
     }
 
     #[test]
@@ -289,7 +328,7 @@ mod tests {
             let mut groups = of(3, first);
             groups.merge(of(3, second));
             assert_eq!(groups.excess(), excess, "{first:?} {second:?}");
-            assert!(groups.tallies.len() <= 4);
+            assert!(groups.len() <= 4);
         }
     }
 
@@ -336,6 +375,38 @@ mod tests {
         assert_eq!(known(&[([0, 0], 1), ([0, 0], 1)]), ([None; 2], 2));
         assert_eq!(known(&[([0, 0], 1), ([0, 0], 0)]), ([Some(0); 2], 1));
         assert_eq!(known(&[([0, 9], 1), ([0, 0], 1)]), ([None, Some(9)], 2));
+    }
+
+    #[test]
+    fn rows_alone_and_rows_with_numbers_add_up() {
+        let row = Tally { count: 1, ..Tally::default() };
+        let many = Tally { count: u32::MAX.into(), ..row };
+        let numbers = Tally { sums: [7, 8], ..row };
+        let lacking = Tally { lacking: 1, ..row };
+        for parts in [
+            &[row, row][..],
+            &[many, row, row],
+            &[row, many, many],
+            &[row, numbers, row],
+            &[numbers, lacking, many],
+            &[lacking, Tally::default(), row],
+        ] {
+            let mut all = Tally::default();
+            assert!(!parts.iter().any(|part| all.add(*part)));
+            let of = |parts: &[Tally]| {
+                let mut groups = Groups::default();
+                parts.iter().for_each(|part| groups.add_all(b"a", *part));
+                groups
+            };
+            for cut in 0..=parts.len() {
+                let mut groups = of(&parts[..cut]);
+                groups.merge(of(&parts[cut..]));
+                assert_eq!(groups.sorted(0, 1), [(&b"a"[..], all)], "{parts:?} {cut}");
+            }
+        }
+        let mut groups = Groups::default();
+        (0..2).for_each(|_| groups.add_all(b"a", Tally { count: u64::MAX, ..row }));
+        assert!(groups.is_beyond());
     }
 
     #[test]
