@@ -5,6 +5,7 @@ mod expectation;
 mod flow;
 mod flow_filter;
 mod groups;
+pub mod hash;
 mod query;
 mod segment;
 mod socket;

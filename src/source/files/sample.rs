@@ -1,8 +1,10 @@
 //! Whether two tables of sockets, saved one after the other, are of the same machine: they share connections.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
 
-use crate::wire::saved::row::{Port, Rest, Row};
+use crate::model::hash::folded;
+use crate::wire::saved::row::{End, Host, Port, Rest, Row};
 
 /// How many are kept of a table.
 const KEPT: usize = 16;
@@ -25,11 +27,7 @@ impl Sample {
     /// Takes a row of a text, if it is of a connection.
     pub(super) fn see(&mut self, row: &Row<'_>, protocol: Option<u8>) {
         if is_connection(row, protocol) {
-            let mut hasher = DefaultHasher::new();
-            // What several tools list is told apart from this.
-            matches!(row.rest, Rest::Ss(_)).hash(&mut hasher);
-            [row.local, row.remote].map(|end| (end.host, end.port)).hash(&mut hasher);
-            self.add(hasher.finish());
+            self.add(hash(row));
         }
     }
 
@@ -55,6 +53,33 @@ impl Sample {
         let [one, two] = [self, other].map(|all| all.0.iter().filter(is_of_both).count());
         let shared = self.0.iter().filter(is_of_both).filter(|hash| other.0.contains(hash)).count();
         shared > 0 && shared * 2 >= one.min(two)
+    }
+}
+
+/// The hash of a row's ends.
+#[inline]
+fn hash(row: &Row<'_>) -> u64 {
+    // What several tools list is told apart from this.
+    let is_of_ss = matches!(row.rest, Rest::Ss(_));
+    if let (Some(local), Some(remote)) = (number(&row.local), number(&row.remote)) {
+        // Most are IPv4: three products take a tenth of the time of the standard hash.
+        let local = folded(local ^ u64::from(is_of_ss) << 63, 0x9e37_79b9_7f4a_7c15);
+        return folded(folded(local ^ remote, 0xd1b5_4a32_d192_ed03), 0x9e37_79b9_7f4a_7c15);
+    }
+    let mut hasher = DefaultHasher::new();
+    is_of_ss.hash(&mut hasher);
+    [row.local, row.remote].map(|end| (end.host, end.port)).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// An address of IPv4 and a port as a number.
+#[inline]
+fn number(end: &End<'_>) -> Option<u64> {
+    match (end.host, end.port) {
+        (Host::Address(IpAddr::V4(address)), Port::Number(port)) => {
+            Some(u64::from(address.to_bits()) << 16 | u64::from(port))
+        }
+        _ => None,
     }
 }
 

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::IpAddr;
 
 use crate::model::Endpoint;
+use crate::model::hash::folded;
 
 /// The random keys of the hash, so that peers cannot choose ports that collide.
 #[derive(Clone, Debug)]
@@ -18,12 +19,6 @@ impl Keys {
         let keys = [1u8, 2, 3].map(|number| random.hash_one(number));
         Keys { random, keys }
     }
-}
-
-/// Both halves of a product, which depend on all bits of both factors.
-fn folded(one: u64, other: u64) -> u64 {
-    let product = u128::from(one) * u128::from(other);
-    product as u64 ^ (product >> 64) as u64
 }
 
 /// The hash of a connection, the same from both ends.

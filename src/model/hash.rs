@@ -1,0 +1,8 @@
+//! What hashes of connections are made of.
+
+/// Both halves of a product, which depend on all bits of both factors.
+#[inline]
+pub fn folded(one: u64, other: u64) -> u64 {
+    let product = u128::from(one) * u128::from(other);
+    product as u64 ^ (product >> 64) as u64
+}
