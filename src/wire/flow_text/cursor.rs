@@ -121,29 +121,39 @@ impl<'a> Cursor<'a> {
     /// Takes an IPv4 address, with something behind it.
     #[inline]
     pub(super) fn dotted(&mut self) -> Option<u32> {
-        let mut bits = 0u32;
+        // One look tells where all parts end: none of them waits for the one before.
+        let mut ends = others_of_sixteen(u128::from_le_bytes(*self.rest.first_chunk()?));
+        let (mut bits, mut start) = (0u32, 0u32);
         for place in 0..4 {
-            let digits = u32::from_le_bytes(*self.rest.first_chunk()?) ^ 0x3030_3030;
-            // A carry only reaches bytes behind one that is not a digit.
-            let others = (digits.wrapping_add(0x0606_0606) | digits) & 0xf0f0_f0f0;
-            let length = others.trailing_zeros() >> 3;
+            let end = ends.trailing_zeros() >> 3;
+            ends &= ends.wrapping_sub(1);
+            let length = end.wrapping_sub(start);
+            let rest = self.rest.get(start as usize..)?;
+            let digits = u32::from_le_bytes(*rest.first_chunk()?) ^ 0x3030_3030;
             // As if zeros stood before them, up to three.
             let three = digits.unbounded_shl(32u32.wrapping_sub(length.wrapping_mul(8)));
             let hundreds = (three >> 8 & 0xf).wrapping_mul(100);
             let part = hundreds
                 .wrapping_add((three >> 16 & 0xf).wrapping_mul(10))
                 .wrapping_add(three >> 24);
-            if !(1..=3).contains(&length) || part > 255 {
+            let is_dot = place == 3 || rest.get(length as usize) == Some(&b'.');
+            if !(1..=3).contains(&length) || part > 255 || !is_dot {
                 return None;
             }
             bits = bits << 8 | part;
-            self.rest = self.rest.get(length as usize..)?;
-            if place < 3 && !self.take(b".") {
-                return None;
-            }
+            start = end.wrapping_add(1);
         }
+        self.rest = self.rest.get(start.wrapping_sub(1) as usize..)?;
         Some(bits)
     }
+}
+
+/// The highest bit of each byte that is not a digit, up to the first one behind ASCII.
+#[inline(always)]
+fn others_of_sixteen(bytes: u128) -> u128 {
+    const ONES: u128 = u128::from_le_bytes([1; 16]);
+    let digits = bytes ^ ONES.wrapping_mul(0x30);
+    (digits.wrapping_add(ONES.wrapping_mul(0x76)) | digits) & ONES.wrapping_mul(0x80)
 }
 
 /// How many digits eight bytes begin with, and the number of those; of eight digits only how many they are.
