@@ -3,7 +3,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::of_text::Texts;
@@ -23,8 +23,8 @@ use crate::wire::saved::row::{End, Host};
 use crate::wire::saved::ss::{self, Layout, Users};
 use crate::wire::saved::{Form, Known};
 
-/// From how many bytes on a file is worth threads.
-const WORTH: u64 = 4 << 20;
+/// How much of a file is one piece of work, so that no thread waits long for another. A shorter file is not worth threads.
+const PART: u64 = 4 << 20;
 /// How much of it a thread reads at once; no line is longer.
 const BLOCK: usize = 128 << 10;
 
@@ -38,7 +38,7 @@ pub(super) fn collect<C: Collector>(
     if path.as_os_str() == "-" || source.threads() < 2 {
         return None;
     }
-    let file = sys::open_input_file(path).filter(|file| sys::file_size(file) >= WORTH)?;
+    let file = sys::open_input_file(path).filter(|file| sys::file_size(file) >= PART)?;
     let table = Table::begin(source, query, file.as_fd(), path.as_os_str().as_bytes())?;
     let collectors: Vec<_> = (0..source.threads()).map(|_| Mutex::new(new())).collect();
     let doubts = read(&table, source, &|thread, work| {
@@ -60,10 +60,10 @@ type With<'a> =
 
 /// Reads all rows, and gives what may be wrong. Compiled once, and not for each kind of collectors.
 fn read(table: &Table<'_>, source: &Source, with: &With<'_>) -> Option<Doubts> {
-    let (number, next) = (source.threads(), AtomicUsize::new(0));
-    let parts = share(number, &|thread| {
+    let next = AtomicU64::new(table.start);
+    let parts = share(source.threads(), &|thread| {
         let mut rows = Rows::of(table, source);
-        with(thread, &mut |take| rows.read(number, &next, take)).map(|()| rows)
+        with(thread, &mut |take| rows.read(&next, take)).map(|()| rows)
     });
     let parts: Option<Vec<Rows<'_>>> = parts.into_iter().collect();
     let all = parts?.into_iter().reduce(|mut all, other| {
@@ -115,12 +115,6 @@ impl<'a> Table<'a> {
         let table = Table { fd, name, query, layout, protocol, command, first, start, size };
         layout.has_state.then_some(table)
     }
-
-    /// Where a part begins.
-    fn start_of(&self, place: usize, number: usize) -> u64 {
-        let length = self.size.saturating_sub(self.start) / number as u64;
-        if place == number { self.size } else { self.start + length * place as u64 }
-    }
 }
 
 /// Takes a socket; `None` if nothing more can be taken.
@@ -171,32 +165,34 @@ impl<'a> Rows<'a> {
         self.texts.finish(doubts).ok().filter(|_| has_all && self.firsts < 2)
     }
 
-    /// Takes the rows of one part of `number` after another, as long as there are any.
+    /// Takes the rows of one part after another, as long as there are any.
     #[inline(never)]
-    fn read(&mut self, number: usize, next: &AtomicUsize, take: &mut Take<'_>) -> Option<()> {
+    fn read(&mut self, next: &AtomicU64, take: &mut Take<'_>) -> Option<()> {
+        let mut buffer = Vec::with_capacity(BLOCK);
         loop {
-            let place = next.fetch_add(1, Ordering::Relaxed);
-            if place >= number {
+            let from = next.fetch_add(PART, Ordering::Relaxed);
+            if from >= self.table.size {
                 return Some(());
             }
-            let ends = [place, place + 1].map(|place| self.table.start_of(place, number));
-            if self.part(ends, take).is_none() {
+            if self.part(from, &mut buffer, take).is_none() {
                 // The others may stop, too.
-                next.store(number, Ordering::Relaxed);
+                next.store(self.table.size, Ordering::Relaxed);
                 return None;
             }
         }
     }
 
     /// Takes the rows that begin in a part of the file.
-    fn part(&mut self, [from, to]: [u64; 2], take: &mut Take<'_>) -> Option<()> {
-        let Table { fd, start, .. } = *self.table;
+    fn part(&mut self, from: u64, buffer: &mut Vec<u8>, take: &mut Take<'_>) -> Option<()> {
+        let Table { fd, start, size, .. } = *self.table;
+        let to = size.min(from + PART);
         // A line that began before belongs to another part.
         let mut is_other = from > start;
         let mut offset = if is_other { from - 1 } else { from };
-        let (mut buffer, mut place) = (Vec::with_capacity(BLOCK), offset);
+        let mut place = offset;
+        buffer.clear();
         loop {
-            let read = sys::read_at(fd, &mut buffer, offset).ok()?;
+            let read = sys::read_at(fd, buffer, offset).ok()?;
             if read == 0 {
                 // What is left is a line without its end.
                 return buffer.is_empty().then_some(());
