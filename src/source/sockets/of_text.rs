@@ -132,8 +132,27 @@ impl<'a> Texts<'a> {
         self.unmet.meet(socket);
     }
 
-    #[inline]
+    #[inline(always)]
     fn end(
+        &self,
+        place: Place<'_>,
+        proto: Proto,
+        family: Family,
+        end: &End<'_>,
+    ) -> Result<Endpoint, Error> {
+        match (end.host, end.port) {
+            // Nearly all are like this.
+            (Host::Address(address @ IpAddr::V4(_)), Port::Number(port))
+                if family == Family::Inet =>
+            {
+                Ok(Endpoint { address, port })
+            }
+            _ => self.other_end(place, proto, family, end),
+        }
+    }
+
+    #[inline(never)]
+    fn other_end(
         &self,
         place: Place<'_>,
         proto: Proto,
