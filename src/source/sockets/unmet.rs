@@ -54,7 +54,7 @@ impl<'a> Unmet<'a> {
     }
 
     /// Takes a process, of which `is_it` says whether a word means it.
-    pub(super) fn meet_process(&mut self, is_it: impl Fn(&[u8]) -> bool) {
+    pub(super) fn meet_process(&mut self, mut is_it: impl FnMut(&[u8]) -> bool) {
         self.0.retain(|word| !matches!(word, Word::Process(word) if is_it(word)));
     }
 
