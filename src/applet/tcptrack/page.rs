@@ -47,8 +47,8 @@ pub(super) const DETAILS: [&str; 16] = [
      at its end, after q and after Ctrl-C, the rows so far are written.",
     "A packet that was captured twice, at a mirror port or by two taps, counts once, with -T and with -i. It has the \
      numbers, the checksum and the IP ID of one of the 16 packets before it and comes within a millisecond, while \
-     what is sent again has another ID, as in Linux. Without an ID (IPv6, some BSDs) a packet is a copy only \
-     if it comes sooner than the connection's shortest round trip, in which nobody can know that the first one was lost.",
+     what is sent again has another ID, as in Linux. Without an ID (IPv6, some BSDs) only a packet with the very \
+     same time is a copy, others are retransmits.",
     "VLAN tags, PPPoE sessions, MPLS labels, 802.1ah and LLC/SNAP are stepped over, in captures and with -i. \
      With --decapsulate, GRE, IP in IP, VXLAN and GENEVE are looked into, too; the expression then selects \
      the packets inside.",

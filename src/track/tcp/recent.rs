@@ -24,7 +24,7 @@ impl Packet {
 
 /// So many packets may be between a packet and its copy.
 const MOST: usize = 16;
-/// A copy comes within this time, in nanoseconds.
+/// A copy comes within this time, in nanoseconds. Nothing is sent again as fast: that takes a round trip at least.
 const SOON: u64 = 1_000_000;
 
 #[derive(Debug, Default)]
@@ -42,15 +42,14 @@ impl Recent {
     }
 
     /// Whether this is a copy of one of them. What is sent again has another IP ID: in Linux, each packet of a connection
-    /// has the next number. Linux sends a SYN|ACK without an ID, but nobody sends a SYN again as soon. Without one (IPv6)
-    /// it mostly has another time stamp of TCP, and so another checksum; as that is not sure, such a packet is a copy only
-    /// if it comes within the shortest round trip, in nanoseconds: before the sender can know that the first one was lost.
+    /// has the next number. Without one (IPv6) it mostly has another time stamp of TCP, and so another checksum; as that
+    /// is not sure, such a packet is a copy only if its time is the same, too. Linux sends a SYN|ACK without an ID, but
+    /// nobody sends a SYN again as soon.
     #[cold]
-    pub(super) fn has(&self, now: u64, hash: u64, segment: &Segment, round_trip: u64) -> bool {
+    pub(super) fn has(&self, now: u64, hash: u64, segment: &Segment) -> bool {
         let packet = Packet::of(hash, segment);
         let is_sure = segment.id != 0 || segment.flags.has(TcpFlags::SYN);
-        let soon = if is_sure { SOON } else { SOON.min(round_trip) };
-        let is_soon = |at: u64| at == now || now.abs_diff(at) < soon;
+        let is_soon = |at: u64| at == now || is_sure && now.abs_diff(at) < SOON;
         self.packets.iter().any(|(at, one)| *one == packet && is_soon(*at))
     }
 }
