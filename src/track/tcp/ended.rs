@@ -148,7 +148,8 @@ impl Tracker {
     pub(super) fn take_cut(&mut self) {
         let cut = std::mem::take(&mut self.done.cut);
         if !cut.is_empty() {
-            let ends = self.connections.iter_mut().filter_map(|one| one.ends.as_mut());
+            let all = self.connections.iter_mut().chain(&mut self.succeeded);
+            let ends = all.filter_map(|one| one.ends.as_mut());
             let ends = ends.flat_map(|ends| ends.iter_mut());
             ends.filter(|end| cut.contains(&end.cookie)).for_each(|end| end.is_ended = true);
         }
@@ -204,9 +205,7 @@ impl Tracker {
     /// Gives back the connections of which one end has ended.
     pub fn give_ended(&mut self) {
         self.take_cut();
-        self.give_back_if(|one| {
-            one.ends.as_ref().is_some_and(|ends| ends.iter().any(|end| end.is_ended))
-        });
+        self.give_back_if(|one| one.is_succeeded || one.has_ended());
     }
 
     fn give_back_if(&mut self, is_due: impl Fn(&Connection) -> bool) {
@@ -216,18 +215,27 @@ impl Tracker {
                 self.give_back(connection);
             }
         }
+        self.give_back_succeeded_if(is_due);
+    }
+
+    pub(super) fn give_back_succeeded_if(&mut self, is_due: impl Fn(&Connection) -> bool) {
+        for place in (0..self.succeeded.len()).rev() {
+            if is_due(&self.succeeded[place]) {
+                let connection = self.succeeded.swap_remove(place);
+                self.give_back(connection);
+            }
+        }
     }
 
     /// Gives back a connection that was removed, if it has ended.
     #[inline(never)]
     pub(super) fn give_back(&mut self, connection: Connection) {
-        let Some(ends) = &connection.ends else { return };
         let is_wanted = match self.options.gives_back {
             GivesBack::None => false,
-            GivesBack::Told => ends.iter().any(|end| end.is_ended),
+            GivesBack::Told => connection.is_succeeded || connection.has_ended(),
             GivesBack::Vanished => connection.state >= State::Closed,
         };
-        if !is_wanted || !ends.iter().any(|end| end.was_open) {
+        if !is_wanted || !connection.was_open() {
             return;
         }
         self.miss(&connection);
@@ -299,12 +307,21 @@ impl Connection {
 
     /// Whether it is to be kept until the kernel tells of its end.
     pub(super) fn is_awaited(&self, gives_back: GivesBack) -> bool {
-        gives_back == GivesBack::Told
-            && self.ends.as_ref().is_some_and(|ends| ends.iter().any(|end| end.was_open))
+        gives_back == GivesBack::Told && self.was_open()
+    }
+
+    /// Whether it ever was more than an attempt to connect.
+    fn was_open(&self) -> bool {
+        self.ends.as_ref().is_some_and(|ends| ends.iter().any(|end| end.was_open))
+    }
+
+    /// Whether one of its ends has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ends.as_ref().is_some_and(|ends| ends.iter().any(|end| end.is_ended))
     }
 
     /// Whether both ends have ended.
-    fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.ends.as_ref().is_some_and(|ends| ends.iter().all(|end| end.is_ended))
     }
 

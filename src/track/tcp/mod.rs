@@ -341,10 +341,8 @@ impl Tracker {
                 self.connections.swap_remove(place);
             }
         }
-        self.succeeded.retain_mut(|connection| {
-            connection.settle(interval, interval_ns);
-            !connection.is_over(now, remove_after)
-        });
+        self.succeeded.iter_mut().for_each(|connection| connection.settle(interval, interval_ns));
+        self.give_back_succeeded_if(|connection| connection.is_over(now, remove_after));
     }
 
     /// The connections, in no order; those whose ports another one has taken come last.

@@ -52,6 +52,10 @@ impl Tracker {
         let mut old = std::mem::replace(&mut self.connections[place], connection);
         match gives_back {
             GivesBack::None => self.keep(old),
+            // The message of its end may be taken at the end of the reading, come later, or be lost.
+            GivesBack::Told if !old.has_ended() && self.len() < self.options.max_connections => {
+                self.keep(old);
+            }
             GivesBack::Told => self.give_back(old),
             GivesBack::Vanished => {
                 old.state = old.state.max(State::Closed);
@@ -91,8 +95,12 @@ impl Tracker {
     /// Takes the last counters of an end of a connection whose ports another one has taken, if it was not given back.
     #[cold]
     pub(super) fn end_of_succeeded(&mut self, now: u64, last: &Ended, found: &Sought, id: u64) {
-        if let Some(one) = self.succeeded.iter_mut().rev().find(|one| one.id == id) {
-            one.take_last(now, last, one.client == found.local);
+        let Some(place) = self.succeeded.iter().rposition(|one| one.id == id) else { return };
+        let one = &mut self.succeeded[place];
+        one.take_last(now, last, one.client == found.local);
+        if one.is_complete() && self.options.gives_back == GivesBack::Told {
+            let one = self.succeeded.swap_remove(place);
+            self.give_back(one);
         }
     }
 }
