@@ -21,8 +21,30 @@ use crate::track::tcp::State;
 
 /// The local and the remote end of a socket.
 type Key = (Endpoint, Endpoint);
-/// By the ends of sockets: their cookies, and `None` for one whose holder was not found.
-type Known = HashMap<Key, (u64, Option<Rc<Process>>)>;
+/// By the ends of sockets.
+type Known = HashMap<Key, Holder>;
+
+/// Who holds a socket.
+#[derive(Clone, Debug)]
+struct Holder {
+    cookie: u64,
+    /// The connection of a row without cookies that was open when it was looked up; 0 if there was none.
+    id: u64,
+    /// `None` if it was not found.
+    process: Option<Rc<Process>>,
+}
+
+impl Holder {
+    /// Whether it holds an end of this connection, and not of another one on the same ports.
+    fn is_of(&self, row: &Row, cookie: u64) -> bool {
+        match row.cookies {
+            // Captured packets and flows have none.
+            [0, 0] => self.id == row.id,
+            // An end that was not seen is not that of a socket that was.
+            _ => self.cookie == cookie,
+        }
+    }
+}
 
 /// The processes, by the ends of their sockets.
 #[derive(Debug, Default)]
@@ -59,19 +81,32 @@ impl Holders {
         }
         let before = std::mem::take(&mut self.known);
         self.read()?;
-        // What has ended since keeps its process.
-        for (key, cookie) in rows.iter().flat_map(keys) {
-            if let Some(known @ (of, Some(_))) = before.get(&key)
-                && (*of, cookie != 0) == (cookie, true)
-            {
-                self.known.entry(key).or_insert_with(|| known.clone());
-            }
-        }
+        self.assign(rows, &before);
         let took = sys::monotonic().saturating_sub(now);
         self.last_id = last_id;
         self.may = now + (took * 20).max(Duration::from_secs(1));
         self.must = now + (took * 200).max(Duration::from_secs(30));
         Ok(())
+    }
+
+    /// Notes of which connections the sockets are that were found. What has ended since keeps its process.
+    fn assign(&mut self, rows: &[Row], before: &Known) {
+        for row in rows {
+            for (key, cookie) in keys(row) {
+                if row.state < State::Closed
+                    && row.cookies == [0, 0]
+                    && let Some(known) = self.known.get_mut(&key)
+                {
+                    known.id = known.id.max(row.id);
+                }
+                if let Some(known) = before.get(&key)
+                    && known.process.is_some()
+                    && known.is_of(row, cookie)
+                {
+                    self.known.entry(key).or_insert_with(|| known.clone());
+                }
+            }
+        }
     }
 
     pub(super) fn read(&mut self) -> Result<(), Error> {
@@ -97,7 +132,7 @@ impl Holders {
             if let Some(process) = owners.of(inode) {
                 self.insert(key, cookie, process);
             } else if left.binary_search(&inode).is_ok() {
-                self.known.insert(key, (cookie, None));
+                self.known.insert(key, Holder { cookie, id: 0, process: None });
             }
         }
         Ok(())
@@ -106,30 +141,31 @@ impl Holders {
     fn insert(&mut self, key: Key, cookie: u64, process: &Process) {
         let is_last = |last: &Rc<Process>| last.pid == process.pid;
         let last = self.last.take().filter(is_last).unwrap_or_else(|| Rc::new(process.clone()));
-        self.known.insert(key, (cookie, Some(Rc::clone(&last))));
+        self.known.insert(key, Holder { cookie, id: 0, process: Some(Rc::clone(&last)) });
         self.last = Some(last);
     }
 
     /// Fills in the holders of the rows.
     pub(super) fn fill(&self, rows: &mut [Row]) {
         for row in rows {
-            row.holders = keys(row).map(|end| self.of(end).cloned().flatten());
+            row.holders = keys(row).map(|end| self.of(row, end).cloned().flatten());
         }
     }
 
     /// The warning if the holders of rows could not be seen.
     pub(super) fn gap(&self, rows: &[Row]) -> Option<String> {
-        let is_unknown = |end: (Key, u64)| matches!(self.of(end), Some(None));
-        let lacks_holder =
-            |row: &Row| row.holder().is_none() && keys(row).into_iter().any(is_unknown);
+        let lacks_holder = |row: &Row| {
+            let is_unknown = |end| matches!(self.of(row, end), Some(None));
+            row.holder().is_none() && keys(row).into_iter().any(is_unknown)
+        };
         let is_any = rows.iter().any(lacks_holder);
         is_any.then(|| self.sight.gap("are shown as '-' (no owner found)"))
     }
 
-    /// The holder of an end, if it was looked up; that of an older connection on the same ports is another one.
-    fn of(&self, (key, cookie): (Key, u64)) -> Option<&Option<Rc<Process>>> {
-        let (of, process) = self.known.get(&key)?;
-        (cookie == *of || cookie == 0 || *of == 0).then_some(process)
+    /// The holder of an end, if it was looked up.
+    fn of(&self, row: &Row, (key, cookie): (Key, u64)) -> Option<&Option<Rc<Process>>> {
+        let known = self.known.get(&key)?;
+        known.is_of(row, cookie).then_some(&known.process)
     }
 }
 
@@ -156,4 +192,58 @@ fn each_socket(source: &Source, each: &mut dyn FnMut(u64, Key, u64)) -> Result<(
         Ok(())
     })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::view::tests::row;
+    use super::*;
+
+    /// A lookup that finds one process, at the client's end of the row.
+    fn finds(holders: &mut Holders, rows: &[Row], cookie: u64, name: &str) {
+        let before = std::mem::take(&mut holders.known);
+        let process = Process { pid: cookie as u32, name: name.into() };
+        holders.insert(keys(&rows[0])[0].0, cookie, &process);
+        holders.assign(rows, &before);
+    }
+
+    fn names(holders: &Holders, rows: &[Row]) -> Vec<Option<String>> {
+        let mut rows = rows.to_vec();
+        holders.fill(&mut rows);
+        let name = |process: &Process| String::from_utf8_lossy(&process.name).into_owned();
+        rows.iter().map(|row| row.holder().map(name)).collect()
+    }
+
+    #[test]
+    fn the_next_connection_on_the_same_ports_has_another_process() {
+        let of = |id, state, cookies| Row { id, state, cookies, ..row(1, 0, 0) };
+        let first = |cookies| of(1, State::Established, cookies);
+        let named = |name: &str| Some(name.to_owned());
+        // Of sockets, of which messages may have told of the server's alone; and of packets, which have no cookies.
+        for (cookies, next) in [([7, 8], vec![[9, 10], [9, 0], [0, 10]]), ([0, 0], vec![[0, 0]])] {
+            for next in next {
+                let mut holders = Holders::default();
+                finds(&mut holders, &[first(cookies)], 7, "first");
+                assert_eq!(names(&holders, &[first(cookies)]), [named("first")]);
+                let both = [of(1, State::Closed, cookies), of(2, State::Established, next)];
+                assert_eq!(names(&holders, &both), [named("first"), None], "{next:?}");
+                finds(&mut holders, &both, 9, "second");
+                let second = named("second").filter(|_| next[0] != 0 || next == [0, 0]);
+                assert_eq!(names(&holders, &both), [None, second], "{next:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_ended_keeps_its_process() {
+        for cookies in [[7, 8], [0, 0]] {
+            let mut rows = [Row { cookies, ..row(1, 0, 0) }];
+            let mut holders = Holders::default();
+            finds(&mut holders, &rows, 7, "first");
+            rows[0].state = State::Closed;
+            let before = std::mem::take(&mut holders.known);
+            holders.assign(&rows, &before);
+            assert_eq!(names(&holders, &rows), [Some("first".to_owned())], "{cookies:?}");
+        }
+    }
 }
