@@ -3,7 +3,7 @@
 use super::{ended, export, saved};
 use crate::frame::Example;
 
-pub(super) const DETAILS: [&str; 16] = [
+pub(super) const DETAILS: [&str; 17] = [
     "Shows the TCP connections, with tcptrack's columns: client, server, state, idle time, whether something \
      arrived since the last tick (A), and the speed of both directions together, in payload bytes, each \
      counted once. If the terminal is wide enough, more columns follow: the speed of each direction (Rx is \
@@ -45,6 +45,9 @@ pub(super) const DETAILS: [&str; 16] = [
      result has a reason on standard error. Long readings show their progress there, if it is a terminal. \
      A capture that still comes from a pipe (tcpdump -U -w - | tcptrack -T -) is shown live on a terminal; \
      at its end, after q and after Ctrl-C, the rows so far are written.",
+    "Of a direction that is not captured, with -T or -i, the acknowledgments tell the bytes. A FIN looks like a byte in \
+     them: until the captured end sends its FIN, too, and after a reset, the total may be one too high, and while only \
+     the captured end has closed, one too low.",
     "A packet that was captured twice, at a mirror port or by two taps, counts once, with -T and with -i. It has the \
      numbers, the checksum and the IP ID of one of the 16 packets before it and comes within a millisecond, while \
      what is sent again has another ID, as in Linux. Without an ID (IPv6, some BSDs) only a packet with the very \

@@ -61,6 +61,7 @@ pub(super) struct Group {
 impl Row {
     /// A connection as it is at `now`; the last tick was at `before`.
     pub(super) fn of(connection: &Connection, now: Duration, before: Duration) -> Row {
+        let [tx_bytes_total, rx_bytes_total] = connection.totals();
         let Connection { id, client, server, state, ref tx, ref rx, .. } = *connection;
         Row {
             id,
@@ -69,12 +70,12 @@ impl Row {
             state,
             idle: connection.idle(now),
             is_active: connection.idle(now).is_some() && connection.last_seen() > before,
-            has_speeds: !connection.is_flow() || rx.total().and(tx.total()).is_some(),
+            has_speeds: !connection.is_flow() || rx_bytes_total.and(tx_bytes_total).is_some(),
             rx_bytes_per_second: rx.bytes_per_second,
             tx_bytes_per_second: tx.bytes_per_second,
-            rx_bytes_total: rx.total(),
-            tx_bytes_total: tx.total(),
-            missed_bytes_total: rx.missed_bytes_total.saturating_add(tx.missed_bytes_total),
+            rx_bytes_total,
+            tx_bytes_total,
+            missed_bytes_total: connection.missed_bytes_total(),
             rtt: connection.rtt(),
             retransmits_total: connection.retransmits_total(),
             began: connection.began(),

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::direction::Direction;
 use super::state::State;
 use crate::model::{Endpoint, Family};
 
@@ -34,11 +33,4 @@ pub struct Counters {
     pub cookie: u64,
     /// The ID of the control group of the socket; 0 if it is not known.
     pub cgroup: u64,
-}
-
-impl Direction {
-    /// The payload bytes, if they are known.
-    pub fn total(&self) -> Option<u64> {
-        (!self.is_untold).then_some(self.bytes_total)
-    }
 }

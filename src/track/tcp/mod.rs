@@ -14,6 +14,7 @@ mod recent;
 mod sought;
 mod state;
 mod succession;
+mod totals;
 
 use std::time::Duration;
 
@@ -589,6 +590,48 @@ mod tests {
         let one = only(&tracker);
         assert_eq!((one.tx.bytes_total, one.rx.bytes_total), (0, 10_000));
         assert_eq!(one.rx.missed_bytes_total, 10_000);
+    }
+
+    #[test]
+    fn a_fin_that_was_not_captured_is_no_byte() {
+        let begin = [('>', SYN, 99, 0, 0), ('>', ACK, 100, 500, 0), ('>', ACK, 100, 500, 50)];
+        // What follows, and the bytes of the other way.
+        let ends: [(&[Row], u64); 5] = [
+            // The captured end closes first; then the other one does.
+            (
+                &[('>', ACK, 150, 530, 0), ('>', FIN | ACK, 150, 530, 0), ('>', ACK, 151, 531, 0)],
+                30,
+            ),
+            (&[('>', ACK, 150, 531, 0), ('>', FIN | ACK, 150, 531, 0)], 30),
+            (&[('>', FIN | ACK, 150, 500, 0), ('>', ACK, 151, 501, 0)], 0),
+            (&[('>', ACK, 150, 501, 0), ('>', FIN | ACK, 150, 501, 0)], 0),
+            // Nothing tells whether it has closed.
+            (&[('>', ACK, 150, 531, 0)], 31),
+        ];
+        for (end, bytes) in ends {
+            let rows = [&begin, end].concat();
+            let client = only(&tracked(Options::default(), &rows)).clone();
+            let totals = (client.totals(), client.missed_bytes_total());
+            assert_eq!(totals, ([Some(50), Some(bytes)], bytes), "{rows:?}");
+            // The same from the other end, which answers.
+            let rows: Vec<Row> = rows
+                .iter()
+                .map(|&(_, flags, sequence, acknowledgment, length)| {
+                    ('<', flags | ACK, sequence, acknowledgment.max(500), length)
+                })
+                .collect();
+            let server = only(&tracked(Options::default(), &rows)).clone();
+            let totals = (server.totals(), server.missed_bytes_total());
+            assert_eq!(totals, ([Some(bytes), Some(50)], bytes), "{rows:?}");
+        }
+        // Where both ways are captured, every byte is one.
+        let rows = [
+            ('>', ACK, 100, 500, 50),
+            ('<', ACK, 500, 150, 30),
+            ('>', FIN | ACK, 150, 530, 0),
+            ('<', ACK, 530, 151, 10),
+        ];
+        assert_eq!(only(&tracked(Options::default(), &rows)).totals(), [Some(50), Some(40)]);
     }
 
     #[test]
@@ -1242,7 +1285,10 @@ mod tests {
             tracker.end_of_counters(now);
             let one = tracker.connections().next();
             let idle = |one: &Connection| one.idle(now).map(|idle| idle.as_secs());
-            all.push(one.map(|one| (idle(one), one.tx.total(), one.rx.total())));
+            all.push(one.map(|one| {
+                let [tx, rx] = one.totals();
+                (idle(one), tx, rx)
+            }));
         }
         all
     }
