@@ -225,7 +225,10 @@ fn an_empty_table_says_why_it_may_be_empty() {
     }
     let shown = "conntrack v1.4.7 (conntrack-tools): 0 flow entries have been shown.\n";
     assert_eq!(ours(&world, "-L").stderr, [note, shown].concat());
-    // That these flows do not exist is a normal result.
-    assert_eq!(ours(&world, "-L -p tcp").stderr, shown);
-    assert_eq!(ours(&world, "-C").clean(), "0\n");
+    assert_eq!(ours(&world, "-L -p tcp").stderr, [note, shown].concat());
+    for line in ["-C", "-C -p tcp"] {
+        let ran = ours(&world, line);
+        assert_eq!((ran.status, ran.stdout.as_str(), ran.stderr.as_str()), (0, "0\n", note));
+    }
+    assert!(ours(&world, "-C --limits").stderr == note);
 }

@@ -50,12 +50,17 @@ pub(super) fn run(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), 
     }
     let mut shown = [true, args.limits, args.limits, args.limits, args.limits].into_iter();
     let shown = COLUMNS.map(|column| (column.name, shown.next().unwrap_or_default()));
+    let is_of_all = call.is_of_all_namespaces();
     let read = |source: &Source, report: &mut Report| {
         let drops = if args.limits { early_drops(source)? } else { None };
         if args.limits {
             sockstat::note_reader(source, report);
         }
-        Ok((fill(source)?, drops, conntrack::buckets(&source.kernel)))
+        let fill = fill(source)?;
+        if fill.entries == 0 && !is_of_all {
+            report.note(conntrack::UNTRACKED);
+        }
+        Ok((fill, drops, conntrack::buckets(&source.kernel)))
     };
     call.table(&COLUMNS, &shown, &mut InTwoSteps::new(read, row))
 }
@@ -89,6 +94,7 @@ fn refuse_limits(args: &Args) -> Result<(), Error> {
 
 /// Counts the flows that match the filters.
 fn matching(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error> {
+    let is_of_all = call.is_of_all_namespaces();
     let read = |source: &Source, report: &mut Report| {
         let filter = list::filter(source, args)?;
         let none = || (Vec::new(), args.grouping.groups());
@@ -100,6 +106,9 @@ fn matching(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error>
             count += 1;
             Ok(())
         })?;
+        if !is_of_all {
+            list::note_empty(source, table, count, report);
+        }
         Ok(count)
     };
     call.table(&flow_keys::NUMBERS[..1], &[], &mut InTwoSteps::new(read, write))

@@ -54,7 +54,7 @@ impl Table for Grouped<'_> {
             Ok(())
         })?;
         if out.namespace().is_none() {
-            list::note_empty(source, &filter, *table, count, report);
+            list::note_empty(source, *table, count, report);
         }
         write(args, &groups, out, report)
     }

@@ -17,8 +17,6 @@ use crate::source::flows::labels::{self, Labels};
 use crate::sys::Netlink;
 
 const CHANGED: &str = "the table changed while it was read: flows may be missing or shown twice";
-const NOTHING: &str =
-    "no flow is tracked: possibly no rule of this network namespace uses connection tracking";
 
 /// Lists the flows of a table.
 pub(super) fn run(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), Error> {
@@ -34,7 +32,7 @@ pub(super) fn run(call: &mut Call, args: &Args, table: FlowTable) -> Result<(), 
         writer.end(out)?;
         // With --netns all no warning: most namespaces track nothing.
         if out.namespace().is_none() {
-            note_empty(source, &filter, table, shown, report);
+            note_empty(source, table, shown, report);
         }
         Ok(())
     })?;
@@ -104,18 +102,11 @@ pub(super) fn netlink(source: &Source) -> Result<Netlink, Error> {
 }
 
 /// Warns once why a table may be empty.
-pub(super) fn note_empty(
-    source: &Source,
-    filter: &FlowFilter,
-    table: FlowTable,
-    shown: u64,
-    report: &mut Report,
-) {
-    let is_whole =
-        source.saved.is_empty() && filter.is_empty() && table == FlowTable::Tracked && shown == 0;
+pub(super) fn note_empty(source: &Source, table: FlowTable, shown: u64, report: &mut Report) {
+    let is_whole = source.saved.is_empty() && table == FlowTable::Tracked && shown == 0;
     let is_empty = || conntrack::fill_of_proc(&source.kernel).is_none_or(|fill| fill.entries == 0);
     if is_whole && is_empty() {
-        report.note(NOTHING);
+        report.note(conntrack::UNTRACKED);
     }
 }
 

@@ -272,6 +272,9 @@ fn number(
             let read = |file: &str, number: Option<u64>| limit_is_there(source, file, number);
             let fill = conntrack::fill_of_proc(&source.kernel);
             let number = read(conntrack::COUNT_FILE, fill.map(|fill| fill.entries))?;
+            if number == 0 {
+                report.note(conntrack::UNTRACKED);
+            }
             Ok(percent(
                 number.into(),
                 read(conntrack::LIMIT_FILE, fill.and_then(|fill| fill.limit))?,

@@ -132,6 +132,10 @@ pub fn fill(kernel: &mut impl Exchange) -> Result<Fill, Failure> {
     fill.ok_or_else(|| CTNETLINK.refused(Errno::BADMSG).into())
 }
 
+/// Why a table may hold no flow.
+pub const UNTRACKED: &str =
+    "no flow is tracked: possibly no rule of this network namespace uses connection tracking";
+
 /// The number of flows and its limit from files that anyone may read; `None` without connection tracking.
 pub fn fill_of_proc(kernel: &Kernel) -> Option<Fill> {
     // A user namespace may hide the first file.
