@@ -7,7 +7,11 @@ use crate::wire::saved::command::Command;
 
 /// Adds a file of `--from`.
 pub(super) fn from(common: &mut Common, value: &OsStr) -> Result<(), String> {
-    common.from.push(path(value)?);
+    let path = path(value)?;
+    if path.as_os_str() == "-" && common.from.contains(&path) {
+        return Err("- was given twice: standard input can be read only once".into());
+    }
+    common.from.push(path);
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 
 pub mod bytecode;
 pub mod ctnetlink;
+pub mod encoded;
 pub mod flow_text;
 pub mod inet_diag;
 pub mod ipfix;

@@ -330,7 +330,9 @@ fn damage_is_said_with_its_place() {
     let last = text.len() - 16 - frames(&text).last().unwrap().3.len();
     let cut = format!(": at byte {last}: what begins here is cut short");
     assert_eq!(error_of(&text[..text.len() - 1]), cut);
-    assert_eq!(error_of(b""), ": at byte 0: what begins here is cut short");
+    assert_eq!(error_of(b""), ": is empty");
+    let gzip = ": is compressed by gzip: pipe it through zcat, and read that with -T -";
+    assert_eq!(error_of(b"\x1f\x8b\x08\0 and so on"), gzip);
     assert_eq!(error_of(b"GET / HTTP/1.1"), ": at byte 0: not a capture file (pcap or pcapng)");
 }
 

@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 
 use crate::error::Error;
 use crate::sys;
+use crate::wire::encoded;
 
 /// Where a line stands, for error messages: `FILE:LINE`.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +26,9 @@ impl Place<'_> {
 /// The reason if a file does not end with a line end, as those of the kernel do.
 const CUT: &str = "the file is cut: its last line has no line end";
 
+/// As many bytes tell what a file is.
+const ENOUGH: usize = 6;
+
 /// A reader of lines, with the one buffer that all files of a run share.
 #[derive(Debug)]
 pub struct Lines {
@@ -43,7 +47,7 @@ impl Lines {
     /// lines are read.
     ///
     /// # Errors
-    /// If reading fails.
+    /// If reading fails, or the file is compressed or in another encoding.
     pub(super) fn begin(&mut self, fd: impl AsFd, file: &[u8]) -> Result<&[u8], Error> {
         self.buffer.clear();
         self.is_begun = true;
@@ -54,7 +58,19 @@ impl Lines {
                 break;
             }
         }
+        self.look(file)?;
         Ok(&self.buffer)
+    }
+
+    /// Refuses the beginning of what is no text, and steps over the mark before one of UTF-8.
+    fn look(&mut self, file: &[u8]) -> Result<(), Error> {
+        if let Some(reason) = encoded::reason(&self.buffer, "--from -") {
+            return Err(Error::failed(file, reason));
+        }
+        if self.buffer.starts_with(encoded::MARK) {
+            self.buffer.drain(..encoded::MARK.len());
+        }
+        Ok(())
     }
 
     /// Takes what another reader has read of the next file.
@@ -88,7 +104,8 @@ impl Lines {
         mut each: impl FnMut(Place<'_>, &[u8]) -> Result<(), Error>,
     ) -> Result<Option<Error>, Error> {
         let mut place = Place { file, line: 0 };
-        if !std::mem::take(&mut self.is_begun) {
+        let mut is_new = !std::mem::take(&mut self.is_begun);
+        if is_new {
             self.buffer.clear();
         }
         loop {
@@ -100,6 +117,11 @@ impl Lines {
             }
             if sys::read(&fd, &mut self.buffer).map_err(|e| Error::system(file, e))? == 0 {
                 break;
+            }
+            // The first bytes may come one by one through a pipe.
+            if is_new && place.line == 0 && self.buffer.len() >= ENOUGH {
+                is_new = false;
+                self.look(file)?;
             }
         }
         if self.buffer.is_empty() {
@@ -191,6 +213,24 @@ mod tests {
                 assert_eq!(lines(&text, 512).unwrap(), wanted, "{length} {place}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_no_text_is_named_with_its_cure() {
+        for (text, what, tool) in [
+            (&b"\x1f\x8b\x08\0\0\n"[..], "compressed by gzip", "zcat"),
+            (b"\xfd7zXZ\0\0\n", "compressed by xz", "xzcat"),
+            (b"\x28\xb5\x2f\xfd\0\n", "compressed by zstd", "zstdcat"),
+            (b"BZh91A\n", "compressed by bzip2", "bzcat"),
+            (b"\xff\xfeS\0t\0\n\0", "UTF-16", "iconv -f UTF-16 -t UTF-8"),
+            (b"\xfe\xff\0S\0t\0\n", "UTF-16", "iconv -f UTF-16 -t UTF-8"),
+        ] {
+            let Err(Error::Fault { text, .. }) = lines(text, 64) else { panic!("{what}") };
+            let said =
+                format!("pipe: is {what}: pipe it through {tool}, and read that with --from -");
+            assert_eq!(text, said.as_bytes());
+        }
+        assert_eq!(lines(b"\xef\xbb\xbfone\ntwo\n", 64).unwrap(), [b"one", b"two"]);
     }
 
     #[test]

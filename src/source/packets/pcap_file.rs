@@ -7,6 +7,7 @@ use std::path::Path;
 use super::{Frame, Seen};
 use crate::error::Error;
 use crate::sys;
+use crate::wire::encoded;
 use crate::wire::pcap::{Content, MOST_NEEDED, Piece, Reader, Trouble};
 
 /// What takes the packets of a capture. A closure does.
@@ -156,7 +157,10 @@ fn follow(
         if input.left == 0 && input.is_empty() && reader.may_end() {
             return Ok(false);
         }
-        return Err(input.error(&"what begins here is cut short"));
+        return Err(match input.position {
+            0 if input.is_empty() => Error::failed(&input.name, "is empty"),
+            _ => input.error(&"what begins here is cut short"),
+        });
     }
     while input.skip() {
         let length = match reader.next(&input.buffer[input.used..]) {
@@ -178,7 +182,7 @@ fn follow(
                 }
                 length
             }
-            Err(Trouble::Damaged(reason)) => return Err(input.error(&reason)),
+            Err(Trouble::Damaged(reason)) => return Err(input.damage(&reason)),
             Err(Trouble::Short(_)) => break,
         };
         input.left = length;
@@ -217,6 +221,12 @@ impl Input {
             self.start = self.position;
         }
         self.left == 0
+    }
+
+    /// The error for what is damaged, or no capture.
+    fn damage(&self, reason: &dyn std::fmt::Display) -> Error {
+        let encoded = encoded::reason(&self.buffer, "-T -").filter(|_| self.start == 0);
+        encoded.map_or_else(|| self.error(reason), |reason| Error::failed(&self.name, reason))
     }
 
     /// The error, with where the piece begins that it is about.

@@ -86,7 +86,7 @@ fn every_form_of_output_holds_what_could_be_read() {
 #[test]
 fn a_file_that_is_no_capture_has_no_result() {
     for (file, reason) in [
-        (&b""[..], "at byte 0: what begins here is cut short"),
+        (&b""[..], "is empty"),
         (b"\xd4\xc3\xb2\xa1\x02\0", "at byte 0: what begins here is cut short"),
         (b"GET / HTTP/1.1", "at byte 0: not a capture file (pcap or pcapng)"),
     ] {
