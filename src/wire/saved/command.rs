@@ -71,8 +71,12 @@ impl Command {
             );
         }
         let text = text.replace(QUOTES, "");
-        let mut words = text.split_ascii_whitespace();
-        match words.next().and_then(|name| name.rsplit('/').next()) {
+        let mut words = text.split_ascii_whitespace().peekable();
+        let is_around = |first: &&str| first.contains('=') || AROUND.contains(&base(first));
+        if words.peek().is_some_and(is_around) {
+            while words.next_if(|word| !["ss", "netstat"].contains(&base(word))).is_some() {}
+        }
+        match words.next().map(base) {
             Some("ss") => Command::of_ss(words),
             Some("netstat") => Ok(Command::of_netstat(words)),
             _ => Err("is not a command of ss or netstat, as ss -Htn state time-wait"),
@@ -267,6 +271,15 @@ fn is_redirection(word: &str) -> bool {
     word.trim_start_matches(|one: char| one.is_ascii_digit()).starts_with(['<', '>'])
 }
 
+/// Commands that run the one behind them, beside settings of the environment.
+const AROUND: [&str; 9] =
+    ["sudo", "doas", "env", "busybox", "ip", "nsenter", "ssh", "timeout", "nice"];
+
+/// The name of a program without its folder.
+fn base(word: &str) -> &str {
+    word.rsplit('/').next().unwrap_or_default()
+}
+
 /// The bit of a family's name.
 fn family(name: &str) -> u8 {
     match name {
@@ -459,6 +472,11 @@ mod tests {
             ("ss -tn", !UDP, None, 10, true),
             ("ss -tln", !UDP, None, 10, false),
             ("ss -uan", UDP, None, 7, false),
+            ("sudo -u nobody ss -tln", !UDP, None, 10, false),
+            ("LANG=C ss -tn", !UDP, None, 10, true),
+            ("env LC_ALL=C /bin/ss -uan", UDP, None, 7, false),
+            ("busybox netstat -tn", !UDP, Some(true), 10, true),
+            ("/sbin/ip netns exec blue ss -4tan", !UDP, Some(true), 1, true),
             ("ss -4tan", !UDP, Some(false), 1, false),
             ("ss -4tan", !UDP, Some(true), 1, true),
             ("ss -4tan", !UDP, None, 1, false),
@@ -477,6 +495,9 @@ mod tests {
             assert!(!of_name.excludes(is_udp, is_v6, state) && !of_name.is_not_of(Form::Ss));
         }
         assert!(!Command::default().excludes(UDP, Some(true), 3));
+        for other in ["watch ss -tan", "sudo", "sudo lsof", "LANG=C lsof"] {
+            assert!(Command::parse(other).is_err(), "{other}");
+        }
         assert!(Command::parse("ss -tan").unwrap().is_not_of(Form::Netstat));
         assert!(!Command::parse("ss -tan").unwrap().is_not_of(Form::Ss));
     }
