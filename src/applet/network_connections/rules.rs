@@ -104,8 +104,12 @@ impl Rule {
         if critical.contains(';') {
             return Err("a rule is KEY;WARNING;CRITICAL".into());
         }
-        let threshold = |text| Threshold::parse(text).map_err(|reason| reason.to_string());
-        let thresholds = [threshold(warning)?, threshold(critical)?];
+        let threshold = |name, text| {
+            Threshold::parse(text).map_err(|reason| {
+                format!("{name} '{text}': {reason}; a range is one like 10, 10:20, @10:20, ~:10")
+            })
+        };
+        let thresholds = [threshold("WARNING", warning)?, threshold("CRITICAL", critical)?];
         let (label, key) = Key::parse(key.trim())?;
         Ok(Rule { label, key, thresholds })
     }
@@ -130,8 +134,8 @@ impl Key {
         Key::of_state(text).ok_or_else(|| {
             if text.contains('=') {
                 return format!("no such key; filters stand in brackets: [{text}]");
-            } else if text.contains(':') {
-                return format!("no such key; did you mean {}?", text.replace(':', ";"));
+            } else if text.contains([':', ',']) {
+                return format!("no such key; did you mean {}?", text.replace([':', ','], ";"));
             }
             let percents = PERCENTS.iter().map(|(name, _)| *name);
             let known = StateSet::NAMES.into_iter().chain(percents).chain(summary::names());
@@ -262,14 +266,21 @@ mod tests {
             ("ESTABLISHD", "'ESTABLISHD': no such key; did you mean ESTABLISHED?"),
             ("udp_LISTEN", "'udp_LISTEN': no such key; connbox-network-connections(1) lists them"),
             ("tw_percnt;1", "'tw_percnt;1': no such key; did you mean tw_percent?"),
+            ("CLOSE_WAIT,4,500", "'CLOSE_WAIT,4,500': no such key; did you mean CLOSE_WAIT;4;500?"),
             ("CLOSE_WAIT:4:500", "'CLOSE_WAIT:4:500': no such key; did you mean CLOSE_WAIT;4;500?"),
             (
                 "lport=443;5;6",
                 "'lport=443;5;6': no such key; filters stand in brackets: [lport=443]",
             ),
             ("LISTEN;1;2;3", "'LISTEN;1;2;3': a rule is KEY;WARNING;CRITICAL"),
-            ("LISTEN;abc", "'LISTEN;abc': Range format incorrect"),
-            ("LISTEN;;2:1", "'LISTEN;;2:1': Start 2 must not be greater than end 1"),
+            (
+                "LISTEN;abc",
+                "'LISTEN;abc': WARNING 'abc': Range format incorrect; a range is one like 10, 10:20, @10:20, ~:10",
+            ),
+            (
+                "LISTEN;;2:1",
+                "'LISTEN;;2:1': CRITICAL '2:1': Start 2 must not be greater than end 1; a range is one like 10, 10:20, @10:20, ~:10",
+            ),
             ("[lport=22", "'[lport=22': the bracket is not closed"),
             ("[]", "'[]': '' is not a filter"),
             ("[22]", "'[22]': '22' is not a filter"),
