@@ -10,7 +10,7 @@ mod saved;
 mod words;
 
 pub use check::{NOT_WITH_NETNS, refuse};
-pub use names::{pick, unknown_name, unknown_name_or_part};
+pub use names::{pick, unexpected, unknown_name, unknown_name_or_part};
 pub use near::{hint, near};
 pub use option::{Opt, OptDoc, docs};
 pub use original::{Original, common_docs};

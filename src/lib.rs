@@ -130,13 +130,20 @@ fn the_box(mut arguments: Vec<OsString>) -> Status {
 }
 
 fn box_option(word: &str, operands: &[OsString]) -> Result<(), Error> {
-    if let ("help", [name, ..]) = (word, operands) {
-        return help(name);
+    match (word, operands) {
+        ("help", [name, ..]) => return help(name),
+        ("--help" | "-h", [name]) if applet::find(&name.to_string_lossy()).is_some() => {
+            return help(name);
+        }
+        _ => {}
     }
     let name = if word == "help" { "--help" } else { word };
     let Some(option) = BOX_OPTIONS.iter().find(|option| option.is_called(name)) else {
         let known = BOX_OPTIONS.iter().map(|option| option.name);
         let hint = match cli::hint(word, known) {
+            _ if word == "--interval" || word.starts_with("--textfile=") => {
+                "; its form is: connbox --textfile [--interval SECONDS] FILE".to_owned()
+            }
             hint if hint.is_empty() => "; --help lists them".to_owned(),
             hint => hint,
         };

@@ -6,12 +6,24 @@ use std::os::unix::ffi::OsStrExt;
 use super::near;
 use crate::error::{Error, Status};
 
+/// An error for a word that is no option where no NAME is taken, for `reason`. Often it is one of several files, as a pattern of
+/// a shell gives them.
+pub fn unexpected(word: &OsStr, reason: &str) -> Error {
+    let is_file = std::path::Path::new(word).is_file();
+    let hint = || format!("no option; to read the file: --from {}", word.display());
+    Error::usage(word.as_bytes(), if is_file { hint() } else { reason.to_owned() })
+}
+
 /// An error for a NAME that is not one of `known`, with those that are near.
 pub fn unknown_name<'a>(name: &OsStr, known: impl Iterator<Item = &'a str>) -> Error {
     /// A longer list would hide what is wrong.
     const MOST: usize = 20;
     if std::path::Path::new(name).is_file() {
         let hint = format!("no row of that name; to read the file: --from {}", name.display());
+        return Error::usage(name.as_bytes(), hint);
+    }
+    if let Some(option) = filter_of_ss(name) {
+        let hint = format!("no row of that name; conncount counts by it: {option}");
         return Error::usage(name.as_bytes(), hint);
     }
     let known: Vec<&str> = known.collect();
@@ -24,6 +36,18 @@ pub fn unknown_name<'a>(name: &OsStr, known: impl Iterator<Item = &'a str>) -> E
         near => format!("no row of that name; did you mean {}?", near.join(", ")),
     };
     Error::usage(name.as_bytes(), reason)
+}
+
+/// The option in place of a filter of ss, as `sport = :443`.
+fn filter_of_ss(name: &OsStr) -> Option<&'static str> {
+    const OPTIONS: [(&str, &str); 4] = [
+        ("sport", "--lport PORT"),
+        ("dport", "--rport PORT"),
+        ("src", "--laddr ADDR"),
+        ("dst", "--raddr ADDR"),
+    ];
+    let word = name.to_str()?.split([' ', '=']).next()?;
+    OPTIONS.iter().find(|(filter, _)| *filter == word).map(|(_, option)| *option)
 }
 
 /// The same where the kernel says which rows there are, and another one may have more ([`Status::NotThere`]), and where

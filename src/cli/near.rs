@@ -8,9 +8,9 @@ pub fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     }
 }
 
-/// What stands for an option of other tools (ss, netstat, conntrack) where an applet has `known`: each with an
+/// What stands for an option of other tools (ss, netstat, conntrack, tcpdump, check plugins) where an applet has `known`: each with an
 /// option that the cure needs.
-const OF_OTHER_TOOLS: [(&[&str], &str, &str); 11] = [
+const OF_OTHER_TOOLS: [(&[&str], &str, &str); 19] = [
     (&["a", "all"], "lport", "all states count without --state"),
     (&["n", "numeric"], "lport", "addresses and ports are always numbers"),
     (&["l", "listening"], "lport", "did you mean --state listen?"),
@@ -26,6 +26,14 @@ const OF_OTHER_TOOLS: [(&[&str], &str, &str); 11] = [
         "promiscuous",
         "a filter follows the options: tcptrack 'host 192.0.2.1 and port 443'",
     ),
+    (&["n"], "promiscuous", "addresses and ports are always numbers"),
+    (&["c"], "promiscuous", "--count N ends after N sets of rows"),
+    (&["w"], "promiscuous", "tcpdump -w FILE writes a capture, and -T FILE reads it"),
+    (&["H", "hostname"], "rule", "this check looks at the machine that it runs on"),
+    (&["t", "timeout"], "rule", "nothing is waited for; did you mean --test or --conn-type?"),
+    (&["v", "verbose"], "rule", "all numbers are in the text; --json shows them as rows"),
+    (&["user"], "uid", "did you mean --uid?"),
+    (&["V"], "version", "did you mean --version?"),
 ];
 
 /// What to write in place of an option of other tools, for an applet with the options `known`.
@@ -95,6 +103,8 @@ mod tests {
         assert_eq!(cure("dport", &["lport", "rport"]), Some("did you mean --rport?"));
         assert_eq!(cure("pid", &["uid"]), None);
         assert!(cure("lport", &["promiscuous"]).is_some_and(|cure| cure.contains("port 443")));
+        assert!(cure("n", &["promiscuous"]).is_some() && cure("H", &["rule"]).is_some());
+        assert_eq!(cure("V", &["uid", "version"]), Some("did you mean --version?"));
         assert_eq!(cure("lpot", &["lport", "promiscuous"]), None);
     }
 }

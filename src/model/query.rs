@@ -1,6 +1,6 @@
 //! Which sockets to select and what to look up about them: the common query of all applets.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,7 +23,11 @@ impl Prefix {
             None => (text, None),
         };
         let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        let address: IpAddr = bare.unwrap_or(address).parse().map_err(|_| "not an IP address")?;
+        let has_port = || text.parse::<SocketAddr>().is_ok();
+        let address: IpAddr = bare.unwrap_or(address).parse().map_err(|_| match has_port() {
+            true => "an address and a port, which is a filter of its own: --lport, --rport",
+            false => "not an IP address",
+        })?;
         let most = if address.is_ipv4() { 32 } else { 128 };
         let length = match length {
             None => most,

@@ -110,14 +110,16 @@ pub(super) fn run(call: &mut Call, mut grouping: Grouping<HeldSockets>) -> Resul
 }
 
 fn check(call: &Call) -> Result<(), Error> {
-    let name = call.names().first().map(|name| name.as_encoded_bytes()).unwrap_or_default();
+    if let Some(name) = call.names().first() {
+        let reason = "a NAME cannot be combined with --by, whose rows are holders";
+        return Err(cli::unexpected(name, reason));
+    }
     let common = call.common();
     cli::refuse([
-        (!name.is_empty(), name, "a NAME cannot be combined with --by, whose rows are holders"),
-        (common.explain, b"--explain", "cannot be combined with --by: it explains the formulae"),
+        (common.explain, "--explain", "cannot be combined with --by: it explains the formulae"),
         (
             common.root.is_some(),
-            b"--root",
+            "--root",
             "cannot be combined with --by, which asks the running kernel",
         ),
     ])

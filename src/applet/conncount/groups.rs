@@ -28,18 +28,20 @@ pub(super) fn run(call: &mut Call, mut args: Args, mut query: Query) -> Result<(
 }
 
 fn check(call: &Call, args: &Args) -> Result<(), Error> {
-    let name = call.names().first().map(|name| name.as_encoded_bytes()).unwrap_or_default();
+    if let Some(name) = call.names().first() {
+        let reason = "a row of the summary cannot be combined with a filter or --by";
+        return Err(cli::unexpected(name, reason));
+    }
     cli::refuse([
-        (!name.is_empty(), name, "a row of the summary cannot be combined with a filter or --by"),
         (
             args.transport,
-            b"--transport",
+            "--transport",
             "cannot be combined with a filter or --by: it is for the summary",
         ),
-        (args.quick, b"--quick", "cannot be combined with a filter or --by: it is for the summary"),
+        (args.quick, "--quick", "cannot be combined with a filter or --by: it is for the summary"),
         (
             call.common().explain,
-            b"--explain",
+            "--explain",
             "cannot be combined with a filter or --by: it explains the summary",
         ),
     ])?;

@@ -22,7 +22,7 @@ use args::{About, Args, Command, Output};
 use options::{DOCS, OPTIONS};
 use values::Listing;
 
-use crate::cli::Original;
+use crate::cli::{self, Original};
 use crate::error::Error;
 use crate::flow::row;
 use crate::frame::{Applet, Call};
@@ -92,10 +92,7 @@ const WIDTH: usize = row::COLUMNS.len()
 fn run(call: &mut Call) -> Result<(), Error> {
     let mut args = call.args(&OPTIONS)?;
     if let Some(name) = call.names().first() {
-        return Err(Error::usage(
-            name.as_encoded_bytes(),
-            "unexpected argument; a table name follows -L or -E",
-        ));
+        return Err(cli::unexpected(name, "unexpected argument; a table name follows -L or -E"));
     }
     let command = match args.commands.as_slice() {
         [] if args.given.is_empty() => return Err(Error::ShortHelp),
@@ -152,7 +149,7 @@ fn settle(args: &mut Args) -> Result<(), Error> {
         }
     }
     let is_one_sided = filter.source_nat.is_some() || filter.destination_nat.is_some();
-    crate::cli::refuse([(
+    cli::refuse([(
         is_one_sided && filter.any_nat.is_some(),
         "--any-nat",
         "cannot be combined with --src-nat or --dst-nat: it stands for either",

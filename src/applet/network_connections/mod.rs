@@ -10,7 +10,6 @@ mod sources;
 mod text;
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 
 use check::{Finding, Threshold};
 use counts::{Counts, Selection};
@@ -185,27 +184,24 @@ fn refuse(call: &Call, args: &Args) -> Result<(), Error> {
     let has_rules = !args.rules.is_empty();
     let is_elsewhere = common.root.is_some() || common.netns.is_some() || !common.from.is_empty();
     let is_elsewhere = is_elsewhere || call.is_of_all_namespaces();
-    let name = call.names().first().map(|name| name.as_bytes());
+    if let Some(name) = call.names().first() {
+        return Err(cli::unexpected(name, "unexpected argument; this check takes only options"));
+    }
     const RULES: &str = "cannot be combined with --rule, which has its own keys and thresholds";
     cli::refuse([
-        (
-            name.is_some(),
-            name.unwrap_or_default(),
-            "unexpected argument; this check takes only options",
-        ),
-        (has_rules && args.warning.is_some(), b"--warning", RULES),
-        (has_rules && args.critical.is_some(), b"--critical", RULES),
-        (has_rules && args.wanted.has_statuses(), b"--conn-status", RULES),
-        (has_rules && args.wanted.has_types(), b"--conn-type", RULES),
-        (has_rules && args.test.is_some(), b"--test", RULES),
+        (has_rules && args.warning.is_some(), "--warning", RULES),
+        (has_rules && args.critical.is_some(), "--critical", RULES),
+        (has_rules && args.wanted.has_statuses(), "--conn-status", RULES),
+        (has_rules && args.wanted.has_types(), "--conn-type", RULES),
+        (has_rules && args.test.is_some(), "--test", RULES),
         (
             is_elsewhere && args.test.is_some(),
-            b"--test",
+            "--test",
             "cannot be combined with --root, --netns or --from: it is itself a source",
         ),
         (
             args.strict.is_some() && args.wanted.pairs().is_empty(),
-            b"--strict",
+            "--strict",
             "sockets of the requested types are never in the requested states",
         ),
     ])?;

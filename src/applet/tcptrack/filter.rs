@@ -1,6 +1,9 @@
 //! The filter expression of the command line.
 
 use std::cell::OnceCell;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use super::Args;
 use crate::capture_filter::{Expression, Names, WrongExpression};
@@ -17,7 +20,7 @@ pub(super) fn expression(text: &[u8], args: &Args, kernel: &Kernel) -> Result<Ex
     let names = EtcNames { kernel, services: OnceCell::new() };
     let wrong = |wrong: &WrongExpression| Error::usage("filter", wrong);
     let mut expression = Expression::parse(text, &names)
-        .map_err(|error| meant_interface(text).unwrap_or_else(|| wrong(&error)))?;
+        .map_err(|error| meant_other(text, args).unwrap_or_else(|| wrong(&error)))?;
     if args.interface.is_some() {
         let bound = expression.bind(interface_index);
         bound.map_err(|(name, error)| Error::system(name, error))?;
@@ -27,9 +30,16 @@ pub(super) fn expression(text: &[u8], args: &Args, kernel: &Kernel) -> Result<Ex
     Ok(expression)
 }
 
-/// The error for an expression that begins with an interface, as `tcptrack eth0`.
-fn meant_interface(text: &[u8]) -> Option<Error> {
+/// The error for an expression that begins with an interface, as `tcptrack eth0`, or with a file.
+fn meant_other(text: &[u8], args: &Args) -> Option<Error> {
     let word = text.split(|byte| *byte == b' ').next()?;
+    if args.file.is_none() && Path::new(OsStr::from_bytes(word)).is_file() {
+        let name = crate::error::visible(word);
+        let reason = "not a part of a filter; to read the file";
+        let reason =
+            format!("{reason}: -T {name} for a capture, --from {name} for rows of tcptrack");
+        return Some(Error::usage(word, reason));
+    }
     interface_index(word).ok()?;
     let name = crate::error::visible(word);
     let reason = format!("not a part of a filter; to capture on this interface: -i {name}");

@@ -137,7 +137,12 @@ static OPTIONS: [Opt<Args>; 25] = [
         "SECONDS",
         "remove closed connections after SECONDS (2, or two ticks if they take longer)",
         |args, value| {
-            args.remove_after = Some(cli::seconds(value)?);
+            // As tcpdump -r FILE.
+            let wrong = |reason| match PathBuf::from(value).is_file() {
+                true => format!("'{}' is a file; to read a capture: -T FILE", value.display()),
+                false => reason,
+            };
+            args.remove_after = Some(cli::seconds(value).map_err(wrong)?);
             Ok(())
         },
     )

@@ -245,6 +245,8 @@ fn an_option_of_the_box_refuses_what_it_does_not_take() {
         &["--list", "x"][..],
         &["--version", "x"],
         &["--help", "x"],
+        &["--textfile=x.prom"],
+        &["--interval", "5", "--textfile", "x.prom"],
         &["--man", "conncount", "x"],
         &["--completions"],
         &["--completions", "bash", "zsh"],
@@ -256,6 +258,16 @@ fn an_option_of_the_box_refuses_what_it_does_not_take() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{words:?}: {said}");
         assert!(output.stdout.is_empty() && said.starts_with("connbox: "), "{words:?}: {said}");
+    }
+}
+
+#[test]
+fn help_about_an_applet_is_asked_for_in_either_way() {
+    for word in ["--help", "-h"] {
+        assert_eq!(
+            support::stdout_of(&[word, "conncount"]),
+            support::stdout_of(&["help", "conncount"])
+        );
     }
 }
 
