@@ -156,10 +156,10 @@ of which no text has a row: without
 .Fl f ,
 conntrack before 1.4.7 lists IPv4 alone, and
 .Ql conntrack \\-L expect
-of any version does.
-Both families are in rows of connbox, in text with the count of a newer version (2>&1), and in
+of any version does; with it, every version lists one.
+Both families are in
 .Pa nf_conntrack ,
-known by this name or the zones in its lines.
+known by this name or the zones in its lines, which begin with ipv4 or ipv6.
 A text of IPv4, and one of
 .Ql conntrack \\-L \\-f ipv6 ,
 which may hold no flow, complete each other.

@@ -189,7 +189,7 @@ pub(super) fn matching(
 
 /// Says so if the texts may lack flows of a family that is asked for.
 fn note_family(args: &Args, filter: &FlowFilter, families: Families, report: &mut Report) {
-    const ONE: &str = "conntrack before 1.4.7 lists IPv4 alone without -f";
+    const ONE: &str = "-f lists one family, and conntrack before 1.4.7 lists IPv4 alone without it";
     let say = |family| texts::say_family(family, "flows", ONE, "");
     match (family_of(filter), families.missing()) {
         (Some(family), _) if families.may_lack(family) => report.lack(&say(family)),

@@ -85,7 +85,7 @@ pub fn saved(
                     doubts.push(place.error(format_args!("the tool said: {text}")));
                 }
                 Some(Line::Nothing) => {}
-                Some(Line::Flow(_) | Line::Count { .. }) => return Err(place.error(FLOWS)),
+                Some(Line::Flow(_) | Line::Count(_)) => return Err(place.error(FLOWS)),
                 _ => return Err(place.error(UNKNOWN)),
             }
             Ok(())

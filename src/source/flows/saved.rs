@@ -68,13 +68,12 @@ pub fn read(
     let mut lines = Lines::new(256 * 1024);
     let (mut doubts, mut families) = (Vec::new(), Families::default());
     for path in &source.saved {
-        // The kernel's own list of both families; without zones its lines look like those of conntrack.
-        let is_of_both = path.file_stem().is_some_and(|name| name == "nf_conntrack");
         let mut text = Text {
             labels,
             each,
             doubts: &mut doubts,
-            shown: Shown::of(is_of_both),
+            shown: Shown::default(),
+            is_named: path.file_stem().is_some_and(|name| name == "nf_conntrack"),
             is_open: false,
             split: SplitRow::default(),
             rows: RowReader::default(),
@@ -92,6 +91,8 @@ struct Text<'a, 'b> {
     each: &'a mut Each<'b>,
     doubts: &'a mut Vec<Error>,
     shown: Shown,
+    /// Whether the file has the name of the kernel's: without zones its lines look like those of `-o extended`.
+    is_named: bool,
     /// Whether an XML document has begun and not ended.
     is_open: bool,
     split: SplitRow,
@@ -115,6 +116,8 @@ impl Text<'_, '_> {
         }
         let mut text = FlowText::default();
         if flow_text::plain(line, &mut text).is_some() {
+            let is_of_kernel = text.form == Form::Proc || self.is_named;
+            self.shown.is_of_kernel |= is_of_kernel && line.starts_with(b"ipv");
             return self.flow(place, &text);
         }
         self.other_line(place, line)
@@ -177,10 +180,7 @@ impl Text<'_, '_> {
     #[cold]
     fn other(&mut self, place: Place<'_>, line: Line<'_>) -> Result<(), Error> {
         match line {
-            Line::Count { number, is_of_both } => {
-                self.shown.say(number);
-                self.shown.is_of_both |= is_of_both;
-            }
+            Line::Count(number) => self.shown.say(number),
             Line::Expectations(_) => {
                 return Err(place
                     .error("counts expectations, and not flows; -L expect and -C expect read it"));
@@ -200,8 +200,6 @@ impl Text<'_, '_> {
     #[inline]
     fn flow(&mut self, place: Place<'_>, text: &FlowText<'_>) -> Result<(), Error> {
         self.shown.see(text.family);
-        // The kernel and connbox list both.
-        self.shown.is_of_both |= matches!(text.form, Form::Proc | Form::Row);
         let each = &mut self.each;
         let taken = with_flow(text, self.labels, |flow| each(place, Seen::Flow(flow)));
         taken.unwrap_or_else(|| Err(strange(place, text)))

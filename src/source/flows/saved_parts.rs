@@ -145,7 +145,7 @@ impl<T> Part<'_, T> {
             return with_flow(&text, self.labels, |flow| take(taken, flow))?;
         }
         match flow_text::other(line).or_else(|| flow_text::other(self.split.begin(line)?))? {
-            Line::Count { number, .. } => {
+            Line::Count(number) => {
                 self.said = Some(self.said.unwrap_or(0).saturating_add(number));
                 Some(())
             }

@@ -39,16 +39,11 @@ pub(super) struct Shown {
     has_header: bool,
     /// The families of them, as [`bit`] has them.
     families: u8,
-    /// Whether it is known that the text lists both families.
-    pub(super) is_of_both: bool,
+    /// Whether it is the kernel's own list, of both families.
+    pub(super) is_of_kernel: bool,
 }
 
 impl Shown {
-    /// Of a text that is known to list both families, or not.
-    pub(super) fn of(is_of_both: bool) -> Shown {
-        Shown { is_of_both, ..Shown::default() }
-    }
-
     /// Takes one of a family.
     #[inline]
     pub(super) fn see(&mut self, family: u8) {
@@ -87,8 +82,8 @@ pub fn bit(family: u8) -> u8 {
     if family == Family::Inet.number() { 1 } else { 2 }
 }
 
-/// Of which families texts list flows or expectations. A text of one family alone does not say that it is: conntrack
-/// before 1.4.7 lists IPv4 unless it is told a family, and the table of expectations so does every version.
+/// Of which families texts list flows or expectations. A text of one family alone does not say that it is: what
+/// conntrack says of its number is the same with and without `-f`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Families {
     /// How many texts list one family alone, as far as is known: IPv4 and IPv6.
@@ -103,9 +98,8 @@ impl Families {
     /// Takes a text.
     pub(super) fn add(&mut self, shown: &Shown) {
         self.listed |= shown.families;
-        let is_known = shown.is_of_both || shown.has_header;
         match shown.families {
-            _ if is_known => {}
+            _ if shown.is_of_kernel => {}
             0 => self.empty += 1,
             1 => self.alone[0] += 1,
             2 => self.alone[1] += 1,
@@ -134,7 +128,7 @@ impl Families {
 pub fn say_family(family: Family, what: &str, reason: &str, table: &str) -> String {
     let version = if family == Family::Inet { 4 } else { 6 };
     format!(
-        "--from: nothing that was given is known to list {what} of IPv{version} ({reason}): give the text of conntrack -L \
+        "--from: one of the texts may not list {what} of IPv{version} ({reason}): give the text of conntrack -L \
          {table}-f ipv{version} 2>&1, too"
     )
 }

@@ -106,12 +106,8 @@ pub struct FlowText<'a> {
 #[expect(clippy::large_enum_variant, reason = "nearly all lines are flows, and none is kept")]
 pub enum Line<'a> {
     Flow(FlowText<'a>),
-    /// How many flows, or events of flows, the tool says that it has printed. `is_of_both`: whether its version lists
-    /// both families unless it is told one of them.
-    Count {
-        number: u64,
-        is_of_both: bool,
-    },
+    /// How many flows, or events of flows, the tool says that it has printed.
+    Count(u64),
     /// How many expectations.
     Expectations(u64),
     /// What the tool said of events that were lost: how many, 0 if it did not say.
@@ -209,10 +205,7 @@ fn message(line: &[u8]) -> Line<'_> {
     let words = || text::Fields::new(line);
     // `conntrack v1.4.7 (conntrack-tools): 26 flow entries have been shown.`
     match (words().nth(4), words().nth(3).and_then(text::unsigned)) {
-        (Some(b"flow"), Some(number)) => {
-            let is_of_both = words().nth(1).is_some_and(lists_both);
-            return Line::Count { number, is_of_both };
-        }
+        (Some(b"flow"), Some(number)) => return Line::Count(number),
         (Some(b"expectations"), Some(count)) => return Line::Expectations(count),
         _ => {}
     }
@@ -221,14 +214,6 @@ fn message(line: &[u8]) -> Line<'_> {
         (Some(count), true) => Line::Lost(text::unsigned(count).unwrap_or(0)),
         _ => Line::Message(line),
     }
-}
-
-/// Whether a version, as in `v1.4.7`, lists both families; those before list IPv4 unless they are told a family.
-fn lists_both(version: &[u8]) -> bool {
-    const FIRST: [u64; 3] = [1, 4, 7];
-    let numbers = version.strip_prefix(b"v").unwrap_or_default().split(|byte| *byte == b'.');
-    let numbers: Option<Vec<u64>> = numbers.map(text::unsigned).collect();
-    numbers.is_some_and(|numbers| numbers.as_slice() >= FIRST.as_slice())
 }
 
 /// The family of both directions, whose addresses and protocols must agree: damaged XML may have lost one of them.
@@ -436,12 +421,9 @@ mod tests {
         for (text, wanted) in [
             (
                 "conntrack v1.4.7 (conntrack-tools): 26 flow entries have been shown.",
-                Line::Count { number: 26, is_of_both: true },
+                Line::Count(26),
             ),
-            (
-                "conntrack v1.0.1 (conntrack-tools): 0 flow entries have been shown.",
-                Line::Count { number: 0, is_of_both: false },
-            ),
+            ("conntrack v1.0.1 (conntrack-tools): 0 flow entries have been shown.", Line::Count(0)),
             (
                 "conntrack v1.4.7 (conntrack-tools): 0 expectations have been shown.",
                 Line::Expectations(0),
