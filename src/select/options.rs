@@ -257,15 +257,21 @@ fn given(query: &mut Query) -> &mut Query {
     query
 }
 
+/// Refuses a query that no socket can match.
+///
+/// # Errors
+/// A usage error.
+pub(crate) fn must_be_possible(query: &Query) -> Result<(), Error> {
+    query.contradiction().map_or(Ok(()), |(option, reason)| Err(Error::usage(option, reason)))
+}
+
 /// The query, with its names looked up in /etc/services, in /etc/passwd and in the network namespace.
 ///
 /// # Errors
 /// A usage error if no socket can match, if neither file has a name, or if there is no such interface now
 /// ([`Status::NotThere`]).
 pub(crate) fn looked_up(query: &Query, source: &Source) -> Result<Query, Error> {
-    if let Some((option, reason)) = query.contradiction() {
-        return Err(Error::usage(option, reason));
-    }
+    must_be_possible(query)?;
     let (mut query, kernel) = (query.clone(), &source.kernel);
     let (mut services, mut users) = (None, None);
     for Name { option, is_not, prefix, text } in std::mem::take(&mut query.names) {

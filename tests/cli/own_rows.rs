@@ -618,6 +618,13 @@ fn states_of_one_family_are_no_zeros_of_the_other() {
         assert!(stderr.contains("no row is of inet6"), "{stderr}");
     }
     assert_eq!(ran("tcpstates -4", &text).0, "CLOSE\t1\nLISTEN\t1\n");
+    // Both together are refused, as of a machine; the last one does not win.
+    for line in ["tcpstates -4 -6", "tcpstates -6 -4 --by family", "tcpstates -4 -6 --by state"] {
+        let refused = refusal(line, &text);
+        assert!(refused.starts_with("--ipv6: cannot be combined with --ipv4"), "{line}: {refused}");
+    }
+    let refused = refusal("conncount -4 -6", "family\tcount\ninet\t2\n");
+    assert!(refused.starts_with("--ipv6: cannot be combined with --ipv4"), "{refused}");
 }
 
 /// What tcpstates prints of all states is whole.

@@ -216,6 +216,7 @@ struct StateTable {
 
 impl Table for StateTable {
     fn snapshot(&mut self, Sample { source, out, report }: Sample<'_>) -> Result<(), Error> {
+        options::must_be_possible(&self.query)?;
         if let Some((states, counts)) = saved::read(self, source, report)? {
             return self.rows(&states, &(self.query.clone(), counts), out);
         }
