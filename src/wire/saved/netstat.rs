@@ -6,7 +6,8 @@
 use std::net::IpAddr;
 
 use super::row::{
-    Columns, Details, End, Holder, Holders, Host, Named, Rest, Row, end, number, port, token,
+    Columns, Details, End, Holder, Holders, Host, Named, Rest, Row, end, holds_row, number, port,
+    token,
 };
 use crate::wire::text::{Fields, unsigned};
 
@@ -125,7 +126,7 @@ pub fn is_notice(line: &[u8]) -> bool {
         // That of busybox.
         b"netstat: showing only processes with your user ID",
     ];
-    is_harmless(line) || NOTICES.iter().any(|notice| line.starts_with(notice))
+    is_harmless(line) || NOTICES.iter().any(|notice| line.starts_with(notice)) && !holds_row(line)
 }
 
 /// What costs no row that connbox counts, unless it is of TCP or UDP: a repeated row, or sockets of other kinds.
@@ -137,7 +138,10 @@ fn is_harmless(line: &[u8]) -> bool {
     let has = |part: &&[u8]| memchr::memmem::find(line, part).is_some();
     let [duplicate, others @ ..] = HARMLESS;
     let is_counted = COUNTED.iter().any(has);
-    line.starts_with(duplicate) || !is_counted && others.iter().any(|one| line.starts_with(one))
+    let is_begun = line.starts_with(duplicate)
+        || !is_counted && others.iter().any(|one| line.starts_with(one));
+    // Without its line end, a row is behind it.
+    is_begun && !holds_row(line)
 }
 
 fn header(line: &[u8]) -> Option<Columns> {

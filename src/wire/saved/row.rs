@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::wire::text::unsigned;
+use crate::wire::text::{Fields, unsigned};
 
 /// A row: what all these tables show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,6 +207,17 @@ fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
 /// A number of at most 32 bits.
 pub(super) fn number(token: &[u8]) -> Option<u32> {
     u32::try_from(unsigned(token)?).ok()
+}
+
+/// Whether the columns of a row of sockets lie somewhere in a line, or of a header: the size of a queue and two ends.
+#[cold]
+pub(super) fn holds_row(line: &[u8]) -> bool {
+    let words: Vec<_> = Fields::new(line).collect();
+    words.windows(3).any(|words| {
+        let [queue, ends @ ..] = words else { return false };
+        let is_row = unsigned(queue).is_some() && ends.iter().all(|end| end.contains(&b':'));
+        is_row || queue.ends_with(b"Recv-Q") && ends.first() == Some(&&b"Send-Q"[..])
+    })
 }
 
 /// Splits the first token off a text, which may begin with blanks; both are empty at the end.

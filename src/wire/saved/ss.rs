@@ -3,7 +3,9 @@
 //! Columns: `[Netid] [State] Recv-Q Send-Q Local Address:Port Peer Address:Port [Process] [details]`. Netid is not there
 //! if sockets of one kind were asked for, State if one state was.
 
-use super::row::{Details, End, Holder, Holders, Host, Port, Rest, Row, end, number, token};
+use super::row::{
+    Details, End, Holder, Holders, Host, Port, Rest, Row, end, holds_row, number, token,
+};
 use crate::wire::text::Fields;
 
 /// Which of the optional columns a table has.
@@ -43,6 +45,15 @@ pub(super) const NOTICES: [&[u8]; 17] = [
 
 /// Whether it is what ss says on standard error, which lies in text that was made with 2>&1.
 pub fn is_notice(line: &[u8]) -> bool {
+    begins_notice(line) && !holds_row(line)
+}
+
+/// Whether a message has no line end, so that a row is behind it.
+pub fn hides_row(line: &[u8]) -> bool {
+    begins_notice(line) && holds_row(line)
+}
+
+fn begins_notice(line: &[u8]) -> bool {
     NOTICES.iter().any(|notice| line.starts_with(notice))
 }
 

@@ -194,7 +194,8 @@ impl Ss {
         }
         // A header would begin another table, and what begins like a row must be one.
         let word = line.split(|byte| *byte == b' ').next().unwrap_or_default();
-        Ok(self.was_foreign && !super::begins_another(line) && !ss::is_netid(word))
+        let is_another = super::begins_another(line) || ss::hides_row(line);
+        Ok(self.was_foreign && !is_another && !ss::is_netid(word))
     }
 
     /// Reads a text that holds nothing.
