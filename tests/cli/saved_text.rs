@@ -207,9 +207,9 @@ fn old_versions_write_other_addresses() {
 #[test]
 fn what_a_text_does_not_tell_is_asked_for() {
     const STATE: &str = "this table of ss does not say in which state its sockets are: name the command that made it, \
-        --from-command \"ss -Htn state time-wait\"";
+        --from-command \"ss -Htn state STATE\"";
     const PROTO: &str = "this table of ss does not say whether its sockets are of TCP or of UDP: name the command that \
-        made it, --from-command \"ss -tn\"";
+        made it, --from-command \"ss -tn\" or \"ss -un\"";
     let one_state = "0 0 127.0.0.1:40106 127.0.0.1:7000\n";
     let header = "Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n";
     let established = "ESTAB 0 0 127.0.0.1:40106 127.0.0.1:7000\n";
@@ -241,7 +241,7 @@ fn what_a_text_does_not_tell_is_asked_for() {
     assert_eq!(command(&["State ", header].concat(), "ss -ta"), "");
     assert_eq!(
         refusal(&["conncount", "--by", "state", "--from-command", "lsof"], ""),
-        "conncount: --from-command: 'lsof' is not a command of ss or netstat, as ss -Htn state time-wait\n"
+        "conncount: --from-command: 'lsof' is not a command of ss or netstat, as ss -Htn state STATE\n"
     );
     assert_eq!(
         String::from_utf8(run(&["conncount", "--from-command", "ss -t"]).stderr).unwrap(),

@@ -83,20 +83,18 @@ pub(super) fn say_left_out(proto: Proto, states: StateSet) -> String {
 
 /// That a text may lack states.
 pub(super) fn say_may_lack(proto: Proto, states: StateSet) -> String {
-    let (rule, command) = match proto {
-        Proto::Tcp => (
-            "ss leaves out LISTEN, TIME-WAIT and SYN-RECV, and netstat LISTEN; with -l, both leave out all others",
-            "ss -tan",
-        ),
-        Proto::Udp => (
-            "ss and netstat leave out CLOSE (UNCONN); with -l, both leave out ESTABLISHED",
-            "ss -uan",
-        ),
+    let rule = match proto {
+        Proto::Tcp => {
+            "ss leaves out LISTEN, TIME-WAIT and SYN-RECV, and netstat LISTEN; with -l, both leave out all others"
+        }
+        Proto::Udp => {
+            "ss and netstat leave out CLOSE (UNCONN); with -l, both leave out ESTABLISHED"
+        }
     };
     let (of, states) = (of(proto), names(states));
     format!(
         "--from: the text has no socket {of}in {states}: without -a, {rule}; of netstat without its header, rows may be gone, \
-         too; save it whole, with -a, or name the command of ss, --from-command \"{command}\""
+         too; save it whole, with -a, or name the command of ss with --from-command"
     )
 }
 

@@ -79,7 +79,7 @@ impl Command {
         match words.next().map(base) {
             Some("ss") => Command::of_ss(words),
             Some("netstat") => Ok(Command::of_netstat(words)),
-            _ => Err("is not a command of ss or netstat, as ss -Htn state time-wait"),
+            _ => Err("is not a command of ss or netstat, as ss -Htn state STATE"),
         }
     }
 

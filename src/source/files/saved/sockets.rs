@@ -259,9 +259,9 @@ impl Text for Ss {
 }
 
 const NO_STATE: &str = "this table of ss does not say in which state its sockets are: name the command that made it, \
-     --from-command \"ss -Htn state time-wait\"";
+     --from-command \"ss -Htn state STATE\"";
 const UNTOLD: &str = "this table of ss does not say whether its sockets are of TCP or of UDP: name the command that \
-     made it, --from-command \"ss -tn\"";
+     made it, --from-command \"ss -tn\" or \"ss -un\"";
 
 /// The protocol of a row without a column for it: only TCP has most states and timers, and raw sockets have numbers of
 /// protocols for ports.
