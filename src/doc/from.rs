@@ -92,7 +92,10 @@ Names of hosts stay text: they are values of the keys
 and
 .Cm raddr ,
 and in no network.
-Of processes, a text has the names that the tool shows, no paths: ss cuts them at 15 bytes, and netstat at its column.
+Of processes, a text has the names that the tool shows: a path for
+.Fl -process
+is an error.
+Names are cut: ss cuts them at 15 bytes, and netstat at its column.
 A longer word of
 .Fl -process
 stands for all whose name is its beginning, with a note.

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::unmet::Unmet;
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::model::{Endpoint, Family, Needs, Proto, Query, Socket, StateSet, TcpState};
 use crate::source::Source;
 use crate::source::files::lacking::{Shown, servers};
@@ -286,7 +286,9 @@ impl<'a> Texts<'a> {
             doubts.add(Doubts::HIDDEN);
         }
         let query = self.query;
-        self.source.words.note_unmet(self.unmet.all(&self.source.words));
+        let unmet = self.unmet.all(&self.source.words);
+        refuse_paths(query, &unmet)?;
+        self.source.words.note_unmet(unmet);
         let is_wanted = |proto| query.protos().contains(&proto);
         let asks_servers = query.needs.has(Needs::LISTENERS);
         let wanted = Proto::ALL.map(|proto| match is_wanted(proto) {
@@ -322,6 +324,19 @@ impl<'a> Texts<'a> {
 }
 
 /// Whether a process holds every socket in such a state, but for those of the kernel and for connections that wait to be
+/// Refuses the path of a program, which no row shows: that there is no such process is not known. A name may look like
+/// one, and be met.
+fn refuse_paths(query: &Query, unmet: &[(&str, Vec<u8>)]) -> Result<(), Error> {
+    let is_path =
+        |word: &&Vec<u8>| word.starts_with(b"/") && unmet.iter().any(|(_, unmet)| unmet == *word);
+    query.processes.iter().find(is_path).map_or(Ok(()), |path| {
+        const NO_PATHS: &str =
+            "is a path, and text has names of processes, no paths: give the name";
+        let reason = format_args!("'{}' {NO_PATHS}", error::visible(path));
+        Err(Error::usage("--process", reason))
+    })
+}
+
 /// accepted.
 fn has_process(socket: &Socket) -> bool {
     let states = [TcpState::ESTABLISHED, TcpState::LISTEN, TcpState::CLOSE].map(Some);
