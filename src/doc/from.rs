@@ -79,6 +79,7 @@ where the title is missing.
 A protocol that it asks for, and of which the text has no row, has 0 sockets.
 The families and the filter that it names count, too: who asks for another family, or filters by ports, addresses or
 holders what a filter has chosen before, gets a warning and status 1.
+Without it, so does who asks by name or address for a family of which a text has no row, but rows of the other one.
 It is one command, without a pipe.
 A text with rows that it does not list is not of it: a warning says so, and the status is 1.
 An empty file is an error, unless the command is one of ss with

@@ -279,18 +279,20 @@ impl Query {
 
     /// The families whose sockets are asked for: by an option, by a key, or by an address.
     pub fn named_families(&self) -> impl Iterator<Item = Family> + '_ {
-        let is_named = |family: Family| {
-            // A v4-mapped address is in the table of IPv6, but counts with the others of IPv4.
-            let is_of = |network: &Network| match network.prefix.address {
-                IpAddr::V4(_) => family == Family::Inet,
-                IpAddr::V6(_) => family == Family::Inet6,
-            };
-            self.family.is_some()
-                || self.needs.has(Needs::FAMILIES)
-                || self.laddr.any.iter().any(is_of)
-                || self.raddr.any.iter().any(is_of)
+        let is_asked = |family| self.needs.has(Needs::FAMILIES) || self.names_family(family);
+        Family::ALL.into_iter().filter(move |family| self.has_family(*family) && is_asked(*family))
+    }
+
+    /// Whether a family is asked for by an option or by an address.
+    pub fn names_family(&self, family: Family) -> bool {
+        // A v4-mapped address is in the table of IPv6, but counts with the others of IPv4.
+        let is_of = |network: &Network| match network.prefix.address {
+            IpAddr::V4(_) => family == Family::Inet,
+            IpAddr::V6(_) => family == Family::Inet6,
         };
-        Family::ALL.into_iter().filter(move |family| self.has_family(*family) && is_named(*family))
+        self.family == Some(family)
+            || self.laddr.any.iter().any(is_of)
+            || self.raddr.any.iter().any(is_of)
     }
 
     /// Whether endpoints or owners matter, so that counting by state is not enough.

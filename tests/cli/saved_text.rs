@@ -1737,6 +1737,121 @@ fn a_family_that_the_command_asked_for_is_counted() {
     assert!(error.contains("'ss -tan | head -1' is more than one command"), "{error}");
 }
 
+/// A text whose rows are all of one family may be of a command for that family alone, as of `ss -4`.
+#[test]
+fn a_family_without_any_row_is_no_zero_for_who_asks_for_it() {
+    const HEADER: &str = "State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n";
+    let of_ss = |ends: &str| format!("{HEADER}ESTAB 0 0 {ends}\nTIME-WAIT 0 0 {ends}\n");
+    let of_netstat = |end: &str, ends: &str| {
+        let row = format!("tcp{end} 0 0 {ends} ESTABLISHED\n");
+        netstat_of("servers and established", &row)
+    };
+    let [v4, v6] = ["127.0.0.1:80 127.0.0.1:1", "[::1]:80 [::1]:1"];
+    let mapped = "[::ffff:127.0.0.1]:80 [::ffff:127.0.0.1]:1";
+    let both = of_ss(v4) + &of_ss(v6).replace(HEADER, "");
+    let asks = |family: u8| {
+        let (end, one) = if family == 6 { ("6", "::1") } else { ("", "127.0.0.1") };
+        let lines = ["conncount -F", "conncount --raddr @", "tcpstates -F", "tcpstates --laddr @"];
+        let lines = lines.map(|line| line.replace('F', &family.to_string()).replace('@', one));
+        let checks = ["--rule=tcpF_ESTABLISHED;1", "--conn-type=tcpF", "--rule=[raddr=@];1"];
+        let checks = checks.map(|rule| rule.replace('F', end).replace('@', one));
+        (lines, checks.map(|rule| format!("network-connections --no-perfdata {rule}")))
+    };
+    let has_said = |line: &str, text: &str, more: &[&str], family: u8| {
+        let words: Vec<_> = line.split(' ').chain(more.iter().copied()).collect();
+        let (stdout, stderr, status) = ran(&words, text);
+        let is_said = [stdout, stderr].concat().contains(&format!("no row is of IPv{family}"));
+        let is_doubt = status == if line.contains("network") { 3 } else { 1 };
+        assert_eq!(is_said, is_doubt, "{line} of {text}: {status}");
+        is_said
+    };
+    for (text, lacks) in [
+        (&of_ss(v4), 6),
+        (&of_ss(v6), 4),
+        (&of_ss(mapped), 4),
+        (&of_netstat("", v4), 6),
+        (&of_netstat("6", "::1:80 ::1:1"), 4),
+    ] {
+        let (lines, checks) = asks(lacks);
+        let tool = if text.contains("Active") { "netstat -tan" } else { "ss -tan" };
+        for line in lines.iter().chain(&checks) {
+            assert!(has_said(line, text, &[], lacks), "{line} of {text}");
+            assert!(!has_said(line, text, &["--from-command", tool], lacks), "{line} of {text}");
+            assert!(!has_said(line, &both, &[], lacks), "{line}");
+        }
+        let (lines, checks) = asks(10 - lacks);
+        let others =
+            ["conncount --by family", "tcpstates --by family", "conncount --by state", "tcpstates"];
+        let others = others.map(str::to_owned);
+        for line in lines.iter().chain(&checks).chain(&others) {
+            assert!(!has_said(line, text, &[], lacks), "{line} of {text}");
+        }
+    }
+    // Several threads say the same, and another text completes one.
+    let dir = scratch("saved-text-one-family");
+    let (text, other) = (dir.join("text"), dir.join("other"));
+    std::fs::write(&other, of_ss(v6)).unwrap();
+    let rows = of_ss(&format!("{v4} {:70}", "")).replace(HEADER, "");
+    std::fs::write(&text, HEADER.to_owned() + &rows.repeat((5 << 20) / rows.len())).unwrap();
+    let [text, other] = [&text, &other].map(|path| path.to_str().unwrap());
+    for threads in ["1", "3"] {
+        let words = ["conncount", "-6", "--threads", threads, "--from", text];
+        let of_one = run(&words);
+        let said = String::from_utf8(of_one.stderr).unwrap();
+        assert!(said.contains("no row is of IPv6") && of_one.status.code() == Some(1), "{said}");
+        let of_two = run(&[&words[..], &["--from", other]].concat());
+        let said = String::from_utf8(of_two.stderr).unwrap();
+        assert!(of_two.stdout == b"2\n" && !said.contains("no row is of"), "{said}");
+    }
+}
+
+/// Text has no paths of programs: that no process has one is not known.
+#[test]
+fn the_path_of_a_program_is_nothing_that_a_text_tells() {
+    let row = "0 0 10.0.0.1:22 10.0.0.2:443";
+    let ss = format!("tcp ESTAB {row} users:((\"python3\",pid=7,fd=3))\n");
+    let netstat =
+        netstat_of("servers and established", &format!("tcp {row} ESTABLISHED 7/python3\n"))
+            .replace("State\n", "State PID/Program name\n");
+    for text in [&ss, &netstat] {
+        for word in ["/usr/bin/python3", "!/usr/bin/python3", "python3,/srv/web"] {
+            let error = refusal(&["conncount", "--process", word], text);
+            let path = word.trim_start_matches(['!']).split(',').next_back().unwrap();
+            let said = format!(
+                "conncount: --process: '{path}' is a path, and text has names of processes"
+            );
+            assert!(error.starts_with(&said), "{error}");
+        }
+        assert_eq!(ran(&["conncount", "--process", "python3"], text).0, "1\n");
+        let check = ["network-connections", "--rule=[process=/usr/bin/python3];1"];
+        assert_eq!(ran(&check, text).2, 3);
+    }
+}
+
+/// A message without its line end does not take the row behind it, nor a header.
+#[test]
+fn a_message_that_runs_into_a_row_is_an_error() {
+    const SAID: &str = "a message of ss, netstat or the shell, which 2>&1 has put here";
+    let header = "Netid State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n";
+    let row = "tcp ESTAB 0 0 10.0.0.1:22 10.0.0.2:443\n";
+    let foreign = "u_str ESTAB 0 0 /run/a 1 * 2\n";
+    for message in ["Failed to find cgroup2 mount", "RTNETLINK answers: Invalid argument"] {
+        for text in [
+            [header, row, message, row].concat(),
+            [header, foreign, message, row].concat(),
+            [message, row, row].concat(),
+            [message, header, row].concat(),
+        ] {
+            assert!(refusal(&["conncount"], &text).contains(SAID), "{text}");
+        }
+        let alone = [header, row, message, "\n", row].concat();
+        assert_eq!(ran(&["conncount", "--by", "proto"], &alone).0, "tcp\t2\n", "{alone}");
+    }
+    let row = "tcp 0 0 10.0.0.1:22 10.0.0.2:443 ESTABLISHED\n";
+    let text = netstat_of("w/o servers", &["warning, got duplicate tcp line.", row].concat());
+    assert!(refusal(&["conncount"], &text).contains(SAID), "{text}");
+}
+
 const OTHER_COMMAND: &str = "--from-command: the text is of another command: it has a state, a protocol or a family that this one \
     does not list, or is of another tool; name the command that made it";
 
@@ -1784,7 +1899,32 @@ fn a_command_that_the_text_contradicts_is_told() {
             "{command} of {text}: {stdout}"
         );
     }
-    // Without a column for it, as rows of TCP that the command calls UDP.
+    // Without a column for it, rows of UDP that the command calls TCP: some of TCP may be like them, but not all.
+    let no_netid = header.replace("Netid ", "");
+    let udp = "UNCONN 0 0 127.0.0.1:53 0.0.0.0:*\nESTAB 0 0 10.0.0.1:53 10.0.0.2:53\n".repeat(2);
+    let more = "LISTEN 0 0 10.0.0.1:1 0.0.0.0:*\n";
+    let dir = scratch("saved-text-udp-as-tcp");
+    for (rows, command, is_other) in [
+        (udp.clone(), "ss -tan", true),
+        (udp.clone(), "ss -tn", true),
+        (udp.clone() + more, "ss -tan", false),
+        (udp.clone() + more, "ss -tn", true),
+        (udp.clone(), "ss -uan", false),
+        ([more, &udp].concat().repeat(60_000), "ss -tan", false),
+        (udp.repeat(60_000), "ss -tan", true),
+        (udp.repeat(60_000), "ss -tn", true),
+    ] {
+        let path = dir.join("text");
+        std::fs::write(&path, no_netid.clone() + &rows).unwrap();
+        for threads in ["1", "3"] {
+            let words = ["--threads", threads, "--from-command", command, "--from"];
+            let words = [&["conncount", "--by", "proto"], &words[..], &[path.to_str().unwrap()]];
+            let output = run(&words.concat());
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(said.contains(OTHER_COMMAND), is_other, "{command}, {threads}: {said}");
+        }
+    }
+    // Rows of TCP that the command calls UDP.
     let of_tcp = "State Recv-Q Send-Q Local Address:Port Peer Address:Port\nLISTEN 0 0 10.0.0.1:1 0.0.0.0:*\n";
     let refused = refusal(&["conncount", "-u", "--from-command", "ss -uan"], of_tcp);
     assert_eq!(refused, format!("conncount: FILE:2: {OTHER_COMMAND}\n"));

@@ -296,7 +296,10 @@ impl Counts {
         })?;
         let is_named = is_filled || wanted.is_named();
         tables.doubts.want(wanted.states_of_protos(), seen, is_named);
-        wanted.asked(is_filled).for_each(|(proto, family)| tables.doubts.ask(proto, family));
+        for (proto, family) in wanted.asked(is_filled) {
+            let is_named = wanted.types.contains(&TYPES[kind(proto, family)]);
+            tables.doubts.ask(proto, family, is_named);
+        }
         // Each type is of one family.
         tables.doubts.ask_family();
         note(Dumped { is_interrupted: false, doubts: tables.doubts }, report);

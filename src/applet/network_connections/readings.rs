@@ -243,7 +243,7 @@ fn number(
                 Ok((counts, doubts)) => {
                     let mut doubts = *doubts;
                     if let Some(family) = family {
-                        doubts.ask(Proto::Tcp, *family);
+                        doubts.ask(Proto::Tcp, *family, true);
                         report.notes(doubts.notes_of_tables());
                     }
                     let of =

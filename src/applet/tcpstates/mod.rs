@@ -263,7 +263,7 @@ impl StateTable {
             let (counts, mut dumped) = source::tcp_states(source, method, wanted, split)?;
             // Each family has rows then, those of 0 included.
             if self.args.is_by_family() {
-                Family::ALL.iter().for_each(|family| dumped.doubts.ask(Proto::Tcp, *family));
+                Family::ALL.iter().for_each(|family| dumped.doubts.ask(Proto::Tcp, *family, false));
             }
             return Ok((counts, dumped));
         }

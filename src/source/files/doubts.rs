@@ -87,7 +87,6 @@ impl Doubts {
     pub(super) const TOOLS: Doubts = Doubts::flag(Flag::Tools);
     /// Text of nstat has no counter that is 0.
     pub(super) const NO_ZEROS: Doubts = Doubts::flag(Flag::NoZeros);
-
     /// Tables that look like those of UDP count as such, as nothing says otherwise.
     pub(super) const ASSUMED: Doubts = Doubts::flag(Flag::Assumed);
     /// Netstat said that it could not see all processes: a doubt only where they are asked for.
@@ -98,7 +97,6 @@ impl Doubts {
     pub(in crate::source) const ONE_HOLDER: Doubts = Doubts::flag(Flag::OneHolder);
     /// [`Doubts::FAMILY`] where families are asked for.
     const ASKED_FAMILY: Doubts = Doubts::flag(Flag::AskedFamily);
-
     /// A command left out sockets by a filter.
     const FILTERED: Doubts = Doubts::flag(Flag::Filtered);
     /// The same where a filter is asked for.
@@ -136,18 +134,20 @@ impl Doubts {
     }
 
     /// The tables that a text holds, and whether there may be more in them.
-    pub(in crate::source) fn of_choice(command: &Command) -> Doubts {
+    pub(in crate::source) fn of_choice(command: &Command, shown: Shown) -> Doubts {
         let filter = if command.has_filter { Doubts::FILTERED } else { Doubts::default() };
-        Doubts { listed: Listed::of_families(command.families), ..filter }
+        Doubts { listed: Listed::of_text(command.listed_families(), shown.families), ..filter }
     }
 
-    /// Takes note that sockets of a family are asked for by name: where no file can hold them they are no 0.
-    pub(crate) fn ask(&mut self, proto: Proto, family: Family) {
-        // Of an empty file more is said.
+    /// Takes note that sockets of a family are asked for: where no file can hold them they are no 0. `is_named`: whether
+    /// that is by its name or an address, so that they are no 0 where a text may have left them out, either.
+    pub(crate) fn ask(&mut self, proto: Proto, family: Family, is_named: bool) {
+        // Of an empty file, and of rows that tell no family, more is said.
         let is_empty = |file: &File| self.empty >> *file as u8 & 1 == 1;
         let is_it = |file: &&File| file.table() == Some((proto, family));
         if !File::ALL.iter().find(is_it).is_some_and(is_empty) {
-            self.listed.ask(proto, family);
+            let is_said = self.has(Doubts::FAMILY) || self.has(Doubts::ASKED_FAMILY);
+            self.listed.ask(proto, family, is_named && !is_said);
         }
     }
 

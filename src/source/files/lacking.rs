@@ -1,6 +1,7 @@
 //! Which states the sockets in saved text cannot be in, as its command left them out.
 
-use crate::model::{Proto, StateSet, TcpState};
+use crate::model::{Family, Proto, StateSet, TcpState};
+use crate::wire::saved::command::Command;
 
 /// The states that saved texts do not list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl Lacking {
 
     /// Those that a text lacks which says no more than its rows do. `is_of_ss`: whether it leaves out minisockets, too.
     pub(super) fn guess(proto: Proto, shown: Shown, is_of_ss: bool) -> Lacking {
-        let is_whole = is_of_ss && !shown.0[Proto::Tcp as usize].and(BUCKET).is_empty();
+        let is_whole = is_of_ss && !shown.states[Proto::Tcp as usize].and(BUCKET).is_empty();
         let may_lack = match shown.kinds() {
             [true, true] => NONE,
             _ if is_whole => NONE,
@@ -51,7 +52,7 @@ impl Lacking {
 
     /// Those that a text may lack of which a filter as grep has left no more than rows.
     pub(super) fn filtered(proto: Proto, shown: Shown) -> Lacking {
-        Lacking { left_out: NONE, may_lack: all(proto).without(shown.0[proto as usize]) }
+        Lacking { left_out: NONE, may_lack: all(proto).without(shown.states[proto as usize]) }
     }
 
     /// Those that two texts together lack. If none of them lists a state that the other does, they are parts of one
@@ -109,23 +110,47 @@ fn names(states: StateSet) -> String {
     states.iter().map(TcpState::name).collect::<Vec<_>>().join(", ")
 }
 
-/// The states of the sockets that a text lists, for each protocol.
+/// What the sockets are that a text lists.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::source) struct Shown(pub(in crate::source) [StateSet; 2]);
+pub(in crate::source) struct Shown {
+    /// Their states, for each protocol.
+    pub(in crate::source) states: [StateSet; 2],
+    /// Their families, bit N for family N.
+    pub(in crate::source) families: u8,
+    /// Whether a row that may be one of UDP was taken for a socket of TCP that is only bound.
+    has_closed: bool,
+}
 
 impl Shown {
     /// Takes a row in one of the kernel's states.
     #[inline]
-    pub(in crate::source) fn see(&mut self, proto: Proto, state: u8) {
-        let states = &mut self.0[proto as usize];
+    pub(in crate::source) fn see(&mut self, proto: Proto, family: Family, state: u8) {
+        self.families |= 1 << family as u8;
+        let states = &mut self.states[proto as usize];
         *states = states.with(StateSet::of_mask(1 << (state & 15)));
+    }
+
+    /// Takes a row in CLOSE, where the command alone says that it is of TCP.
+    #[cold]
+    pub(in crate::source) fn see_closed(&mut self) {
+        self.has_closed = true;
+    }
+
+    /// Whether rows that count as TCP, because the command says so, are such as tables of UDP have.
+    pub(in crate::source) fn contradicts(&self, command: &Command) -> bool {
+        let is_said = command.protocol.is_some() && !command.is_of_name;
+        let others =
+            self.states[Proto::Tcp as usize].without(StateSet::only(TcpState::ESTABLISHED));
+        is_said && self.has_closed && others.is_empty()
     }
 
     /// Takes what was seen of other rows.
     pub(in crate::source) fn add(&mut self, other: Shown) {
-        for (states, more) in self.0.iter_mut().zip(other.0) {
+        for (states, more) in self.states.iter_mut().zip(other.states) {
             *states = states.with(more);
         }
+        self.families |= other.families;
+        self.has_closed |= other.has_closed;
     }
 
     /// Whether there are sockets that -l lists, and such that are listed without it: with both it is a text of -a, whatever
@@ -133,7 +158,7 @@ impl Shown {
     fn kinds(self) -> [bool; 2] {
         let mut kinds = [false; 2];
         for proto in Proto::ALL {
-            let (shown, servers) = (self.0[proto as usize], servers(proto));
+            let (shown, servers) = (self.states[proto as usize], servers(proto));
             // Netstat -l lists a socket of TCP in CLOSE, too.
             let others = shown.without(servers).without(StateSet::only(TcpState::CLOSE));
             kinds[0] |= !shown.and(servers).is_empty();

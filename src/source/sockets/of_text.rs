@@ -92,7 +92,7 @@ impl<'a> Texts<'a> {
         family: Family,
         row: &Row<'_>,
     ) -> Result<Socket, Error> {
-        self.seen.see(proto, row.state.unwrap_or_default());
+        self.seen.see(proto, family, row.state.unwrap_or_default());
         let local = self.end(place, proto, family, &row.local)?;
         let remote = self.end(place, proto, family, &row.remote)?;
         let mut socket = Socket {
@@ -298,9 +298,9 @@ impl<'a> Texts<'a> {
         });
         let is_named = query.states.is_some() || !query.other_states.is_empty();
         if query.looks_at_peers() {
-            doubts.ask_peers(wanted, self.seen.0);
+            doubts.ask_peers(wanted, self.seen.states);
         }
-        doubts.want(wanted, self.seen.0, is_named);
+        doubts.want(wanted, self.seen.states, is_named);
         if asks_servers {
             doubts.ask_servers();
         }
@@ -314,7 +314,8 @@ impl<'a> Texts<'a> {
             doubts.ask_family();
         }
         for family in query.named_families() {
-            query.protos().iter().for_each(|proto| doubts.ask(*proto, family));
+            let is_named = query.names_family(family);
+            query.protos().iter().for_each(|proto| doubts.ask(*proto, family, is_named));
         }
         if query.looks_at_ends() || query.looks_at_holders() {
             doubts.ask_filter();
@@ -323,7 +324,6 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// Whether a process holds every socket in such a state, but for those of the kernel and for connections that wait to be
 /// Refuses the path of a program, which no row shows: that there is no such process is not known. A name may look like
 /// one, and be met.
 fn refuse_paths(query: &Query, unmet: &[(&str, Vec<u8>)]) -> Result<(), Error> {
@@ -337,6 +337,7 @@ fn refuse_paths(query: &Query, unmet: &[(&str, Vec<u8>)]) -> Result<(), Error> {
     })
 }
 
+/// Whether a process holds every socket in such a state, but for those of the kernel and for connections that wait to be
 /// accepted.
 fn has_process(socket: &Socket) -> bool {
     let states = [TcpState::ESTABLISHED, TcpState::LISTEN, TcpState::CLOSE].map(Some);

@@ -158,8 +158,8 @@ impl<'a> Rows<'a> {
     fn finish(&self) -> Option<Doubts> {
         let has_all = self.table.query.protos().iter().all(|proto| self.seen[*proto as usize]);
         let mut doubts = Doubts::of_ss(&self.table.command, [true; 2], self.shown);
-        doubts.add(Doubts::of_choice(&self.table.command));
-        if self.is_of_other {
+        doubts.add(Doubts::of_choice(&self.table.command, self.shown));
+        if self.is_of_other || self.shown.contradicts(&self.table.command) {
             doubts.add(Doubts::OTHER_COMMAND);
         }
         self.texts.finish(doubts).ok().filter(|_| has_all && self.firsts < 2)
@@ -243,13 +243,16 @@ impl<'a> Rows<'a> {
             None if layout.is_new => Family::Inet6,
             None => return None,
         };
-        // Only bound, or not of TCP.
-        if proto == Proto::Tcp && row.state == Some(7) {
-            return known.map(|_| ());
-        }
         let state = row.state.unwrap_or_default();
         self.is_of_other |= self.table.command.excludes(proto == Proto::Udp, row.is_v6, state);
-        self.shown.see(proto, state);
+        // Only bound, or not of TCP.
+        if proto == Proto::Tcp && state == 7 {
+            if row.protocol.is_none() {
+                self.shown.see_closed();
+            }
+            return known.map(|_| ());
+        }
+        self.shown.see(proto, family, state);
         if query.protos().contains(&proto) {
             let socket =
                 self.texts.socket(Place { file: name, line: 0 }, proto, family, &row).ok()?;

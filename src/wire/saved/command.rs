@@ -98,16 +98,23 @@ impl Command {
     #[inline]
     pub fn excludes(&self, is_udp: bool, is_v6: Option<bool>, state: u8) -> bool {
         let Some(states) = self.states.filter(|_| !self.is_of_name) else { return false };
+        // A socket of TCP that is only bound is UNCONN, too.
+        let states = states | (states >> 13 & 1) << 7;
         let is_family = is_v6.is_none_or(|is_v6| self.families >> u8::from(is_v6) & 1 == 1);
         let [has_tcp, has_udp] = self.has;
         let has_protocol = if is_udp { has_udp } else { has_tcp };
         !has_protocol || self.families != 0 && !is_family || states >> (state & 15) & 1 == 0
     }
 
+    /// The families that it lists, 1 for IPv4 and 2 for IPv6; `None` without a command.
+    pub fn listed_families(&self) -> Option<u8> {
+        self.form.map(|_| if self.families == 0 { 3 } else { self.families })
+    }
+
     /// Of how many kinds are the sockets that it lists, by protocol, family and state; 0 with a filter.
     pub fn breadth(&self) -> u32 {
         let protocols = self.has.iter().filter(|has| **has).count();
-        let families = if self.families == 0 { 2 } else { self.families.count_ones() };
+        let families = self.listed_families().unwrap_or_default().count_ones();
         let kinds = self.states.unwrap_or_default().count_ones().saturating_mul(families);
         if self.has_filter {
             0

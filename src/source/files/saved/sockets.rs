@@ -61,20 +61,23 @@ impl Ss {
         let Some(state) = row.state.or(self.command.state) else {
             return Err(place.error(NO_STATE));
         };
-        // Since iproute2 6.8 it lists sockets that are only bound, which other counts do not include.
-        if proto == Proto::Tcp && state == 7 {
-            return Ok(());
-        }
         if self.command.excludes(proto == Proto::Udp, row.is_v6, state) {
             self.doubts.add(Doubts::OTHER_COMMAND);
         }
-        self.shown.see(proto, state);
+        // Since iproute2 6.8 it lists sockets that are only bound, which other counts do not include.
+        if proto == Proto::Tcp && state == 7 {
+            if row.protocol.is_none() {
+                self.shown.see_closed();
+            }
+            return Ok(());
+        }
+        let is_v6 = row.is_v6.unwrap_or_else(|| self.star());
+        let family = if is_v6 { Family::Inet6 } else { Family::Inet };
+        self.shown.see(proto, family, state);
         if !self.is_begun[proto as usize] {
             self.is_begun[proto as usize] = true;
             each(place, Record::Table(proto))?;
         }
-        let is_v6 = row.is_v6.unwrap_or_else(|| self.star());
-        let family = if is_v6 { Family::Inet6 } else { Family::Inet };
         if row.state == Some(state) {
             return each(place, Record::Text(proto, family, row));
         }
@@ -206,7 +209,7 @@ impl Ss {
     ) -> Result<Doubts, Error> {
         self.is_begun = super::announce(&self.command, place, each)?;
         let mut doubts = Doubts::of_ss(&self.command, self.command.has, self.shown);
-        doubts.add(Doubts::of_choice(&self.command));
+        doubts.add(Doubts::of_choice(&self.command, self.shown));
         Ok(doubts)
     }
 }
@@ -246,10 +249,13 @@ impl Text for Ss {
             self.doubts.add(Doubts::FAMILY);
         }
         if self.layout.is_some() {
+            if self.shown.contradicts(&self.command) {
+                self.doubts.add(Doubts::OTHER_COMMAND);
+            }
             let listed = [!matches!(self.protocol, Some(0 | 17)), self.is_begun[1]];
             self.doubts.add(Doubts::of_ss(&self.command, listed, self.shown));
         }
-        self.doubts.add(Doubts::of_choice(&self.command));
+        self.doubts.add(Doubts::of_choice(&self.command, self.shown));
         Ok(self.doubts)
     }
 
@@ -351,7 +357,8 @@ impl Text for Netstat {
                 if self.command.excludes(proto == Proto::Udp, row.is_v6, state) {
                     self.doubts.add(Doubts::OTHER_COMMAND);
                 }
-                self.shown.see(proto, state);
+                let family = if row.is_v6 == Some(true) { Family::Inet6 } else { Family::Inet };
+                self.shown.see(proto, family, state);
                 // -l lists sockets of UDP without a peer.
                 let is_listening = matches!(row.state, Some(7 | 10));
                 self.listed |= 1 << (proto as u8 * 2 + u8::from(is_listening));
@@ -365,7 +372,6 @@ impl Text for Netstat {
                     self.is_begun[proto as usize] = true;
                     each(place, Record::Table(proto))?;
                 }
-                let family = if row.is_v6 == Some(true) { Family::Inet6 } else { Family::Inet };
                 each(place, Record::Text(proto, family, &row))?;
             }
         }
@@ -376,7 +382,7 @@ impl Text for Netstat {
         // What the title says is of the protocols that were asked for: -u leaves out no state of TCP.
         let (title, has_header) = (self.title, self.has_header);
         self.doubts.add(Doubts::of_netstat(title, has_header, self.is_begun, self.shown));
-        self.doubts.add(Doubts::of_choice(&self.command));
+        self.doubts.add(Doubts::of_choice(&self.command, self.shown));
         Ok(self.doubts)
     }
 
