@@ -1,5 +1,6 @@
 //! Numbers with their scope and meaning, which several applets show.
 
+pub(crate) mod machine;
 mod rows;
 pub(crate) mod sockets;
 pub(crate) mod sockstat;
@@ -9,7 +10,7 @@ use std::borrow::Cow;
 
 use crate::error::Error;
 use crate::frame::{Call, Report, Sample, Table};
-use crate::model::{Sockstat, TcpSockstat};
+use crate::model::{Machine, Sockstat};
 use crate::out::{Column, Out, Value};
 use crate::source::Source;
 use crate::source::files::counts;
@@ -74,10 +75,9 @@ impl Measure {
     }
 
     fn row(&self, name: &'static str, out: &mut Out) -> Result<(), Error> {
-        let shown = |value| if DIFFERENCES.contains(&name) { value } else { out.level(value) };
         let values = [
             Value::Word(name),
-            self.value.map(shown).map_or(Value::Absent, Value::Int),
+            self.value.map(|value| out.level(value)).map_or(Value::Absent, Value::Int),
             Value::Word(self.scope),
             Value::Text(self.source.as_bytes()),
             Value::Text(self.meaning.as_bytes()),
@@ -119,7 +119,7 @@ pub(crate) fn run<M: Measures>(
     names: Vec<&'static str>,
     measures: M,
 ) -> Result<(), Error> {
-    let machine = Some(TcpSockstat::default());
+    let machine = None;
     let (is_named, explains) = (!call.names().is_empty(), call.common().explain);
     let mut table = MeasureTable { measures, names, is_named, explains, machine, has_noted: false };
     call.table(columns, &[], &mut table)
@@ -131,8 +131,8 @@ struct MeasureTable<M> {
     is_named: bool,
     /// Whether the columns of `--explain` are shown.
     explains: bool,
-    /// The namespaces that were visited so far; `None` if the numbers of one are not known.
-    machine: Option<TcpSockstat>,
+    /// The sums over all namespaces; `None` if the numbers of one are not known.
+    machine: Option<Machine>,
     /// Whether a note said what the differences include.
     has_noted: bool,
 }
@@ -159,27 +159,37 @@ impl<M: Measures> Table for MeasureTable<M> {
 
     fn namespaces(&mut self, all: &Namespaces, sample: Sample<'_>) -> Result<Missing, Error> {
         let MeasureTable { measures, names, machine, .. } = self;
+        let is_of_machine = |name: &&str| M::OF_MACHINE.contains(name);
+        let sums = names.iter().any(is_of_machine).then(|| machine::read(all, sample.source));
+        let mut is_known = true;
         let read =
             |source: &Source, _: &[u8], report: &mut Report| measures.read(names, source, report);
-        sample.everywhere(all, read, |readings, out| {
-            *machine = machine.zip(readings.tcp).map(|(mut machine, tcp)| {
-                machine.add_namespace(&tcp);
-                machine
-            });
+        let missing = sample.everywhere(all, read, |readings, out| {
+            is_known &= readings.tcp.is_some();
             // The others have one row for the whole machine.
-            let mut names = names.iter().filter(|name| !M::OF_MACHINE.contains(name));
+            let mut names = names.iter().filter(|name| !is_of_machine(name));
             names.try_for_each(|name| M::measure(&readings, name, false)?.row(name, out))
-        })
+        })?;
+        // Why they are not was said.
+        *machine = sums.filter(|_| is_known).transpose()?;
+        Ok(missing)
     }
 
     fn machine(&mut self, Sample { out, report, .. }: Sample<'_>) -> Result<(), Error> {
-        let tcp = self.machine.replace(TcpSockstat::default());
+        let machine = self.machine.take();
+        let tcp = machine.map(|machine| machine.tcp);
         let readings = Readings { tcp, ..Readings::default() };
         if report.partial.is_some() && self.names.iter().any(is_difference) {
             report.note("closed and unhashed count the sockets of the missing namespaces too");
         }
         let mut names = self.names.iter().filter(|name| M::OF_MACHINE.contains(name));
-        names.try_for_each(|name| M::measure(&readings, name, true)?.row(name, out))
+        names.try_for_each(|name| {
+            let measure = M::measure(&readings, name, true)?;
+            let value = measure.value.filter(|_| is_difference(name));
+            let doubt = machine.zip(value).and_then(|(machine, value)| machine.doubt(value));
+            doubt.iter().for_each(|doubt| report.lack(doubt));
+            measure.row(name, out)
+        })
     }
 }
 

@@ -60,7 +60,7 @@ impl Measures for Summary {
     }
 }
 
-/// The number of one row, and what those of the whole machine are calculated from; a doubt says if the row mixes
+/// The number of one row; a doubt says if the row mixes
 /// numbers of the machine and of the namespace.
 ///
 /// # Errors
@@ -70,7 +70,7 @@ pub(crate) fn number(
     source: &Source,
     strict: Patience,
     report: &mut Report,
-) -> Result<(i128, Option<TcpSockstat>), Error> {
+) -> Result<i128, Error> {
     let readings = Readings::read(source, &[name], strict, report)?;
     let is_calculated = CALCULATED.contains(&name);
     if is_calculated && readings.tcp.is_some_and(|tcp| tcp.is_below_zero()) {
@@ -86,7 +86,7 @@ pub(crate) fn number(
         "synrecv" => crate::source::no_table(source, Proto::Tcp),
         _ => counts::missing(source, if name == "total" { "sockets used" } else { name }),
     };
-    Ok((measure(&readings, name, false)?.value.ok_or_else(lack)?, readings.tcp))
+    measure(&readings, name, false)?.value.ok_or_else(lack)
 }
 
 /// Whether a row has one number for the whole machine.

@@ -24,7 +24,7 @@ pub use query::{
 };
 pub use segment::{Segment, TcpFlags};
 pub use socket::{Endpoint, Proto, Socket};
-pub use sockstat::{Protocol, Sockstat, TcpSockstat};
+pub use sockstat::{Machine, Protocol, Sockstat, TcpSockstat};
 pub use state::{StateCounts, StateSet, TcpState, UnknownState};
 pub use threshold::{Range, Verdict, WrongRange};
 

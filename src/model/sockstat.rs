@@ -39,12 +39,54 @@ impl TcpSockstat {
 
     /// Adds another namespace of the same machine: numbers of a namespace are summed, numbers of the
     /// machine take the later reading.
-    pub fn add_namespace(&mut self, other: &TcpSockstat) {
+    fn add_namespace(&mut self, other: &TcpSockstat) {
         self.inuse += other.inuse;
         self.inuse6 += other.inuse6;
         self.tw += other.tw;
         self.orphan = other.orphan;
         self.alloc = other.alloc;
+    }
+}
+
+/// The TCP numbers of a machine, from those of its namespaces, which cannot be read at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// The sums over the namespaces.
+    pub tcp: TcpSockstat,
+    /// The least and the most that `alloc` was meanwhile.
+    alloc: Option<[i128; 2]>,
+}
+
+impl Machine {
+    /// Adds a namespace.
+    pub fn add(&mut self, tcp: &TcpSockstat) {
+        self.tcp.add_namespace(tcp);
+        self.note(tcp);
+    }
+
+    /// Notes `alloc`, as it is after the last namespace.
+    pub fn note(&mut self, TcpSockstat { alloc, .. }: &TcpSockstat) {
+        let [least, most] = self.alloc.unwrap_or([*alloc; 2]);
+        self.alloc = Some([least.min(*alloc), most.max(*alloc)]);
+    }
+
+    /// By how many sockets `alloc` differed meanwhile.
+    pub fn moved(&self) -> i128 {
+        self.alloc.map_or(0, |[least, most]| most - least)
+    }
+
+    /// Why a difference of `alloc` and sums over the namespaces is no number; `None` if it is one. A few sockets, or a
+    /// tenth of it, do not matter.
+    pub fn doubt(&self, difference: i128) -> Option<String> {
+        const FEW: i128 = 10;
+        let moved = self.moved();
+        let is_sound = difference >= 0 && moved <= FEW.max(difference / 10);
+        (!is_sound).then(|| {
+            format!(
+                "closed and unhashed are not known: while the network namespaces were read, one after another, \
+                 sockets came and went (alloc differed by {moved}); repeat the call"
+            )
+        })
     }
 }
 
@@ -145,12 +187,31 @@ mod tests {
 
     #[test]
     fn namespaces_add_up_to_the_machine() {
-        let mut machine = TcpSockstat::default();
+        let mut sums = Machine::default();
         for (inuse, inuse6, tw, alloc) in [(2, 1, 5, 9), (3, 0, 0, 10)] {
-            machine.add_namespace(&TcpSockstat { inuse, inuse6, tw, alloc, orphan: 4 });
+            sums.add(&TcpSockstat { inuse, inuse6, tw, alloc, orphan: 4 });
         }
+        let machine = sums.tcp;
         let whole = TcpSockstat { inuse: 5, inuse6: 1, tw: 5, alloc: 10, orphan: 4 };
         assert_eq!((machine, machine.unhashed(), machine.closed()), (whole, 4, 9));
+    }
+
+    #[test]
+    fn a_difference_of_numbers_that_move_is_no_number() {
+        let alloc = |alloc| TcpSockstat { alloc, ..TcpSockstat::default() };
+        for (allocs, difference, is_known) in [
+            (&[][..], 0, true),
+            (&[500, 500], 8, true),
+            (&[500, 500], -1, false),
+            (&[500, 510], 8, true),
+            (&[510, 499], 8, false),
+            (&[500, 900, 500], 500, false),
+            (&[500, 550], 500, true),
+        ] {
+            let mut machine = Machine::default();
+            allocs.iter().for_each(|number| machine.note(&alloc(*number)));
+            assert_eq!(machine.doubt(difference).is_none(), is_known, "{allocs:?} {difference}");
+        }
     }
 
     #[test]

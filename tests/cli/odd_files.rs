@@ -641,6 +641,13 @@ fn levels_below_zero_are_shown_as_they_are_and_alarm_nobody() {
         from(&["closedcalc", "-v", "closed", "unhashed"]),
         ("6\n4\n".into(), String::new(), Some(0))
     );
+    let moved = "TCP: inuse 5 orphan 0 tw 2 alloc 3 mem 1\nTCP6: inuse 0\n";
+    assert_eq!(piped(&["closedcalc", "-v", "unhashed"], moved).0, "-2\n");
+    let (prom, ..) = piped(&["closedcalc", "--prom", "unhashed"], moved);
+    assert!(prom.contains("{name=\"unhashed\"} 0\n"), "{prom}");
+    let (check, _, status) = piped(&["network-connections", "--rule", "unhashed;5;9"], moved);
+    assert!(check.starts_with("unhashed: is below zero: -2 [UNKNOWN]|"), "{check}");
+    assert_eq!(status, Some(3));
     assert_eq!(from(&["sockstat", "UDP"]).0, "UDP\tinuse\t3\nUDP\tmem\t-2\n");
     assert!(
         from(&["sockstat", "--prom", "UDP.mem"]).0.ends_with("{protocol=\"UDP\",item=\"mem\"} 0\n")

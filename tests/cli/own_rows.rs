@@ -323,8 +323,10 @@ fn a_check_is_unknown_where_a_number_is_impossible_or_told_twice() {
         assert_eq!(stderr, "", "{line}");
         (stdout, status)
     };
-    // As from the kernel: only a difference may be below zero.
-    for (key, value, told) in [("tcp_LISTEN", "-2", "-2"), ("tw_percent", "-1.500", "-1.5")] {
+    // As from the kernel.
+    for (key, value, told) in
+        [("tcp_LISTEN", "-2", "-2"), ("tw_percent", "-1.500", "-1.5"), ("unhashed", "-7", "-7")]
+    {
         let text = format!("key\tvalue\n{key}\t{value}\n");
         let (stdout, status) = check(&format!("--rule {key};5 --no-perfdata"), &text);
         assert!(

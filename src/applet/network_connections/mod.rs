@@ -289,6 +289,7 @@ impl Table for Check<'_> {
 
     fn namespaces(&mut self, all: &Namespaces, sample: Sample<'_>) -> Result<Missing, Error> {
         let args = self.args;
+        self.rules.read_machine(all, sample.source)?;
         let read = |source: &Source, _: &[u8], report: &mut Report| read(args, source, report);
         sample.everywhere(all, read, |found, _| {
             self.add(found);

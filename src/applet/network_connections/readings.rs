@@ -5,12 +5,13 @@ use super::counts;
 use super::rules::{Key, Rule};
 use crate::error::{self, Error, Status};
 use crate::frame::Report;
-use crate::measure::{DIFFERENCES, sockets, sockstat, summary};
-use crate::model::{Patience, Proto, Query, StateCounts, StateSet, TcpSockstat, TcpState};
+use crate::measure::{DIFFERENCES, machine, sockets, sockstat, summary};
+use crate::model::{Machine, Patience, Proto, Query, StateCounts, StateSet, TcpState};
 use crate::select::interfaces::NO_INTERFACE;
 use crate::source::Source;
 use crate::source::files::tables::Doubts;
 use crate::source::flows::conntrack;
+use crate::source::netns::Namespaces;
 use crate::sys;
 
 /// The number of a rule, if it is known.
@@ -20,15 +21,13 @@ pub(super) struct Reading {
     bounds: [Option<i128>; 2],
     /// What is to be said about the number.
     remarks: Vec<String>,
-    /// Of a namespace, what the number of the machine is calculated from.
-    tcp: Option<TcpSockstat>,
     /// Whether a namespace has the interfaces that are asked for.
     has_interface: bool,
 }
 
 impl Reading {
     fn new(amount: Result<Amount, String>, bounds: [Option<i128>; 2]) -> Reading {
-        Reading { amount, bounds, remarks: Vec::new(), tcp: None, has_interface: true }
+        Reading { amount, bounds, remarks: Vec::new(), has_interface: true }
     }
 
     /// Takes what was reported while the number was read: doubts make it unknown.
@@ -49,9 +48,6 @@ impl Reading {
             (Ok(Amount::Count(sum)), Ok(Amount::Count(more))) => *sum += more,
             (Ok(_), amount) => self.amount = amount,
             (Err(_), _) => {}
-        }
-        if let (Some(sum), Some(more)) = (&mut self.tcp, &other.tcp) {
-            sum.add_namespace(more);
         }
         self.has_interface |= other.has_interface;
         for remark in other.remarks {
@@ -93,11 +89,26 @@ fn percent(number: i128, limit: u64) -> Reading {
 pub(super) struct Rules<'a> {
     rules: &'a [Rule],
     readings: Vec<Reading>,
+    /// With `--netns all`, what the numbers of the machine are calculated from, or why that is not known.
+    machine: Option<Result<Machine, String>>,
 }
 
 impl<'a> Rules<'a> {
     pub(super) fn new(rules: &'a [Rule]) -> Rules<'a> {
-        Rules { rules, readings: Vec::new() }
+        Rules { rules, readings: Vec::new(), machine: None }
+    }
+
+    /// Reads what the numbers of the machine are calculated from, if a rule asks for one.
+    pub(super) fn read_machine(&mut self, all: &Namespaces, source: &Source) -> Result<(), Error> {
+        let is_one =
+            |rule: &Rule| matches!(rule.key, Key::Summary(row) if summary::is_of_machine(row));
+        if self.rules.iter().any(is_one) {
+            self.machine = Some(match machine::read(all, source) {
+                Err(Error::Fault { status: Status::Failed, text }) => Err(error::visible(&text)),
+                machine => Ok(machine?),
+            });
+        }
+        Ok(())
     }
 
     /// Adds the readings of all rules; those of several namespaces are added up.
@@ -116,9 +127,11 @@ impl<'a> Rules<'a> {
         let rules = self.rules.iter().zip(&self.readings);
         rules
             .map(|(rule, reading)| {
-                let Reading { mut amount, bounds, remarks, tcp, has_interface } = reading.clone();
-                if let (Key::Summary(row), Some(tcp), Ok(_)) = (&rule.key, tcp, &amount) {
-                    amount = level(row, summary::of_machine(row, tcp).unwrap_or_default());
+                let Reading { mut amount, bounds, remarks, has_interface } = reading.clone();
+                if let (Key::Summary(row), Some(machine)) = (&rule.key, &self.machine)
+                    && summary::is_of_machine(row)
+                {
+                    amount = amount.and_then(|_| of_machine(row, machine.as_ref()));
                 }
                 if !has_interface {
                     amount = Err("no network namespace has an interface of that name".into());
@@ -311,7 +324,7 @@ fn summary(
     source: &Source,
     report: &mut Report,
 ) -> Result<Reading, Error> {
-    let (number, tcp) = summary::number(row, source, strict, report)?;
+    let number = summary::number(row, source, strict, report)?;
     let least = Some(0).filter(|_| !DIFFERENCES.contains(&row));
     let name = match row {
         "orphaned" => "TCP.orphan",
@@ -322,14 +335,19 @@ fn summary(
         "" => None,
         name => sockstat::number(source, name, report).ok().and_then(|(_, limit)| limit?.number),
     };
-    let reading = Reading::new(level(row, number), [least, limit.map(i128::from)]);
-    Ok(Reading { tcp: tcp.filter(|_| source.is_one_of_all), ..reading })
+    let amount = Amount::Count(number);
+    // What a namespace subtracts from the machine's number is not asked for.
+    let is_asked = !(source.is_one_of_all && summary::is_of_machine(row));
+    let amount = if is_asked { amount.sound() } else { Ok(amount) };
+    Ok(Reading::new(amount, [least, limit.map(i128::from)]))
 }
 
-/// The number of a row: only differences may be below zero.
-fn level(row: &str, number: i128) -> Result<Amount, String> {
-    let amount = Amount::Count(number);
-    if DIFFERENCES.contains(&row) { Ok(amount) } else { amount.sound() }
+/// The number of a row of the machine.
+fn of_machine(row: &str, machine: Result<&Machine, &String>) -> Result<Amount, String> {
+    let machine = machine.map_err(String::clone)?;
+    let number = summary::of_machine(row, machine.tcp).unwrap_or_default();
+    let doubt = DIFFERENCES.contains(&row).then(|| machine.doubt(number)).flatten();
+    doubt.map_or_else(|| Amount::Count(number).sound(), Err)
 }
 
 #[cfg(test)]

@@ -141,7 +141,7 @@ fn of_rule(rule: &Rule, row: &Row<'_>) -> Result<Reading, Error> {
         }
         Some(_) => Ok(Amount::Count(row.number("value")?)),
     };
-    let amount = if is_difference { amount } else { amount.and_then(Amount::sound) };
+    let amount = amount.and_then(Amount::sound);
     let most = if row.has("max") { row.parsed("max")? } else { None };
     let remarks = remark.filter(|_| amount.is_ok());
     Ok(Reading::saved(amount, [Some(0).filter(|_| !is_difference), most], remarks))
