@@ -37,8 +37,8 @@ pub struct Namespace {
     pub resident: Option<Vec<u8>>,
     /// All of these, the lowest first: any of them opens the way.
     residents: Vec<u32>,
-    /// Where its file is mounted.
-    mounts: Vec<Vec<u8>>,
+    /// Where its file is mounted; `None` where another mount covers it.
+    mounts: Vec<Option<Vec<u8>>>,
 }
 
 impl Namespace {
@@ -63,7 +63,8 @@ impl Namespace {
     fn ways(&self) -> impl Iterator<Item = Result<NetworkNamespace, Errno>> {
         let name = self.name.iter().map(|name| NetworkNamespace::named(name));
         let residents = self.residents.iter().map(|pid| NetworkNamespace::of_process(*pid));
-        name.chain(residents).chain(self.mounts.iter().map(|path| NetworkNamespace::mounted(path)))
+        let mounts = self.mounts.iter().flatten();
+        name.chain(residents).chain(mounts.map(|path| NetworkNamespace::mounted(path)))
     }
 }
 
@@ -88,6 +89,8 @@ pub struct Missing {
     pub refused: usize,
     /// How many are known only by processes that may not be looked at.
     pub hidden: usize,
+    /// How many are mounted where another mount covers them.
+    pub covered: usize,
     /// What may keep others from being known at all.
     pub sight: Sight,
 }
@@ -100,8 +103,8 @@ impl Missing {
             1 => "1 network namespace".to_owned(),
             count => format!("{count} network namespaces"),
         };
-        let Missing { refused, hidden, sight } = self;
-        let subject = match (*refused, *hidden) {
+        let Missing { refused, hidden, covered, sight } = self;
+        let mut subject = match (*refused, *hidden) {
             (0, 0) => String::new(),
             (refused, 0) => {
                 format!("{} may not be entered {}", namespaces(refused), needs("CAP_SYS_ADMIN"))
@@ -117,6 +120,13 @@ impl Missing {
                 needs(BOTH)
             ),
         };
+        if *covered > 0 {
+            let end = if subject.is_empty() { "" } else { "; " };
+            subject += &format!(
+                "{end}{} cannot be reached (another mount covers the file, and no process lives there)",
+                namespaces(*covered)
+            );
+        }
         let reasons = sight.reasons();
         match (subject.is_empty(), reasons.is_empty()) {
             (true, true) => None,
@@ -199,6 +209,8 @@ fn describe(proc: &Proc, (inode, mut namespace): (u64, Namespace)) -> Result<Nam
 struct Visits {
     /// How many namespaces may not be entered.
     refused: usize,
+    /// How many are mounted where none of their files leads to them.
+    covered: usize,
     /// The inodes of the files of those that need not be counted among the hidden ones.
     known: Vec<u64>,
 }
@@ -210,6 +222,8 @@ pub type Gathered<'a, T> = (Vec<(&'a Namespace, T)>, Missing);
 enum Entry {
     Done,
     Refused,
+    /// It is mounted, but no path leads there.
+    Covered,
     Gone,
 }
 
@@ -287,6 +301,7 @@ impl Namespaces {
                     let resident = namespace.residents.first();
                     resident.into_iter().for_each(|pid| self.note_known(&mut visits, Some(*pid)));
                 }
+                Entry::Covered => visits.covered += 1,
                 Entry::Gone => {}
             }
             Ok(())
@@ -316,12 +331,13 @@ impl Namespaces {
     }
 
     fn missing(&self, visits: impl IntoIterator<Item = Visits>) -> Missing {
-        let (mut hidden, mut refused) = (self.hidden.clone(), 0);
+        let (mut hidden, mut refused, mut covered) = (self.hidden.clone(), 0, 0);
         for visits in visits {
             refused += visits.refused;
+            covered += visits.covered;
             hidden.retain(|inode| !visits.known.contains(inode));
         }
-        Missing { refused, hidden: hidden.len(), sight: self.sight.clone() }
+        Missing { refused, hidden: hidden.len(), covered, sight: self.sight.clone() }
     }
 
     fn enter(&self, namespace: &Namespace, may_leave: bool) -> Result<Entry, Error> {
@@ -349,6 +365,13 @@ impl Namespaces {
                     let label = [b"network namespace ", namespace.label().as_slice()].concat();
                     return Err(Error::system(label, error));
                 }
+            }
+        }
+        if matches!(entry, Entry::Gone) && !namespace.mounts.is_empty() {
+            // It is there as long as it is mounted.
+            let listed = mounts::list(&Proc::open(&Kernel::default())?)?;
+            if listed.iter().any(|one| one.inode == namespace.inode) {
+                entry = Entry::Covered;
             }
         }
         Ok(entry)

@@ -542,6 +542,35 @@ fn a_namespace_that_is_mounted_anywhere_is_counted() {
     assert!(ran.stdout.ends_with("\n1\n") && ran.stderr.contains("use --netns all"), "{ran:?}");
 }
 
+/// Its sockets are there, and cannot be counted; a path that leads into a file system which does not answer is not tried.
+#[test]
+fn a_namespace_whose_mount_is_covered_is_missing() {
+    let test = "a_namespace_whose_mount_is_covered_is_missing";
+    let Some(world) = World::plain(test, Sockets { listen: 3, ..Sockets::default() }) else {
+        return;
+    };
+    let directory = support::scratch::scratch("covered");
+    let lines = [
+        ("mount -t tmpfs none $place", "umount $place"),
+        ("mount --bind /dev/null $place/red", "umount $place/red"),
+        // To another place, with the same path.
+        ("mount --bind /proc/self/ns/net $place/red", "umount $place/red"),
+    ];
+    let lines = lines.map(|(cover, uncover)| {
+        format!("{cover} && $connbox sockstat --netns all TCP.mem >/dev/null; echo $?; {uncover}\n")
+    });
+    let line = format!(
+        "place='{}'; touch $place/red && mount --bind /run/netns/red $place/red && \
+         umount /run/netns/red && {} $connbox sockstat --netns all TCP.mem >/dev/null; echo $?",
+        directory.display(),
+        lines.concat(),
+    );
+    let Some(ran) = shell(test, &[("red", &world)], &["mount", "umount"], &line) else { return };
+    assert_eq!(ran.stdout, "1\n1\n1\n0\n", "{ran:?}");
+    let said = ran.stderr.matches("1 network namespace cannot be reached (another mount covers");
+    assert_eq!(said.count(), 3, "{ran:?}");
+}
+
 #[test]
 fn fifty_namespaces_need_few_descriptors() {
     let test = "fifty_namespaces_need_few_descriptors";
