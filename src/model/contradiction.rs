@@ -1,6 +1,6 @@
 //! Filters that exclude one another.
 
-use super::query::{Choice, Name, Network, Query};
+use super::query::{Choice, Name, Network, Ports, Query};
 use super::{Family, Proto, StateSet, TcpState};
 
 impl Query {
@@ -31,24 +31,34 @@ impl Query {
             ),
             (has_no_address("--laddr", &self.laddr), "--laddr", FAMILY),
             (has_no_address("--raddr", &self.raddr), "--raddr", FAMILY),
-            (self.excludes("--lport", &self.lport), "--lport", EXCLUDED),
-            (self.excludes("--rport", &self.rport), "--rport", EXCLUDED),
-            (self.excludes("--laddr", &self.laddr), "--laddr", EXCLUDED),
-            (self.excludes("--raddr", &self.raddr), "--raddr", EXCLUDED),
-            (self.excludes("--iface", &self.interfaces), "--iface", EXCLUDED),
-            (self.excludes("--uid", &self.uids), "--uid", EXCLUDED),
-            (self.excludes("--inode", &self.inodes), "--inode", EXCLUDED),
-            (self.excludes("--process", &self.processes), "--process", EXCLUDED),
-            (self.excludes("--cgroup", &self.cgroups), "--cgroup", EXCLUDED),
-            (self.excludes("--pod", &self.pods), "--pod", EXCLUDED),
-            (self.excludes("--container", &self.containers), "--container", EXCLUDED),
+            (self.excludes("--lport", &self.lport, has_ports), "--lport", EXCLUDED),
+            (self.excludes("--rport", &self.rport, has_ports), "--rport", EXCLUDED),
+            (self.excludes("--laddr", &self.laddr, has_network), "--laddr", EXCLUDED),
+            (self.excludes("--raddr", &self.raddr, has_network), "--raddr", EXCLUDED),
+            (self.excludes("--iface", &self.interfaces, PartialEq::eq), "--iface", EXCLUDED),
+            (self.excludes("--uid", &self.uids, PartialEq::eq), "--uid", EXCLUDED),
+            (self.excludes("--inode", &self.inodes, PartialEq::eq), "--inode", EXCLUDED),
+            (self.excludes("--process", &self.processes, PartialEq::eq), "--process", EXCLUDED),
+            (self.excludes("--cgroup", &self.cgroups, PartialEq::eq), "--cgroup", EXCLUDED),
+            (self.excludes("--pod", &self.pods, PartialEq::eq), "--pod", EXCLUDED),
+            (
+                self.excludes("--container", &self.containers, PartialEq::eq),
+                "--container",
+                EXCLUDED,
+            ),
         ]
         .into_iter()
         .find_map(|(is_so, option, reason)| is_so.then_some((option, reason)))
     }
 
-    /// Whether an option excludes each word that it asks for, names that are not looked up yet among them.
-    fn excludes<T: PartialEq>(&self, option: &str, choice: &Choice<T>) -> bool {
+    /// Whether an option excludes each word that it asks for, names that are not looked up yet among them; `covers`
+    /// says whether its first word means all that the other one does.
+    fn excludes<T>(
+        &self,
+        option: &str,
+        choice: &Choice<T>,
+        covers: impl Fn(&T, &T) -> bool,
+    ) -> bool {
         let of = |is_not: bool| {
             let names = self.names.iter();
             names.filter(move |name| name.option == option && name.is_not == is_not)
@@ -58,7 +68,19 @@ impl Query {
         let mut names = of(false);
         let is_asked = !choice.any.is_empty() || of(false).next().is_some();
         is_asked
-            && choice.any.iter().all(|word| choice.none.contains(word))
+            && choice.any.iter().all(|word| choice.none.iter().any(|other| covers(other, word)))
             && names.all(|name| of(true).any(|other| is_it(name, other)))
     }
+}
+
+fn has_ports(range: &Ports, other: &Ports) -> bool {
+    range.first <= other.first && other.last <= range.last
+}
+
+fn has_network(network: &Network, other: &Network) -> bool {
+    let (prefix, other_prefix) = (network.prefix, other.prefix);
+    network.zone.is_none_or(|zone| other.zone == Some(zone))
+        && prefix.address.is_ipv4() == other_prefix.address.is_ipv4()
+        && prefix.length <= other_prefix.length
+        && prefix.has(other_prefix.address)
 }

@@ -302,6 +302,11 @@ pub(crate) fn looked_up(query: &Query, source: &Source) -> Result<Query, Error> 
             }
         }
     }
+    // Two interfaces that are not there are not the same, and one that is may be another in the next namespace.
+    let knows_interfaces = query.missing_interfaces.is_empty() && !source.is_one_of_all;
+    if knows_interfaces || !query.needs.has(Needs::INTERFACES) {
+        must_be_possible(&query)?;
+    }
     Ok(query)
 }
 
@@ -478,6 +483,9 @@ mod tests {
             (&[], "laddr=10.0.0.1 laddr=!10.0.0.1", "--laddr"),
             (&[], "iface=lo iface=!lo", "--iface"),
             (&[], "uid=0 uid=!0", "--uid"),
+            (&[], "lport=80,85-90 lport=!80-89,!85-99", "--lport"),
+            (&[], "raddr=10.1.2.3/8 raddr=!10.0.0.0/8", "--raddr"),
+            (&[], "laddr=10.1.2.3,fe80::1 laddr=!10.0.0.0/8,!::/0", "--laddr"),
             (&[], "inode=7 inode=!7", "--inode"),
             (&[], "process=web process=!web", "--process"),
             (&[], "cgroup=/a cgroup=!/a", "--cgroup"),
@@ -498,8 +506,18 @@ mod tests {
             (&[], "lport=http,80 lport=!80"),
             (&[], "raddr=fe80::1%lo raddr=!fe80::2%lo"),
             (&[], "uid=!0"),
+            (&[], "raddr=10.0.0.0/8 raddr=!10.1.2.3"),
+            (&[], "raddr=10.0.0.1 raddr=!::/0"),
+            (&[], "raddr=fe80::1 raddr=!fe80::1%lo"),
         ] {
             assert_eq!(contradiction(protos, words), None, "{words}");
+        }
+        for words in ["lport=http,!80", "lport=80,http,!80", "uid=root,!0", "uid=0,!root"] {
+            let mut query = Query::default();
+            let (option, value) = words.split_once('=').unwrap();
+            cli::set(&FILTERS, &mut query, option, Some(OsStr::new(value))).unwrap();
+            let error = looked_up(&query, &Source::default()).unwrap_err();
+            assert_eq!(error.status(), Status::Usage, "{words}");
         }
     }
 
