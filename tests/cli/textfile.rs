@@ -350,6 +350,10 @@ fn a_wrong_command_line_that_is_found_late_writes_nothing() {
         ("tcpstates + conncount nosuch", "conncount: nosuch: no row of that name; "),
         ("tcpstates nosuch", "tcpstates: nosuch: no row of that name; "),
         ("closedcalc nosuch", "closedcalc: nosuch: no row of that name; "),
+        (
+            "tcpstates --state close-wait established",
+            "tcpstates: established: is left out by --state",
+        ),
         ("conncount --top 3", "conncount: --top: needs --by"),
         ("closedcalc --min 3", "closedcalc: --min: needs --by"),
         ("conncount --ipv4 --ipv6", "conncount: --ipv6: cannot be combined with --ipv4"),

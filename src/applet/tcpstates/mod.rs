@@ -159,7 +159,7 @@ static DOCS: [&OptDoc; OPTIONS.len()] = cli::docs(&OPTIONS);
 
 fn run(call: &mut Call) -> Result<(), Error> {
     let (args, query) = call.args_and(&OPTIONS, &options::FILTERS)?;
-    let states = states(call.names(), query.states())?;
+    let states = states(call.names(), &query)?;
     let needs = query.needs.with(args.grouping.needs());
     grouping::check_pods(call, query.pods_file.as_deref(), needs)?;
     let grouping = &args.grouping;
@@ -279,7 +279,7 @@ impl StateTable {
         out: &mut Out,
     ) -> Result<(), Error> {
         let (args, only) = (&self.args, query.family);
-        // A NAME that --state excludes still has a row, since a script may ask for it.
+        // A state of a group that --state excludes still has a row, since a script may ask for it.
         let matches = |state| query.has_state(Some(state));
         let count = |family, state| if matches(state) { counts.get(family, state) } else { 0 };
         let families: Vec<Family> = Family::ALL
@@ -303,11 +303,17 @@ impl StateTable {
 }
 
 /// The states that the NAMEs select, in the given order, each once; without NAMEs those of the filter.
-fn states(names: &[OsString], filter: StateSet) -> Result<Vec<TcpState>, Error> {
+///
+/// # Errors
+/// For a NAME that is none, or of which the filter leaves nothing: a 0 would hide that.
+fn states(names: &[OsString], query: &Query) -> Result<Vec<TcpState>, Error> {
     let mut states = Vec::with_capacity(12);
     for name in names {
         let set = StateSet::parse(name.as_encoded_bytes())
             .map_err(|_| cli::unknown_name(name, StateSet::NAMES.into_iter()))?;
+        if set.iter().all(|state| !query.has_state(Some(state))) {
+            return Err(Error::usage(name.as_encoded_bytes(), "is left out by --state"));
+        }
         for state in set.iter() {
             if !states.contains(&state) {
                 states.push(state);
@@ -315,7 +321,7 @@ fn states(names: &[OsString], filter: StateSet) -> Result<Vec<TcpState>, Error> 
         }
     }
     if names.is_empty() {
-        states.extend(filter.iter());
+        states.extend(query.states().iter());
     }
     Ok(states)
 }
