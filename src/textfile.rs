@@ -137,7 +137,15 @@ fn sections(words: &[OsString]) -> Result<Vec<Section>, Error> {
         sections.push(Section { what, arguments: Vec::new() });
         return Ok(sections);
     }
-    words.split(|word| word == "+").map(section).collect()
+    let parts: Vec<&[OsString]> = words.split(|word| word == "+").collect();
+    let sections = parts.iter().map(|words| section(words)).collect::<Result<_, Error>>()?;
+    let twice = (0..parts.len()).find(|place| parts[..*place].contains(&parts[*place]));
+    match twice.and_then(|place| parts[place].first()) {
+        Some(name) => {
+            Err(fault(format_args!("{} is given twice with the same words", name.display())))
+        }
+        None => Ok(sections),
+    }
 }
 
 fn section(words: &[OsString]) -> Result<Section, Error> {

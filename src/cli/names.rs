@@ -50,11 +50,13 @@ fn filter_of_ss(name: &OsStr) -> Option<&'static str> {
     OPTIONS.iter().find(|(filter, _)| *filter == word).map(|(_, option)| *option)
 }
 
-/// The same where the kernel says which rows there are, and another one may have more ([`Status::NotThere`]), and where
-/// NAMEs may be patterns: a part of a name that is not near any has one.
+/// The same where the kernel says which rows there are, and another one may have that of this name
+/// (`is_elsewhere`: [`Status::NotThere`]), and where NAMEs may be patterns: a part of a name that is not near any has
+/// one.
 pub fn unknown_name_or_part<'a>(
     name: &OsStr,
     known: impl Iterator<Item = &'a str> + Clone,
+    is_elsewhere: bool,
 ) -> Error {
     let text = name.to_string_lossy().to_ascii_lowercase();
     let is_part = |known: &str| known.to_ascii_lowercase().contains(&text);
@@ -65,7 +67,9 @@ pub fn unknown_name_or_part<'a>(
         unknown_name(name, known)
     };
     match error {
-        Error::Fault { text, .. } => Error::Fault { status: Status::NotThere, text },
+        Error::Fault { text, .. } if is_elsewhere => {
+            Error::Fault { status: Status::NotThere, text }
+        }
         error => error,
     }
 }

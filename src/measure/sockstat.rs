@@ -86,6 +86,16 @@ fn open_files(kernel: &Kernel) -> Option<Field> {
     Some(Field { protocol: "file".into(), item: "used".into(), value })
 }
 
+/// Protocols and their items, of every kernel since 3.10 and every option of ours.
+const KNOWN: [(&[&str], &[&str]); 6] = [
+    (&["sockets", "file"], &["used"]),
+    (&["TCP"], &["inuse", "orphan", "tw", "alloc", "mem"]),
+    (&["UDP"], &["inuse", "mem"]),
+    (&["UDPLITE", "RAW"], &["inuse"]),
+    (&["TCP6", "UDP6", "UDPLITE6", "RAW6"], &["inuse"]),
+    (&["FRAG", "FRAG6"], &["inuse", "memory"]),
+];
+
 /// A NAME: `TCP`, `TCP.inuse`, or a pattern for such a name or a field.
 pub(crate) struct Name {
     text: OsString,
@@ -106,6 +116,21 @@ impl Name {
     /// Whether it may be the name of several fields.
     fn is_pattern(&self) -> bool {
         self.text.as_encoded_bytes().iter().any(|byte| b"*?".contains(byte))
+    }
+
+    /// Whether it selects a field of some kernel.
+    fn is_known(&self) -> bool {
+        let field = |protocol: &str, item: &str| Field {
+            protocol: protocol.to_owned(),
+            item: item.to_owned(),
+            value: 0,
+        };
+        KNOWN.iter().any(|(protocols, items)| {
+            let mut all = protocols
+                .iter()
+                .flat_map(|protocol| items.iter().map(move |item| field(protocol, item)));
+            all.any(|field| self.is(&field))
+        })
     }
 
     fn is(&self, field: &Field) -> bool {
@@ -135,6 +160,7 @@ pub(crate) fn pick<'a>(
             return Err(cli::unknown_name_or_part(
                 &name.text,
                 known.iter().map(String::as_str).chain(protocols),
+                name.is_known(),
             ));
         }
         for place in found {

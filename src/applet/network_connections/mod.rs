@@ -209,8 +209,8 @@ fn refuse(call: &Call, args: &Args) -> Result<(), Error> {
 }
 
 fn check(call: &mut Call, args: &Args) -> Result<(), Error> {
-    let critical = threshold(args.critical.as_deref())?;
-    let warning = threshold(args.warning.as_deref())?;
+    let critical = threshold(call, "--critical", args.critical.as_deref())?;
+    let warning = threshold(call, "--warning", args.warning.as_deref())?;
     let mut counts = Counts::default();
     if let Some(test) = &args.test {
         counts.read_test(test, &args.wanted)?;
@@ -236,11 +236,13 @@ fn check(call: &mut Call, args: &Args) -> Result<(), Error> {
     }
 }
 
-fn threshold(text: Option<&OsStr>) -> Result<Option<Threshold>, Error> {
+fn threshold(call: &Call, option: &str, text: Option<&OsStr>) -> Result<Option<Threshold>, Error> {
     let Some(text) = text else { return Ok(None) };
-    Threshold::parse(&text.to_string_lossy()).map_err(|reason| {
-        let text = reason.to_string().into_bytes();
-        Error::Fault { status: Status::Failed, text }
+    let text = text.to_string_lossy();
+    Threshold::parse(&text).map_err(|reason| match call.is_original() {
+        // The plugin's own words, on standard output.
+        true => Error::Fault { status: Status::Failed, text: reason.to_string().into_bytes() },
+        false => Error::usage(option, format_args!("'{text}': {reason}")),
     })
 }
 

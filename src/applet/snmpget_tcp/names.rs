@@ -122,7 +122,8 @@ pub(super) fn pick(counters: &[Counter], names: &[Name]) -> Result<Vec<usize>, E
         if found.is_empty() {
             let known =
                 counters.iter().flat_map(|counter| [counter.name.as_str(), counter.field()]);
-            return Err(cli::unknown_name_or_part(&name.given, known));
+            let is_elsewhere = !name.find(&Meanings::read().counters())?.is_empty();
+            return Err(cli::unknown_name_or_part(&name.given, known, is_elsewhere));
         }
         for place in found {
             if !picked.contains(&place) {
