@@ -35,8 +35,8 @@ pub(super) const DETAILS: [&str; 8] = [
      if there is one; in KEY, = becomes :, then :: becomes :_ (Icinga 2 puts what stands before :: before all \
      later labels), and a quote is doubled. A number that cannot be read, may be wrong (sockets that changed \
      during the dump, a table given twice), includes the sockets of other network namespaces (tcp, closed and unhashed beside \
-     containers, unless --quiet-gaps accepts that), or is below zero by a fault of the kernel, is UNKNOWN, with the reason in \
-     the text and the value U. With --strict, counts by rules are repeated until they are confirmed, as with [strict]. CRITICAL overrides WARNING, and WARNING overrides \
+     containers, unless --quiet-gaps accepts that), is below zero by a fault of the kernel, or is closed or unhashed of --netns all while \
+     many sockets come and go, is UNKNOWN, with the reason in the text and the value U. With --strict, counts by rules are repeated until they are confirmed, as with [strict]. CRITICAL overrides WARNING, and WARNING overrides \
      UNKNOWN.",
     "With --netns all the numbers are totals of all network namespaces; rules can then be states, filters, tcp, closed, \
      unhashed and orphaned. If some namespaces cannot be entered, every number is UNKNOWN; so is a rule with an iface that \
