@@ -957,7 +957,7 @@ fn messages_that_may_cost_rows_are_told() {
         let amid = NETSTAT.replacen("tcp6 ", &format!("{said}\ntcp6 "), 1);
         for text in [first, amid] {
             for words in [&["tcpstates", "--by", "family"][..], &["conncount", "--by", "inode"]] {
-                assert_eq!(rows(words, &text), rows(words, NETSTAT), "{text}");
+                assert_eq!(ran(words, &text), ran(words, NETSTAT), "{text}");
             }
         }
     }
@@ -965,8 +965,8 @@ fn messages_that_may_cost_rows_are_told() {
     let own = ["netstat: showing only processes with your user ID\n", NETSTAT].concat();
     assert_eq!(ran(&["conncount", "--by", "process"], &own).2, 1);
     assert_eq!(
-        rows(&["conncount", "--by", "state"], &own),
-        rows(&["conncount", "--by", "state"], NETSTAT)
+        ran(&["conncount", "--by", "state"], &own),
+        ran(&["conncount", "--by", "state"], NETSTAT)
     );
     for (text, said) in [
         (SS, "ss: cannot open netlink"),
@@ -1787,7 +1787,14 @@ fn a_family_without_any_row_is_no_zero_for_who_asks_for_it() {
             assert!(!has_said(line, text, &[], lacks), "{line} of {text}");
         }
     }
-    // Several threads say the same, and another text completes one.
+}
+
+/// Several threads say the same, and another text completes one.
+#[test]
+fn several_threads_tell_of_a_family_without_any_row() {
+    const HEADER: &str = "State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n";
+    let of_ss = |ends: &str| format!("{HEADER}ESTAB 0 0 {ends}\nTIME-WAIT 0 0 {ends}\n");
+    let [v4, v6] = ["127.0.0.1:80 127.0.0.1:1", "[::1]:80 [::1]:1"];
     let dir = scratch("saved-text-one-family");
     let (text, other) = (dir.join("text"), dir.join("other"));
     std::fs::write(&other, of_ss(v6)).unwrap();
@@ -1899,8 +1906,12 @@ fn a_command_that_the_text_contradicts_is_told() {
             "{command} of {text}: {stdout}"
         );
     }
-    // Without a column for it, rows of UDP that the command calls TCP: some of TCP may be like them, but not all.
-    let no_netid = header.replace("Netid ", "");
+}
+
+/// Without a column for it, rows of UDP that the command calls TCP: some of TCP may be like them, but not all.
+#[test]
+fn a_command_of_tcp_for_a_table_of_udp_is_told() {
+    let no_netid = "State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n".to_owned();
     let udp = "UNCONN 0 0 127.0.0.1:53 0.0.0.0:*\nESTAB 0 0 10.0.0.1:53 10.0.0.2:53\n".repeat(2);
     let more = "LISTEN 0 0 10.0.0.1:1 0.0.0.0:*\n";
     let dir = scratch("saved-text-udp-as-tcp");

@@ -111,15 +111,8 @@ impl Doubts {
     pub(in crate::source) const CUT_NAMES: Doubts = Doubts::flag(Flag::CutNames);
 
     const fn flag(flag: Flag) -> Doubts {
-        let listed = Listed::NONE;
-        Doubts {
-            flags: 1 << flag as u32,
-            cut: 0,
-            listed,
-            empty: 0,
-            lacking: [None; 2],
-            is_named: false,
-        }
+        let (flags, lacking) = (1 << flag as u32, [None; 2]);
+        Doubts { flags, cut: 0, listed: Listed::NONE, empty: 0, lacking, is_named: false }
     }
 
     /// `listed`: which protocols a text lists.
