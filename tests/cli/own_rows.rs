@@ -265,7 +265,7 @@ fn connections_that_have_ended_are_read_again() {
 #[test]
 fn a_check_goes_by_its_own_thresholds() {
     let text = "key\tvalue\tresult\twarning\tcritical\tmax\treason\ntcp_ESTABLISHED\t120\tOK\t-\t-\t-\t-\n\
-        tcp6_LISTEN\t3\tOK\t-\t-\t-\t-\ntw_percent\t81.250\tOK\t-\t-\t100\t-\nunhashed\t-5\tOK\t-\t-\t-\t(seen twice)\n\
+        tcp6_LISTEN\t3\tOK\t-\t-\t-\t-\ntw_percent\t81.250\tOK\t-\t-\t100\t-\nunhashed\t15\tOK\t-\t-\t-\t(seen twice)\n\
         SYN_RECV\t-\tUNKNOWN\t-\t-\t-\tno table\n";
     let counts = text.lines().take(3).map(|line| [line, "\n"].concat()).collect::<String>();
     let check = |line: &str, text: &str| {
@@ -295,7 +295,12 @@ fn a_check_goes_by_its_own_thresholds() {
     );
     assert_eq!(
         check("--rule unhashed;;10 --no-perfdata", text),
-        of("unhashed: -5 (\\(seen twice)) [CRITICAL]\n".replace('\\', "").as_str(), 2)
+        of("unhashed: 15 ((seen twice)) [CRITICAL]\n", 2)
+    );
+    // Sockets that moved while they were counted: no number of sockets.
+    assert_eq!(
+        check("--rule unhashed;;10 --no-perfdata", &text.replace("\t15\t", "\t-5\t")),
+        of("unhashed: is below zero: -5 [UNKNOWN]\n", 3)
     );
     assert_eq!(
         check("--rule SYN_RECV --no-perfdata", text),
