@@ -13,7 +13,7 @@ use crate::wire::netlink::Message;
 /// What one call of [`Multicast::next`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Datagrams, whose messages were given.
+    /// A datagram, whose messages were given.
     Read,
     /// Nothing waits to be read.
     Idle,
@@ -29,20 +29,11 @@ pub trait Stream: Messages {
     /// # Errors
     /// If the kernel does not count them.
     fn drops(&self) -> Result<u32, Errno>;
-
-    /// Whether a datagram was received beside the last one and not given yet, of which poll does not tell.
-    fn has_more(&self) -> bool {
-        false
-    }
 }
 
 impl Stream for Netlink {
     fn drops(&self) -> Result<u32, Errno> {
         Netlink::drops(self)
-    }
-
-    fn has_more(&self) -> bool {
-        Netlink::has_more(self)
     }
 }
 
@@ -83,8 +74,8 @@ impl<S: Stream> Multicast<S> {
         }
     }
 
-    /// Reads the datagrams that wait, as many as one system call receives, and calls `each` with their messages; `None` is
-    /// one that the datagram cuts short.
+    /// Reads one datagram if one is waiting, and calls `each` with its messages; `None` is one that the datagram
+    /// cuts short.
     ///
     /// The kernel reports an overrun only once, and continues to drop messages until everything that waits has
     /// been read. So a loss is reported when nothing is waiting any more, or when the next overrun comes: then
@@ -93,18 +84,6 @@ impl<S: Stream> Multicast<S> {
     /// # Errors
     /// The system's, except for losses, and those of `each`.
     pub fn next(
-        &mut self,
-        each: &mut dyn FnMut(Option<Message<'_>>) -> Result<(), Error>,
-    ) -> Result<Step, Error> {
-        loop {
-            let step = self.next_datagram(each)?;
-            if !self.stream.has_more() {
-                return Ok(step);
-            }
-        }
-    }
-
-    fn next_datagram(
         &mut self,
         each: &mut dyn FnMut(Option<Message<'_>>) -> Result<(), Error>,
     ) -> Result<Step, Error> {

@@ -1,7 +1,5 @@
 //! Netlink sockets: requests to the kernel, and its multicast groups of events.
 
-mod batch;
-
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,15 +11,12 @@ use rustix::net::{
 use rustix::rand::GetRandomFlags;
 
 use super::{set_socket_option, socket_option};
-use batch::Batch;
 
 /// A socket connected to a subsystem of the kernel.
 #[derive(Debug)]
 pub struct Netlink {
     fd: OwnedFd,
     buffer: Vec<u8>,
-    /// What was received of groups, once some are joined.
-    batch: Option<Batch>,
     /// The number of the last request.
     number: u32,
 }
@@ -74,7 +69,7 @@ impl Netlink {
         // Nobody can guess the numbers. Without random ones, the kernel has still to be the sender.
         let _ = rustix::rand::getrandom(&mut number, GetRandomFlags::NONBLOCK);
         let number = u32::from_ne_bytes(number);
-        Ok(Netlink { fd, buffer: Vec::with_capacity(DATAGRAM_BYTES), batch: None, number })
+        Ok(Netlink { fd, buffer: Vec::with_capacity(DATAGRAM_BYTES), number })
     }
 
     /// Joins multicast groups: bit N - 1 is group N.
@@ -82,13 +77,12 @@ impl Netlink {
     /// # Errors
     /// `PERM` without CAP_NET_ADMIN in the namespace.
     #[inline(never)]
-    pub fn join(&mut self, groups: u32) -> Result<(), Errno> {
+    pub fn join(&self, groups: u32) -> Result<(), Errno> {
         let wanted = (1..=u32::BITS).filter(|group| groups >> (group - 1) & 1 != 0);
         for group in wanted {
             let (level, option) = (libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP);
             set_socket_option(&self.fd, level, option, group)?;
         }
-        self.batch.get_or_insert_with(Batch::new);
         Ok(())
     }
 
@@ -139,20 +133,9 @@ impl Netlink {
         self.receive_with(RecvFlags::empty())
     }
 
-    /// Receives one datagram if one is waiting; otherwise the error is `AGAIN`. Of groups, a call receives several at once;
-    /// see [`Netlink::has_more`].
+    /// Receives one datagram if one is waiting; otherwise the error is `AGAIN`.
     pub fn receive_now(&mut self) -> Result<&[u8], Errno> {
-        if self.batch.is_none() {
-            return self.receive_with(RecvFlags::DONTWAIT);
-        }
-        let (datagram, length, port) = self.batch.get_or_insert_with(Batch::new).next(&self.fd)?;
-        checked(datagram, length, Some(port))
-    }
-
-    /// Whether a datagram has been received that [`Netlink::receive_now`] has not given yet. Nothing else tells: the kernel
-    /// has nothing left to read.
-    pub fn has_more(&self) -> bool {
-        self.batch.as_ref().is_some_and(Batch::has_more)
+        self.receive_with(RecvFlags::DONTWAIT)
     }
 
     /// Swaps the last datagram with another buffer, which must have a capacity of [`DATAGRAM_BYTES`].
@@ -166,18 +149,14 @@ impl Netlink {
         self.buffer.clear();
         let room = rustix::buffer::spare_capacity(&mut self.buffer);
         let (_, length, from) = rustix::net::recvfrom(&self.fd, room, RecvFlags::TRUNC | flags)?;
-        let port_of = |from| SocketAddrNetlink::try_from(from).map_or(!KERNEL, |from| from.pid());
-        checked(&self.buffer, length, from.map(port_of))
+        let is_foreign =
+            |from| SocketAddrNetlink::try_from(from).map_or(true, |from| from.pid() != KERNEL);
+        if from.is_some_and(is_foreign) {
+            FOREIGN[0].fetch_add(1, Ordering::Relaxed);
+            return Err(Errno::INTR);
+        }
+        if length > self.buffer.len() { Err(Errno::MSGSIZE) } else { Ok(&self.buffer) }
     }
-}
-
-/// The datagram of this length, if it is one of the kernel and whole.
-fn checked(datagram: &[u8], length: usize, port: Option<u32>) -> Result<&[u8], Errno> {
-    if port.is_some_and(|port| port != KERNEL) {
-        FOREIGN[0].fetch_add(1, Ordering::Relaxed);
-        return Err(Errno::INTR);
-    }
-    if length > datagram.len() { Err(Errno::MSGSIZE) } else { Ok(datagram) }
 }
 
 /// The port of the kernel: `nl_pid` in netlink(7).
@@ -213,33 +192,11 @@ mod tests {
         socket.fd = rustix::net::socket(of.0, of.1, of.2).unwrap();
         assert_eq!(socket.port(), None);
         rustix::net::bind(&socket.fd, &SocketAddrNetlink::new(0, 0)).unwrap();
-        for batch in [None, Some(Batch::new())] {
-            socket.batch = batch;
-            assert!(!take_foreign());
-            assert_eq!(send_to(socket.port().unwrap()), Ok(6));
-            assert_eq!(socket.receive_now(), Err(Errno::INTR));
-            assert_eq!(socket.receive_now(), Err(Errno::AGAIN));
-            assert!(take_foreign() && !take_foreign());
-        }
-    }
-
-    #[test]
-    fn one_call_receives_several_datagrams_which_are_given_in_order() {
-        const SENT: u32 = 20;
-        let mut socket = Netlink::sock_diag().unwrap();
-        socket.batch = Some(Batch::new());
-        for number in 0..SENT {
-            // A request without what it asks for: length, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, number, port.
-            let request = [16, 20 | 1 << 16, number, 0].map(u32::to_ne_bytes);
-            socket.send(request.as_flattened()).unwrap();
-        }
-        for number in 0..SENT {
-            let datagram = socket.receive_now().unwrap();
-            assert_eq!(datagram[8..12], number.to_ne_bytes());
-            assert_eq!(datagram.len(), 36);
-            assert_eq!(socket.has_more(), ![15, SENT - 1].contains(&number), "{number}");
-        }
+        assert!(!take_foreign());
+        assert_eq!(send_to(socket.port().unwrap()), Ok(6));
+        assert_eq!(socket.receive_now(), Err(Errno::INTR));
         assert_eq!(socket.receive_now(), Err(Errno::AGAIN));
+        assert!(take_foreign() && !take_foreign());
     }
 
     #[test]

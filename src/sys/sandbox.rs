@@ -222,7 +222,6 @@ static OLD: &[Rule] = &[
 static OLD: &[Rule] = &[];
 
 static DAEMON: &[Rule] = &[
-    (libc::SYS_recvmmsg, Any),
     (libc::SYS_accept4, Any),
     (libc::SYS_unlinkat, Any),
     (libc::SYS_openat, Any),

@@ -44,10 +44,10 @@ enum Supply {
     Replay(Box<Replay>),
 }
 
-/// How often ends of connections are read, several at once, before the caller can do something else.
-const READS_A_TURN: usize = 64;
+/// How many ends of connections are taken before the caller can do something else.
+const ENDS_A_TURN: usize = 1024;
 /// No buffer holds more.
-const MOST_READS: usize = 1 << 17;
+const MOST_ENDS: usize = 1 << 17;
 
 /// How much of a packet is captured: the headers up to TCP's, with the options of both.
 const SNAP_BYTES: u32 = 128;
@@ -116,7 +116,7 @@ impl<'a> Feed<'a> {
     /// If the interface has disappeared.
     pub(super) fn drain(&mut self, tracker: &mut Tracker) -> Result<(), Error> {
         self.pace.wakes(sys::monotonic());
-        self.take_pending(tracker, READS_A_TURN)?;
+        self.take_pending(tracker, ENDS_A_TURN)?;
         if let Supply::Sockets(_, Ok(ends)) = &self.from {
             let now = sys::monotonic();
             if let (Some(nap), true) = (ends.nap(), self.pace.wants_nap(now)) {
@@ -128,7 +128,7 @@ impl<'a> Feed<'a> {
 
     /// Takes all packets or ends of connections that wait.
     pub(super) fn take_all(&mut self, tracker: &mut Tracker) -> Result<(), Error> {
-        self.take_pending(tracker, MOST_READS)
+        self.take_pending(tracker, MOST_ENDS)
     }
 
     fn take_pending(&mut self, tracker: &mut Tracker, most: usize) -> Result<(), Error> {

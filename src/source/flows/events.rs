@@ -80,7 +80,7 @@ impl Events {
     /// # Errors
     /// [`Failure::Refused`]: `PERM` without CAP_NET_ADMIN.
     pub fn open(groups: EventGroups, buffer_bytes: Option<usize>) -> Result<Events, Failure> {
-        let mut socket = conntrack::open()?;
+        let socket = conntrack::open()?;
         let refused = |errno| CTNETLINK.refused(errno);
         if let Some(bytes) = buffer_bytes {
             socket.set_receive_buffer(bytes).map_err(refused)?;

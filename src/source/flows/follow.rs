@@ -11,8 +11,8 @@ use crate::source::multicast::Stream;
 use crate::source::netlink::{Answers, CTNETLINK, Dumped, Exchange, Failure, Progress, Wait};
 use crate::sys::Netlink;
 
-/// How often one turn reads events, several at once, before the caller can do something else.
-const READS_A_TURN: usize = 64;
+/// How many datagrams of events one turn reads before the caller can do something else.
+const EVENTS_A_TURN: usize = 1024;
 /// For this many turns of a dump, events that wait are read before the dump's parts; and for at most this many
 /// turns after it, the events that waited when it ended are read, whatever the size of the buffer. So a flood
 /// of events cannot keep a dump from ending.
@@ -144,7 +144,7 @@ fn read(
     each: &mut impl FnMut(Seen<'_>) -> Result<(), Error>,
 ) -> Result<bool, Error> {
     let mut is_whole = true;
-    for _ in 0..READS_A_TURN {
+    for _ in 0..EVENTS_A_TURN {
         match events.next(|event| each(Seen::Event(event)))? {
             Step::Read => {}
             Step::Lost(lost) => {

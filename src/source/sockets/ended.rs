@@ -44,7 +44,7 @@ impl Endings {
             return Err(SOCK_DIAG.refused(Errno::OPNOTSUPP).into());
         }
         let refused = |errno| SOCK_DIAG.refused(errno);
-        let mut socket = sock_diag::open()?;
+        let socket = sock_diag::open()?;
         let size = socket.set_receive_buffer(BUFFER_BYTES).map_err(refused)?;
         socket.join(GROUPS).map_err(refused)?;
         let from = Multicast::of(SOCK_DIAG, socket);
@@ -61,7 +61,7 @@ impl Endings {
         self.nap
     }
 
-    /// Reads some of the messages that wait; see [`Multicast::next`].
+    /// Reads one message if one is waiting; see [`Multicast::next`].
     ///
     /// # Errors
     /// The system's, except for losses.
