@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use connbox::applet::conntrackd::protocol::VERSION;
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, prlimit};
 
 use super::flows;
 use super::part::Part;
@@ -112,9 +112,7 @@ impl Daemon {
 
     /// Ends it as an administrator does; it must end well.
     fn end(mut self) -> Result<(), String> {
-        let trial = self.trial.take().unwrap();
-        kill_process(trial.pid(), Signal::TERM).unwrap();
-        let ended = trial.end();
+        let ended = self.trial.take().unwrap().end_by(Signal::TERM);
         ended.check(0)?;
         let names: Vec<_> = crate::support::scratch::names_in(&self.folder);
         if ended.status != Some(0) || !names.is_empty() {
@@ -127,8 +125,7 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         if let Some(trial) = self.trial.take() {
-            let _ = kill_process(trial.pid(), Signal::KILL);
-            trial.end();
+            trial.end_by(Signal::KILL);
         }
         let _ = fs::remove_dir_all(&self.folder);
     }

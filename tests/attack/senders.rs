@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::net::{
     AddressFamily, SendFlags, SocketFlags, SocketType, netlink, sendto, socket_with,
 };
-use rustix::process::{Signal, kill_process};
+use rustix::process::Signal;
 
 use super::flows::{event, message};
 use super::part::Part;
@@ -179,7 +179,7 @@ fn ask(stranger: &Stranger, line: &str, random: &mut Random) -> Ended {
     let trial = Trial::start(&mut connbox(words));
     if line.contains("-E") {
         thread::sleep(Duration::from_millis(100 + random.below(200) as u64));
-        let _ = kill_process(trial.pid(), Signal::INT);
+        return trial.end_by(Signal::INT);
     }
     trial.end()
 }
@@ -243,8 +243,7 @@ impl Daemon {
     fn end(self) -> Result<(), String> {
         let socket = self.folder.join("sock").display().to_string();
         let answer = run(&mut connbox(["conntrackd", "--socket", &socket, "-s", "--tsv"]));
-        let _ = kill_process(self.trial.pid(), Signal::TERM);
-        let ended = self.trial.end();
+        let ended = self.trial.end_by(Signal::TERM);
         let _ = fs::remove_dir_all(self.folder);
         ended.check(0)?;
         answer.check(0)?;

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, getrlimit, pidfd_open, setrlimit};
+use rustix::process::{
+    Pid, PidfdFlags, Resource, Rlimit, Signal, getrlimit, kill_process, pidfd_open, setrlimit,
+};
 
 use super::sys;
 use crate::support::CONNBOX;
@@ -102,6 +104,14 @@ impl Trial {
 
     pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
+    }
+
+    /// Tells a run that goes on until then to end, and waits for that.
+    pub fn end_by(mut self, signal: Signal) -> Ended {
+        let _ = kill_process(self.pid(), signal);
+        // What it has run before is no part of its end.
+        self.start = Instant::now();
+        self.end()
     }
 
     /// Waits for its end, or ends it if it takes too long.
