@@ -1,5 +1,7 @@
 //! The TCP numbers of all network namespaces of a running machine, read back to back.
 
+use std::collections::HashMap;
+
 use crate::error::Error;
 use crate::model::{Machine, TcpSockstat};
 use crate::source::Source;
@@ -9,32 +11,42 @@ use crate::source::netns::Namespaces;
 /// How often they are read at most, until no socket comes or goes meanwhile.
 const TRIES: usize = 4;
 
+/// What was read: the sums, and what they are sums of.
+#[derive(Debug, Default)]
+pub(crate) struct Numbers {
+    pub whole: Machine,
+    /// The numbers of each namespace, by its label. Its rows show these, so that they add up.
+    pub of: HashMap<Vec<u8>, TcpSockstat>,
+}
+
 /// Reads nothing but sockstat in all namespaces that can be entered: the sooner it is read, the less has changed.
 ///
 /// # Errors
 /// If one cannot be read.
-pub(crate) fn read(all: &Namespaces, source: &Source) -> Result<Machine, Error> {
+pub(crate) fn read(all: &Namespaces, source: &Source) -> Result<Numbers, Error> {
     let mut best = once(all, source)?;
     for _ in 1..TRIES {
-        if best.moved() == 0 {
+        if best.whole.moved() == 0 {
             break;
         }
         let other = once(all, source)?;
-        if other.moved() < best.moved() {
+        if other.whole.moved() < best.whole.moved() {
             best = other;
         }
     }
     Ok(best)
 }
 
-fn once(all: &Namespaces, source: &Source) -> Result<Machine, Error> {
-    let mut machine = Machine::default();
-    all.visit(&mut |_| {
-        machine.add(&tcp(source)?);
+fn once(all: &Namespaces, source: &Source) -> Result<Numbers, Error> {
+    let mut numbers = Numbers::default();
+    all.visit(&mut |namespace| {
+        let tcp = tcp(source)?;
+        numbers.whole.add(&tcp);
+        numbers.of.insert(namespace.label(), tcp);
         Ok(())
     })?;
-    machine.note(&tcp(source)?);
-    Ok(machine)
+    numbers.whole.note(&tcp(source)?);
+    Ok(numbers)
 }
 
 fn tcp(source: &Source) -> Result<TcpSockstat, Error> {

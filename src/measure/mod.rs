@@ -160,10 +160,14 @@ impl<M: Measures> Table for MeasureTable<M> {
     fn namespaces(&mut self, all: &Namespaces, sample: Sample<'_>) -> Result<Missing, Error> {
         let MeasureTable { measures, names, machine, .. } = self;
         let is_of_machine = |name: &&str| M::OF_MACHINE.contains(name);
-        let sums = names.iter().any(is_of_machine).then(|| machine::read(all, sample.source));
+        let numbers = names.iter().any(is_of_machine).then(|| machine::read(all, sample.source));
+        let of_one = |label: &[u8]| numbers.as_ref()?.as_ref().ok()?.of.get(label).copied();
         let mut is_known = true;
-        let read =
-            |source: &Source, _: &[u8], report: &mut Report| measures.read(names, source, report);
+        let read = |source: &Source, label: &[u8], report: &mut Report| {
+            let mut readings = measures.read(names, source, report)?;
+            readings.tcp = readings.tcp.map(|later| of_one(label).unwrap_or(later));
+            Ok(readings)
+        };
         let missing = sample.everywhere(all, read, |readings, out| {
             is_known &= readings.tcp.is_some();
             // The others have one row for the whole machine.
@@ -171,7 +175,7 @@ impl<M: Measures> Table for MeasureTable<M> {
             names.try_for_each(|name| M::measure(&readings, name, false)?.row(name, out))
         })?;
         // Why they are not was said.
-        *machine = sums.filter(|_| is_known).transpose()?;
+        *machine = numbers.filter(|_| is_known).transpose()?.map(|numbers| numbers.whole);
         Ok(missing)
     }
 

@@ -105,7 +105,7 @@ impl<'a> Rules<'a> {
         if self.rules.iter().any(is_one) {
             self.machine = Some(match machine::read(all, source) {
                 Err(Error::Fault { status: Status::Failed, text }) => Err(error::visible(&text)),
-                machine => Ok(machine?),
+                numbers => Ok(numbers?.whole),
             });
         }
         Ok(())
