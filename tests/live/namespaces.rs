@@ -7,6 +7,7 @@
 use crate::support;
 use crate::world;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -44,6 +45,19 @@ fn sum(text: &str, name: &str) -> i64 {
         .filter(|fields| fields[0] != "-" && fields[2] == name)
         .map(|fields| fields[3].parse::<i64>().expect("a number"))
         .sum()
+}
+
+/// The same, where no namespace came or went meanwhile: one that has gone is in the sums, and has no row.
+fn all_of_one_moment(three: &Three, words: &[&str]) -> String {
+    // Where many sockets come and go, the differences are not known.
+    let _machine = world::hold_machine();
+    let named = three.named();
+    let labels = || {
+        let text = all(&named, &["sockstat", "TCP.tw"]);
+        Ok(text.lines().filter_map(|line| line.split('\t').next()).map(str::to_owned).collect())
+    };
+    let (_, text): (BTreeSet<String>, _) = world::at_a_quiet_point(labels, || all(&named, words));
+    text
 }
 
 /// Two worlds with names and one without, each with a different number of sockets.
@@ -205,9 +219,7 @@ fn threads_read_what_one_thread_reads() {
 #[test]
 fn each_number_has_one_row() {
     let Some(three) = Three::make("each_number_has_one_row") else { return };
-    // Where many come and go, the differences are not known.
-    let _machine = world::hold_machine();
-    let text = all(&three.named(), &["closedcalc"]);
+    let text = all_of_one_moment(&three, &["closedcalc"]);
     let of_machine = |text: &str| -> Vec<String> {
         rows_of(text, &["-"])
             .iter()
@@ -222,16 +234,16 @@ fn each_number_has_one_row() {
     let last = text.lines().skip_while(|line| !line.starts_with("-\t")).count();
     assert_eq!(last, 3, "the machine's rows come last: {text}");
 
-    let text = all(&three.named(), &["conncount"]);
+    let text = all_of_one_moment(&three, &["conncount"]);
     assert_eq!(of_machine(&text), ["tcp", "closed", "orphaned", "unhashed"]);
     let tw = sum(&text, "timewait");
     assert_eq!(machine(&text, "closed") - machine(&text, "unhashed"), tw);
-    let picked = all(&three.named(), &["conncount", "unhashed", "estab", "tcp"]);
+    let picked = all_of_one_moment(&three, &["conncount", "unhashed", "estab", "tcp"]);
     assert_eq!(of_machine(&picked), ["unhashed", "tcp"]);
     assert!(
         picked.lines().filter(|line| !line.starts_with('-')).all(|line| line.contains("\testab\t"))
     );
-    assert_eq!(all(&three.named(), &["closedcalc", "-v", "unhashed"]).lines().count(), 1);
+    assert_eq!(all_of_one_moment(&three, &["closedcalc", "-v", "unhashed"]).lines().count(), 1);
 }
 
 #[test]
@@ -265,9 +277,7 @@ fn differences_that_hold_sockets_of_other_namespaces_come_with_a_warning() {
 #[test]
 fn the_formulae_are_explained_with_their_sums() {
     let Some(three) = Three::make("the_formulae_are_explained_with_their_sums") else { return };
-    // Where many come and go, the differences are not known.
-    let _machine = world::hold_machine();
-    let text = all(&three.named(), &["closedcalc", "--explain"]);
+    let text = all_of_one_moment(&three, &["closedcalc", "--explain"]);
     let (inuse, inuse6) = (sum(&text, "inuse"), sum(&text, "inuse6"));
     let (alloc, tw) = (machine(&text, "alloc"), sum(&text, "tw"));
     let closed = format!(
@@ -277,7 +287,7 @@ fn the_formulae_are_explained_with_their_sums() {
     let unhashed =
         format!("\thost\talloc - sum of inuse - sum of inuse6 = {alloc} - {inuse} - {inuse6}\t");
     assert!(text.contains(&unhashed), "{unhashed}: {text}");
-    let text = all(&three.named(), &["conncount", "--explain", "closed", "tcp"]);
+    let text = all_of_one_moment(&three, &["conncount", "--explain", "closed", "tcp"]);
     assert!(
         text.contains("\thost\talloc - (sum of inuse + sum of inuse6 - sum of tw)\t"),
         "{text}"
