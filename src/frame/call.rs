@@ -244,7 +244,7 @@ impl Call {
         } else {
             out.finish()?;
         }
-        if self.report.is_troubled { Err(Error::Said) } else { Ok(()) }
+        self.report.end()
     }
 
     /// The saved files, with those of a sosreport's folder in its place.

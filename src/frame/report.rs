@@ -21,7 +21,7 @@ pub struct Report {
     /// The messages that a run for a file of several applets would print, each with its speaker.
     pub(crate) kept: Option<Vec<(&'static str, Vec<u8>)>>,
     /// Whether something could not be read (an error said so).
-    pub(super) is_troubled: bool,
+    is_troubled: bool,
     /// Which of the requested network namespaces could not be counted (an error said so).
     pub(crate) partial: Option<String>,
     /// Whether a gap was reported.
@@ -153,6 +153,14 @@ impl Report {
     /// Prints a message, each time.
     pub fn say(&mut self, text: &str) {
         self.write(Kind::Message, self.name, text.as_bytes());
+    }
+
+    /// The end of a run that has printed all it can.
+    ///
+    /// # Errors
+    /// [`Error::Said`] if something was left out.
+    pub(crate) fn end(&self) -> Result<(), Error> {
+        if self.is_troubled { Err(Error::Said) } else { Ok(()) }
     }
 
     /// Prints a line in the form of the original tool, without the applet's name.

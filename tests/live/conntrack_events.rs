@@ -256,7 +256,9 @@ fn a_stopped_reader_is_told_exactly_what_it_lost() {
     };
     rows.wait_for("all that was sent", |text| text.ends_with('\n') && total(text) == FLOWS);
     assert!(rows.stdout().contains("\tLOST\t"));
-    assert_eq!(rows.end(Signal::TERM).stderr, "");
+    let Ran { status, stderr, .. } = rows.end(Signal::TERM);
+    assert!(stderr.starts_with("conntrack: events were lost, as the rows LOST say: "), "{stderr}");
+    assert_eq!((status, stderr.lines().count()), (1, 1));
 }
 
 /// The flows left after the events of a stream; two may have the same ID.

@@ -28,6 +28,9 @@ use crate::track::flows;
 const WRITE_BYTES: usize = 32 * 1024;
 /// How much a pipe takes without blocking when poll says that it is writable.
 const PIPE_BYTES: usize = 4096;
+/// What is said once where rows lack events. Text has the status of the original.
+const LOST: &str = "events were lost, as the rows LOST say: the receive buffer was full; -b makes it larger, and --resync finds \
+    the flows by a dump";
 /// Nanoseconds per microsecond.
 const MICRO: u64 = 1000;
 
@@ -208,6 +211,10 @@ impl<'a> View<'a> {
             let reason = "the receive buffer was full; -b makes it larger";
             report.say(&format!("{number} events lost: {reason}"));
             return Ok(());
+        }
+        // A dump makes the rows whole again.
+        if self.cache.is_none() {
+            report.lack(LOST);
         }
         self.out.begin(sys::unix_milliseconds(), Duration::ZERO);
         // The other columns are absent.

@@ -50,7 +50,8 @@ pub(super) fn run(call: &mut Call, args: &Args, table: Listing) -> Result<(), Er
     let may_nap = size >= Pace::BUFFER_BYTES;
     let (follower, resync) = (Follower::of(events), args.resync);
     let watch = Watch { view, follower, resync, may_nap, pace: Pace::default() };
-    watch.run(&mut call.report)
+    watch.run(&mut call.report)?;
+    call.report.end()
 }
 
 /// Refuses options that make no sense for events.

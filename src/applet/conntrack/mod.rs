@@ -68,7 +68,7 @@ const ORIGINAL: Original = Original {
     status_of_usage: 2,
     status_of_failure: 1,
     statuses: "0 on success, also if no flow matches the filters; 1 if the kernel refuses, a privilege is \
-        missing, or -G finds no flow; 2 after a wrong command line.",
+        missing, -G finds no flow, or rows of -E lack events that were lost (text and --resync: 0); 2 after a wrong command line.",
 };
 
 /// All columns that `conntrack` may show.

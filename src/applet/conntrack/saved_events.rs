@@ -103,8 +103,8 @@ impl View<'_> {
 
     /// Says that events were lost.
     fn lost(&mut self, lost: u64, place: Place<'_>, report: &mut Report) -> Result<(), Error> {
+        report.trouble(&place.error("the tool lost events here"));
         if self.out.is_original() {
-            report.trouble(&place.error("the tool lost events here"));
             return Ok(());
         }
         self.out.begin_at(None);
