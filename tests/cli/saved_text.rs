@@ -358,6 +358,9 @@ fn a_text_of_netstat_answers_what_its_options_show() {
     assert_eq!(by(&["--by", "inode"]), "-\t1\n9028066\t1\n9028067\t1\n9028069\t1\n");
     assert_eq!(by(&["--inode", "9028066"]), "1\n");
     assert_eq!(by(&["--by", "lport", "--state", "estab"]), "80\t1\n7008\t1\n");
+    // What is cut is of the other family.
+    assert_eq!(by(&["-4", "--by", "laddr"]), "127.0.0.1\t2\n");
+    assert_eq!(by(&["-4", "--raddr", "127.0.0.1", "--by", "lport"]), "40106\t1\n");
     const REFUSED: &str = "conncount: FILE:6: an address may be cut, as it fills its column: save the text with netstat -W\n";
     for words in [
         &["--by", "laddr"][..],

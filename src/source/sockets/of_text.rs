@@ -163,19 +163,21 @@ impl<'a> Texts<'a> {
             Family::Inet => Ipv4Addr::UNSPECIFIED.into(),
             Family::Inet6 => Ipv6Addr::UNSPECIFIED.into(),
         };
+        // No address of the other family, not even a listener's, is compared with one of this family.
+        let is_asked = self.query.has_family(family);
         let address = match end.host {
             Host::Address(IpAddr::V4(address)) if family == Family::Inet6 => {
                 address.to_ipv6_mapped().into()
             }
             Host::Address(address) => address,
             Host::Any => any,
-            Host::Name(name) if self.asks_networks => {
+            Host::Name(name) if is_asked && self.asks_networks => {
                 let name = name.escape_ascii();
                 return Err(place.error(format_args!(
                     "'{name}' is a name, not an address: save the text with -n"
                 )));
             }
-            Host::Cut if self.asks_ends => {
+            Host::Cut if is_asked && self.asks_ends => {
                 return Err(place.error(
                     "an address may be cut, as it fills its column: save the text with netstat -W",
                 ));
