@@ -32,8 +32,8 @@ pub use clock::{
 };
 use files::is_us;
 pub use files::{
-    are_other_files, entries, file_size, is_directory, is_file, open, open_file, open_input,
-    open_input_file, other_program, own_binary, read, read_all, read_at, write_all,
+    are_other_files, entries, file_size, is_directory, is_file, is_regular, open, open_file,
+    open_input, open_input_file, other_program, own_binary, read, read_all, read_at, write_all,
 };
 pub use kernel::{Kernel, OF_READER};
 pub use netlink::{DATAGRAM_BYTES, Netlink, foreign, take_foreign};

@@ -55,8 +55,8 @@ const CONNTRACK: &str = "conntrack";
 pub fn textfile(operands: &[OsString], say: Say) -> Result<(), Error> {
     let Head { interval, accepts_gaps, file, words } = head(operands)?;
     let file = Path::new(&file);
-    check(file)?;
     sys::refuse_borrowed_rights(file.as_os_str().as_bytes())?;
+    check(file)?;
     let (sections, start) = (sections(&words)?, sys::monotonic());
     let mut messages = Messages { say, before: Vec::new(), now: Vec::new() };
     let mut is_first = true;

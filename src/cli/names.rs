@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use super::near;
 use crate::error::{Error, Status};
@@ -9,7 +10,7 @@ use crate::error::{Error, Status};
 /// An error for a word that is no option where no NAME is taken, for `reason`. Often it is one of several files, as a pattern of
 /// a shell gives them.
 pub fn unexpected(word: &OsStr, reason: &str) -> Error {
-    let is_file = std::path::Path::new(word).is_file();
+    let is_file = crate::sys::is_regular(Path::new(word));
     let hint = || format!("no option; to read the file: --from {}", word.display());
     Error::usage(word.as_bytes(), if is_file { hint() } else { reason.to_owned() })
 }
@@ -18,7 +19,7 @@ pub fn unexpected(word: &OsStr, reason: &str) -> Error {
 pub fn unknown_name<'a>(name: &OsStr, known: impl Iterator<Item = &'a str>) -> Error {
     /// A longer list would hide what is wrong.
     const MOST: usize = 20;
-    if std::path::Path::new(name).is_file() {
+    if crate::sys::is_regular(Path::new(name)) {
         let hint = format!("no row of that name; to read the file: --from {}", name.display());
         return Error::usage(name.as_bytes(), hint);
     }

@@ -79,7 +79,8 @@ impl Field {
         Field { text, tone, is_number: true, count: counts.then_some(number) }
     }
 
-    fn of_text(value: Value<'_>) -> Field {
+    /// The field of what is no number.
+    pub(super) fn of_text(value: Value<'_>) -> Field {
         match value {
             Value::Absent | Value::Text(b"") | Value::List(b"") => Field::dim("-"),
             Value::Text(text) | Value::List(text) => {

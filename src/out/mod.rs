@@ -33,6 +33,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use field::Field;
 use places::{Place, Places};
 
 use crate::error::Error;
@@ -226,9 +227,8 @@ impl Out {
             Format::Fish => shell::push_value(buffer, Shell::Fish, value),
             Format::Json | Format::JsonArray => json::push_value(buffer, value),
             Format::Prometheus => prometheus::label(buffer, value),
-            Format::Tsv | Format::Bare | Format::Table | Format::Original => {
-                tsv::value(buffer, value);
-            }
+            Format::Table => buffer.extend_from_slice(Field::of_text(*value).text.as_bytes()),
+            Format::Tsv | Format::Bare | Format::Original => tsv::value(buffer, value),
         }
     }
 

@@ -259,7 +259,7 @@ pub fn link_to_us(
         Err(Errno::EXIST) => {}
         Err(error) => return Err(error),
     }
-    if super::is_us(directory, name)? {
+    if leads_to_us(directory, name)? {
         return Ok(Linked::Already);
     }
     if force {
@@ -277,12 +277,20 @@ pub fn is_link_to_us(directory: &OwnedFd, name: &str) -> Result<Option<bool>, Er
     let name = c_string(name)?;
     match rustix::fs::statat(directory, name.as_c_str(), AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink => {
-            super::is_us(directory, &name).map(Some)
+            leads_to_us(directory, &name).map(Some)
         }
         Ok(_) => Ok(Some(false)),
         Err(Errno::NOENT) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a name leads to this program, and not by a link that another user has put into a shared directory: that one
+/// leads wherever this user wants tomorrow.
+fn leads_to_us(directory: &OwnedFd, name: &CStr) -> Result<bool, Errno> {
+    let there = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    let is_link = FileType::from_raw_mode(there.st_mode) == FileType::Symlink;
+    Ok(!(is_link && place::is_foreign(directory, &there)?) && super::is_us(directory, name)?)
 }
 
 /// Removes a link.

@@ -253,7 +253,7 @@ fn bind(path: &Path) -> Result<OwnedFd, Error> {
     Ok(fd)
 }
 
-/// Connects to the socket at `path`; an answer that takes more than a minute is an error.
+/// Connects to the socket at `path` with the caller's rights; an answer that takes more than a minute is an error.
 pub fn connect(path: &Path) -> Result<OwnedFd, Errno> {
     const PATIENCE: Duration = Duration::from_secs(60);
     let address = SocketAddrUnix::new(path)?;
@@ -261,6 +261,7 @@ pub fn connect(path: &Path) -> Result<OwnedFd, Errno> {
     let fd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     sockopt::set_socket_timeout(&fd, Timeout::Recv, Some(PATIENCE))?;
     sockopt::set_socket_timeout(&fd, Timeout::Send, Some(PATIENCE))?;
+    let _caller = super::caller::become_caller()?;
     rustix::io::retry_on_intr(|| rustix::net::connect(&fd, &address))?;
     Ok(fd)
 }

@@ -32,10 +32,19 @@ pub fn open_input_file(path: &Path) -> Option<OwnedFd> {
     is_file.then(|| open(path).ok())?
 }
 
-/// Whether a path that the user names is a directory.
+/// Whether a path that the user names is a directory, as far as the user may see it.
 pub fn is_directory(path: &Path) -> bool {
-    let stat = rustix::fs::stat(path);
-    stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+    is_of(path, FileType::Directory)
+}
+
+/// The same for a regular file.
+pub fn is_regular(path: &Path) -> bool {
+    is_of(path, FileType::RegularFile)
+}
+
+fn is_of(path: &Path, kind: FileType) -> bool {
+    let Ok(_caller) = super::caller::become_caller() else { return false };
+    rustix::fs::stat(path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == kind)
 }
 
 /// The entries of a directory, in any order; none if it does not exist.

@@ -32,7 +32,15 @@ pub fn enter_network_namespace(which: &OsStr) -> Result<(), Error> {
         [NAMED.as_bytes(), b"/", bytes].concat()
     };
     let other = || Err(Error::failed(&path, "not a network namespace"));
-    let mut opened = open_file(Path::new(OsStr::from_bytes(&path)));
+    let mut opened = {
+        // What only names a process or a name of ip(8) tells nothing about hidden files.
+        let is_path = bytes.contains(&b'/');
+        let _caller = is_path
+            .then(super::caller::become_caller)
+            .transpose()
+            .map_err(|error| Error::system(&path, error))?;
+        open_file(Path::new(OsStr::from_bytes(&path)))
+    };
     if is_process && matches!(opened, Err(PathError::System(error)) if is_gone(error)) {
         // Once its first thread has ended, only the others show it.
         let pid = which.to_str().and_then(|pid| pid.parse().ok()).unwrap_or_default();

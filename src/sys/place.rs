@@ -73,6 +73,24 @@ pub(super) struct Spot {
     pub(super) name: CString,
 }
 
+fn shared_by(directory: &OwnedFd) -> Result<Option<u32>, Errno> {
+    const STICKY: u32 = 0o1000;
+    const OTHERS: u32 = 0o022;
+    let directory = rustix::fs::fstat(directory)?;
+    let mode = directory.st_mode;
+    Ok((mode & STICKY != 0 && mode & OTHERS != 0).then_some(directory.st_uid))
+}
+
+/// Whether what is `there` in a directory is what another user has put into a shared one.
+pub(super) fn is_foreign(directory: &OwnedFd, there: &Stat) -> Result<bool, Errno> {
+    /// Stands for all users without a number in this user namespace.
+    const NO_USER: u32 = 65534;
+    let owner = there.st_uid;
+    Ok(shared_by(directory)?.is_some_and(|host| {
+        owner != rustix::process::geteuid().as_raw() && (owner != host || owner == NO_USER)
+    }))
+}
+
 /// What has a name: open without any right but to look at it, and its properties.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -105,21 +123,12 @@ impl Spot {
     /// Whether others may write in the directory but not remove what is not theirs, as in /tmp: another
     /// user may then have put anything here. The result is the directory's owner.
     pub(super) fn shared_by(&self) -> Result<Option<u32>, Errno> {
-        const STICKY: u32 = 0o1000;
-        const OTHERS: u32 = 0o022;
-        let directory = rustix::fs::fstat(&self.directory)?;
-        let mode = directory.st_mode;
-        Ok((mode & STICKY != 0 && mode & OTHERS != 0).then_some(directory.st_uid))
+        shared_by(&self.directory)
     }
 
     /// Whether `there` is what another user has put into a shared directory.
     fn is_foreign(&self, there: &Entry) -> Result<bool, Errno> {
-        /// Stands for all users without a number in this user namespace.
-        const NO_USER: u32 = 65534;
-        let owner = there.stat.st_uid;
-        Ok(self.shared_by()?.is_some_and(|host| {
-            owner != rustix::process::geteuid().as_raw() && (owner != host || owner == NO_USER)
-        }))
+        is_foreign(&self.directory, &there.stat)
     }
 
     /// Opens `there` to write it in place, without waiting for ever.

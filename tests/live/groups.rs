@@ -384,6 +384,9 @@ fn strange_names_stay_apart_and_those_that_become_equal_add_up() {
     let shell = sorted(&run(&["--shell"]));
     assert_eq!(shell.len(), 6, "{shell:?}");
     assert!(shell.contains(&"PROCESS=\"a?\" COUNT=\"2\"".to_owned()), "{shell:?}");
+    let table = sorted(&run(&["--human"]));
+    let both: Vec<_> = table.iter().filter(|line| line.starts_with(r"\xff ")).collect();
+    assert!(both.len() == 1 && both[0].ends_with(" 2"), "{table:?}");
     // A file for node_exporter is complete, and has every series.
     let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("strange-names.prom");
     let line = ["--textfile", file.to_str().unwrap(), "conncount", "--by", "process"];

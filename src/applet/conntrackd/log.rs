@@ -110,7 +110,8 @@ impl Log {
         }
         let mut written = 0;
         let result = self.write(&mut written);
-        let whole = self.ends.partition_point(|end| *end <= written);
+        // A line that lacks its end alone is in the file: the next one ends it.
+        let whole = self.ends.partition_point(|end| *end <= written.saturating_add(1));
         if written > 0 {
             self.is_torn = self.ends[..whole].last() != Some(&written);
         }

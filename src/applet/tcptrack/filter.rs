@@ -33,7 +33,7 @@ pub(super) fn expression(text: &[u8], args: &Args, kernel: &Kernel) -> Result<Ex
 /// The error for an expression that begins with an interface, as `tcptrack eth0`, or with a file.
 fn meant_other(text: &[u8], args: &Args) -> Option<Error> {
     let word = text.split(|byte| *byte == b' ').next()?;
-    if args.file.is_none() && Path::new(OsStr::from_bytes(word)).is_file() {
+    if args.file.is_none() && crate::sys::is_regular(Path::new(OsStr::from_bytes(word))) {
         let name = crate::error::visible(word);
         let reason = "not a part of a filter; to read the file";
         let reason =

@@ -138,7 +138,7 @@ static OPTIONS: [Opt<Args>; 25] = [
         "remove closed connections after SECONDS (2, or two ticks if they take longer)",
         |args, value| {
             // As tcpdump -r FILE.
-            let wrong = |reason| match PathBuf::from(value).is_file() {
+            let wrong = |reason| match crate::sys::is_regular(std::path::Path::new(value)) {
                 true => format!("'{}' is a file; to read a capture: -T FILE", value.display()),
                 false => reason,
             };

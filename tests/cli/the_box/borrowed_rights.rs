@@ -2,7 +2,9 @@
 //! caller, and reads none that the caller may not read.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use super::calls::root;
@@ -124,4 +126,65 @@ fn a_program_with_borrowed_rights_reads_what_its_caller_may_read() {
     // Afterwards it has its rights again: other users' processes can be seen.
     let (status, said) = folder.run(0o4755, "conncount --process no-such", "");
     assert!(status == Some(0) || said.contains("forbidden although"), "{status:?} {said}");
+}
+
+/// What root's daemon tells and does, it tells and does to those who may open its socket.
+#[test]
+fn a_program_with_borrowed_rights_asks_no_daemon_that_its_caller_may_not_ask() {
+    let test = "a_program_with_borrowed_rights_asks_no_daemon_that_its_caller_may_not_ask";
+    let Some(folder) = Folder::make(test) else { return };
+    if !folder.lends_rights(test) {
+        return;
+    }
+    let path = folder.0.join("socket");
+    let daemon = UnixListener::bind(&path).unwrap();
+    daemon.set_nonblocking(true).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    for command in ["-s", "-i", "-R", "-k", "-s runtime"] {
+        let words = format!("conntrackd {command} --socket {}", path.display());
+        let (status, said) = folder.run(0o4755, &words, "");
+        assert!(status == Some(1) && said.contains("Permission denied"), "{command}: {said}");
+        assert_eq!(daemon.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "{command}");
+    }
+}
+
+/// Messages are those about a file that does not exist.
+#[test]
+fn a_program_with_borrowed_rights_does_not_tell_what_exists() {
+    let test = "a_program_with_borrowed_rights_does_not_tell_what_exists";
+    let Some(folder) = Folder::make(test) else { return };
+    if !folder.lends_rights(test) {
+        return;
+    }
+    let hidden = folder.0.join("hidden");
+    fs::create_dir_all(hidden.join("there")).unwrap();
+    fs::write(hidden.join("file"), "").unwrap();
+    fs::set_permissions(&hidden, fs::Permissions::from_mode(0o700)).unwrap();
+    for words in [
+        "conncount --from PATH",
+        "conncount --netns PATH",
+        "conncount PATH",
+        "conncount --by pod --pods PATH",
+        "closedcalc --by pod PATH",
+        "conntrack -L --from PATH",
+        "conntrackd -s -C PATH",
+        "conntrackd -s --socket PATH",
+        "network-connections --test PATH,,0",
+        "tcptrack PATH",
+        "tcptrack -r PATH",
+        "tcptrack -T PATH",
+        "tcptrack --once --netns PATH",
+        "--textfile PATH closedcalc",
+        "--install PATH",
+    ] {
+        let said = |name: &str| {
+            let path = format!("hidden/{name}");
+            let (status, said) = folder.run(0o4755, &words.replace("PATH", &path), "");
+            (status, said.replace(&path, "PATH"))
+        };
+        let nothing = said("nothing");
+        assert_ne!(nothing.0, Some(0), "{words}");
+        assert_eq!(said("there"), nothing, "{words}");
+        assert_eq!(said("file"), nothing, "{words}");
+    }
 }

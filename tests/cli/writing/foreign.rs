@@ -276,3 +276,32 @@ fn a_file_of_another_user_is_replaced_and_not_handed_over() {
     }
     assert_eq!(names_in(&directory.join("st")), ["out"]);
 }
+
+/// It may lead to connbox today.
+#[test]
+fn a_link_of_another_user_is_not_taken_for_installed() {
+    let Some(directory) = place("a_link_of_another_user_is_not_taken_for_installed") else {
+        return;
+    };
+    let (shared, name) = (directory.join("st"), directory.join("st/conncount"));
+    let run = |words: &[&str]| {
+        let mut command = support::command(CONNBOX);
+        let output = support::within(60, command.args(words).arg(&shared).arg("conncount"));
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    link(CONNBOX, &name, OTHER);
+    let (status, said) = run(&["--install"]);
+    assert!(status == Some(1) && said.contains("is not a link to connbox"), "{said}");
+    let (_, said) = run(&["--uninstall"]);
+    assert!(said.starts_with("kept ") && said.contains(": not a link to "), "{said}");
+    assert_eq!(fs::symlink_metadata(&name).unwrap().uid(), OTHER);
+    assert_eq!(run(&["--install", "--force"]), (Some(0), format!("linked {}\n", name.display())));
+    assert_eq!(fs::symlink_metadata(&name).unwrap().uid(), 0);
+    // What is ours is there.
+    assert_eq!(run(&["--install"]).0, Some(0));
+    // Whoever owns the directory may link what he wants.
+    link(CONNBOX, &name, OTHER);
+    chown(&shared, Some(OTHER), Some(OTHER)).unwrap();
+    assert!(run(&["--install"]).1.starts_with("linked already: "));
+}

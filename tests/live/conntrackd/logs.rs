@@ -169,6 +169,36 @@ fn lines_that_are_in_the_file_are_not_lost() {
     assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), 1);
 }
 
+#[test]
+fn a_line_that_lacks_its_end_alone_is_in_the_file() {
+    let Some(place) = Place::new("ends_missing") else { return };
+    let log = place.path("log");
+    let daemon = place.daemon(&["--log", &log]);
+    let pid = Pid::from_raw(i32::try_from(daemon.pid()).unwrap()).unwrap();
+    let limit = |current| {
+        prlimit(Some(pid), Resource::Fsize, Rlimit { current, maximum: None }).unwrap();
+    };
+    let numbers = || ["lines", "lost"].map(|name| place.number("log", name));
+    let ended = |port: u16| {
+        place.flows(port, 1);
+        until("the flow", || place.number("flows", "active") == 1);
+        end(&place);
+    };
+    ended(4000);
+    until("its line", || numbers() == [1, 0]);
+    let one = fs::read_to_string(&log).unwrap();
+    limit(Some(one.len() as u64 * 2 - 1));
+    ended(4001);
+    until("the line without its end", || numbers() == [2, 0]);
+    assert_eq!(fs::metadata(&log).unwrap().len(), one.len() as u64 * 2 - 1);
+    limit(None);
+    signal(daemon.pid(), Signal::HUP);
+    ended(4002);
+    until("the line behind it", || numbers() == [3, 0]);
+    let text = fs::read_to_string(&log).unwrap();
+    assert_eq!(text.lines().map(str::len).collect::<Vec<_>>(), [one.len() - 1; 3], "{text}");
+}
+
 /// Another user.
 const OTHER: u32 = 65_533;
 
