@@ -46,6 +46,28 @@ fn sentences_of_netstat_are_counters() {
     assert_eq!(ran("", &whole), ran("", &text));
 }
 
+/// Which section comes first depends on the options and on what the kernel has counted: any may.
+#[test]
+fn any_section_begins_the_text() {
+    let text = recording("netstat-st.txt");
+    let wanted = ran("", &text);
+    for group in
+        ["Ip", "Icmp", "IcmpMsg", "Udp", "UdpLite", "IpExt", "Ip6", "Icmp6", "Udp6", "UdpLite6"]
+    {
+        let whole = format!("{group}:\n    InType3: 3\n    2 packets received\n{text}");
+        assert_eq!(ran("", &whole), wanted, "{group}");
+        // Without any section about TCP there is no number.
+        let (stdout, stderr, status) = ran("-v InSegs", &format!("{group}:\n    InType3: 3\n"));
+        assert_eq!((stdout.as_str(), status), ("", 1), "{stderr}");
+        assert!(stderr.contains("contains no group Tcp"), "{stderr}");
+        // The same text twice is never a sum in silence.
+        let (_, stderr, status) = ran("", &[&whole[..], &whole].concat());
+        assert!(status == 1 && !stderr.is_empty(), "{group}: {stderr}");
+    }
+    let ext = &text[text.find("TcpExt:").unwrap()..];
+    assert_eq!(ran("-v TW", ext), both("12\n", "", 0));
+}
+
 #[test]
 fn sentences_of_old_versions_are_counters() {
     let text = "Tcp:\n    126 active connections openings\n    11 passive connection openings\n    8 segments retransmited\n    \

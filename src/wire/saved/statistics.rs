@@ -6,9 +6,15 @@
 
 use crate::wire::text::{self, Fields};
 
+/// The sections that netstat prints, any of which may be the first one: it depends on its options, and on what the
+/// kernel has counted (`IcmpMsg:` stands before `Tcp:` once there was a message of ICMP).
+const SECTIONS: &str =
+    "Ip Icmp IcmpMsg Tcp Udp UdpLite IpExt TcpExt MPTcpExt Ip6 Icmp6 Udp6 UdpLite6 Sctp";
+
 /// Whether a line is the first one.
 pub fn begins(line: &[u8]) -> bool {
-    matches!(section(line), Some(b"Ip" | b"Tcp"))
+    let mut known = SECTIONS.split(' ');
+    section(line).is_some_and(|group| known.any(|known| known.as_bytes() == group))
 }
 
 /// The group that begins with a line, `TcpExt:`.
@@ -78,6 +84,7 @@ mod tests {
             assert_eq!(pair(line), None, "{line}");
         }
         assert_eq!(section(b"TcpExt:"), Some(&b"TcpExt"[..]));
+        assert!(begins(b"Udp6:\r") && !begins(b"Foo:") && !begins(b"Udp6: 1"));
         for line in ["TcpExt: 1 2", "", ":", "    Tcp:", "a b:"] {
             assert_eq!(section(line.as_bytes()), None, "{line}");
         }
