@@ -169,7 +169,12 @@ impl<'a> Facts<'a> {
     ) -> T {
         let Shared { holders, cgroups, later_cgroups, .. } = self.shared;
         if let Some(words) = self.words {
-            return words.with(socket.cgroup.map_or(0, |number| number as u32), each);
+            return words.with(socket.cgroup.map_or(0, |number| number as u32), |path| {
+                if path.is_some_and(|path| path.starts_with(b"unreachable:")) {
+                    self.shared.has_unreachable.store(true, Ordering::Relaxed);
+                }
+                each(path)
+            });
         }
         // Where cgroup2 is not in use, all sockets are in its first group, and processes in others.
         let is_unused = cgroups.is_none() && socket.cgroup == Some(cgroup::TOP);

@@ -60,6 +60,11 @@ impl Shared {
     /// Why the control groups of sockets, or those that are asked for, may not be known.
     fn hidden_cgroups(&self, query: &Query) -> Option<String> {
         let has_unreachable = self.has_unreachable.load(Ordering::Relaxed);
+        if self.words.is_some() {
+            // Of such a row itself, nothing is wrong.
+            let is_missed = has_unreachable && query.looks_at_cgroups() && !is_of_root(query);
+            return is_missed.then(|| UNNAMED.to_owned());
+        }
         let all = self.cgroups.as_ref();
         let is_any_unknown =
             || all.is_some_and(|all| query.cgroups.iter().any(|path| !all.has(path)));
@@ -150,6 +155,9 @@ impl Shared {
         if pods.has_old_groups { self.holders.is_none_in(is_it) } else { Ok(true) }
     }
 }
+
+const UNNAMED: &str =
+    "--from: the text does not name all control groups: some were gone, or out of sight";
 
 /// The options that name pods and containers, each with what is said where there is none.
 fn homes(query: &Query) -> [(&Choice<Vec<u8>>, Which, &'static str); 2] {

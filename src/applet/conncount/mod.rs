@@ -161,7 +161,8 @@ pub(super) static APPLET: Applet = Applet {
          descriptors to the rest of its process (unshare(2) with CLONE_FILES) has the name of the process, and the \
          thread's number as its pid.",
         "In a cgroup namespace of its own (a container), connbox sees a part of the groups: others are unreachable, and \
-         unless --cgroup / counts them, whatever their names, a warning says so, and the status is 1.",
+         unless --cgroup / counts them, whatever their names, a warning says so, and the status is 1. So it is with --from, where a text calls some \
+         unreachable: who asks for a group cannot know whether they are in it.",
         "A count of sockets that come and go may be off: see BUGS of connbox(1).",
     ],
     needs: "No privileges. The keys pid and process, --process, and cgroup before Linux 5.9 need \
