@@ -1,5 +1,7 @@
 //! Numbers that follow from a seed, and damage done by them.
 
+use std::ops::Range;
+
 /// The generator xorshift64*: the same numbers on every machine.
 pub struct Random(u64);
 
@@ -90,7 +92,7 @@ pub fn damaged(random: &mut Random, bytes: &[u8], others: &[&[u8]]) -> Vec<u8> {
 fn damage(random: &mut Random, bytes: &mut Vec<u8>, others: &[&[u8]]) {
     let place = random.below(bytes.len() + 1);
     let end = bytes.len().min(place + 1 + random.below(64));
-    match random.below(12) {
+    match random.below(14) {
         0 | 1 if place < bytes.len() => bytes[place] ^= 1 << random.below(8),
         2 if place < bytes.len() => bytes[place] = random.next() as u8,
         3 => bytes.truncate(place),
@@ -110,6 +112,7 @@ fn damage(random: &mut Random, bytes: &mut Vec<u8>, others: &[&[u8]]) {
             insert(bytes, place, &other[from..to]);
         }
         10 => line(random, bytes),
+        11 | 12 => word(random, bytes, others),
         _ => {
             let noise: Vec<u8> = (0..random.below(32)).map(|_| random.next() as u8).collect();
             insert(bytes, place, &noise);
@@ -127,6 +130,30 @@ fn number(random: &mut Random, bytes: &mut Vec<u8>, place: usize) {
     let start = place + start;
     let length = bytes[start..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     drop(bytes.splice(start..start + length, random.one(&ODD[..13]).iter().copied()));
+}
+
+/// Replaces a word by one of this text or of another, mostly, so that its line keeps its shape, or by an odd one.
+fn word(random: &mut Random, bytes: &mut Vec<u8>, others: &[&[u8]]) {
+    let range = word_at(random, bytes);
+    let part = match random.below(4) {
+        0 => random.one::<&[u8]>(&ODD).to_vec(),
+        1 => {
+            let other = *random.one(others);
+            other[word_at(random, other)].to_vec()
+        }
+        _ => bytes[word_at(random, bytes)].to_vec(),
+    };
+    drop(bytes.splice(range, part));
+}
+
+/// Where a word is: what stands between blanks and marks.
+fn word_at(random: &mut Random, text: &[u8]) -> Range<usize> {
+    let is_end = |byte: &u8| !(byte.is_ascii_alphanumeric() || b"_.-*".contains(byte));
+    let place = random.below(text.len() + 1);
+    let place = text[place..].iter().position(|byte| !is_end(byte)).map_or(place, |n| place + n);
+    let start = text[..place].iter().rposition(is_end).map_or(0, |end| end + 1);
+    let length = text[start..].iter().position(is_end);
+    start..length.map_or(text.len(), |length| start + length)
 }
 
 /// Removes, repeats or moves a line.
