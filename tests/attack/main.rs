@@ -12,6 +12,7 @@ mod support;
 mod world;
 
 mod clients;
+mod family;
 mod flows;
 mod kills;
 mod limits;
@@ -23,5 +24,6 @@ mod readers;
 mod seeds;
 mod senders;
 mod sys;
+mod texts;
 mod trial;
 mod words;

@@ -1,31 +1,18 @@
 //! Every reader of files and streams against damaged input: rows or a message, in bounded time and memory, and
 //! never a panic. What `--json` writes is JSON, and what TSV writes has no command for a terminal.
 
-use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
 
+use super::family::{Family, Given, Reader, Way, has_read};
 use super::part::Part;
 use super::random::{Random, damaged};
-use super::seeds::{self, Seed};
-use super::trial::{self, Ended, connbox, run, stdin_of};
-use crate::support::world;
+use super::seeds;
+use super::texts;
+use crate::support::scratch::scratch;
 
-/// How a reader gets its input, where its words have `{}`.
-#[derive(Clone, Copy, PartialEq)]
-enum Way {
-    /// A file, with the name that it had.
-    File,
-    /// Standard input.
-    Input,
-    /// A tree in which the input replaces one file.
-    Tree,
-}
-
-/// The words of a reader, and which inputs it reads: files of these names, or all.
-type Reader = (Way, &'static str, &'static str);
-
-const SAVED: [Reader; 19] = [
+const SAVED: [Reader; 20] = [
     (Way::File, "tcpstates --from {}", "tcp tcp6 rows rows6"),
     (Way::File, "tcpstates --by family --strict --from {}", "tcp tcp6"),
     (Way::File, "tcpstates --byte-order big --laddr ::/1 --from {}", "tcp tcp6"),
@@ -33,7 +20,8 @@ const SAVED: [Reader; 19] = [
     (Way::File, "conncount -t --by state,raddr/24/64,lport,uid --from {}", "tcp tcp6"),
     (Way::File, "conncount -t -u --by laddr,rport --sum send_queue,recv_queue --from {}", ""),
     (Way::File, "conncount -u --by proto,family --from {}", "udp udp6 udplite raw"),
-    (Way::Input, "conncount -t -u --by direction,proto --from {}", "tcp tcp6 udp udp6"),
+    (Way::File, "conncount -t --by direction,service --from {}", "tcp tcp6"),
+    (Way::Input, "conncount -t --by proto,laddr --from {}", "tcp tcp6"),
     (Way::File, "conncount --from {}", "sockstat sockstat6 snmp"),
     (Way::Input, "conncount --transport --from {}", "sockstat sockstat6 snmp"),
     (Way::File, "closedcalc --from {}", "sockstat sockstat6"),
@@ -80,140 +68,81 @@ const CONFIGURATIONS: [Reader; 2] = [
 /// One of them follows: some are errors for some.
 const FORMATS: [&str; 8] =
     ["", "", "--json", "--json=array", "--prom", "--shell", "--header", "--human"];
-
-/// Each family of readers with its inputs, and its share in twentieths.
-struct Families(Vec<(&'static [Reader], Vec<Seed>, usize)>);
-
-impl Families {
-    fn new() -> Families {
-        Families(vec![
-            (&SAVED, seeds::saved(), 7),
-            (&TREES, seeds::tree(), 5),
-            (&CAPTURES, seeds::captures(), 4),
-            (&RECORDED, seeds::recorded(), 2),
-            (&CONFIGURATIONS, seeds::configurations(), 2),
-        ])
-    }
-
-    /// A reader and an input, mostly of the kind that it reads.
-    fn choose(&self, random: &mut Random) -> (&Reader, &Seed, Vec<&[u8]>) {
-        let mut chance = random.below(20);
-        let (readers, seeds, _) = self
-            .0
-            .iter()
-            .find(|(_, _, share)| chance.checked_sub(*share).map(|left| chance = left).is_none())
-            .unwrap();
-        let reader = random.one(readers);
-        let is_its =
-            |seed: &&Seed| reader.2.is_empty() || reader.2.split(' ').any(|n| n == seed.name);
-        let its: Vec<&Seed> = seeds.iter().filter(is_its).collect();
-        let seed = if random.is_one_in(8) { random.one(seeds) } else { *random.one(&its) };
-        (reader, seed, seeds.iter().map(|seed| &*seed.bytes).collect())
-    }
+/// Of so many runs, each family has some.
+const MANY: u64 = 1000;
+/// Each family of readers.
+fn families() -> Vec<Family> {
+    let mut all = vec![
+        Family::new("saved files", &SAVED, seeds::saved(), 7),
+        Family::new("trees", &TREES, seeds::tree(), 5),
+        Family::new("captures", &CAPTURES, seeds::captures(), 4),
+        Family::new("recorded runs", &RECORDED, seeds::recorded(), 2),
+        Family::new("configurations", &CONFIGURATIONS, seeds::configurations(), 2),
+    ];
+    all.extend(texts::families());
+    all
 }
 
 #[test]
 #[ignore = "the attack: cargo test --test attack -- --ignored"]
 fn readers_of_damaged_input() {
     let part = Part::begin("readers", 40);
-    let families = Families::new();
+    let families = families();
     part.in_parallel(|worker| {
         let folder = part.folder(worker);
-        let tree = seeds::tree();
-        tree.iter().for_each(|seed| put(&folder.join("tree").join(&seed.place), &seed.bytes));
+        families.iter().for_each(|family| family.lay_out(&folder));
         while let Some((case, mut random)) = part.next() {
             one(&part, &families, &folder, case, &mut random);
         }
     });
-    part.end("");
+    let figures = families.iter().map(|family| {
+        let [runs, answers] = [&family.runs, &family.answers].map(|number| number.load(Relaxed));
+        format!("\n  {}: {runs} runs, {answers} answers", family.name)
+    });
+    part.end(&figures.collect::<String>());
+    let runs = || families.iter().map(|family| family.runs.load(Relaxed));
+    assert!(runs().sum::<u64>() < MANY || runs().all(|count| count > 0), "a family did not run");
 }
 
-fn put(file: &Path, bytes: &[u8]) {
-    fs::create_dir_all(file.parent().unwrap()).unwrap();
-    fs::write(file, bytes).unwrap();
-}
-
-fn one(part: &Part, families: &Families, folder: &Path, case: u64, random: &mut Random) {
-    let ((way, words, _), seed, others) = families.choose(random);
+fn one(part: &Part, families: &[Family], folder: &Path, case: u64, random: &mut Random) {
+    let mut chance = random.below(families.iter().map(|family| family.share).sum());
+    let is_turn =
+        |family: &&Family| chance.checked_sub(family.share).map(|left| chance = left).is_none();
+    let family = families.iter().find(is_turn).unwrap();
+    let (reader, seed) = family.choose(random);
+    let others: Vec<&[u8]> = family.seeds.iter().map(|seed| &*seed.bytes).collect();
     let input = damaged(random, &seed.bytes, &others);
-    let (tree, file) = (folder.join("tree"), folder.join(&seed.name));
-    let replaced = tree.join(&seed.place);
-    let path: PathBuf = match way {
-        Way::File => {
-            put(&file, &input);
-            file
-        }
-        Way::Input => "-".into(),
-        // Sometimes there is no such file at all.
-        Way::Tree if random.is_one_in(20) => {
-            fs::remove_file(&replaced).unwrap();
-            tree
-        }
-        Way::Tree => {
-            put(&replaced, &input);
-            tree
-        }
-    };
-    let words = words.replace("{}", path.to_str().unwrap());
-    let format = *random.one(&FORMATS);
-    let words: Vec<OsString> =
-        format!("{words} {format}").split_whitespace().map(Into::into).collect();
-    let mut command = connbox(&words);
-    if *way == Way::Input {
-        command.stdin(stdin_of(&input));
-    }
-    let ended = run(command.current_dir(folder));
-    let what =
-        words.join(" ".as_ref()).into_string().unwrap().replace(folder.to_str().unwrap(), "");
-    part.count(&ended, &what);
-    if let Err(why) = ended.check(input.len()).and_then(|()| well_formed(&ended, &words[0], format))
-    {
-        part.fault(case, &format!("{what} (from {})", seed.name), &why, Some(&input));
-    }
-    if *way == Way::Tree {
-        put(&replaced, &seed.bytes);
+    let is_gone = random.is_one_in(20);
+    // Text in a form of conntrack's own is no rows.
+    let has_form = reader.1.contains(" -o ");
+    let format = if has_form { "" } else { *random.one::<&str>(&FORMATS) };
+    let given = Given { bytes: &input, is_gone, format };
+    let ran = family.run(folder, reader, seed, given);
+    let what = ran.what(folder);
+    part.count(&ran.ended, &what);
+    if let Err(why) = ran.check(given) {
+        part.fault(case, &format!("{what} (from {})", seed.place.display()), &why, Some(&input));
     }
 }
 
-/// What the output promises in its format.
-pub fn well_formed(ended: &Ended, applet: &OsString, format: &str) -> Result<(), String> {
-    let stdout = &ended.stdout;
-    if format == "--json" {
-        for line in stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let read = serde_json::from_slice::<serde_json::Value>(line);
-            read.map_err(|error| {
-                format!("{error} in JSON: {:.300}", String::from_utf8_lossy(line))
-            })?;
-        }
-    }
-    if format == "--json=array" && !stdout.is_empty() {
-        let read = serde_json::from_slice::<Vec<serde_json::Value>>(stdout);
-        read.map_err(|error| format!("{error} in an array of JSON"))?;
-    }
-    // JSON and the others are for programs.
-    let is_tsv = ["", "--tsv", "--header", "--human"].contains(&format);
-    if let Some(character) = trial::terminal_command(stdout).filter(|_| is_tsv) {
-        return Err(format!("rows with {character}: {:.600}", String::from_utf8_lossy(stdout)));
-    }
-    // Each message names its applet.
-    let applet = applet.to_str().unwrap();
-    let stderr = ended.said();
-    let is_named = |line: &str| line.starts_with(&format!("{applet}: "));
-    match stderr.lines().find(|line| !is_named(line)) {
-        Some(line) => Err(format!("a message without its applet: {line}")),
-        None => Ok(()),
-    }
-}
-
+/// Otherwise the attack would prove little: each reader answers one input of its kind at least.
 #[test]
 fn readers_read_what_is_not_damaged() {
-    // Otherwise the attack would prove little.
-    let tree = world("own-lab-6.18");
-    for (words, file) in [("tcpstates --from", "tcp"), ("sockstat --from", "sockstat")] {
-        let words: Vec<_> = words.split(' ').map(OsString::from).collect();
-        let ended = run(connbox(&words).arg(tree.join("proc/net").join(file)));
-        assert_eq!((ended.status, ended.said()), (Some(0), String::new()));
-        ended.check(0).and_then(|()| well_formed(&ended, &words[0], "")).unwrap();
-        assert!(ended.peak_bytes > 100_000 && !ended.stdout.is_empty());
+    let folder = scratch("readers-undamaged");
+    let (families, mut unread) = (families(), Vec::new());
+    for family in &families {
+        family.lay_out(&folder);
+        for reader in family.readers {
+            let answers = family.of(reader).into_iter().any(|seed| {
+                let given = Given { bytes: &seed.bytes, is_gone: false, format: "" };
+                let ran = family.run(&folder, reader, seed, given);
+                ran.check(given).unwrap_or_else(|why| panic!("{}: {why}", ran.what(&folder)));
+                assert!(ran.ended.peak_bytes > 100_000);
+                has_read(&ran.ended)
+            });
+            unread.extend((!answers).then(|| format!("{}: {}", family.name, reader.1)));
+        }
     }
+    assert!(unread.is_empty(), "nothing answers {unread:#?}");
+    fs::remove_dir_all(&folder).unwrap();
 }

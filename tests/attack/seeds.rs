@@ -12,6 +12,14 @@ pub struct Seed {
     pub bytes: Vec<u8>,
 }
 
+impl Seed {
+    pub fn new(place: &str, bytes: impl Into<Vec<u8>>) -> Seed {
+        let place = PathBuf::from(place);
+        let name = place.file_name().unwrap().to_str().unwrap().to_owned();
+        Seed { name, place, bytes: bytes.into() }
+    }
+}
+
 /// Files of /etc, which no saved kernel has.
 const ETC: [(&str, &str); 3] = [
     ("etc/services", "http 80/tcp www # web\ndomain 53/udp\nhttps\t443/tcp\nhttps\t443/udp\n"),
@@ -30,7 +38,7 @@ fn files_in(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn seed(path: &Path, root: &Path) -> Seed {
+pub fn seed(path: &Path, root: &Path) -> Seed {
     Seed {
         name: path.file_name().unwrap().to_str().unwrap().to_owned(),
         place: path.strip_prefix(root).unwrap().to_owned(),
@@ -100,6 +108,6 @@ pub fn configurations() -> Vec<Seed> {
                 General { Nice -20 HashLimit 5 Filter From Userspace { Protocol Accept { TCP UDP 132 }\n\
                 Address Ignore { IPv4_address 127.0.0.1 IPv6_address ::1/64 }\n\
                 State Accept { ESTABLISHED CLOSED for TCP } } }\n";
-    all.push(Seed { name: "more".into(), place: "more".into(), bytes: more.into() });
+    all.push(Seed::new("more", more));
     all
 }

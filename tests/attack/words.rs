@@ -3,9 +3,9 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
+use super::family::well_formed;
 use super::part::Part;
 use super::random::damaged;
-use super::readers::well_formed;
 use super::trial::{connbox, run};
 use crate::support::world;
 
