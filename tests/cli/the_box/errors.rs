@@ -226,6 +226,28 @@ fn a_root_whose_proc_has_processes_alone_is_read() {
     }
 }
 
+/// As `cp -rL` copies it: `self` is no link there.
+#[test]
+fn a_copied_proc_tells_its_processes() {
+    let root = scratch("copied_proc");
+    for directory in ["net", "self", "100/fd", "100/task/100/fd", "100/task/101/fd"] {
+        std::fs::create_dir_all(root.join("proc").join(directory)).unwrap();
+    }
+    let row = "   0: 0100007F:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 77 1 0000000000000000 100 0 0 10 0\n";
+    let head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+    std::fs::write(root.join("proc/net/tcp"), [head, row].concat()).unwrap();
+    for process in ["100", "100/task/100", "100/task/101"] {
+        let directory = root.join("proc").join(process);
+        std::fs::write(directory.join("comm"), "server\n").unwrap();
+        std::os::unix::fs::symlink("socket:[77]", directory.join("fd/3")).unwrap();
+    }
+    let root = root.to_str().unwrap();
+    let words = ["conncount", "-t", "-4", "--by", "pid,process", "--root", root];
+    let output = support::run(&words);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "100\tserver\t1\n", "{said}");
+}
+
 #[test]
 fn flows_are_counted_where_a_user_namespace_hides_the_sysctl() {
     let root = scratch("no_sysctl");
