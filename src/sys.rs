@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code, reason = "the one file that talks to libc directly")]
 
+mod apart;
 mod atomic_file;
 mod caller;
 mod clock;
@@ -24,6 +25,7 @@ pub mod terminal;
 mod threads;
 mod wait;
 
+pub use apart::Written;
 pub use atomic_file::{AtomicFile, Linked, is_link_to_us, link_to_us, remove_link};
 pub use caller::refuse_borrowed_rights;
 pub use clock::{
@@ -241,11 +243,17 @@ impl Drop for HeldSignals {
 
 /// Forks: returns the child's process ID to the parent, and `None` to the child.
 fn fork() -> Result<Option<Pid>, Errno> {
-    // SAFETY: no other thread runs: a daemon goes into the background before it starts any.
+    // SAFETY: no other thread runs: a daemon goes into the background, and a file gets its writer, before there are any.
     match unsafe { libc::fork() } {
         -1 => Err(last_error()),
         child => Ok(Pid::from_raw(child)),
     }
+}
+
+/// Ends a child that does not return to its caller.
+fn end_child() -> ! {
+    // SAFETY: the call does not return, and uses no memory of ours.
+    unsafe { libc::_exit(0) }
 }
 
 fn last_error() -> Errno {

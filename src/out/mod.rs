@@ -36,8 +36,8 @@ use std::time::Duration;
 use field::Field;
 use places::{Place, Places};
 
-use crate::error::Error;
-use crate::sys::{self, AtomicFile, PathError};
+use crate::error::{Error, reason};
+use crate::sys::{self, AtomicFile, PathError, Written};
 use crate::track::Rates;
 use number::{push_addr, push_bool, push_fraction, push_int, push_millis, push_net};
 use shell::Shell;
@@ -98,7 +98,7 @@ pub struct Out {
     /// Whether fixed words alone name the rows, so that a row is an assignment or a nested object.
     is_keyed: bool,
     buffer: Vec<u8>,
-    file: Option<AtomicFile>,
+    file: Option<Written>,
     tree: json::Tree,
     array: json::Array,
     metrics: prometheus::Metrics,
@@ -281,6 +281,25 @@ impl Out {
         }
     }
 
+    /// Begins the output file, if there is one, in a process of its own: this one may then give up the right to write
+    /// files. There must be no other threads.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or there can be no more processes.
+    pub fn write_apart(&mut self) -> Result<(), Error> {
+        let Some(path) = &self.style.output else { return Ok(()) };
+        let file = AtomicFile::create(path).map_err(|error| in_file(path, error))?;
+        let file = Written::apart(file).map_err(|error| {
+            let reason = reason(error);
+            Error::of_file(
+                path,
+                format_args!("its writer cannot start: {reason}; try --no-sandbox"),
+            )
+        })?;
+        self.file = Some(file);
+        Ok(())
+    }
+
     /// Writes what is left, and gives an output file its final name.
     ///
     /// # Errors
@@ -305,7 +324,7 @@ impl Out {
             Some(path) => {
                 if self.file.is_none() {
                     let file = AtomicFile::create(path).map_err(|error| in_file(path, error))?;
-                    self.file = Some(file);
+                    self.file = Some(Written::Here(Box::new(file)));
                 }
                 if let Some(file) = &mut self.file {
                     file.write(&self.buffer).map_err(|error| in_file(path, error))?;

@@ -102,6 +102,13 @@ impl AtomicFile {
         write_all(&self.fd, bytes)
     }
 
+    /// Leaves the file to a child of this process.
+    pub(super) fn leave(mut self) {
+        if let Some(target) = &mut self.target {
+            target.temporary = None;
+        }
+    }
+
     /// Puts the file under its name. The data reaches the disk first: some file systems report a
     /// full disk only then.
     ///

@@ -354,12 +354,14 @@ mod tests {
     use std::fs;
     use std::io::{ErrorKind, Read, Write};
     use std::net::{TcpListener, UdpSocket};
+    use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::UnixStream;
     use std::path::PathBuf;
     use std::process::Command;
 
     use rustix::io::Errno;
 
+    use super::super::{AtomicFile, Written};
     use super::*;
 
     const NAMES: [&str; 6] = ["socket", "lock", "log", "log.1", "secret", "other"];
@@ -609,6 +611,32 @@ mod tests {
             assert_eq!(rustix::fs::unlink(&name), Err(Errno::PERM));
             assert_eq!(kind(fs::rename(&name, folder.join("new"))), DENIED);
         });
+        // The file that another process writes.
+        let name = folder.join("else/secret");
+        fs::set_permissions(&name, fs::Permissions::from_mode(0o604)).unwrap();
+        let enter = || {
+            let file = AtomicFile::create(&name).unwrap();
+            let file = Written::apart(file).unwrap();
+            Sandbox::of_capture();
+            file
+        };
+        let text = b"text".repeat(50_000);
+        inside(enter, |mut file| {
+            is_shut(true, has_calls);
+            file.write(&text).unwrap();
+            assert_eq!(fs::read(&name).unwrap(), b"secret");
+            file.finish().unwrap();
+            if has_calls {
+                assert_eq!(kind(fs::OpenOptions::new().append(true).open(&name)), DENIED);
+            }
+        });
+        assert_eq!(fs::read(&name).unwrap(), text);
+        assert_eq!(fs::metadata(&name).unwrap().permissions().mode() & 0o777, 0o604);
+        // An error of the other process is that of this one.
+        let file = AtomicFile::create(Path::new("/dev/full")).unwrap();
+        let mut file = Written::apart(file).unwrap();
+        assert_eq!(file.write(b"text"), Err(Errno::NOSPC.into()));
+        assert!(file.finish().is_ok());
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -80,7 +80,7 @@ impl<'a> Feed<'a> {
 
     /// Gives up what is not needed to read the packets and to show them; everything else must be open.
     pub(super) fn confine(&self) {
-        if self.wanted.is_confined && matches!(self.from, Supply::Packets(_)) {
+        if self.wanted.is_confined {
             Sandbox::of_capture();
         }
     }

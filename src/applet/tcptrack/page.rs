@@ -29,11 +29,12 @@ pub(super) const DETAILS: [&str; 17] = [
      The kernel's filter passes only TCP headers. A connection that began earlier is shown at its first \
      packet; the server is then the end where this host has a listener, otherwise the end with the lower \
      port. Promiscuous mode, the default in the original tcptrack, must be requested here.",
-    "Once it captures, it gives up what it does not need (not with --output, nor in connbox --textfile, which \
-     write a file at the end). Of the capabilities it keeps CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, if it had \
+    "Once it captures, it gives up what it does not need (not in connbox --textfile, where other applets may follow). \
+     Of the capabilities it keeps CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, if it had \
      them, to find the processes of other users. It can make only system calls that it needs: it can neither \
      write, make or remove a file, nor run a program, nor send to anything but the kernel, nor trace a process \
-     (no_new_privs and seccomp, on x86_64 and aarch64). It uses no Landlock, which hides processes.",
+     (no_new_privs and seccomp, on x86_64 and aarch64). It uses no Landlock, which hides processes. The file of \
+     --output is written by another process, which was begun before and gets nothing but the text.",
     "With --conntrack it reads the flows of the connection tracking table: for routers, without a capture. \
      They count bytes of whole IP packets, and only those that began with \
      net.netfilter.nf_conntrack_acct=1: speeds and totals of others are absent.",

@@ -34,6 +34,9 @@ pub(super) fn run(call: &mut Call, args: &Args, wanted: &Watched) -> Result<(), 
     let style = style(call, is_once);
     let ending = Ending::of(&style, call.common().is_collected)?;
     let mut out = out(style, args);
+    if wanted.is_confined {
+        out.write_apart()?;
+    }
     repeat(args, wanted, (count, &ending), &mut tracker, &mut out, &mut call.report)?;
     call.finish(out)
 }

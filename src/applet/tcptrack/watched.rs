@@ -60,9 +60,9 @@ impl Watched {
             decapsulates: args.decapsulates,
             conntrack: args.conntrack,
             threads: source.threads,
-            // With these, files are written at the end.
-            is_confined: !args.no_sandbox
-                && call.common().style.output.is_none()
+            // What follows in a file of several applets may need more.
+            is_confined: args.interface.is_some()
+                && !args.no_sandbox
                 && !call.common().is_collected,
             ..Watched::default()
         })
