@@ -11,6 +11,7 @@ use std::path::Path;
 
 use landlock::{MAKE_FILE, REMOVE_FILE, Ruleset, WRITE_FILE};
 use rustix::fs::{Access, AtFlags, CWD};
+use rustix::io::Errno;
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, remove_capability_from_bounding_set,
     set_capabilities,
@@ -89,11 +90,13 @@ impl Sandbox {
     /// For what shows captured packets and the processes of their connections: it may look at all processes, if it
     /// could before, and opens files only to read them. Landlock is not for it, since that hides all processes but its
     /// own (security/landlock/task.c).
-    pub fn of_capture() {
-        if rustix::thread::set_no_new_privs(true).is_ok() {
-            give_up(CapabilitySet::DAC_READ_SEARCH | CapabilitySet::SYS_PTRACE);
-            restrict_calls(&[CAPTURE]);
-        }
+    ///
+    /// Returns false if a part was refused that this kernel has.
+    pub fn of_capture() -> bool {
+        let needed = CapabilitySet::DAC_READ_SEARCH | CapabilitySet::SYS_PTRACE;
+        rustix::thread::set_no_new_privs(true).is_ok()
+            && give_up(needed)
+            && (restrict_calls(&[CAPTURE]) || lacks_filters())
     }
 }
 
@@ -290,6 +293,11 @@ fn restrict_calls(more: &[&[Rule]]) -> bool {
     unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const program) == 0 }
 }
 
+/// Whether that failed for want of filters: ours, or the kernel's (kernel/seccomp.c).
+fn lacks_filters() -> bool {
+    MACHINE.is_none() || super::last_error() == Errno::INVAL
+}
+
 /// The program of the filter, which reads a struct seccomp_data (seccomp(2)).
 fn filter<'a>(machine: u32, rules: impl Iterator<Item = &'a Rule>) -> Vec<libc::sock_filter> {
     const LOAD: u16 = 0x20;
@@ -358,8 +366,6 @@ mod tests {
     use std::os::unix::net::UnixStream;
     use std::path::PathBuf;
     use std::process::Command;
-
-    use rustix::io::Errno;
 
     use super::super::{AtomicFile, Written};
     use super::*;
@@ -582,7 +588,8 @@ mod tests {
         let folder = folder("captured");
         let has_calls = MACHINE.is_some();
         let parent = std::os::unix::process::parent_id();
-        inside(Sandbox::of_capture, |()| {
+        inside(Sandbox::of_capture, |is_whole| {
+            assert!(is_whole);
             is_shut(true, has_calls);
             assert!(!fs::read("/proc/self/status").unwrap().is_empty());
             assert!(fs::read_dir("/proc").unwrap().count() > 10);
@@ -610,6 +617,8 @@ mod tests {
             assert_eq!(kind(fs::File::create(folder.join("new"))), DENIED);
             assert_eq!(rustix::fs::unlink(&name), Err(Errno::PERM));
             assert_eq!(kind(fs::rename(&name, folder.join("new"))), DENIED);
+            // What is shut already refuses to be shut again.
+            assert!(!Sandbox::of_capture());
         });
         // The file that another process writes.
         let name = folder.join("else/secret");
@@ -617,7 +626,7 @@ mod tests {
         let enter = || {
             let file = AtomicFile::create(&name).unwrap();
             let file = Written::apart(file).unwrap();
-            Sandbox::of_capture();
+            assert!(Sandbox::of_capture());
             file
         };
         let text = b"text".repeat(50_000);

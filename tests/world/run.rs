@@ -20,8 +20,8 @@ pub enum Rights {
     Root,
     /// What the user 65534 may do without a capability.
     Nobody,
-    /// Everything except making a netlink socket: see [`Rights::without_netlink`].
-    NoNetlink(Ban),
+    /// Everything except one system call: see [`Rights::without_netlink`] and [`Rights::without_filters`].
+    Without(Ban),
     /// Everything except joining groups of netlink messages.
     NoGroups([Ban; 2]),
     /// Everything, but /proc is empty.
@@ -33,16 +33,24 @@ pub enum Rights {
 impl Rights {
     /// Rights with which making a netlink socket fails with `errno`. None if `test` is skipped.
     pub fn without_netlink(test: &str, errno: i32) -> Option<Self> {
-        let ban = sys::netlink_ban(errno);
+        Self::without(test, sys::netlink_ban(errno))
+    }
+
+    /// Rights with which a filter of system calls is refused with `errno`. None if `test` is skipped.
+    pub fn without_filters(test: &str, errno: i32) -> Option<Self> {
+        Self::without(test, sys::filter_ban(errno))
+    }
+
+    fn without(test: &str, ban: Option<Ban>) -> Option<Self> {
         if ban.is_none() {
             lacks(test, "seccomp", "the tests have no program for this processor");
         }
-        ban.map(Self::NoNetlink)
+        ban.map(Self::Without)
     }
 
     /// Those without netlink, and with a /proc that shows processes and nothing else. None if `test` is skipped.
     pub fn proc_of_pids(test: &str) -> Option<Self> {
-        let Self::NoNetlink(ban) = Self::without_netlink(test, libc::EPERM)? else { return None };
+        let Self::Without(ban) = Self::without_netlink(test, libc::EPERM)? else { return None };
         if connbox::sys::kernel_version() < (5, 8) {
             lacks(test, "subset=pid", "an older kernel");
             return None;
@@ -229,7 +237,7 @@ impl World {
             match rights {
                 Rights::Root => {}
                 Rights::Nobody => sys::become_user(65534)?,
-                Rights::NoNetlink(ban) => sys::apply_ban(&ban)?,
+                Rights::Without(ban) => sys::apply_ban(&ban)?,
                 Rights::NoGroups(bans) => bans.iter().try_for_each(sys::apply_ban)?,
                 Rights::NoProc => sys::empty_proc()?,
                 Rights::ProcOfPids(ban) => {

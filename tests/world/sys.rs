@@ -167,6 +167,11 @@ pub fn groups_ban(errno: i32) -> Option<[Ban; 2]> {
     Some([bind, ban(libc::SYS_setsockopt, 1, (libc::BPF_JEQ, level), errno)?])
 }
 
+/// The same for filters of system calls.
+pub fn filter_ban(errno: i32) -> Option<Ban> {
+    ban(libc::SYS_prctl, 0, (libc::BPF_JEQ, libc::PR_SET_SECCOMP as u32), errno)
+}
+
 /// The same for opening files without a name.
 pub fn tmpfile_ban(errno: i32) -> Option<Ban> {
     // O_TMPFILE contains O_DIRECTORY, which alone is allowed.

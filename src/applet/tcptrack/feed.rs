@@ -8,6 +8,7 @@ use super::flows;
 use super::replay::Replay;
 use super::watched::Watched;
 use crate::error::Error;
+use crate::frame::Report;
 use crate::model::{Endpoint, Proto, Query, Socket, StateSet, TcpState};
 use crate::source::flows::conntrack;
 use crate::source::multicast::{Pace, Step};
@@ -44,6 +45,9 @@ enum Supply {
     Replay(Box<Replay>),
 }
 
+const REFUSED: &str = "the sandbox was refused, or a part of it: the capture keeps rights that it does not need; \
+    --no-sandbox accepts that";
+
 /// How many ends of connections are taken before the caller can do something else.
 const ENDS_A_TURN: usize = 1024;
 /// No buffer holds more.
@@ -79,9 +83,9 @@ impl<'a> Feed<'a> {
     }
 
     /// Gives up what is not needed to read the packets and to show them; everything else must be open.
-    pub(super) fn confine(&self) {
-        if self.wanted.is_confined {
-            Sandbox::of_capture();
+    pub(super) fn confine(&self, report: &mut Report) {
+        if self.wanted.is_confined && !Sandbox::of_capture() {
+            report.note(REFUSED);
         }
     }
 

@@ -145,7 +145,7 @@ impl<'a, 'b> Live<'a, 'b> {
         signals: Signals,
     ) -> Result<Live<'a, 'b>, Error> {
         let terminal = Terminal::open().map_err(lost)?;
-        feed.confine();
+        feed.confine(report);
         let is_utf8 = sys::terminal::is_utf8();
         let subject = Subject::of(wanted, is_utf8);
         let keys = groups.headings();

@@ -33,7 +33,8 @@ pub(super) const DETAILS: [&str; 17] = [
      Of the capabilities it keeps CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, if it had \
      them, to find the processes of other users. It can make only system calls that it needs: it can neither \
      write, make or remove a file, nor run a program, nor send to anything but the kernel, nor trace a process \
-     (no_new_privs and seccomp, on x86_64 and aarch64). It uses no Landlock, which hides processes. The file of \
+     (no_new_privs and seccomp, on x86_64 and aarch64). It uses no Landlock, which hides processes. If a part is refused that \
+     the kernel has, a note says so. The file of \
      --output is written by another process, which was begun before and gets nothing but the text.",
     "With --conntrack it reads the flows of the connection tracking table: for routers, without a capture. \
      They count bytes of whole IP packets, and only those that began with \

@@ -88,7 +88,7 @@ fn repeat(
     report: &mut Report,
 ) -> Result<(), Error> {
     let mut feed = Feed::open(wanted, tracker)?;
-    feed.confine();
+    feed.confine(report);
     let grouping = &args.grouping;
     let mut names = Names::read(&Kernel::default(), grouping.needs(), grouping.pods.as_deref())?;
     let mut holders = Holders::asked_by(grouping, &names);

@@ -97,3 +97,22 @@ fn a_capture_that_is_ended_early_leaves_the_old_file() {
     assert_eq!((ran.status, ran.stderr.as_str()), (1, wanted));
     fs::remove_file(file).unwrap();
 }
+
+/// What the kernel lacks is no fault.
+#[test]
+fn a_refused_sandbox_is_said() {
+    let test = "a_refused_sandbox_is_said";
+    let Some(world) = World::quiet(test) else { return };
+    let said = "tcptrack: the sandbox was refused, or a part of it: the capture keeps rights that it does not need; \
+        --no-sandbox accepts that\n";
+    let words = ["tcptrack", "-i", "lo", "--once", "--rate-interval", "0.1"];
+    for (errno, more, said) in [
+        (libc::EPERM, &[][..], said),
+        (libc::EPERM, &["--no-sandbox"], ""),
+        (libc::EINVAL, &[], ""),
+    ] {
+        let Some(rights) = Rights::without_filters(test, errno) else { return };
+        let ran = world.connbox_as(rights, &[&words[..], more].concat());
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, said));
+    }
+}
