@@ -140,9 +140,9 @@ const DETAILS: [&str; 14] = [
      user to whom root has given the socket's directory, as systemd does, if nobody else may write on the way \
      there.",
     "After its start the daemon gives up what it does not need. It keeps CAP_NET_ADMIN and, if the log or its \
-     directory belongs to another user at the start, CAP_DAC_OVERRIDE, in its bounding set, too. It can read no file, and can write and make \
-     files only in the log's directory, or in that of the file to which the log is a link (Landlock). It \
-     can make only system calls that it needs: it can neither run a program, nor connect to anything but the \
+     directory belongs to another user at the start, CAP_DAC_OVERRIDE, in its bounding set, too. It can read no file, can write and make \
+     files only below the log's directory, or that of the file to which the log is a link, and can remove files only below the \
+     directories of the socket and the lock (Landlock). It can make only system calls that it needs: it can neither run a program, nor connect to anything but the \
      kernel (and, with --ipfix, to collectors: over TCP to the one port, of any host, where the kernel has Landlock's rules for ports, since Linux \
      6.7; over UDP to any), nor trace a process (no_new_privs and seccomp, on x86_64 and aarch64). So a file that logrotate \
      creates must have the owner of the one before it. If the kernel lacks a part, a line of -s runtime says \
