@@ -33,7 +33,7 @@ pub struct Direction {
     /// to tell.
     pub(super) rtt_us: u32,
     /// Everything before it is counted.
-    next: u32,
+    pub(super) next: u32,
     /// The highest acknowledgment.
     acked: u32,
     /// The sequence number of the SYN.

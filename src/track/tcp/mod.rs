@@ -136,6 +136,12 @@ impl Tracker {
                     },
                 }
             }
+            Some(place) if self.connections[place].begun(segment).is_some() => {
+                match self.succeed(hash, place, segment) {
+                    Some(place) => place,
+                    None => return,
+                }
+            }
             Some(place) => place,
             None => {
                 let Some(connection) = self.opened(segment) else { return };
@@ -810,6 +816,71 @@ mod tests {
         // After a reset.
         let reset = [&first[..5], &[('<', RST, 5101, 0, 0)], &conversation(1000, 999_000)].concat();
         assert_eq!(all(&reset), [(State::Reset, 200, 100), row]);
+    }
+
+    /// Near the numbers of the first conversation, as Linux chooses them for ports in TIME_WAIT, or anywhere.
+    const NEXT: [(u32, u32); 4] =
+        [(6201, 12_101), (66_737, 70_638), (0x9000_0000, 9), (7, 7_000_000)];
+
+    #[test]
+    fn the_next_connection_needs_no_answer_that_was_captured() {
+        let first = conversation(1000, 5000);
+        let half = [&first[..7], &[('<', ACK, 5101, 1201, 0)]].concat();
+        // Fewer segments, and a FIN of the direction that is not captured.
+        let rows = |ends: &[&[Row]], is_kept: fn(&Row) -> bool| -> Vec<Row> {
+            ends.concat().into_iter().filter(is_kept).collect()
+        };
+        let reset = [('>', RST | ACK, 1201, 5101, 0)];
+        let ends = [&first[..], &first[..5], &half, &[&first[..5], &reset].concat()];
+        for (client, server) in NEXT {
+            let second = conversation(client, server);
+            // Only the client's segments, whose SYN was sent once or twice, or whose first segments were lost.
+            let twice = [&second[..1], &second].concat();
+            let lost = [&second[..1], &second[3..]].concat();
+            for (end, next) in
+                ends.iter().flat_map(|end| [(end, &second[..]), (end, &twice), (end, &lost)])
+            {
+                let rows = rows(&[end, next], |row| row.0 == '>');
+                let all: Vec<_> = all(&rows).iter().map(|one| (one.1, one.2)).collect();
+                let is_right = matches!(all[..], [(200, 0 | 100 | 101), (200, 100 | 101)]);
+                assert!(is_right, "{client} {server} {all:?} {rows:?}");
+            }
+            // Both ways without the second answer, or the second SYN.
+            for end in &ends[1..] {
+                for next in [[&second[..1], &second[2..]].concat(), second[1..].to_vec()] {
+                    let rows = [end, &next[..]].concat();
+                    let all: Vec<_> = all(&rows).iter().map(|one| (one.1, one.2)).collect();
+                    assert_eq!(all, [(200, 100), (200, 100)], "{client} {server} {rows:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_forged_syn_takes_no_segment_of_a_living_connection() {
+        let whole = conversation(1000, 5000);
+        let one_way =
+            |way| -> Vec<Row> { whole.iter().copied().filter(|row| row.0 == way).collect() };
+        for (rows, open) in [(whole.to_vec(), 3), (one_way('>'), 2), (one_way('<'), 1)] {
+            let found = all(&rows);
+            let (client, server) = (1000u32, 5000u32);
+            for far in
+                [1, 100, 199, 200, 201, 250, 70_000, 1 << 29, 1 << 31, 3 << 30, u32::MAX - 99_999]
+            {
+                for (way, base) in [('>', client), ('<', server)] {
+                    for place in open..rows.len() {
+                        let mut rows = rows.clone();
+                        rows.insert(place, (way, SYN, base.wrapping_add(far), 0, 0));
+                        // Where only one way is captured, an answer alone tells of the next connection.
+                        if open == 3 {
+                            rows.insert(place, (way, SYN | ACK, base.wrapping_add(far), 77, 0));
+                        }
+                        let sums = |all: &[(State, u64, u64)]| (all.len(), all[0].1, all[0].2);
+                        assert_eq!(sums(&all(&rows)), sums(&found), "{far} {way} {place}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! Ports that are used again, and SYNs that belong to nothing.
 
-use std::time::Duration;
-
 use super::Tracker;
 use super::connection::Connection;
 use super::counters::Counters;
@@ -31,8 +29,12 @@ impl Tracker {
         let connection = self.opened(&first)?;
         let place = self.supersede(hash, connection);
         if let Some((at, syn, retries)) = begun {
-            self.segment(Duration::from_nanos(at), &syn);
-            self.connections[place].syn_retries_total = retries;
+            self.take(at, &syn, place);
+            let one = &mut self.connections[place];
+            match syn.flags.has(TcpFlags::ACK) {
+                true => one.rx.retransmits_total = retries,
+                false => one.syn_retries_total = retries,
+            }
         }
         Some(place)
     }
@@ -139,8 +141,9 @@ impl Connection {
             // Only one way is captured.
             _ if is_answer && !is_known && !other.is_seen() => Meaning::Next,
             state => {
-                // Of two answers to the same SYN, the client's next segment shows which one it took.
-                if !is_answer || is_known && state == State::SynAck {
+                // Of two answers to the same SYN, the client's next segment shows which one it took. An answer to
+                // nothing that was captured may be to the SYN of the next connection.
+                if !is_answer || !is_known || state == State::SynAck {
                     self.note(now, segment);
                 }
                 Meaning::Foreign
@@ -157,13 +160,31 @@ impl Connection {
         }
     }
 
-    /// The SYN that `answer` acknowledges, if it was captured: when, the segment, and how often it was sent again.
-    pub(super) fn begun(&self, answer: &Segment) -> Option<(u64, Segment, u32)> {
-        let Pending { at, segment, retries } = **self.pending.as_ref()?;
-        let is_it = segment.sequence.wrapping_add(1) == answer.acknowledgment
-            && segment.source != answer.source
-            && !segment.flags.has(TcpFlags::ACK);
-        is_it.then_some((at, segment, retries))
+    /// The noted SYN that `segment` shows to have begun a connection, if there is one: when, the segment, and how often it
+    /// was sent again.
+    pub(super) fn begun(&self, segment: &Segment) -> Option<(u64, Segment, u32)> {
+        let Pending { at, segment: syn, retries } = **self.pending.as_ref()?;
+        let first = syn.sequence.wrapping_add(1);
+        let (is_own, is_answer) = (syn.source == segment.source, syn.flags.has(TcpFlags::ACK));
+        let is_it = match segment.flags.has(TcpFlags::SYN) {
+            true => !is_own && !is_answer && first == segment.acknowledgment,
+            false => {
+                let [own, other] = match syn.source == self.client {
+                    true => [&self.tx, &self.rx],
+                    false => [&self.rx, &self.tx],
+                };
+                let takes = is_answer
+                    && segment.flags.has(TcpFlags::ACK)
+                    && segment.acknowledgment == first
+                    && segment.sequence == syn.acknowledgment;
+                let number = if is_own { segment.sequence } else { first };
+                !segment.flags.has(TcpFlags::RST)
+                    && !(is_answer && other.began_before(syn.acknowledgment))
+                    && (is_own || takes)
+                    && own.is_left_for(first, number)
+            }
+        };
+        is_it.then_some((at, syn, retries))
     }
 
     /// Where the client acknowledges the second of two answers, takes its numbers.
@@ -173,10 +194,31 @@ impl Connection {
             && answer.flags.has(TcpFlags::ACK)
             && answer.sequence.wrapping_add(1) == segment.acknowledgment
         {
-            let own = if answer.source == self.client { &mut self.tx } else { &mut self.rx };
+            let (own, other) = match answer.source == self.client {
+                true => (&mut self.tx, &self.rx),
+                false => (&mut self.rx, &self.tx),
+            };
+            if !other.began_before(answer.acknowledgment) {
+                return;
+            }
             *own = Direction::default();
             own.syn(*at, answer.sequence, answer.interface, answer.flags.has(TcpFlags::ACK));
             self.pending = None;
         }
+    }
+}
+
+impl Direction {
+    /// Whether a number behind a SYN whose first byte is `first` goes on from there, and not from what this direction has
+    /// sent: a forged SYN must not take the segments of a living connection.
+    fn is_left_for(&self, first: u32, number: u32) -> bool {
+        // The first segments of the new connection may not be captured.
+        const NEAR: u32 = 1 << 16;
+        let since = number.wrapping_sub(first);
+        let counted = u32::try_from(self.bytes_total).unwrap_or(NEAR).min(NEAR);
+        let end = self.next.wrapping_add(self.has_fin().into());
+        // What is sent again, or acknowledged late; a keepalive probe has the number before the next one.
+        let is_again = end.wrapping_sub(number) <= counted + 2;
+        since <= NEAR && since < number.wrapping_sub(end) && !is_again
     }
 }

@@ -77,6 +77,29 @@ fn ports_used_again_give_a_row_each() {
     }
 }
 
+/// Where only the client's way is selected, no answer tells that the ports are used again.
+#[test]
+fn ports_used_again_give_a_row_each_of_one_way() {
+    let near = |(way, flags, sequence, acknowledgment, payload): Row| {
+        let (mine, its) = if way == '>' { (6101, 10_300) } else { (10_300, 6101) };
+        let acknowledgment = if acknowledgment == 0 { 0 } else { acknowledgment + its };
+        (way, flags, sequence + mine, acknowledgment, payload)
+    };
+    for again in [TALK.map(later), TALK.map(near)] {
+        for first in [&TALK[..], &TALK[..8], &TALK[..7], &TALK[..6]] {
+            let file = pcap(1, &frames(&[first, &again].concat()));
+            let output = replay("one-way-again.pcap", &file, &["dst port 80"]);
+            assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+            let rows = rows(&output);
+            // A FIN that was not captured may be one byte.
+            let bytes = |row: &String| {
+                [199, 200, 201].iter().any(|rx| row.contains(&format!(" {rx} 100 ")))
+            };
+            assert!(rows.len() == 2 && rows.iter().all(bytes), "{rows:?}");
+        }
+    }
+}
+
 #[test]
 fn what_is_captured_in_another_order_counts_the_same() {
     for (from, to) in [(1, 3), (1, 2), (0, 1), (3, 1), (7, 6), (8, 7), (4, 3)] {
