@@ -88,7 +88,7 @@ fn frame(link: LinkType, bytes: &[u8], original: u32) {
         if !matches!(link, LinkType::Network(_)) {
             assert_eq!(ends(&known), ends(&whole));
             // The parser stops early where a frame is shorter than its headers say.
-            assert!(whole.is_fragment || !known.is_fragment);
+            assert!(whole.fragment.is_some() || known.fragment.is_none());
         }
         let payload = known.tcp.map_or(0, |tcp| tcp.payload_bytes);
         assert!(payload <= original);

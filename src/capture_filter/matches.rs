@@ -120,6 +120,10 @@ impl Expression {
                 _ => false,
             },
             Test::Port(side, first, last) => {
+                // As in libpcap, which then reads behind the end.
+                if facts.ports.is_none() && facts.protocol == TCP && !facts.is_later_fragment {
+                    return Err(Undecided::Impossible);
+                }
                 let ports = facts
                     .ports
                     .filter(|_| !facts.is_later_fragment && WITH_PORTS.contains(&facts.protocol));

@@ -220,6 +220,12 @@ pub(super) fn tunnelled(
     }
 }
 
+/// Whether [`tunnelled`] reads packets of this protocol, or may read them where the ports are not known.
+pub(super) fn may_be_tunnel(protocol: u8, ports: Option<(u16, u16)>) -> bool {
+    let is_port = ports.is_none_or(|(_, port)| matches!(port, 4789 | 8472 | 6081));
+    matches!(protocol, 4 | 41 | 47 | 137) || protocol == 17 && is_port
+}
+
 /// Steps over a GRE header (RFC 2784, RFC 2890), also that of PPTP (RFC 2637) and of mirrored traffic (ERSPAN).
 fn generic(bytes: &[u8]) -> Option<Network<'_>> {
     const SEQUENCE: u16 = 0x1000;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use super::network::LinkType;
-use super::network::{IPV4, IPV6, Network, be16, network, tunnelled};
+use super::network::{IPV4, IPV6, Network, be16, may_be_tunnel, network, tunnelled};
 
 /// The headers of an IP packet, as far as they were captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub struct Packet {
     pub protocol: u8,
     /// The identification of an IPv4 packet; 0 for IPv6.
     pub id: u16,
-    /// Whether it is a fragment.
-    pub is_fragment: bool,
+    /// Which part of a packet it is, if it is a fragment.
+    pub fragment: Option<Fragment>,
     /// Source and destination port of TCP, UDP, UDP-Lite, DCCP or SCTP; also `None` for any but the first
     /// fragment, and if they were not captured.
     pub ports: Option<(u16, u16)>,
@@ -29,6 +29,46 @@ pub struct Packet {
     pub captured_bytes: u32,
     /// How many from the transport header on; 0 if that was not captured.
     pub transport_bytes: u32,
+    /// Whether fewer bytes were captured than its header announces.
+    pub is_cut: bool,
+}
+
+/// A part of a packet that was too long for a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fragment {
+    /// The number that all parts of a packet have.
+    pub id: u32,
+    /// Where it begins, in bytes behind the headers of IP.
+    pub offset: u32,
+    /// How many bytes it has there.
+    pub bytes: u32,
+    pub is_last: bool,
+}
+
+impl Packet {
+    /// Whether it is a fragment other than the first.
+    pub fn is_later_fragment(&self) -> bool {
+        self.fragment.is_some_and(|fragment| fragment.offset > 0)
+    }
+
+    /// Whether it may be TCP whose numbers were not captured, or stand in a later fragment.
+    ///
+    /// `decapsulates` says whether TCP in tunnels is meant, too.
+    pub fn hides_tcp(&self, decapsulates: bool) -> bool {
+        /// The bytes up to the flags.
+        const NUMBERS: u32 = 14;
+        let is_part = self.is_cut || self.fragment.is_some();
+        self.tcp.is_none()
+            && is_part
+            && !self.is_later_fragment()
+            && match self.protocol {
+                TCP => self.transport_bytes < NUMBERS,
+                protocol => {
+                    let is_tunnel = decapsulates && may_be_tunnel(protocol, self.ports);
+                    self.is_cut && (is_extension(protocol) || is_tunnel)
+                }
+            }
+    }
 }
 
 /// The fields of a TCP header.
@@ -103,6 +143,34 @@ pub fn innermost_of(link: LinkType, bytes: &[u8], original_bytes: u32) -> Option
     }
 }
 
+/// Whether a frame that gives no packet ([`packet_of`], or [`innermost_of`] if `decapsulates`) may be one of TCP whose header
+/// of IP was not captured as a whole.
+#[cold]
+pub fn is_cut_in_ip(link: LinkType, bytes: &[u8], original_bytes: u32, decapsulates: bool) -> bool {
+    if count(bytes) >= original_bytes {
+        return false;
+    }
+    let Some(mut layer) = network(link, bytes, Some(original_bytes)) else {
+        // No header of IP has room in so few.
+        return bytes.len() < 20;
+    };
+    while let Some((packet, transport)) = inside(&layer, bytes, Some(original_bytes)) {
+        match tunnelled(packet.protocol, packet.ports, transport) {
+            Some(inner) if decapsulates => layer = inner,
+            _ => return false,
+        }
+    }
+    let is_ipv4 = layer.ethertype.map(|ethertype| ethertype == IPV4);
+    let is_ipv4 = is_ipv4.or(layer.bytes.first().map(|first| first >> 4 == 4));
+    let (whole, protocol) = if is_ipv4 == Some(true) { (20, 9) } else { (40, 6) };
+    layer.ethertype.is_none_or(|ethertype| matches!(ethertype, IPV4 | IPV6))
+        && layer.bytes.len() < whole
+        && layer.bytes.get(protocol).is_none_or(|protocol| {
+            let is_tunnel = decapsulates && may_be_tunnel(*protocol, None);
+            *protocol == TCP || is_extension(*protocol) || is_tunnel
+        })
+}
+
 fn read(link: LinkType, bytes: &[u8], original_bytes: Option<u32>) -> Option<Packet> {
     let layer = network(link, bytes, original_bytes)?;
     inside(&layer, bytes, original_bytes).map(|(packet, _)| packet)
@@ -145,6 +213,12 @@ impl Frame<'_> {
             (length, original) => length.min(original.unwrap_or(u32::MAX)),
         }
     }
+
+    /// Whether fewer bytes were captured than IP's length.
+    fn is_cut(self, length: u32) -> bool {
+        let length = if length == 0 { self.original.unwrap_or_default() } else { length };
+        length > count(self.bytes)
+    }
 }
 
 /// The packet, and what follows its headers of IP: nothing in any but the first fragment.
@@ -154,35 +228,41 @@ fn ipv4(frame: Frame<'_>) -> Option<(Packet, &[u8])> {
         header;
     let [a, b, c, d, e, f, g, h] = addresses;
     let header_bytes = u32::from(version & 15).saturating_mul(4);
-    let total = frame.length(u16::from_be_bytes([ab, cd]).into());
+    let announced = u16::from_be_bytes([ab, cd]).into();
+    let total = frame.length(announced);
     let length = total.checked_sub(header_bytes).filter(|_| header_bytes >= 20)?;
     let fragment = u16::from_be_bytes([fragment, offset]);
-    let (is_first, is_last) = (fragment & 0x1fff == 0, fragment & 0x2000 == 0);
+    let (offset, is_last) =
+        (u32::from(fragment & 0x1fff).saturating_mul(8), fragment & 0x2000 == 0);
+    let id = u16::from_be_bytes([id, low_id]);
+    let part = Fragment { id: id.into(), offset, bytes: length, is_last };
     let packet = Packet {
         vlan_tags: 0,
         interface: 0,
         source: IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
         destination: IpAddr::V4(Ipv4Addr::new(e, f, g, h)),
         protocol,
-        id: u16::from_be_bytes([id, low_id]),
-        is_fragment: !is_first || !is_last,
+        id,
+        fragment: (offset > 0 || !is_last).then_some(part),
         ports: None,
         tcp: None,
         captured_bytes: 0,
         transport_bytes: 0,
+        is_cut: frame.is_cut(announced),
     };
     let place = usize::try_from(header_bytes).ok()?;
-    let transport = frame.bytes.get(place..).filter(|_| is_first).unwrap_or_default();
+    let transport = frame.bytes.get(place..).filter(|_| offset == 0).unwrap_or_default();
     Some((with_transport(packet, transport, length), transport))
 }
 
 #[inline(never)]
 fn ipv6(frame: Frame<'_>) -> Option<(Packet, &[u8])> {
     let (header, rest) = frame.bytes.split_first_chunk::<40>()?;
-    let payload = match be16(header, 4)? {
-        0 => frame.length(0).checked_sub(40)?,
-        payload => frame.length(u32::from(payload).saturating_add(40)).checked_sub(40)?,
+    let announced = match be16(header, 4)? {
+        0 => 0,
+        payload => u32::from(payload).saturating_add(40),
     };
+    let payload = frame.length(announced).checked_sub(40)?;
     let address = |place| {
         let octets = header.get(place..).and_then(<[u8]>::first_chunk::<16>);
         octets.map(|octets| IpAddr::V6(Ipv6Addr::from(*octets)))
@@ -194,11 +274,12 @@ fn ipv6(frame: Frame<'_>) -> Option<(Packet, &[u8])> {
         destination: address(24)?,
         protocol: *header.get(6)?,
         id: 0,
-        is_fragment: false,
+        fragment: None,
         ports: None,
         tcp: None,
         captured_bytes: 0,
         transport_bytes: 0,
+        is_cut: frame.is_cut(announced),
     };
     Some(behind_extensions(packet, rest, payload))
 }
@@ -206,9 +287,7 @@ fn ipv6(frame: Frame<'_>) -> Option<(Packet, &[u8])> {
 /// Walks the extension headers (RFC 8200, 4; RFC 4302 for AH): each is at least eight bytes long, so
 /// the walk ends.
 fn behind_extensions(mut packet: Packet, mut bytes: &[u8], mut length: u32) -> (Packet, &[u8]) {
-    const FRAGMENT: u8 = 44;
-    const AUTHENTICATION: u8 = 51;
-    while let 0 | 43 | FRAGMENT | AUTHENTICATION | 60 | 135 | 139 | 140 = packet.protocol {
+    while is_extension(packet.protocol) {
         let Some(&[next, units, high, low]) = bytes.first_chunk::<4>() else {
             return (packet, &[]);
         };
@@ -226,9 +305,15 @@ fn behind_extensions(mut packet: Packet, mut bytes: &[u8], mut length: u32) -> (
         let offset_and_more = u16::from_be_bytes([high, low]) & 0xfff9;
         let is_fragment_header = packet.protocol == FRAGMENT;
         packet.protocol = next;
-        if is_fragment_header {
-            packet.is_fragment |= offset_and_more != 0;
-            if offset_and_more > 1 {
+        if is_fragment_header && offset_and_more != 0 {
+            let id = bytes.get(4..).and_then(<[u8]>::first_chunk).copied();
+            packet.fragment = Some(Fragment {
+                id: id.map_or(0, u32::from_be_bytes),
+                offset: u32::from(offset_and_more & !1),
+                bytes: left,
+                is_last: offset_and_more & 1 == 0,
+            });
+            if packet.is_later_fragment() {
                 return (packet, &[]);
             }
         }
@@ -237,10 +322,18 @@ fn behind_extensions(mut packet: Packet, mut bytes: &[u8], mut length: u32) -> (
     (with_transport(packet, bytes, length), bytes)
 }
 
+const TCP: u8 = 6;
+const FRAGMENT: u8 = 44;
+const AUTHENTICATION: u8 = 51;
+
+/// Whether this is the number of an extension header, behind which TCP may follow.
+fn is_extension(protocol: u8) -> bool {
+    matches!(protocol, 0 | 43 | FRAGMENT | AUTHENTICATION | 60 | 135 | 139 | 140)
+}
+
 /// Adds the transport header: `length` bytes according to IP, of which `bytes` were captured, perhaps with
 /// foreign bytes after them.
 fn with_transport(mut packet: Packet, bytes: &[u8], length: u32) -> Packet {
-    const TCP: u8 = 6;
     packet.transport_bytes = count(bytes);
     // UDP has the shortest header of all.
     let is_whole = length >= 8 && bytes.len() >= 4;
@@ -523,7 +616,7 @@ mod tests {
             let [source, destination] = plain.addresses.map(IpAddr::V4);
             assert_eq!((source, destination), (packet.source, packet.destination));
             assert_eq!(Some((plain.ports[0], plain.ports[1])), packet.ports);
-            assert_eq!((Some(plain.tcp), packet.is_fragment), (packet.tcp, false));
+            assert_eq!((Some(plain.tcp), packet.fragment.is_some()), (packet.tcp, false));
             assert_eq!(packet.vlan_tags, 0);
             Some(())
         };
@@ -579,7 +672,7 @@ mod tests {
         let of = |bytes: &[u8]| {
             let packet = packet(LinkType::Raw, bytes).unwrap();
             assert_eq!(packet.protocol, 6);
-            (packet.is_fragment, packet.ports.is_some(), packet.tcp.is_some())
+            (packet.fragment.is_some(), packet.ports.is_some(), packet.tcp.is_some())
         };
         assert_eq!(of(&v4(6, 0x4000, &[], &segment(8))), (false, true, true));
         assert_eq!(of(&v4(6, 0x2000, &[], &segment(8))), (true, true, true));

@@ -2,6 +2,7 @@
 //! headers before the IP header.
 
 mod around;
+mod cut;
 mod damage;
 mod headers;
 mod made;

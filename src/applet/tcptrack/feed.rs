@@ -254,6 +254,11 @@ impl<'a> Feed<'a> {
         self.wanted.skipped()
     }
 
+    /// How many packets were captured without the numbers of TCP.
+    pub(super) fn cut(&self) -> u64 {
+        self.wanted.cut()
+    }
+
     /// How many packets the kernel has dropped so far.
     pub(super) fn dropped(&mut self) -> u64 {
         match &mut self.from {

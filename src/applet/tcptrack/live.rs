@@ -276,6 +276,7 @@ impl<'a, 'b> Live<'a, 'b> {
         // An unknown number is at least one.
         self.scene.lost += self.feed.newly_lost().map_or(0, |lost| lost.max(1));
         self.scene.skipped = self.feed.skipped();
+        self.scene.cut = self.feed.cut();
         if !self.view.is_paused {
             self.rows.clear();
             let before = std::mem::replace(&mut self.before, clock);

@@ -28,6 +28,8 @@ pub(super) struct Replayed {
     tunnelled: u64,
     /// Whether only some packets are asked for.
     is_filtered: bool,
+    /// Whether packets ended before the numbers of TCP, which [`Watched::note_skipped`] says.
+    has_cut: bool,
     ending: Ending,
 }
 
@@ -135,7 +137,9 @@ impl Replay {
         let Seen { end, packets, has_tcp, tunnelled, .. } = self.seen;
         let is_filtered = !wanted.expression.is_empty();
         let ending = self.stream.end();
-        Replayed { name: self.name, end, packets, has_tcp, tunnelled, is_filtered, ending }
+        let (name, has_cut) = (self.name, wanted.cut() > 0);
+        let has_tcp = has_tcp || has_cut;
+        Replayed { name, end, packets, has_tcp, tunnelled, is_filtered, has_cut, ending }
     }
 }
 
@@ -224,7 +228,7 @@ impl Replayed {
                 _ => format!("none of its {packets} packets is TCP over IP{}", self.cure()),
             };
             report.note(&[name, ": ", &*text].concat());
-        } else if !has_rows && is_whole {
+        } else if !has_rows && is_whole && !self.has_cut {
             let why = match self.is_filtered {
                 true => "matches the filter, which TCP packets alone can match",
                 false => "belongs to a connection that is shown",

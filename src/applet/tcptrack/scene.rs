@@ -34,6 +34,8 @@ pub(super) struct Scene {
     pub evicted: u64,
     /// Frames that do not tell what the filter asks.
     pub skipped: u64,
+    /// Packets without the numbers of TCP.
+    pub cut: u64,
     /// Whether there has been a connection.
     pub has_seen: bool,
 }
@@ -116,6 +118,7 @@ impl Scene {
             (self.lost, "lost reports of ends of connections, whose last bytes are missing: "),
             (self.evicted, "connections removed to make room (--max-connections): "),
             (self.skipped, "packets skipped that do not tell what the filter asks: "),
+            (self.cut, "packets cut before the sequence numbers of TCP, whose data is missing: "),
         ];
         let counts = counts.into_iter().filter(|(count, _)| *count > 0);
         let counts = counts.map(|(count, what)| [what, &number(count)].concat());

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::text::number;
 use super::{Args, filter};
 use crate::capture_filter::{Expression, LinkFacts, PacketFacts, Undecided};
 use crate::error::Error;
@@ -40,6 +41,8 @@ pub(super) struct Watched {
     pub threads: usize,
     /// How many frames do not tell something that the expression asks.
     pub untold: AtomicU64,
+    /// How many packets that are wanted or may be were captured without the numbers of TCP.
+    pub cut: AtomicU64,
 }
 
 impl Watched {
@@ -73,10 +76,21 @@ impl Watched {
         self.untold.load(Ordering::Relaxed)
     }
 
-    /// Reports them, if any.
+    /// How many packets were captured without the numbers of TCP.
+    pub(super) fn cut(&self) -> u64 {
+        self.cut.load(Ordering::Relaxed)
+    }
+
+    /// Reports both, if any.
     pub(super) fn note_skipped(&self, report: &mut Report) {
         if self.skipped() > 0 {
             report.gap(SKIPPED);
+        }
+        if self.cut() > 0 {
+            // How many there will be on an interface is not known yet, and it is said once.
+            let count =
+                if self.capture.is_some() { number(self.cut()) + " " } else { String::new() };
+            report.lack(&[&count, CUT].concat());
         }
     }
 
@@ -99,11 +113,20 @@ impl Watched {
 
     #[inline(never)]
     pub(super) fn any_segment(&self, frame: &Frame<'_>) -> Option<Segment> {
-        let packet = if self.decapsulates { frame.innermost() } else { frame.packet() }?;
+        let packet = if self.decapsulates { frame.innermost() } else { frame.packet() };
+        let Some(packet) = packet else {
+            let is_cut = frame.is_cut_in_ip(self.decapsulates);
+            self.cut.fetch_add(is_cut.into(), Ordering::Relaxed);
+            return None;
+        };
         if !self.expression.is_empty() && !self.has_packet(frame, &packet) {
             return None;
         }
-        segment(&packet)
+        let segment = segment(&packet);
+        if segment.is_none() && packet.hides_tcp(self.decapsulates) {
+            self.cut.fetch_add(1, Ordering::Relaxed);
+        }
+        segment
     }
 
     #[inline(never)]
@@ -127,7 +150,7 @@ impl Watched {
             source: packet.source,
             destination: packet.destination,
             protocol: packet.protocol,
-            is_later_fragment: packet.is_fragment && packet.ports.is_none(),
+            is_later_fragment: packet.is_later_fragment(),
             ports: packet.ports,
             bytes: frame.ip(packet),
             transport: packet.captured_bytes.saturating_sub(packet.transport_bytes),
@@ -136,10 +159,14 @@ impl Watched {
         let judged = self.expression.judge(&facts);
         if judged == Err(Undecided::Untold) && packet.tcp.is_some() {
             self.untold.fetch_add(1, Ordering::Relaxed);
+        } else if judged.is_err() && packet.hides_tcp(self.decapsulates) {
+            self.cut.fetch_add(1, Ordering::Relaxed);
         }
         judged == Ok(true)
     }
 }
 
+const CUT: &str = "packets of TCP end before its sequence numbers (a longer snapshot length of the capture keeps them): their \
+    connections or bytes are missing";
 const SKIPPED: &str = "the filter asks for an Ethernet address, a direction or an interface, which some frames do not \
     tell: these were skipped";

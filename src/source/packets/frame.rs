@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::model::{Endpoint, Segment, TcpFlags};
 use crate::wire::link::Link;
-use crate::wire::packet::{LinkType, Packet, Plain, innermost_of, packet_of, plain_of};
+use crate::wire::packet::{
+    LinkType, Packet, Plain, innermost_of, is_cut_in_ip, packet_of, plain_of,
+};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
@@ -63,6 +65,12 @@ impl Frame<'_> {
             id,
             checksum: tcp.checksum,
         })
+    }
+
+    /// Whether it gives no packet because it was cut before the end of the header of IP, and may be TCP.
+    #[cold]
+    pub fn is_cut_in_ip(&self, decapsulates: bool) -> bool {
+        is_cut_in_ip(self.link, self.bytes, self.original_bytes, decapsulates)
     }
 
     fn known(&self, packet: Option<Packet>) -> Option<Packet> {

@@ -83,11 +83,18 @@ fn words(numbers: &[u32]) -> Vec<u8> {
 
 /// A pcap file of frames that are 0.1 s apart.
 pub fn pcap(link: u32, frames: &[Vec<u8>]) -> Vec<u8> {
+    let whole: Vec<_> = frames.iter().map(|frame| (frame.len(), frame.clone())).collect();
+    pcap_cut(link, &whole)
+}
+
+/// The same with only the first bytes of each frame.
+pub fn pcap_cut(link: u32, frames: &[(usize, Vec<u8>)]) -> Vec<u8> {
     let mut file = words(&[0xa1b2_c3d4, 0x0004_0002, 0, 0, 262_144, link]);
-    for (tenth, frame) in (0..).zip(frames) {
-        let length = frame.len() as u32;
-        file.extend(words(&[1000 + tenth / 10, tenth % 10 * 100_000, length, length]));
-        file.extend(frame);
+    for (tenth, (captured, frame)) in (0..).zip(frames) {
+        let captured = frame.len().min(*captured);
+        let [length, original] = [captured, frame.len()].map(|length| length as u32);
+        file.extend(words(&[1000 + tenth / 10, tenth % 10 * 100_000, length, original]));
+        file.extend(&frame[..captured]);
     }
     file
 }
