@@ -17,6 +17,8 @@ pub mod own_rows;
 pub mod packet;
 pub mod pcap;
 mod pcap_dialect;
+mod pcap_interface;
+mod pcapng_options;
 mod printed;
 pub mod ring;
 mod row_template;

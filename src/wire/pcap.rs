@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::packet::LinkType;
 use super::pcap_dialect::{Lengths, SECOND, dialect, is_pcap, must_be_a_packet};
+use super::pcap_interface::Interface;
+use super::pcapng_options::Options;
 
 /// The reader's state between two pieces of a capture file.
 #[derive(Debug, Default)]
@@ -20,6 +22,8 @@ pub struct Reader {
     trailer: Option<u32>,
     /// When the last packet was captured, for blocks without a time.
     last: Duration,
+    /// The packets that were lost in earlier sections of a pcapng file.
+    dropped_before: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,19 +31,6 @@ enum Format {
     /// How long a record's header is, and which of its two lengths comes first.
     Pcap(usize, Lengths),
     PcapNg,
-}
-
-/// The interface of captured packets.
-#[derive(Clone, Copy, Debug)]
-struct Interface {
-    /// The first of a pcapng file is 1; 0 in a pcap file.
-    number: u32,
-    link: u32,
-    /// The most bytes captured of a packet, 0 for all.
-    snap_bytes: u32,
-    /// Parts of a second: 10^-n, or 2^-n with the highest bit set.
-    resolution: u8,
-    offset_seconds: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +103,12 @@ impl Reader {
         self.names.get(place).map(Vec::as_slice).filter(|name| !name.is_empty())
     }
 
+    /// How many packets were lost while a pcapng file was written, as far as it says.
+    pub fn dropped(&self) -> u64 {
+        let all = self.interfaces.iter().map(|interface| interface.drops.count());
+        all.fold(self.dropped_before, u64::saturating_add)
+    }
+
     /// Reads the piece that `bytes` begin with.
     pub fn next<'a>(&mut self, bytes: &'a [u8]) -> Result<Piece<'a>, Trouble> {
         match self.format {
@@ -141,8 +138,7 @@ impl Reader {
         };
         // The upper bits hold the length of frame check sequences.
         let link = self.u32(header, 20).unwrap_or_default() & 0x03ff_ffff;
-        self.interfaces =
-            vec![Interface { number: 0, link, snap_bytes: 0, resolution, offset_seconds: 0 }];
+        self.interfaces = vec![Interface { link, resolution, ..Interface::default() }];
         self.format = Some(Format::Pcap(header_bytes, lengths));
         Ok(Piece { length: 24, content: Content::Other })
     }
@@ -222,6 +218,7 @@ impl Reader {
             INTERFACE => self.interface(bytes, inner)?,
             SIMPLE_PACKET => self.simple_packet(bytes, inner)?,
             PACKET | ENHANCED_PACKET => self.packet(bytes, inner, kind == PACKET)?,
+            STATISTICS => self.statistics(bytes, inner)?,
             _ if is_pcap(header) => return Err(Trouble::Damaged(SECOND)),
             _ => Content::Other,
         };
@@ -234,27 +231,28 @@ impl Reader {
         if self.u16(header, 12) != Some(1) || inner < 24 {
             return Err(NO_CAPTURE);
         }
+        self.dropped_before = self.dropped();
         self.interfaces.clear();
         self.names.clear();
         Ok(Content::Other)
     }
 
     fn interface(&mut self, bytes: &[u8], inner: u32) -> Result<Content<'static>, Trouble> {
-        let needed = usize::try_from(inner).unwrap_or(usize::MAX).min(MOST_NEEDED);
-        let block = bytes.get(..needed).ok_or(Trouble::Short(needed))?;
+        let block = beginning(bytes, inner)?;
         let (Some(link), Some(snap_bytes)) = (self.u16(block, 8), self.u32(block, 12)) else {
             return Err(WRONG_LENGTH);
         };
         let number = u32::try_from(self.interfaces.len()).unwrap_or_default().saturating_add(1);
-        let mut interface =
-            Interface { number, link: link.into(), snap_bytes, resolution: 6, offset_seconds: 0 };
+        let mut interface = Interface {
+            number,
+            link: link.into(),
+            snap_bytes,
+            resolution: 6,
+            ..Interface::default()
+        };
         let mut name = Vec::new();
-        let mut options = block.get(16..).unwrap_or_default();
-        while let (Some(kind), Some(length)) = (self.u16(options, 0), self.u16(options, 2)) {
-            let length = usize::from(length);
-            let Some(value) = options.get(4..).and_then(|rest| rest.get(..length)) else { break };
-            match (kind, value) {
-                (OPTION_END, _) => break,
+        for option in self.options(block, 16) {
+            match option {
                 (OPTION_NAME, value) => name = value.to_vec(),
                 (OPTION_RESOLUTION, [resolution]) => interface.resolution = *resolution,
                 (OPTION_OFFSET, value) => {
@@ -263,8 +261,6 @@ impl Reader {
                 }
                 _ => {}
             }
-            let next = length.next_multiple_of(4).saturating_add(4);
-            options = options.get(next..).unwrap_or_default();
         }
         if self.interfaces.len() >= MOST_INTERFACES {
             return Err(Trouble::Damaged("more than 65536 interfaces"));
@@ -285,12 +281,37 @@ impl Reader {
         let room = inner.checked_sub(28).ok_or(WRONG_LENGTH)?;
         let field = |place| self.u32(header, place).unwrap_or_default();
         let number = if is_obsolete { self.u16(header, 8).map(u32::from) } else { Some(field(8)) };
-        let interface = *number
-            .and_then(|number| self.interfaces.get(usize::try_from(number).ok()?))
+        let place = number.and_then(|number| usize::try_from(number).ok()).unwrap_or(usize::MAX);
+        let interface = *self
+            .interfaces
+            .get(place)
             .ok_or(Trouble::Damaged("a packet from an interface that was not described"))?;
         let time = interface.time(u64::from(field(12)) << 32 | u64::from(field(16)));
         let packet = packet_bytes(bytes, 28, field(20), room)?;
-        Ok(self.content(interface, time, field(24).max(field(20)), packet))
+        let options = field(20).next_multiple_of(4).saturating_add(28);
+        let original = field(24).max(field(20));
+        if !is_obsolete && options < inner {
+            let start = usize::try_from(options).unwrap_or(usize::MAX);
+            let options = self.options(beginning(bytes, inner)?, start);
+            let interface = self.interfaces.get_mut(place);
+            interface.into_iter().for_each(|one| one.drops.take_packet(options));
+        }
+        Ok(self.content(interface, time, original, packet))
+    }
+
+    /// An interface statistics block.
+    fn statistics(&mut self, bytes: &[u8], inner: u32) -> Result<Content<'static>, Trouble> {
+        let block = beginning(bytes, inner)?;
+        let options = self.options(block, 20);
+        let number = self.u32(block, 8).and_then(|number| usize::try_from(number).ok());
+        let interface = number.and_then(|number| self.interfaces.get_mut(number));
+        interface.into_iter().for_each(|one| one.drops.take_statistics(options));
+        Ok(Content::Other)
+    }
+
+    fn options<'a>(&self, block: &'a [u8], start: usize) -> Options<'a> {
+        let rest = block.get(start..).unwrap_or_default();
+        Options { rest, is_big_endian: self.is_big_endian }
     }
 
     /// The packet of a simple packet block: from the first interface, without a time.
@@ -328,11 +349,17 @@ const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE: u32 = 1;
 const PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
+const STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
-const OPTION_END: u16 = 0;
 const OPTION_NAME: u16 = 2;
 const OPTION_RESOLUTION: u16 = 9;
 const OPTION_OFFSET: u16 = 14;
+
+/// A block without the length at its end, or as much of it as may be needed.
+fn beginning(bytes: &[u8], inner: u32) -> Result<&[u8], Trouble> {
+    let needed = usize::try_from(inner).unwrap_or(usize::MAX).min(MOST_NEEDED);
+    bytes.get(..needed).ok_or(Trouble::Short(needed))
+}
 
 /// The beginning of a packet of `captured` bytes that begins at `start` and may take `room`.
 fn packet_bytes(bytes: &[u8], start: usize, captured: u32, room: u32) -> Result<&[u8], Trouble> {
@@ -342,40 +369,6 @@ fn packet_bytes(bytes: &[u8], start: usize, captured: u32, room: u32) -> Result<
     let length = usize::try_from(captured).unwrap_or(usize::MAX).min(MOST_BYTES);
     let end = start.saturating_add(length);
     bytes.get(start..end).ok_or(Trouble::Short(end))
-}
-
-impl Interface {
-    /// The time for a count of fractions of a second, never before 1970.
-    fn time(self, parts: u64) -> Duration {
-        const SECOND: u128 = 1_000_000_000;
-        let exponent = u32::from(self.resolution & 0x7f);
-        let is_binary = self.resolution & 0x80 != 0;
-        let nanoseconds = match (is_binary, exponent) {
-            // The case of nearly all files, without a division.
-            (false, 6) => parts.saturating_mul(1000),
-            (false, 0..=9) => {
-                parts.saturating_mul(10u64.saturating_pow(9u32.saturating_sub(exponent)))
-            }
-            _ => {
-                let scaled = u128::from(parts).saturating_mul(SECOND);
-                let unit = if is_binary {
-                    1u128.checked_shl(exponent)
-                } else {
-                    10u128.checked_pow(exponent)
-                };
-                let nanoseconds =
-                    unit.and_then(|unit| scaled.checked_div(unit)).unwrap_or_default();
-                u64::try_from(nanoseconds).unwrap_or(u64::MAX)
-            }
-        };
-        let offset = Duration::from_secs(self.offset_seconds.unsigned_abs());
-        let time = Duration::from_nanos(nanoseconds);
-        if self.offset_seconds < 0 {
-            time.saturating_sub(offset)
-        } else {
-            time.saturating_add(offset)
-        }
-    }
 }
 
 #[cfg(test)]
@@ -478,7 +471,7 @@ mod tests {
         let offset = option(OPTION_OFFSET, 8, &minus_ten);
         let binary = option(OPTION_RESOLUTION, 1, &[0x8a, 0, 0, 0]);
         let name = option(2, 3, b"lo\0\0");
-        let end = option(OPTION_END, 0, &[]);
+        let end = option(0, 0, &[]);
         let other = !is_big;
         [
             section(is_big),

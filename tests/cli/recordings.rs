@@ -4,6 +4,7 @@
 mod around;
 mod cut;
 mod damage;
+mod drops;
 mod headers;
 mod made;
 mod nothing;

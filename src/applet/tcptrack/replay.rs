@@ -210,7 +210,7 @@ impl Replayed {
     /// # Errors
     /// [`Error::Said`] if something is missing.
     pub(super) fn tell(self, has_rows: bool, report: &mut Report) -> Result<(), Error> {
-        let Ending { skipped, trouble } = &self.ending;
+        let Ending { skipped, dropped, trouble } = &self.ending;
         let name = &self.name;
         if let Some(error) = trouble {
             report.trouble(error);
@@ -235,7 +235,13 @@ impl Replayed {
             };
             report.note(&format!("{name}: none of its {packets} packets {why}"));
         }
-        if is_whole { Ok(()) } else { Err(Error::Said) }
+        if *dropped > 0 {
+            let text = format!(
+                "{dropped} packets were dropped while it was captured: their data is missing"
+            );
+            report.trouble(&Error::failed(name.as_bytes(), text));
+        }
+        if is_whole && *dropped == 0 { Ok(()) } else { Err(Error::Said) }
     }
 
     fn cure(&self) -> String {

@@ -30,6 +30,8 @@ pub struct Ending {
     /// The unknown link types, and how many packets of each were skipped. A hostile file may have any number of them:
     /// the last one stands for more.
     pub skipped: Vec<(u32, u64)>,
+    /// How many packets were lost while the capture was written, as far as it says.
+    pub dropped: u64,
     /// Why the rest of the capture could not be read, if it could not; the error names the byte.
     pub trouble: Option<Error>,
 }
@@ -119,7 +121,7 @@ impl Stream {
 
     /// How it ended; an incomplete piece counts only if the end of the file was seen.
     pub fn end(self) -> Ending {
-        self.ending
+        Ending { dropped: self.reader.dropped(), ..self.ending }
     }
 }
 

@@ -77,7 +77,7 @@ pub fn frames(rows: &[Row]) -> Vec<Vec<u8>> {
     rows.iter().map(|row| ethernet(0x0800, &packet(true, *row))).collect()
 }
 
-fn words(numbers: &[u32]) -> Vec<u8> {
+pub fn words(numbers: &[u32]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
 }
 
@@ -99,7 +99,7 @@ pub fn pcap_cut(link: u32, frames: &[(usize, Vec<u8>)]) -> Vec<u8> {
     file
 }
 
-fn block(kind: u32, body: &[u8]) -> Vec<u8> {
+pub fn block(kind: u32, body: &[u8]) -> Vec<u8> {
     let length = 12 + body.len().next_multiple_of(4);
     let mut block = [words(&[kind, length as u32]), body.to_vec()].concat();
     block.resize(length - 4, 0);
@@ -107,10 +107,14 @@ fn block(kind: u32, body: &[u8]) -> Vec<u8> {
     block
 }
 
+/// The beginning of a section of a pcapng file.
+pub fn section() -> Vec<u8> {
+    block(0x0a0d_0d0a, &[words(&[0x1a2b_3c4d, 1]), vec![0xff; 8]].concat())
+}
+
 /// A pcapng file of frames that are 0.1 s apart: for each link type an interface, and the frames by interface.
 pub fn pcapng(links: &[u16], frames: &[(u32, Vec<u8>)]) -> Vec<u8> {
-    let section = [words(&[0x1a2b_3c4d, 1]), vec![0xff; 8]].concat();
-    let mut file = block(0x0a0d_0d0a, &section);
+    let mut file = section();
     for link in links {
         file.extend(block(1, &words(&[u32::from(*link), 262_144])));
     }
