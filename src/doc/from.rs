@@ -174,7 +174,8 @@ names it, as it does lines of several hosts, of pdsh or ansible: the text of eac
 A text that ends in the middle of a line gives the rows before it, a warning, and status 1.
 Tables of the same sockets by several tools count twice, and so do several tables of netstat in one file: a warning
 says so, and the status is 1, as for the same table given twice, if it has a connection or 16 lines, and for tables that
-share half of their connections.
+share half of their connections, or where one lists only sockets that listen, half of which another one has beside its
+connections.
 Of each table 16 connections are compared: a table of a few that another one of thousands has, too, may go unnoticed.
 .Sh EXAMPLES
 What is connected to a machine where nothing can be installed:

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use super::file::File;
-use super::lacking::{Lacking, Shown, all, say_left_out, say_may_lack, servers};
+use super::lacking::{
+    FILTER, Lacking, NO_FAMILY, SERVERS, Shown, TWICE, all, say_left_out, say_may_lack, servers,
+};
 use super::listed::Listed;
 use crate::model::{Family, Proto, StateSet};
 use crate::wire::saved::command::{self, Command};
@@ -62,6 +64,8 @@ enum Flag {
     NoPeers,
     OtherCommand,
     CutNames,
+    ServersOfTcp,
+    ServersOfUdp,
 }
 
 impl Doubts {
@@ -109,6 +113,10 @@ impl Doubts {
     pub(in crate::source) const OTHER_COMMAND: Doubts = Doubts::flag(Flag::OtherCommand);
     /// A word of `--process` was compared with a name that is cut.
     pub(in crate::source) const CUT_NAMES: Doubts = Doubts::flag(Flag::CutNames);
+
+    /// Sockets that listen are in a table of them alone, and in one of all.
+    pub(super) const SERVERS: [Doubts; 2] =
+        [Doubts::flag(Flag::ServersOfTcp), Doubts::flag(Flag::ServersOfUdp)];
 
     const fn flag(flag: Flag) -> Doubts {
         let (flags, lacking) = (1 << flag as u32, [None; 2]);
@@ -223,6 +231,9 @@ impl Doubts {
         let has_no_peers = self.has(Doubts::NO_PEERS);
         for proto in Proto::ALL {
             let (wanted, seen) = (wanted[proto as usize].and(all(proto)), seen[proto as usize]);
+            if wanted.and(servers(proto)).is_empty() {
+                self.remove(Doubts::SERVERS[proto as usize]);
+            }
             let Some(lacking) = &mut self.lacking[proto as usize] else { continue };
             *lacking = lacking.and(wanted.without(seen));
             // Few machines have connections of UDP: without any, a text is of -a as likely as of -l. Who asks for other ends
@@ -303,11 +314,14 @@ impl Doubts {
     pub(crate) fn notes(self) -> impl Iterator<Item = (Weight, Cow<'static, str>)> {
         let notes = NOTES.iter().filter(move |(doubt, ..)| self.has(*doubt));
         let notes = notes.map(|(_, weight, note)| (*weight, Cow::Borrowed(*note)));
+        let servers = Doubts::SERVERS.into_iter().any(|doubt| self.has(doubt));
+        let servers = servers.then_some((Weight::Lack, Cow::Borrowed(SERVERS)));
         let cut = (self.cut > 0).then(|| {
             let text = format!("--from: addresses that fill their column, and may be cut: {} (netstat -W cuts none)", self.cut);
             (Weight::Note, Cow::Owned(text))
         });
         notes
+            .chain(servers)
             .chain(cut)
             .chain(self.notes_of_tables())
             .chain(self.notes_of_empty())
@@ -315,22 +329,12 @@ impl Doubts {
     }
 }
 
-const NO_FAMILY: &str =
-    "--from: some rows of ss do not tell whether a socket is of IPv4 or of IPv6";
-
-const FILTER: &str =
-    "--from: the command that made the text has a filter: sockets that it left out are not counted";
-
 const NOTES: [(Doubts, Weight, &str); 18] = [
     (Doubts::CUT_NAMES, Weight::Note, details::CUT_NAMES),
     (Doubts::OTHER_COMMAND, Weight::Lack, command::OTHER),
     (Doubts::FILTERED, Weight::Note, FILTER),
     (Doubts::ASKED_FILTER, Weight::Lack, FILTER),
-    (
-        Doubts::TWICE,
-        Weight::Lack,
-        "--from: the same table of sockets is given twice: its sockets count twice",
-    ),
+    (Doubts::TWICE, Weight::Lack, TWICE),
     (Doubts::ROWS_TWICE, Weight::Lack, "--from: the same rows are given twice: they count twice"),
     (
         Doubts::SKIPPED,

@@ -2,6 +2,7 @@
 
 use crate::model::{Family, Proto, StateSet, TcpState};
 use crate::wire::saved::command::Command;
+use crate::wire::saved::netstat::Which;
 
 /// The states that saved texts do not list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,6 +12,16 @@ pub(super) struct Lacking {
     /// Those that it may have left out.
     pub(super) may_lack: StateSet,
 }
+
+pub(super) const TWICE: &str =
+    "--from: the same table of sockets is given twice: its sockets count twice";
+/// What is said of a table of servers alone beside one that has them, too.
+pub(super) const SERVERS: &str = "--from: a table of only sockets that listen (ss -l, netstat -l) has the same as a table \
+     with connections: if they are of the same machine, these sockets count twice; give the table of -a alone";
+pub(super) const NO_FAMILY: &str =
+    "--from: some rows of ss do not tell whether a socket is of IPv4 or of IPv6";
+pub(super) const FILTER: &str =
+    "--from: the command that made the text has a filter: sockets that it left out are not counted";
 
 const NONE: StateSet = StateSet::of_mask(0);
 /// The minisockets, which ss lists with -a alone.
@@ -151,6 +162,11 @@ impl Shown {
         }
         self.families |= other.families;
         self.has_closed |= other.has_closed;
+    }
+
+    /// Whether a text lists other sockets than those of -l, or would; `title`: what netstat says of that.
+    pub(super) fn is_of_all(self, title: Option<Which>) -> bool {
+        title.map_or(self.kinds()[1], |title| title != Which::OnlyServers)
     }
 
     /// Whether there are sockets that -l lists, and such that are listed without it: with both it is a text of -a, whatever

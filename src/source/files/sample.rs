@@ -1,9 +1,11 @@
-//! Whether two tables of sockets, saved one after the other, are of the same machine: they share connections.
+//! Whether two tables of sockets, or lists of flows, saved one after the other, are of the same machine: they share some.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 
+use super::lacking::servers;
 use crate::model::hash::folded;
+use crate::model::{Family, Proto, StateSet};
 use crate::wire::saved::row::{End, Host, Port, Rest, Row};
 
 /// How many are kept of a table.
@@ -24,15 +26,8 @@ impl Default for Sample {
 }
 
 impl Sample {
-    /// Takes a row of a text, if it is of a connection.
-    pub(super) fn see(&mut self, row: &Row<'_>, protocol: Option<u8>) {
-        if is_connection(row, protocol) {
-            self.add(hash(row));
-        }
-    }
-
     #[inline]
-    pub(super) fn add(&mut self, hash: u64) {
+    pub(in crate::source) fn add(&mut self, hash: u64) {
         if hash >= self.0[KEPT - 1] {
             return;
         }
@@ -48,11 +43,51 @@ impl Sample {
 
     /// Whether it shares half of the connections that both have kept all of.
     pub(super) fn is_alike(&self, other: &Sample) -> bool {
+        let ([one, two], shared) = self.shared(other);
+        shared > 0 && shared * 2 >= one.min(two)
+    }
+
+    /// How many each of both has of those that both have kept all of, and how many of these they share.
+    pub(in crate::source) fn shared(&self, other: &Sample) -> ([usize; 2], usize) {
         let end = self.0[KEPT - 1].min(other.0[KEPT - 1]);
         let is_of_both = |hash: &&u64| **hash <= end && **hash != NONE;
-        let [one, two] = [self, other].map(|all| all.0.iter().filter(is_of_both).count());
-        let shared = self.0.iter().filter(is_of_both).filter(|hash| other.0.contains(hash)).count();
-        shared > 0 && shared * 2 >= one.min(two)
+        let numbers = [self, other].map(|all| all.0.iter().filter(is_of_both).count());
+        (numbers, self.0.iter().filter(is_of_both).filter(|hash| other.0.contains(hash)).count())
+    }
+}
+
+/// Some of the sockets of a saved text.
+#[derive(Clone, Debug, Default)]
+pub(in crate::source) struct Samples {
+    /// No two machines have the same.
+    pub(super) connections: Sample,
+    /// Those that -l lists, by protocol and family. Two machines may have the same (0.0.0.0:22), but a table of them alone
+    /// is seldom of another machine than one that lists them beside connections.
+    servers: [[Sample; 2]; 2],
+    /// Whether the text lists other sockets, or would if there were any.
+    pub(super) is_of_all: bool,
+}
+
+impl Samples {
+    /// Takes a row, if it is of a connection. `protocol`: that of rows without one.
+    pub(super) fn see(&mut self, row: &Row<'_>, protocol: Option<u8>) {
+        if is_connection(row, protocol) {
+            self.connections.add(hash(row));
+        }
+    }
+
+    /// Takes a row, if -l lists it.
+    #[inline]
+    pub(super) fn see_server(&mut self, proto: Proto, family: Family, state: u8, row: &Row<'_>) {
+        if !servers(proto).and(StateSet::of_mask(1 << (state & 15))).is_empty() {
+            self.servers[proto as usize][family as usize].add(hash(row));
+        }
+    }
+
+    /// Whether one of both texts lists servers alone, and the other one has the same.
+    pub(super) fn has_servers_of(&self, other: &Samples, proto: Proto) -> bool {
+        let [one, two] = [self, other].map(|samples| &samples.servers[proto as usize]);
+        self.is_of_all != other.is_of_all && one.iter().zip(two).any(|(one, two)| one.is_alike(two))
     }
 }
 

@@ -9,7 +9,7 @@
 pub use super::doubts::Doubts;
 pub(crate) use super::doubts::Weight;
 use super::repeats::Repeats;
-use super::sample::Sample;
+use super::sample::{Sample, Samples};
 use crate::model::{Family, Proto};
 use crate::wire::saved::Form;
 use crate::wire::socket_row::SocketRow;
@@ -150,6 +150,7 @@ pub(super) struct Pass {
     /// Some of its rows, and those of the tables that ended.
     sample: Sample,
     samples: Vec<Sample>,
+    texts: Vec<Samples>,
     /// How many tables were taken for ones of UDP, and nothing told them from those of other protocols.
     untold: u32,
     /// Whether there was a table of TCP.
@@ -338,6 +339,16 @@ impl Pass {
             self.tables.doubts.add(Doubts::TWICE);
         }
         self.samples.push(sample);
+    }
+
+    /// Compares the sockets of a text that listen with those of the texts before.
+    pub(super) fn compare_servers(&mut self, text: Samples, is_news: bool) {
+        for proto in Proto::ALL.into_iter().filter(|_| is_news) {
+            if self.texts.iter().any(|other| other.has_servers_of(&text, proto)) {
+                self.tables.doubts.add(Doubts::SERVERS[proto as usize]);
+            }
+        }
+        self.texts.push(text);
     }
 
     /// Notes which tool lists sockets.

@@ -7,7 +7,7 @@ pub mod words;
 
 use super::lines::Place;
 use super::record::{Each, Record};
-use super::sample::Sample;
+use super::sample::Samples;
 use super::split_row::SplitRow;
 use super::tables::{COMPARED, Doubts, Pass, mixed};
 use crate::error::{self, Error};
@@ -39,8 +39,8 @@ pub(in crate::source) trait Text {
         0
     }
 
-    /// Some of the connections that it lists: no two machines have the same.
-    fn sample(&self) -> Option<&Sample> {
+    /// Some of the sockets that it lists.
+    fn sample(&self) -> Option<&Samples> {
         None
     }
 }
@@ -262,7 +262,8 @@ impl<'a> Saved<'a> {
         if let Some(mut now) = self.now.take().filter(|now| now.is_own) {
             pass.tables.doubts.add(now.text.end(place, each)?);
             // Short tables of two machines may be alike: both may have the same few servers.
-            let sample = now.text.sample().filter(|sample| !sample.is_empty());
+            let samples = now.text.sample();
+            let sample = samples.map(|all| &all.connections).filter(|sample| !sample.is_empty());
             let tells = now.has_sockets() && (now.lines >= COMPARED || sample.is_some());
             let is_twice = tells && pass.end_of_text(now.sum ^ now.lines);
             let listed = now.text.snapshot();
@@ -272,6 +273,9 @@ impl<'a> Saved<'a> {
             }
             if let Some(sample) = sample {
                 pass.compare_sample(sample.clone(), !is_snapshot);
+            }
+            if let Some(samples) = samples.cloned() {
+                pass.compare_servers(samples, !is_snapshot);
             }
             self.snapshots |= listed;
         }

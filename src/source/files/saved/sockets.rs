@@ -6,7 +6,7 @@ use crate::model::{Family, Proto};
 use crate::source::files::lacking::Shown;
 use crate::source::files::lines::Place;
 use crate::source::files::record::{Each, Record};
-use crate::source::files::sample::{Sample, is_connection};
+use crate::source::files::sample::{Samples, is_connection};
 use crate::source::files::tables::Doubts;
 use crate::wire::saved::command::{self, Command};
 use crate::wire::saved::netstat::{self, Line, Which};
@@ -41,7 +41,7 @@ pub(super) struct Ss {
     version: [bool; 2],
     /// The first row of a connection, if there was one: it comes again only if the text does.
     connection: Vec<u8>,
-    sample: Sample,
+    sample: Samples,
     shown: Shown,
 }
 
@@ -74,6 +74,7 @@ impl Ss {
         let is_v6 = row.is_v6.unwrap_or_else(|| self.star());
         let family = if is_v6 { Family::Inet6 } else { Family::Inet };
         self.shown.see(proto, family, state);
+        self.sample.see_server(proto, family, state, row);
         if !self.is_begun[proto as usize] {
             self.is_begun[proto as usize] = true;
             each(place, Record::Table(proto))?;
@@ -255,11 +256,12 @@ impl Text for Ss {
             let listed = [!matches!(self.protocol, Some(0 | 17)), self.is_begun[1]];
             self.doubts.add(Doubts::of_ss(&self.command, listed, self.shown));
         }
+        self.sample.is_of_all = self.shown.is_of_all(None);
         self.doubts.add(Doubts::of_choice(&self.command, self.shown));
         Ok(self.doubts)
     }
 
-    fn sample(&self) -> Option<&Sample> {
+    fn sample(&self) -> Option<&Samples> {
         Some(&self.sample)
     }
 }
@@ -302,7 +304,7 @@ pub(super) struct Netstat {
     has_rows: bool,
     /// See [`Text::snapshot`].
     listed: u8,
-    sample: Sample,
+    sample: Samples,
     /// Whether the tables were announced that the command asked for.
     is_announced: bool,
     is_begun: [bool; 2],
@@ -359,6 +361,7 @@ impl Text for Netstat {
                 }
                 let family = if row.is_v6 == Some(true) { Family::Inet6 } else { Family::Inet };
                 self.shown.see(proto, family, state);
+                self.sample.see_server(proto, family, state, &row);
                 // -l lists sockets of UDP without a peer.
                 let is_listening = matches!(row.state, Some(7 | 10));
                 self.listed |= 1 << (proto as u8 * 2 + u8::from(is_listening));
@@ -382,11 +385,12 @@ impl Text for Netstat {
         // What the title says is of the protocols that were asked for: -u leaves out no state of TCP.
         let (title, has_header) = (self.title, self.has_header);
         self.doubts.add(Doubts::of_netstat(title, has_header, self.is_begun, self.shown));
+        self.sample.is_of_all = self.shown.is_of_all(title);
         self.doubts.add(Doubts::of_choice(&self.command, self.shown));
         Ok(self.doubts)
     }
 
-    fn sample(&self) -> Option<&Sample> {
+    fn sample(&self) -> Option<&Samples> {
         Some(&self.sample)
     }
 
