@@ -177,6 +177,8 @@ says so, and the status is 1, as for the same table given twice, if it has a con
 share half of their connections, or where one lists only sockets that listen, half of which another one has beside its
 connections.
 Of each table 16 connections are compared: a table of a few that another one of thousands has, too, may go unnoticed.
+So it is with a list of flows, of whose protocols 16 flows each are compared with those of other files; within one file, a list
+is noticed that has half of the first 16 flows again.
 .Sh EXAMPLES
 What is connected to a machine where nothing can be installed:
 .Bd -literal -offset indent -compact

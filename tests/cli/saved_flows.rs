@@ -640,6 +640,59 @@ fn flows_that_are_given_twice_count_twice_and_it_is_said() {
     std::fs::remove_file(file).unwrap();
 }
 
+/// The flows of one protocol beside all, saved before or after, of which a few have ended: a part that was given twice.
+#[test]
+fn a_part_of_the_flows_that_is_given_once_more_is_noticed() {
+    const TWICE: &str = "conntrack: --from: the same flows are given twice: they count twice\n";
+    let tcp = |port: u32| {
+        format!(
+            "tcp 6 99 ESTABLISHED src=10.0.0.1 dst=10.0.1.2 sport={port} dport=443 src=10.0.1.2 dst=10.0.0.1 sport=443 \
+             dport={port} [ASSURED] mark=0 use=1\n"
+        )
+    };
+    let udp = |port: u32| {
+        format!(
+            "udp 17 29 src=10.0.0.1 dst=10.0.1.2 sport={port} dport=53 src=10.0.1.2 dst=10.0.0.1 sport=53 dport={port} mark=0 use=1\n"
+        )
+    };
+    let icmp = |id: u32| {
+        format!(
+            "icmp 1 29 src=10.0.0.1 dst=10.0.1.2 type=8 code=0 id={id} src=10.0.1.2 dst=10.0.0.1 type=0 code=0 id={id} mark=0 use=1\n"
+        )
+    };
+    let list =
+        |flow: &dyn Fn(u32) -> String, ids: std::ops::Range<u32>| ids.map(flow).collect::<String>();
+    let all = [list(&tcp, 0..40), list(&udp, 0..9), list(&icmp, 0..3)].concat();
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let [one, two] = ["part-1.txt", "part-2.txt"].map(|name| folder.join(name));
+    let count = |line: &str, texts: [&str; 2]| {
+        std::fs::write(&one, texts[0]).unwrap();
+        std::fs::write(&two, texts[1]).unwrap();
+        let files = ["--from", one.to_str().unwrap(), "--from", two.to_str().unwrap()];
+        let output = run(&line.split(' ').chain(files).collect::<Vec<_>>());
+        let [stdout, stderr] =
+            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (stdout, stderr, output.status.code())
+    };
+    let twice = |number: &str| (number.to_owned(), TWICE.to_owned(), Some(1));
+    let once = |number: &str| (number.to_owned(), String::new(), Some(0));
+    for (part, line, number) in [
+        (list(&udp, 0..9), "conntrack -C -p udp", "18\n"),
+        (list(&icmp, 0..3), "conntrack -C -p icmp", "6\n"),
+        (list(&tcp, 0..40), "conntrack -C", "92\n"),
+        // One has ended, and one has come.
+        (list(&udp, 1..10), "conntrack -C -p udp", "18\n"),
+    ] {
+        for texts in [[&all[..], &part], [&part, &all]] {
+            assert_eq!(count(line, texts), twice(number), "{texts:?}");
+        }
+    }
+    // Parts of one answer, and two routers with some flows in common.
+    assert_eq!(count("conntrack -C", [&list(&udp, 0..9), &list(&tcp, 0..40)]), once("49\n"));
+    let routers = [list(&udp, 0..30), list(&udp, 25..60)];
+    assert_eq!(count("conntrack -C", [&routers[0], &routers[1]]), once("65\n"));
+}
+
 /// What `conntrack -L expect` prints, with what it says on standard error.
 const EXPECTED: &str = "\
 299 proto=6 src=10.1.0.2 dst=10.2.0.2 sport=0 dport=5002 mask-src=255.255.255.255 mask-dst=255.255.255.255 sport=0 dport=65535 master-src=10.1.0.2 master-dst=10.2.0.2 sport=40001 dport=21 class=0 helper=ftp

@@ -10,7 +10,7 @@ use crate::out::Format;
 use crate::source::Source;
 use crate::source::files::lines::Place;
 use crate::source::flows::conntrack::FlowTable;
-use crate::source::flows::first::First;
+use crate::source::flows::first::{First, Texts};
 use crate::source::flows::labels::Labels;
 use crate::source::flows::saved::{self, SavedFlow, Seen, lacking};
 use crate::source::flows::saved_parts;
@@ -152,7 +152,8 @@ pub(super) fn matching(
     let asked = Asked::of(args, filter);
     let labels = Labels::read(&source.kernel)?;
     let (mut absent, mut flows, takes_all) = (u8::MAX, 0u64, filter.is_empty());
-    let mut first = First::default();
+    let (mut first, mut parts) = (First::default(), Texts::default());
+    let is_several = source.saved.len() > 1;
     let (doubts, families) = saved::read(source, &labels, &mut |place, seen| {
         const EVENT: &str =
             "an event, which may be one of several of its flow; conntrack -E reads events";
@@ -165,6 +166,9 @@ pub(super) fn matching(
         absent &= saved.absent;
         flows += 1;
         first.add(&saved.flow);
+        if is_several {
+            parts.add(place, &saved.flow);
+        }
         if takes_all || filter.has(&saved.flow) { each(&saved.flow) } else { Ok(()) }
     })?;
     if flows > 0
@@ -181,7 +185,7 @@ pub(super) fn matching(
     }
     doubts.iter().for_each(|doubt| report.trouble(doubt));
     note_family(args, filter, families, report);
-    if first.is_twice() {
+    if first.is_twice() || parts.is_twice() {
         report.lack("--from: the same flows are given twice: they count twice");
     }
     Ok(())

@@ -1,6 +1,11 @@
-//! Whether lists of flows hold the same flows again: the text was given twice, or saved twice into one file.
+//! Whether lists of flows hold the same flows again: the text, or a part of it, was given twice, or saved twice into one file.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::model::{Ends, Flow, Tuple};
+use crate::source::files::lines::Place;
+use crate::source::files::sample::Sample;
 
 /// How many flows are compared. A kernel lists a flow once, and a router and its host may have some in common.
 const COMPARED: usize = 16;
@@ -50,6 +55,54 @@ impl First {
     fn is_again(&self, again: usize) -> bool {
         again > 0 && again * 2 >= self.flows.len()
     }
+}
+
+/// Some flows of each of several texts: one may be a part of another, as `-p udp` lists it.
+#[derive(Debug, Default)]
+pub struct Texts {
+    /// Where the last flow stood.
+    file: Vec<u8>,
+    line: u64,
+    /// Of each text, by protocol, since parts are most often those of one.
+    texts: Vec<BTreeMap<u8, Sample>>,
+}
+
+impl Texts {
+    /// Takes a flow. The same file given twice is two texts.
+    pub fn add(&mut self, place: Place<'_>, flow: &Flow<'_>) {
+        if self.texts.is_empty() || place.line <= self.line || place.file != self.file {
+            self.texts.push(BTreeMap::new());
+            place.file.clone_into(&mut self.file);
+        }
+        self.line = place.line;
+        let mut hasher = DefaultHasher::new();
+        (flow.orig, flow.zone).hash(&mut hasher);
+        if let Some(text) = self.texts.last_mut() {
+            text.entry(flow.orig.protocol).or_default().add(hasher.finish());
+        }
+    }
+
+    /// Whether one of them is nearly all in another one.
+    pub fn is_twice(&self) -> bool {
+        let before = |place| self.texts.iter().take(place);
+        let mut texts = self.texts.iter().enumerate();
+        texts.any(|(place, text)| before(place).any(|other| is_part(text, other)))
+    }
+}
+
+/// Whether most flows of the smaller of two texts are in the other one: flows end meanwhile, and two routers have some in
+/// common.
+fn is_part(one: &BTreeMap<u8, Sample>, other: &BTreeMap<u8, Sample>) -> bool {
+    let none = Sample::default();
+    let others = other.keys().filter(|protocol| !one.contains_key(protocol));
+    let (mut numbers, mut shared) = ([0; 2], 0);
+    for protocol in one.keys().chain(others) {
+        let [one, other] = [one, other].map(|text| text.get(protocol).unwrap_or(&none));
+        let (of_both, common) = one.shared(other);
+        numbers = [numbers[0] + of_both[0], numbers[1] + of_both[1]];
+        shared += common;
+    }
+    shared > 0 && shared * 4 >= numbers[0].min(numbers[1]) * 3
 }
 
 /// The ports of a flow as one number.
