@@ -46,6 +46,12 @@ impl Row {
         self.cells.iter().take(self.used).map(|cell| cell.column)
     }
 
+    /// The columns in which something stands, each with that.
+    pub fn told(&self) -> impl Iterator<Item = (&'static str, &[u8])> + '_ {
+        let told = self.cells.iter().take(self.used).filter(|cell| cell.is_there);
+        told.map(|cell| (cell.column, cell.text.as_slice()))
+    }
+
     fn push(&mut self, column: &'static str, value: Option<&[u8]>) {
         if self.used == self.cells.len() {
             self.cells.push(Cell::default());

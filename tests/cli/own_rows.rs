@@ -564,6 +564,43 @@ fn rows_that_come_twice_are_noticed() {
     }
 }
 
+/// So do the same rows in two forms.
+#[test]
+fn rows_that_come_in_two_forms_are_noticed() {
+    let said = "conncount: --from: the same rows are given twice: they count twice\n";
+    let folder = scratch("own-rows-forms");
+    let forms = [
+        "proto\traddr\tstate\tcount\ntcp\t10.0.0.1\tESTABLISHED\t21\ntcp\t-\tLISTEN\t12\n",
+        "count\tproto\traddr\tstate\n21\ttcp\t10.0.0.1\tESTABLISHED\n12\ttcp\t-\tLISTEN\n",
+        "{\"proto\":\"tcp\",\"raddr\":\"10.0.0.1\",\"state\":\"ESTABLISHED\",\"count\":21}\n\
+         {\"proto\":\"tcp\",\"raddr\":null,\"state\":\"LISTEN\",\"count\":12}\n",
+        "[\n{\"proto\":\"tcp\",\"raddr\":\"10.0.0.1\",\"state\":\"ESTABLISHED\",\"count\":21},\n\
+         {\"proto\":\"tcp\",\"raddr\":null,\"state\":\"LISTEN\",\"count\":12}\n]\n",
+    ];
+    let other = "proto\traddr\tstate\tcount\ntcp\t10.0.0.1\tESTABLISHED\t22\ntcp\t-\tLISTEN\t13\n";
+    let [one, two] = ["one", "two"].map(|name| folder.join(name));
+    let count = |line: &str, texts: [&str; 2]| {
+        std::fs::write(&one, texts[0]).unwrap();
+        std::fs::write(&two, texts[1]).unwrap();
+        let files = ["--from", one.to_str().unwrap(), "--from", two.to_str().unwrap()];
+        let output = run(&line.split(' ').chain(files).collect::<Vec<_>>());
+        let [stdout, stderr] =
+            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (stdout, stderr, output.status.code())
+    };
+    let line = "conncount --by proto,raddr,state --state estab";
+    for first in forms {
+        for second in forms {
+            let (stdout, stderr, status) = count(line, [first, second]);
+            assert_eq!(stdout, "tcp\t10.0.0.1\tESTABLISHED\t42\n", "{first} {second}");
+            assert_eq!((stderr.as_str(), status), (said, Some(1)), "{first} {second}");
+        }
+        let (stdout, stderr, status) = count(line, [first, other]);
+        assert_eq!(stdout, "tcp\t10.0.0.1\tESTABLISHED\t43\n", "{first}");
+        assert_eq!((stderr.contains("twice"), status), (false, Some(0)), "{first}");
+    }
+}
+
 /// Rows without the key proto may be of UDP, or of another applet.
 #[test]
 fn a_protocol_that_rows_do_not_tell_is_not_answered() {

@@ -1,32 +1,36 @@
-//! Whether rows or lines come again: the text was given twice, or saved twice into one file.
+//! Whether rows or lines come again: the text was given twice, in one form or two, or saved twice into one file.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// How many are compared.
 const COMPARED: usize = 16;
 
-/// The first lines of all files, and how often they came again.
+/// The first ones of all files, and how often they came again.
 #[derive(Clone, Debug, Default)]
 pub(in crate::source) struct Again {
-    lines: Vec<u64>,
+    first: Vec<u64>,
     again: usize,
 }
 
 impl Again {
-    /// Takes a line, without regard to the commas of an array.
-    pub(in crate::source) fn add(&mut self, line: &[u8]) {
-        let mut hasher = DefaultHasher::new();
-        line.strip_suffix(b",").unwrap_or(line).hash(&mut hasher);
-        let line = hasher.finish();
-        if self.lines.contains(&line) {
+    /// Takes one.
+    pub(in crate::source) fn add(&mut self, one: impl Hash) {
+        let one = hash(one);
+        if self.first.contains(&one) {
             self.again += 1;
-        } else if self.lines.len() < COMPARED {
-            self.lines.push(line);
+        } else if self.first.len() < COMPARED {
+            self.first.push(one);
         }
     }
 
     /// Whether so many of the first ones came again that the same is there twice.
     pub(in crate::source) fn is_twice(&self) -> bool {
-        self.again > 0 && self.again * 2 >= self.lines.len()
+        self.again > 0 && self.again * 2 >= self.first.len()
     }
+}
+
+pub(super) fn hash(one: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    one.hash(&mut hasher);
+    hasher.finish()
 }

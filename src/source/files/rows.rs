@@ -3,7 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::str::FromStr;
 
-use super::again::Again;
+use super::again::{Again, hash};
 use super::input::{STDIN, open_saved};
 use super::lines::{Lines, Place};
 use super::saved::words::Begun;
@@ -192,12 +192,17 @@ fn read_one(
     let cut = lines.each_whole(fd, file, |place, line| {
         let rows = reader.line(line).map_err(|wrong| place.error(reason(&wrong, source.applet)))?;
         if !rows.is_empty() {
-            again.add(line);
+            again.add(rows.iter().map(told).fold(0, u64::wrapping_add));
         }
         rows.iter().try_for_each(|row| each(Row { place, row }))
     })?;
     let is_cut = cut.is_some() || reader.is_open();
     Ok(if is_cut { Doubts::CUT } else { Doubts::default() })
+}
+
+/// A sum over what a row tells, in whatever form and order it does.
+fn told(row: &crate::wire::own_rows::Row) -> u64 {
+    hash(row.told().map(hash).fold(0, u64::wrapping_add))
 }
 
 fn reason(wrong: &Wrong, applet: &str) -> String {
