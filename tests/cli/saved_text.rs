@@ -217,12 +217,15 @@ fn old_versions_write_other_addresses() {
         rows(&["conncount", "--by", "family,state"], old),
         "inet\tLISTEN\t1\ninet6\tESTABLISHED\t1\ninet6\tLISTEN\t1\n"
     );
+    // What rows behind it tell of the version counts.
     let new = old.replace(":::", "[::]:").replace("::1:", "[::1]:");
-    let (stdout, stderr, _) = ran(&["conncount", "--by", "family,state"], &new);
-    assert!(
-        stderr.contains("do not tell whether a socket is of IPv4 or of IPv6"),
-        "{stdout}{stderr}"
+    assert_eq!(
+        rows(&["conncount", "--by", "family,state"], &new),
+        "inet6\tLISTEN\t2\ninet6\tESTABLISHED\t1\n"
     );
+    let both = old.replace("::1:", "[::1]:");
+    let (stdout, stderr, status) = ran(&["conncount", "--by", "family,state"], &both);
+    assert!(stderr.contains(UNTOLD_FAMILY) && status == 1, "{stdout}{stderr}");
     // With -r a name hides the family, too.
     let named = "ESTAB 0 0 localhost:5360 other.example:22\nLISTEN 0 0 *:22 *:*\n";
     assert_eq!(ran(&["conncount", "--by", "raddr"], named).0, "other.example\t1\n0.0.0.0\t1\n");
@@ -230,6 +233,66 @@ fn old_versions_write_other_addresses() {
         refusal(&["conncount", "--raddr", "10.0.0.0/8"], named),
         "conncount: FILE:1: 'localhost' is a name, not an address: save the text with -n\n"
     );
+}
+
+const UNTOLD_FAMILY: &str =
+    "--from: some rows of ss do not tell whether a socket is of IPv4 or of IPv6\n";
+
+/// `*` is any address of IPv4 in text of old versions, and a socket of IPv6 in that of new ones.
+#[test]
+fn a_star_has_the_family_that_other_rows_tell_or_none_in_silence() {
+    const OLD: &str = "State Recv-Q Send-Q Local Address:Port Peer Address:Port\n";
+    const NEW: &str = "State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n";
+    const STAR: &str = "LISTEN 0 128 *:80 *:*\n";
+    const ESTAB: &str = "ESTAB 0 0 10.0.0.5:22 10.0.0.9:51000\n";
+    // A row beside it, and the family of `*`, under a header of old versions, none, and one of new versions.
+    let (v4, v6) = (Some("inet"), Some("inet6"));
+    for (row, families) in [
+        ("", [None, None, v6]),
+        ("LISTEN 0 100 127.0.0.1:25 *:*\n", [v4, v4, None]),
+        ("LISTEN 0 100 :::25 :::*\n", [v4, v4, None]),
+        ("LISTEN 0 100 0.0.0.0:25 0.0.0.0:*\n", [v6; 3]),
+        ("LISTEN 0 100 127.0.0.1:25 0.0.0.0:*\n", [v6; 3]),
+        ("LISTEN 0 100 [::]:25 [::]:*\n", [v6; 3]),
+        ("LISTEN 0 100 [::ffff:127.0.0.1]:25 *:*\n", [v6; 3]),
+    ] {
+        for (head, family) in [OLD, "", NEW].into_iter().zip(families) {
+            for text in [[head, STAR, ESTAB, row].concat(), [head, row, ESTAB, STAR].concat()] {
+                let words = ["conncount", "--lport", "80", "--by", "family"];
+                let Some(family) = family else {
+                    for words in [
+                        &words[..],
+                        &["conncount", "-4"],
+                        &["conncount", "--by", "laddr"],
+                        &["conncount", "--laddr", "0.0.0.0"],
+                        &["conncount", "--laddr", "!::/0"],
+                        &["tcpstates", "--by", "family", "listen"],
+                    ] {
+                        let run = ran(words, &text);
+                        assert!(run.1.contains(UNTOLD_FAMILY) && run.2 == 1, "{words:?} {run:?}");
+                    }
+                    let rule = ["network-connections", "--rule", "[laddr=0.0.0.0];5;9"];
+                    let run = ran(&rule, &text);
+                    assert!(run.0.contains("[UNKNOWN]") && run.2 == 3, "{run:?}");
+                    // Who does not ask is not told.
+                    rows(&["conncount", "--by", "lport"], &text);
+                    rows(&["conncount", "--laddr", "10.0.0.0/8"], &text);
+                    continue;
+                };
+                assert_eq!(rows(&words, &text), format!("{family}\t1\n"), "{text}");
+                let any = if family == "inet" { "0.0.0.0\t1\n" } else { "::\t1\n" };
+                let words = ["conncount", "--lport", "80", "--by", "laddr"];
+                assert_eq!(rows(&words, &text), any, "{text}");
+            }
+        }
+    }
+    // The command tells it, too.
+    for (command, family) in [("ss -4 -Htan", "inet\t2\n"), ("ss -6 -Htan", "inet6\t1\n")] {
+        let words = ["conncount", "--by", "family", "--from-command", command];
+        let rest = if family.starts_with("inet6") { "" } else { ESTAB };
+        let run = ran(&words, &[STAR, rest].concat());
+        assert!(run.0 == family && !run.1.contains(UNTOLD_FAMILY), "{run:?}");
+    }
 }
 
 #[test]
@@ -1157,7 +1220,7 @@ fn what_is_no_text_is_told_by_its_first_line() {
 fn families_that_names_hide_are_missing_only_where_they_are_asked_for() {
     let text = "Netid State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n\
         tcp ESTAB 0 0 localhost:7000 db.example.org:5432\n";
-    let said = "--from: some rows of ss do not tell whether a socket is of IPv4 or of IPv6\n";
+    let said = UNTOLD_FAMILY;
     for (words, status) in [
         (&["conncount", "--by", "family"][..], 1),
         (&["conncount", "--by", "state,family"], 1),

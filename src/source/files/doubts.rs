@@ -66,6 +66,7 @@ enum Flag {
     CutNames,
     ServersOfTcp,
     ServersOfUdp,
+    Star,
 }
 
 impl Doubts {
@@ -85,6 +86,8 @@ impl Doubts {
     pub(super) const UDP_BY_STATE: Doubts = Doubts::flag(Flag::UdpByState);
     /// Rows of saved text do not tell their family for certain.
     pub(super) const FAMILY: Doubts = Doubts::flag(Flag::Family);
+    /// The same of `*` alone, which matters only where families, or addresses that may be any, are asked for.
+    pub(in crate::source) const STAR: Doubts = Doubts::flag(Flag::Star);
     /// Rows of saved text lack processes that were not to be seen.
     pub(in crate::source) const HIDDEN: Doubts = Doubts::flag(Flag::Hidden);
     /// Several tools list sockets.
@@ -300,7 +303,7 @@ impl Doubts {
 
     /// Takes note that families are asked for.
     pub(crate) fn ask_family(&mut self) {
-        if self.has(Doubts::FAMILY) {
+        if self.has(Doubts::FAMILY) || self.has(Doubts::STAR) {
             self.remove(Doubts::FAMILY);
             self.add(Doubts::ASKED_FAMILY);
         }

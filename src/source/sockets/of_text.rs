@@ -315,6 +315,9 @@ impl<'a> Texts<'a> {
         if self.query.family.is_some() || self.query.needs.has(Needs::FAMILIES) {
             doubts.ask_family();
         }
+        if doubts.has(Doubts::STAR) && (query.needs.has(Needs::ENDS) || tells_any_apart(query)) {
+            doubts.ask_family();
+        }
         for family in query.named_families() {
             let is_named = query.names_family(family);
             query.protos().iter().for_each(|proto| doubts.ask(*proto, family, is_named));
@@ -324,6 +327,15 @@ impl<'a> Texts<'a> {
         }
         Ok(doubts)
     }
+}
+
+/// Whether filters compare any address of IPv4 otherwise than any of IPv6.
+fn tells_any_apart(query: &Query) -> bool {
+    let [v4, v6]: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+    [&query.laddr, &query.raddr].into_iter().any(|networks| {
+        let has = |any| networks.has(|network| network.prefix.has(any));
+        has(v4) != has(v6)
+    })
 }
 
 /// Refuses the path of a program, which no row shows: that there is no such process is not known. A name may look like

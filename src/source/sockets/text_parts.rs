@@ -21,6 +21,7 @@ use crate::sys;
 use crate::wire::saved::command::Command;
 use crate::wire::saved::row::{End, Host};
 use crate::wire::saved::ss::{self, Layout, Users};
+use crate::wire::saved::ss_version::Version;
 use crate::wire::saved::{Form, Known};
 
 /// How much of a file is one piece of work, so that no thread waits long for another. A shorter file is not worth threads.
@@ -79,6 +80,7 @@ struct Table<'a> {
     name: &'a [u8],
     query: &'a Query,
     layout: Layout,
+    version: Version,
     /// The protocol that the command named.
     protocol: Option<u8>,
     command: Command,
@@ -101,7 +103,8 @@ impl<'a> Table<'a> {
         let end = memchr::memchr(b'\n', &buffer)?;
         let first = without_cr(&buffer[..end]);
         Known::of(first).filter(|known| known.form == Form::Ss && known.is_for(source.applet))?;
-        let (layout, start) = match ss::header(first) {
+        let header = ss::header(first);
+        let (layout, start) = match header {
             Some(layout) => (layout, end + 1),
             None => (ss::guess(first)?, 0),
         };
@@ -109,10 +112,12 @@ impl<'a> Table<'a> {
         // One thread says so.
         let command = (!command.is_not_of(Form::Ss)).then(|| command.about(Form::Ss))?;
         let (protocol, size) = (command.protocol, sys::file_size(fd));
+        let version = Version::of(header, command.listed_families());
         let first = buffer[start..].split(|byte| *byte == b'\n').next().map(without_cr)?;
         let tells = ss::row(first, layout).is_some_and(|row| is_connection(&row, protocol));
         let (first, start) = (if tells { first.to_vec() } else { Vec::new() }, start as u64);
-        let table = Table { fd, name, query, layout, protocol, command, first, start, size };
+        let table =
+            Table { fd, name, query, layout, version, protocol, command, first, start, size };
         layout.has_state.then_some(table)
     }
 }
@@ -131,6 +136,7 @@ struct Rows<'a> {
     /// Whether a row cannot be one of the command.
     is_of_other: bool,
     shown: Shown,
+    version: Version,
 }
 
 impl<'a> Rows<'a> {
@@ -143,6 +149,7 @@ impl<'a> Rows<'a> {
             firsts: 0,
             is_of_other: false,
             shown: Shown::default(),
+            version: table.version,
         }
     }
 
@@ -152,6 +159,7 @@ impl<'a> Rows<'a> {
         self.firsts = self.firsts.saturating_add(other.firsts);
         self.is_of_other |= other.is_of_other;
         self.shown.add(other.shown);
+        self.version.add(other.version);
     }
 
     /// What may be wrong, if nothing is missing.
@@ -162,7 +170,8 @@ impl<'a> Rows<'a> {
         if self.is_of_other || self.shown.contradicts(&self.table.command) {
             doubts.add(Doubts::OTHER_COMMAND);
         }
-        self.texts.finish(doubts).ok().filter(|_| has_all && self.firsts < 2)
+        let is_whole = has_all && self.firsts < 2 && !self.version.is_doubtful();
+        self.texts.finish(doubts).ok().filter(|_| is_whole)
     }
 
     /// Takes the rows of one part after another, as long as there are any.
@@ -228,6 +237,7 @@ impl<'a> Rows<'a> {
         if ss::users(&row) != Users::Whole || !(is_usual(&row.local) && is_usual(&row.remote)) {
             return None;
         }
+        self.version.see(&row);
         let known = row.protocol.or(protocol).or_else(|| told(&row));
         let proto = match known {
             Some(17) if row.protocol.or(protocol).is_none() => return None,
@@ -240,7 +250,7 @@ impl<'a> Rows<'a> {
         let family = match row.is_v6 {
             Some(false) => Family::Inet,
             Some(true) => Family::Inet6,
-            None if layout.is_new => Family::Inet6,
+            None if self.version.star(layout) => Family::Inet6,
             None => return None,
         };
         let state = row.state.unwrap_or_default();

@@ -10,6 +10,7 @@ pub mod nstat;
 pub mod row;
 pub mod ss;
 pub mod ss_summary;
+pub mod ss_version;
 pub mod statistics;
 pub mod unfit;
 

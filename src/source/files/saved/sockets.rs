@@ -12,11 +12,14 @@ use crate::wire::saved::command::{self, Command};
 use crate::wire::saved::netstat::{self, Line, Which};
 use crate::wire::saved::row::{Columns, End, Host, Port, Rest, Row};
 use crate::wire::saved::ss::{self, Layout, Users};
+use crate::wire::saved::ss_version::Version;
 
 /// How much of a table is kept until a row tells of which protocol it is.
 const MOST_KEPT: usize = 4 << 20;
 /// The longest row with line ends in the names of its processes.
 const MOST_OPEN: usize = 64 << 10;
+/// How many rows wait for one that tells the version.
+const MOST_STARS: usize = 16 << 10;
 
 /// A table of ss.
 #[derive(Default)]
@@ -35,10 +38,9 @@ pub(super) struct Ss {
     /// Whether a table was announced to those who read.
     is_begun: [bool; 2],
     doubts: Doubts,
-    /// Whether `*` was taken for an address of IPv4, as old versions write it, or of IPv6.
-    star: [bool; 2],
-    /// Whether an address was seen as only old versions write it, or only new ones.
-    version: [bool; 2],
+    version: Version,
+    /// Rows whose `*` has no family until another row tells the version, each with its line.
+    stars: Vec<(u64, Box<[u8]>)>,
     /// The first row of a connection, if there was one: it comes again only if the text does.
     connection: Vec<u8>,
     sample: Samples,
@@ -85,18 +87,12 @@ impl Ss {
         each(place, Record::Text(proto, family, &Row { state: Some(state), ..*row }))
     }
 
-    /// Whether `*` is an address of IPv6. Old versions wrote it for any IPv4 address, new ones for a socket of
-    /// IPv6 that takes both.
+    /// Whether `*` is an address of IPv6.
     #[cold]
     fn star(&mut self) -> bool {
         // A name has no family.
-        if self.doubts.has(Doubts::FAMILY) {
-            return false;
-        }
-        let [is_old, is_new] = self.version;
-        let is_v6 = is_new || !is_old && self.layout.is_none_or(|layout| layout.is_new);
-        self.star[usize::from(is_v6)] = true;
-        is_v6
+        let has_name = self.doubts.has(Doubts::FAMILY);
+        self.layout.is_some_and(|layout| !has_name && self.version.star(layout))
     }
 
     /// Takes a row of a table whose protocol is not known yet.
@@ -141,36 +137,40 @@ impl Ss {
             }
         }
         self.was_foreign = row.protocol == Some(0);
-        self.look_at(&row);
+        self.version.see(&row);
+        let is_name = |end: &End<'_>| matches!(end.host, Host::Name(_));
+        if row.is_v6.is_none() && [row.local, row.remote].iter().any(is_name) {
+            self.doubts.add(Doubts::FAMILY);
+        }
         self.sample.see(&row, self.protocol);
         if self.connection == line {
             self.doubts.add(Doubts::TWICE);
         } else if self.connection.is_empty() && is_connection(&row, self.protocol) {
             self.connection.extend_from_slice(line);
         }
-        if row.protocol.is_some() || self.protocol.is_some_and(|known| fits(known, &row)) {
-            self.give(place, &row, each)?;
-        } else if self.protocol.is_some() {
-            let is_named = self.command.protocol.is_some();
-            return Err(place.error(if is_named { command::OTHER } else { UNTOLD }));
-        } else {
-            self.keep(place, &row, line, each)?;
+        let is_star = row.is_v6.is_none() && !self.was_foreign && !self.doubts.has(Doubts::FAMILY);
+        if is_star && self.version.is_open() && self.stars.len() < MOST_STARS {
+            self.stars.push((place.line, line.into()));
+            return Ok(true);
         }
-        Ok(true)
+        self.take(place, &row, line, each).map(|()| true)
     }
 
-    /// Notes of which versions the row can be.
-    #[inline]
-    fn look_at(&mut self, row: &Row<'_>) {
-        for end in [&row.local, &row.remote] {
-            match end.host {
-                Host::Address(address) if address.is_ipv6() => {
-                    self.version[usize::from(end.is_bracketed)] = true;
-                }
-                Host::Address(address) if address.is_unspecified() => self.version[1] = true,
-                Host::Name(_) if row.is_v6.is_none() => self.doubts.add(Doubts::FAMILY),
-                _ => {}
+    /// Takes a row whose family is known, as far as it ever will be.
+    fn take(
+        &mut self,
+        place: Place<'_>,
+        row: &Row<'_>,
+        line: &[u8],
+        each: &mut Each<'_>,
+    ) -> Result<(), Error> {
+        match self.protocol {
+            Some(known) if row.protocol.is_none() && !fits(known, row) => {
+                let is_named = self.command.protocol.is_some();
+                Err(place.error(if is_named { command::OTHER } else { UNTOLD }))
             }
+            None if row.protocol.is_none() => self.keep(place, row, line, each),
+            _ => self.give(place, row, each),
         }
     }
 
@@ -186,6 +186,7 @@ impl Ss {
         if self.layout.is_none() {
             let header = ss::header(line);
             self.layout = header.or_else(|| ss::guess(line));
+            self.version = Version::of(header, self.command.listed_families());
             let Some(layout) = self.layout else { return Ok(false) };
             if !layout.has_state && self.command.state.is_none() {
                 return Err(place.error(NO_STATE));
@@ -235,9 +236,13 @@ impl Text for Ss {
         Ok(self.row(place, line, each)? || self.other(place, line, each)?)
     }
 
-    fn end(&mut self, place: Place<'_>, _: &mut Each<'_>) -> Result<Doubts, Error> {
+    fn end(&mut self, place: Place<'_>, each: &mut Each<'_>) -> Result<Doubts, Error> {
         if !self.open.is_empty() {
             self.doubts.add(Doubts::CUT);
+        }
+        for (line, text) in std::mem::take(&mut self.stars) {
+            let Some(row) = self.layout.and_then(|layout| ss::row(&text, layout)) else { continue };
+            self.take(Place { line, ..place }, &row, &text, each)?;
         }
         let lacks_rows =
             self.layout.is_some_and(|layout| !layout.has_netid) && self.protocol.is_none();
@@ -245,9 +250,8 @@ impl Text for Ss {
         if let Some(line) = first.or(lacks_rows.then_some(place.line)) {
             return Err(Place { line, ..place }.error(UNTOLD));
         }
-        let ([by_old, by_new], [is_old, is_new]) = (self.star, self.version);
-        if by_old && is_new || by_new && is_old || by_old && by_new {
-            self.doubts.add(Doubts::FAMILY);
+        if self.version.is_doubtful() {
+            self.doubts.add(Doubts::STAR);
         }
         if self.layout.is_some() {
             if self.shown.contradicts(&self.command) {
