@@ -821,6 +821,75 @@ fn a_family_that_the_tool_may_not_have_listed_is_no_zero() {
     }
 }
 
+/// Text of one protocol may be of `-p`.
+#[test]
+fn a_protocol_that_the_tool_may_not_have_listed_is_no_zero() {
+    let row = |protocol: &str| {
+        let (head, ports) = match protocol {
+            "tcp" => ("tcp      6 117 TIME_WAIT", "sport=1 dport=2 "),
+            "udp" => ("udp      17 29", "sport=1 dport=2 "),
+            _ => ("unknown  99 29", ""),
+        };
+        format!(
+            "{head} src=10.0.0.1 dst=10.0.0.2 {ports}src=10.0.0.2 dst=10.0.0.1 {ports}mark=0 use=1\n"
+        )
+    };
+    let lacks = |name: &str| {
+        format!(
+            "conntrack: --from: one of the texts lists flows of {name} alone, and may be of -p {name}: give the text of \
+             conntrack -L 2>&1\n"
+        )
+    };
+    let (tcp, none) = (row("tcp"), String::new());
+    let said = "conntrack v1.4.8 (conntrack-tools): 1 flow entries have been shown.\n";
+    let rows = ran("-L --tsv --header", &tcp).0;
+    for text in [&tcp, &[&tcp, said].concat(), &rows] {
+        for ask in ["-C -p udp", "-C -p udp --dport 53", "-C -p icmp", "-C -p !tcp", "-C -p 99"] {
+            assert_eq!(ran(ask, text), ("0\n".into(), lacks("tcp"), 1), "{ask} of {text}");
+        }
+        for ask in ["-C -p tcp", "-C", "-C -p !udp", "-C -s 10.0.0.1"] {
+            assert_eq!(ran(ask, text), ("1\n".into(), none.clone(), 0), "{ask} of {text}");
+        }
+        assert_eq!(ran("-C -p tcp --dport 9", text), ("0\n".into(), none.clone(), 0), "{text}");
+    }
+    assert_eq!(ran("-C -p udp", &row("99")), ("0\n".into(), lacks("99"), 1));
+    // -p lists one: a list of two is whole. So is the kernel's.
+    let both = [tcp.clone(), row("udp")].concat();
+    assert_eq!(ran("-C -p icmp", &both), ("0\n".into(), none.clone(), 0));
+    let kernel = format!("ipv4     2 {}", tcp.replace("mark=0", "mark=0 zone=0"));
+    assert_eq!(ran("-C -p udp", &kernel), ("0\n".into(), none, 0));
+    // Texts of two protocols complete each other.
+    let dir = crate::support::scratch::scratch("protocols");
+    let empty = said.replace(" 1 flow", " 0 flow");
+    for (name, text) in [("tcp", tcp.clone()), ("udp", row("udp")), ("none", empty)] {
+        std::fs::write(dir.join(name), text).unwrap();
+    }
+    for (names, ask, is_lacking) in [
+        (&["tcp", "udp"][..], "udp", false),
+        (&["tcp", "udp"], "icmp", true),
+        (&["tcp", "none"], "udp", false),
+    ] {
+        let mut words = vec!["conntrack", "-C", "-p", ask];
+        let paths: Vec<_> = names.iter().map(|name| dir.join(name)).collect();
+        paths.iter().for_each(|path| words.extend(["--from", path.to_str().unwrap()]));
+        let output = run(&words);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            stderr.contains(" alone, and may be of -p tcp"),
+            is_lacking,
+            "{words:?} {stderr}"
+        );
+    }
+    // Many threads say the same.
+    let (path, text) = (dir.join("long"), tcp.repeat((5 << 20) / tcp.len()));
+    std::fs::write(&path, &text).unwrap();
+    let words = ["conntrack", "-C", "-p", "udp", "--from", path.to_str().unwrap(), "--threads"];
+    let of = |threads: &'static str| run(&[&words[..], &[threads]].concat());
+    assert_eq!(of("3"), of("1"));
+    assert!(String::from_utf8_lossy(&of("3").stderr).contains("may be of -p tcp"));
+    std::fs::remove_file(path).unwrap();
+}
+
 #[test]
 fn texts_of_two_families_complete_each_other() {
     let dir = crate::support::scratch::scratch("families");

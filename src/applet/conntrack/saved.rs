@@ -184,22 +184,37 @@ pub(super) fn matching(
         ));
     }
     doubts.iter().for_each(|doubt| report.trouble(doubt));
-    note_family(args, filter, families, report);
+    note_missing(args, filter, &families, report);
     if first.is_twice() || parts.is_twice() {
         report.lack("--from: the same flows are given twice: they count twice");
     }
     Ok(())
 }
 
-/// Says so if the texts may lack flows of a family that is asked for.
-fn note_family(args: &Args, filter: &FlowFilter, families: Families, report: &mut Report) {
+/// Says so if the texts may lack flows of a family or protocol that is asked for.
+fn note_missing(args: &Args, filter: &FlowFilter, families: &Families, report: &mut Report) {
     const ONE: &str = "-f lists one family, and conntrack before 1.4.7 lists IPv4 alone without it";
     let say = |family| texts::say_family(family, "flows", ONE, "");
     match (family_of(filter), families.missing()) {
         (Some(family), _) if families.may_lack(family) => report.lack(&say(family)),
         (None, Some(family)) if args.grouping.has("family") => report.note(&say(family)),
-        _ => {}
+        _ => {
+            if let Some(only) = families.only(|protocol| asks_protocol(filter, protocol)) {
+                let name = Flow::protocol_name(only).map_or(only.to_string(), str::to_owned);
+                report.lack(&format!(
+                    "--from: one of the texts lists flows of {name} alone, and may be of -p {name}: give the text of \
+                     conntrack -L 2>&1"
+                ));
+            }
+        }
     }
+}
+
+/// Whether a filter asks for flows of a protocol, among others.
+fn asks_protocol(filter: &FlowFilter, protocol: u8) -> bool {
+    let alone = || FlowFilter { protocol: Some(protocol), ..FlowFilter::default() };
+    filter.protocol.is_none_or(|asked| asked == protocol)
+        && !filter.none.iter().any(|none| *none == alone())
 }
 
 /// The family that a filter asks for, by its name, an address or a protocol that has only one.
@@ -223,6 +238,8 @@ struct Share {
     absent: u8,
     /// The families of the flows.
     families: u8,
+    /// Whether there was a flow of a protocol that is asked for.
+    is_of_asked: bool,
     /// How many were among the first ones of the file.
     among_first: usize,
 }
@@ -241,7 +258,10 @@ pub(super) fn in_parts(
     }
     let (asked, labels) = (Asked::of(args, filter), Labels::read(&source.kernel)?);
     let takes_all = filter.is_empty();
-    let new = || Share { taken: new(), count: 0, absent: u8::MAX, families: 0, among_first: 0 };
+    let new = || {
+        let (count, absent, among_first) = (0, u8::MAX, 0);
+        Share { taken: new(), count, absent, families: 0, is_of_asked: false, among_first }
+    };
     let first = saved_parts::first(source, &labels);
     let shares = saved_parts::read(source, &labels, &new, &|share, saved| {
         let is_usual = saved.is_listed && saved.never == 0 && saved.strange_label.is_none();
@@ -250,6 +270,7 @@ pub(super) fn in_parts(
         }
         share.absent &= saved.absent;
         share.families |= texts::bit(saved.flow.family);
+        share.is_of_asked |= asks_protocol(filter, saved.flow.orig.protocol);
         share.among_first += usize::from(first.has(&saved.flow));
         if takes_all || filter.has(&saved.flow) {
             share.count += 1;
@@ -268,6 +289,8 @@ pub(super) fn in_parts(
         None => 0,
     };
     let shares = shares.filter(|shares| asked_families & !families(shares) == 0);
+    // So with protocols.
+    let shares = shares.filter(|shares| shares.iter().any(|share| share.is_of_asked));
     let again = |shares: &Vec<Share>| shares.iter().map(|share| share.among_first).sum::<usize>();
     let shares = shares.filter(|shares| !first.is_repeated(again(shares)));
     Ok(shares.map(|shares| {

@@ -200,8 +200,11 @@ impl Text<'_, '_> {
     #[inline]
     fn flow(&mut self, place: Place<'_>, text: &FlowText<'_>) -> Result<(), Error> {
         self.shown.see(text.family);
-        let each = &mut self.each;
-        let taken = with_flow(text, self.labels, |flow| each(place, Seen::Flow(flow)));
+        let (each, shown) = (&mut self.each, &mut self.shown);
+        let taken = with_flow(text, self.labels, |flow| {
+            shown.see_protocol(flow.flow.orig.protocol);
+            each(place, Seen::Flow(flow))
+        });
         taken.unwrap_or_else(|| Err(strange(place, text)))
     }
 

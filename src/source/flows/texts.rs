@@ -39,6 +39,8 @@ pub(super) struct Shown {
     has_header: bool,
     /// The families of them, as [`bit`] has them.
     families: u8,
+    /// The lowest and the highest number of their protocols.
+    protocols: Option<[u8; 2]>,
     /// Whether it is the kernel's own list, of both families.
     pub(super) is_of_kernel: bool,
 }
@@ -49,6 +51,13 @@ impl Shown {
     pub(super) fn see(&mut self, family: u8) {
         self.number += 1;
         self.families |= bit(family);
+    }
+
+    /// Takes the protocol of one.
+    #[inline]
+    pub(super) fn see_protocol(&mut self, protocol: u8) {
+        let [lowest, highest] = self.protocols.unwrap_or([protocol; 2]);
+        self.protocols = Some([lowest.min(protocol), highest.max(protocol)]);
     }
 
     /// Takes what the tool said.
@@ -83,8 +92,8 @@ pub fn bit(family: u8) -> u8 {
 }
 
 /// Of which families texts list flows or expectations. A text of one family alone does not say that it is: what
-/// conntrack says of its number is the same with and without `-f`.
-#[derive(Clone, Copy, Debug, Default)]
+/// conntrack says of its number is the same with and without `-f`. So it is with protocols and `-p`.
+#[derive(Clone, Debug, Default)]
 pub struct Families {
     /// How many texts list one family alone, as far as is known: IPv4 and IPv6.
     alone: [usize; 2],
@@ -92,12 +101,16 @@ pub struct Families {
     empty: usize,
     /// The families that are listed.
     listed: u8,
+    /// The protocol of each text that lists one alone.
+    only: Vec<u8>,
 }
 
 impl Families {
     /// Takes a text.
     pub(super) fn add(&mut self, shown: &Shown) {
         self.listed |= shown.families;
+        let protocols = shown.protocols.filter(|_| !shown.is_of_kernel);
+        self.only.extend(protocols.filter(|[one, last]| one == last).map(|[one, _]| one));
         match shown.families {
             _ if shown.is_of_kernel => {}
             0 => self.empty += 1,
@@ -108,15 +121,24 @@ impl Families {
     }
 
     /// Whether texts may lack a family: those of the other one have no text beside them that completes them.
-    pub fn may_lack(self, family: Family) -> bool {
-        let Families { alone: [v4, v6], empty, .. } = self;
+    pub fn may_lack(&self, family: Family) -> bool {
+        let Families { alone: [v4, v6], empty, .. } = *self;
         let (own, other) = if family == Family::Inet { (v4, v6) } else { (v6, v4) };
         // Of a single text without any, nobody knows which family was to be listed.
         other > own + empty || empty == 1 && own + other == 0
     }
 
+    /// The protocol that texts list alone, if they may lack those that are asked for.
+    pub fn only(&self, is_asked: impl Fn(u8) -> bool) -> Option<u8> {
+        let count =
+            |is_it: &dyn Fn(u8) -> bool| self.only.iter().filter(|one| is_it(**one)).count();
+        let completing = count(&is_asked) + self.empty;
+        let is_alone = |one: &u8| !is_asked(*one) && count(&|other| other == *one) > completing;
+        self.only.iter().copied().find(is_alone)
+    }
+
     /// The family that may be missing beside those that are listed.
-    pub fn missing(self) -> Option<Family> {
+    pub fn missing(&self) -> Option<Family> {
         let is_listed = |family: &Family| self.listed & bit(family.number()) != 0;
         let is_missing = |family: &Family| !is_listed(family) && self.may_lack(*family);
         Family::ALL.into_iter().find(is_missing).filter(|_| self.listed != 0)
