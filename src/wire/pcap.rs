@@ -672,8 +672,14 @@ mod tests {
             (19, u64::MAX, 1_844_674_407),
             (0, u64::MAX, u64::MAX),
         ] {
-            let interface =
-                Interface { number: 0, link: 1, snap_bytes: 0, resolution, offset_seconds: 0 };
+            let interface = Interface {
+                number: 0,
+                link: 1,
+                snap_bytes: 0,
+                resolution,
+                offset_seconds: 0,
+                drops: Default::default(),
+            };
             assert_eq!(interface.time(parts), Duration::from_nanos(nanoseconds), "{resolution}");
         }
     }
@@ -682,8 +688,14 @@ mod tests {
     fn hostile_times_are_some_time() {
         for resolution in 0..=255 {
             for offset_seconds in [i64::MIN, -1, 0, i64::MAX] {
-                let interface =
-                    Interface { number: 0, link: 1, snap_bytes: 0, resolution, offset_seconds };
+                let interface = Interface {
+                    number: 0,
+                    link: 1,
+                    snap_bytes: 0,
+                    resolution,
+                    offset_seconds,
+                    drops: Default::default(),
+                };
                 for parts in [0, 1, u64::MAX] {
                     let _ = interface.time(parts);
                 }

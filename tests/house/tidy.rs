@@ -32,7 +32,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("select", &["frame", "cli", "out", "source", "track", "model", "sys", "error"]),
     ("flow", &["out", "source", "model", "wire", "sys", "error"]),
     ("frame", &["cli", "out", "source", "sys", "error"]),
-    ("cli", &["out", "wire", "error"]),
+    ("cli", &["out", "wire", "error", "sys"]),
     // `out` does not use the model, so a change there cannot silently change the output.
     ("out", &["track", "sys", "error"]),
     ("source", &["track", "model", "wire", "sys", "error"]),
