@@ -33,7 +33,7 @@ pub struct PacketFacts<'a> {
 /// The properties of a frame. Absent is what its link does not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkFacts<'a> {
-    /// What was captured, from the link's header on; only of Ethernet.
+    /// What was captured, from the link's header on, if it is there.
     pub bytes: Option<&'a [u8]>,
     /// Its length before truncation.
     pub original_bytes: u32,

@@ -70,7 +70,8 @@ pub(super) const DETAILS: [&str; 17] = [
      255.255.255.255 and 0.0.0.0. Names come from /etc/hosts, /etc/networks, /etc/protocols and /etc/services; DNS is \
      never asked, and gateway, which would need it, is refused. ifname also names the interfaces of a pcapng file. As \
      in libpcap, a packet does not match, even after not, if a comparison reads beyond the captured bytes or divides \
-     by 0; of a packet in a file, the first 2048 bytes are read. For lengths and what precedes the IP header, -i \
+     by 0; of a packet in a file, the first 2048 bytes are read. ether[...] and link[...] read the header of the link, which -i has of Ethernet and lo only. TCP \
+     behind an authentication header (AH) is found in IPv6, not in IPv4. For lengths and what precedes the IP header, -i \
      takes all frames from the kernel and filters them itself.",
     "tcptrack writes rows instead of a screen, one set per tick, if standard output is not a terminal, or \
      with --once, --count, --interval, or a format. Speeds are those since the previous set, so the \

@@ -138,7 +138,7 @@ impl Watched {
         let tagged = read.is_some().then(|| frame.tagged()).flatten();
         let bytes = tagged.as_deref().unwrap_or(frame.bytes);
         let link = read.as_ref().map(|read| LinkFacts {
-            bytes: (frame.link == LinkType::Ethernet).then_some(bytes),
+            bytes: (!matches!(frame.link, LinkType::Network(_))).then_some(bytes),
             original_bytes: frame.original_bytes.saturating_add(tag_bytes),
             addresses: [read.source, read.destination],
             tags: read.tags(),
@@ -168,5 +168,5 @@ impl Watched {
 
 const CUT: &str = "packets of TCP end before its sequence numbers (a longer snapshot length of the capture keeps them): their \
     connections or bytes are missing";
-const SKIPPED: &str = "the filter asks for an Ethernet address, a direction or an interface, which some frames do not \
+const SKIPPED: &str = "the filter asks for an Ethernet address, the bytes of a link's header, a direction or an interface, which some frames do not \
     tell: these were skipped";

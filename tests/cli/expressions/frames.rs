@@ -267,6 +267,7 @@ fn cooked_captures_tell_the_direction_and_the_interface() {
         }
         let path = write("cooked", link, &all);
         let mut texts = vec!["inbound", "outbound", "not outbound", "outbound and less 70"];
+        texts.extend(["link[0] < 9", "ether[14:2] < 0x900 or ip6", "not link[6] = 77"]);
         if link == 276 {
             texts.extend(["ifindex 2", "not ifindex 1 and inbound"]);
         }
