@@ -5,6 +5,7 @@ mod around;
 mod cut;
 mod damage;
 mod drops;
+mod fragments;
 mod headers;
 mod made;
 mod nothing;

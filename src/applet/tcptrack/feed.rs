@@ -259,6 +259,11 @@ impl<'a> Feed<'a> {
         self.wanted.cut()
     }
 
+    /// How many fragmented packets were captured only in part.
+    pub(super) fn incomplete(&self) -> u64 {
+        self.wanted.incomplete()
+    }
+
     /// How many packets the kernel has dropped so far.
     pub(super) fn dropped(&mut self) -> u64 {
         match &mut self.from {

@@ -277,6 +277,7 @@ impl<'a, 'b> Live<'a, 'b> {
         self.scene.lost += self.feed.newly_lost().map_or(0, |lost| lost.max(1));
         self.scene.skipped = self.feed.skipped();
         self.scene.cut = self.feed.cut();
+        self.scene.incomplete = self.feed.incomplete();
         if !self.view.is_paused {
             self.rows.clear();
             let before = std::mem::replace(&mut self.before, clock);

@@ -10,6 +10,7 @@ mod feed;
 mod filter;
 mod flows;
 mod foot;
+mod fragments;
 mod grouped;
 mod groups;
 mod history;

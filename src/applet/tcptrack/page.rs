@@ -86,7 +86,8 @@ pub(super) const DETAILS: [&str; 17] = [
 pub(super) const BUGS: [&str; 2] = [
     "The number of connections is limited (--max-connections): those idle longest are removed to make room, and \
      the screen shows how many. Rows come with a warning then, and with status 1; so they do if the kernel drops packets, or a pcapng file says that some were dropped, \
-     and if packets of TCP are captured without their sequence numbers, as with a short snapshot length.",
+     and if packets of TCP are captured without their sequence numbers, as with a short snapshot length, or if fragments of them are missing. A capture filter for \
+     ports passes first fragments only.",
     ended::BUGS,
 ];
 

@@ -28,7 +28,7 @@ pub(super) struct Replayed {
     tunnelled: u64,
     /// Whether only some packets are asked for.
     is_filtered: bool,
-    /// Whether packets ended before the numbers of TCP, which [`Watched::note_skipped`] says.
+    /// Whether packets ended before the numbers of TCP, or lack fragments, which [`Watched::note_skipped`] says.
     has_cut: bool,
     ending: Ending,
 }
@@ -137,7 +137,7 @@ impl Replay {
         let Seen { end, packets, has_tcp, tunnelled, .. } = self.seen;
         let is_filtered = !wanted.expression.is_empty();
         let ending = self.stream.end();
-        let (name, has_cut) = (self.name, wanted.cut() > 0);
+        let (name, has_cut) = (self.name, wanted.cut() + wanted.incomplete() > 0);
         let has_tcp = has_tcp || has_cut;
         Replayed { name, end, packets, has_tcp, tunnelled, is_filtered, has_cut, ending }
     }

@@ -36,6 +36,8 @@ pub(super) struct Scene {
     pub skipped: u64,
     /// Packets without the numbers of TCP.
     pub cut: u64,
+    /// Fragmented packets of which fragments are missing.
+    pub incomplete: u64,
     /// Whether there has been a connection.
     pub has_seen: bool,
 }
@@ -119,6 +121,7 @@ impl Scene {
             (self.evicted, "connections removed to make room (--max-connections): "),
             (self.skipped, "packets skipped that do not tell what the filter asks: "),
             (self.cut, "packets cut before the sequence numbers of TCP, whose data is missing: "),
+            (self.incomplete, "fragmented packets captured in part, whose data may be missing: "),
         ];
         let counts = counts.into_iter().filter(|(count, _)| *count > 0);
         let counts = counts.map(|(count, what)| [what, &number(count)].concat());

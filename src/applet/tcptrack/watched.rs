@@ -3,8 +3,12 @@
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use super::fragments::Fragments;
 use super::text::number;
 use super::{Args, filter};
 use crate::capture_filter::{Expression, LinkFacts, PacketFacts, Undecided};
@@ -13,6 +17,7 @@ use crate::frame::{Call, Report};
 use crate::model::{Endpoint, Segment};
 use crate::source::Source;
 use crate::source::packets::{Frame, segment};
+use crate::sys;
 use crate::wire::packet::{LinkType, Packet};
 
 #[derive(Debug, Default)]
@@ -43,6 +48,8 @@ pub(super) struct Watched {
     pub untold: AtomicU64,
     /// How many packets that are wanted or may be were captured without the numbers of TCP.
     pub cut: AtomicU64,
+    /// The parts of fragmented packets.
+    pub fragments: Mutex<Fragments>,
 }
 
 impl Watched {
@@ -81,16 +88,28 @@ impl Watched {
         self.cut.load(Ordering::Relaxed)
     }
 
-    /// Reports both, if any.
+    /// How many fragmented packets were captured only in part.
+    pub(super) fn incomplete(&self) -> u64 {
+        /// What the next fragments of a packet may take to come.
+        const SOON: Duration = Duration::from_secs(1);
+        let end = match self.capture {
+            Some(_) => Duration::MAX,
+            None => sys::monotonic().saturating_sub(SOON),
+        };
+        self.fragments.lock().unwrap_or_else(PoisonError::into_inner).incomplete(end)
+    }
+
+    /// Reports all of these, if any.
     pub(super) fn note_skipped(&self, report: &mut Report) {
         if self.skipped() > 0 {
             report.gap(SKIPPED);
         }
-        if self.cut() > 0 {
+        for (count, what) in [(self.cut(), CUT), (self.incomplete(), INCOMPLETE)] {
             // How many there will be on an interface is not known yet, and it is said once.
-            let count =
-                if self.capture.is_some() { number(self.cut()) + " " } else { String::new() };
-            report.lack(&[&count, CUT].concat());
+            let words = if self.capture.is_some() { number(count) + " " } else { String::new() };
+            if count > 0 {
+                report.lack(&[&words, what].concat());
+            }
         }
     }
 
@@ -119,10 +138,20 @@ impl Watched {
             self.cut.fetch_add(is_cut.into(), Ordering::Relaxed);
             return None;
         };
+        let fragment = packet.fragment.filter(|_| packet.protocol == 6);
+        if let Some(fragment) = fragment.filter(|_| packet.is_later_fragment()) {
+            let mut fragments = self.fragments.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_wanted = fragments.knows(&packet, fragment) || self.has_packet(frame, &packet);
+            return if is_wanted { fragments.later(frame.time, &packet, fragment) } else { None };
+        }
         if !self.expression.is_empty() && !self.has_packet(frame, &packet) {
             return None;
         }
         let segment = segment(&packet);
+        if let (Some(segment), Some(fragment)) = (segment, fragment) {
+            let mut fragments = self.fragments.lock().unwrap_or_else(PoisonError::into_inner);
+            return Some(fragments.first(frame.time, &packet, fragment, segment));
+        }
         if segment.is_none() && packet.hides_tcp(self.decapsulates) {
             self.cut.fetch_add(1, Ordering::Relaxed);
         }
@@ -168,5 +197,6 @@ impl Watched {
 
 const CUT: &str = "packets of TCP end before its sequence numbers (a longer snapshot length of the capture keeps them): their \
     connections or bytes are missing";
+const INCOMPLETE: &str = "fragmented packets of TCP were captured only in part: bytes of their connections may be missing";
 const SKIPPED: &str = "the filter asks for an Ethernet address, the bytes of a link's header, a direction or an interface, which some frames do not \
     tell: these were skipped";
