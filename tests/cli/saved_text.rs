@@ -957,68 +957,80 @@ fn a_short_table_that_is_given_twice_says_so_if_it_has_a_connection() {
     assert_eq!(String::from_utf8(output.stderr).unwrap(), said);
 }
 
-/// A table of -a, and one of -l of the same machine: those that listen count twice, in each order and of each tool.
-#[test]
-fn servers_that_a_table_of_all_lists_too_count_twice_and_it_is_said() {
-    const SS: &str = "Netid State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n";
-    const NETSTAT: &str =
-        "Proto Recv-Q Send-Q Local Address           Foreign Address         State\n";
+/// What a tool prints: the header of -a, the rows that listen (TCP, TCP of IPv6, UDP), a connection, and other listeners.
+type Printed = (String, &'static str, &'static str, &'static str, &'static str, &'static str);
+
+const OF_ALL: &str = "servers and established";
+
+fn title(which: &str) -> String {
+    format!(
+        "Active Internet connections ({which})\n\
+         Proto Recv-Q Send-Q Local Address           Foreign Address         State\n"
+    )
+}
+
+fn printed_by_ss_and_netstat() -> [Printed; 2] {
     let ss = (
-        SS.to_owned(),
+        "Netid State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n".to_owned(),
         "tcp LISTEN 0 5 0.0.0.0:22 0.0.0.0:*\ntcp LISTEN 0 5 127.0.0.1:25 0.0.0.0:*\n",
         "tcp LISTEN 0 5 [::]:22 [::]:*\n",
         "udp UNCONN 0 0 0.0.0.0:53 0.0.0.0:*\n",
         "tcp ESTAB 0 0 10.0.0.1:22 10.0.0.2:51385\n",
         "tcp LISTEN 0 5 0.0.0.0:80 0.0.0.0:*\ntcp LISTEN 0 5 0.0.0.0:443 0.0.0.0:*\n",
     );
-    let title = |which| format!("Active Internet connections ({which})\n{NETSTAT}");
     let netstat = (
-        title("servers and established"),
+        title(OF_ALL),
         "tcp 0 0 0.0.0.0:22 0.0.0.0:* LISTEN\ntcp 0 0 127.0.0.1:25 0.0.0.0:* LISTEN\n",
         "tcp6 0 0 :::22 :::* LISTEN\n",
         "udp 0 0 0.0.0.0:53 0.0.0.0:*\n",
         "tcp 0 0 10.0.0.1:22 10.0.0.2:51385 ESTABLISHED\n",
         "tcp 0 0 0.0.0.0:80 0.0.0.0:* LISTEN\ntcp 0 0 0.0.0.0:443 0.0.0.0:* LISTEN\n",
     );
-    let folder = scratch("saved-text-servers");
-    let [one, two] = ["one", "two"].map(|name| folder.join(name));
-    let names = [one.to_str().unwrap(), two.to_str().unwrap()];
-    let said = |line: &str, texts: [&str; 2]| {
-        std::fs::write(&one, texts[0]).unwrap();
-        std::fs::write(&two, texts[1]).unwrap();
-        let words: Vec<_> =
-            line.split(' ').chain(["--from", names[0], "--from", names[1]]).collect();
-        let output = run(&words);
-        let [stdout, stderr] =
-            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-        (stdout, stderr.contains("these sockets count twice"), output.status.code())
-    };
+    [ss, netstat]
+}
+
+/// What a command says of two files: its output, whether sockets that listen count twice, and its status.
+fn of_two(line: &str, texts: [&str; 2]) -> (String, bool, Option<i32>) {
+    let folder = scratch(&format!("saved-text-servers-{:?}", std::thread::current().id()));
+    let files = ["one", "two"].map(|name| folder.join(name));
+    let mut words: Vec<_> = line.split(' ').collect();
+    for (file, text) in files.iter().zip(texts) {
+        std::fs::write(file, text).unwrap();
+        words.extend(["--from", file.to_str().unwrap()]);
+    }
+    let output = run(&words);
+    let [stdout, stderr] =
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    (stdout, stderr.contains("these sockets count twice"), output.status.code())
+}
+
+/// A table of -a, and one of -l of the same machine: those that listen count twice, in each order and of each tool.
+#[test]
+fn servers_that_a_table_of_all_lists_too_count_twice_and_it_is_said() {
     let listening = "conncount --state listen";
-    for (all, tcp, tcp6, udp, connected, others) in [ss, netstat] {
-        let is_netstat = all != SS;
-        let only = if is_netstat { title("only servers") } else { all.clone() };
-        let none = if is_netstat { title("w/o servers") } else { all.clone() };
+    for (all, tcp, tcp6, udp, connected, others) in printed_by_ss_and_netstat() {
+        let [only, none] = ["only servers", "w/o servers"].map(|which| all.replace(OF_ALL, which));
         let whole = [&all[..], udp, tcp, connected, tcp6].concat();
         let servers = [&only[..], udp, tcp, tcp6].concat();
         for texts in [[&whole[..], &servers], [&servers, &whole]] {
-            assert_eq!(said(listening, texts), ("6\n".into(), true, Some(1)), "{texts:?}");
-            assert_eq!(said("conncount --state estab", texts), ("1\n".into(), false, Some(0)));
+            assert_eq!(of_two(listening, texts), ("6\n".into(), true, Some(1)), "{texts:?}");
+            assert_eq!(of_two("conncount --state estab", texts), ("1\n".into(), false, Some(0)));
             // UDP alone, of which nothing is connected.
-            let (count, is_said, status) = said("conncount -u --state close", texts);
+            let (count, is_said, status) = of_two("conncount -u --state close", texts);
             assert_eq!((&count[..], is_said, status), ("2\n", true, Some(1)), "{texts:?}");
             let check =
                 "network-connections --conn-type tcp --conn-type tcp6 --conn-status listen -c 40";
-            let (text, _, status) = said(check, texts);
+            let (text, _, status) = of_two(check, texts);
             assert_eq!(status, Some(3), "{text}");
             assert!(text.contains("'tcp_LISTEN'=U 'tcp6_LISTEN'=U"), "{text}");
         }
         // A part of the servers, and one family beside both.
         let fewer = [&only[..], tcp].concat();
-        assert_eq!(said(listening, [&whole, &fewer]), ("5\n".into(), true, Some(1)));
+        assert_eq!(of_two(listening, [&whole, &fewer]), ("5\n".into(), true, Some(1)));
         let of_v4 = [&all[..], udp, tcp, connected].concat();
         let of_v6: String = (1..9).map(|port| tcp6.replace(":22 ", &format!(":{port} "))).collect();
         let more = [&only[..], tcp, &of_v6].concat();
-        assert_eq!(said(listening, [&of_v4, &more]), ("12\n".into(), true, Some(1)));
+        assert_eq!(of_two(listening, [&of_v4, &more]), ("12\n".into(), true, Some(1)));
         // What completes each other, other servers, and the same of two machines.
         let connections = [&none[..], connected].concat();
         let away = [&all[..], tcp, &connected.replace("51385", "51386")].concat();
@@ -1028,15 +1040,19 @@ fn servers_that_a_table_of_all_lists_too_count_twice_and_it_is_said() {
             ([&servers, &[&only[..], tcp].concat()], "5\n"),
             ([&whole, &away], "5\n"),
         ] {
-            assert_eq!(said(listening, texts), (count.into(), false, Some(0)), "{texts:?}");
+            assert_eq!(of_two(listening, texts), (count.into(), false, Some(0)), "{texts:?}");
         }
     }
-    // Netstat says that a quiet machine's table is of all: -l has less, and another quiet one the same.
-    let quiet = [&title("servers and established")[..], "tcp 0 0 0.0.0.0:22 0.0.0.0:* LISTEN\n"];
-    let [quiet, only] =
-        [quiet.concat(), quiet.concat().replace("servers and established", "only servers")];
-    assert_eq!(said(listening, [&quiet, &only]), ("2\n".into(), true, Some(1)));
-    assert_eq!(said(listening, [&quiet, &quiet]), ("2\n".into(), false, Some(0)));
+}
+
+/// Netstat says that a quiet machine's table is of all: -l has less, and another quiet one the same.
+#[test]
+fn servers_of_a_quiet_machine_are_told_by_the_title() {
+    let [quiet, only] = [OF_ALL, "only servers"]
+        .map(|which| [&title(which)[..], "tcp 0 0 0.0.0.0:22 0.0.0.0:* LISTEN\n"].concat());
+    let listening = "conncount --state listen";
+    assert_eq!(of_two(listening, [&quiet, &only]), ("2\n".into(), true, Some(1)));
+    assert_eq!(of_two(listening, [&quiet, &quiet]), ("2\n".into(), false, Some(0)));
 }
 
 const ONE_HOLDER: &str = "conncount: --from: netstat shows one process of each socket, by its first argument: no \
