@@ -96,7 +96,7 @@ and in no network.
 Of processes, a text has the names that the tool shows: a path for
 .Fl -process
 is an error.
-Names are cut: ss cuts them at 15 bytes, and netstat at its column.
+Names are cut: ss cuts them at 15 bytes and at a closing bracket, and netstat at its column.
 A longer word of
 .Fl -process
 stands for all whose name is its beginning, with a note.
@@ -126,6 +126,13 @@ what has one (ESTABLISHED).
 Who asks for such a state gets a warning and status 1, unless the title of netstat or
 .Fl -from-command
 says that it was listed.
+What ss left out by
+.Cm exclude
+or a filter, no row tells: such a text looks like one of
+.Fl a ,
+and what is missing counts 0 unless
+.Fl -from-command
+names the command.
 A text with sockets in LISTEN alone, as of
 .Ql ss \\-ltn ,
 or of UDP in CLOSE alone, as of
@@ -167,6 +174,22 @@ known by this name or the zones in its lines, which begin with ipv4 or ipv6.
 A text of IPv4, and one of
 .Ql conntrack \\-L \\-f ipv6 ,
 which may hold no flow, complete each other.
+The same goes for a protocol of flows where all of a text are of another one, as
+.Fl p
+lists one.
+.Pp
+An address
+.Ql *
+of ss is any address of IPv4 in text of old versions, and a socket of IPv6 in that of iproute2 4.14 and later.
+The header, other rows, or
+.Fl 4
+or
+.Fl 6
+in
+.Fl -from-command
+tell which; where nothing does, who asks for families, or for addresses that may be any, gets a warning and status 1.
+So does who asks for a control group, pod or container of a text in which ss could not name some group
+.Pq Ql unreachable:ID .
 .Pp
 A line that fits nothing is an error with file and line.
 What a tool has said on standard error, and 2>&1 has put between the rows, is skipped where it costs none; else the error
