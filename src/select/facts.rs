@@ -52,7 +52,6 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
     kernel: &'a Kernel,
-    /// The words of saved text, if that is what is read.
     words: Option<&'a Words>,
     pub(super) shared: &'a Shared,
     listeners: Option<Listening>,
@@ -160,19 +159,18 @@ impl<'a> Facts<'a> {
         self.shared.holders.owners()?.of(socket.inode).or_else(later).map(Cow::Borrowed)
     }
 
-    /// Calls `each` with the control group in which the socket was made: `unreachable:ID` where there is no such
-    /// group any more, as ss has it.
+    /// Calls `each` with the socket's control group: `unreachable:ID` where that is gone, as ss has it.
     pub(crate) fn with_cgroup<T>(
         &self,
         socket: &Socket,
         each: impl FnOnce(Option<&[u8]>) -> T,
     ) -> T {
-        let Shared { holders, cgroups, later_cgroups, .. } = self.shared;
+        let Shared { holders, cgroups, later_cgroups, has_unreachable, .. } = self.shared;
+        let note = || has_unreachable.store(true, Ordering::Relaxed);
         if let Some(words) = self.words {
             return words.with(socket.cgroup.map_or(0, |number| number as u32), |path| {
-                if path.is_some_and(|path| path.starts_with(b"unreachable:")) {
-                    self.shared.has_unreachable.store(true, Ordering::Relaxed);
-                }
+                let is_gone = path.is_some_and(|path| path.starts_with(b"unreachable:"));
+                is_gone.then(note);
                 each(path)
             });
         }
@@ -184,7 +182,7 @@ impl<'a> Facts<'a> {
             let known = cgroups.as_ref().and_then(|cgroups| cgroups.path(id));
             return match known.or_else(later) {
                 None => {
-                    self.shared.has_unreachable.store(true, Ordering::Relaxed);
+                    note();
                     each(Some(format!("unreachable:{id:x}").as_bytes()))
                 }
                 path => each(path),
