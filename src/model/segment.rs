@@ -42,6 +42,8 @@ pub struct Segment {
     pub payload_bytes: u32,
     /// The index of the interface on which it was seen, 0 if unknown.
     pub interface: u32,
+    /// The number of its network, of several that may have the same addresses: VLANs, tunnels. 0 if it has none.
+    pub lan: u32,
     /// The identification of its IPv4 packet; 0 if there is none.
     pub id: u16,
     /// The checksum of TCP, 0 if it was not captured.

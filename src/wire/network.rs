@@ -49,12 +49,13 @@ pub(super) struct Network<'a> {
     /// `None` if the link does not say.
     pub ethertype: Option<u16>,
     pub vlan_tags: u8,
+    pub lan: u32,
     pub interface: u32,
     pub bytes: &'a [u8],
 }
 
 pub(super) fn network(link: LinkType, bytes: &[u8], original: Option<u32>) -> Option<Network<'_>> {
-    let plain = |bytes| Network { ethertype: None, vlan_tags: 0, interface: 0, bytes };
+    let plain = |bytes| Network { ethertype: None, vlan_tags: 0, lan: 0, interface: 0, bytes };
     match link {
         LinkType::Ethernet => ethernet(bytes),
         LinkType::CookedV1 => behind(be16(bytes, 14)?, bytes.get(16..)?),
@@ -104,7 +105,7 @@ fn behind_socket(ethertype: u16, bytes: &[u8], original: Option<u32>) -> Option<
     if is_tag(ethertype) && is_session {
         return behind(PPPOE, bytes);
     }
-    Some(Network { ethertype: None, vlan_tags: 0, interface: 0, bytes })
+    Some(Network { ethertype: None, vlan_tags: 0, lan: 0, interface: 0, bytes })
 }
 
 /// Whether a VLAN tag follows: 802.1Q, 802.1ad (QinQ), or the earlier ethertypes for the latter.
@@ -123,7 +124,7 @@ fn ethernet(bytes: &[u8]) -> Option<Network<'_>> {
 fn behind(ethertype: u16, bytes: &[u8]) -> Option<Network<'_>> {
     match ethertype {
         IPV4 | IPV6 => {
-            Some(Network { ethertype: Some(ethertype), vlan_tags: 0, interface: 0, bytes })
+            Some(Network { ethertype: Some(ethertype), vlan_tags: 0, lan: 0, interface: 0, bytes })
         }
         _ => step_over(ethertype, bytes),
     }
@@ -132,11 +133,12 @@ fn behind(ethertype: u16, bytes: &[u8]) -> Option<Network<'_>> {
 /// Steps over what may stand before an IP header. Each step takes some bytes, so this ends.
 #[inline(never)]
 fn step_over(mut ethertype: u16, mut bytes: &[u8]) -> Option<Network<'_>> {
-    let mut vlan_tags = 0u8;
+    let (mut vlan_tags, mut lan) = (0u8, 0);
     while !matches!(ethertype, IPV4 | IPV6) {
         (ethertype, bytes) = match ethertype {
             tag if is_tag(tag) => {
                 vlan_tags = vlan_tags.saturating_add(1);
+                lan = lan_within(lan, u32::from(be16(bytes, 0)? & 0xfff));
                 (be16(bytes, 2)?, bytes.get(4..)?)
             }
             PPPOE if bytes.starts_with(&[0x11, 0]) => (PPP, bytes.get(6..)?),
@@ -154,7 +156,7 @@ fn step_over(mut ethertype: u16, mut bytes: &[u8]) -> Option<Network<'_>> {
             _ => break,
         };
     }
-    Some(Network { ethertype: Some(ethertype), vlan_tags, interface: 0, bytes })
+    Some(Network { ethertype: Some(ethertype), vlan_tags, lan, interface: 0, bytes })
 }
 
 /// Steps over the header of PPP (RFC 1661): the number of the protocol takes one byte if it is odd.
@@ -208,13 +210,13 @@ pub(super) fn tunnelled(
         // The second is the port of Linux if none was named.
         (17, Some((_, 4789 | 8472))) => {
             let is_valid = bytes.get(8)? & 8 != 0;
-            if is_valid { ethernet(bytes.get(16..)?) } else { None }
+            if is_valid { within(bytes, ethernet(bytes.get(16..)?)) } else { None }
         }
         (17, Some((_, 6081))) => {
             let (first, kind) = (*bytes.get(8)?, be16(bytes, 10)?);
             let options = usize::from(first & 0x3f).saturating_mul(4);
             let rest = bytes.get(16..)?.get(options..)?;
-            if first >> 6 == 0 { behind(kind, rest) } else { None }
+            if first >> 6 == 0 { within(bytes, behind(kind, rest)) } else { None }
         }
         _ => None,
     }
@@ -224,6 +226,19 @@ pub(super) fn tunnelled(
 pub(super) fn may_be_tunnel(protocol: u8, ports: Option<(u16, u16)>) -> bool {
     let is_port = ports.is_none_or(|(_, port)| matches!(port, 4789 | 8472 | 6081));
     matches!(protocol, 4 | 41 | 47 | 137) || protocol == 17 && is_port
+}
+
+/// What VXLAN or GENEVE carries, with the number of its network (VNI).
+fn within<'a>(bytes: &[u8], inner: Option<Network<'a>>) -> Option<Network<'a>> {
+    let [high, middle, low, _] = *bytes.get(12..)?.first_chunk()?;
+    let inner = inner?;
+    let lan = lan_within(u32::from_be_bytes([1, high, middle, low]), inner.lan);
+    Some(Network { lan, ..inner })
+}
+
+/// A number for the network of this number within another one; 0 is the one without tags.
+pub(crate) fn lan_within(outer: u32, number: u32) -> u32 {
+    outer.wrapping_mul(0x9e37_79b1) ^ number.wrapping_add(1)
 }
 
 /// Steps over a GRE header (RFC 2784, RFC 2890), also that of PPTP (RFC 2637) and of mirrored traffic (ERSPAN).

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use super::network::LinkType;
+pub(crate) use super::network::lan_within;
 use super::network::{IPV4, IPV6, Network, be16, may_be_tunnel, network, tunnelled};
 
 /// The headers of an IP packet, as far as they were captured.
@@ -10,6 +11,9 @@ use super::network::{IPV4, IPV6, Network, be16, may_be_tunnel, network, tunnelle
 pub struct Packet {
     /// How many VLAN tags (802.1Q, 802.1ad) preceded the IP header.
     pub vlan_tags: u8,
+    /// A number made of those of its VLANs and its tunnels (VNI): the same addresses may be of other hosts in others. 0 if it
+    /// has none.
+    pub lan: u32,
     /// The index of the interface if the link's header has it (cooked v2), else 0.
     pub interface: u32,
     pub source: IpAddr,
@@ -139,7 +143,8 @@ pub fn innermost_of(link: LinkType, bytes: &[u8], original_bytes: u32) -> Option
         let Some(inner) = tunnelled(packet.protocol, packet.ports, transport) else {
             return Some(packet);
         };
-        layer = Network { interface: layer.interface, ..inner };
+        let lan = if layer.lan == 0 { inner.lan } else { lan_within(layer.lan, inner.lan) };
+        layer = Network { lan, interface: layer.interface, ..inner };
     }
 }
 
@@ -191,9 +196,9 @@ fn inside<'a>(
         (Some(IPV6) | None, 6) => ipv6(frame),
         _ => None,
     }?;
-    let Network { vlan_tags, interface, .. } = *layer;
+    let Network { vlan_tags, lan, interface, .. } = *layer;
     let captured_bytes = count(layer.bytes);
-    Some((Packet { vlan_tags, interface, captured_bytes, ..packet }, transport))
+    Some((Packet { vlan_tags, lan, interface, captured_bytes, ..packet }, transport))
 }
 
 /// A frame from its IP header on.
@@ -238,6 +243,7 @@ fn ipv4(frame: Frame<'_>) -> Option<(Packet, &[u8])> {
     let part = Fragment { id: id.into(), offset, bytes: length, is_last };
     let packet = Packet {
         vlan_tags: 0,
+        lan: 0,
         interface: 0,
         source: IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
         destination: IpAddr::V4(Ipv4Addr::new(e, f, g, h)),
@@ -269,6 +275,7 @@ fn ipv6(frame: Frame<'_>) -> Option<(Packet, &[u8])> {
     };
     let packet = Packet {
         vlan_tags: 0,
+        lan: 0,
         interface: 0,
         source: address(8)?,
         destination: address(24)?,

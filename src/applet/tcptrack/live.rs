@@ -12,7 +12,7 @@ use super::layout;
 use super::row::Row;
 use super::scene::{Scene, Subject};
 use super::screen::{Frame, Painter};
-use super::stream;
+use super::stream::{self, SHARED};
 use super::view::{Answer, Picture, View};
 use super::watched::Watched;
 use crate::error::{Error, Status};
@@ -273,6 +273,9 @@ impl<'a, 'b> Live<'a, 'b> {
         };
         self.scene.dropped = self.feed.dropped();
         self.scene.evicted = self.tracker.evicted();
+        if self.tracker.has_shared() {
+            self.scene.note(SHARED.to_owned());
+        }
         // An unknown number is at least one.
         self.scene.lost += self.feed.newly_lost().map_or(0, |lost| lost.max(1));
         self.scene.skipped = self.feed.skipped();

@@ -56,7 +56,9 @@ pub(super) const DETAILS: [&str; 17] = [
      same time is a copy, others are retransmits.",
     "VLAN tags, PPPoE sessions, MPLS labels, 802.1ah and LLC/SNAP are stepped over, in captures and with -i. \
      With --decapsulate, GRE, IP in IP, VXLAN and GENEVE are looked into, too; the expression then selects \
-     the packets inside.",
+     the packets inside. A connection that is seen in two VLANs, on both sides of a router, is one. Where connections in \
+     several VLANs or tunnels use the same addresses and ports at once, a warning says that their rows may be wrong, and \
+     the status of rows is 1; 'vlan N' selects one VLAN.",
     "The last arguments are an expression, quoted or not, in the language of pcap-filter(7): host, net, port, \
      portrange and proto after src, dst, tcp, ip, ip6 or ether; broadcast, multicast; vlan, mpls, pppoes; less, \
      greater, len; comparisons such as 'tcp[tcpflags] & (tcp-syn|tcp-rst) != 0'; inbound, outbound, ifindex, ifname; \

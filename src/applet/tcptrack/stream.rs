@@ -20,6 +20,8 @@ use crate::track::tcp::Tracker;
 
 /// What makes rows incomplete, each said once.
 const DROPPED: &str = "the kernel dropped packets: their data is missing";
+pub(super) const SHARED: &str = "connections in several VLANs or tunnels have the same addresses and ports, and are taken for \
+     one, so that their rows may be wrong; to see one VLAN: the filter 'vlan N'";
 const EVICTED: &str = "there were more connections than --max-connections: those idle longest were removed \
     and are missing";
 
@@ -70,7 +72,7 @@ pub(super) fn write_replayed(
     let names = Names::read(&Kernel::default(), grouping.needs(), grouping.pods.as_deref())?;
     write(args, &mut rows, &names, &mut out)?;
     wanted.note_skipped(&mut call.report);
-    lack_evicted(tracker, &mut call.report);
+    lack_rows(tracker, &mut call.report);
     // The rows come first: of a damaged capture, they are what could be read.
     let finished = call.finish(out);
     if matches!(finished, Ok(()) | Err(Error::Said)) {
@@ -125,7 +127,7 @@ fn repeat(
         }
         feed.uncounted().into_iter().for_each(|text| report.note(text));
         wanted.note_skipped(report);
-        lack_evicted(tracker, report);
+        lack_rows(tracker, report);
         report.foreign();
         let is_last = count.is_some_and(|count| done >= count);
         if let Some(losses) = feed.losses(is_last) {
@@ -206,8 +208,11 @@ pub(super) fn write_rows(
     Ok(())
 }
 
-fn lack_evicted(tracker: &Tracker, report: &mut Report) {
+fn lack_rows(tracker: &Tracker, report: &mut Report) {
     if tracker.evicted() > 0 {
         report.lack(EVICTED);
+    }
+    if tracker.has_shared() {
+        report.lack(SHARED);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::{Endpoint, Segment, TcpFlags};
 use crate::wire::link::Link;
 use crate::wire::packet::{
-    LinkType, Packet, Plain, innermost_of, is_cut_in_ip, packet_of, plain_of,
+    LinkType, Packet, Plain, innermost_of, is_cut_in_ip, lan_within, packet_of, plain_of,
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +62,7 @@ impl Frame<'_> {
             flags: TcpFlags(tcp.flags),
             payload_bytes: tcp.payload_bytes,
             interface: self.interface,
+            lan: self.lan(0),
             id,
             checksum: tcp.checksum,
         })
@@ -76,7 +77,12 @@ impl Frame<'_> {
     fn known(&self, packet: Option<Packet>) -> Option<Packet> {
         let packet = packet?;
         let interface = if self.interface == 0 { packet.interface } else { self.interface };
-        Some(Packet { interface, ..packet })
+        Some(Packet { interface, lan: self.lan(packet.lan), ..packet })
+    }
+
+    /// The number of the network, with that of the tag that the kernel has removed.
+    fn lan(&self, inner: u32) -> u32 {
+        self.seen.tag.map_or(inner, |(_, content)| lan_within(inner, u32::from(content & 0xfff)))
     }
 
     /// The bytes from the IP header on, of a packet of this frame.
@@ -119,6 +125,7 @@ pub fn segment(packet: &Packet) -> Option<Segment> {
         flags: TcpFlags(tcp.flags),
         payload_bytes: tcp.payload_bytes,
         interface: packet.interface,
+        lan: packet.lan,
         id: packet.id,
         checksum: tcp.checksum,
     })

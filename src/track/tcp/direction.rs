@@ -42,6 +42,8 @@ pub struct Direction {
     fin: u32,
     /// The interface on which it was first seen: on others, the same packets appear again.
     interface: u32,
+    /// The VLAN or tunnel in which it was first seen, of a client.
+    pub(super) lan: u32,
     /// The last bytes that were counted as missed.
     gap: (u32, u32),
     ahead: Option<Box<Ahead>>,

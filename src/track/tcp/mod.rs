@@ -73,6 +73,7 @@ pub struct Tracker {
     listeners: Listeners,
     next_id: u64,
     evicted: u64,
+    has_shared: bool,
     /// The length of an interval for speeds in nanoseconds, and the beginning and the number of the latest one: to find the
     /// same again takes no division.
     interval_ns: u64,
@@ -94,6 +95,7 @@ impl Tracker {
             listeners: Listeners::default(),
             next_id: 1,
             evicted: 0,
+            has_shared: false,
             interval_ns: interval.max(1),
             latest: (0, 0),
             recent: Recent::default(),
@@ -126,7 +128,10 @@ impl Tracker {
         }
         let place = match found {
             Some(place) if segment.flags.has(TcpFlags::SYN) => {
-                match self.connections[place].meaning_of(now, segment) {
+                let is_elsewhere = self.connections[place].is_elsewhere(segment);
+                let meaning = self.connections[place].meaning_of(now, segment);
+                self.has_shared |= is_elsewhere && !matches!(meaning, Meaning::Own);
+                match meaning {
                     _ if segment.flags.has(TcpFlags::RST) => place,
                     Meaning::Own => place,
                     Meaning::Foreign => return,
@@ -161,6 +166,9 @@ impl Tracker {
         }
         connection.settle(interval, interval_ns);
         let is_tx = segment.source == connection.client;
+        if is_tx && !connection.tx.is_seen() {
+            connection.tx.lan = segment.lan;
+        }
         connection.segment(now, segment, is_tx);
     }
 
@@ -367,6 +375,11 @@ impl Tracker {
         self.len() == 0
     }
 
+    /// Whether connections in several VLANs or tunnels had the same addresses and ports at once: they are taken for one.
+    pub fn has_shared(&self) -> bool {
+        self.has_shared
+    }
+
     /// How many connections were removed to make room for others.
     pub fn evicted(&self) -> u64 {
         self.evicted
@@ -405,6 +418,7 @@ mod tests {
             flags: TcpFlags(flags),
             payload_bytes,
             interface: 1,
+            lan: 0,
             id: 0,
             checksum: 0,
         }

@@ -151,6 +151,15 @@ impl Connection {
         }
     }
 
+    /// Whether a SYN of its client was seen in another VLAN or tunnel. On both sides of a router, the same SYN is.
+    pub(super) fn is_elsewhere(&self, syn: &Segment) -> bool {
+        self.state < State::Closed
+            && syn.source == self.client
+            && !syn.flags.has(TcpFlags::ACK)
+            && self.tx.is_seen()
+            && self.tx.lan != syn.lan
+    }
+
     fn note(&mut self, at: u64, segment: &Segment) {
         match &mut self.pending {
             Some(pending) if pending.segment.sequence == segment.sequence => {

@@ -1,6 +1,8 @@
 //! Numbers that surprise: SYNs of other connections, ports that are used again, another order.
 
-use super::made::{ACK, FIN, RST, Row, SYN, TALK, frames, pcap, replay, rows};
+use super::made::{
+    ACK, FIN, RST, Row, SYN, TALK, ethernet, frames, ipv4, packet, pcap, replay, rows,
+};
 
 /// The rows of a capture of these segments.
 fn of(name: &str, segments: &[Row]) -> Vec<String> {
@@ -112,4 +114,47 @@ fn what_is_captured_in_another_order_counts_the_same() {
     let ahead = [TALK[0], TALK[1], TALK[2], TALK[3], ('<', ACK, 5000, 1101, 0)];
     let fin = ('>', FIN | ACK, 1100, 5000, 0);
     assert_eq!(of("order.pcap", &[&ahead[..], &[fin]].concat()), ["CLOSING 0 100 0.200000"]);
+}
+
+#[test]
+fn networks_that_share_addresses_are_told() {
+    let tagged = |id: u16, row: Row| {
+        ethernet(0x8100, &[&id.to_be_bytes()[..], &[8, 0], &packet(true, row)].concat())
+    };
+    // VXLAN: UDP to its port, and the number of the network.
+    let tunnelled = |id: u16, row: Row| {
+        let inner = ethernet(0x0800, &packet(true, row));
+        let udp = [[0x20u8, 0, 0x12, 0xb5], [0; 4], [8, 0, 0, 0], [0, id as u8, 0, 0]].concat();
+        ethernet(0x0800, &ipv4(17, [192, 0, 2, 1], [192, 0, 2, 2], &[udp, inner].concat()))
+    };
+    let untagged = |_: u16, row: Row| ethernet(0x0800, &packet(true, row));
+    let mixed = |in_one: &dyn Fn(u16, Row) -> Vec<u8>, second: fn(Row) -> Row| {
+        let both = TALK.into_iter().flat_map(|row| [in_one(5, row), in_one(6, second(row))]);
+        pcap(1, &both.collect::<Vec<_>>())
+    };
+    let told = |file: &[u8], options: &[&str]| {
+        let output = replay("networks.pcap", file, options);
+        let stderr = String::from_utf8(output.stderr.clone()).unwrap();
+        let is_told = stderr.contains("VLANs or tunnels");
+        assert_eq!(output.status.code(), Some(is_told.into()), "{stderr}");
+        assert!(is_told || stderr.is_empty(), "{stderr}");
+        (is_told, rows(&output))
+    };
+    assert!(told(&mixed(&tagged, later), &[]).0);
+    assert!(told(&mixed(&tunnelled, later), &["--decapsulate"]).0);
+    let (is_told, one) = told(&mixed(&tagged, later), &["vlan 6"]);
+    assert!(!is_told && one.len() == 1 && one[0].starts_with("CLOSED 200 100 "), "{one:?}");
+    // Both sides of a router: the same connection, in two VLANs or in none and one.
+    let (is_told, one) = told(&mixed(&tagged, |row| row), &[]);
+    assert!(!is_told && one.len() == 1 && one[0].starts_with("CLOSED 200 100 "), "{one:?}");
+    let sides = TALK.into_iter().flat_map(|row| [untagged(0, row), tagged(6, row)]);
+    let (is_told, one) = told(&pcap(1, &sides.collect::<Vec<_>>()), &[]);
+    assert!(!is_told && one.len() == 1 && one[0].starts_with("CLOSED 200 100 "), "{one:?}");
+    // Tagged one way, untagged the other; one after the other.
+    let one_way = TALK.map(|row| if row.0 == '>' { untagged(0, row) } else { tagged(6, row) });
+    assert!(!told(&pcap(1, &one_way), &[]).0);
+    let after =
+        TALK.map(|row| tagged(5, row)).into_iter().chain(TALK.map(later).map(|row| tagged(6, row)));
+    let (is_told, two) = told(&pcap(1, &after.collect::<Vec<_>>()), &[]);
+    assert!(!is_told && two.len() == 2, "{two:?}");
 }
