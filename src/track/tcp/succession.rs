@@ -187,10 +187,9 @@ impl Connection {
                     && segment.acknowledgment == first
                     && segment.sequence == syn.acknowledgment;
                 let number = if is_own { segment.sequence } else { first };
-                !segment.flags.has(TcpFlags::RST)
-                    && !(is_answer && other.began_before(syn.acknowledgment))
-                    && (is_own || takes)
-                    && own.is_left_for(first, number)
+                let is_other = segment.flags.has(TcpFlags::RST)
+                    || is_answer && other.began_before(syn.acknowledgment);
+                !is_other && (is_own || takes) && own.is_left_for(first, number)
             }
         };
         is_it.then_some((at, syn, retries))
