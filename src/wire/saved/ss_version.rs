@@ -26,15 +26,18 @@ impl Version {
     pub fn see(&mut self, row: &Row<'_>) {
         for (end, other) in [(&row.local, &row.remote), (&row.remote, &row.local)] {
             match end.host {
-                Host::Address(address) if address.is_ipv6() => {
-                    self.told[usize::from(end.is_bracketed)] = true;
-                }
-                Host::Address(address) if address.is_unspecified() => self.told[1] = true,
+                Host::Address(address) if address.is_ipv6() => self.tell(end.is_bracketed),
+                Host::Address(address) if address.is_unspecified() => self.tell(true),
                 // New ones write 0.0.0.0 there.
-                Host::Address(_) if other.host == Host::Any => self.told[0] = true,
+                Host::Address(_) if other.host == Host::Any => self.tell(false),
                 _ => {}
             }
         }
+    }
+
+    #[inline]
+    fn tell(&mut self, is_new: bool) {
+        mark(&mut self.told, is_new);
     }
 
     /// Whether rows must tell what `*` is.
@@ -46,16 +49,15 @@ impl Version {
     pub fn star(&mut self, layout: Layout) -> bool {
         let [is_old, is_new] = self.told;
         let is_v6 = is_new || !is_old && layout.is_new;
-        self.taken[usize::from(is_v6)] = true;
+        mark(&mut self.taken, is_v6);
         is_v6
     }
 
     /// Adds what another thread has seen.
     pub fn add(&mut self, other: Version) {
-        for version in [0, 1] {
-            self.told[version] |= other.told[version];
-            self.taken[version] |= other.taken[version];
-        }
+        let either = |[a, b]: [bool; 2], [c, d]: [bool; 2]| [a | c, b | d];
+        self.told = either(self.told, other.told);
+        self.taken = either(self.taken, other.taken);
     }
 
     /// Whether `*` may have been taken for the wrong one.
@@ -66,4 +68,9 @@ impl Version {
             [is_old, is_new] => by_old && is_new || by_new && is_old,
         }
     }
+}
+
+#[inline]
+fn mark([old, new]: &mut [bool; 2], is_new: bool) {
+    *(if is_new { new } else { old }) = true;
 }
