@@ -7,14 +7,18 @@
 use crate::wire::text::{self, Fields};
 
 /// The sections that netstat prints, any of which may be the first one: it depends on its options, and on what the
-/// kernel has counted (`IcmpMsg:` stands before `Tcp:` once there was a message of ICMP).
-const SECTIONS: &str =
-    "Ip Icmp IcmpMsg Tcp Udp UdpLite IpExt TcpExt MPTcpExt Ip6 Icmp6 Udp6 UdpLite6 Sctp";
+/// kernel has counted (`IcmpMsg:` stands before `Tcp:` once there was a message of ICMP). Those of /proc/net/netstat follow.
+const SECTIONS: &str = "Ip Icmp IcmpMsg Tcp Udp UdpLite Ip6 Icmp6 Udp6 UdpLite6 Sctp";
 
 /// Whether a line is the first one.
 pub fn begins(line: &[u8]) -> bool {
     let mut known = SECTIONS.split(' ');
     section(line).is_some_and(|group| known.any(|known| known.as_bytes() == group))
+}
+
+/// Whether such a line may stand in a file of the kernel, too, as a group without fields; there none of these is empty.
+pub fn may_be_of_kernel(line: &[u8]) -> bool {
+    begins(line) && !matches!(section(line), Some(b"Ip" | b"Tcp"))
 }
 
 /// The group that begins with a line, `TcpExt:`.

@@ -16,6 +16,7 @@ use crate::source::Source;
 use crate::wire::flow_text;
 use crate::wire::own_rows;
 use crate::wire::saved::command::Command;
+use crate::wire::saved::statistics;
 use crate::wire::saved::unfit::{self, Unfit};
 use crate::wire::saved::{Form, Known};
 use crate::wire::text;
@@ -209,7 +210,15 @@ impl<'a> Saved<'a> {
         each: &mut Each<'_>,
     ) -> Result<Is, Error> {
         let is_blank = line.trim_ascii().is_empty();
-        let Some(known) = Known::of(line).filter(|_| !is_blank) else {
+        // A group of the kernel's without fields is two such lines: no text of netstat began with the first.
+        let is_group = place.line > 1 && statistics::may_be_of_kernel(line);
+        if is_group && place.line == 2 && self.now.is_some() {
+            (self.now, self.foreign, self.has_own) = (None, None, false);
+            return Ok(Is::Taken);
+        }
+        let Some(known) =
+            Known::of(line).filter(|_| !is_blank && !(is_group && self.now.is_none()))
+        else {
             let Some(Now { known, .. }) = &self.now else {
                 // Where each line has the name of a host, the first one has.
                 let is_first = !is_blank && !std::mem::replace(&mut self.is_begun, true);
