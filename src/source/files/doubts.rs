@@ -116,7 +116,6 @@ impl Doubts {
     pub(in crate::source) const OTHER_COMMAND: Doubts = Doubts::flag(Flag::OtherCommand);
     /// A word of `--process` was compared with a name that is cut.
     pub(in crate::source) const CUT_NAMES: Doubts = Doubts::flag(Flag::CutNames);
-
     /// Sockets that listen are in a table of them alone, and in one of all.
     pub(super) const SERVERS: [Doubts; 2] =
         [Doubts::flag(Flag::ServersOfTcp), Doubts::flag(Flag::ServersOfUdp)];
