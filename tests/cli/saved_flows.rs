@@ -821,19 +821,21 @@ fn a_family_that_the_tool_may_not_have_listed_is_no_zero() {
     }
 }
 
+/// A flow of a protocol.
+fn row(protocol: &str) -> String {
+    let (head, ports) = match protocol {
+        "tcp" => ("tcp      6 117 TIME_WAIT", "sport=1 dport=2 "),
+        "udp" => ("udp      17 29", "sport=1 dport=2 "),
+        _ => ("unknown  99 29", ""),
+    };
+    format!(
+        "{head} src=10.0.0.1 dst=10.0.0.2 {ports}src=10.0.0.2 dst=10.0.0.1 {ports}mark=0 use=1\n"
+    )
+}
+
 /// Text of one protocol may be of `-p`.
 #[test]
 fn a_protocol_that_the_tool_may_not_have_listed_is_no_zero() {
-    let row = |protocol: &str| {
-        let (head, ports) = match protocol {
-            "tcp" => ("tcp      6 117 TIME_WAIT", "sport=1 dport=2 "),
-            "udp" => ("udp      17 29", "sport=1 dport=2 "),
-            _ => ("unknown  99 29", ""),
-        };
-        format!(
-            "{head} src=10.0.0.1 dst=10.0.0.2 {ports}src=10.0.0.2 dst=10.0.0.1 {ports}mark=0 use=1\n"
-        )
-    };
     let lacks = |name: &str| {
         format!(
             "conntrack: --from: one of the texts lists flows of {name} alone, and may be of -p {name}: give the text of \

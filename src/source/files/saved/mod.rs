@@ -216,8 +216,7 @@ impl<'a> Saved<'a> {
             (self.now, self.foreign, self.has_own) = (None, None, false);
             return Ok(Is::Taken);
         }
-        let Some(known) =
-            Known::of(line).filter(|_| !is_blank && !(is_group && self.now.is_none()))
+        let Some(known) = Known::of(line).filter(|_| !(is_blank || is_group && self.now.is_none()))
         else {
             let Some(Now { known, .. }) = &self.now else {
                 // Where each line has the name of a host, the first one has.
