@@ -446,9 +446,9 @@ fn nothing_is_missing_where_all_live_together() {
         "{ran:?}"
     );
     let Some(ran) = shell(test, &[], &["unshare", "setpriv"], line) else { return };
-    // Outside the PID namespace there may be more.
-    let said = "conncount: --netns all: processes outside this PID namespace cannot be seen";
-    assert!(ran.stdout.ends_with("status 1\n") && ran.stderr.starts_with(said), "{ran:?}");
+    // Outside the PID namespace there may be more. (Names that ip(8) has given on this machine are covered here.)
+    let said = "processes outside this PID namespace cannot be seen";
+    assert!(ran.stdout.ends_with("status 1\n") && ran.stderr.contains(said), "{ran:?}");
     assert!(!ran.stderr.contains("may not be entered"), "{ran:?}");
 }
 
