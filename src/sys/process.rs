@@ -183,10 +183,8 @@ impl Proc {
             return Ok(threads);
         }
         // The /proc of another PID namespace has other IDs; in a copy of one it is no link.
-        let own = match link_at(&self.fd, "self") {
-            Err(Errno::INVAL) => None,
-            own => readable(own)?,
-        };
+        let own = link_at(&self.fd, "self");
+        let own = if own == Err(Errno::INVAL) { None } else { readable(own)? };
         if own.is_some_and(|own| own == std::process::id().to_string().as_bytes()) {
             threads.retain(|thread| call(|| has_same_files(pid, *thread)) != Ok(true));
         }

@@ -21,6 +21,13 @@ pub struct Row<'a> {
     pub rest: Rest<'a>,
 }
 
+impl Row<'_> {
+    /// Whether its state is one of a protocol: UDP has two.
+    pub fn may_be_of(&self, protocol: u8) -> bool {
+        protocol != 17 || self.state.is_none_or(|state| matches!(state, 1 | 7))
+    }
+}
+
 /// The part of a row that options of the tool add.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest<'a> {

@@ -165,7 +165,7 @@ impl Ss {
         each: &mut Each<'_>,
     ) -> Result<(), Error> {
         match self.protocol {
-            Some(known) if row.protocol.is_none() && !fits(known, row) => {
+            Some(known) if row.protocol.is_none() && !row.may_be_of(known) => {
                 let is_named = self.command.protocol.is_some();
                 Err(place.error(if is_named { command::OTHER } else { UNTOLD }))
             }
@@ -286,11 +286,6 @@ pub(in crate::source) fn told(row: &Row<'_>) -> Option<u8> {
         (None, Some(7)) if has_port(row.local.port) => Some(17),
         _ => None,
     }
-}
-
-/// Whether a row can be one of a protocol.
-fn fits(protocol: u8, row: &Row<'_>) -> bool {
-    protocol != 17 || row.state.is_none_or(|state| matches!(state, 1 | 7))
 }
 
 /// A text of netstat.
