@@ -1,7 +1,5 @@
 //! The connections of the screen in groups, as `--by` or the key `g` asks for.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use super::connections::Connections;
 use super::names::Names;
 use super::row::Row;
@@ -9,6 +7,7 @@ use super::screen::letters;
 use super::text::number;
 use crate::error::Error;
 use crate::model::Needs;
+use crate::model::hash::hash;
 use crate::out::Value;
 use crate::select::grouping::{self, Grouping};
 use crate::select::keys::Counted as _;
@@ -118,9 +117,7 @@ impl<'a> Groups<'a> {
 
     /// A number for a group that no connection has.
     fn id(&self, key: &[u8]) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (self.place, key).hash(&mut hasher);
-        hasher.finish() | 1 << 63
+        hash((self.place, key)) | 1 << 63
     }
 }
 

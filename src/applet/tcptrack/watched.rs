@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::fragments::Fragments;
@@ -96,7 +95,11 @@ impl Watched {
             Some(_) => Duration::MAX,
             None => sys::monotonic().saturating_sub(SOON),
         };
-        self.fragments.lock().unwrap_or_else(PoisonError::into_inner).incomplete(end)
+        self.fragments().incomplete(end)
+    }
+
+    fn fragments(&self) -> MutexGuard<'_, Fragments> {
+        self.fragments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reports all of these, if any.
@@ -140,7 +143,7 @@ impl Watched {
         };
         let fragment = packet.fragment.filter(|_| packet.protocol == 6);
         if let Some(fragment) = fragment.filter(|_| packet.is_later_fragment()) {
-            let mut fragments = self.fragments.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut fragments = self.fragments();
             let is_wanted = fragments.knows(&packet, fragment) || self.has_packet(frame, &packet);
             return if is_wanted { fragments.later(frame.time, &packet, fragment) } else { None };
         }
@@ -149,8 +152,7 @@ impl Watched {
         }
         let segment = segment(&packet);
         if let (Some(segment), Some(fragment)) = (segment, fragment) {
-            let mut fragments = self.fragments.lock().unwrap_or_else(PoisonError::into_inner);
-            return Some(fragments.first(frame.time, &packet, fragment, segment));
+            return Some(self.fragments().first(frame.time, &packet, fragment, segment));
         }
         if segment.is_none() && packet.hides_tcp(self.decapsulates) {
             self.cut.fetch_add(1, Ordering::Relaxed);

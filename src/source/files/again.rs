@@ -1,6 +1,8 @@
 //! Whether rows or lines come again: the text was given twice, in one form or two, or saved twice into one file.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::Hash;
+
+use crate::model::hash::hash;
 
 /// How many are compared.
 const COMPARED: usize = 16;
@@ -27,10 +29,4 @@ impl Again {
     pub(in crate::source) fn is_twice(&self) -> bool {
         self.again > 0 && self.again * 2 >= self.first.len()
     }
-}
-
-pub(super) fn hash(one: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    one.hash(&mut hasher);
-    hasher.finish()
 }

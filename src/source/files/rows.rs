@@ -3,12 +3,13 @@
 use std::os::fd::BorrowedFd;
 use std::str::FromStr;
 
-use super::again::{Again, hash};
+use super::again::Again;
 use super::input::{STDIN, open_saved};
 use super::lines::{Lines, Place};
 use super::saved::words::Begun;
 use super::tables::Doubts;
 use crate::error::{self, Error};
+use crate::model::hash::hash;
 use crate::source::Source;
 use crate::sys;
 use crate::wire::own_rows::{Reader, Wrong, begins};

@@ -1,10 +1,9 @@
 //! Whether two tables of sockets, or lists of flows, saved one after the other, are of the same machine: they share some.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 
 use super::lacking::servers;
-use crate::model::hash::folded;
+use crate::model::hash::{self, folded};
 use crate::model::{Family, Proto, StateSet};
 use crate::wire::saved::row::{End, Host, Port, Rest, Row};
 
@@ -101,10 +100,7 @@ fn hash(row: &Row<'_>) -> u64 {
         let local = folded(local ^ u64::from(is_of_ss) << 63, 0x9e37_79b9_7f4a_7c15);
         return folded(folded(local ^ remote, 0xd1b5_4a32_d192_ed03), 0x9e37_79b9_7f4a_7c15);
     }
-    let mut hasher = DefaultHasher::new();
-    is_of_ss.hash(&mut hasher);
-    [row.local, row.remote].map(|end| (end.host, end.port)).hash(&mut hasher);
-    hasher.finish()
+    hash::hash((is_of_ss, [row.local, row.remote].map(|end| (end.host, end.port))))
 }
 
 /// An address of IPv4 and a port as a number.

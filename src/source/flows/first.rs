@@ -1,8 +1,8 @@
 //! Whether lists of flows hold the same flows again: the text, or a part of it, was given twice, or saved twice into one file.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
+use crate::model::hash::hash;
 use crate::model::{Ends, Flow, Tuple};
 use crate::source::files::lines::Place;
 use crate::source::files::sample::Sample;
@@ -75,10 +75,8 @@ impl Texts {
             place.file.clone_into(&mut self.file);
         }
         self.line = place.line;
-        let mut hasher = DefaultHasher::new();
-        (flow.orig, flow.zone).hash(&mut hasher);
         if let Some(text) = self.texts.last_mut() {
-            text.entry(flow.orig.protocol).or_default().add(hasher.finish());
+            text.entry(flow.orig.protocol).or_default().add(hash((flow.orig, flow.zone)));
         }
     }
 
