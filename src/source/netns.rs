@@ -60,9 +60,10 @@ impl Namespace {
     }
 
     /// The ways in, each opened when it is tried, so that few descriptors are open at once.
-    fn ways(&self) -> impl Iterator<Item = Result<NetworkNamespace, Errno>> {
+    fn ways(&self, proc: &Proc) -> impl Iterator<Item = Result<NetworkNamespace, Errno>> {
         let name = self.name.iter().map(|name| NetworkNamespace::named(name));
-        let residents = self.residents.iter().map(|pid| NetworkNamespace::of_process(*pid));
+        let residents = self.residents.iter();
+        let residents = residents.map(|pid| NetworkNamespace::of_process(proc, *pid));
         let mounts = self.mounts.iter().flatten();
         name.chain(residents).chain(mounts.map(|path| NetworkNamespace::mounted(path)))
     }
@@ -71,6 +72,7 @@ impl Namespace {
 /// The network namespaces of the machine, as they were when they were listed.
 #[derive(Debug)]
 pub struct Namespaces {
+    proc: Proc,
     own: NetworkNamespace,
     /// The device and the inode of our own.
     own_identity: (u64, u64),
@@ -184,7 +186,7 @@ pub fn list() -> Result<Namespaces, Error> {
         let place = |one: &Namespace| (!one.is_first, one.name.is_none());
         (place(a), &a.name, a.inode).cmp(&(place(b), &b.name, b.inode))
     });
-    Ok(Namespaces { own, own_identity, list, hidden, sight })
+    Ok(Namespaces { proc, own, own_identity, list, hidden, sight })
 }
 
 /// Whether the namespace with this inode, which may be our own, is known to be the machine's first one.
@@ -347,7 +349,7 @@ impl Namespaces {
             return entered.map(|()| Entry::Done).map_err(failed);
         }
         let mut entry = Entry::Gone;
-        for way in namespace.ways() {
+        for way in namespace.ways(&self.proc) {
             let entered = way.and_then(|way| {
                 // The number of the process may be another's by now, and so may the name.
                 if way.identity()? != (self.own_identity.0, namespace.inode) {
@@ -369,7 +371,7 @@ impl Namespaces {
         }
         if matches!(entry, Entry::Gone) && !namespace.mounts.is_empty() {
             // It is there as long as it is mounted.
-            let listed = mounts::list(&Proc::open(&Kernel::default())?)?;
+            let listed = mounts::list(&self.proc)?;
             if listed.iter().any(|one| one.inode == namespace.inode) {
                 entry = Entry::Covered;
             }

@@ -76,9 +76,8 @@ impl NetworkNamespace {
     ///
     /// # Errors
     /// `NOENT` or `SRCH` if it has ended.
-    pub fn of_process(pid: u32) -> Result<NetworkNamespace, Errno> {
-        let path = format!("/proc/{pid}/ns/net");
-        call(|| open(&path)).map(NetworkNamespace)
+    pub fn of_process(proc: &Proc, pid: u32) -> Result<NetworkNamespace, Errno> {
+        proc.open_network_namespace(pid).map(NetworkNamespace)
     }
 
     /// The namespace with a name in /run/netns.

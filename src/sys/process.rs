@@ -148,6 +148,15 @@ impl Proc {
         Files { directory: self.fd.as_fd(), pid: Some(pid) }
     }
 
+    /// Opens the file of a thread's network namespace.
+    ///
+    /// # Errors
+    /// `NOENT` or `SRCH` if it has ended.
+    pub(super) fn open_network_namespace(&self, pid: u32) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        self.files(pid).followed(open_at(&self.fd, &format!("{pid}/ns/net"), flags))
+    }
+
     /// A file of this process.
     pub fn own_file(&self, name: &str) -> Result<Vec<u8>, Errno> {
         read_at(&self.fd, &format!("self/{name}"), Proc::MOST_BYTES)
@@ -234,7 +243,8 @@ impl Proc {
     pub fn socket(&self, pid: u32, fd: u32) -> Result<Option<SocketFile>, Errno> {
         let path = format!("{pid}/fd/{fd}");
         let stat = call(|| rustix::fs::statat(&self.fd, &path, AtFlags::empty()));
-        let Some(stat) = unless_gone(stat)? else { return Ok(None) };
+        let stat = unless_gone(self.files(pid).followed(stat))?;
+        let Some(stat) = stat else { return Ok(None) };
         let is_socket = FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
         Ok(is_socket.then_some(SocketFile { inode: stat.st_ino, uid: stat.st_uid }))
     }
@@ -245,7 +255,7 @@ impl Proc {
         let path = self.path.join(format!("{pid}/fd/{fd}"));
         let mut room = [0; 64];
         let length = call(|| rustix::fs::getxattr(&path, c"system.sockprotoname", &mut room[..]));
-        match length {
+        match self.files(pid).followed(length) {
             Ok(length) => {
                 let value = room.get(..length).unwrap_or_default();
                 Ok(names.contains(&value.strip_suffix(b"\0").unwrap_or(value)))
@@ -279,7 +289,19 @@ impl Files<'_> {
 
     /// The text of a link.
     pub fn link(&self, name: &str) -> Result<Vec<u8>, Errno> {
-        link_at(self.directory, &self.path(name))
+        self.followed(link_at(self.directory, &self.path(name)))
+    }
+
+    /// What came of following a link of the process. If it ends in the middle of that, the kernel refuses
+    /// (`proc_pid_get_link` in fs/proc/base.c, `proc_ns_get_link` in fs/proc/namespaces.c): but it has ended.
+    fn followed<T>(&self, link: Result<T, Errno>) -> Result<T, Errno> {
+        if link.as_ref().is_err_and(|error| is_refusal(*error))
+            && let Err(error) = self.name()
+            && !is_refusal(error)
+        {
+            return Err(error);
+        }
+        link
     }
 }
 
@@ -310,7 +332,7 @@ impl Descriptors {
             // The link text of a socket fits; a longer one is cut and does not matter.
             let mut room = [0; 32];
             let length = call(|| rustix::fs::readlinkat_raw(&self.fd, name, &mut room[..]));
-            if let Some(length) = unless_gone(length)? {
+            if let Some(length) = unless_gone(self.files().followed(length))? {
                 each(fd, room.get(..length).unwrap_or_default());
             }
             Ok(())
@@ -319,7 +341,7 @@ impl Descriptors {
     }
 }
 
-const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+pub(super) const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Calls `each` with the name of every entry of `kind`, and of those whose kind the file system does not tell.
 pub(super) fn each_entry(
@@ -366,34 +388,12 @@ fn link_at(directory: impl AsFd, path: &str) -> Result<Vec<u8>, Errno> {
     link.map(CString::into_bytes)
 }
 
-fn open_at(
+pub(super) fn open_at(
     directory: impl AsFd,
     path: impl rustix::path::Arg + Copy,
     flags: OFlags,
 ) -> Result<OwnedFd, Errno> {
     call(|| rustix::fs::openat(&directory, path, flags, Mode::empty()))
-}
-
-/// Opens a directory, below `parent` if there is one, and gives its device and inode. A symbolic
-/// link is not followed.
-pub fn open_directory(parent: Option<&OwnedFd>, path: &[u8]) -> Result<(OwnedFd, u64, u64), Errno> {
-    let parent = parent.map_or(rustix::fs::CWD, AsFd::as_fd);
-    let fd = open_at(parent, path, DIRECTORY | OFlags::NOFOLLOW)?;
-    let stat = call(|| rustix::fs::fstat(&fd))?;
-    Ok((fd, stat.st_dev, stat.st_ino))
-}
-
-/// The names of the directories in a directory.
-pub fn directories(directory: &OwnedFd) -> Result<Vec<Vec<u8>>, Errno> {
-    let mut names = Vec::new();
-    each_entry(directory, FileType::Directory, &mut entries()[..], |name| {
-        let name = name.to_bytes();
-        if name != b"." && name != b".." {
-            names.push(name.to_vec());
-        }
-        Ok(())
-    })?;
-    Ok(names)
 }
 
 /// Where tests make the system calls of their thread fail.
@@ -492,6 +492,28 @@ mod tests {
             assert_eq!(proc.is_protocol(own, fd, &[b"TCP"]), Ok(false));
             assert_eq!(proc.socket(own, fd), Ok(None));
         }
+    }
+
+    #[test]
+    fn a_link_that_is_refused_because_its_process_has_ended_is_gone() {
+        let proc = Proc::open(&Kernel::default()).unwrap();
+        let own = std::process::id();
+        let errors = |pid| {
+            let refused = |link: &mut dyn FnMut() -> Option<Errno>| {
+                faults::during(0, Errno::ACCESS, link).0.expect("an error")
+            };
+            [
+                refused(&mut || proc.files(pid).link("ns/net").err()),
+                refused(&mut || proc.network_namespace_of_thread(pid).err()),
+                refused(&mut || proc.open_network_namespace(pid).err()),
+            ]
+        };
+        assert_eq!(errors(own), [Errno::ACCESS; 3]);
+        assert_eq!(errors(u32::MAX), [Errno::NOENT; 3]);
+        let socket = |pid| faults::during(0, Errno::ACCESS, || proc.socket(pid, 0)).0;
+        assert_eq!([socket(own), socket(u32::MAX)], [Err(Errno::ACCESS), Ok(None)]);
+        let protocol = |pid| faults::during(0, Errno::PERM, || proc.is_protocol(pid, 0, &[])).0;
+        assert_eq!([protocol(own), protocol(u32::MAX)], [Err(Errno::PERM), Ok(false)]);
     }
 
     #[test]

@@ -11,7 +11,8 @@ use rustix::io::Errno;
 
 use crate::error::{self, Error};
 use crate::sys::Kernel;
-use crate::sys::process::{self, Proc, is_refusal, readable};
+use crate::sys::directories;
+use crate::sys::process::{Proc, is_refusal, readable};
 
 /// The paths of all control groups, by number.
 #[derive(Debug, Default)]
@@ -49,7 +50,7 @@ impl Cgroups {
     }
 
     fn walk(mount: &Mount) -> Result<Option<Cgroups>, Errno> {
-        let top = readable(process::open_directory(None, &mount.point))?;
+        let top = readable(directories::open(None, &mount.point))?;
         let Some((top, device, inode)) = top else { return Ok(None) };
         let mut cgroups = Cgroups { is_part: inode != TOP, ..Cgroups::default() };
         // From inside a cgroup namespace, the way to the top of the tree is seen as `/../..`.
@@ -68,7 +69,7 @@ impl Cgroups {
         path: &mut Vec<u8>,
         levels: usize,
     ) -> Result<(), Errno> {
-        let Some(names) = self.unless_hidden(process::directories(directory))? else {
+        let Some(names) = self.unless_hidden(directories::directories(directory))? else {
             return Ok(());
         };
         for name in names {
@@ -76,7 +77,7 @@ impl Cgroups {
                 self.is_partial = true;
                 return Ok(());
             }
-            let child = process::open_directory(Some(directory), &name);
+            let child = directories::open(Some(directory), &name);
             let Some((child, of, inode)) = self.unless_hidden(child)? else { continue };
             // Something else may be mounted there.
             if of != device {

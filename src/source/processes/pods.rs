@@ -121,7 +121,7 @@ impl Pods {
         let path = kernel.path(LINKS);
         let path = path.as_os_str().as_bytes();
         let links =
-            readable(sys::links::links(path)).map_err(|error| Error::system(path, error))?;
+            readable(sys::directories::links(path)).map_err(|error| Error::system(path, error))?;
         for [name, target] in links.into_iter().flatten() {
             // A link that is another's gives no name.
             let _ = pods.add_link(&name, &target);
