@@ -38,7 +38,7 @@ pub(super) const BUGS: &str = "With --ended: where the other end is on another m
     end, and the received bytes may be one off if the connection was reset after a FIN, and one too few if this \
     machine closed first, and the other one acknowledged that and closed before tcptrack could look (usually \
     within 10 ms). A socket that is reset by SO_LINGER forgets its connection: its totals are those of the last \
-    tick, and if no tick saw it, it is missing.";
+    tick, what it sent to an end on this machine may be one off, and if no tick saw it, it is missing.";
 
 const EVICTED: &str = "there were more connections than --max-connections: those idle longest were removed, and their \
     rows may lack the duration, the process and the control group";

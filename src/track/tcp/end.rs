@@ -8,6 +8,8 @@ pub(super) struct End {
     /// Whether the cookie was learnt when the other end had ended: it may be of the next connection on these ports.
     pub is_guess: bool,
     pub cgroup: u64,
+    /// It was not active before this, in nanoseconds.
+    pub since: u64,
     /// The last counters: bytes received, perhaps with a FIN, and sent.
     pub last: Option<(u64, u64)>,
     /// Segments sent and received, once it has ended.

@@ -102,15 +102,18 @@ impl Tracker {
             found.is_new = !one.missing(one.client == found.local).may_be(&numbers);
         }
         if found.is_new {
-            if let Some(id) = self.done.missing.take(found.end(), &numbers) {
-                return self.end_of_succeeded(now, last, &found, id);
+            if let Some(end) = self.done.missing.take(found.end(), &numbers) {
+                if end.other.is_none() {
+                    self.done.missing.add(found.other_end(), end.counterpart(&numbers, now));
+                }
+                return self.end_of_succeeded(now, last, &found, end.id);
             }
             if !last.was_open() || self.is_old(active_at) {
                 return;
             }
-            if let Some(place) = found.place
-                && self.connections[place].is_open()
-            {
+            let one = found.place.map(|place| &self.connections[place]);
+            // The kernel may tell late of one that was over when this one was first read.
+            if one.is_some_and(|one| one.is_open() || active_at < one.began_at) {
                 return self.end_of_another(now, last, &found, &counters, active_at);
             }
         }
@@ -334,12 +337,11 @@ impl Connection {
     /// What is known of the client's end, or of the server's.
     fn missing(&self, is_tx: bool) -> Missing {
         let (own, theirs) = if is_tx { (&self.tx, &self.rx) } else { (&self.rx, &self.tx) };
-        let (id, least, until) = (self.id, [own.bytes_total, theirs.bytes_total], u64::MAX);
-        let Some(ends) = &self.ends else {
-            return Missing { id, least, until, ..Missing::default() };
-        };
+        let least = [own.bytes_total, theirs.bytes_total];
+        let known = Missing { id: self.id, least, until: u64::MAX, ..Missing::default() };
+        let Some(ends) = &self.ends else { return known };
         let (end, other) = (&ends[usize::from(!is_tx)], &ends[usize::from(is_tx)]);
-        Missing { id, cookie: end.sure_cookie(), other: other.last, least, until }
+        Missing { cookie: end.sure_cookie(), other: other.last, since: end.since, ..known }
     }
 
     /// Takes the last counters of the client's end, or of the server's.
@@ -536,6 +538,70 @@ mod tests {
         tracker.give_overdue();
         let one = tracker.next_given().unwrap();
         assert_eq!((one.tx.bytes_total, one.began()), (60, Some(Duration::from_secs(2))));
+    }
+
+    #[test]
+    fn the_late_end_of_an_earlier_connection_does_not_take_the_place_of_the_next() {
+        let mut tracker = told();
+        read(&mut tracker, 1, &[]);
+        read(&mut tracker, 2, &[counters(CLIENT, SERVER, 5, [50, 60])]);
+        // It ends; before the kernel tells of that, it tells of one that ended before it began.
+        read(&mut tracker, 3, &[]);
+        let ended_at = |idle: u64, mut last: Ended| {
+            last.counters.idle = Some(Duration::from_millis(idle));
+            last
+        };
+        for message in [
+            ended_at(1500, last(true, 1, [102, 31, 100])),
+            ended_at(1500, last(false, 2, [31, 101, 30])),
+            ended_at(600, last(false, 6, [61, 51, 60])),
+            ended_at(600, last(true, 5, [52, 61, 50])),
+        ] {
+            tracker.ended(Duration::from_secs(3) + MILLI, &message);
+        }
+        assert_eq!(given(&mut tracker), [(40000, 100, 30), (40000, 50, 60)]);
+        assert!(tracker.is_empty());
+    }
+
+    #[test]
+    fn the_late_end_of_an_earlier_connection_is_not_that_of_one_which_has_sent_little() {
+        let mut tracker = told();
+        read(&mut tracker, 1, &[]);
+        read(&mut tracker, 2, &[counters(CLIENT, SERVER, 5, [0, 0])]);
+        let mut late = last(false, 2, [31, 101, 30]);
+        late.counters.idle = Some(Duration::from_millis(1500));
+        tracker.ended(Duration::from_secs(2) + MILLI, &late);
+        assert_eq!(given(&mut tracker), [(40000, 100, 30)]);
+        tracker.ended(Duration::from_secs(2) + MILLI, &last(true, 5, [52, 61, 50]));
+        tracker.ended(Duration::from_secs(2) + MILLI, &last(false, 6, [61, 51, 60]));
+        assert_eq!(given(&mut tracker), [(40000, 50, 60)]);
+    }
+
+    #[test]
+    fn both_ends_of_a_connection_may_be_told_of_after_its_ports_are_taken() {
+        for is_given in [false, true] {
+            let mut tracker = told();
+            read(&mut tracker, 1, &[]);
+            read(&mut tracker, 2, &[counters(CLIENT, SERVER, 5, [50, 60])]);
+            read(&mut tracker, 3, &[]);
+            let now = Duration::from_secs(3) + MILLI;
+            tracker.ended(now, &last(true, 7, [102, 31, 100]));
+            tracker.ended(now, &last(false, 8, [31, 101, 30]));
+            assert_eq!(given(&mut tracker), [(40000, 100, 30)]);
+            if is_given {
+                tracker.give_ended();
+                assert_eq!(given(&mut tracker), [(40000, 50, 60)]);
+            }
+            tracker.ended(now, &last(true, 5, [52, 61, 50]));
+            tracker.ended(now, &last(false, 6, [61, 51, 60]));
+            let late = if is_given { &[][..] } else { &[(40000, 50, 60)] };
+            assert_eq!(given(&mut tracker), late);
+            assert!(tracker.is_empty());
+            // The same once more is another connection.
+            tracker.ended(now, &last(true, 9, [52, 61, 50]));
+            tracker.ended(now, &last(false, 10, [61, 51, 60]));
+            assert_eq!(given(&mut tracker), [(40000, 50, 60)]);
+        }
     }
 
     #[test]

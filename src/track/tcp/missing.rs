@@ -15,7 +15,8 @@ pub(super) struct Missing {
     pub other: Option<(u64, u64)>,
     /// At least these bytes the end has sent, and received.
     pub least: [u64; 2],
-    /// It was not active later than this, in nanoseconds.
+    /// It was not active earlier than this, nor later, in nanoseconds.
+    pub since: u64,
     pub until: u64,
 }
 
@@ -43,7 +44,7 @@ impl Missing {
         // A FIN takes a number.
         let most = |sent: u64| sent.saturating_add(1);
         let [sent, received] = self.least;
-        numbers.active_at <= self.until.saturating_add(LATE)
+        (self.since..=self.until.saturating_add(LATE)).contains(&numbers.active_at)
             && sent <= most(numbers.sent)
             && received <= most(numbers.received)
             && self.other.is_none_or(|(of_other, by_other)| {
@@ -52,6 +53,13 @@ impl Missing {
                     && numbers.acknowledged <= of_other
                     && of_other <= most(numbers.sent)
             })
+    }
+
+    /// The other end of this one, which has ended with these numbers.
+    pub(super) fn counterpart(&self, numbers: &Numbers, now: u64) -> Missing {
+        let Numbers { received, sent, acknowledged, .. } = *numbers;
+        let least = [received.saturating_sub(1), acknowledged];
+        Missing { cookie: 0, other: Some((received, sent)), least, until: now, ..*self }
     }
 }
 
@@ -86,8 +94,8 @@ impl AllMissing {
         alike.push(end);
     }
 
-    /// The connection of the socket, if that is one of them: it has ended, and is not missing any more.
-    pub(super) fn take(&mut self, key: u64, numbers: &Numbers) -> Option<u64> {
+    /// The socket, if it is one of them: it has ended, and is not missing any more.
+    pub(super) fn take(&mut self, key: u64, numbers: &Numbers) -> Option<Missing> {
         self.0.iter_mut().find_map(|all| {
             let alike = all.get_mut(&key)?;
             let place = alike.iter().position(|end| end.may_be(numbers))?;
@@ -95,7 +103,7 @@ impl AllMissing {
             if alike.is_empty() {
                 all.remove(&key);
             }
-            Some(end.id)
+            Some(end)
         })
     }
 

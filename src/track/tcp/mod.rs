@@ -271,6 +271,8 @@ impl Tracker {
         connection.take_counters(now, counters, connection.client == found.local);
         if found.is_new && read_at != 0 && counters.cookie != 0 {
             connection.began_at = now;
+            let ends = connection.ends.iter_mut().flat_map(|ends| ends.iter_mut());
+            ends.for_each(|end| end.since = read_at);
             // The last reading would have included it: all its bytes are of this tick.
             if is_whole {
                 connection.is_since(read_at);

@@ -17,6 +17,11 @@ impl Sought {
     pub(super) fn end(&self) -> u64 {
         end_of(self.hash, self.local < self.remote)
     }
+
+    /// What names the other end.
+    pub(super) fn other_end(&self) -> u64 {
+        end_of(self.hash, self.remote < self.local)
+    }
 }
 
 /// What names an end of the connection with this hash.
