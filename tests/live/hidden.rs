@@ -134,10 +134,11 @@ fn check_hidden(hiding: &Hiding, obstacles: &[&[&str]], reason: &str) {
 /// Checks that the namespaces of processes that cannot be seen are missed.
 fn check_namespaces(hiding: &Hiding, obstacles: &[&[&str]], reason: &str) {
     let words = ["closedcalc", "--netns", "all", "-v", "unhashed"];
-    let ran = hiding.run(obstacles, &words);
+    let ran = world::settled(|| hiding.run(obstacles, &words));
     assert_eq!((ran.status, ran.stdout.lines().count()), (1, 1), "{ran:?}");
     assert!(ran.stderr.contains("--netns all: ") && ran.stderr.contains(reason), "{ran:?}");
-    let quiet = hiding.run(obstacles, &[&words[..], &["--quiet-gaps"]].concat());
+    let words = [&words[..], &["--quiet-gaps"]].concat();
+    let quiet = world::settled(|| hiding.run(obstacles, &words));
     assert_eq!(quiet.clean().lines().count(), 1);
     let words = ["network-connections", "--netns", "all", "--rule", "tcp_LISTEN;;1:"];
     let ran = hiding.run(obstacles, &words);

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rustix::net::sockopt::set_socket_linger;
+use rustix::net::connect_unspec;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::rows::wait;
@@ -30,6 +30,12 @@ pub fn read_end(mut stream: &TcpStream) {
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
 }
 
+/// Resets a connection as SO_LINGER of 0 seconds does, at once: the last close may come later, in a program that another
+/// test is about to start and that has all descriptors until then.
+pub fn reset(end: &TcpStream) {
+    connect_unspec(end).unwrap();
+}
+
 /// Ends a connection in the way of this number.
 fn end(way: usize, client: TcpStream, server: TcpStream) {
     let (first, second) = if way.is_multiple_of(2) { (client, server) } else { (server, client) };
@@ -47,8 +53,7 @@ fn end(way: usize, client: TcpStream, server: TcpStream) {
             read_end(&first);
         }
         _ => {
-            set_socket_linger(&first, Some(Duration::ZERO)).unwrap();
-            drop(first);
+            reset(&first);
             drop(second);
         }
     }

@@ -5,10 +5,10 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::sockopt::{set_socket_linger, set_socket_reuseaddr};
+use rustix::net::sockopt::set_socket_reuseaddr;
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
-use super::ended::{read_end, text, transfer, wait_for_group};
+use super::ended::{read_end, reset, text, transfer, wait_for_group};
 use super::rows::{captures, wait};
 use crate::world::{Rights, World};
 
@@ -38,16 +38,11 @@ fn make(listener: &TcpListener, port: u16, number: u64) -> Vec<[u64; 2]> {
         transfer(&client, &server, bytes[0]);
         transfer(&server, &client, bytes[1]);
         match place % 3 {
-            0 => set_socket_linger(&client, Some(Duration::ZERO)).unwrap(),
-            1 => set_socket_linger(&server, Some(Duration::ZERO)).unwrap(),
+            0 => reset(&client),
+            1 => reset(&server),
             // The server's end waits in TIME_WAIT, from which a SYN takes it.
-            _ => {}
-        }
-        if place % 3 == 0 {
-            drop(client);
-        } else {
-            drop(server);
-            if place % 3 == 2 {
+            _ => {
+                drop(server);
                 read_end(&client);
             }
         }
