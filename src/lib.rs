@@ -50,7 +50,8 @@ pub mod flow;
 #[doc(hidden)]
 pub mod frame;
 mod install;
-mod measure;
+#[doc(hidden)]
+pub mod measure;
 #[doc(hidden)]
 pub mod model;
 #[doc(hidden)]

@@ -1,6 +1,6 @@
 //! Numbers with their scope and meaning, which several applets show.
 
-pub(crate) mod machine;
+pub mod machine;
 mod rows;
 pub(crate) mod sockets;
 pub(crate) mod sockstat;

@@ -55,9 +55,14 @@ pub struct Machine {
     pub tcp: TcpSockstat,
     /// The least and the most that `alloc` was meanwhile.
     alloc: Option<[i128; 2]>,
+    /// How many sockets namespaces have that came meanwhile: `alloc` counts them, the sums do not.
+    pub unread: i128,
 }
 
 impl Machine {
+    /// How many sockets do not matter in a difference, nor does a tenth of it.
+    const FEW: i128 = 10;
+
     /// Adds a namespace.
     pub fn add(&mut self, tcp: &TcpSockstat) {
         self.tcp.add_namespace(tcp);
@@ -75,16 +80,19 @@ impl Machine {
         self.alloc.map_or(0, |[least, most]| most - least)
     }
 
-    /// Why a difference of `alloc` and sums over the namespaces is no number; `None` if it is one. A few sockets, or a
-    /// tenth of it, do not matter.
+    /// Whether sockets that were not read would matter.
+    pub fn may_lack_many(&self) -> bool {
+        self.tcp.unhashed() > Machine::FEW
+    }
+
+    /// Why a difference of `alloc` and sums over the namespaces is no number; `None` if it is one.
     pub fn doubt(&self, difference: i128) -> Option<String> {
-        const FEW: i128 = 10;
-        let moved = self.moved();
-        let is_sound = difference >= 0 && moved <= FEW.max(difference / 10);
+        let (moved, unread) = (self.moved(), self.unread);
+        let is_sound = difference >= 0 && moved.max(unread) <= Machine::FEW.max(difference / 10);
         (!is_sound).then(|| {
             format!(
                 "closed and unhashed are not known: while the network namespaces were read, one after another, \
-                 sockets came and went (alloc differed by {moved}); repeat the call"
+                 sockets came and went (alloc differed by {moved}, and new namespaces have {unread}); repeat the call"
             )
         })
     }
@@ -211,6 +219,12 @@ mod tests {
             let mut machine = Machine::default();
             allocs.iter().for_each(|number| machine.note(&alloc(*number)));
             assert_eq!(machine.doubt(difference).is_none(), is_known, "{allocs:?} {difference}");
+        }
+        for (unread, difference, is_known) in
+            [(10, 12, true), (11, 12, false), (50, 500, true), (300, 500, false)]
+        {
+            let machine = Machine { unread, ..Machine::default() };
+            assert_eq!(machine.doubt(difference).is_none(), is_known, "{unread} {difference}");
         }
     }
 

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use connbox::error::Error;
+use connbox::measure::machine;
 use connbox::model::{Family, Protocol};
 use connbox::source::Source;
 use connbox::source::files::counts;
@@ -510,6 +511,22 @@ fn a_namespace_that_vanishes_is_passed_over() {
     assert!(!visited.contains(&gone) && missing.is_none(), "{visited:?} {missing:?}");
     assert_eq!(visited.iter().filter(|inode| **inode == here).count(), 1);
     assert_eq!(own, std::fs::read_link("/proc/self/ns/net").expect("the own namespace"));
+}
+
+/// The kernel's `alloc` counts its sockets: without it they would seem to be in no table.
+#[test]
+fn a_namespace_that_comes_after_the_others_were_listed_is_read() {
+    let test = "a_namespace_that_comes_after_the_others_were_listed_is_read";
+    let before = netns::list().expect("list");
+    let sockets = Sockets { listen: 200, listen6: 100, ..Sockets::default() };
+    let Some(world) = World::plain(test, sockets) else { return };
+    let _resident = world.resident();
+    let _alone = world::hold_machine();
+    // In a separate thread, which moves through the namespaces.
+    let read = thread::spawn(move || machine::read(&before, &Source::default()).expect("numbers"));
+    let numbers = read.join().expect("the thread");
+    let tcp = numbers.of.get(world.inode().to_string().as_bytes());
+    assert_eq!(tcp.map(|tcp| (tcp.inuse, tcp.inuse6)), Some((200, 100)), "{numbers:?}");
 }
 
 #[test]
