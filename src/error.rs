@@ -77,7 +77,10 @@ impl Error {
 
     /// A failed system call, in the system's own words.
     pub fn system(subject: impl AsRef<[u8]>, error: rustix::io::Errno) -> Error {
-        Error::failed(subject, reason(error))
+        let subject = subject.as_ref();
+        let is_missing = error == rustix::io::Errno::NOENT;
+        let cure = if is_missing { cure_of_proc(subject) } else { "" };
+        Error::failed(subject, format_args!("{}{cure}", reason(error)))
     }
 
     /// A failed system call that would have worked with `right` (a capability's name).
@@ -119,6 +122,17 @@ pub fn reason(error: rustix::io::Errno) -> String {
         text.truncate(end);
     }
     text
+}
+
+/// What helps where this process is not in the /proc that `path` is below, as after `nsenter -m`; nothing where it is.
+pub fn cure_of_proc(path: &[u8]) -> &'static str {
+    let is_proc = path.strip_prefix(b"/proc").is_some_and(|rest| matches!(rest, [] | [b'/', ..]));
+    match is_proc && rustix::fs::access("/proc/self", rustix::fs::Access::EXISTS).is_err() {
+        true => {
+            " (/proc is not mounted, or is that of a PID namespace in which connbox is not: nsenter needs -p beside -m)"
+        }
+        false => "",
+    }
 }
 
 /// What would help where the kernel refused something for want of `right`: one capability, or several joined by " and ".

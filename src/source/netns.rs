@@ -380,11 +380,13 @@ impl Namespaces {
     }
 }
 
-/// What our own namespace is called, see [`Namespace::label`]; empty where /proc does not tell.
+/// What our own namespace is called, see [`Namespace::label`].
+///
+/// # Errors
+/// If /proc does not tell.
 pub fn own_name() -> Result<Vec<u8>, Error> {
-    let own = readable(NetworkNamespace::own().and_then(|own| own.identity()));
-    let own = own.map_err(|error| Error::system("/proc/thread-self/ns/net", error))?;
-    let Some(identity) = own else { return Ok(Vec::new()) };
+    let own = NetworkNamespace::own().and_then(|own| own.identity());
+    let identity = own.map_err(|error| Error::system("/proc/thread-self/ns/net", error))?;
     let (inode, is_first) = (identity.1, is_first(identity.1, true));
     let mut namespace = Namespace { inode, is_first, ..Namespace::default() };
     // Without /run/netns there are no names.

@@ -219,6 +219,36 @@ fn where_every_holder_is_seen_nothing_is_said() {
     }
 }
 
+/// As after `nsenter -m` without -p: in a /proc of another PID namespace there is neither /proc/self nor /proc/net.
+#[test]
+fn a_proc_without_this_process_is_an_error_with_a_cure() {
+    let test = "a_proc_without_this_process_is_an_error_with_a_cure";
+    let Some(hiding) = Hiding::make(test) else { return };
+    for line in [
+        "umount -l /proc && exec \"$0\" \"$@\"",
+        "unshare -p -f mount -t proc proc /proc && exec \"$0\" \"$@\"",
+    ] {
+        let obstacles: [&[&str]; 2] = [&["unshare", "-m", "sh", "-c", line], ROOT];
+        for words in [
+            &["conncount", "--by", "netns"][..],
+            &["conncount", "--by", "process"],
+            &["conncount", "estab"],
+            &["conncount"],
+            &["tcpstates", "--netns", "all"],
+            &["closedcalc"],
+            &["closedcalc", "--by", "process"],
+            &["sockstat"],
+            &["snmpget-tcp", "tcpCurrEstab"],
+            &["tcptrack", "--once"],
+        ] {
+            let ran = hiding.run(&obstacles, words);
+            assert_eq!(ran.status, 1, "{ran:?}");
+            assert!(ran.stderr.contains("/proc is not mounted, or is that of a PID"), "{ran:?}");
+        }
+        assert_eq!(hiding.run(&obstacles, &["tcpstates", "-v", "listen"]).clean(), "1\n");
+    }
+}
+
 /// Without /proc/sys, nothing else tells that this is not the machine's first network namespace.
 #[test]
 fn a_proc_without_settings_does_not_hide_other_namespaces() {

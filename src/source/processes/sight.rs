@@ -79,8 +79,8 @@ impl Obstacle {
             }
             Obstacle::Partial { path, is_live } => {
                 let copied = " (a copied tree cannot tell who holds a socket)";
-                let copied = if *is_live { "" } else { copied };
-                [path, " shows only some of the machine's processes", copied].concat()
+                let cure = if *is_live { error::cure_of_proc(path.as_bytes()) } else { copied };
+                [path, " shows only some of the machine's processes", cure].concat()
             }
         }
     }
