@@ -9,7 +9,7 @@ use rustix::fs::{Dir, Stat};
 use rustix::io::Errno;
 use rustix::thread::LinkNameSpaceType;
 
-use super::process::{Proc, call, is_gone};
+use super::process::{Proc, call, is_gone, is_refusal};
 use super::{Kernel, PathError, open, open_file};
 use crate::error::Error;
 
@@ -51,7 +51,9 @@ pub fn enter_network_namespace(which: &OsStr) -> Result<(), Error> {
     let fd = match opened {
         Ok(fd) => fd,
         Err(PathError::System(error)) => {
-            return Err(Error::refused(&path, error, "CAP_SYS_PTRACE"));
+            let is_of_process = path.starts_with(b"/proc/");
+            let right = if is_of_process { "CAP_SYS_PTRACE" } else { "CAP_DAC_READ_SEARCH" };
+            return Err(Error::refused(&path, error, right));
         }
         Err(PathError::Ours(_)) => return other(),
     };
@@ -110,7 +112,8 @@ fn identity(stat: &Stat) -> (u64, u64) {
 }
 
 /// Calls `each` with each name in /run/netns and the device and inode of its file. Without that directory
-/// no namespace has a name.
+/// no namespace has a name, and where it may not be read (ip(8) makes it by the umask) none is known: the
+/// namespaces themselves are found by their mounts.
 pub fn each_named(mut each: impl FnMut(&[u8], (u64, u64))) -> Result<(), Error> {
     let result = each_entry(NAMED, |name| {
         if let Ok(stat) = rustix::fs::stat([NAMED.as_bytes(), b"/", name].concat().as_slice()) {
@@ -119,6 +122,7 @@ pub fn each_named(mut each: impl FnMut(&[u8], (u64, u64))) -> Result<(), Error> 
     });
     match result {
         Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+        Err(error) if is_refusal(error) => Ok(()),
         Err(error) => Err(Error::system(NAMED, error)),
     }
 }

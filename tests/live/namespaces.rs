@@ -587,6 +587,31 @@ fn a_namespace_that_is_mounted_anywhere_is_counted() {
     assert!(ran.stdout.ends_with("\n1\n") && ran.stderr.contains("use --netns all"), "{ran:?}");
 }
 
+/// As ip(8) makes it under a umask of 077.
+#[test]
+fn names_that_may_not_be_read_hide_no_namespace() {
+    let test = "names_that_may_not_be_read_hide_no_namespace";
+    let Some(world) = World::plain(test, Sockets { listen: 3, ..Sockets::default() }) else {
+        return;
+    };
+    for (words, said) in [
+        ("tcpstates --netns all -v listen", " may not be entered "),
+        ("conncount -v tcp", "other network namespaces"),
+        ("closedcalc -v unhashed", "other network namespaces"),
+        ("tcpstates --netns red", "/run/netns/red: Permission denied (needs CAP_DAC_READ_SEARCH)"),
+    ] {
+        let line = format!(
+            "chown 1:1 /run/netns && chmod 700 /run/netns && exec setpriv --inh-caps -all --bounding-set \
+             -dac_override,-dac_read_search $connbox {words}"
+        );
+        let Some(ran) = shell(test, &[("red", &world)], &["setpriv", "chown"], &line) else {
+            return;
+        };
+        assert!(ran.status == 1 && ran.stderr.contains(said), "{words} {ran:?}");
+        assert_eq!(ran.stdout.is_empty(), words.ends_with(" red"), "{words} {ran:?}");
+    }
+}
+
 /// Its sockets are there, and cannot be counted; a path that leads into a file system which does not answer is not tried.
 #[test]
 fn a_namespace_whose_mount_is_covered_is_missing() {
