@@ -150,8 +150,10 @@ impl<'a> Feed<'a> {
             Supply::Sockets(_, Ok(ends)) => ends,
             Supply::Sockets(..) | Supply::Flows(_) => return Ok(()),
         };
-        let (now, old) = (sys::monotonic(), &self.old);
+        let old = &self.old;
         for _ in 0..most {
+            // The ages that messages tell are those before this moment, however long this takes.
+            let now = sys::monotonic();
             let step = ends.next(&mut |last| {
                 let Counters { local, remote, cookie, .. } = last.counters;
                 let is_old = || old.get(&(local, remote, 0)) == Some(&cookie);
@@ -165,7 +167,10 @@ impl<'a> Feed<'a> {
                     self.lost = Some(self.lost.unwrap_or_default() + lost);
                     self.lost_in_all += lost;
                 }
-                Step::Idle => break,
+                Step::Idle => {
+                    tracker.drained(now);
+                    break;
+                }
             }
         }
         Ok(())

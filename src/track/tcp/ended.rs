@@ -8,50 +8,11 @@ use super::connection::Connection;
 use super::counters::Counters;
 use super::end::End;
 use super::hash::hash;
+use super::last::Ended;
 use super::missing::{AllMissing, Missing, Numbers};
 use super::sought::{Sought, end_of};
 use super::state::State;
 use super::{Tracker, nanoseconds};
-
-/// The last counters of a socket.
-#[derive(Clone, Copy, Debug)]
-pub struct Ended {
-    /// The received bytes include a FIN; a remote port of 0 stands for a socket that forgot its connection, by a
-    /// reset (SO_LINGER of 0 seconds), and the counters with it.
-    pub counters: Counters,
-    /// The sequence numbers that the peer has acknowledged: payload, the client's SYN, and a FIN.
-    pub acknowledged: u64,
-    /// Payload bytes sent, each counted once; `None` before Linux 4.19.
-    pub sent: Option<u64>,
-    /// Segments that it sent and received.
-    pub segments: Option<[u32; 2]>,
-    /// A small socket in FIN_WAIT2 took its place: this end has closed, and the peer's FIN has not come.
-    pub awaits_fin: bool,
-}
-
-impl Ended {
-    /// Whether the connection was ever established. The kernel measures the time of the handshake.
-    fn was_open(&self) -> bool {
-        let Counters { received_bytes_total, rtt, .. } = self.counters;
-        self.acknowledged > 0 || received_bytes_total > Some(0) || rtt.is_some()
-    }
-
-    /// Only a client has a SYN and a FIN acknowledged.
-    fn is_client(&self) -> Option<bool> {
-        self.sent.is_some_and(|sent| self.acknowledged >= sent.saturating_add(2)).then_some(true)
-    }
-
-    fn numbers(&self, active_at: u64) -> Numbers {
-        let Counters { cookie, received_bytes_total, .. } = self.counters;
-        Numbers {
-            cookie,
-            sent: self.sent.unwrap_or(u64::MAX),
-            received: received_bytes_total.unwrap_or_default(),
-            acknowledged: self.acknowledged.saturating_sub(2),
-            active_at,
-        }
-    }
-}
 
 /// Which connections a tracker gives back when they have ended, instead of keeping them for a while.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,6 +31,8 @@ pub(super) struct Done {
     /// When the first and the last reading began, in nanoseconds; 0 before the first.
     first_read_at: u64,
     pub read_at: u64,
+    /// When no message of the kernel was left to be read, in nanoseconds, if that is known.
+    drained_at: Option<u64>,
     given: VecDeque<Connection>,
     /// The cookies of sockets that forgot their connections since the last reading.
     cut: HashSet<u64>,
@@ -96,7 +59,8 @@ impl Tracker {
         }
         let silent = counters.idle.map_or(0, nanoseconds);
         let active_at = now.saturating_sub(silent);
-        let (mut found, numbers) = (self.sought(&counters), last.numbers(active_at));
+        let late = self.done.drained_at.map_or(0, |drained_at| now.saturating_sub(drained_at));
+        let (mut found, numbers) = (self.sought(&counters), last.numbers(active_at, late));
         if let (Some(place), false) = (found.place, found.is_new) {
             let one = &self.connections[place];
             found.is_new = !one.missing(one.client == found.local).may_be(&numbers);
@@ -128,6 +92,12 @@ impl Tracker {
             let connection = self.connections.swap_remove(place);
             self.give_back(connection);
         }
+    }
+
+    /// Notes that at `now` the kernel had told of no end that [`Tracker::ended`] has not taken: what it tells next is
+    /// not older.
+    pub fn drained(&mut self, now: Duration) {
+        self.done.drained_at = Some(nanoseconds(now));
     }
 
     /// Whether a connection that no reading included, and that was active until then, is not news: it may have begun
@@ -173,6 +143,7 @@ impl Tracker {
             received: counters.received_bytes_total.unwrap_or_default(),
             acknowledged: counters.sent_bytes_total.unwrap_or_default().saturating_sub(1),
             active_at: now.saturating_sub(counters.idle.map_or(0, nanoseconds)),
+            late: 0,
         };
         if let (Some(place), false) = (found.place, found.is_new) {
             let one = &self.connections[place];
@@ -508,6 +479,25 @@ mod tests {
         read(&mut tracker, 10, &[]);
         tracker.give_overdue();
         assert_eq!((given(&mut tracker), tracker.len()), (vec![], 0));
+    }
+
+    #[test]
+    fn an_end_that_is_read_late_is_not_a_second_connection() {
+        // The reader stood still for four seconds; while it reads at once, the same is the end of a later connection.
+        for (drained_at, number) in [(4, 0), (8, 1)] {
+            let mut tracker = told();
+            read(&mut tracker, 1, &[]);
+            tracker.ended(Duration::from_secs(1) + MILLI, &last(true, 1, [102, 31, 100]));
+            read(&mut tracker, 2, &[]);
+            tracker.give_overdue();
+            assert_eq!(given(&mut tracker), [(40000, 100, 30)]);
+            tracker.drained(Duration::from_secs(drained_at));
+            let mut late = last(false, 2, [31, 101, 30]);
+            late.counters.idle = Some(Duration::from_secs(3));
+            tracker.ended(Duration::from_secs(8), &late);
+            tracker.give_ended();
+            assert_eq!(given(&mut tracker).len(), number);
+        }
     }
 
     #[test]

@@ -30,8 +30,9 @@ pub(super) struct Numbers {
     pub received: u64,
     /// At least these bytes the peer has acknowledged.
     pub acknowledged: u64,
-    /// When it was last active, in nanoseconds, if it is not told late.
+    /// When it was last active, in nanoseconds, if it is not told late, and how late it may be told.
     pub active_at: u64,
+    pub late: u64,
 }
 
 impl Missing {
@@ -44,7 +45,8 @@ impl Missing {
         // A FIN takes a number.
         let most = |sent: u64| sent.saturating_add(1);
         let [sent, received] = self.least;
-        (self.since..=self.until.saturating_add(LATE)).contains(&numbers.active_at)
+        numbers.active_at >= self.since
+            && numbers.active_at.saturating_sub(numbers.late) <= self.until.saturating_add(LATE)
             && sent <= most(numbers.sent)
             && received <= most(numbers.received)
             && self.other.is_none_or(|(of_other, by_other)| {
@@ -68,8 +70,8 @@ impl Missing {
 #[derive(Debug, Default)]
 pub(super) struct AllMissing([HashMap<u64, Vec<Missing>>; 2]);
 
-/// How late, in nanoseconds, a message may be read. A later connection on the same ports is active later, and hardly ever
-/// has the same numbers so soon.
+/// How late, in nanoseconds, a message may be read without being known to be late. A later connection on the same ports is
+/// active later, and hardly ever has the same numbers so soon.
 const LATE: u64 = 1_000_000_000;
 /// The most connections of a generation.
 const MOST: usize = 14_000;

@@ -6,6 +6,7 @@ mod direction;
 mod end;
 mod ended;
 mod hash;
+mod last;
 mod missing;
 #[cfg(test)]
 mod orders;
@@ -25,8 +26,9 @@ pub use connection::Connection;
 pub use counters::Counters;
 pub use direction::Direction;
 use ended::Done;
-pub use ended::{Ended, GivesBack};
+pub use ended::GivesBack;
 use hash::{Keys, hash};
+pub use last::Ended;
 use recent::Recent;
 use sought::Sought;
 pub use state::State;

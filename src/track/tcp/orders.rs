@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::counters::Counters;
-use super::ended::{Ended, GivesBack};
+use super::ended::GivesBack;
+use super::last::Ended;
 use super::state::State;
 use super::{Options, Tracker};
 use crate::model::Endpoint;
