@@ -151,10 +151,16 @@ impl Tracker {
             // The numbers of two ends that are open are not of the same moment.
             found.is_new = missing.other.is_some() && !missing.may_be(&numbers());
         }
-        let is_given = found.is_new
+        if found.is_new
             && !self.done.missing.is_empty()
-            && self.done.missing.has(found.end(), &numbers());
-        (!is_given).then_some(found)
+            && let Some(id) = self.done.missing.has(found.end(), &numbers())
+        {
+            if let Some(one) = self.succeeded.iter_mut().rfind(|one| one.id == id) {
+                one.take_counters(now, counters, one.client == found.local);
+            }
+            return None;
+        }
+        Some(found)
     }
 
     /// Notes the end of a reading that began at `now`.
@@ -561,10 +567,59 @@ mod tests {
         let mut late = last(false, 2, [31, 101, 30]);
         late.counters.idle = Some(Duration::from_millis(1500));
         tracker.ended(Duration::from_secs(2) + MILLI, &late);
-        assert_eq!(given(&mut tracker), [(40000, 100, 30)]);
+        assert_eq!(given(&mut tracker), []);
         tracker.ended(Duration::from_secs(2) + MILLI, &last(true, 5, [52, 61, 50]));
         tracker.ended(Duration::from_secs(2) + MILLI, &last(false, 6, [61, 51, 60]));
         assert_eq!(given(&mut tracker), [(40000, 50, 60)]);
+        // Its other end does not come.
+        read(&mut tracker, 3, &[]);
+        tracker.give_overdue();
+        assert_eq!(given(&mut tracker), [(40000, 100, 30)]);
+    }
+
+    #[test]
+    fn a_connection_on_the_ports_of_one_that_is_held_waits_for_both_of_its_ends() {
+        // The client resets the first one, and its server holds that. The client of the next one closes: its server
+        // does the same at once, or is still there at the next reading.
+        for is_read in [false, true] {
+            let mut tracker = told();
+            read(&mut tracker, 1, &[]);
+            read(&mut tracker, 2, &[counters(SERVER, CLIENT, 2, [30, 100])]);
+            let now = Duration::from_secs(2) + MILLI;
+            tracker.ended(now, &last(true, 3, [12, 20, 10]));
+            if is_read {
+                let open =
+                    Counters { state: State::Closing, ..counters(SERVER, CLIENT, 4, [20, 11]) };
+                read(&mut tracker, 3, &[open]);
+                tracker.give_overdue();
+            }
+            assert_eq!(given(&mut tracker), []);
+            tracker.ended(now, &last(false, 4, [21, 11, 20]));
+            assert_eq!(given(&mut tracker), [(40000, 10, 20)]);
+        }
+    }
+
+    #[test]
+    fn many_connections_on_the_same_ports_may_be_held() {
+        let mut tracker = told();
+        let bytes = |number: u64| [number * 10 + 100, number * 10 + 5];
+        for number in 1..=10 {
+            read(&mut tracker, number, &[]);
+            let now = Duration::from_secs(number);
+            let [sent, received] = bytes(number);
+            tracker.ended(now, &last(true, number * 2, [sent + 1, received, sent]));
+        }
+        read(&mut tracker, 11, &[]);
+        tracker.give_overdue();
+        assert_eq!(given(&mut tracker).len(), 10);
+        for number in 1..=10 {
+            let [sent, received] = bytes(number);
+            let mut late = last(false, number * 2 + 1, [received, sent, received]);
+            late.counters.idle = Some(Duration::from_secs(20 - number));
+            tracker.ended(Duration::from_secs(20), &late);
+        }
+        tracker.give_ended();
+        assert_eq!(given(&mut tracker), []);
     }
 
     #[test]

@@ -76,7 +76,7 @@ const LATE: u64 = 1_000_000_000;
 /// The most connections of a generation.
 const MOST: usize = 14_000;
 /// The most ends of the same address and port.
-const MOST_ALIKE: usize = 4;
+const MOST_ALIKE: usize = 16;
 
 impl AllMissing {
     pub(super) fn is_empty(&self) -> bool {
@@ -90,6 +90,10 @@ impl AllMissing {
             new.clear();
         }
         let alike = new.entry(key).or_default();
+        // It was kept before it is given back, and a reading may have told its cookie since.
+        if alike.iter().any(|one| one.id == end.id) {
+            return;
+        }
         if alike.len() >= MOST_ALIKE {
             alike.remove(0);
         }
@@ -109,13 +113,13 @@ impl AllMissing {
         })
     }
 
-    /// Whether the socket is one of them, and still open.
-    pub(super) fn has(&mut self, key: u64, numbers: &Numbers) -> bool {
+    /// The connection of the socket, if it is one of them, and still open.
+    pub(super) fn has(&mut self, key: u64, numbers: &Numbers) -> Option<u64> {
         let mut alike = self.0.iter_mut().filter_map(|all| all.get_mut(&key)).flatten();
         let end = alike.find(|end| end.may_be(numbers));
-        end.is_some_and(|end| {
+        end.map(|end| {
             end.cookie = numbers.cookie;
-            true
+            end.id
         })
     }
 }

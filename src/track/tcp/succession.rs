@@ -88,7 +88,11 @@ impl Tracker {
         let mut connection = self.new_of(found, counters);
         connection.take_last(now, last, connection.client == found.local);
         if self.options.gives_back == GivesBack::Told {
-            return self.give_back(connection);
+            // The message of its other end may follow.
+            return match self.len() < self.options.max_connections {
+                true => self.keep(connection),
+                false => self.give_back(connection),
+            };
         }
         connection.is_news(active_at, self.done.read_at);
         self.make_room();
