@@ -3,6 +3,7 @@
 
 _connbox_words() {
     mapfile -t COMPREPLY < <(compgen -W "$1" -- "$current")
+    ((${#COMPREPLY[@]})) || mapfile -t COMPREPLY < <(compgen -W "${1,,}" -- "$current")
 }
 
 # Completes the last word of a list, which a ! may precede, with those that the list does not have; $@ says to compgen
@@ -30,7 +31,7 @@ _connbox_list() {
 _connbox_services() { _connbox_list -s; }
 _connbox_users() { _connbox_list -u; }
 _connbox_interfaces() { _connbox_list -W "$(cd /sys/class/net 2>/dev/null && echo *)"; }
-_connbox_namespaces() { _connbox_words "all $(cd /run/netns 2>/dev/null && echo *)"; }
+_connbox_namespaces() { _connbox_words "all $(cd /run/netns 2>/dev/null && shopt -s nullglob && echo *)"; }
 
 _connbox_files() {
     compopt -o filenames 2>/dev/null
@@ -134,11 +135,11 @@ _connbox() {
     conncount:--from-command) :; return ;;
     conncount:--byte-order) _connbox_words 'big little'; return ;;
     conncount:--threads) :; return ;;
-    conntrack:-L|conntrack:--dump) _connbox_words 'conntrack expect dying unconfirmed'; return ;;
-    conntrack:-C|conntrack:--counter) _connbox_words 'conntrack expect dying unconfirmed'; return ;;
-    conntrack:-E|conntrack:--event) _connbox_words 'conntrack expect dying unconfirmed'; return ;;
-    conntrack:-G|conntrack:--get) _connbox_words 'conntrack expect dying unconfirmed'; return ;;
-    conntrack:-S|conntrack:--stats) _connbox_words 'conntrack expect dying unconfirmed'; return ;;
+    conntrack:-L|conntrack:--dump) [[ $current == -* ]] || { _connbox_words 'conntrack expect dying unconfirmed'; return; } ;;
+    conntrack:-C|conntrack:--counter) [[ $current == -* ]] || { _connbox_words 'conntrack expect dying unconfirmed'; return; } ;;
+    conntrack:-E|conntrack:--event) [[ $current == -* ]] || { _connbox_words 'conntrack expect dying unconfirmed'; return; } ;;
+    conntrack:-G|conntrack:--get) [[ $current == -* ]] || { _connbox_words 'conntrack expect dying unconfirmed'; return; } ;;
+    conntrack:-S|conntrack:--stats) [[ $current == -* ]] || { _connbox_words 'conntrack expect dying unconfirmed'; return; } ;;
     conntrack:-s|conntrack:--src|conntrack:--orig-src) :; return ;;
     conntrack:-d|conntrack:--dst|conntrack:--orig-dst) :; return ;;
     conntrack:-r|conntrack:--reply-src) :; return ;;
@@ -154,9 +155,9 @@ _connbox() {
     conntrack:--orig-zone) :; return ;;
     conntrack:--reply-zone) :; return ;;
     conntrack:-l|conntrack:--label) :; return ;;
-    conntrack:-n|conntrack:--src-nat) :; return ;;
-    conntrack:-g|conntrack:--dst-nat) :; return ;;
-    conntrack:-j|conntrack:--any-nat) :; return ;;
+    conntrack:-n|conntrack:--src-nat) [[ $current == -* ]] || { :; return; } ;;
+    conntrack:-g|conntrack:--dst-nat) [[ $current == -* ]] || { :; return; } ;;
+    conntrack:-j|conntrack:--any-nat) [[ $current == -* ]] || { :; return; } ;;
     conntrack:-i|conntrack:--id) :; return ;;
     conntrack:-a|conntrack:--nat-range) :; return ;;
     conntrack:-e|conntrack:--event-mask) _connbox_list -W 'ALL NEW UPDATES DESTROY'; return ;;
@@ -182,13 +183,13 @@ _connbox() {
     conntrack:--top) :; return ;;
     conntrack:--max-groups) :; return ;;
     conntrack:--min) :; return ;;
-    conntrack:-I|conntrack:--create) :; return ;;
-    conntrack:-D|conntrack:--delete) :; return ;;
-    conntrack:-U|conntrack:--update) :; return ;;
-    conntrack:-A|conntrack:--add) :; return ;;
-    conntrack:-F|conntrack:--flush) :; return ;;
-    conntrack:-R|conntrack:--load-file) :; return ;;
-    conntrack:-z|conntrack:--zero) :; return ;;
+    conntrack:-I|conntrack:--create) [[ $current == -* ]] || { :; return; } ;;
+    conntrack:-D|conntrack:--delete) [[ $current == -* ]] || { :; return; } ;;
+    conntrack:-U|conntrack:--update) [[ $current == -* ]] || { :; return; } ;;
+    conntrack:-A|conntrack:--add) [[ $current == -* ]] || { :; return; } ;;
+    conntrack:-F|conntrack:--flush) [[ $current == -* ]] || { :; return; } ;;
+    conntrack:-R|conntrack:--load-file) [[ $current == -* ]] || { :; return; } ;;
+    conntrack:-z|conntrack:--zero) [[ $current == -* ]] || { :; return; } ;;
     conntrack:--format) _connbox_words 'tsv human shell fish json prom json=array'; return ;;
     conntrack:--prefix) :; return ;;
     conntrack:--color) _connbox_words 'auto always never'; return ;;
@@ -200,10 +201,10 @@ _connbox() {
     conntrack:--from) _connbox_files -f; return ;;
     conntrack:--threads) :; return ;;
     conntrackd:-C|conntrackd:--config) _connbox_files -f; return ;;
-    conntrackd:-s|conntrackd:--stats) _connbox_words 'ct cache runtime network link rsqueue queue process expect'; return ;;
-    conntrackd:-i|conntrackd:--internal) _connbox_words 'ct expect'; return ;;
-    conntrackd:-e|conntrackd:--external) _connbox_words 'ct expect'; return ;;
-    conntrackd:-R|conntrackd:--resync) _connbox_words 'ct expect'; return ;;
+    conntrackd:-s|conntrackd:--stats) [[ $current == -* ]] || { _connbox_words 'ct cache runtime network link rsqueue queue process expect'; return; } ;;
+    conntrackd:-i|conntrackd:--internal) [[ $current == -* ]] || { _connbox_words 'ct expect'; return; } ;;
+    conntrackd:-e|conntrackd:--external) [[ $current == -* ]] || { _connbox_words 'ct expect'; return; } ;;
+    conntrackd:-R|conntrackd:--resync) [[ $current == -* ]] || { _connbox_words 'ct expect'; return; } ;;
     conntrackd:--socket) :; return ;;
     conntrackd:--reconcile) :; return ;;
     conntrackd:--hash-limit) :; return ;;
@@ -212,12 +213,12 @@ _connbox() {
     conntrackd:--ipfix) :; return ;;
     conntrackd:--ipfix-active) :; return ;;
     conntrackd:--ipfix-domain) :; return ;;
-    conntrackd:-f|conntrackd:--flush-cache) :; return ;;
-    conntrackd:-F|conntrackd:--flush-kernel) :; return ;;
-    conntrackd:-c|conntrackd:--commit) :; return ;;
-    conntrackd:-B|conntrackd:--bulk) :; return ;;
-    conntrackd:-n|conntrackd:--request) :; return ;;
-    conntrackd:-t|conntrackd:--reset-timers) :; return ;;
+    conntrackd:-f|conntrackd:--flush-cache) [[ $current == -* ]] || { :; return; } ;;
+    conntrackd:-F|conntrackd:--flush-kernel) [[ $current == -* ]] || { :; return; } ;;
+    conntrackd:-c|conntrackd:--commit) [[ $current == -* ]] || { :; return; } ;;
+    conntrackd:-B|conntrackd:--bulk) [[ $current == -* ]] || { :; return; } ;;
+    conntrackd:-n|conntrackd:--request) [[ $current == -* ]] || { :; return; } ;;
+    conntrackd:-t|conntrackd:--reset-timers) [[ $current == -* ]] || { :; return; } ;;
     conntrackd:--format) _connbox_words 'tsv human shell fish json prom json=array'; return ;;
     conntrackd:--prefix) :; return ;;
     conntrackd:--color) _connbox_words 'auto always never'; return ;;

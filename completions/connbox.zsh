@@ -1,13 +1,17 @@
 #compdef connbox closedcalc conncount conntrack conntrackd network-connections check_network_connections snmpget-tcp sockstat tcpstates tcptrack
 # zsh completion for connbox and its applets; made by: connbox --completions zsh
 
+_connbox_words() {
+  compadd -M 'm:{a-zA-Z}={A-Za-z}' "$@"
+}
+
 # Completes the last word of a list, which a ! may precede, with those that the list does not have.
 _connbox_marked() {
   local -a used
   [[ $PREFIX == *,* ]] && used=("${(@s:,:)${${PREFIX%,*}//\!}}")
   compset -P '*,'
   compset -P '\!'
-  compadd -F used -M 'm:{a-zA-Z}={A-Za-z}' "$@"
+  _connbox_words -F used "$@"
 }
 
 # The same for what is often a list: another word may follow.
@@ -65,7 +69,7 @@ _connbox_closedcalc() {
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
     '--version''[print the version]' \
-    '*:name:(closed unhashed alloc inuse inuse6 tw)'
+    '*:name:_connbox_words closed unhashed alloc inuse inuse6 tw'
 }
 
 _connbox_conncount() {
@@ -122,16 +126,16 @@ _connbox_conncount() {
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
     '--version''[print the version]' \
-    '*:name:(total tcp estab closed orphaned synrecv timewait unhashed)'
+    '*:name:_connbox_words total tcp estab closed orphaned synrecv timewait unhashed'
 }
 
 _connbox_conntrack() {
   _arguments -s \
-    '(-L --dump)'{-L,--dump=}'[list the flows of a table]:[TABLE]:(conntrack expect dying unconfirmed)' \
-    '(-C --counter)'{-C,--counter=}'[count flows\: all, by the kernel'\''s counter, or those that match the filters]:[TABLE]:(conntrack expect dying unconfirmed)' \
-    '(-E --event)'{-E,--event=}'[show events as they come]:[TABLE]:(conntrack expect dying unconfirmed)' \
-    '(-G --get)'{-G,--get=}'[show the one flow that the options name]:[TABLE]:(conntrack expect dying unconfirmed)' \
-    '(-S --stats)'{-S,--stats=}'[show the counters of each CPU]:[TABLE]:(conntrack expect dying unconfirmed)' \
+    '(-L --dump)'{-L,--dump=}'[list the flows of a table]::[TABLE]:(conntrack expect dying unconfirmed)' \
+    '(-C --counter)'{-C,--counter=}'[count flows\: all, by the kernel'\''s counter, or those that match the filters]::[TABLE]:(conntrack expect dying unconfirmed)' \
+    '(-E --event)'{-E,--event=}'[show events as they come]::[TABLE]:(conntrack expect dying unconfirmed)' \
+    '(-G --get)'{-G,--get=}'[show the one flow that the options name]::[TABLE]:(conntrack expect dying unconfirmed)' \
+    '(-S --stats)'{-S,--stats=}'[show the counters of each CPU]::[TABLE]:(conntrack expect dying unconfirmed)' \
     '(-s --src --orig-src)'{-s,--src=,--orig-src=}'[source address of the first packet, or its network]:[!]ADDR[/LEN]: ' \
     '(-d --dst --orig-dst)'{-d,--dst=,--orig-dst=}'[destination address of the first packet, or its network]:[!]ADDR[/LEN]: ' \
     '(-r --reply-src)'{-r,--reply-src=}'[source address of the replies, or its network]:[!]ADDR[/LEN]: ' \
@@ -147,9 +151,9 @@ _connbox_conntrack() {
     '--orig-zone=''[in this zone for the original direction only]:[!]ZONE: ' \
     '--reply-zone=''[in this zone for the reply direction only]:[!]ZONE: ' \
     '(-l --label)'{-l,--label=}'[with these labels, and without those marked with !]:LABEL[,...]: ' \
-    '(-n --src-nat)'{-n,--src-nat=}'[whose source was translated, if given\: to ADDR]:[[!]ADDR[PORT]]: ' \
-    '(-g --dst-nat)'{-g,--dst-nat=}'[whose destination was translated, if given\: to ADDR]:[[!]ADDR[PORT]]: ' \
-    '(-j --any-nat)'{-j,--any-nat=}'[whose source or destination was translated, if given\: to ADDR]:[[!]ADDR[PORT]]: ' \
+    '(-n --src-nat)'{-n,--src-nat=}'[whose source was translated, if given\: to ADDR]::[[!]ADDR[PORT]]: ' \
+    '(-g --dst-nat)'{-g,--dst-nat=}'[whose destination was translated, if given\: to ADDR]::[[!]ADDR[PORT]]: ' \
+    '(-j --any-nat)'{-j,--any-nat=}'[whose source or destination was translated, if given\: to ADDR]::[[!]ADDR[PORT]]: ' \
     '(-i --id)'{-i,--id=}'[with -G, only if the flow has this ID]:ID: ' \
     '(-a --nat-range)'{-a,--nat-range=}'[deprecated\: has no effect, as with conntrack]:ADDR: ' \
     '(-e --event-mask)'{-e,--event-mask=}'[with -E, show only these events]:EVENT[,...]:_connbox_list ALL NEW UPDATES DESTROY' \
@@ -177,13 +181,13 @@ _connbox_conntrack() {
     '--max-groups=''[fail if there are more than N groups (default 1000000)]:N: ' \
     '--min=''[show only groups of at least COUNT flows]:COUNT: ' \
     '--limits''[with -C, add the columns limit, percent, early_drops and buckets]' \
-    '(-I --create)'{-I,--create=}'[refused\: connbox never changes the table]:[...]: ' \
-    '(-D --delete)'{-D,--delete=}'[refused\: connbox never changes the table]:[...]: ' \
-    '(-U --update)'{-U,--update=}'[refused\: connbox never changes the table]:[...]: ' \
-    '(-A --add)'{-A,--add=}'[refused\: connbox never changes the table]:[...]: ' \
-    '(-F --flush)'{-F,--flush=}'[refused\: connbox never changes the table]:[...]: ' \
-    '(-R --load-file)'{-R,--load-file=}'[refused\: connbox never changes the table]:[...]: ' \
-    '(-z --zero)'{-z,--zero=}'[refused\: connbox never changes the table]:[...]: ' \
+    '(-I --create)'{-I,--create=}'[refused\: connbox never changes the table]::[...]: ' \
+    '(-D --delete)'{-D,--delete=}'[refused\: connbox never changes the table]::[...]: ' \
+    '(-U --update)'{-U,--update=}'[refused\: connbox never changes the table]::[...]: ' \
+    '(-A --add)'{-A,--add=}'[refused\: connbox never changes the table]::[...]: ' \
+    '(-F --flush)'{-F,--flush=}'[refused\: connbox never changes the table]::[...]: ' \
+    '(-R --load-file)'{-R,--load-file=}'[refused\: connbox never changes the table]::[...]: ' \
+    '(-z --zero)'{-z,--zero=}'[refused\: connbox never changes the table]::[...]: ' \
     '--tsv''[columns between tabs (the default, except at a terminal)]' \
     '--human''[a table for people, with units (the default at a terminal)]' \
     '--shell''[assignments for eval]' \
@@ -215,11 +219,11 @@ _connbox_conntrackd() {
     '(-d --daemon)'{-d,--daemon}'[run as a daemon in the background]' \
     '--foreground''[run as a daemon in the foreground, for systemd]' \
     '(-C --config)'{-C,--config=}'[read a conntrackd.conf]:FILE:_files' \
-    '(-s --stats)'{-s,--stats=}'[show the statistics]:[TOPIC]:(ct cache runtime network link rsqueue queue process expect)' \
-    '(-i --internal)'{-i,--internal=}'[show the flows that the daemon knows]:[TABLE]:(ct expect)' \
-    '(-e --external)'{-e,--external=}'[show nothing\: for scripts]:[TABLE]:(ct expect)' \
+    '(-s --stats)'{-s,--stats=}'[show the statistics]::[TOPIC]:(ct cache runtime network link rsqueue queue process expect)' \
+    '(-i --internal)'{-i,--internal=}'[show the flows that the daemon knows]::[TABLE]:(ct expect)' \
+    '(-e --external)'{-e,--external=}'[show nothing\: for scripts]::[TABLE]:(ct expect)' \
     '(-x --xml)'{-x,--xml}'[show the flows of -i as XML]' \
-    '(-R --resync)'{-R,--resync=}'[compare with the kernel'\''s table now, and wait until that has ended]:[TABLE]:(ct expect)' \
+    '(-R --resync)'{-R,--resync=}'[compare with the kernel'\''s table now, and wait until that has ended]::[TABLE]:(ct expect)' \
     '(-k --kill)'{-k,--kill}'[end the daemon]' \
     '--socket=''[the socket of the daemon]:PATH: ' \
     '--reconcile=''[compare with the kernel'\''s table every SECONDS]:SECONDS: ' \
@@ -231,12 +235,12 @@ _connbox_conntrackd() {
     '--ipfix-domain=''[with --ipfix, the number of the observation domain (1)]:N: ' \
     '--ipfix-marks''[with --ipfix, export marks and zones, too]' \
     '--no-sandbox''[keep all privileges after the start]' \
-    '(-f --flush-cache)'{-f,--flush-cache=}'[refused]:[WHICH]: ' \
-    '(-F --flush-kernel)'{-F,--flush-kernel=}'[refused]:[TABLE]: ' \
-    '(-c --commit)'{-c,--commit=}'[refused]:[TABLE]: ' \
-    '(-B --bulk)'{-B,--bulk=}'[refused]:[TABLE]: ' \
-    '(-n --request)'{-n,--request=}'[refused]:[TABLE]: ' \
-    '(-t --reset-timers)'{-t,--reset-timers=}'[refused]:[TABLE]: ' \
+    '(-f --flush-cache)'{-f,--flush-cache=}'[refused]::[WHICH]: ' \
+    '(-F --flush-kernel)'{-F,--flush-kernel=}'[refused]::[TABLE]: ' \
+    '(-c --commit)'{-c,--commit=}'[refused]::[TABLE]: ' \
+    '(-B --bulk)'{-B,--bulk=}'[refused]::[TABLE]: ' \
+    '(-n --request)'{-n,--request=}'[refused]::[TABLE]: ' \
+    '(-t --reset-timers)'{-t,--reset-timers=}'[refused]::[TABLE]: ' \
     '--tsv''[columns between tabs (the default, except at a terminal)]' \
     '--human''[a table for people, with units (the default at a terminal)]' \
     '--shell''[assignments for eval]' \
@@ -331,7 +335,7 @@ _connbox_snmpget-tcp() {
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
     '--version''[print the version]' \
-    '*:name:(RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts)'
+    '*:name:_connbox_words RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts'
 }
 
 _connbox_sockstat() {
@@ -365,7 +369,7 @@ _connbox_sockstat() {
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
     '--version''[print the version]' \
-    '*:name:(sockets TCP UDP UDPLITE RAW FRAG TCP6 UDP6 UDPLITE6 RAW6 FRAG6)'
+    '*:name:_connbox_words sockets TCP UDP UDPLITE RAW FRAG TCP6 UDP6 UDPLITE6 RAW6 FRAG6'
 }
 
 _connbox_tcpstates() {
@@ -419,7 +423,7 @@ _connbox_tcpstates() {
     '--explain''[add the columns scope, source and meaning]' \
     '(-h --help)'{-h,--help}'[print this help; -h\: a short one]' \
     '--version''[print the version]' \
-    '*:name:(ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV BOUND_INACTIVE all connected synchronized bucket big)'
+    '*:name:_connbox_words ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING NEW_SYN_RECV BOUND_INACTIVE all connected synchronized bucket big'
 }
 
 _connbox_tcptrack() {

@@ -153,6 +153,10 @@ const IN_BASH: &[(&[&str], &str)] = &[
     (&["conntrack", "-u", "ASSURED,SEEN"], "ASSURED,SEEN_REPLY"),
     (&["connbox", "conntrack", "-o", "xml,ext"], "xml,extended"),
     (&["tcpstates", "--by", "fam"], "family"),
+    (&["conntrack", "-C", "--sta"], "--state"),
+    (&["conntrack", "-L", ""], "dying"),
+    (&["conntrack", "--src-nat", "--by"], "--by"),
+    (&["tcpstates", "time"], "time_wait"),
     (&["connbox", "--uninstall", "tes"], "tests"),
     (&["connbox", "--uninstall", "/usr/bin", "conncou"], "conncount"),
     (&["connbox", "--textfile", "x.prom", "tcpstates", "+", "conncount", "--by", "ra"], "raddr"),
@@ -170,6 +174,8 @@ fn bash_completes() {
         let offers = bash(words);
         assert!(offers.lines().any(|line| line == *offer), "{words:?}: {offers:?}");
     }
+    // A directory of namespaces that is empty has no name in it.
+    assert!(!bash(&["conncount", "--netns", ""]).contains('*'));
     for (line, used, free) in AGAIN {
         let words: Vec<_> = line.split(' ').collect();
         let offers = bash(&words);
@@ -222,6 +228,9 @@ const IN_FISH: &[(&str, &str)] = &[
     ("conntrack --status !ASS", "!ASSURED"),
     ("conntrack -f ipv", "ipv6"),
     ("connbox conntrack -o xml,ext", "xml,extended"),
+    ("conntrack -C --sta", "--state"),
+    ("conntrack -L ", "dying"),
+    ("tcpstates time", "TIME_WAIT"),
 ];
 
 #[test]
@@ -311,6 +320,9 @@ fn zsh_completes() {
         ("connbox conntrack -o xml,ext", "xml,extended"),
         ("conncount --lport 22,domai", "22,domain"),
         ("connbox tcptrack -i l", "lo"),
+        ("connbox conntrack -C --stat", "--status"),
+        ("connbox conntrack -L ", "dying"),
+        ("tcpstates time", "TIME_WAIT"),
         ("connbox --textfile --quiet-gaps x.prom tcpst", "tcpstates"),
     ] {
         if line.contains("dom") && !has_services() {

@@ -1,6 +1,6 @@
 //! The completions for bash.
 
-use super::{Operand, box_words, is_list, is_marked, names, operand, pattern};
+use super::{Operand, box_words, is_list, is_marked, is_optional, names, operand, pattern};
 use crate::applet::APPLETS;
 use crate::doc::options;
 
@@ -32,7 +32,11 @@ pub(super) fn script() -> String {
                         .chain(option.longs().map(move |long| format!("{name}:--{long}")))
                 })
                 .collect();
-            values += &format!("    {}) {action}; return ;;\n", pattern.join("|"));
+            let action = match is_optional(&option) {
+                true => format!("[[ $current == -* ]] || {{ {action}; return; }}"),
+                false => format!("{action}; return"),
+            };
+            values += &format!("    {}) {action} ;;\n", pattern.join("|"));
         }
         let flags: Vec<_> = options(applet)
             .flat_map(|option| option.longs().map(|long| format!("--{long}")))
@@ -55,6 +59,7 @@ const BASH: &str = r#"# bash completion for connbox and its applets; made by: co
 
 _connbox_words() {
     mapfile -t COMPREPLY < <(compgen -W "$1" -- "$current")
+    ((${#COMPREPLY[@]})) || mapfile -t COMPREPLY < <(compgen -W "${1,,}" -- "$current")
 }
 
 # Completes the last word of a list, which a ! may precede, with those that the list does not have; $@ says to compgen
@@ -82,7 +87,7 @@ _connbox_list() {
 _connbox_services() { _connbox_list -s; }
 _connbox_users() { _connbox_list -u; }
 _connbox_interfaces() { _connbox_list -W "$(cd /sys/class/net 2>/dev/null && echo *)"; }
-_connbox_namespaces() { _connbox_words "all $(cd /run/netns 2>/dev/null && echo *)"; }
+_connbox_namespaces() { _connbox_words "all $(cd /run/netns 2>/dev/null && shopt -s nullglob && echo *)"; }
 
 _connbox_files() {
     compopt -o filenames 2>/dev/null

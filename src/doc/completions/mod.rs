@@ -63,6 +63,11 @@ fn is_list(option: &OptDoc) -> bool {
     option.value.is_some_and(|value| value.ends_with("[,...]"))
 }
 
+/// Whether the next word may be the value, or an option, or a NAME.
+fn is_optional(option: &OptDoc) -> bool {
+    option.value.is_some_and(|value| value.starts_with('[')) && !is_marked(option)
+}
+
 /// Whether a ! may precede the value, or a word of it.
 fn is_marked(option: &OptDoc) -> bool {
     option.value.is_some_and(|value| value.starts_with("[!]"))

@@ -1,6 +1,6 @@
 //! The completions for zsh.
 
-use super::{Operand, is_list, is_marked, names, operand, quoted};
+use super::{Operand, is_list, is_marked, is_optional, names, operand, quoted};
 use crate::applet::APPLETS;
 use crate::cli::OptDoc;
 use crate::doc::{BOX_OPTIONS, options};
@@ -15,7 +15,7 @@ pub(super) fn script() -> String {
             functions += &format!(" \\\n    {}", zsh_option(&option));
         }
         if !applet.names.is_empty() {
-            let names = format!("*:name:({})", applet.names.join(" "));
+            let names = format!("*:name:_connbox_words {}", applet.names.join(" "));
             functions += &format!(" \\\n    {}", quoted(&names));
         }
         functions += "\n}\n\n";
@@ -53,6 +53,8 @@ fn zsh_option(option: &OptDoc) -> String {
         (Some(Operand::Other), Some(name)) => format!(":{}: ", name.replace(':', "")),
         _ => String::new(),
     };
+    let action =
+        if is_optional(option) && !action.is_empty() { format!(":{action}") } else { action };
     let equals = if option.is_alone() { "" } else { "=" };
     let repeats = if option.long == "from" { "*" } else { "" };
     let rest = quoted(&format!("[{help}]{action}"));
@@ -70,13 +72,17 @@ fn zsh_option(option: &OptDoc) -> String {
 const ZSH: &str = r#"#compdef connbox @NAMES@
 # zsh completion for connbox and its applets; made by: connbox --completions zsh
 
+_connbox_words() {
+  compadd -M 'm:{a-zA-Z}={A-Za-z}' "$@"
+}
+
 # Completes the last word of a list, which a ! may precede, with those that the list does not have.
 _connbox_marked() {
   local -a used
   [[ $PREFIX == *,* ]] && used=("${(@s:,:)${${PREFIX%,*}//\!}}")
   compset -P '*,'
   compset -P '\!'
-  compadd -F used -M 'm:{a-zA-Z}={A-Za-z}' "$@"
+  _connbox_words -F used "$@"
 }
 
 # The same for what is often a list: another word may follow.
