@@ -230,6 +230,10 @@ mod tests {
                 format!("pipe: is {what}: pipe it through {tool}, and read that with --from -");
             assert_eq!(text, said.as_bytes());
         }
+        let tar =
+            [b"proc/net/tcp\0".as_slice(), &[0; 244], b"ustar  \0", &[0; 247], b"  sl\n"].concat();
+        let Err(Error::Fault { text, .. }) = lines(&tar, 1024) else { panic!("tar") };
+        assert!(text.starts_with(b"pipe: is an archive of tar: unpack it"));
         assert_eq!(lines(b"\xef\xbb\xbfone\ntwo\n", 64).unwrap(), [b"one", b"two"]);
     }
 
