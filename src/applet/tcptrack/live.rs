@@ -283,7 +283,11 @@ impl<'a, 'b> Live<'a, 'b> {
         self.scene.incomplete = self.feed.incomplete();
         if !self.view.is_paused {
             self.rows.clear();
-            let before = std::mem::replace(&mut self.before, clock);
+            let before = match std::mem::replace(&mut self.before, clock) {
+                // The first tick has none before it.
+                Duration::ZERO => clock.saturating_sub(self.tick),
+                before => before,
+            };
             self.rows.extend(self.tracker.connections().map(|one| Row::of(one, clock, before)));
             if before == clock {
                 // A capture without a new packet for a whole tick has no speeds.

@@ -212,6 +212,16 @@ fn options_change_the_screen() {
     assert_eq!(rows(&terminal.lines()), [" No TCP connection has begun yet"]);
 }
 
+#[test]
+fn what_was_idle_before_the_first_tick_is_not_marked_as_active() {
+    let test = "what_was_idle_before_the_first_tick_is_not_marked_as_active";
+    let Some((world, _script, _)) = talking(test) else { return };
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let terminal = Terminal::tcptrack(&world, (80, 24), "");
+    let lines = terminal.wait("two connections", has_two);
+    assert!(rows(&lines).iter().all(|row| !row.contains('*')), "{lines:?}");
+}
+
 /// A shell that runs the program, and the settings of its terminal before and after.
 fn in_a_shell<'a>(world: &'a World, name: &str) -> (Terminal<'a>, [std::path::PathBuf; 2]) {
     let place = |when: &str| {
