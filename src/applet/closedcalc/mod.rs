@@ -28,7 +28,8 @@ pub(super) static APPLET: Applet = Applet {
          differ by thousands.",
         "alloc counts the whole machine, the other terms one network namespace. If other namespaces \
          (containers) have TCP sockets, unhashed includes them, and a warning says so; where closed or unhashed was asked \
-         for by its name, the status is 1, unless --quiet-gaps accepts that. --netns all visits every namespace: inuse, inuse6 and tw have one row per \
+         for by its name, the status is 1, unless --quiet-gaps accepts that. A saved file or text (--from) does not tell \
+         whether there were other namespaces: no warning comes with it. --netns all visits every namespace: inuse, inuse6 and tw have one row per \
          namespace, and closed, unhashed and alloc have one row each, for the whole machine, computed from \
          the sums over all namespaces. Then neither formula counts sockets of other namespaces as closed.",
         "A growing unhashed is a leak: sockets that were created and never connected, or that the peer has \
