@@ -77,7 +77,8 @@ impl Tracker {
             }
             let one = found.place.map(|place| &self.connections[place]);
             // The kernel may tell late of one that was over when this one was first read.
-            if one.is_some_and(|one| one.is_open() || active_at < one.began_at) {
+            let over_at = active_at.saturating_sub(late);
+            if one.is_some_and(|one| one.is_open() || over_at < one.began_at) {
                 return self.end_of_another(now, last, &found, &counters, active_at);
             }
         }
