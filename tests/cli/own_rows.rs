@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use connbox::error::Error;
 use connbox::frame::Call;
 
-use crate::saved_text::SS;
+use crate::saved_text::{SS, of_two_files};
 use crate::support::scratch::scratch;
 use crate::support::{command, feed, fixtures, run, run_with_input};
 
@@ -578,24 +578,14 @@ fn rows_that_come_in_two_forms_are_noticed() {
          {\"proto\":\"tcp\",\"raddr\":null,\"state\":\"LISTEN\",\"count\":12}\n]\n",
     ];
     let other = "proto\traddr\tstate\tcount\ntcp\t10.0.0.1\tESTABLISHED\t22\ntcp\t-\tLISTEN\t13\n";
-    let [one, two] = ["one", "two"].map(|name| folder.join(name));
-    let count = |line: &str, texts: [&str; 2]| {
-        std::fs::write(&one, texts[0]).unwrap();
-        std::fs::write(&two, texts[1]).unwrap();
-        let files = ["--from", one.to_str().unwrap(), "--from", two.to_str().unwrap()];
-        let output = run(&line.split(' ').chain(files).collect::<Vec<_>>());
-        let [stdout, stderr] =
-            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-        (stdout, stderr, output.status.code())
-    };
     let line = "conncount --by proto,raddr,state --state estab";
     for first in forms {
         for second in forms {
-            let (stdout, stderr, status) = count(line, [first, second]);
+            let (stdout, stderr, status) = of_two_files(&folder, line, [first, second]);
             assert_eq!(stdout, "tcp\t10.0.0.1\tESTABLISHED\t42\n", "{first} {second}");
             assert_eq!((stderr.as_str(), status), (said, Some(1)), "{first} {second}");
         }
-        let (stdout, stderr, status) = count(line, [first, other]);
+        let (stdout, stderr, status) = of_two_files(&folder, line, [first, other]);
         assert_eq!(stdout, "tcp\t10.0.0.1\tESTABLISHED\t43\n", "{first}");
         assert_eq!((stderr.contains("twice"), status), (false, Some(0)), "{first}");
     }

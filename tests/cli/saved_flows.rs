@@ -4,6 +4,8 @@ use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 
+use crate::saved_text::of_two_files;
+use crate::support::scratch::scratch;
 use crate::support::{CONNBOX, fixtures, run, run_with_input};
 
 /// The recorded text of a table of every protocol, in one form.
@@ -663,17 +665,8 @@ fn a_part_of_the_flows_that_is_given_once_more_is_noticed() {
     let list =
         |flow: &dyn Fn(u32) -> String, ids: std::ops::Range<u32>| ids.map(flow).collect::<String>();
     let all = [list(&tcp, 0..40), list(&udp, 0..9), list(&icmp, 0..3)].concat();
-    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let [one, two] = ["part-1.txt", "part-2.txt"].map(|name| folder.join(name));
-    let count = |line: &str, texts: [&str; 2]| {
-        std::fs::write(&one, texts[0]).unwrap();
-        std::fs::write(&two, texts[1]).unwrap();
-        let files = ["--from", one.to_str().unwrap(), "--from", two.to_str().unwrap()];
-        let output = run(&line.split(' ').chain(files).collect::<Vec<_>>());
-        let [stdout, stderr] =
-            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-        (stdout, stderr, output.status.code())
-    };
+    let folder = scratch("saved-flows-parts");
+    let count = |line: &str, texts: [&str; 2]| of_two_files(&folder, line, texts);
     let twice = |number: &str| (number.to_owned(), TWICE.to_owned(), Some(1));
     let once = |number: &str| (number.to_owned(), String::new(), Some(0));
     for (part, line, number) in [
@@ -861,7 +854,7 @@ fn a_protocol_that_the_tool_may_not_have_listed_is_no_zero() {
     let kernel = format!("ipv4     2 {}", tcp.replace("mark=0", "mark=0 zone=0"));
     assert_eq!(ran("-C -p udp", &kernel), ("0\n".into(), none, 0));
     // Texts of two protocols complete each other.
-    let dir = crate::support::scratch::scratch("protocols");
+    let dir = scratch("protocols");
     let empty = said.replace(" 1 flow", " 0 flow");
     for (name, text) in [("tcp", tcp.clone()), ("udp", row("udp")), ("none", empty)] {
         std::fs::write(dir.join(name), text).unwrap();
@@ -894,7 +887,7 @@ fn a_protocol_that_the_tool_may_not_have_listed_is_no_zero() {
 
 #[test]
 fn texts_of_two_families_complete_each_other() {
-    let dir = crate::support::scratch::scratch("families");
+    let dir = scratch("families");
     let row = |source: &str, end: &str| {
         format!(
             "udp      17 29 src={source}1 dst={source}2 sport=1 dport=2 src={source}2 dst={source}1 sport=2 dport=1 mark=0 use=1\n{end}"

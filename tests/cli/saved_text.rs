@@ -1,6 +1,7 @@
 //! What ss, netstat and their relatives print, saved and read again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use connbox::error::Error;
 use connbox::model::Family;
@@ -13,6 +14,20 @@ fn ran(words: &[&str], text: &str) -> (String, String, i32) {
     let output = run_with_input(&[words, &["--from", "-"]].concat(), text.as_bytes());
     let text = |bytes| String::from_utf8(bytes).unwrap().replace("standard input", "FILE");
     (text(output.stdout), text(output.stderr), output.status.code().unwrap())
+}
+
+/// What a line prints of the texts of two files, which it makes in `folder`: both outputs, and the status.
+pub fn of_two_files(folder: &Path, line: &str, texts: [&str; 2]) -> (String, String, Option<i32>) {
+    let files = ["one", "two"].map(|name| folder.join(name));
+    let mut words: Vec<_> = line.split(' ').collect();
+    for (file, text) in files.iter().zip(texts) {
+        std::fs::write(file, text).unwrap();
+        words.extend(["--from", file.to_str().unwrap()]);
+    }
+    let output = run(&words);
+    let [stdout, stderr] =
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    (stdout, stderr, output.status.code())
 }
 
 /// The rows that an applet makes of a text, without a message.
