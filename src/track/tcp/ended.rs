@@ -95,8 +95,8 @@ impl Tracker {
         }
     }
 
-    /// Notes that at `now` the kernel had told of no end that [`Tracker::ended`] has not taken: what it tells next is
-    /// not older.
+    /// Notes that at `now` the kernel had told of no end that [`Tracker::ended`] has not taken: what is taken next, it told
+    /// later, though the end itself may be older.
     pub fn drained(&mut self, now: Duration) {
         self.done.drained_at = Some(nanoseconds(now));
     }

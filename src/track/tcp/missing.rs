@@ -15,7 +15,7 @@ pub(super) struct Missing {
     pub other: Option<(u64, u64)>,
     /// At least these bytes the end has sent, and received.
     pub least: [u64; 2],
-    /// It was not active earlier than this, nor later, in nanoseconds.
+    /// It was not active before the one, nor after the other, in nanoseconds.
     pub since: u64,
     pub until: u64,
 }
